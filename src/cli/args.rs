@@ -1,0 +1,171 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::model::id::RunId;
+use crate::model::state::RunState;
+use crate::telemetry::LogFormat;
+use crate::workflow::duration;
+
+/// Durable pipelines on Postgres: every finished stage is a row that is never paid for twice.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Postgres to use. Without it, Piton runs a private one in your data folder and keeps it.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+    pub(crate) database_url: Option<String>,
+    /// Folder of the private Postgres [default: your data folder, as root /var/lib/piton].
+    #[arg(long, env = "PITON_DATA_DIR", global = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder with workflow files (*.toml, also one folder down) [default: workflows, where none are built in].
+    #[arg(long, env = "PITON_WORKFLOWS", global = true)]
+    pub(crate) workflows: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Do not migrate the schema; refuse to work when it is not up to date.
+    #[arg(long, env = "PITON_NO_MIGRATE", global = true)]
+    pub(crate) no_migrate: bool,
+    /// Log filter, such as info or piton=debug [default: warn; info for workers].
+    #[arg(long, env = "PITON_LOG", global = true)]
+    pub(crate) log: Option<String>,
+    /// How logs on standard error look.
+    #[arg(long, env = "PITON_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a run, work on it in this process, follow it, and print its result.
+    Run(RunArgs),
+    /// Work on runs until told to stop; any number of workers may share one database.
+    Worker(WorkerArgs),
+    /// Start a run for the workers and print its id.
+    Start(StartArgs),
+    /// List runs, the newest first.
+    Runs(RunsArgs),
+    /// Show what became of a run, and what to do about it.
+    Show(ShowArgs),
+    /// Bring the schema up to date.
+    Migrate,
+    /// Look at workflow files.
+    #[command(subcommand)]
+    Workflows(WorkflowsArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StartArgs {
+    /// Name of the workflow.
+    pub(crate) workflow: String,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InputArgs {
+    /// File with the run's input as JSON; - for standard input [default: {}].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) input: Option<String>,
+    /// Set one value of the input, such as --set topic="Deep sea" or --set simulate.rate=0.3; may be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Runs of higher priority are claimed first.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i16).range(-1000..=1000), allow_hyphen_values = true)]
+    pub(crate) priority: i16,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// Name of the workflow.
+    #[arg(required_unless_present = "resume")]
+    pub(crate) workflow: Option<String>,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Go on with a run that was started before.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["workflow", "input", "set"])]
+    pub(crate) resume: Option<RunId>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkerArgs {
+    /// Name of this worker, stable over restarts: a restart takes the old boot's jobs back at once
+    /// [default: host and process id].
+    #[arg(long, env = "PITON_WORKER_NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SettingsArgs {
+    /// Stages that run side by side.
+    #[arg(long, env = "PITON_SLOTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) slots: u32,
+    /// Look for jobs that often, also when nothing is notified.
+    #[arg(long, env = "PITON_POLL", default_value = "1s", value_parser = duration::parse)]
+    pub(crate) poll: Duration,
+    /// A worker that was not heard of for that long is gone.
+    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = duration::parse)]
+    pub(crate) lease: Duration,
+    /// After the first signal, running stages may go on that long.
+    #[arg(long, env = "PITON_GRACE", default_value = "30s", value_parser = duration::parse)]
+    pub(crate) grace: Duration,
+    /// Bytes of one run input or stage output.
+    #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) payload_limit: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunsArgs {
+    /// Only runs of that workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// Only runs in that state: running, done or failed.
+    #[arg(long, value_parser = run_state)]
+    pub(crate) state: Option<RunState>,
+    /// How many.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ShowArgs {
+    /// Id of the run.
+    pub(crate) run: RunId,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum WorkflowsArgs {
+    /// Check workflow files and say every mistake at once.
+    Check {
+        /// Files to check [default: every workflow this program has].
+        files: Vec<PathBuf>,
+    },
+    /// List the workflows this program has.
+    List,
+    /// Draw a workflow's stages.
+    Graph {
+        /// Name of the workflow.
+        workflow: String,
+    },
+}
+
+fn run_state(word: &str) -> Result<RunState, String> {
+    RunState::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = RunState::ALL.iter().map(|s| s.as_str()).collect();
+        format!("a run is {}", known.join(", "))
+    })
+}

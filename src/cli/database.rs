@@ -1,0 +1,95 @@
+//! Which database a command uses: the one it is given, or the private one.
+
+use std::ffi::OsString;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::postgres::PgConnectOptions;
+
+use super::args::Global;
+use super::exit::Exit;
+use crate::app::SUPERVISOR_ARGUMENT;
+use crate::embedded::{Cluster, Settings, SupervisorCommand};
+use crate::store::Store;
+
+/// Connections of a process: claimer, two committers, keeper, session, and one for what people ask.
+const CONNECTIONS: u32 = 8;
+
+/// An open database; the private one stays up as long as this lives.
+pub(crate) struct Database {
+    pub(crate) store: Store,
+    cluster: Option<Cluster>,
+}
+
+impl Database {
+    /// Opens it and sees that the schema fits.
+    pub(crate) async fn open(global: &Global) -> anyhow::Result<Database> {
+        let database = Database::connect(global).await?;
+        if global.no_migrate {
+            database.store.check_schema().await?;
+        } else {
+            database.store.migrate().await?;
+        }
+        Ok(database)
+    }
+
+    async fn connect(global: &Global) -> anyhow::Result<Database> {
+        if let Some(url) = &global.database_url {
+            let options = PgConnectOptions::from_str(url).context(
+                "DATABASE_URL is no Postgres address; it looks like postgres://user:password@host:5432/name",
+            )?;
+            return Ok(Database { store: Store::open(options, CONNECTIONS), cluster: None });
+        }
+        let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;
+        let supervisor = SupervisorCommand {
+            exe: std::env::current_exe().context("where this program is")?,
+            args: vec![OsString::from(SUPERVISOR_ARGUMENT)],
+        };
+        let settings = Settings { root, supervisor, linger: Duration::ZERO, server_options: Vec::new() };
+        let cluster = Cluster::start(settings).await?;
+        if cluster.first_start() {
+            eprintln!("A private Postgres was set up in {}; your runs are kept there.", cluster.folder().display());
+            if let [major, ..] = cluster.other_majors() {
+                eprintln!(
+                    "warning: there is also data of Postgres {major} beside it; runs kept there do not show here. \
+                     Install Postgres {major}, or set PG_BIN_DIR to its programs, to see them again."
+                );
+            }
+        }
+        Ok(Database { store: Store::open(cluster.options("piton"), CONNECTIONS), cluster: Some(cluster) })
+    }
+
+    /// Closes the connections; the private Postgres stops when no other process uses it.
+    pub(crate) async fn close(self) {
+        // A worker that lost its database has statements that wait; they do not keep the process.
+        tokio::time::timeout(Duration::from_secs(2), self.store.pool.close()).await.ok();
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+
+    /// How a person looks into it.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.cluster.as_ref().map(|cluster| cluster.url("piton"))
+    }
+}
+
+/// `piton migrate`.
+pub(crate) async fn migrate(global: Global) -> anyhow::Result<Exit> {
+    let database = Database::connect(&global).await?;
+    let applied = database.store.migrate().await?;
+    let version = crate::store::migrate::newest();
+    if global.json {
+        println!("{}", serde_json::json!({"version": version, "applied": applied}));
+    } else if applied == 0 {
+        println!("The schema is up to date (version {version}).");
+    } else {
+        println!("Migrated to version {version}.");
+    }
+    if let (false, Some(url)) = (global.json, database.url()) {
+        println!("Look into it with:  psql '{url}'");
+    }
+    database.close().await;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,141 @@
+//! The workflow files of this process: built in, or from a folder.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+
+use super::args::Global;
+use crate::app::App;
+use crate::queue::catalog::{Catalog, Version};
+use crate::stage::handler::Handlers;
+use crate::store::Store;
+use crate::workflow::definition::{StageKind, Workflow};
+use crate::workflow::limits::Limits;
+use crate::workflow::mistake::Mistakes;
+
+/// Folder that is read when none is given and none are built in.
+const DEFAULT_FOLDER: &str = "workflows";
+
+/// A workflow and the file it came from.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) source: String,
+    pub(crate) parsed: Result<Workflow, Mistakes>,
+}
+
+/// Reads every workflow file of this process; none is used when one has a mistake.
+pub(crate) fn load(app: &App, global: &Global) -> anyhow::Result<Vec<Workflow>> {
+    let mut workflows: Vec<(String, Workflow)> = Vec::new();
+    let mut said = String::new();
+    for file in read(app, global)? {
+        match file.parsed {
+            Ok(workflow) => workflows.push((file.source, workflow)),
+            Err(mistakes) => said.push_str(&mistakes.render(std::io::stderr().is_terminal())),
+        }
+    }
+    if !said.is_empty() {
+        bail!("workflow files have mistakes\n\n{said}");
+    }
+    for (at, (source, workflow)) in workflows.iter().enumerate() {
+        if let Some((other, _)) = workflows[..at].iter().find(|(_, w)| w.name == workflow.name) {
+            bail!("workflow `{}` is in two files, {other} and {source}; give one of them another name", workflow.name);
+        }
+    }
+    Ok(workflows.into_iter().map(|(_, workflow)| workflow).collect())
+}
+
+/// Parses every workflow file of this process.
+pub(crate) fn read(app: &App, global: &Global) -> anyhow::Result<Vec<File>> {
+    let mut files: Vec<File> = app.files.iter().map(|(source, text)| parse(source.clone(), text.as_bytes())).collect();
+    let folder = match &global.workflows {
+        Some(folder) => Some(folder.clone()),
+        None => Some(PathBuf::from(DEFAULT_FOLDER)).filter(|f| app.files.is_empty() && f.is_dir()),
+    };
+    for path in folder.map(|f| in_folder(&f)).transpose()?.unwrap_or_default() {
+        files.push(read_one(&path)?);
+    }
+    Ok(files)
+}
+
+/// Parses one file.
+pub(crate) fn read_one(path: &Path) -> anyhow::Result<File> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(parse(path.display().to_string(), &bytes))
+}
+
+fn parse(source: String, bytes: &[u8]) -> File {
+    let parsed = Workflow::parse(&source, bytes, &Limits::default());
+    File { source, parsed }
+}
+
+/// `*.toml` in the folder and in the folders in it, by name.
+fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in list(folder)? {
+        if entry.is_dir() {
+            found.extend(list(&entry)?.into_iter().filter(|p| is_workflow(p)));
+        } else if is_workflow(&entry) {
+            found.push(entry);
+        }
+    }
+    Ok(found)
+}
+
+fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn is_workflow(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "toml") && path.is_file()
+}
+
+/// Stages of the workflow that this binary has no handler for, as `stage (handler)`.
+pub(crate) fn without_handler(workflow: &Workflow, handlers: &Handlers) -> Vec<String> {
+    let missing = workflow.stages.iter().filter_map(|stage| match &stage.kind {
+        StageKind::Rust { handler } if handlers.knows(handler) => None,
+        StageKind::Rust { handler } => Some(format!("{} (rust = \"{handler}\")", stage.name)),
+    });
+    missing.collect()
+}
+
+/// Registers this process' workflows in the database.
+pub(crate) async fn register(
+    app: App,
+    global: &Global,
+    store: &Store,
+) -> anyhow::Result<(Arc<Catalog>, Vec<Arc<Version>>)> {
+    let workflows = load(&app, global)?;
+    let catalog = Arc::new(Catalog::new(app.handlers));
+    let mut versions = Vec::with_capacity(workflows.len());
+    for workflow in workflows {
+        versions.push(catalog.register(store, workflow).await?);
+    }
+    Ok((catalog, versions))
+}
+
+/// The version of that name, or an error that names those there are.
+pub(crate) fn find<'v>(versions: &'v [Arc<Version>], name: &str) -> anyhow::Result<&'v Arc<Version>> {
+    if let Some(found) = versions.iter().find(|v| v.workflow.name.as_str() == name) {
+        return Ok(found);
+    }
+    let names: Vec<&str> = versions.iter().map(|v| v.workflow.name.as_str()).collect();
+    bail!("{}", no_such_workflow(name, &names))
+}
+
+/// What to say when there is no workflow of that name.
+pub(crate) fn no_such_workflow(name: &str, names: &[&str]) -> String {
+    if names.is_empty() {
+        return format!(
+            "there is no workflow `{name}`: this program has none. Put workflow files into the folder \
+             `{DEFAULT_FOLDER}`, or name another folder with --workflows"
+        );
+    }
+    let near = names.iter().copied().filter(|n| strsim::damerau_levenshtein(n, name) <= 2).min();
+    let hint = near.map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+    format!("there is no workflow `{name}`{hint} There are: {}", names.join(", "))
+}

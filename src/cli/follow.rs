@@ -1,0 +1,160 @@
+//! Following a run: snapshots at intervals, told as they change.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::snapshot::{Snapshot, StageState, StageView};
+use crate::model::id::RunId;
+use crate::queue::catalog::Catalog;
+use crate::store::{Store, StoreError};
+use crate::worker::Shutdown;
+
+/// Between two snapshots.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Someone who is told how a run goes.
+pub(crate) trait Follower: Send + Sync {
+    fn begin(&self, snapshot: &Snapshot, resumed: bool);
+    fn change(&self, snapshot: &Snapshot);
+    fn end(&self, snapshot: &Snapshot);
+    /// A line for people in between.
+    fn say(&self, line: &str);
+}
+
+/// Tells the follower until the run has ended or a signal comes, then asks the worker to stop. Returns the last
+/// snapshot; a database that is away is waited for.
+pub(crate) async fn until_ended(
+    store: &Store,
+    catalog: &Catalog,
+    id: RunId,
+    follower: &dyn Follower,
+    signals: Shutdown,
+    worker: Shutdown,
+) -> anyhow::Result<Snapshot> {
+    let mut interrupted = false;
+    let mut away = false;
+    let ended = loop {
+        match Snapshot::read(store, catalog, id).await {
+            Ok(Some(snapshot)) => {
+                if std::mem::take(&mut away) {
+                    follower.say("the database is back");
+                }
+                follower.change(&snapshot);
+                if snapshot.run.state.is_ended() || interrupted {
+                    break snapshot;
+                }
+            }
+            Ok(None) => anyhow::bail!("the run {id} is gone from the database"),
+            Err(StoreError::Away(error)) if !interrupted => {
+                if !std::mem::replace(&mut away, true) {
+                    follower.say(&format!("the database is away, waiting for it ({error})"));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = signals.asked(), if !interrupted => {
+                interrupted = true;
+                follower.say("stopping: running stages may finish; again to hand them back at once");
+                worker.ask();
+                // The second signal goes to the worker too.
+                let (signals, worker) = (signals.clone(), worker.clone());
+                tokio::spawn(async move {
+                    signals.times(2).await;
+                    worker.ask();
+                });
+            }
+        }
+    };
+    worker.ask();
+    Ok(ended)
+}
+
+/// Lines for a pipe: one for each stage whose state changed.
+pub(crate) struct PlainLines {
+    loud: bool,
+    before: Mutex<Vec<StageView>>,
+}
+
+impl PlainLines {
+    /// Not loud: only what standard output will say.
+    pub(crate) fn new(loud: bool) -> PlainLines {
+        PlainLines { loud, before: Mutex::default() }
+    }
+}
+
+impl Follower for PlainLines {
+    fn begin(&self, snapshot: &Snapshot, resumed: bool) {
+        self.say(&opening(snapshot, resumed));
+        if resumed {
+            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+            *before = snapshot.stages.clone();
+        }
+    }
+
+    fn change(&self, snapshot: &Snapshot) {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in changes(&before, &snapshot.stages) {
+            self.say(&line);
+        }
+        *before = snapshot.stages.clone();
+    }
+
+    fn end(&self, _: &Snapshot) {}
+
+    fn say(&self, line: &str) {
+        if self.loud {
+            eprintln!("{line}");
+        }
+    }
+}
+
+/// How the tale begins.
+pub(crate) fn opening(snapshot: &Snapshot, resumed: bool) -> String {
+    let done = snapshot.stages.iter().filter(|s| s.state == StageState::Done).count();
+    let run = &snapshot.run;
+    match resumed {
+        false => format!("Run {} of {} started", run.id, run.workflow),
+        true => {
+            format!("Run {} of {} goes on: {done} of {} stages are done", run.id, run.workflow, snapshot.stages.len())
+        }
+    }
+}
+
+/// One line for each stage of which there is something new to say.
+fn changes(before: &[StageView], now: &[StageView]) -> Vec<String> {
+    let news = now.iter().enumerate().filter(|(at, stage)| match before.get(*at) {
+        None => stage.state != StageState::Waiting,
+        Some(old) => {
+            let failures = |s: &StageView| s.row.as_ref().map_or(0, |r| r.failures);
+            // Items tick too fast for a line each.
+            old.state != stage.state && stage.state != StageState::Ready || failures(old) != failures(stage)
+        }
+    });
+    news.map(|(_, stage)| format!("  {}: {}", stage.name, stage.words())).collect()
+}
+
+/// Log lines go through the follower, so that they do not tear the live view.
+#[derive(Clone)]
+pub(crate) struct LogWriter(pub(crate) Arc<dyn Follower>);
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.say(String::from_utf8_lossy(bytes).trim_end());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> tracing_subscriber::fmt::MakeWriter<'w> for LogWriter {
+    type Writer = LogWriter;
+
+    fn make_writer(&'w self) -> LogWriter {
+        self.clone()
+    }
+}

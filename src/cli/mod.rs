@@ -1,0 +1,70 @@
+//! The command line: reads arguments, says results to people, and leaves the doing to the layers below.
+
+mod args;
+mod database;
+mod exit;
+mod files;
+mod follow;
+mod live;
+mod report;
+mod run;
+mod runs;
+mod show;
+mod snapshot;
+mod start;
+mod when;
+mod worker;
+mod workflows;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::app::App;
+use args::{Arguments, Command};
+use exit::Exit;
+
+/// Parses the arguments, runs the command, and turns what became of it into an exit code.
+pub(crate) fn main(app: App) -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version end here too, and are no errors.
+            error.print().ok();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime does not start: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let code = match runtime.block_on(command(app, arguments)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::Failed
+        }
+    };
+    // A handler that never yields must not keep the process.
+    runtime.shutdown_background();
+    code.into()
+}
+
+async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
+    if let [first, ..] = app.mistakes.as_slice() {
+        anyhow::bail!("{first}");
+    }
+    let Arguments { global, command } = arguments;
+    match command {
+        Command::Run(run) => run::run(app, global, run).await,
+        Command::Worker(worker) => worker::worker(app, global, worker).await,
+        Command::Start(start) => start::start(app, global, start).await,
+        Command::Runs(runs) => runs::runs(global, runs).await,
+        Command::Show(show) => show::show(app, global, show).await,
+        Command::Migrate => database::migrate(global).await,
+        Command::Workflows(action) => workflows::workflows(&app, &global, action),
+    }
+}

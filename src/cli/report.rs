@@ -1,0 +1,140 @@
+//! A run as JSON: the shape of `run --json`, `show --json` and `runs --json`, pinned by a test.
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::snapshot::{Snapshot, StageState};
+use crate::model::id::{NO_ITEM, RunId};
+use crate::model::state::{AttemptOutcome, RunState};
+use crate::store::overview::AttemptRow;
+use crate::store::runs::RunRow;
+use crate::store::{Store, StoreError};
+
+type Time = chrono::DateTime<chrono::Utc>;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct RunReport {
+    run: RunId,
+    workflow: String,
+    state: RunState,
+    started_at: Time,
+    finished_at: Option<Time>,
+    failure: Option<FailureReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages: Option<Vec<StageReport>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<AttemptReport>>,
+    /// Outputs of the stages that nothing needs, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<std::collections::BTreeMap<String, Box<RawValue>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailureReport {
+    stage: Value,
+    class: String,
+    message: String,
+}
+
+#[derive(Debug, Serialize)]
+struct StageReport {
+    stage: String,
+    state: StageState,
+    items: Option<i64>,
+    done: i64,
+    attempt: i32,
+    failures: i64,
+    due_at: Option<Time>,
+}
+
+#[derive(Debug, Serialize)]
+struct AttemptReport {
+    stage: String,
+    item: Option<i32>,
+    attempt: i32,
+    outcome: AttemptOutcome,
+    class: Option<String>,
+    message: Option<String>,
+    worker: String,
+    started_at: Time,
+    ended_at: Time,
+    retry_at: Option<Time>,
+}
+
+impl RunReport {
+    /// A run by its row alone.
+    pub(crate) fn brief(run: &RunRow) -> RunReport {
+        let failure = run.failure.as_ref().map(|f| FailureReport {
+            stage: Value::from(f.stage),
+            class: f.class.clone(),
+            message: f.message.clone(),
+        });
+        RunReport {
+            run: run.id,
+            workflow: run.workflow.clone(),
+            state: run.state,
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            failure,
+            stages: None,
+            attempts: None,
+            output: None,
+        }
+    }
+
+    /// Everything about a run.
+    pub(crate) fn full(
+        snapshot: &Snapshot,
+        attempts: &[AttemptRow],
+        output: Vec<(String, Box<RawValue>)>,
+    ) -> RunReport {
+        let mut report = RunReport::brief(&snapshot.run);
+        if let (Some(failure), Some(stage)) = (&mut report.failure, snapshot.failed_stage()) {
+            failure.stage = Value::from(stage);
+        }
+        let stages = snapshot.stages.iter().map(|stage| StageReport {
+            stage: stage.name.clone(),
+            state: stage.state,
+            items: stage.row.as_ref().and_then(|r| r.items),
+            done: stage.row.as_ref().map_or(0, |r| r.done),
+            attempt: stage.row.as_ref().map_or(0, |r| r.attempt),
+            failures: stage.row.as_ref().map_or(0, |r| r.failures),
+            due_at: stage.row.as_ref().and_then(|r| r.due_at),
+        });
+        report.stages = Some(stages.collect());
+        let attempts = attempts.iter().map(|a| AttemptReport {
+            stage: snapshot.version.stage_name(a.stage),
+            item: (a.item != NO_ITEM).then_some(a.item),
+            attempt: a.attempt,
+            outcome: a.outcome,
+            class: a.class.clone(),
+            message: a.message.clone(),
+            worker: a.worker.clone(),
+            started_at: a.started_at,
+            ended_at: a.ended_at,
+            retry_at: a.retry_at,
+        });
+        report.attempts = Some(attempts.collect());
+        report.output = (snapshot.run.state == RunState::Done).then(|| output.into_iter().collect());
+        report
+    }
+}
+
+/// Outputs of the stages that nothing needs; a fanned-out one is left out, for it has one output per item.
+pub(crate) async fn outputs(store: &Store, snapshot: &Snapshot) -> Result<Vec<(String, Box<RawValue>)>, StoreError> {
+    let stages = &snapshot.version.workflow.stages;
+    let mut outputs = Vec::new();
+    for (number, stage) in (0i16..).zip(stages) {
+        let needed = stages.iter().any(|s| s.needs.iter().any(|n| i32::from(n.0) == i32::from(number)));
+        if needed || stage.for_each.is_some() {
+            continue;
+        }
+        if let Some(text) = store.output(snapshot.run.key, number).await? {
+            let value = RawValue::from_string(text)
+                .map_err(|e| StoreError::Damaged(format!("an output that is not JSON: {e}")))?;
+            outputs.push((stage.name.to_string(), value));
+        }
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,116 @@
+//! `piton run`: start, work in this process, follow, print the result.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use anyhow::bail;
+
+use super::args::{Global, RunArgs};
+use super::database::Database;
+use super::exit::Exit;
+use super::follow::{self, Follower};
+use super::live::LiveTree;
+use super::report::{self, RunReport};
+use super::snapshot::Snapshot;
+use super::{files, show, start, worker};
+use crate::app::App;
+use crate::config;
+use crate::model::id::RunId;
+use crate::model::state::RunState;
+use crate::queue::catalog::{Catalog, Version};
+use crate::telemetry;
+use crate::worker::Shutdown;
+
+pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Result<Exit> {
+    let follower: Arc<dyn Follower> = match std::io::stderr().is_terminal() && !global.json {
+        true => Arc::new(LiveTree::new()),
+        false => Arc::new(follow::PlainLines::new(!global.json)),
+    };
+    telemetry::log_to(
+        global.log.as_deref().unwrap_or("error"),
+        global.log_format,
+        follow::LogWriter(follower.clone()),
+    )?;
+    let shutdown = Shutdown::on_signals()?;
+    let input = start::read_input(&args.input, args.settings.payload_limit as usize)?;
+    files::load(&app, &global)?;
+    let database = Database::open(&global).await?;
+    let (catalog, versions) = files::register(app, &global, &database.store).await?;
+    let id = match args.resume {
+        Some(id) => id,
+        None => {
+            let version = files::find(&versions, args.workflow.as_deref().unwrap_or_default())?;
+            refuse_without_handlers(version, &catalog)?;
+            start::start_run(&database.store, version, &input, args.input.priority).await?
+        }
+    };
+    let Some(first) = Snapshot::read(&database.store, &catalog, id).await? else {
+        bail!("there is no run {id}; `runs` lists those there are");
+    };
+    if args.resume.is_some() && !first.run.state.is_ended() {
+        refuse_without_handlers(&first.version, &catalog)?;
+    }
+    follower.begin(&first, args.resume.is_some());
+
+    let mut queues: Vec<_> = versions.iter().map(|v| v.workflow_id).collect();
+    if !queues.contains(&first.version.workflow_id) {
+        queues.push(first.version.workflow_id);
+    }
+    let settings = worker::settings(config::worker_name(), &args.settings);
+    let stop = Shutdown::new();
+    let work = crate::worker::run(database.store.clone(), catalog.clone(), queues, settings, stop.clone());
+    let (worked, last) =
+        tokio::join!(work, follow::until_ended(&database.store, &catalog, id, follower.as_ref(), shutdown, stop));
+    worked?;
+    let exit = finish(&database, &global, id, &last?, follower.as_ref()).await?;
+    database.close().await;
+    Ok(exit)
+}
+
+/// A run that this process works on alone must not wait for ever.
+fn refuse_without_handlers(version: &Version, catalog: &Catalog) -> anyhow::Result<()> {
+    let missing = files::without_handler(&version.workflow, &catalog.handlers);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<&str> = catalog.handlers.names().collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    bail!(
+        "this program has no handler for these stages of workflow `{}`: {}\nIts handlers: {known}. Run it with the \
+         program that registers them, or use `start` and let a worker that has them do it",
+        version.workflow.name,
+        missing.join(", ")
+    )
+}
+
+async fn finish(
+    database: &Database,
+    global: &Global,
+    id: RunId,
+    last: &Snapshot,
+    follower: &dyn Follower,
+) -> anyhow::Result<Exit> {
+    follower.end(last);
+    let output = report::outputs(&database.store, last).await?;
+    if global.json {
+        let attempts = database.store.attempts(last.run.key, 1000).await?;
+        println!("{}", serde_json::to_string(&RunReport::full(last, &attempts, output))?);
+    } else if last.run.state == RunState::Done {
+        show::print_outputs(&output)?;
+    }
+    Ok(match last.run.state {
+        RunState::Done => Exit::Done,
+        RunState::Failed => {
+            if let Some(failure) = &last.run.failure {
+                let stage = last.failed_stage().unwrap_or_default();
+                eprintln!("error: the run failed at stage {stage}: {}: {}", failure.class, failure.message);
+                eprintln!("See what happened with:  show {id}");
+            }
+            Exit::RunFailed
+        }
+        RunState::Running => {
+            eprintln!("Stopped before the end; what is finished is kept. Go on with:  run --resume {id}");
+            Exit::Stopped
+        }
+    })
+}

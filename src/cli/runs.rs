@@ -1,0 +1,27 @@
+//! `piton runs`.
+
+use super::args::{Global, RunsArgs};
+use super::database::Database;
+use super::exit::Exit;
+use super::report::RunReport;
+use super::when;
+
+pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let rows = database.store.runs(args.workflow.as_deref(), args.state, i64::from(args.limit)).await?;
+    if global.json {
+        let reports: Vec<RunReport> = rows.iter().map(RunReport::brief).collect();
+        println!("{}", serde_json::to_string(&reports)?);
+    } else if rows.is_empty() {
+        println!("No runs. Start one with `piton run WORKFLOW`.");
+    } else {
+        println!("{:<36}  {:<20}  {:<8}  {:<19}  took", "run", "workflow", "state", "started");
+        for run in &rows {
+            let took = run.finished_at.map_or_else(|| "-".to_owned(), |end| when::span(end - run.started_at));
+            let started = when::clock(run.started_at);
+            println!("{}  {:<20}  {:<8}  {started:<19}  {took}", run.id, run.workflow, run.state);
+        }
+    }
+    database.close().await;
+    Ok(Exit::Done)
+}

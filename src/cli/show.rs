@@ -1,0 +1,103 @@
+//! `piton show`: what became of a run, and what to do about it.
+
+use anyhow::bail;
+
+use super::args::{Global, ShowArgs};
+use super::database::Database;
+use super::exit::Exit;
+use super::report::{self, RunReport};
+use super::snapshot::Snapshot;
+use super::when;
+use crate::app::App;
+use crate::model::id::NO_ITEM;
+use crate::model::state::RunState;
+use crate::queue::catalog::Catalog;
+use crate::store::overview::AttemptRow;
+
+/// Attempts shown; a run with a thousand failures is read in SQL.
+const ATTEMPTS: i64 = 50;
+
+pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let catalog = Catalog::new(app.handlers);
+    let Some(snapshot) = Snapshot::read(&database.store, &catalog, args.run).await? else {
+        database.close().await;
+        bail!("there is no run {}; `piton runs` lists those there are", args.run);
+    };
+    let attempts = database.store.attempts(snapshot.run.key, ATTEMPTS).await?;
+    let output = report::outputs(&database.store, &snapshot).await?;
+    if global.json {
+        println!("{}", serde_json::to_string(&RunReport::full(&snapshot, &attempts, output))?);
+    } else {
+        print!("{}", story(&snapshot, &attempts));
+        if snapshot.run.state == RunState::Done {
+            print_outputs(&output)?;
+        }
+        let workers = database.store.live_workers().await?;
+        println!("{}", what_to_do(&snapshot, &workers));
+    }
+    database.close().await;
+    Ok(Exit::Done)
+}
+
+fn story(snapshot: &Snapshot, attempts: &[AttemptRow]) -> String {
+    let run = &snapshot.run;
+    let took = run.finished_at.map_or_else(String::new, |end| format!(", took {}", when::span(end - run.started_at)));
+    let mut text = format!(
+        "Run {} of {} is {}: started {}{took}\n\n",
+        run.id,
+        run.workflow,
+        run.state,
+        when::clock(run.started_at)
+    );
+    let width = snapshot.stages.iter().map(|s| s.name.len()).max().unwrap_or(0);
+    for stage in &snapshot.stages {
+        text.push_str(&format!("  {} {:<width$}  {}\n", stage.mark(), stage.name, stage.words()));
+    }
+    if !attempts.is_empty() {
+        text.push_str("\nAttempts that did not finish:\n");
+    }
+    for attempt in attempts {
+        let stage = snapshot.version.stage_name(attempt.stage);
+        let item = if attempt.item == NO_ITEM { String::new() } else { format!("[{}]", attempt.item) };
+        let class = attempt.class.as_deref().unwrap_or(attempt.outcome.as_str());
+        let message = attempt.message.as_deref().unwrap_or_default();
+        let due = attempt.retry_at.map_or_else(String::new, |at| format!(" (due again {})", when::clock(at)));
+        text.push_str(&format!(
+            "  {}  {stage}{item} attempt {} on {}: {class}: {message}{due}\n",
+            when::clock(attempt.ended_at),
+            attempt.attempt,
+            attempt.worker
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+/// Outputs of the last stages, indented, to standard output.
+pub(crate) fn print_outputs(outputs: &[(String, Box<serde_json::value::RawValue>)]) -> anyhow::Result<()> {
+    for (stage, output) in outputs {
+        let value: serde_json::Value = serde_json::from_str(output.get())?;
+        println!("{stage}: {}", serde_json::to_string_pretty(&value)?);
+    }
+    Ok(())
+}
+
+fn what_to_do(snapshot: &Snapshot, workers: &[String]) -> String {
+    match snapshot.run.state {
+        RunState::Done => "Nothing to do.".to_owned(),
+        RunState::Failed => match &snapshot.run.failure {
+            Some(failure) => format!(
+                "It failed at stage {}: {}: {}\nMend the cause and start it anew: its other jobs were cancelled.",
+                snapshot.failed_stage().unwrap_or_default(),
+                failure.class,
+                failure.message
+            ),
+            None => String::new(),
+        },
+        RunState::Running if workers.is_empty() => {
+            format!("No worker is alive. Go on with `run --resume {}`, or start a `worker`.", snapshot.run.id)
+        }
+        RunState::Running => format!("Nothing to do: workers are alive ({}).", workers.join(", ")),
+    }
+}

@@ -1,0 +1,119 @@
+//! `piton start`, and how a run's input is put together.
+
+use std::io::Read;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value};
+
+use super::args::{Global, InputArgs, StartArgs};
+use super::database::Database;
+use super::exit::Exit;
+use super::files;
+use crate::app::App;
+use crate::model::id::RunId;
+use crate::model::payload::{Payload, PayloadLimits};
+use crate::queue::catalog::Version;
+use crate::store::Store;
+
+pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
+    let input = read_input(&args.input, PayloadLimits::default().payload_bytes)?;
+    // Mistakes in files are said before a database is touched.
+    files::load(&app, &global)?;
+    let database = Database::open(&global).await?;
+    let (_, versions) = files::register(app, &global, &database.store).await?;
+    let version = files::find(&versions, &args.workflow)?;
+    let id = start_run(&database.store, version, &input, args.input.priority).await?;
+    if global.json {
+        println!("{}", serde_json::json!({"run": id, "workflow": args.workflow}));
+    } else {
+        println!("{id}");
+    }
+    database.close().await;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn start_run(
+    store: &Store,
+    version: &Version,
+    input: &Payload,
+    priority: i16,
+) -> anyhow::Result<RunId> {
+    let id = RunId::new();
+    store.start_run(id, (version.workflow_id, version.id), &version.plan, input, priority).await?;
+    Ok(id)
+}
+
+/// The input from a file or standard input, with single values set over it.
+pub(crate) fn read_input(args: &InputArgs, limit: usize) -> anyhow::Result<Payload> {
+    let text = match args.input.as_deref() {
+        None => "{}".to_owned(),
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read the run's input from standard input")?;
+            text
+        }
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("cannot read the run's input from {file}"))?
+        }
+    };
+    let place = args.input.as_deref().unwrap_or("--input");
+    let payload =
+        Payload::parse(&text, limit).map_err(|error| anyhow::anyhow!("the run's input ({place}): {error}"))?;
+    if args.set.is_empty() {
+        return Ok(payload);
+    }
+    let mut value: Value = serde_json::from_str(payload.as_str())?;
+    for setting in &args.set {
+        set(&mut value, setting)?;
+    }
+    Payload::of(&value, limit).map_err(|error| anyhow::anyhow!("the run's input: {error}"))
+}
+
+/// Applies `path.to.key=value`; the value is JSON where it reads as JSON, and a string otherwise.
+fn set(root: &mut Value, setting: &str) -> anyhow::Result<()> {
+    let Some((path, text)) = setting.split_once('=') else {
+        bail!("--set {setting}: write it as --set key=value, or --set outer.inner=value");
+    };
+    let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+    let mut at = root;
+    for key in path.split('.') {
+        if key.is_empty() {
+            bail!("--set {setting}: a key in `{path}` is empty");
+        }
+        if at.is_null() {
+            *at = Value::Object(Map::new());
+        }
+        let Value::Object(map) = at else {
+            bail!("--set {setting}: there is no key `{key}` to set, for what holds it is no object");
+        };
+        at = map.entry(key).or_insert(Value::Null);
+    }
+    *at = value;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_set_over_the_input() {
+        let mut value = json!({"topic": "old", "keep": 1});
+        for setting in ["topic=Deep sea", "simulate.rate=0.3", "simulate.stages=[\"picture\"]", "text=a=b"] {
+            set(&mut value, setting).expect(setting);
+        }
+        let expected =
+            json!({"topic": "Deep sea", "keep": 1, "simulate": {"rate": 0.3, "stages": ["picture"]}, "text": "a=b"});
+        assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_named() {
+        let mut value = json!({"a": 1});
+        assert!(set(&mut value, "a.b=2").is_err_and(|e| e.to_string().contains("`b`")));
+        assert!(set(&mut value, "novalue").is_err_and(|e| e.to_string().contains("key=value")));
+        assert!(set(&mut value, ".x=2").is_err_and(|e| e.to_string().contains("empty")));
+    }
+}

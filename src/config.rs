@@ -1,0 +1,13 @@
+//! What a process is told by its environment.
+
+/// This machine's name, for worker names and rows.
+pub(crate) fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
+/// A name no other live worker has, for those who give none. It is not stable over restarts: give workers of a
+/// deployment names, so that a restart takes the old boot's jobs back at once.
+pub(crate) fn worker_name() -> String {
+    format!("{}-{}", host_name(), std::process::id())
+}

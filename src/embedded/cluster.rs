@@ -1,0 +1,168 @@
+//! The private Postgres, as the process that uses it sees it.
+
+use super::binaries::{self, Binaries};
+use super::error::EmbeddedError;
+use super::folder::{self, Folder};
+use super::launch::Launch;
+use super::locks::{self, Held, Lock};
+use super::orders::Orders;
+use super::settings::Settings;
+use super::{connection, initdb};
+use sqlx::postgres::PgConnectOptions;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// How often a client looks whether the server is still supervised.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+const WATCH_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the last client waits for the server to end.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// A running private Postgres that this process is a client of.
+///
+/// It runs at least as long as this value, or another client's, lives. If its server or its supervisor is killed meanwhile,
+/// it is brought up again within seconds; connections to a killed server break, and what was committed stays.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: Folder,
+    linger: Duration,
+    first_start: bool,
+    other_majors: Vec<u32>,
+    // Before the lock, so that nothing is brought up by a process that is no client any more.
+    watch: Watch,
+    client: Held,
+}
+
+impl Cluster {
+    /// Joins the cluster in `settings.root`: makes its data if there is none, starts its server if it does not run, and makes
+    /// the database `piton` if it is missing. Any number of processes may do so at once.
+    ///
+    /// Takes a second the first time, less than a tenth after that. If it is cut short, even by `kill -9`, no half-made data is left in use.
+    ///
+    /// # Errors
+    /// See [`EmbeddedError`]; none of them asks for a retry.
+    pub async fn start(settings: Settings) -> Result<Self, EmbeddedError> {
+        let root = std::path::absolute(&settings.root).map_err(EmbeddedError::file("find", &settings.root))?;
+        let (binaries, folder) = choose(root.clone()).await?;
+        let orders = Orders {
+            folder: folder.clone(),
+            postgres: binaries.program("postgres"),
+            linger: settings.linger,
+            server_options: settings.server_options,
+        };
+        let launch = Launch { orders, supervisor: settings.supervisor };
+        let start = launch.start_lock().await?;
+        let client = launch.clients_lock().await?;
+        let first_start = initdb::ensure_data(&folder, &binaries).await?;
+        launch.bring_up(&start).await?;
+        drop(start);
+        let mut others = folder::majors_with_data(&root);
+        others.remove(&binaries.major);
+        Ok(Self {
+            folder,
+            linger: settings.linger,
+            first_start,
+            other_majors: others.into_iter().collect(),
+            watch: Watch::begin(launch),
+            client,
+        })
+    }
+
+    /// How to connect to `database`; `piton` is there already.
+    #[must_use]
+    pub fn options(&self, database: &str) -> PgConnectOptions {
+        connection::options(&self.folder, database)
+    }
+
+    /// A URL of `database` for people and for `psql`.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        connection::url(&self.folder, database)
+    }
+
+    /// The cluster's folder, with the data and the server's log.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.base()
+    }
+
+    /// Whether the data was made just now, by this process.
+    #[must_use]
+    pub fn first_start(&self) -> bool {
+        self.first_start
+    }
+
+    /// Other major versions of Postgres with data of their own in the same root, lowest first. Runs in them are not seen
+    /// by this cluster, and the user should be told.
+    #[must_use]
+    pub fn other_majors(&self) -> &[u32] {
+        &self.other_majors
+    }
+
+    /// Ceases to be a client. The last one waits up to ten seconds for the server to end, unless the server is to linger.
+    pub async fn stop(self) {
+        self.watch.end().await;
+        let is_last = self.client.is_last();
+        drop(self.client);
+        if !is_last || !self.linger.is_zero() {
+            return;
+        }
+        match locks::within(FAREWELL, || Lock::Supervisor.try_shared(&self.folder)).await {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                tracing::warn!(folder = %self.folder.base().display(), "the private Postgres takes long to stop")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot see whether the private Postgres has stopped")
+            }
+        }
+    }
+}
+
+/// Looks for binaries and prepares their folder, away from the runtime's threads since programs are run for it.
+async fn choose(root: PathBuf) -> Result<(Binaries, Folder), EmbeddedError> {
+    let choice = tokio::task::spawn_blocking(move || {
+        let binaries = binaries::find_preferring(&folder::majors_with_data(&root))?;
+        let folder = Folder::of_major(&root, binaries.major);
+        folder.prepare()?;
+        Ok((binaries, folder))
+    });
+    choice.await.map_err(|_| EmbeddedError::SearchInterrupted)?
+}
+
+/// Brings the server up again when it or its supervisor was killed.
+#[derive(Debug)]
+struct Watch(JoinHandle<()>);
+
+impl Watch {
+    fn begin(launch: Launch) -> Self {
+        Self(tokio::spawn(async move {
+            let mut pause = WATCH_EVERY;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = match launch.renew().await {
+                    Ok(()) => WATCH_EVERY,
+                    Err(error) => {
+                        tracing::warn!(%error, "the private Postgres cannot be brought up again; trying once more later");
+                        (pause * 2).min(WATCH_AT_LEAST_EVERY)
+                    }
+                };
+            }
+        }))
+    }
+
+    /// Comes back when the watch is over, so that it holds no lock any more.
+    async fn end(mut self) {
+        self.0.abort();
+        // Either way it is over: cancelled, or panicked, which the runtime has told.
+        (&mut self.0).await.ok();
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,78 @@
+//! The making of a data folder.
+
+use super::binaries::Binaries;
+use super::connection::USER;
+use super::error::EmbeddedError;
+use super::folder::Folder;
+use super::server_user::ServerUser;
+use super::{log_file, program};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// `initdb` takes a second, and far longer where `fsync` is slow.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a data folder is called until it is whole.
+const UNFINISHED: &str = "data.new.";
+
+/// Makes the data folder if there is none, as a whole or not at all: `initdb` works under a name of its own, and one rename
+/// ends it. Says whether it did. For the holder of the start lock.
+pub(crate) async fn ensure_data(folder: &Folder, binaries: &Binaries) -> Result<bool, EmbeddedError> {
+    sweep(folder);
+    if folder.has_data() {
+        return Ok(false);
+    }
+    make_data(folder, binaries).await?;
+    Ok(true)
+}
+
+async fn make_data(folder: &Folder, binaries: &Binaries) -> Result<(), EmbeddedError> {
+    // A new name each time: the `initdb` of a killed client may still be at work under the old one.
+    let unfinished = folder.base().join(format!("{UNFINISHED}{}", uuid::Uuid::now_v7().simple()));
+    DirBuilder::new().mode(0o700).create(&unfinished).map_err(EmbeddedError::file("create", &unfinished))?;
+    if let Some(user) = ServerUser::of(&folder.data())? {
+        user.own(&unfinished)?;
+    }
+    if let Err(error) = run(folder, binaries, &unfinished).await {
+        sweep(folder);
+        return Err(error);
+    }
+    fs::rename(&unfinished, folder.data()).map_err(EmbeddedError::file("rename", &unfinished))?;
+    let base = File::open(folder.base()).and_then(|base| base.sync_all());
+    base.map_err(EmbeddedError::file("sync", folder.base()))
+}
+
+async fn run(folder: &Folder, binaries: &Binaries, data: &Path) -> Result<(), EmbeddedError> {
+    let initdb = binaries.program("initdb");
+    let mut command = program::command(&initdb, folder)?;
+    // Trust is for whoever reaches the socket, whose folder only the server's user may enter.
+    command.arg("-D").arg(data).args(["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C"]);
+    let mut child =
+        tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(EmbeddedError::run(&initdb))?;
+    let failed = |problem| EmbeddedError::Initdb { problem, log: folder.log(), tail: log_file::tail(folder) };
+    match tokio::time::timeout(LIMIT, child.wait()).await {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(failed(format!("failed ({status})"))),
+        Ok(Err(error)) => Err(EmbeddedError::run(&initdb)(error)),
+        Err(_) => Err(failed(format!("took more than {} s and was stopped", LIMIT.as_secs()))),
+    }
+}
+
+/// Removes what interrupted attempts left. Being untidy is no reason not to start, so failures are only told.
+fn sweep(folder: &Folder) {
+    let remove_all = || -> io::Result<()> {
+        for entry in fs::read_dir(folder.base())? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = remove_all() {
+        tracing::warn!(folder = %folder.base().display(), %error, "an unfinished data folder could not be removed");
+    }
+}

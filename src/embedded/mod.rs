@@ -1,0 +1,37 @@
+//! A private Postgres for when `DATABASE_URL` is not set: installed binaries, a folder of the user's, no set-up.
+//!
+//! Every process that uses the cluster is a *client* of it. One more process, the *supervisor* (this same program
+//! started again in a session of its own), runs the server and stops it when the last client is gone, however it died.
+//! They agree through three locked files, which the kernel lets go of when a process ends:
+//!
+//! | file | held | by |
+//! |---|---|---|
+//! | `start.lock` | alone, briefly | whoever starts the server, or stops it |
+//! | `clients.lock` | shared | each client, as long as it lives; alone by the supervisor while it stops the server |
+//! | `supervisor.lock` | alone | the one supervisor, as long as it lives |
+//!
+//! They are taken in this order. The data survives everything that Postgres survives: `fsync` stays on, and a killed
+//! server recovers at the next start.
+
+mod binaries;
+mod cluster;
+mod connection;
+mod error;
+mod folder;
+mod initdb;
+mod launch;
+mod locks;
+mod log_file;
+mod orders;
+mod pid_file;
+mod program;
+mod server;
+mod server_user;
+mod settings;
+mod supervisor;
+
+pub use binaries::{Binaries, find_binaries};
+pub use cluster::Cluster;
+pub use error::EmbeddedError;
+pub use settings::{Settings, SupervisorCommand};
+pub use supervisor::run_supervisor;

@@ -1,0 +1,47 @@
+//! Piton runs expensive, flaky, many-stage pipelines to the end: every stage is a job in Postgres, every finished
+//! stage is a row that is never paid for twice, and a crash costs one stage, not the run.
+//!
+//! A binary of your own is Piton's whole command line plus your handlers:
+//!
+//! ```no_run
+//! use piton::{App, Failure, Input};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Greet {
+//!     input: Person,
+//! }
+//! #[derive(serde::Deserialize)]
+//! struct Person {
+//!     name: String,
+//! }
+//!
+//! async fn greet(Input(Greet { input }): Input<Greet>) -> Result<String, Failure> {
+//!     Ok(format!("Hello, {}!", input.name))
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let file = "name = \"hello\"\n[stages.greet]\nrust = \"greet\"\n";
+//!     App::new().workflow("hello.toml", file).handler("greet", greet).main()
+//! }
+//! ```
+//!
+//! Handlers run at least once; a result commits at most once.
+
+mod app;
+mod cli;
+mod config;
+pub mod embedded;
+mod model;
+mod queue;
+mod recovery;
+mod stage;
+mod store;
+mod telemetry;
+mod worker;
+mod workflow;
+
+pub use app::App;
+pub use model::failure::{Failure, FailureClass, UnknownClass};
+pub use model::id::RunId;
+pub use stage::context::StageContext;
+pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};

@@ -1,0 +1,214 @@
+//! Why an attempt did not finish: one of nine classes, a message for people, and what the retry should honour.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::state::states;
+
+states! {
+    /// The class of a failure decides whether and when the job is tried again.
+    #[derive(PartialOrd, Ord)]
+    pub enum FailureClass {
+        /// A service did not answer in time, or the stage ran out of its own time.
+        NetworkTimeout = "network_timeout",
+        /// A service asked to be called less often.
+        RateLimited = "rate_limited",
+        /// A service is down, or something the stage needs is not there just now.
+        ResourceUnavailable = "resource_unavailable",
+        /// The stage ran out of memory.
+        OutOfMemory = "out_of_memory",
+        /// Anything else; also a panic.
+        Unknown = "unknown",
+        /// The input can never work; not retried.
+        InvalidInput = "invalid_input",
+        /// Credentials are missing or refused; not retried.
+        AuthFailure = "auth_failure",
+        /// The worker's process died under the job. Handlers cannot return it.
+        Crashed = "crashed",
+        /// A stored output is not what was committed. Handlers cannot return it.
+        CorruptCheckpoint = "corrupt_checkpoint",
+    }
+}
+
+/// The word is no failure class.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no failure class; the classes a stage can fail with are {list}", list = returnable())]
+pub struct UnknownClass(String);
+
+fn returnable() -> String {
+    let words: Vec<&str> = FailureClass::ALL
+        .iter()
+        .filter(|c| !matches!(c, FailureClass::Crashed | FailureClass::CorruptCheckpoint))
+        .map(|c| c.as_str())
+        .collect();
+    words.join(", ")
+}
+
+impl FromStr for FailureClass {
+    type Err = UnknownClass;
+
+    fn from_str(word: &str) -> Result<Self, UnknownClass> {
+        FailureClass::from_word(word).ok_or_else(|| UnknownClass(word.to_owned()))
+    }
+}
+
+/// What a stage returns when it could not finish.
+///
+/// It survives a crash as a row of `piton.attempts`. Message and detail are stored, so put no secret in them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    class: FailureClass,
+    message: String,
+    detail: Option<serde_json::Value>,
+    retry_after: Option<Duration>,
+}
+
+/// Longest message that is kept, in bytes; what is longer is cut at a character.
+const MESSAGE_LIMIT: usize = 8 * 1024;
+/// Longest detail that is kept, in bytes of JSON; what is longer is replaced by a note.
+const DETAIL_LIMIT: usize = 64 * 1024;
+
+impl Failure {
+    /// A failure of that class.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Failure { class, message: storable(message.into(), MESSAGE_LIMIT), detail: None, retry_after: None }
+    }
+
+    /// A service did not answer in time. Retried.
+    pub fn network_timeout(message: impl Into<String>) -> Self {
+        Failure::new(FailureClass::NetworkTimeout, message)
+    }
+
+    /// A service asked to be called less often. Retried; see [`Failure::retry_after`].
+    pub fn rate_limited(message: impl Into<String>) -> Self {
+        Failure::new(FailureClass::RateLimited, message)
+    }
+
+    /// A service is down, or something is not there just now. Retried.
+    pub fn resource_unavailable(message: impl Into<String>) -> Self {
+        Failure::new(FailureClass::ResourceUnavailable, message)
+    }
+
+    /// The stage ran out of memory. Retried once.
+    pub fn out_of_memory(message: impl Into<String>) -> Self {
+        Failure::new(FailureClass::OutOfMemory, message)
+    }
+
+    /// Nothing more is known. Retried a few times.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Failure::new(FailureClass::Unknown, message)
+    }
+
+    /// The input can never work. Not retried.
+    pub fn invalid_input(message: impl Into<String>) -> Self {
+        Failure::new(FailureClass::InvalidInput, message)
+    }
+
+    /// Credentials are missing or refused. Not retried.
+    pub fn auth_failure(message: impl Into<String>) -> Self {
+        Failure::new(FailureClass::AuthFailure, message)
+    }
+
+    /// Not before that long: wins over the policy's delay when it is longer.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// More about it, kept as JSON with the attempt.
+    #[must_use]
+    pub fn detail(mut self, detail: serde_json::Value) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+
+    /// Its class.
+    pub fn class(&self) -> FailureClass {
+        self.class
+    }
+
+    /// Its message.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The detail as Postgres can keep it.
+    pub(crate) fn detail_json(&self) -> Option<String> {
+        let text = self.detail.as_ref()?.to_string();
+        if text.len() > DETAIL_LIMIT {
+            return Some(format!("{{\"left_out\":\"{} bytes of detail\"}}", text.len()));
+        }
+        Some(text.replace("\\u0000", "\\ufffd"))
+    }
+}
+
+/// Postgres keeps no NUL in text, and a row is no place for a megabyte of message.
+fn storable(mut text: String, limit: usize) -> String {
+    if text.contains('\0') {
+        text = text.replace('\0', "\u{fffd}");
+    }
+    if text.len() > limit {
+        let cut = (0..=limit).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class, self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind as K;
+        let class = match error.kind() {
+            K::TimedOut => FailureClass::NetworkTimeout,
+            K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::StorageFull => {
+                FailureClass::ResourceUnavailable
+            }
+            K::PermissionDenied => FailureClass::AuthFailure,
+            K::OutOfMemory => FailureClass::OutOfMemory,
+            K::InvalidInput | K::InvalidData => FailureClass::InvalidInput,
+            _ => FailureClass::Unknown,
+        };
+        Failure::new(class, error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Failure::invalid_input(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_at_a_character_and_carries_no_nul() {
+        let failure = Failure::unknown(format!("a\0{}", "é".repeat(MESSAGE_LIMIT)));
+        assert!(failure.message().starts_with("a\u{fffd}é"));
+        assert!(failure.message().len() <= MESSAGE_LIMIT + '…'.len_utf8());
+    }
+
+    #[test]
+    fn every_class_is_read_back_from_its_word() {
+        for class in FailureClass::ALL {
+            assert_eq!(class.as_str().parse::<FailureClass>().ok(), Some(*class));
+        }
+        let error = "rate_limit".parse::<FailureClass>().unwrap_err().to_string();
+        assert!(error.starts_with("`rate_limit` is no failure class") && error.contains("rate_limited"));
+    }
+}

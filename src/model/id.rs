@@ -1,0 +1,87 @@
+//! The numbers that name things inside the engine, and the one that people see.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+/// A run as people name it: a UUIDv7. The engine joins on [`RunKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub Uuid);
+
+impl RunId {
+    /// A new id; ids made later sort after it.
+    pub fn new() -> Self {
+        RunId(Uuid::now_v7())
+    }
+}
+
+impl Default for RunId {
+    fn default() -> Self {
+        RunId::new()
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::from_str(text.trim()).map(RunId)
+    }
+}
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) struct $name(pub(crate) i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )+};
+}
+
+keys! {
+    /// A run inside the engine.
+    RunKey,
+    /// A workflow: one name, whatever its versions.
+    WorkflowId,
+    /// One version of a workflow: one digest of its definition.
+    VersionId,
+    /// One boot of one worker; a restart under the same name gets another.
+    WorkerId,
+}
+
+/// One try at one job: the claim a worker holds, and what its commit is fenced by.
+///
+/// The job row moves through the stages of its branch, so the stage and the item belong to the fence: attempt 1
+/// of the next stage must not be mistaken for attempt 1 of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct AttemptKey {
+    pub(crate) run: RunKey,
+    pub(crate) job: i64,
+    pub(crate) stage: i16,
+    /// Item of a fanned-out stage, or [`NO_ITEM`].
+    pub(crate) item: i32,
+    /// Numbered from 1.
+    pub(crate) attempt: i32,
+}
+
+/// The item of a job that is the whole stage: an ordinary stage, or a fanned-out one that is still to be split.
+pub(crate) const NO_ITEM: i32 = -1;
+
+impl AttemptKey {
+    pub(crate) fn item(&self) -> Option<u32> {
+        u32::try_from(self.item).ok()
+    }
+}

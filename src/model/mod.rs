@@ -1,0 +1,8 @@
+//! The words of Piton as types: pure, no I/O, no async.
+
+pub(crate) mod claim;
+pub(crate) mod failure;
+pub(crate) mod id;
+pub(crate) mod payload;
+pub(crate) mod retry;
+pub(crate) mod state;

@@ -1,0 +1,70 @@
+//! The states a run and an attempt can be in. The CHECKs of the schema repeat them; a test keeps them in step.
+
+use std::fmt;
+
+macro_rules! states {
+    ($(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+        #[serde(rename_all = "snake_case")]
+        $vis enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// Every state, in the order of the chart.
+            $vis const ALL: &[$name] = &[$($name::$variant),+];
+
+            /// The word for it in the database, in metrics and on the screen.
+            $vis fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+
+            /// The state of that word.
+            $vis fn from_word(word: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|s| s.as_str() == word)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use states;
+
+states! {
+    /// Where a run is.
+    pub(crate) enum RunState {
+        /// It has live jobs.
+        Running = "running",
+        /// Every stage has its checkpoint.
+        Done = "done",
+        /// A job of it was given up; its other jobs were cancelled.
+        Failed = "failed",
+    }
+}
+
+states! {
+    /// How an attempt ended that left no checkpoint.
+    pub(crate) enum AttemptOutcome {
+        /// It returned a failure, panicked, or ran out of time.
+        Failed = "failed",
+        /// Its worker was lost under it.
+        Lost = "lost",
+        /// Its worker handed it back while shutting down; no failure is counted.
+        Released = "released",
+        /// Its run ended while it ran.
+        Cancelled = "cancelled",
+    }
+}
+
+impl RunState {
+    /// Whether anything can still happen to the run by itself.
+    pub(crate) fn is_ended(self) -> bool {
+        match self {
+            RunState::Running => false,
+            RunState::Done | RunState::Failed => true,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The workflow versions a worker has met, and the stages it has no handler for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::model::id::{VersionId, WorkflowId};
+use crate::stage::handler::Handlers;
+use crate::store::{Store, StoreError};
+use crate::workflow::definition::{Stage, StageKind, Workflow};
+use crate::workflow::plan::Plan;
+
+/// One version, ready for use.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) id: VersionId,
+    pub(crate) workflow_id: WorkflowId,
+    pub(crate) workflow: Workflow,
+    pub(crate) plan: Plan,
+}
+
+impl Version {
+    pub(crate) fn stage(&self, stage: i16) -> Option<&Stage> {
+        self.workflow.stages.get(usize::try_from(stage).ok()?)
+    }
+
+    /// Its name, for people; a number where the definition has no such stage.
+    pub(crate) fn stage_name(&self, stage: i16) -> String {
+        self.stage(stage).map_or_else(|| format!("#{stage}"), |s| s.name.to_string())
+    }
+}
+
+/// Versions by id. Runs pin versions, so a worker meets old ones as well as its own files'.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    pub(crate) handlers: Handlers,
+    versions: Mutex<HashMap<VersionId, Arc<Version>>>,
+    unknown: Mutex<Vec<(VersionId, i16)>>,
+}
+
+impl Catalog {
+    pub(crate) fn new(handlers: Handlers) -> Catalog {
+        Catalog { handlers, versions: Mutex::default(), unknown: Mutex::default() }
+    }
+
+    /// Registers a workflow file's definition in the database and here.
+    pub(crate) async fn register(&self, store: &Store, workflow: Workflow) -> Result<Arc<Version>, StoreError> {
+        let (workflow_id, id) =
+            store.register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json()).await?;
+        Ok(self.keep(id, workflow_id, workflow))
+    }
+
+    /// The version of that id, read from the database the first time.
+    pub(crate) async fn version(&self, store: &Store, id: VersionId) -> Result<Arc<Version>, StoreError> {
+        if let Some(version) = lock(&self.versions).get(&id) {
+            return Ok(version.clone());
+        }
+        let (workflow_id, definition) = store.workflow_version(id).await?;
+        let workflow = Workflow::from_json(&definition)
+            .map_err(|error| StoreError::Damaged(format!("a definition (version {id}) that is none: {error}")))?;
+        Ok(self.keep(id, workflow_id, workflow))
+    }
+
+    fn keep(&self, id: VersionId, workflow_id: WorkflowId, workflow: Workflow) -> Arc<Version> {
+        let plan = Plan::of(&workflow);
+        let version = Arc::new(Version { id, workflow_id, workflow, plan });
+        let unknown = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| !self.can_run(stage));
+        let mut list = lock(&self.unknown);
+        for (stage, _) in unknown {
+            if !list.contains(&(id, stage)) {
+                list.push((id, stage));
+            }
+        }
+        lock(&self.versions).insert(id, version.clone());
+        version
+    }
+
+    fn can_run(&self, stage: &Stage) -> bool {
+        match &stage.kind {
+            StageKind::Rust { handler } => self.handlers.knows(handler),
+        }
+    }
+
+    /// A stage that this worker must not claim: it has no handler, or its definition cannot be read.
+    pub(crate) fn refuse(&self, version: VersionId, stage: i16) {
+        let mut list = lock(&self.unknown);
+        if !list.contains(&(version, stage)) {
+            list.push((version, stage));
+        }
+    }
+
+    /// Stages to leave for a worker that knows them.
+    pub(crate) fn unknown(&self) -> Vec<(VersionId, i16)> {
+        lock(&self.unknown).clone()
+    }
+
+    pub(crate) fn is_unknown(&self, version: VersionId, stage: i16) -> bool {
+        lock(&self.unknown).contains(&(version, stage))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,309 @@
+//! From claims to inputs: reads what the stages need, verifies it, and puts each job's input together.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::catalog::Version;
+use crate::model::claim::Claim;
+use crate::model::failure::{Failure, FailureClass};
+use crate::model::id::{NO_ITEM, RunId, RunKey};
+use crate::model::payload::PayloadLimits;
+use crate::stage::fan_out::{self, Split};
+use crate::stage::input::{StageInput, array};
+use crate::store::checkpoints::{Stored, Wanted};
+use crate::store::{Store, StoreError};
+use crate::workflow::definition::{ForEach, Source, Stage};
+
+/// What an attempt has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Work {
+    /// Call the handler with this input.
+    Handle(StageInput),
+    /// The stage fans out: its job becomes that many.
+    Split(u32),
+}
+
+/// A claim with its run's id and its work; a failure where the inputs themselves are the trouble.
+pub(crate) struct Prepared {
+    pub(crate) claim: Claim,
+    pub(crate) version: Arc<Version>,
+    pub(crate) run: RunId,
+    pub(crate) work: Result<Work, Failure>,
+}
+
+/// Reads the inputs of a batch in a statement of its own: it sees everything that was committed before the claim.
+pub(crate) async fn prepare(
+    store: &Store,
+    limits: &PayloadLimits,
+    claims: Vec<(Claim, Arc<Version>)>,
+) -> Result<Vec<Prepared>, StoreError> {
+    let mut batch = Batch::read(store, limits, &claims).await?;
+    let prepared = claims.into_iter().map(|(claim, version)| {
+        let run = batch.runs.get(&claim.key.run).map_or_else(RunId::default, |(id, _)| *id);
+        let work = match version.stage(claim.key.stage) {
+            Some(stage) => batch.work(&claim, stage, &version),
+            None => Err(corrupt(format!("the workflow version has no stage number {}", claim.key.stage))),
+        };
+        Prepared { claim, version, run, work }
+    });
+    Ok(prepared.collect())
+}
+
+/// Everything the claims of one batch need, read once and shared.
+struct Batch {
+    runs: HashMap<RunKey, (RunId, Arc<str>)>,
+    /// Outputs by run and stage, in item order; the record of a split comes first.
+    outputs: HashMap<(RunKey, i16), Vec<Stored>>,
+    too_large: HashMap<(RunKey, i16), u64>,
+    /// Arrays that were split and arrays that were joined, so that a thousand items share one.
+    splits: HashMap<(RunKey, i16, i16), Result<Arc<Split>, Failure>>,
+    joined: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
+    limits: PayloadLimits,
+}
+
+impl Batch {
+    async fn read(
+        store: &Store,
+        limits: &PayloadLimits,
+        claims: &[(Claim, Arc<Version>)],
+    ) -> Result<Batch, StoreError> {
+        let mut wanted: BTreeSet<Wanted> = claims.iter().flat_map(|(claim, version)| wants(claim, version)).collect();
+        let too_large = refuse_large_joins(store, limits, &mut wanted).await?;
+        let keys: BTreeSet<RunKey> = claims.iter().map(|(claim, _)| claim.key.run).collect();
+        let runs = store.run_inputs(&keys.into_iter().collect::<Vec<_>>()).await?;
+        let mut outputs: HashMap<(RunKey, i16), Vec<Stored>> = HashMap::new();
+        if !wanted.is_empty() {
+            for stored in store.outputs(&wanted.into_iter().collect::<Vec<_>>()).await? {
+                outputs.entry((stored.run, stored.stage)).or_default().push(stored);
+            }
+        }
+        Ok(Batch {
+            runs: runs.into_iter().map(|(key, id, input)| (key, (id, input.into()))).collect(),
+            outputs,
+            too_large,
+            splits: HashMap::new(),
+            joined: HashMap::new(),
+            limits: *limits,
+        })
+    }
+
+    fn work(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<Work, Failure> {
+        if let (Some(for_each), NO_ITEM) = (&stage.for_each, claim.key.item) {
+            let items = self.item_count(claim, for_each, version)?;
+            if items > self.limits.items {
+                return Err(Failure::invalid_input(format!(
+                    "stage `{}` would fan out to {items} items, over the limit of {}",
+                    stage.name, self.limits.items
+                )));
+            }
+            return Ok(Work::Split(items));
+        }
+        let input = self.input(claim, stage, version)?;
+        if input.bytes() > self.limits.stage_input_bytes {
+            return Err(too_much(stage.name.as_str(), input.bytes() as u64, &self.limits));
+        }
+        Ok(Work::Handle(input))
+    }
+
+    fn input(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<StageInput, Failure> {
+        let mut input = StageInput::default();
+        let split_source = stage.for_each.as_ref().map(|f| f.source);
+        if split_source != Some(Source::Input) {
+            input.push("input", self.run_input(claim.key.run)?);
+        }
+        for need in &stage.needs {
+            if split_source != Some(Source::Stage(*need)) {
+                let number = need.0 as i16;
+                input.push(&version.stage_name(number), self.output(claim.key.run, number, version)?);
+            }
+        }
+        if let Some(for_each) = &stage.for_each {
+            self.push_item(&mut input, claim, for_each, version)?;
+        }
+        Ok(input)
+    }
+
+    /// The element under `item`, and what is left of the value it was taken from under that value's own name.
+    fn push_item(
+        &mut self,
+        input: &mut StageInput,
+        claim: &Claim,
+        for_each: &ForEach,
+        version: &Version,
+    ) -> Result<(), Failure> {
+        if let Some(upstream) = fanned_source(for_each, version) {
+            let stored = self.stored(claim.key.run, upstream).iter().find(|s| s.item == claim.key.item);
+            let stored = stored.ok_or_else(|| missing(&version.stage_name(upstream)))?;
+            input.push("item", verified(stored, version)?.into());
+            return Ok(());
+        }
+        let split = self.split(claim, for_each, version)?;
+        let item = claim.key.item().and_then(|i| split.items.get(i as usize)).ok_or_else(|| {
+            corrupt(format!("item {} is not in the array any more, it has {}", claim.key.item, split.items.len()))
+        })?;
+        if let Some(rest) = &split.rest {
+            input.push(&source_name(for_each, version), rest.clone());
+        }
+        input.push("item", item.clone());
+        Ok(())
+    }
+
+    fn item_count(&mut self, claim: &Claim, for_each: &ForEach, version: &Version) -> Result<u32, Failure> {
+        if let Some(upstream) = fanned_source(for_each, version) {
+            return self.split_record(claim.key.run, upstream, version);
+        }
+        let split = self.split(claim, for_each, version)?;
+        Ok(u32::try_from(split.items.len()).unwrap_or(u32::MAX))
+    }
+
+    fn split(&mut self, claim: &Claim, for_each: &ForEach, version: &Version) -> Result<Arc<Split>, Failure> {
+        let key = (claim.key.run, claim.key.stage, source_number(for_each));
+        if let Some(known) = self.splits.get(&key) {
+            return known.clone();
+        }
+        let source = match for_each.source {
+            Source::Input => self.run_input(claim.key.run),
+            Source::Stage(index) => self.output(claim.key.run, index.0 as i16, version),
+        };
+        let split = source.and_then(|json| {
+            fan_out::split(&source_name(for_each, version), &json, &for_each.path)
+                .map(Arc::new)
+                .map_err(|error| Failure::invalid_input(format!("cannot fan out: {error}")))
+        });
+        self.splits.insert(key, split.clone());
+        split
+    }
+
+    fn run_input(&self, run: RunKey) -> Result<Arc<str>, Failure> {
+        self.runs.get(&run).map(|(_, input)| input.clone()).ok_or_else(|| corrupt("the run's row is gone".to_owned()))
+    }
+
+    fn stored(&self, run: RunKey, stage: i16) -> &[Stored] {
+        self.outputs.get(&(run, stage)).map_or(&[], Vec::as_slice)
+    }
+
+    /// A whole stage's output; of a fanned-out stage the array of its items' outputs.
+    fn output(&mut self, run: RunKey, stage: i16, version: &Version) -> Result<Arc<str>, Failure> {
+        if let Some(known) = self.joined.get(&(run, stage)) {
+            return known.clone();
+        }
+        let output = self.put_together(run, stage, version).map(Arc::from);
+        self.joined.insert((run, stage), output.clone());
+        output
+    }
+
+    fn put_together(&self, run: RunKey, stage: i16, version: &Version) -> Result<String, Failure> {
+        let name = version.stage_name(stage);
+        if version.stage(stage).is_none_or(|s| s.for_each.is_none()) {
+            let stored = self.stored(run, stage).first().ok_or_else(|| missing(&name))?;
+            return Ok(verified(stored, version)?.to_owned());
+        }
+        if let Some(bytes) = self.too_large.get(&(run, stage)) {
+            return Err(too_much(&name, *bytes, &self.limits));
+        }
+        let count = self.split_record(run, stage, version)?;
+        let items: Vec<&Stored> = self.stored(run, stage).iter().filter(|s| s.item != NO_ITEM).collect();
+        if items.len() != count as usize {
+            return Err(corrupt(format!("stage `{name}` has {} outputs of {count} items", items.len())));
+        }
+        let texts: Vec<&str> = items.into_iter().map(|s| verified(s, version)).collect::<Result<_, _>>()?;
+        Ok(array(texts.into_iter()))
+    }
+
+    /// Into how many items a stage was split.
+    fn split_record(&self, run: RunKey, stage: i16, version: &Version) -> Result<u32, Failure> {
+        let record = self.stored(run, stage).iter().find(|s| s.item == NO_ITEM);
+        let record = record.ok_or_else(|| missing(&version.stage_name(stage)))?;
+        let text = verified(record, version)?;
+        text.parse().map_err(|_| corrupt(format!("the record of a split says `{text}`, not a number of items")))
+    }
+}
+
+/// The outputs one claim needs.
+fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
+    let Some(stage) = version.stage(claim.key.stage) else { return Vec::new() };
+    let run = claim.key.run;
+    let is_fanned = |n: i16| version.stage(n).is_some_and(|s| s.for_each.is_some());
+    let split_source = stage.for_each.as_ref().and_then(|f| fanned_source(f, version));
+    let to_split = stage.for_each.is_some() && claim.key.item == NO_ITEM;
+    let want = |number: i16| match () {
+        () if split_source == Some(number) => Wanted { run, stage: number, item: Some(claim.key.item) },
+        () if is_fanned(number) => Wanted { run, stage: number, item: None },
+        () => Wanted { run, stage: number, item: Some(NO_ITEM) },
+    };
+    let needed = stage.needs.iter().map(|need| need.0 as i16);
+    let source = stage.for_each.as_ref().map(source_number);
+    needed.filter(|n| !to_split || Some(*n) == source).map(want).collect()
+}
+
+/// Takes joins that are too large out of what is read.
+async fn refuse_large_joins(
+    store: &Store,
+    limits: &PayloadLimits,
+    wanted: &mut BTreeSet<Wanted>,
+) -> Result<HashMap<(RunKey, i16), u64>, StoreError> {
+    let joins: Vec<(RunKey, i16)> = wanted.iter().filter(|w| w.item.is_none()).map(|w| (w.run, w.stage)).collect();
+    if joins.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sizes = store.output_bytes(&joins).await?;
+    let large = sizes.into_iter().filter(|(.., bytes)| *bytes > limits.stage_input_bytes as u64);
+    let large: HashMap<(RunKey, i16), u64> = large.map(|(run, stage, bytes)| ((run, stage), bytes)).collect();
+    wanted.retain(|w| w.item.is_some() || !large.contains_key(&(w.run, w.stage)));
+    Ok(large)
+}
+
+/// The upstream stage a fan-out goes over, where that stage is fanned out itself: item follows item.
+fn fanned_source(for_each: &ForEach, version: &Version) -> Option<i16> {
+    match for_each.source {
+        Source::Input => None,
+        Source::Stage(index) => {
+            let number = index.0 as i16;
+            version.stage(number).is_some_and(|s| s.for_each.is_some()).then_some(number)
+        }
+    }
+}
+
+fn source_number(for_each: &ForEach) -> i16 {
+    match for_each.source {
+        Source::Input => -1,
+        Source::Stage(index) => index.0 as i16,
+    }
+}
+
+fn source_name(for_each: &ForEach, version: &Version) -> String {
+    match for_each.source {
+        Source::Input => "input".to_owned(),
+        Source::Stage(index) => version.stage_name(index.0 as i16),
+    }
+}
+
+/// The output, if it is what was committed (promise 8).
+fn verified<'s>(stored: &'s Stored, version: &Version) -> Result<&'s str, Failure> {
+    let found = Sha256::digest(stored.output.as_bytes());
+    if found.as_slice() == stored.digest.as_slice() {
+        return Ok(&stored.output);
+    }
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let name = version.stage_name(stored.stage);
+    Err(corrupt(format!("the checkpoint of stage `{name}` is not what was committed")).detail(serde_json::json!({
+        "stage": name, "item": stored.item, "expected_sha256": hex(&stored.digest), "found_sha256": hex(&found),
+    })))
+}
+
+fn corrupt(message: String) -> Failure {
+    Failure::new(FailureClass::CorruptCheckpoint, message)
+}
+
+fn missing(stage: &str) -> Failure {
+    corrupt(format!("the checkpoint of stage `{stage}` is missing"))
+}
+
+fn too_much(stage: &str, bytes: u64, limits: &PayloadLimits) -> Failure {
+    Failure::invalid_input(format!(
+        "the inputs of stage `{stage}` come to {bytes} bytes, over the limit of {}; hand on names of files instead",
+        limits.stage_input_bytes
+    ))
+}

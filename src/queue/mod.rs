@@ -1,0 +1,15 @@
+//! The apalis backend: jobs are claimed from Postgres, run by an apalis worker, and committed back in groups.
+//!
+//! A job's way: [`claimer`] → [`inputs`] → [`backend`] → apalis' layers around [`run_stage`] → [`settle`] →
+//! [`committer`]. Claimer and committers live outside the backend, so that they outlast the worker's own shutdown.
+
+pub(crate) mod backend;
+pub(crate) mod backoff;
+pub(crate) mod catalog;
+pub(crate) mod claimer;
+pub(crate) mod committer;
+pub(crate) mod inputs;
+pub(crate) mod run_stage;
+pub(crate) mod settle;
+pub(crate) mod slots;
+pub(crate) mod time_limit;

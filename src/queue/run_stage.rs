@@ -1,0 +1,106 @@
+//! The innermost service: one attempt, on a tokio task of its own.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apalis_core::error::BoxDynError;
+use apalis_core::task::Task;
+use futures_util::future::BoxFuture;
+use tokio_util::task::AbortOnDropHandle;
+use tower::Service;
+use tracing::Instrument;
+
+use super::catalog::{Catalog, Version};
+use super::inputs::Work;
+use crate::model::claim::Claim;
+use crate::model::failure::Failure;
+use crate::model::payload::{Payload, PayloadLimits};
+use crate::stage::context::StageContext;
+use crate::stage::handler::Offer;
+use crate::workflow::definition::StageKind;
+use crate::workflow::plan::Finished;
+
+/// What apalis carries: a claim with everything its attempt needs.
+#[derive(Debug, Clone)]
+pub(crate) struct StageTask {
+    pub(crate) claim: Claim,
+    pub(crate) version: Arc<Version>,
+    pub(crate) work: Result<Work, Failure>,
+    pub(crate) context: StageContext,
+    pub(crate) time_limit: Duration,
+}
+
+/// A finished attempt.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    pub(crate) payload: Payload,
+    pub(crate) finished: Finished,
+}
+
+/// Runs attempts by calling handlers.
+#[derive(Debug, Clone)]
+pub(crate) struct RunStage {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) limits: PayloadLimits,
+}
+
+impl Service<Task<StageTask>> for RunStage {
+    type Response = Output;
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<Output, BoxDynError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, task: Task<StageTask>) -> Self::Future {
+        let started = self.start(task.args);
+        Box::pin(async move { started?.await.map_err(BoxDynError::from) })
+    }
+}
+
+impl RunStage {
+    fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Output, Failure>>, Failure> {
+        let input = match task.work? {
+            Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
+            Work::Handle(input) => input,
+        };
+        let about = task.context.about.clone();
+        let finished = if about.item.is_some() { Finished::Item } else { Finished::Stage };
+        let stage = task.version.stage(task.claim.key.stage);
+        let Some(StageKind::Rust { handler }) = stage.map(|s| &s.kind) else {
+            return Err(Failure::unknown("the stage is not in the workflow version"));
+        };
+        let offer = Offer { input: input.to_json().into(), context: task.context, limits: self.limits };
+        let work = self.catalog.handlers.start(handler, offer);
+        let work = work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))?;
+        let span = tracing::info_span!(
+            "stage", run = %about.run, workflow = about.workflow, stage = about.stage, item = about.item,
+            attempt = about.attempt, worker = about.worker,
+        );
+        // Its own task: a handler that computes without awaiting holds up neither its neighbours nor its time limit.
+        let handle = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));
+        Ok(Box::pin(async move {
+            match handle.await {
+                Ok(payload) => Ok(Output { payload: payload?, finished }),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => Err(Failure::unknown("the attempt was stopped")),
+                },
+            }
+        }))
+    }
+}
+
+/// The record of a split is the number of items.
+fn split(items: u32) -> Result<Output, Failure> {
+    let payload = Payload::of(&items, usize::MAX).map_err(|e| Failure::unknown(e.to_string()))?;
+    Ok(Output { payload, finished: Finished::Split(items) })
+}
+
+/// What a panic said, as a failure like another.
+pub(crate) fn panicked(payload: &Box<dyn std::any::Any + Send>) -> Failure {
+    let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    Failure::unknown(format!("the handler panicked: {}", said.unwrap_or("no message")))
+}

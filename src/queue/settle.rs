@@ -1,0 +1,121 @@
+//! The backend's own layer: whatever becomes of an attempt, its end reaches the committers.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use apalis_core::error::BoxDynError;
+use apalis_core::task::Task;
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc::UnboundedSender;
+use tower::{Layer, Service};
+
+use super::catalog::Version;
+use super::run_stage::{Output, StageTask};
+use crate::model::claim::Claim;
+use crate::model::failure::Failure;
+
+/// How an attempt ended, before anything is decided.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Finished(Output),
+    Failed(Failure),
+    /// It was stopped: the worker shuts down, or the claim no longer holds.
+    HandedBack,
+    /// It was claimed and never started.
+    NeverBegan,
+}
+
+/// One attempt's end on its way to a committer.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) claim: Claim,
+    /// Not known for a claim whose definition was never read.
+    pub(crate) version: Option<Arc<Version>>,
+    pub(crate) outcome: Outcome,
+}
+
+/// Adds the reporting of ends. The channel is bounded by the slots, for a slot is held until its end has landed.
+#[derive(Debug, Clone)]
+pub(crate) struct SettleLayer(pub(crate) UnboundedSender<Ended>);
+
+impl<S> Layer<S> for SettleLayer {
+    type Service = Settle<S>;
+
+    fn layer(&self, inner: S) -> Settle<S> {
+        Settle { inner, ends: self.0.clone() }
+    }
+}
+
+/// Reports the ends of attempts.
+#[derive(Debug, Clone)]
+pub(crate) struct Settle<S> {
+    inner: S,
+    ends: UnboundedSender<Ended>,
+}
+
+impl<S> Service<Task<StageTask>> for Settle<S>
+where
+    S: Service<Task<StageTask>, Response = Output, Error = BoxDynError>,
+    S::Future: Send + 'static,
+{
+    type Response = ();
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<(), BoxDynError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, task: Task<StageTask>) -> Self::Future {
+        let report =
+            Report { claim: task.args.claim, version: task.args.version.clone(), ends: Some(self.ends.clone()) };
+        let cancellation = task.args.context.cancellation.clone();
+        let attempt = self.inner.call(task);
+        Box::pin(async move {
+            let outcome = tokio::select! {
+                result = attempt => match result {
+                    Ok(output) => Outcome::Finished(output),
+                    Err(error) => Outcome::Failed(failure(error)),
+                },
+                () = cancellation.cancelled() => Outcome::HandedBack,
+            };
+            report.send(outcome);
+            Ok(())
+        })
+    }
+}
+
+/// Layers hand on boxed errors; what is in the box is a failure, unless a layer made an error of its own.
+fn failure(error: BoxDynError) -> Failure {
+    match error.downcast::<Failure>() {
+        Ok(failure) => *failure,
+        Err(other) => Failure::unknown(other.to_string()),
+    }
+}
+
+/// Sends the end, also when the attempt's future is dropped before it has one: a live claim must not stick.
+struct Report {
+    claim: Claim,
+    version: Arc<Version>,
+    ends: Option<UnboundedSender<Ended>>,
+}
+
+impl Report {
+    fn send(mut self, outcome: Outcome) {
+        self.put(outcome);
+    }
+
+    fn put(&mut self, outcome: Outcome) {
+        let Some(ends) = self.ends.take() else { return };
+        let ended = Ended { claim: self.claim, version: Some(self.version.clone()), outcome };
+        if ends.send(ended).is_err() {
+            tracing::error!(key = ?self.claim.key, "the committers are gone; recovery will free this claim");
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.put(Outcome::HandedBack);
+    }
+}

@@ -1,0 +1,59 @@
+//! The layer that ends an attempt at its stage's time limit.
+
+use std::task::{Context, Poll};
+
+use apalis_core::error::BoxDynError;
+use apalis_core::task::Task;
+use futures_util::future::BoxFuture;
+use tower::{Layer, Service};
+
+use super::run_stage::{Output, StageTask};
+use crate::model::failure::Failure;
+use crate::workflow::duration;
+
+/// Adds the time limit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TimeLimitLayer;
+
+impl<S> Layer<S> for TimeLimitLayer {
+    type Service = TimeLimit<S>;
+
+    fn layer(&self, inner: S) -> TimeLimit<S> {
+        TimeLimit { inner }
+    }
+}
+
+/// Ends attempts at their time limit.
+#[derive(Debug, Clone)]
+pub(crate) struct TimeLimit<S> {
+    inner: S,
+}
+
+impl<S> Service<Task<StageTask>> for TimeLimit<S>
+where
+    S: Service<Task<StageTask>, Response = Output, Error = BoxDynError>,
+    S::Future: Send + 'static,
+{
+    type Response = Output;
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<Output, BoxDynError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, task: Task<StageTask>) -> Self::Future {
+        let limit = task.args.time_limit;
+        let attempt = self.inner.call(task);
+        Box::pin(async move {
+            match tokio::time::timeout(limit, attempt).await {
+                Ok(result) => result,
+                Err(_) => Err(Failure::network_timeout(format!(
+                    "the stage ran longer than its timeout of {}",
+                    duration::format(limit)
+                ))
+                .into()),
+            }
+        })
+    }
+}

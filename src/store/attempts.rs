@@ -1,0 +1,33 @@
+//! Attempts that left no checkpoint: the memory that retry decisions are made from.
+
+use super::commit::ClaimColumns;
+use super::{Store, StoreError};
+use crate::model::claim::Claim;
+use crate::model::failure::FailureClass;
+use crate::model::retry::History;
+
+impl Store {
+    /// For each claim and class of a failure at hand: how often the job failed before.
+    pub(crate) async fn histories(&self, failures: &[(Claim, FailureClass)]) -> Result<Vec<History>, StoreError> {
+        let columns = ClaimColumns::of(failures.iter().map(|(claim, _)| claim));
+        let class: Vec<&str> = failures.iter().map(|(_, class)| class.as_str()).collect();
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "select (select count(*) from piton.attempts a where a.run_id = f.run_id and a.stage = f.stage
+                     and a.item = f.item and a.outcome = 'failed' and a.class = f.class),
+                    (select count(*) from piton.attempts a where a.run_id = f.run_id and a.stage = f.stage
+                     and a.item = f.item and a.outcome = 'failed')
+             from unnest($1::int8[], $2::int2[], $3::int4[], $4::text[]) with ordinality
+                 as f (run_id, stage, item, class, ord)
+             order by f.ord",
+        )
+        .bind(&columns.run)
+        .bind(&columns.stage)
+        .bind(&columns.item)
+        .bind(&class)
+        .fetch_all(&self.pool)
+        .await?;
+        let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+        let history = |(this, any)| History { of_this_class: count(this), of_any_class: count(any) };
+        Ok(rows.into_iter().map(history).collect())
+    }
+}

@@ -1,0 +1,77 @@
+//! Finished jobs' outputs, read back when they become inputs.
+
+use super::{Store, StoreError};
+use crate::model::id::{NO_ITEM, RunId, RunKey};
+
+/// Outputs that a stage asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Wanted {
+    pub(crate) run: RunKey,
+    pub(crate) stage: i16,
+    /// That item alone ([`NO_ITEM`] for the whole stage), or the record of the split and every item.
+    pub(crate) item: Option<i32>,
+}
+
+/// One output as it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) run: RunKey,
+    pub(crate) stage: i16,
+    pub(crate) item: i32,
+    pub(crate) digest: Vec<u8>,
+    pub(crate) output: String,
+}
+
+type StoredRow = (i64, i16, i32, Vec<u8>, String);
+
+impl Store {
+    /// Ids and inputs of runs.
+    pub(crate) async fn run_inputs(&self, runs: &[RunKey]) -> Result<Vec<(RunKey, RunId, String)>, StoreError> {
+        let keys: Vec<i64> = runs.iter().map(|r| r.0).collect();
+        let rows: Vec<(i64, sqlx::types::Uuid, String)> =
+            sqlx::query_as("select id, uuid, input::text from piton.runs where id = any($1)")
+                .bind(&keys)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows.into_iter().map(|(key, uuid, input)| (RunKey(key), RunId(uuid), input)).collect())
+    }
+
+    /// Outputs of jobs that are done, by run, stage and item in that order.
+    pub(crate) async fn outputs(&self, wanted: &[Wanted]) -> Result<Vec<Stored>, StoreError> {
+        let (whole, single): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.item.is_none());
+        let rows: Vec<StoredRow> = sqlx::query_as(
+            "select k.run_id, k.stage, k.item, k.digest, k.output::text
+             from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
+             join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage
+             union all
+             select k.run_id, k.stage, k.item, k.digest, k.output::text
+             from unnest($3::int8[], $4::int2[], $5::int4[]) as w (run_id, stage, item)
+             join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage and k.item = w.item
+             order by 1, 2, 3",
+        )
+        .bind(whole.iter().map(|w| w.run.0).collect::<Vec<_>>())
+        .bind(whole.iter().map(|w| w.stage).collect::<Vec<_>>())
+        .bind(single.iter().map(|w| w.run.0).collect::<Vec<_>>())
+        .bind(single.iter().map(|w| w.stage).collect::<Vec<_>>())
+        .bind(single.iter().map(|w| w.item.unwrap_or(NO_ITEM)).collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await?;
+        let stored = |(run, stage, item, digest, output)| Stored { run: RunKey(run), stage, item, digest, output };
+        Ok(rows.into_iter().map(stored).collect())
+    }
+
+    /// Bytes of all outputs of fanned-out stages, so that a join that is too large is refused before it is read.
+    pub(crate) async fn output_bytes(&self, stages: &[(RunKey, i16)]) -> Result<Vec<(RunKey, i16, u64)>, StoreError> {
+        let rows: Vec<(i64, i16, i64)> = sqlx::query_as(
+            "select k.run_id, k.stage, sum(k.bytes)::int8
+             from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
+             join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage
+             group by 1, 2",
+        )
+        .bind(stages.iter().map(|(run, _)| run.0).collect::<Vec<_>>())
+        .bind(stages.iter().map(|(_, stage)| *stage).collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|(run, stage, bytes)| (RunKey(run), stage, bytes.unsigned_abs())).collect())
+    }
+}

@@ -1,0 +1,95 @@
+//! The schema: brought up to date under an advisory lock, and refused when it is newer than this binary.
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use super::{Store, StoreError};
+
+/// Why the schema does not fit.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    /// The database was migrated by a newer Piton.
+    #[error("the schema is at version {found}, this binary knows versions up to {known}; start a newer Piton")]
+    Newer {
+        /// Version found in the database.
+        found: i64,
+        /// Newest version of this binary.
+        known: i64,
+    },
+    /// Migrating was switched off, and is needed.
+    #[error("the schema is at version {found}, this binary needs {needed}; run `piton migrate`")]
+    Older {
+        /// Version found in the database.
+        found: i64,
+        /// Version this binary needs.
+        needed: i64,
+    },
+    /// A migration failed.
+    #[error("migrating failed: {0}")]
+    Migrate(#[from] MigrateError),
+    /// Postgres is too old.
+    #[error("this is Postgres {0}; Piton needs 13 or later")]
+    OldPostgres(String),
+    /// The database gave no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.dangerous_set_table_name("piton.migrations");
+    migrator.create_schema("piton");
+    migrator
+}
+
+/// Newest migration this binary knows.
+pub(crate) fn newest() -> i64 {
+    migrator().iter().map(|m| m.version).max().unwrap_or_default()
+}
+
+impl Store {
+    /// Migrates to the newest version; tells how many versions were applied.
+    pub(crate) async fn migrate(&self) -> Result<usize, SchemaError> {
+        self.refuse_old_postgres().await?;
+        let before = self.schema_version().await?;
+        if before > newest() {
+            return Err(SchemaError::Newer { found: before, known: newest() });
+        }
+        if before == newest() {
+            return Ok(0);
+        }
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        migrator().run_direct(None, &mut *connection, false).await?;
+        Ok(migrator().iter().filter(|m| m.version > before).count())
+    }
+
+    /// Checks that the schema fits without touching it.
+    pub(crate) async fn check_schema(&self) -> Result<(), SchemaError> {
+        let found = self.schema_version().await?;
+        match found.cmp(&newest()) {
+            std::cmp::Ordering::Less => Err(SchemaError::Older { found, needed: newest() }),
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Greater => Err(SchemaError::Newer { found, known: newest() }),
+        }
+    }
+
+    /// Newest applied migration; 0 before the first.
+    async fn schema_version(&self) -> Result<i64, StoreError> {
+        let exists: bool =
+            sqlx::query_scalar("select to_regclass('piton.migrations') is not null").fetch_one(&self.pool).await?;
+        if !exists {
+            return Ok(0);
+        }
+        Ok(sqlx::query_scalar("select coalesce(max(version), 0) from piton.migrations where success")
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
+    async fn refuse_old_postgres(&self) -> Result<(), SchemaError> {
+        let (number, text): (i32, String) =
+            sqlx::query_as("select current_setting('server_version_num')::int4, current_setting('server_version')")
+                .fetch_one(&self.pool)
+                .await
+                .map_err(StoreError::from)?;
+        if number < 130_000 { Err(SchemaError::OldPostgres(text)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,85 @@
+//! All SQL: one file per noun, one statement per change of state. The only home of sqlx queries.
+
+pub(crate) mod attempts;
+pub(crate) mod checkpoints;
+pub(crate) mod commit;
+pub(crate) mod jobs;
+pub(crate) mod migrate;
+pub(crate) mod overview;
+pub(crate) mod runs;
+pub(crate) mod workers;
+pub(crate) mod workflows;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor};
+
+/// Why a statement gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Postgres is away or busy; the same statement may work later.
+    #[error("the database did not answer: {0}")]
+    Away(#[source] sqlx::Error),
+    /// Postgres refused it; the same statement will be refused again.
+    #[error("the database refused: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// A row holds what no Piton wrote.
+    #[error("the database holds {0}")]
+    Damaged(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_away(&error) { StoreError::Away(error) } else { StoreError::Refused(error) }
+    }
+}
+
+/// Errors that say something about the moment and not about the statement. Better to wait for too many than to drop
+/// a finished result for one too few.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(db) => db.code().is_some_and(|code| {
+            let class = code.get(..2).unwrap_or_default();
+            // connection, transaction rollback (deadlock, serialization), resources, operator intervention, system;
+            // 25006 read-only after a failover; 55P03 lock not available; 3D000/42P01 while a database is being restored.
+            matches!(class, "08" | "40" | "53" | "57" | "58" | "XX") || matches!(code.as_ref(), "25006" | "55P03")
+        }),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+/// A pool of connections, with plans that do not change under the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) pool: PgPool,
+}
+
+impl Store {
+    /// Opens no connection yet; the first statement does.
+    pub(crate) fn open(options: PgConnectOptions, max_connections: u32) -> Store {
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(10))
+            // A ping before every statement would double the round trips; a dead connection shows itself.
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    // They only make Piton faster: behind a pooler they may be lost and everything still holds.
+                    connection
+                        .execute("set plan_cache_mode = force_generic_plan; set jit = off; set enable_seqscan = off; \
+                                  set enable_hashjoin = off; set enable_mergejoin = off; set application_name = 'piton'")
+                        .await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options.disable_statement_logging());
+        Store { pool }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a run looks like right now, for people. Costs what the run has, and nothing of other runs.
+
+use sqlx::types::chrono::{DateTime, Utc};
+
+use super::{Store, StoreError};
+use crate::model::id::{NO_ITEM, RunKey};
+use crate::model::state::AttemptOutcome;
+
+/// One stage of one run.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct StageRow {
+    pub(crate) stage: i16,
+    /// Checkpoints, the record of a split left out.
+    pub(crate) done: i64,
+    /// Items of a fanned-out stage, once it is split.
+    pub(crate) items: Option<i64>,
+    pub(crate) running: i64,
+    pub(crate) ready: i64,
+    pub(crate) scheduled: i64,
+    /// When the next scheduled job is due.
+    pub(crate) due_at: Option<DateTime<Utc>>,
+    /// Highest attempt that is live or ended.
+    pub(crate) attempt: i32,
+    /// Attempts that failed, and the class of the last.
+    pub(crate) failures: i64,
+    pub(crate) last_class: Option<String>,
+    pub(crate) last_message: Option<String>,
+    pub(crate) progress_done: Option<i64>,
+    pub(crate) progress_of: Option<i64>,
+    pub(crate) progress_note: Option<String>,
+    pub(crate) started_at: Option<DateTime<Utc>>,
+    pub(crate) finished_at: Option<DateTime<Utc>>,
+}
+
+/// An attempt that left no checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AttemptRow {
+    pub(crate) stage: i16,
+    pub(crate) item: i32,
+    pub(crate) attempt: i32,
+    pub(crate) outcome: AttemptOutcome,
+    pub(crate) class: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) worker: String,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) ended_at: DateTime<Utc>,
+    pub(crate) retry_at: Option<DateTime<Utc>>,
+}
+
+type AttemptColumns = (
+    i16,
+    i32,
+    i32,
+    String,
+    Option<String>,
+    Option<String>,
+    String,
+    DateTime<Utc>,
+    DateTime<Utc>,
+    Option<DateTime<Utc>>,
+);
+
+fn attempt_row(columns: AttemptColumns) -> Result<AttemptRow, StoreError> {
+    let (stage, item, attempt, outcome, class, message, worker, started_at, ended_at, retry_at) = columns;
+    let outcome = AttemptOutcome::from_word(&outcome)
+        .ok_or_else(|| StoreError::Damaged(format!("an attempt that ended as {outcome}")))?;
+    Ok(AttemptRow { stage, item, attempt, outcome, class, message, worker, started_at, ended_at, retry_at })
+}
+
+impl Store {
+    /// Every stage of the run that anything happened to; `fanned` are the numbers of its fanned-out stages.
+    pub(crate) async fn stages(&self, run: RunKey, fanned: &[i16]) -> Result<Vec<StageRow>, StoreError> {
+        Ok(sqlx::query_as(include_str!("sql/stages.sql")).bind(run.0).bind(fanned).fetch_all(&self.pool).await?)
+    }
+
+    /// The last attempts of the run that left no checkpoint, oldest first.
+    pub(crate) async fn attempts(&self, run: RunKey, limit: i64) -> Result<Vec<AttemptRow>, StoreError> {
+        let rows: Vec<AttemptColumns> = sqlx::query_as(
+            "select a.stage, a.item, a.attempt, a.outcome, a.class, a.message, coalesce(w.name, '?') as worker,
+                    a.started_at, a.ended_at, a.retry_at
+             from piton.attempts a left join piton.workers w on w.id = a.worker_id
+             where a.run_id = $1 order by a.ended_at desc, a.stage desc, a.item desc, a.attempt desc limit $2",
+        )
+        .bind(run.0)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().rev().map(attempt_row).collect()
+    }
+
+    /// The output of one whole stage, if it is done.
+    pub(crate) async fn output(&self, run: RunKey, stage: i16) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "select output::text from piton.checkpoints where run_id = $1 and stage = $2 and item = $3",
+        )
+        .bind(run.0)
+        .bind(stage)
+        .bind(NO_ITEM)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// Live workers by name.
+    pub(crate) async fn live_workers(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar("select name from piton.workers where stopped_at is null order by name")
+            .fetch_all(&self.pool)
+            .await?)
+    }
+}

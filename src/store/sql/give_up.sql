@@ -1,0 +1,50 @@
+-- Ends runs whose jobs were given up: the failed attempt is recorded, the run fails, its other jobs are cancelled and
+-- its joins go, in one statement, for those attempts whose claim still holds. A run leaves no live sibling behind.
+-- Locks: runs in id order, then jobs, then joins.
+with outcome as materialized (
+    select * from unnest(
+        $1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[], $7::timestamptz[],
+        $8::text[], $9::text[], $10::text[]
+    ) with ordinality as o (run_id, job_id, stage, item, attempt, worker_id, started_at, class, message, detail, ord)
+),
+locked as materialized (
+    select id from piton.runs where id in (select run_id from outcome) order by id for no key update
+),
+given_up as (
+    delete from piton.jobs j
+    using outcome o
+    where (select count(*) from locked) > 0
+      and j.run_id = o.run_id and j.id = o.job_id and j.state = 'running'
+      and j.stage = o.stage and j.item = o.item and j.attempt = o.attempt and j.worker_id = o.worker_id
+    returning o.ord, j.run_id, j.id
+),
+first as (
+    select distinct on (g.run_id) g.run_id, o.stage, o.class, o.message
+    from given_up g join outcome o using (ord)
+    order by g.run_id, g.ord
+),
+ended as (
+    update piton.runs r
+    set state = 'failed', finished_at = now(), failed_stage = f.stage, failure_class = f.class, failure_message = f.message
+    from first f
+    where r.id = f.run_id and r.state = 'running'
+),
+siblings as (
+    delete from piton.jobs j
+    using first f
+    where j.run_id = f.run_id and not exists (select from given_up g where g.run_id = j.run_id and g.id = j.id)
+    returning j.run_id, j.stage, j.item, j.attempt, j.state, j.worker_id, j.since
+),
+unjoined as (
+    delete from piton.joins j using first f where j.run_id = f.run_id
+),
+tried as (
+    insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at)
+    select o.run_id, o.stage, o.item, o.attempt, 'failed', o.class, o.message, o.detail::json, o.worker_id, o.started_at
+    from given_up join outcome o using (ord)
+    union all
+    select run_id, stage, item, attempt, 'cancelled', null, null, null, worker_id, since
+    from siblings
+    where state = 'running'
+)
+select ord from given_up

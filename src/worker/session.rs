@@ -1,0 +1,79 @@
+//! The worker's one connection of its own: it listens for ready jobs, and its session lock says "alive" until the
+//! process ends, however it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::id::WorkerId;
+use crate::queue::backoff::Backoff;
+use crate::queue::claimer::Wake;
+use crate::store::workers::take_session_lock;
+use crate::store::{Store, StoreError};
+
+/// Keeps the connection up. Nothing rests on it: without it jobs are found by the poll and deaths by the lease.
+pub(super) struct Session {
+    store: Store,
+    wake: Arc<Wake>,
+    boot: watch::Receiver<WorkerId>,
+    lock_held: Arc<AtomicBool>,
+}
+
+impl Session {
+    pub(super) fn new(store: Store, wake: Arc<Wake>, boot: watch::Receiver<WorkerId>) -> Session {
+        Session { store, wake, boot, lock_held: Arc::default() }
+    }
+
+    /// Whether the lock is held right now, as far as this process can know.
+    pub(super) fn lock_held(&self) -> Arc<AtomicBool> {
+        self.lock_held.clone()
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::default();
+        loop {
+            let held = self.lock_held.clone();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                ended = self.listen(&mut backoff) => {
+                    held.store(false, Ordering::Relaxed);
+                    if let Err(error) = ended && backoff.is_first() {
+                        tracing::warn!("not listening for jobs, the poll goes on: {error}");
+                    }
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = backoff.wait() => {}
+            }
+        }
+    }
+
+    /// Until the connection is lost or the worker gets a new boot number.
+    async fn listen(&mut self, backoff: &mut Backoff) -> Result<(), StoreError> {
+        let mut listener = PgListener::connect_with(&self.store.pool).await?;
+        listener.eager_reconnect(false);
+        let boot = *self.boot.borrow_and_update();
+        if !take_session_lock(&mut listener, boot).await? {
+            // The server has not noticed yet that an earlier connection is gone.
+            return Ok(());
+        }
+        self.lock_held.store(true, Ordering::Relaxed);
+        listener.listen("piton_jobs").await?;
+        backoff.reset();
+        // What was notified before we listened.
+        self.wake.now();
+        loop {
+            tokio::select! {
+                heard = listener.try_recv() => match heard? {
+                    Some(_) => self.wake.now(),
+                    None => return Ok(()),
+                },
+                _ = self.boot.changed() => return Ok(()),
+            }
+        }
+    }
+}

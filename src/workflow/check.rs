@@ -1,0 +1,206 @@
+//! Whether the stages of a file fit together: from a draft to the definition.
+
+use std::collections::{HashMap, HashSet};
+
+use super::definition::{DEFAULT_TIMEOUT, ForEach, Source, Stage, StageIndex, StageKind, Workflow};
+use super::draft::{Draft, DraftStage};
+use super::graph;
+use super::limits::Limits;
+use super::mistake::{Mistake, SHOWN, shown};
+use super::similar::similar;
+use super::value::{Field, Word};
+
+/// Names to stages, and what each stage needs as far as that is known.
+struct Graph<'a> {
+    stages: &'a [DraftStage],
+    by_name: HashMap<&'a str, StageIndex>,
+    needs: Vec<Vec<StageIndex>>,
+}
+
+/// The definition, or nothing and at least one mistake more.
+pub(crate) fn check(draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> Option<Workflow> {
+    if let Field::Absent = draft.name {
+        let help = "write name = \"story\" as the first line";
+        found.push(Mistake::new(0..0, "the workflow has no name", "", help));
+    }
+    if let Some((span, count)) = draft.too_many {
+        let title = format!("the workflow has {count} stages, over the limit of {}", limits.max_stages);
+        let help = "divide it into several workflows, or use `for_each` for stages that differ in their input only";
+        found.push(Mistake::new(span, title, "the first stage over the limit", help));
+    }
+    let stages = match draft.stages {
+        Field::Right(stages) if !stages.is_empty() => stages,
+        Field::Wrong => return None,
+        Field::Absent | Field::Right(_) => {
+            let help = "write [stages.first] and below it rust = \"first\", the name of a registered handler";
+            found.push(Mistake::new(0..0, "the workflow has no stages", "", help));
+            return None;
+        }
+    };
+    let (needs, for_each) = connect(&stages, limits, found);
+    let name = draft.name.right()?;
+    let built: Option<Vec<Stage>> =
+        stages.into_iter().zip(needs).zip(for_each).map(|((stage, needs), for_each)| build(stage, needs, for_each)).collect();
+    found.is_empty().then_some(Workflow { name, description: draft.description, stages: built? })
+}
+
+fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -> Option<Stage> {
+    let kind = StageKind::Rust { handler: stage.rust.right()? };
+    Some(Stage { name: stage.name?, needs, for_each, kind, timeout: stage.timeout.unwrap_or(DEFAULT_TIMEOUT) })
+}
+
+type Connected = (Vec<Vec<StageIndex>>, Vec<Option<ForEach>>);
+
+/// What each stage needs, and what it is fanned out over.
+fn connect(stages: &[DraftStage], limits: &Limits, found: &mut Vec<Mistake>) -> Connected {
+    let by_name = stages.iter().enumerate().map(|(at, stage)| (stage.word.text.as_str(), StageIndex::of(at))).collect();
+    let mut graph = Graph { stages, by_name, needs: Vec::with_capacity(stages.len()) };
+    for stage in stages {
+        if let Field::Absent = stage.rust {
+            let title = format!("stage {} does not say how it runs", shown(&stage.word.text));
+            let help = "add rust = \"…\", the name of a handler that is registered in your binary";
+            found.push(Mistake::new(stage.word.span.clone(), title, "", help));
+        }
+        let needs = graph.needs_of(stage, limits, found);
+        graph.needs.push(needs);
+    }
+    let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
+    for circle in graph::circles(&graph.needs) {
+        found.push(graph.told(&circle));
+    }
+    (graph.needs, for_each)
+}
+
+impl Graph<'_> {
+    fn needs_of(&self, stage: &DraftStage, limits: &Limits, found: &mut Vec<Mistake>) -> Vec<StageIndex> {
+        let own = stage.word.text.as_str();
+        if let Some(over) = stage.needs.get(limits.max_needs) {
+            let (count, limit) = (stage.needs.len(), limits.max_needs);
+            let title = format!("stage {} needs {count} stages, over the limit of {limit}", shown(own));
+            let help = "let stages in between gather their outputs, or use `for_each`: it counts as one need";
+            found.push(Mistake::new(over.span.clone(), title, "the first need over the limit", help));
+            return Vec::new();
+        }
+        let mut seen = HashSet::new();
+        let mut needs = Vec::new();
+        for need in &stage.needs {
+            let span = need.span.clone();
+            match self.by_name.get(need.text.as_str()) {
+                _ if need.text == own => {
+                    let title = format!("stage {} needs itself", shown(own));
+                    found.push(Mistake::new(span, title, "", "remove it, or name the stage that comes before"));
+                }
+                None => {
+                    let title = format!("there is no stage {}", shown(&need.text));
+                    found.push(Mistake::new(span, title, "", self.meant(&need.text, own, found.len())));
+                }
+                Some(index) if seen.insert(*index) => needs.push(*index),
+                Some(_) => {
+                    let title = format!("stage {} needs {} twice", shown(own), shown(&need.text));
+                    found.push(Mistake::new(span, title, "", "name each stage once"));
+                }
+            }
+        }
+        needs
+    }
+
+    /// What to write instead of a stage that there is not. Nobody reads suggestions past the mistakes that are shown.
+    fn meant(&self, text: &str, own: &str, mistakes: usize) -> String {
+        let others = || self.stages.iter().map(|stage| stage.word.text.as_str()).filter(|name| *name != own);
+        let meant = if mistakes > SHOWN { None } else { similar(text, others()) };
+        match meant {
+            Some(meant) => format!("did you mean {}?", shown(meant)),
+            None => {
+                let mut names: Vec<String> = others().take(8).map(shown).collect();
+                if others().nth(8).is_some() {
+                    names.push("…".to_owned());
+                }
+                if names.is_empty() {
+                    return "there is no other stage; remove it".to_owned();
+                }
+                format!("the other stages are {}", names.join(", "))
+            }
+        }
+    }
+
+    fn for_each_of(&self, at: usize, found: &mut Vec<Mistake>) -> Option<ForEach> {
+        let stage = self.stages.get(at)?;
+        let word = stage.for_each.as_ref()?;
+        let own = stage.word.text.as_str();
+        let wrong = |title: String, help: String| Mistake::new(word.span.clone(), title, "", help);
+        let mut keys = word.text.split('.');
+        let head = keys.next()?;
+        let path: Vec<String> = keys.map(str::to_owned).collect();
+        if let Some(mistake) = bad_path(word, head, &path) {
+            found.push(mistake);
+            return None;
+        }
+        if head == "input" {
+            return Some(ForEach { source: Source::Input, path });
+        }
+        let Some(index) = self.by_name.get(head).copied() else {
+            // The same misspelling under `needs` has been told there.
+            if !stage.needs.iter().any(|need| need.text == head) {
+                let title = format!("`for_each` reads the output of {}, and there is no such stage", shown(head));
+                let help = match self.meant(head, own, found.len()) {
+                    help if similar(head, ["input"]).is_some() => format!("{help}; the run's input is `input`"),
+                    help => help,
+                };
+                found.push(wrong(title, help));
+            }
+            return None;
+        };
+        if index.at() == at {
+            let title = format!("stage {} is fanned out over its own output", shown(own));
+            found.push(wrong(title, "name the stage before it that makes the array".to_owned()));
+        } else if !stage.needs.iter().any(|need| need.text == head) {
+            let title = format!("`for_each` reads the output of {}, which is not among the needs", shown(head));
+            let all = stage.needs.iter().map(|need| need.text.as_str()).chain([head]);
+            let list = all.map(|name| format!("\"{}\"", name.escape_debug())).collect::<Vec<_>>().join(", ");
+            let help = if stage.needs.len() < 8 { format!("write needs = [{list}]") } else { format!("add \"{head}\" to needs") };
+            found.push(wrong(title, help));
+        } else if self.stages.get(index.at()).is_some_and(|source| source.for_each.is_some()) && !path.is_empty() {
+            let title = format!("stage {} is itself fanned out: its output is an array, and has no keys", shown(head));
+            found.push(wrong(title, format!("write for_each = \"{head}\"")));
+        } else {
+            return Some(ForEach { source: Source::Stage(index), path });
+        }
+        None
+    }
+
+    /// One circle, at the need that leads from its first stage to its second.
+    fn told(&self, circle: &[StageIndex]) -> Mistake {
+        let stage = |at: usize| self.stages.get(circle.get(at % circle.len())?.at());
+        let name = |at: usize| stage(at).map_or("", |stage| stage.word.text.as_str());
+        let mut way: Vec<&str> = (0..=circle.len()).map(name).collect();
+        if way.len() > 12 {
+            way.splice(6..way.len() - 6, ["…"]);
+        }
+        let need = stage(0).and_then(|first| first.needs.iter().find(|need| need.text == name(1)));
+        Mistake::new(
+            need.map_or(0..0, |need: &Word| need.span.clone()),
+            format!("stages need each other in a circle: {}", way.join(" → ")),
+            format!("{} needs {}", shown(name(0)), shown(name(1))),
+            "take one of these needs away, so that one of the stages can start",
+        )
+    }
+}
+
+/// Keys a path may have inside each other.
+const DEEPEST: usize = 32;
+
+/// A `for_each` that is no place, whatever the stages are.
+fn bad_path(word: &Word, head: &str, path: &[String]) -> Option<Mistake> {
+    let odd = |c: char| c.is_whitespace() || matches!(c, '[' | ']' | '*' | '"' | '\'' | '/');
+    let right = "write a stage, or a stage and keys with dots between them, such as \"check\" or \"check.scenes\"";
+    let (label, help) = if head.is_empty() || path.iter().any(String::is_empty) {
+        ("a name is missing before or after a dot", right)
+    } else if path.len() > DEEPEST {
+        ("more than 32 keys", "hand on the array nearer to the outside of the output")
+    } else if word.text.contains(odd) {
+        ("a place is made of names and dots only", right)
+    } else {
+        return None;
+    };
+    Some(Mistake::new(word.span.clone(), format!("{} is no place of an array", shown(&word.text)), label, help))
+}

@@ -1,0 +1,140 @@
+//! The definition as the database keeps it: canonical JSON under its digest.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::definition::{Source, Stage, StageIndex, Workflow, WorkflowName};
+use super::limits::MOST_STAGES;
+use super::{duration, graph};
+
+impl Workflow {
+    /// The stored definition: compact JSON, the same text for the same definition.
+    pub(crate) fn to_json(&self) -> String {
+        // Strings, numbers and lists cannot fail to become JSON; a text that `from_json` refuses stands in for the error.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// SHA-256 of the stored definition, so that comments and white space in the file do not make a new version.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.to_json().as_bytes()).into()
+    }
+
+    /// Reads a stored definition. All that the file was held to is checked again: a damaged row is an error.
+    pub(crate) fn from_json(text: &str) -> Result<Workflow, StoredError> {
+        let stored: Stored = serde_json::from_str(text).map_err(|e| StoredError::NotReadable(e.to_string()))?;
+        let workflow = Workflow { name: stored.name, description: stored.description, stages: stored.stages };
+        check(&workflow)?;
+        Ok(workflow)
+    }
+}
+
+/// Why a stored text is no definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StoredError {
+    /// Damaged, or written by a newer Piton that knows more.
+    #[error("it is not the JSON of a definition that this version knows: {0}")]
+    NotReadable(String),
+    #[error("it has {0} stages")]
+    Count(usize),
+    #[error("two stages are named `{0}`")]
+    SameName(String),
+    #[error("stage `{0}` needs a stage that there is not, or itself, or one twice")]
+    Needs(String),
+    #[error("stages need each other in a circle")]
+    Circle,
+    #[error("stage `{0}` fans out over something that it cannot have")]
+    ForEach(String),
+    #[error("the timeout of stage `{0}` is out of bounds")]
+    Timeout(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    name: WorkflowName,
+    #[serde(default)]
+    description: Option<String>,
+    stages: Vec<Stage>,
+}
+
+fn check(workflow: &Workflow) -> Result<(), StoredError> {
+    let stages = &workflow.stages;
+    if stages.is_empty() || stages.len() > MOST_STAGES {
+        return Err(StoredError::Count(stages.len()));
+    }
+    let mut names = HashSet::new();
+    for (at, stage) in stages.iter().enumerate() {
+        let name = || stage.name.to_string();
+        if !names.insert(&stage.name) {
+            return Err(StoredError::SameName(name()));
+        }
+        let mut seen = HashSet::new();
+        if !stage.needs.iter().all(|need| need.at() < stages.len() && need.at() != at && seen.insert(*need)) {
+            return Err(StoredError::Needs(name()));
+        }
+        if !can_fan_out(workflow, stage) {
+            return Err(StoredError::ForEach(name()));
+        }
+        duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
+    }
+    let needs: Vec<&[StageIndex]> = stages.iter().map(|stage| stage.needs.as_slice()).collect();
+    graph::order(&needs).map(|_| ()).ok_or(StoredError::Circle)
+}
+
+fn can_fan_out(workflow: &Workflow, stage: &Stage) -> bool {
+    let Some(for_each) = &stage.for_each else { return true };
+    let source = match for_each.source {
+        Source::Input => true,
+        Source::Stage(index) => {
+            let fanned = workflow.stage(index).is_some_and(|s| s.for_each.is_some());
+            stage.needs.contains(&index) && (for_each.path.is_empty() || !fanned)
+        }
+    };
+    source && for_each.path.iter().all(|key| !key.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::limits::Limits;
+
+    const FILE: &str =
+        "name = 'story'\n[stages.a]\nrust = 'a'\n[stages.b]\nrust = 'b'\nneeds = ['a']\nfor_each = 'a.x'";
+
+    fn stored() -> String {
+        Workflow::parse("story.toml", FILE.as_bytes(), &Limits::default()).expect("a workflow").to_json()
+    }
+
+    #[test]
+    fn the_stored_text_is_part_of_the_digest_and_so_never_changes() {
+        insta::assert_snapshot!(stored(), @"");
+    }
+
+    #[test]
+    fn comments_and_white_space_do_not_make_a_new_version() {
+        let digest = |text: &str| Workflow::parse("f", text.as_bytes(), &Limits::default()).expect("valid").digest();
+        let same = FILE.replace("\n[", " # why\n\n  [").replace('\'', "\"").replace(" = ", "=");
+        assert_eq!(digest(FILE), digest(&same));
+        assert_ne!(digest(FILE), digest(&FILE.replace("a.x", "a.y")));
+    }
+
+    #[test]
+    fn a_damaged_definition_is_an_error_and_not_a_panic() {
+        let error = |from: &str, to: &str| {
+            let text = stored();
+            assert!(text.contains(from), "{from} is not in {text}");
+            Workflow::from_json(&text.replacen(from, to, 1)).expect_err("damaged").to_string()
+        };
+        assert!(Workflow::from_json(&stored()).is_ok());
+        insta::assert_snapshot!(error(r#""name":"b""#, r#""name":"a""#), @"");
+        insta::assert_snapshot!(error(r#""needs":[0]"#, r#""needs":[9]"#), @"");
+        insta::assert_snapshot!(error(r#""needs":[]"#, r#""needs":[1]"#), @"");
+        insta::assert_snapshot!(error(r#""stage":0"#, r#""stage":1"#), @"");
+        insta::assert_snapshot!(error("300000", "0"), @"");
+        insta::assert_snapshot!(error("story", "Story"), @"");
+        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"");
+        insta::assert_snapshot!(error("}", ""), @"");
+    }
+}
