@@ -9,7 +9,6 @@ use super::args::{Global, WorkflowsArgs};
 use super::exit::Exit;
 use super::files::{self, File};
 use crate::app::App;
-use crate::workflow::mistake::G;
 
 pub(crate) fn workflows(app: &App, global: &Global, action: WorkflowsArgs) -> anyhow::Result<Exit> {
     match action {

@@ -76,6 +76,11 @@ impl Store {
         let class: Vec<&str> = batch.iter().map(|(_, f)| f.class().as_str()).collect();
         let message: Vec<&str> = batch.iter().map(|(_, f)| f.message()).collect();
         let detail: Vec<Option<String>> = batch.iter().map(|(_, f)| f.detail_json()).collect();
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("select from piton.runs where id = any($1) order by id for update")
+            .bind(&claims.run)
+            .execute(&mut *transaction)
+            .await?;
         let rows: Vec<i64> = sqlx::query_scalar(include_str!("sql/give_up.sql"))
             .bind(&claims.run)
             .bind(&claims.job)
@@ -87,8 +92,9 @@ impl Store {
             .bind(&class)
             .bind(&message)
             .bind(&detail)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(rows.into_iter().filter_map(position).collect())
     }
 

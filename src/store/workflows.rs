@@ -11,26 +11,41 @@ impl Store {
         digest: [u8; 32],
         definition: &str,
     ) -> Result<(WorkflowId, VersionId), StoreError> {
-        let workflow: i64 = sqlx::query_scalar(
-            "with new as (insert into piton.workflows (name) values ($1) on conflict (name) do nothing returning id)
-             select id from new union all select id from piton.workflows where name = $1 limit 1",
-        )
-        .bind(name)
-        .fetch_one(&self.pool)
-        .await?;
-        let version: i64 = sqlx::query_scalar(
-            "with new as (
-                 insert into piton.workflow_versions (workflow_id, digest, definition) values ($1, $2, $3::json)
-                 on conflict (workflow_id, digest) do nothing returning id)
-             select id from new union all
-             select id from piton.workflow_versions where workflow_id = $1 and digest = $2 limit 1",
-        )
-        .bind(workflow)
-        .bind(&digest[..])
-        .bind(definition)
-        .fetch_one(&self.pool)
-        .await?;
+        let workflow = self.workflow_id(name).await?;
+        let version = loop {
+            // Empty when another process registers it at this moment: its row is in the next statement's snapshot.
+            let found: Option<i64> = sqlx::query_scalar(
+                "with new as (
+                     insert into piton.workflow_versions (workflow_id, digest, definition) values ($1, $2, $3::json)
+                     on conflict (workflow_id, digest) do nothing returning id)
+                 select id from piton.workflow_versions where workflow_id = $1 and digest = $2
+                 union all select id from new",
+            )
+            .bind(workflow)
+            .bind(&digest[..])
+            .bind(definition)
+            .fetch_optional(&self.pool)
+            .await?;
+            if let Some(id) = found {
+                break id;
+            }
+        };
         Ok((WorkflowId(workflow), VersionId(version)))
+    }
+
+    async fn workflow_id(&self, name: &str) -> Result<i64, StoreError> {
+        loop {
+            let found: Option<i64> = sqlx::query_scalar(
+                "with new as (insert into piton.workflows (name) values ($1) on conflict (name) do nothing returning id)
+                 select id from piton.workflows where name = $1 union all select id from new",
+            )
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await?;
+            if let Some(id) = found {
+                return Ok(id);
+            }
+        }
     }
 
     /// The workflow and the stored definition of a version.

@@ -23,11 +23,6 @@ pub(crate) fn check(draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> 
         let help = "write name = \"story\" as the first line";
         found.push(Mistake::new(0..0, "the workflow has no name", "", help));
     }
-    if let Some((span, count)) = draft.too_many {
-        let title = format!("the workflow has {count} stages, over the limit of {}", limits.max_stages);
-        let help = "divide it into several workflows, or use `for_each` for stages that differ in their input only";
-        found.push(Mistake::new(span, title, "the first stage over the limit", help));
-    }
     let stages = match draft.stages {
         Field::Right(stages) if !stages.is_empty() => stages,
         Field::Wrong => return None,
@@ -39,8 +34,12 @@ pub(crate) fn check(draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> 
     };
     let (needs, for_each) = connect(&stages, limits, found);
     let name = draft.name.right()?;
-    let built: Option<Vec<Stage>> =
-        stages.into_iter().zip(needs).zip(for_each).map(|((stage, needs), for_each)| build(stage, needs, for_each)).collect();
+    let built: Option<Vec<Stage>> = stages
+        .into_iter()
+        .zip(needs)
+        .zip(for_each)
+        .map(|((stage, needs), for_each)| build(stage, needs, for_each))
+        .collect();
     found.is_empty().then_some(Workflow { name, description: draft.description, stages: built? })
 }
 
@@ -157,7 +156,11 @@ impl Graph<'_> {
             let title = format!("`for_each` reads the output of {}, which is not among the needs", shown(head));
             let all = stage.needs.iter().map(|need| need.text.as_str()).chain([head]);
             let list = all.map(|name| format!("\"{}\"", name.escape_debug())).collect::<Vec<_>>().join(", ");
-            let help = if stage.needs.len() < 8 { format!("write needs = [{list}]") } else { format!("add \"{head}\" to needs") };
+            let help = if stage.needs.len() < 8 {
+                format!("write needs = [{list}]")
+            } else {
+                format!("add \"{head}\" to needs")
+            };
             found.push(wrong(title, help));
         } else if self.stages.get(index.at()).is_some_and(|source| source.for_each.is_some()) && !path.is_empty() {
             let title = format!("stage {} is itself fanned out: its output is an array, and has no keys", shown(head));

@@ -1,11 +1,10 @@
 //! The definition of a workflow: a graph of stages that cannot be wrong.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::name::{NameError, StageName, WorkflowName};
+use super::name::{StageName, WorkflowName};
 
 /// How long an attempt may take where the file says nothing.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -13,7 +12,7 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 /// A workflow: its name and its stages, in the order of the file. There is at least one stage, the names of the stages
 /// differ, every need names another stage of the same workflow, and no stage needs itself by any way round.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Workflow {
+pub(crate) struct Workflow {
     pub(crate) name: WorkflowName,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
@@ -21,21 +20,6 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// Its name.
-    pub fn name(&self) -> &WorkflowName {
-        &self.name
-    }
-
-    /// What the file says it is for.
-    pub fn description(&self) -> Option<&str> {
-        self.description.as_deref()
-    }
-
-    /// The names of its stages, in the order of the file.
-    pub fn stage_names(&self) -> impl Iterator<Item = &StageName> {
-        self.stages.iter().map(|stage| &stage.name)
-    }
-
     /// The stage of that number; an index of this workflow always has one.
     pub(crate) fn stage(&self, index: StageIndex) -> Option<&Stage> {
         self.stages.get(index.at())
@@ -79,14 +63,6 @@ impl StageIndex {
 pub(crate) enum StageKind {
     /// An async function, registered under this name in the worker's binary.
     Rust { handler: String },
-}
-
-impl fmt::Display for StageKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StageKind::Rust { handler } => write!(f, "rust {handler}"),
-        }
-    }
 }
 
 /// The array that a fanned-out stage makes one job per element of.

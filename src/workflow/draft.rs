@@ -1,6 +1,5 @@
 //! A workflow file read key by key: every value has its type, and nothing is known yet about how they fit together.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
@@ -16,20 +15,26 @@ const STAGE_KEYS: [&str; 4] = ["rust", "needs", "for_each", "timeout"];
 /// Kinds of stages that are announced, and not in this version yet.
 const ANNOUNCED: [&str; 2] = ["command", "http"];
 
-const NAME: Wanted = Wanted { key: "name", what: "a string", example: "name = \"story\"" };
+const REMOVE: &str = ", or remove the line";
+
+const NAME: Wanted = Wanted { key: "name", what: "a string", example: "name = \"story\"", or: "" };
 const DESCRIPTION: Wanted =
-    Wanted { key: "description", what: "a string", example: "description = \"What the workflow is for.\"" };
+    Wanted { key: "description", what: "a string", example: "description = \"What the workflow is for.\"", or: REMOVE };
 const STAGES: Wanted = Wanted {
     key: "stages",
     what: "tables, one for each stage",
     example: "[stages.first] on a line of its own, and the keys of the stage below it",
+    or: "",
 };
-const STAGE: Wanted = Wanted { key: "stages", what: "tables, one for each stage", example: "[stages.first]" };
-const RUST: Wanted = Wanted { key: "rust", what: "the name of a registered handler", example: "rust = \"script\"" };
-const NEEDS: Wanted = Wanted { key: "needs", what: "an array of stage names", example: "needs = [\"script\"]" };
+const STAGE: Wanted = Wanted { key: "stages", what: "tables, one for each stage", example: "[stages.first]", or: "" };
+const RUST: Wanted =
+    Wanted { key: "rust", what: "the name of a registered handler", example: "rust = \"script\"", or: "" };
+const NEEDS: Wanted =
+    Wanted { key: "needs", what: "an array of stage names", example: "needs = [\"script\"]", or: REMOVE };
 const FOR_EACH: Wanted =
-    Wanted { key: "for_each", what: "the place of an array", example: "for_each = \"check.scenes\"" };
-const TIMEOUT: Wanted = Wanted { key: "timeout", what: "a duration in quotes", example: "timeout = \"30s\"" };
+    Wanted { key: "for_each", what: "the place of an array", example: "for_each = \"check.scenes\"", or: REMOVE };
+const TIMEOUT: Wanted =
+    Wanted { key: "timeout", what: "a duration in quotes", example: "timeout = \"30s\"", or: REMOVE };
 
 /// The file, key by key.
 #[derive(Debug, Default)]
@@ -37,8 +42,6 @@ pub(crate) struct Draft {
     pub(crate) name: Field<WorkflowName>,
     pub(crate) description: Option<String>,
     pub(crate) stages: Field<Vec<DraftStage>>,
-    /// A stage too many, and how many stages there are.
-    pub(crate) too_many: Option<(Range<usize>, usize)>,
 }
 
 /// One `[stages.<name>]`, key by key.
@@ -65,17 +68,17 @@ pub(crate) fn read(tree: &DeTable<'_>, most: usize, found: &mut Vec<Mistake>) ->
             "name" => draft.name = Field::of(workflow_name(value, found)),
             "description" => draft.description = value::text(value, DESCRIPTION, true, found).map(|word| word.text),
             "stages" => read_stages(value, most, &mut draft, found),
-            unknown => match meant(unknown, &KEYS, found.len()) {
-                Some(known) => {
-                    value::unknown_key(&key, "a workflow file", &KEYS, Some(known), found);
-                    match known {
-                        "name" => draft.name = Field::Wrong,
-                        "stages" => draft.stages = Field::Wrong,
-                        _ => {}
-                    }
+            unknown => {
+                let known = meant(unknown, &KEYS, found.len());
+                let of_stage =
+                    STAGE_KEYS.contains(&unknown).then_some("it belongs to a stage: write it below [stages.<name>]");
+                value::unknown_key(&key, "a workflow file", &KEYS, known, of_stage, found);
+                match known {
+                    Some("name") => draft.name = Field::Wrong,
+                    Some("stages") => draft.stages = Field::Wrong,
+                    _ => {}
                 }
-                None => value::unknown_key(&key, "a workflow file", &KEYS, None, found),
-            },
+            }
         }
     }
     draft
@@ -109,7 +112,9 @@ fn read_stages(value: &Value<'_>, most: usize, draft: &mut Draft, found: &mut Ve
         return;
     };
     if let Some((key, _)) = table.iter().nth(most) {
-        draft.too_many = Some((key.span(), table.len()));
+        let title = format!("the workflow has {} stages, over the limit of {most}", table.len());
+        let help = "divide it into several workflows, or use `for_each` for stages that differ in their input only";
+        found.push(Mistake::new(key.span(), title, "the first stage over the limit", help));
         draft.stages = Field::Wrong;
         return;
     }
@@ -142,7 +147,10 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             }
             unknown => {
                 let meant = meant(unknown, &STAGE_KEYS, found.len());
-                value::unknown_key(&key, "a stage", &STAGE_KEYS, meant, found);
+                let of_file = KEYS
+                    .contains(&unknown)
+                    .then_some("it belongs to the workflow: write it above the first [stages.<name>]");
+                value::unknown_key(&key, "a stage", &STAGE_KEYS, meant, of_file, found);
                 if meant == Some("rust") && matches!(stage.rust, Field::Absent) {
                     stage.rust = Field::Wrong;
                 }

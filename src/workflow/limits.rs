@@ -2,13 +2,13 @@
 
 /// Sizes that are enforced when a workflow file is read; over the limit is one mistake, however far over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bytes of one file. Default 1 MiB.
-    pub max_file_bytes: usize,
+    pub(crate) max_file_bytes: usize,
     /// Stages of one workflow. Default 500; never more than 32,767, because the engine numbers them in 16 bits.
-    pub max_stages: usize,
+    pub(crate) max_stages: usize,
     /// Stages that one stage may need. Default 200.
-    pub max_needs: usize,
+    pub(crate) max_needs: usize,
 }
 
 impl Default for Limits {

@@ -23,11 +23,6 @@ impl Lines {
         let end = if text[start..end].ends_with('\r') { end - 1 } else { end };
         start..end
     }
-
-    /// The first line before `before` that `wanted` says yes to, from 0.
-    pub(crate) fn find(&self, text: &str, before: usize, wanted: impl Fn(&str) -> bool) -> Option<usize> {
-        (0..before.min(self.0.len())).find(|line| wanted(text[self.range(text, *line)].trim_start()))
-    }
 }
 
 #[cfg(test)]
@@ -40,6 +35,5 @@ mod tests {
         let lines = Lines::of(text);
         assert_eq!((0..=6).map(|byte| lines.at(byte)).collect::<Vec<_>>(), [0, 0, 0, 1, 1, 1, 2]);
         assert_eq!((0..4).map(|line| &text[lines.range(text, line)]).collect::<Vec<_>>(), ["a", "bc", "", ""]);
-        assert_eq!(lines.find(text, 2, |line| line.starts_with('b')), Some(1));
     }
 }

@@ -36,7 +36,7 @@ impl Mistake {
 
 /// All that is wrong in one workflow file. Its `Display` shows each mistake with the line it is on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Mistakes {
+pub(crate) struct Mistakes {
     file: String,
     source: String,
     lines: Lines,
@@ -62,13 +62,8 @@ impl Mistakes {
         Mistakes { file: file.to_owned(), lines: Lines::of(&source), source, list }
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.list.len()
-    }
-
     /// Every mistake (the first 50, and the number of the others) with an excerpt of the file, as a terminal shows it.
-    pub fn render(&self, color: bool) -> String {
+    pub(crate) fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
         let mut text = String::new();
         for mistake in self.list.iter().take(SHOWN) {
@@ -86,7 +81,7 @@ impl Mistakes {
     }
 
     /// A JSON array of objects: file, line and column (from 1, in characters), message, help.
-    pub fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         let lines = self.list.iter().map(|mistake| {
             let (line, range) = self.place(mistake);
             let start = self.lines.range(&self.source, line).start;
@@ -172,14 +167,15 @@ mod tests {
     fn machines_get_the_place_in_characters() {
         let list = vec![Mistake::new("a\né".len().."a\néx".len(), "wrong", "an x", "write y")];
         let json = Mistakes::new("f.toml", "a\néx\n", list).to_json();
-        insta::assert_snapshot!(json, @"");
+        insta::assert_snapshot!(json, @r#"[{"column":2,"file":"f.toml","help":"write y","line":2,"message":"wrong: an x"}]"#);
     }
 
     proptest! {
         #[test]
         fn any_span_of_any_text_can_be_shown(text in any::<String>(), from in 0usize..40, len in 0usize..40) {
             let mistakes = Mistakes::new("f", text, vec![Mistake::new(from..from + len, "t", "l", "h")]);
-            prop_assert!(!mistakes.to_string().contains('\u{1b}'));
+            let escape = mistakes.to_string().contains('\u{1b}');
+            prop_assert!(!escape);
             prop_assert_eq!(mistakes.to_json().as_array().map(Vec::len), Some(1));
         }
     }

@@ -1,32 +1,18 @@
 //! Workflows: from a file to a definition that cannot be wrong, and from a finished job to what comes next. Pure.
 
+mod check;
 pub(crate) mod definition;
+mod draft;
 pub(crate) mod duration;
+mod file;
 mod graph;
 pub(crate) mod limits;
+mod lines;
+pub(crate) mod mistake;
 mod name;
+mod outline;
 pub(crate) mod plan;
+mod similar;
 mod stored;
-pub(crate) mod mistake {
-    #[derive(Debug)]
-    pub(crate) struct Mistakes;
-    impl Mistakes {
-        pub(crate) fn render(&self, _c: bool) -> String {
-            String::new()
-        }
-        pub(crate) fn to_json(&self) -> serde_json::Value {
-            serde_json::Value::Null
-        }
-    }
-    impl super::definition::Workflow {
-        pub(crate) fn parse(_: &str, _: &[u8], _: &super::limits::Limits) -> Result<Self, Mistakes> {
-            Err(Mistakes)
-        }
-    }
-    pub(crate) trait G {
-        fn graph_text(&self) -> String {
-            String::new()
-        }
-    }
-    impl G for super::definition::Workflow {}
-}
+mod syntax;
+mod value;

@@ -13,7 +13,7 @@ pub(crate) const RESERVED: [&str; 4] = ["input", "item", "end", "run"];
 
 /// Why a text is no name; says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
+pub(crate) enum NameError {
     /// No characters.
     #[error("a name cannot be empty")]
     Empty,
@@ -68,11 +68,11 @@ macro_rules! name {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $type(String);
+        pub(crate) struct $type(String);
 
         impl $type {
             /// The name as text.
-            pub fn as_str(&self) -> &str {
+            pub(crate) fn as_str(&self) -> &str {
                 &self.0
             }
         }

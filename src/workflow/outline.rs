@@ -71,6 +71,13 @@ mod tests {
             needs = ['critic', 'narration']
             for_each = 'narration'";
         let workflow = Workflow::parse("story.toml", text.as_bytes(), &Limits::default()).expect("a workflow");
-        insta::assert_snapshot!(workflow.graph_text(), @"");
+        insta::assert_snapshot!(workflow.graph_text(), @r"
+        script     first
+        check      first                                                for each of input.drafts
+        critic     after check, script
+        narration  after critic                                         for each of critic.scenes
+        picture    after critic, narration                              for each of narration
+        assembly   after critic, narration, picture, script and 1 more
+        ");
     }
 }

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::definition::{Source, Stage, StageIndex, Workflow, WorkflowName};
+use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
 use super::limits::MOST_STAGES;
+use super::name::WorkflowName;
 use super::{duration, graph};
 
 impl Workflow {
@@ -17,7 +18,7 @@ impl Workflow {
     }
 
     /// SHA-256 of the stored definition, so that comments and white space in the file do not make a new version.
-    pub fn digest(&self) -> [u8; 32] {
+    pub(crate) fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.to_json().as_bytes()).into()
     }
 
@@ -46,6 +47,8 @@ pub(crate) enum StoredError {
     Circle,
     #[error("stage `{0}` fans out over something that it cannot have")]
     ForEach(String),
+    #[error("the handler of stage `{0}` has no name")]
+    Handler(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
 }
@@ -76,6 +79,10 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         }
         if !can_fan_out(workflow, stage) {
             return Err(StoredError::ForEach(name()));
+        }
+        match &stage.kind {
+            StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),
+            StageKind::Rust { .. } => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
     }
@@ -109,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_stored_text_is_part_of_the_digest_and_so_never_changes() {
-        insta::assert_snapshot!(stored(), @"");
+        insta::assert_snapshot!(stored(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"kind":{"rust":{"handler":"a"}},"timeout_ms":300000},{"name":"b","needs":[0],"for_each":{"source":{"stage":0},"path":["x"]},"kind":{"rust":{"handler":"b"}},"timeout_ms":300000}]}"#);
     }
 
     #[test]
@@ -128,13 +135,14 @@ mod tests {
             Workflow::from_json(&text.replacen(from, to, 1)).expect_err("damaged").to_string()
         };
         assert!(Workflow::from_json(&stored()).is_ok());
-        insta::assert_snapshot!(error(r#""name":"b""#, r#""name":"a""#), @"");
-        insta::assert_snapshot!(error(r#""needs":[0]"#, r#""needs":[9]"#), @"");
-        insta::assert_snapshot!(error(r#""needs":[]"#, r#""needs":[1]"#), @"");
-        insta::assert_snapshot!(error(r#""stage":0"#, r#""stage":1"#), @"");
-        insta::assert_snapshot!(error("300000", "0"), @"");
-        insta::assert_snapshot!(error("story", "Story"), @"");
-        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"");
-        insta::assert_snapshot!(error("}", ""), @"");
+        insta::assert_snapshot!(error(r#""name":"b""#, r#""name":"a""#), @"two stages are named `a`");
+        insta::assert_snapshot!(error(r#""needs":[0]"#, r#""needs":[9]"#), @"stage `b` needs a stage that there is not, or itself, or one twice");
+        insta::assert_snapshot!(error(r#""needs":[]"#, r#""needs":[1]"#), @"stages need each other in a circle");
+        insta::assert_snapshot!(error(r#""stage":0"#, r#""stage":1"#), @"stage `b` fans out over something that it cannot have");
+        insta::assert_snapshot!(error(r#""handler":"a""#, r#""handler":"""#), @"the handler of stage `a` has no name");
+        insta::assert_snapshot!(error("300000", "0"), @"the timeout of stage `a` is out of bounds");
+        insta::assert_snapshot!(error("story", "Story"), @"it is not the JSON of a definition that this version knows: a name begins with a small letter (a to z), not with `S` at line 1 column 15");
+        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected `rust` at line 1 column 64");
+        insta::assert_snapshot!(error("}", ""), @"it is not the JSON of a definition that this version knows: expected value at line 1 column 79");
     }
 }

@@ -1,1 +1,17 @@
+//! Piton's promises, each as a test on real processes and a real Postgres.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod command_line;
+mod crashes;
+mod embedded;
+mod flow;
+mod harness;
+mod house;
+mod integrity;
+mod outages;
+mod retries;
+mod shutdown;
+mod stages;
+mod story;
+mod workflows;

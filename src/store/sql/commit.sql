@@ -1,6 +1,7 @@
 -- Ends a batch of attempts: checkpoint, what follows, and the end of the job in one statement (promise 1), for those
 -- attempts whose claim still holds (promise 2). Returns the ordinals that landed; what is missing was fenced.
--- Locks: own job rows in (run, job) order, then joins in (run, stage) order, then runs.
+-- Locks: the runs that may get new jobs (shared, against give_up), own job rows in (run, job) order, joins in
+-- (run, stage) order, then the runs that end.
 with outcome as materialized (
     select * from unnest(
         $1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[], $7::timestamptz[], $8::text[],
@@ -9,6 +10,14 @@ with outcome as materialized (
         run_id, job_id, stage, item, attempt, worker_id, started_at, kind,
         next_stage, items, ends_run, output, digest, delay_ms, class, message, detail, ord
     )
+),
+growing as materialized (
+    select id from piton.runs
+    where id in (
+        select run_id from outcome
+        where items > 0 or ord = any($18) or ord = any($21))
+    order by id
+    for key share
 ),
 kept as (
     update piton.jobs j set
@@ -19,7 +28,8 @@ kept as (
         due_at = case o.kind when 'retry' then now() + o.delay_ms * interval '1 millisecond' else j.due_at end,
         since = now(), worker_id = null, progress_done = null, progress_of = null, progress_note = null
     from outcome o
-    where o.kind in ('advance', 'retry', 'release', 'unclaim')
+    where (select count(*) from growing) >= 0
+      and o.kind in ('advance', 'retry', 'release', 'unclaim')
       and j.run_id = o.run_id and j.id = o.job_id and j.state = 'running'
       and j.stage = o.stage and j.item = o.item and j.attempt = o.attempt and j.worker_id = o.worker_id
     returning o.ord, j.run_id, j.workflow_id, j.version_id, j.rank, j.due_at, j.state
@@ -27,7 +37,8 @@ kept as (
 ended as (
     delete from piton.jobs j
     using outcome o
-    where o.kind = 'end'
+    where (select count(*) from growing) >= 0
+      and o.kind = 'end'
       and j.run_id = o.run_id and j.id = o.job_id and j.state = 'running'
       and j.stage = o.stage and j.item = o.item and j.attempt = o.attempt and j.worker_id = o.worker_id
     returning o.ord, j.run_id, j.workflow_id, j.version_id, j.rank, j.due_at, null::text as state

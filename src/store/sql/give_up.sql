@@ -1,20 +1,16 @@
 -- Ends runs whose jobs were given up: the failed attempt is recorded, the run fails, its other jobs are cancelled and
--- its joins go, in one statement, for those attempts whose claim still holds. A run leaves no live sibling behind.
--- Locks: runs in id order, then jobs, then joins.
+-- its joins go, for those attempts whose claim still holds. A run leaves no live sibling behind: the transaction has
+-- locked the runs before this statement, so that no commit can add a job that its snapshot would miss.
 with outcome as materialized (
     select * from unnest(
         $1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[], $7::timestamptz[],
         $8::text[], $9::text[], $10::text[]
     ) with ordinality as o (run_id, job_id, stage, item, attempt, worker_id, started_at, class, message, detail, ord)
 ),
-locked as materialized (
-    select id from piton.runs where id in (select run_id from outcome) order by id for no key update
-),
 given_up as (
     delete from piton.jobs j
     using outcome o
-    where (select count(*) from locked) > 0
-      and j.run_id = o.run_id and j.id = o.job_id and j.state = 'running'
+    where j.run_id = o.run_id and j.id = o.job_id and j.state = 'running'
       and j.stage = o.stage and j.item = o.item and j.attempt = o.attempt and j.worker_id = o.worker_id
     returning o.ord, j.run_id, j.id
 ),

@@ -1,0 +1,77 @@
+//! A workflow file: from its bytes to the definition, or to every mistake in it.
+
+use super::check::check;
+use super::definition::Workflow;
+use super::draft;
+use super::limits::{Limits, MOST_STAGES};
+use super::mistake::{Mistake, Mistakes};
+use super::syntax::Syntax;
+
+impl Workflow {
+    /// Reads a workflow file; `file` is what it is called in messages. Either the definition is right, or every mistake
+    /// is told at once. Nothing outside is touched.
+    pub(crate) fn parse(file: &str, bytes: &[u8], limits: &Limits) -> Result<Workflow, Mistakes> {
+        if bytes.len() > limits.max_file_bytes {
+            return Err(Mistakes::new(file, "", vec![too_large(bytes.len(), limits.max_file_bytes)]));
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => read(text, limits).map_err(|list| Mistakes::new(file, text, list)),
+            Err(error) => {
+                // Up to the first bad byte, this text and the file are the same.
+                let text = String::from_utf8_lossy(bytes);
+                Err(Mistakes::new(file, &*text, vec![not_utf8(bytes, error.valid_up_to())]))
+            }
+        }
+    }
+}
+
+fn read(text: &str, limits: &Limits) -> Result<Workflow, Vec<Mistake>> {
+    let (tree, syntax) = Syntax::read(text);
+    if syntax.damaged && text.trim_start().starts_with('{') {
+        return Err(vec![json(text)]);
+    }
+    if tree.is_empty() && syntax.mistakes.is_empty() {
+        return Err(vec![empty()]);
+    }
+    let mut found = Vec::new();
+    let draft = draft::read(&tree, limits.max_stages.min(MOST_STAGES), &mut found);
+    if syntax.damaged {
+        // What the damaged tree lacks may stand in the file: nothing is said about how the stages fit together.
+        found.retain(|mistake| !syntax.covers(&mistake.span));
+        found.extend(syntax.mistakes);
+        return Err(found);
+    }
+    found.extend(syntax.mistakes);
+    let workflow = check(draft, limits, &mut found);
+    workflow.ok_or(found)
+}
+
+fn too_large(bytes: usize, limit: usize) -> Mistake {
+    let title = format!("the file has {bytes} bytes, over the limit of {limit}");
+    Mistake::new(0..0, title, "", "a workflow file holds the graph only; keep data in the run's input")
+}
+
+fn not_utf8(bytes: &[u8], at: usize) -> Mistake {
+    let byte = bytes.get(at).copied().unwrap_or_default();
+    let label = format!("byte 0x{byte:02X}");
+    let help = match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "the file looks like UTF-16; save it as UTF-8",
+        _ => "save the file as UTF-8",
+    };
+    Mistake::new(at..at + 1, "the file is not UTF-8", label, help)
+}
+
+fn empty() -> Mistake {
+    let help =
+        "write name = \"story\", then [stages.first] and below it rust = \"first\", the name of a registered handler";
+    Mistake::new(0..0, "the file holds no workflow", "", help)
+}
+
+fn json(text: &str) -> Mistake {
+    let at = text.len() - text.trim_start().len();
+    let help = "workflow files are TOML: write name = \"story\", and [stages.first] for a stage";
+    Mistake::new(at..at + 1, "this looks like JSON", "", help)
+}
+
+#[cfg(test)]
+mod tests;

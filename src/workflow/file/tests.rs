@@ -1,0 +1,28 @@
+//! What a reader of a mistake sees, word for word, and that no file can do harm.
+
+mod harm;
+mod keys;
+mod stages;
+mod toml;
+mod whole;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Workflow, Mistakes> {
+    Workflow::parse("story.toml", text.as_bytes(), &Limits::default())
+}
+
+/// Line, column, message and cure of each mistake.
+fn brief(text: &str) -> String {
+    let json = parse(text).expect_err("mistakes").to_json();
+    let line = |m: &serde_json::Value| {
+        let text = |key: &str| m[key].as_str().unwrap_or_default().to_owned();
+        format!("{}:{} {}\n      {}\n", m["line"], m["column"], text("message"), text("help"))
+    };
+    json.as_array().into_iter().flatten().map(line).collect()
+}
+
+/// The mistakes of one stage `b` that stands after a right stage `a` (on lines 1 to 5).
+fn stage(text: &str) -> String {
+    brief(&format!("name = 'story'\n[stages.a]\nrust = 'a'\n[stages.b]\nrust = 'b'\n{text}\n"))
+}

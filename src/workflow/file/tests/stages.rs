@@ -1,0 +1,101 @@
+//! How stages fit together, and how they do not.
+
+use insta::assert_snapshot;
+
+use super::*;
+
+#[test]
+fn a_stage_runs_in_one_way_that_this_version_knows() {
+    assert_snapshot!(brief("name = 'story'\n[stages.a]\ncommand = ['a']\n[stages.b]\nhttp = 'http://b'"), @r#"
+    3:1 stages of the kind `command` are not in this version yet
+          write rust = "…", the name of a handler that is registered in your binary
+    5:1 stages of the kind `http` are not in this version yet
+          write rust = "…", the name of a handler that is registered in your binary
+    "#);
+    assert_snapshot!(stage("http = 'http://b'"), @r"
+    6:1 stage `b` says twice how it runs: `rust` was given already
+          keep one of the two; a stage runs in one way
+    ");
+}
+
+#[test]
+fn needs_that_cannot_be_met_are_told() {
+    assert_snapshot!(stage("needs = ['b', 'a', 'a', 'aa', 'script']"), @r"
+    6:10 stage `b` needs itself
+          remove it, or name the stage that comes before
+    6:20 stage `b` needs `a` twice
+          name each stage once
+    6:25 there is no stage `aa`
+          did you mean `a`?
+    6:31 there is no stage `script`
+          the other stages are `a`
+    ");
+    assert_snapshot!(brief("name = 'story'\n[stages.a]\nrust = 'a'\nneeds = ['x']"), @r"
+    4:10 there is no stage `x`
+          there is no other stage; remove it
+    ");
+}
+
+#[test]
+fn a_circle_is_told_once_by_its_names() {
+    let stage = |name: &str, needs: &str| format!("[stages.{name}]\nrust = 'x'\nneeds = [{needs}]\n");
+    let knot = [stage("a", "'c', 'd'"), stage("b", "'a'"), stage("c", "'b'"), stage("d", ""), stage("e", "'a'")];
+    assert_snapshot!(brief(&format!("name = 'story'\n{}", knot.concat())), @r"
+    4:10 stages need each other in a circle: a → c → b → a: `a` needs `c`
+          take one of these needs away, so that one of the stages can start
+    ");
+    let two = [stage("a", "'b'"), stage("b", "'a'"), stage("c", "'d'"), stage("d", "'c'")];
+    assert_snapshot!(brief(&format!("name = 'story'\n{}", two.concat())), @r"
+    4:10 stages need each other in a circle: a → b → a: `a` needs `b`
+          take one of these needs away, so that one of the stages can start
+    10:10 stages need each other in a circle: c → d → c: `c` needs `d`
+          take one of these needs away, so that one of the stages can start
+    ");
+}
+
+#[test]
+fn a_fan_out_names_an_array_that_the_stage_can_have() {
+    assert_snapshot!(stage("for_each = 'a.scenes'"), @r#"
+    6:12 `for_each` reads the output of `a`, which is not among the needs
+          write needs = ["a"]
+    "#);
+    assert_snapshot!(stage("needs = ['a']\nfor_each = 'b.scenes'"), @r"
+    7:12 stage `b` is fanned out over its own output
+          name the stage before it that makes the array
+    ");
+    assert_snapshot!(stage("needs = ['a']\nfor_each = 'inputs.scenes'"), @r"
+    7:12 `for_each` reads the output of `inputs`, and there is no such stage
+          the other stages are `a`; the run's input is `input`
+    ");
+    assert_snapshot!(stage("needs = ['a']\nfor_each = 'a..scenes'"), @r#"
+    7:12 `a..scenes` is no place of an array: a name is missing before or after a dot
+          write a stage, or a stage and keys with dots between them, such as "check" or "check.scenes"
+    "#);
+    assert_snapshot!(stage("needs = ['a']\nfor_each = 'a.scenes[0]'"), @r#"
+    7:12 `a.scenes[0]` is no place of an array: a place is made of names and dots only
+          write a stage, or a stage and keys with dots between them, such as "check" or "check.scenes"
+    "#);
+    assert_snapshot!(stage("needs = ['aa']\nfor_each = 'aa.scenes'"), @r"
+    6:10 there is no stage `aa`
+          did you mean `a`?
+    ");
+    assert_snapshot!(
+        stage("needs = ['a']\nfor_each = 'a.x'\n[stages.c]\nrust = 'c'\nneeds = ['b']\nfor_each = 'b.y'"), @r#"
+    11:12 stage `b` is itself fanned out: its output is an array, and has no keys
+          write for_each = "b"
+    "#
+    );
+}
+
+#[test]
+fn a_fan_out_over_a_fanned_out_stage_takes_its_outputs() {
+    let text = "name = 'story'
+        [stages.a]
+        rust = 'a'
+        for_each = 'input'
+        [stages.b]
+        rust = 'b'
+        needs = ['a']
+        for_each = 'a'";
+    assert!(parse(text).is_ok());
+}

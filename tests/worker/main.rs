@@ -1,0 +1,134 @@
+//! The worker that the tests drive: Piton's command line with handlers that behave, and with handlers that do not.
+//!
+//! Every handler writes a line `stage item attempt` to the file named by `JOURNAL`, so that a test can count what ran.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's handlers may panic, some must")]
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use piton::{App, Failure, FailureClass, Input, StageContext};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+fn main() -> std::process::ExitCode {
+    App::new()
+        .handler("numbers", numbers)
+        .handler("square", square)
+        .handler("sum", sum)
+        .handler("echo", echo)
+        .handler("work", work)
+        .handler("misbehave", misbehave)
+        .main()
+}
+
+/// Appends are atomic for lines this short.
+fn journal(context: &StageContext) {
+    let Ok(path) = std::env::var("JOURNAL") else { return };
+    let item = context.item().map_or(-1, i64::from);
+    let line = format!("{} {item} {}\n", context.stage(), context.attempt());
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
+}
+
+#[derive(Deserialize)]
+struct Run<T> {
+    input: T,
+}
+
+#[derive(Deserialize)]
+struct Numbers {
+    items: u32,
+}
+
+async fn numbers(Input(run): Input<Run<Numbers>>, context: StageContext) -> Result<Value, Failure> {
+    journal(&context);
+    let numbers: Vec<u32> = (0..run.input.items).collect();
+    Ok(json!({"numbers": numbers, "note": "kept"}))
+}
+
+#[derive(Deserialize)]
+struct Item {
+    item: u64,
+    input: Pace,
+}
+
+#[derive(Deserialize)]
+struct Pace {
+    #[serde(default)]
+    work_ms: u64,
+}
+
+async fn square(Input(Item { item, input }): Input<Item>, context: StageContext) -> Result<u64, Failure> {
+    journal(&context);
+    tokio::time::sleep(Duration::from_millis(input.work_ms)).await;
+    Ok(item * item)
+}
+
+#[derive(Deserialize)]
+struct Squares {
+    square: Vec<u64>,
+}
+
+async fn sum(Input(Squares { square }): Input<Squares>, context: StageContext) -> Result<Value, Failure> {
+    journal(&context);
+    Ok(json!({"items": square.len(), "sum": square.iter().sum::<u64>(), "ordered": square.is_sorted()}))
+}
+
+async fn echo(Input(input): Input<Value>, context: StageContext) -> Result<Value, Failure> {
+    journal(&context);
+    Ok(input)
+}
+
+async fn work(Input(run): Input<Run<Pace>>, context: StageContext) -> Result<u32, Failure> {
+    journal(&context);
+    let steps = run.input.work_ms / 10;
+    for step in 0..steps {
+        context.progress(step, steps, "working");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(context.attempt())
+}
+
+#[derive(Deserialize)]
+struct Misbehaviour {
+    how: String,
+    #[serde(default)]
+    times: u32,
+    #[serde(default)]
+    class: String,
+    #[serde(default)]
+    size: usize,
+    #[serde(default)]
+    retry_after_ms: u64,
+}
+
+async fn misbehave(Input(run): Input<Run<Misbehaviour>>, context: StageContext) -> Result<Value, Failure> {
+    journal(&context);
+    let Misbehaviour { how, times, class, size, retry_after_ms } = run.input;
+    match how.as_str() {
+        "fail" if context.attempt() <= times => {
+            let class: FailureClass = class.parse().map_err(|e| Failure::invalid_input(format!("{e}")))?;
+            let failure = Failure::new(class, "as asked").detail(json!({"attempt": context.attempt()}));
+            Err(failure.retry_after(Duration::from_millis(retry_after_ms)))
+        }
+        "fail" => Ok(json!("recovered")),
+        "panic" => panic!("as asked"),
+        "panic with a value" => std::panic::panic_any(7),
+        "hang" => std::future::pending().await,
+        "spin" => {
+            let end = Instant::now() + Duration::from_secs(3);
+            while Instant::now() < end {
+                std::hint::spin_loop();
+            }
+            Ok(Value::Null)
+        }
+        "large" => Ok(json!("x".repeat(size))),
+        "nul" => Ok(json!({"text": "a\0b"})),
+        "deep" => Ok((0..200).fold(Value::Null, |inner, _| json!([inner]))),
+        "null" => Ok(Value::Null),
+        "abort" if context.attempt() <= times => std::process::abort(),
+        "abort" => Ok(json!("survived")),
+        other => Err(Failure::invalid_input(format!("no misbehaviour `{other}`"))),
+    }
+}
