@@ -1,5 +1,6 @@
 //! Claims jobs for free slots: woken by notifications, with a poll as the net.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use super::slots::Slots;
 use crate::model::claim::Claim;
 use crate::model::id::{VersionId, WorkerId, WorkflowId};
 use crate::model::payload::PayloadLimits;
-use crate::stage::context::{About, StageContext};
+use crate::stage::context::{About, ProgressCell, StageContext};
 use crate::store::{Store, StoreError};
 
 /// Longest wait for more free slots once there is one: a few claims in one statement are cheaper than each alone.
@@ -159,7 +160,7 @@ impl Claimer {
         let full = claims.len() >= each || asked.len() < self.workflows.len();
         let taken: Vec<(Claim, _)> = claims.into_iter().map(|claim| (claim, self.slots.take(claim))).collect();
         let (claims, handles): (Vec<Claim>, Vec<_>) = taken.into_iter().unzip();
-        let mut handles: std::collections::HashMap<_, _> = claims.iter().map(|c| c.key).zip(handles).collect();
+        let mut handles: HashMap<_, _> = claims.iter().map(|c| c.key).zip(handles).collect();
         for prepared in self.prepare(claims).await {
             if let Some((cancellation, progress)) = handles.remove(&prepared.claim.key) {
                 self.start(prepared, cancellation, progress);
@@ -224,12 +225,7 @@ impl Claimer {
         }
     }
 
-    fn start(
-        &self,
-        prepared: Prepared,
-        cancellation: CancellationToken,
-        progress: crate::stage::context::ProgressCell,
-    ) {
+    fn start(&self, prepared: Prepared, cancellation: CancellationToken, progress: ProgressCell) {
         let Prepared { claim, version, run, work } = prepared;
         let key = claim.key;
         let about = About {
@@ -241,7 +237,9 @@ impl Claimer {
             worker: self.worker_name.clone(),
         };
         let time_limit = version.stage(key.stage).map_or(Duration::ZERO, |s| s.timeout);
-        let context = StageContext { about: Arc::new(about), cancellation, progress };
+        let about = Arc::new(about);
+        self.slots.name(&key, about.clone());
+        let context = StageContext { about, cancellation, progress };
         let task = TaskBuilder::new(StageTask { claim, version, work, context, time_limit })
             .task_id(TaskId::from_string(format!("{}:{}:{}:{}:{}", key.run, key.job, key.stage, key.item, key.attempt)))
             // apalis counts the attempt itself when it starts.

@@ -115,9 +115,10 @@ impl Committer {
         self.report_fenced(&claims, landed.positions, sent_before).await;
         for (claim, ending) in &commits {
             if let Ending::Retry { failure, delay } = ending {
-                let (key, wait) = (claim.key, delay.as_secs_f64());
-                tracing::warn!(run = %key.run, stage = key.stage, item = key.item(), attempt = key.attempt,
-                               class = %failure.class(), wait, "attempt failed, due again: {}", failure.message());
+                let attempt = Named::of(&self.slots, claim);
+                tracing::warn!(run = attempt.run, stage = attempt.stage, item = claim.key.item(),
+                               attempt = claim.key.attempt, worker = attempt.worker, class = %failure.class(),
+                               wait_s = delay.as_secs_f64(), "attempt failed, due again: {}", failure.message());
                 self.wake.within(*delay);
             }
             self.slots.release(&claim.key);
@@ -127,8 +128,14 @@ impl Committer {
     /// Postgres refused the batch for what one of them holds: the others must not suffer, and that one must not loop.
     async fn commit_one_by_one(&self, commits: Vec<(Claim, Ending)>, refused: StoreError) {
         if let [(claim, ending)] = commits.as_slice() {
-            tracing::error!(run = %claim.key.run, stage = claim.key.stage, attempt = claim.key.attempt,
-                            "the database refused the end of an attempt: {refused}");
+            let attempt = Named::of(&self.slots, claim);
+            tracing::error!(
+                run = attempt.run,
+                stage = attempt.stage,
+                attempt = claim.key.attempt,
+                worker = attempt.worker,
+                "the database refused the end of an attempt: {refused}"
+            );
             return match ending {
                 Ending::Done { .. } => {
                     let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
@@ -160,8 +167,9 @@ impl Committer {
         };
         for position in &landed {
             if let Some((claim, failure)) = give_ups.get(*position) {
-                tracing::error!(run = %claim.key.run, stage = claim.key.stage, item = claim.key.item(),
-                                attempt = claim.key.attempt, class = %failure.class(),
+                let attempt = Named::of(&self.slots, claim);
+                tracing::error!(run = attempt.run, stage = attempt.stage, item = claim.key.item(),
+                                attempt = claim.key.attempt, worker = attempt.worker, class = %failure.class(),
                                 "job given up, its run failed: {}", failure.message());
             }
         }
@@ -185,9 +193,37 @@ impl Committer {
             self.wake.now();
         }
         for claim in missing {
-            let key = claim.key;
-            tracing::warn!(run = %key.run, stage = key.stage, item = key.item(), attempt = key.attempt,
-                           "the claim no longer held; this attempt changed nothing");
+            let attempt = Named::of(&self.slots, &claim);
+            tracing::warn!(
+                run = attempt.run,
+                stage = attempt.stage,
+                item = claim.key.item(),
+                attempt = claim.key.attempt,
+                worker = attempt.worker,
+                "the claim no longer held; this attempt changed nothing"
+            );
+        }
+    }
+}
+
+/// An attempt as logs name it.
+struct Named {
+    run: String,
+    stage: String,
+    worker: String,
+}
+
+impl Named {
+    fn of(slots: &Slots, claim: &Claim) -> Named {
+        match slots.about(&claim.key) {
+            Some(about) => {
+                Named { run: about.run.to_string(), stage: about.stage.clone(), worker: about.worker.clone() }
+            }
+            None => Named {
+                run: format!("#{}", claim.key.run),
+                stage: format!("#{}", claim.key.stage),
+                worker: format!("#{}", claim.worker),
+            },
         }
     }
 }

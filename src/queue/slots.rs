@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::claim::Claim;
 use crate::model::id::AttemptKey;
-use crate::stage::context::ProgressCell;
+use crate::stage::context::{About, ProgressCell};
 use crate::store::jobs::Progress;
 
 /// A claim from the moment it is known until its end has landed.
@@ -19,6 +19,8 @@ struct Slot {
     since: Instant,
     cancellation: CancellationToken,
     progress: ProgressCell,
+    /// Names for people, once they are known.
+    about: Option<Arc<About>>,
 }
 
 /// The slots of one worker. A slot is held until the commit, so results that wait for a database bound the claims.
@@ -56,10 +58,22 @@ impl Slots {
     pub(crate) fn take(&self, claim: Claim) -> (CancellationToken, ProgressCell) {
         let cancellation = self.hand_back.child_token();
         let progress = ProgressCell::default();
-        let slot =
-            Slot { claim, since: Instant::now(), cancellation: cancellation.clone(), progress: progress.clone() };
+        let (since, about) = (Instant::now(), None);
+        let slot = Slot { claim, since, cancellation: cancellation.clone(), progress: progress.clone(), about };
         self.held().insert(claim.key, slot);
         (cancellation, progress)
+    }
+
+    /// What the attempt is called where people read of it.
+    pub(crate) fn name(&self, key: &AttemptKey, about: Arc<About>) {
+        if let Some(slot) = self.held().get_mut(key) {
+            slot.about = Some(about);
+        }
+    }
+
+    /// Names of the attempt for logs; an attempt that never started has none.
+    pub(crate) fn about(&self, key: &AttemptKey) -> Option<Arc<About>> {
+        self.held().get(key).and_then(|slot| slot.about.clone())
     }
 
     /// The claim's end has landed, or it turned out to be fenced.

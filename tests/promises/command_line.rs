@@ -1,1 +1,120 @@
-//! soon
+//! What the command line says, word for word where it must not drift.
+
+use std::process::Output;
+
+use crate::harness::{World, stdout};
+use crate::workflows::{CHAIN, MISBEHAVE};
+
+fn run(world: &World, arguments: &[&str]) -> Output {
+    let folder = world.path("workflows");
+    world.command(arguments).args(["--workflows", folder.to_str().unwrap()]).output().unwrap()
+}
+
+/// Exit code and what was said, with ids, times and paths made the same everywhere.
+fn said(world: &World, output: &Output) -> String {
+    let text = format!(
+        "{}{}exit {}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+        output.status.code().unwrap()
+    );
+    text.replace(world.folder.path().to_str().unwrap(), "FOLDER")
+}
+
+#[tokio::test]
+async fn bad_inputs_of_a_run_are_refused_with_the_cure() {
+    let world = World::with(&[CHAIN]).await;
+    std::fs::write(world.path("bad.json"), "{\"a\": ").unwrap();
+    std::fs::write(world.path("nul.json"), "{\"a\": \"\\u0000\"}").unwrap();
+    std::fs::write(world.path("deep.json"), "[".repeat(200) + &"]".repeat(200)).unwrap();
+    std::fs::write(world.path("large.json"), format!("\"{}\"", "x".repeat(2 << 20))).unwrap();
+    std::fs::write(world.path("bytes.json"), [0xff, 0xfe]).unwrap();
+    let cases: [&[&str]; 9] = [
+        &["start", "chain", "--input", "bad.json"],
+        &["start", "chain", "--input", "nul.json"],
+        &["start", "chain", "--input", "deep.json"],
+        &["start", "chain", "--input", "large.json"],
+        &["start", "chain", "--input", "bytes.json"],
+        &["start", "chain", "--input", "missing.json"],
+        &["start", "chain", "--set", "nothing"],
+        &["start", "chian"],
+        &["show", "01890a5d-ac96-774b-bcce-b302099a8057"],
+    ];
+    let all: Vec<String> = cases.iter().map(|case| said(&world, &run(&world, case))).collect();
+    insta::assert_snapshot!(all.join("\n"), @"");
+    assert_eq!(world.count("select count(*) from piton.runs").await, 0, "nothing is half done");
+}
+
+#[tokio::test]
+async fn a_file_with_mistakes_is_refused_before_anything_runs() {
+    let world =
+        World::with(&["name = \"broken\"\n[stages.a]\nrust = \"work\"\nneeds = [\"b\"]\ntimout = \"5s\"\n"]).await;
+    insta::assert_snapshot!(said(&world, &run(&world, &["run", "broken"])), @"");
+    let json = run(&world, &["workflows", "check", "--json"]);
+    assert_eq!(json.status.code(), Some(1));
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(value[0]["mistakes"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_is_told_in_lines_and_ends_with_its_output() {
+    let world = World::with(&[CHAIN]).await;
+    let output = run(&world, &["run", "chain", "--set", "work_ms=0"]);
+    assert_eq!(stdout(&output), "third: 1\n");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("Run ") && told.contains("\n  third: done in "), "{told}");
+}
+
+#[tokio::test]
+async fn a_failed_run_exits_with_3_and_shows_what_happened() {
+    let world = World::with(&[MISBEHAVE]).await;
+    let output = run(&world, &["run", "misbehave", "--set", "how=nonsense"]);
+    assert_eq!(output.status.code(), Some(3));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("error: the run failed at stage misbehave: invalid_input: no misbehaviour `nonsense`"),
+        "{told}"
+    );
+    let id: String = sqlx::query_scalar("select uuid::text from piton.runs").fetch_one(&world.pool).await.unwrap();
+    let shown = stdout(&run(&world, &["show", &id]));
+    assert!(shown.contains("attempt 1 on ") && shown.contains("invalid_input: no misbehaviour"), "{shown}");
+    let listed = stdout(&run(&world, &["runs", "--state", "failed"]));
+    assert!(listed.contains(&id), "{listed}");
+}
+
+#[tokio::test]
+async fn the_json_of_a_run_keeps_its_shape() {
+    let world = World::with(&[MISBEHAVE]).await;
+    let arguments =
+        ["run", "misbehave", "--json", "--set", "how=fail", "--set", "times=1", "--set", "class=network_timeout"];
+    let text = stdout(&run(&world, &arguments));
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    insta::assert_snapshot!(shape(&value, 0), @"");
+    assert_eq!(value["output"]["misbehave"], "recovered");
+}
+
+/// Keys and kinds of values, which scripts rely on.
+fn shape(value: &serde_json::Value, depth: usize) -> String {
+    use serde_json::Value as V;
+    match value {
+        V::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| format!("\n{}{key}: {}", "  ".repeat(depth), shape(value, depth + 1)))
+            .collect(),
+        V::Array(items) => items.first().map_or("[]".to_owned(), |item| format!("list{}", shape(item, depth + 1))),
+        V::String(_) => "string".to_owned(),
+        V::Number(_) => "number".to_owned(),
+        V::Bool(_) => "boolean".to_owned(),
+        V::Null => "null".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_program_without_the_handlers_says_so_instead_of_waiting() {
+    let world = World::with(&[CHAIN]).await;
+    let folder = world.path("workflows");
+    let plain = std::path::Path::new(env!("CARGO_BIN_EXE_piton"));
+    let output = world.command_of(plain, ["run", "chain", "--workflows", folder.to_str().unwrap()]).output().unwrap();
+    insta::assert_snapshot!(said(&world, &output), @"");
+    assert_eq!(world.count("select count(*) from piton.runs").await, 0);
+}

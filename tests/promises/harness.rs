@@ -18,6 +18,8 @@ use tokio::sync::Mutex;
 /// Longest wait for anything that should happen at once; a busy machine gets ten times what it needs.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
+use crate::server::Server;
+
 /// The cluster lives as long as a test that uses it: nothing is left behind, also when tests fail.
 struct Shared {
     cluster: Cluster,
@@ -35,7 +37,7 @@ pub(crate) struct World {
     pub(crate) url: String,
     pub(crate) folder: TempDir,
     // Last, so that the cluster goes after everything that uses it.
-    _shared: Arc<Shared>,
+    _shared: Option<Arc<Shared>>,
 }
 
 impl World {
@@ -47,7 +49,15 @@ impl World {
         admin.execute(AssertSqlSafe(format!("create database {name} template {TEMPLATE}"))).await.unwrap();
         admin.close().await.unwrap();
         let pool = pool(shared.cluster.options(&name));
-        let world = World { pool, url: shared.cluster.url(&name), folder: folder(), _shared: shared };
+        let world = World { pool, url: shared.cluster.url(&name), folder: folder(), _shared: Some(shared) };
+        world.write_workflows(workflows);
+        world
+    }
+
+    /// On a server of the test's own.
+    pub(crate) async fn on(server: &Server, workflows: &[&str]) -> World {
+        let world = World { pool: pool(server.options()), url: server.url(), folder: folder(), _shared: None };
+        stdout(&world.command(["migrate"]).output().unwrap());
         world.write_workflows(workflows);
         world
     }

@@ -1,1 +1,94 @@
-//! soon
+//! What was checkpointed is what is read back, and a schema that does not fit is refused.
+
+use crate::harness::{SOON, World, stdout, until};
+use crate::workflows::CHAIN;
+
+#[tokio::test]
+async fn a_checkpoint_that_was_changed_is_never_passed_on() {
+    let world = World::with(&[CHAIN]).await;
+    let run = world.start("chain", r#"{"work_ms": 0}"#);
+    let mut first = world.worker("w1", &["--slots", "1"]);
+    until(SOON, "the first stage is done", async || world.count("select count(*) from piton.checkpoints").await > 0)
+        .await;
+    // Whatever ran by now is done; the next worker reads the last checkpoint.
+    first.signal("TERM");
+    first.exit_code().await;
+    if world.state(&run).await == "done" {
+        // Too quick to be caught between two stages: put the last one back into the queue.
+        sqlx::query(
+            "with run as (update piton.runs set state = 'running', finished_at = null returning id, version_id),
+             gone as (delete from piton.checkpoints where stage = 2)
+             insert into piton.jobs (run_id, workflow_id, version_id, stage, state)
+             select run.id, v.workflow_id, v.id, 2, 'ready' from run join piton.workflow_versions v on v.id = run.version_id",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    }
+    sqlx::query("update piton.checkpoints set output = '\"forged\"'").execute(&world.pool).await.unwrap();
+    let _second = world.worker("w2", &[]);
+    assert_eq!(world.ended(&run).await, "failed");
+    let (class, detail): (String, String) =
+        sqlx::query_as("select class, detail::text from piton.attempts where outcome = 'failed'")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(class, "corrupt_checkpoint");
+    assert!(detail.contains("expected_sha256") && detail.contains("found_sha256"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_schema_newer_than_the_binary_is_refused_with_both_versions() {
+    let world = World::with(&[CHAIN]).await;
+    sqlx::query(
+        "insert into piton.migrations (version, description, success, checksum, execution_time)
+         values (9999, 'from the future', true, '\\x00', 0)",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let output = world.command(["runs"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 1; start a newer Piton");
+}
+
+#[tokio::test]
+async fn every_table_and_column_is_commented() {
+    let world = World::with(&[]).await;
+    let bare: Vec<String> = sqlx::query_scalar(
+        "select c.relname || coalesce('.' || a.attname, '')
+         from pg_class c
+         left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+         where c.relnamespace = 'piton'::regnamespace and c.relkind = 'r' and c.relname <> 'migrations'
+           and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)
+         order by 1",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
+    assert!(bare.is_empty(), "without a comment: {bare:?}");
+}
+
+#[tokio::test]
+async fn the_tables_refuse_states_that_are_none() {
+    let world = World::with(&[CHAIN]).await;
+    let run = world.start("chain", "{}");
+    let nonsense = [
+        "update piton.runs set state = 'paused'",
+        "update piton.runs set finished_at = now()",
+        "update piton.runs set state = 'failed', finished_at = now()",
+        "update piton.jobs set state = 'running'",
+        "update piton.jobs set state = 'waiting'",
+        "update piton.jobs set attempt = -1",
+        "insert into piton.joins select id, 1, 0 from piton.runs",
+        "insert into piton.attempts (run_id, stage, item, attempt, outcome, worker_id, started_at)
+         values (1, 0, -1, 1, 'failed', 1, now())",
+    ];
+    for statement in nonsense {
+        let refused = sqlx::query(statement).execute(&world.pool).await.unwrap_err();
+        let code = refused.as_database_error().and_then(|e| e.code().map(|c| c.into_owned()));
+        assert_eq!(code.as_deref(), Some("23514"), "{statement}: {refused}");
+    }
+    assert_eq!(world.state(&run).await, "running");
+    stdout(&world.command(["show", &run]).output().unwrap());
+}

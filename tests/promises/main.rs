@@ -11,6 +11,7 @@ mod house;
 mod integrity;
 mod outages;
 mod retries;
+mod server;
 mod shutdown;
 mod stages;
 mod story;

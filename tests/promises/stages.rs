@@ -58,7 +58,7 @@ async fn every_kind_of_misbehaviour_is_a_classified_failure() {
             json!({"nothing": "fits"}),
             "failed",
             "invalid_input",
-            "the stage's input does not fit its handler: missing field `how` at line 1 column 29",
+            "the stage's input does not fit its handler: missing field `how` at line 1 column 27",
         ),
     ];
     for (input, state, class, message) in expected {

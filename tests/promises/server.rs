@@ -1,0 +1,89 @@
+//! A Postgres of a test's own, to stop and start under running workers.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use piton::embedded::find_binaries;
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use tempfile::TempDir;
+
+use crate::harness::{SOON, folder, until};
+
+pub(crate) struct Server {
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Server {
+        let server = Server { folder: folder(), child: None };
+        let data = server.folder.path().join("pg");
+        std::fs::create_dir(&data).unwrap();
+        if let Some((user, group)) = server_user() {
+            std::os::unix::fs::chown(&data, Some(user), Some(group)).unwrap();
+        }
+        let made = program("initdb")
+            .args(["-U", "piton", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"])
+            .arg(data.join("data"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut server = server;
+        server.resume().await;
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("postgresql:///postgres?host={}&user=piton", self.folder.path().join("pg").display())
+    }
+
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.url().parse().unwrap()
+    }
+
+    pub(crate) async fn resume(&mut self) {
+        let data = self.folder.path().join("pg");
+        let child = program("postgres")
+            .arg("-D")
+            .arg(data.join("data"))
+            .args(["-c", "listen_addresses=", "-c"])
+            .arg(format!("unix_socket_directories={}", data.display()))
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        until(SOON, "the server is up", async || self.options().connect().await.is_ok()).await;
+    }
+
+    /// `INT` is a fast shutdown, `QUIT` an immediate one: a crash as far as the data is concerned.
+    pub(crate) fn stop(&mut self, signal: &str) {
+        let Some(mut child) = self.child.take() else { return };
+        Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop("QUIT");
+    }
+}
+
+fn program(name: &str) -> Command {
+    let mut command = Command::new(find_binaries().unwrap().dir.join(name));
+    command.current_dir("/").env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some((user, group)) = server_user() {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+/// Postgres refuses to run as root; then it runs as the user its package made.
+fn server_user() -> Option<(u32, u32)> {
+    let id = |flag: &str, user: &str| {
+        let output = Command::new("id").args([flag, user]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse::<u32>().ok()
+    };
+    let me = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+    (me.trim() == "0").then(|| ["postgres", "nobody"].into_iter().find_map(|u| Some((id("-u", u)?, id("-g", u)?))))?
+}
