@@ -1,5 +1,6 @@
 //! Workers: one row per boot. Register, heartbeat, find the dead, free what they held.
 
+use sqlx::postgres::PgListener;
 use sqlx::types::Uuid;
 
 use super::{Store, StoreError};
@@ -140,15 +141,20 @@ impl Store {
     }
 }
 
-/// Takes the session lock that says this boot is alive; `false` when another session still holds it.
-pub(crate) async fn take_session_lock<'c>(
-    session: impl sqlx::PgExecutor<'c>,
-    worker: WorkerId,
-) -> Result<bool, StoreError> {
+/// Takes the session lock that says this boot is alive, and tells the others to go by it; `false` when another session
+/// still holds it.
+pub(crate) async fn take_session_lock(session: &mut PgListener, worker: WorkerId) -> Result<bool, StoreError> {
     let number = i32::try_from(worker.0).map_err(|_| StoreError::Damaged(format!("worker number {worker}")))?;
-    Ok(sqlx::query_scalar("select pg_try_advisory_lock($1, $2)")
+    let taken: bool = sqlx::query_scalar("select pg_try_advisory_lock($1, $2)")
         .bind(LOCK_SPACE)
         .bind(number)
-        .fetch_one(session)
-        .await?)
+        .fetch_one(&mut *session)
+        .await?;
+    if taken {
+        sqlx::query("update piton.workers set lock_held = true where id = $1")
+            .bind(worker.0)
+            .execute(&mut *session)
+            .await?;
+    }
+    Ok(taken)
 }

@@ -41,7 +41,26 @@ async fn bad_inputs_of_a_run_are_refused_with_the_cure() {
         &["show", "01890a5d-ac96-774b-bcce-b302099a8057"],
     ];
     let all: Vec<String> = cases.iter().map(|case| said(&world, &run(&world, case))).collect();
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r##"
+error: the run's input (bad.json): it is not JSON: EOF while parsing a value at line 1 column 5
+exit 1
+error: the run's input (nul.json): a string in it holds a NUL character (\u0000), which Postgres cannot keep; remove or encode it
+exit 1
+error: the run's input (deep.json): its arrays and objects are nested more than 100 deep
+exit 1
+error: the run's input (large.json): it has 2097154 bytes, over the limit of 1048576; keep big things in files and hand on their names
+exit 1
+error: cannot read the run's input from bytes.json: stream did not contain valid UTF-8
+exit 1
+error: cannot read the run's input from missing.json: No such file or directory (os error 2)
+exit 1
+error: --set nothing: write it as --set key=value, or --set outer.inner=value
+exit 1
+error: there is no workflow `chian`; did you mean `chain`? There are: chain
+exit 1
+error: there is no run 01890a5d-ac96-774b-bcce-b302099a8057; `piton runs` lists those there are
+exit 1
+"##);
     assert_eq!(world.count("select count(*) from piton.runs").await, 0, "nothing is half done");
 }
 
@@ -49,7 +68,28 @@ async fn bad_inputs_of_a_run_are_refused_with_the_cure() {
 async fn a_file_with_mistakes_is_refused_before_anything_runs() {
     let world =
         World::with(&["name = \"broken\"\n[stages.a]\nrust = \"work\"\nneeds = [\"b\"]\ntimout = \"5s\"\n"]).await;
-    insta::assert_snapshot!(said(&world, &run(&world, &["run", "broken"])), @"");
+    insta::assert_snapshot!(said(&world, &run(&world, &["run", "broken"])), @r##"
+error: workflow files have mistakes
+
+error: there is no stage `b`
+ --> FOLDER/workflows/0.toml:4:10
+  |
+4 | needs = ["b"]
+  |          ^^^
+  |
+  = help: there is no other stage; remove it
+
+error: there is no key `timout` in a stage
+ --> FOLDER/workflows/0.toml:5:1
+  |
+5 | timout = "5s"
+  | ^^^^^^
+  |
+  = help: did you mean `timeout`?
+
+2 mistakes in `FOLDER/workflows/0.toml`
+exit 1
+"##);
     let json = run(&world, &["workflows", "check", "--json"]);
     assert_eq!(json.status.code(), Some(1));
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
@@ -89,7 +129,35 @@ async fn the_json_of_a_run_keeps_its_shape() {
         ["run", "misbehave", "--json", "--set", "how=fail", "--set", "times=1", "--set", "class=network_timeout"];
     let text = stdout(&run(&world, &arguments));
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    insta::assert_snapshot!(shape(&value, 0), @"");
+    insta::assert_snapshot!(shape(&value, 0), @r##"
+attempts: list
+    attempt: number
+    class: string
+    ended_at: string
+    item: null
+    message: string
+    outcome: string
+    retry_at: string
+    stage: string
+    started_at: string
+    worker: string
+failure: null
+finished_at: string
+output: 
+  misbehave: string
+run: string
+stages: list
+    attempt: number
+    done: number
+    due_at: null
+    failures: number
+    items: null
+    stage: string
+    state: string
+started_at: string
+state: string
+workflow: string
+"##);
     assert_eq!(value["output"]["misbehave"], "recovered");
 }
 
@@ -115,6 +183,10 @@ async fn a_program_without_the_handlers_says_so_instead_of_waiting() {
     let folder = world.path("workflows");
     let plain = std::path::Path::new(env!("CARGO_BIN_EXE_piton"));
     let output = world.command_of(plain, ["run", "chain", "--workflows", folder.to_str().unwrap()]).output().unwrap();
-    insta::assert_snapshot!(said(&world, &output), @"");
+    insta::assert_snapshot!(said(&world, &output), @r##"
+error: this program has no handler for these stages of workflow `chain`: first (rust = "work"), second (rust = "work"), third (rust = "work")
+Its handlers: none. Run it with the program that registers them, or use `start` and let a worker that has them do it
+exit 1
+"##);
     assert_eq!(world.count("select count(*) from piton.runs").await, 0);
 }
