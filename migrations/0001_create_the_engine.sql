@@ -103,7 +103,7 @@ create table piton.jobs (
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 create index jobs_ready on piton.jobs (workflow_id, rank, due_at, id) where state = 'ready';
 create index jobs_scheduled on piton.jobs (due_at) where state = 'scheduled';
-create index jobs_running on piton.jobs (worker_id) where state = 'running';
+create index jobs_running on piton.jobs (worker_id, run_id, id) where state = 'running';
 comment on table piton.jobs is 'The queue: one row per live branch of a run. The row moves from stage to stage and is deleted at the end of its branch; it carries no payload.';
 comment on column piton.jobs.run_id is 'Its run.';
 comment on column piton.jobs.id is 'Names the branch within the engine.';

@@ -136,6 +136,6 @@ pub(crate) fn no_such_workflow(name: &str, names: &[&str]) -> String {
         );
     }
     let near = names.iter().copied().filter(|n| strsim::damerau_levenshtein(n, name) <= 2).min();
-    let hint = near.map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+    let hint = near.map_or_else(|| ".".to_owned(), |n| format!("; did you mean `{n}`?"));
     format!("there is no workflow `{name}`{hint} There are: {}", names.join(", "))
 }

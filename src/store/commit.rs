@@ -57,6 +57,7 @@ impl Store {
             .bind(&ends.message)
             .bind(&ends.detail)
             .bind(&ends.arrival_of)
+            .bind(&ends.arrival_run)
             .bind(&ends.arrival_stage)
             .bind(&ends.arrival_change)
             .bind(&ends.branch_of)
@@ -168,6 +169,7 @@ struct EndingColumns<'b> {
     message: Vec<Option<&'b str>>,
     detail: Vec<Option<String>>,
     arrival_of: Vec<i64>,
+    arrival_run: Vec<i64>,
     arrival_stage: Vec<i16>,
     arrival_change: Vec<i32>,
     branch_of: Vec<i64>,
@@ -177,13 +179,13 @@ struct EndingColumns<'b> {
 impl<'b> EndingColumns<'b> {
     fn of(batch: &'b [(Claim, Ending)]) -> EndingColumns<'b> {
         let mut columns = EndingColumns::default();
-        for (ordinal, (_, ending)) in (1i64..).zip(batch) {
-            columns.push(ordinal, ending);
+        for (ordinal, (claim, ending)) in (1i64..).zip(batch) {
+            columns.push(ordinal, claim, ending);
         }
         columns
     }
 
-    fn push(&mut self, ordinal: i64, ending: &'b Ending) {
+    fn push(&mut self, ordinal: i64, claim: &Claim, ending: &'b Ending) {
         let (mut next_stage, mut items, mut ends_run, mut delay) = (None, 0, false, Duration::ZERO);
         let (mut output, mut failure) = (None, None);
         let kind = match ending {
@@ -198,6 +200,7 @@ impl<'b> EndingColumns<'b> {
                 }
                 for (stage, change) in &next.arrivals {
                     self.arrival_of.push(ordinal);
+                    self.arrival_run.push(claim.key.run.0);
                     self.arrival_stage.push(*stage);
                     self.arrival_change.push(*change);
                 }

@@ -22,8 +22,26 @@ use crate::server::Server;
 
 /// The cluster lives as long as a test that uses it: nothing is left behind, also when tests fail.
 struct Shared {
-    cluster: Cluster,
-    _folder: TempDir,
+    cluster: Option<Cluster>,
+    folder: TempDir,
+}
+
+impl Shared {
+    fn cluster(&self) -> &Cluster {
+        self.cluster.as_ref().unwrap()
+    }
+}
+
+impl Drop for Shared {
+    /// The supervisor stops the server once the last client is gone; the folder must not go before them.
+    fn drop(&mut self) {
+        let supervisor = self.cluster().folder().join("supervisor.lock");
+        self.cluster = None;
+        if let Ok(lock) = std::fs::File::open(&supervisor) {
+            lock.lock().unwrap();
+        }
+        assert!(self.folder.path().is_dir());
+    }
 }
 
 static SHARED: Mutex<Weak<Shared>> = Mutex::const_new(Weak::new());
@@ -45,11 +63,11 @@ impl World {
     pub(crate) async fn with(workflows: &[&str]) -> World {
         let shared = shared().await;
         let name = format!("t_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        let mut admin = shared.cluster.options("postgres").connect().await.unwrap();
+        let mut admin = shared.cluster().options("postgres").connect().await.unwrap();
         admin.execute(AssertSqlSafe(format!("create database {name} template {TEMPLATE}"))).await.unwrap();
         admin.close().await.unwrap();
-        let pool = pool(shared.cluster.options(&name));
-        let world = World { pool, url: shared.cluster.url(&name), folder: folder(), _shared: Some(shared) };
+        let pool = pool(shared.cluster().options(&name));
+        let world = World { pool, url: shared.cluster().url(&name), folder: folder(), _shared: Some(shared) };
         world.write_workflows(workflows);
         world
     }
@@ -177,7 +195,7 @@ async fn shared() -> Arc<Shared> {
         .output()
         .unwrap();
     assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-    let shared = Arc::new(Shared { cluster, _folder: folder });
+    let shared = Arc::new(Shared { cluster: Some(cluster), folder });
     *known = Arc::downgrade(&shared);
     shared
 }

@@ -15,7 +15,7 @@ growing as materialized (
     select id from piton.runs
     where id in (
         select run_id from outcome
-        where items > 0 or ord = any($18) or ord = any($21))
+        where items > 0 or (ord in (select unnest($18::int8[]) union all select unnest($22::int8[]))) is true)
     order by id
     for key share
 ),
@@ -32,7 +32,8 @@ kept as (
       and o.kind in ('advance', 'retry', 'release', 'unclaim')
       and j.run_id = o.run_id and j.id = o.job_id and j.state = 'running'
       and j.stage = o.stage and j.item = o.item and j.attempt = o.attempt and j.worker_id = o.worker_id
-    returning o.ord, j.run_id, j.workflow_id, j.version_id, j.rank, j.due_at, j.state
+    returning o.ord, o.kind, o.run_id, o.stage, o.item, o.attempt, o.worker_id, o.started_at, o.items, o.ends_run, o.output,
+              o.digest, o.class, o.message, o.detail, j.workflow_id, j.version_id, j.rank, j.due_at
 ),
 ended as (
     delete from piton.jobs j
@@ -41,28 +42,31 @@ ended as (
       and o.kind = 'end'
       and j.run_id = o.run_id and j.id = o.job_id and j.state = 'running'
       and j.stage = o.stage and j.item = o.item and j.attempt = o.attempt and j.worker_id = o.worker_id
-    returning o.ord, j.run_id, j.workflow_id, j.version_id, j.rank, j.due_at, null::text as state
+    returning o.ord, o.kind, o.run_id, o.stage, o.item, o.attempt, o.worker_id, o.started_at, o.items, o.ends_run, o.output,
+              o.digest, o.class, o.message, o.detail, j.workflow_id, j.version_id, j.rank, j.due_at
 ),
 landed as (
     select * from kept union all select * from ended
 ),
 recorded as (
     insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output)
-    select o.run_id, o.stage, o.item, o.attempt, o.worker_id, o.started_at, octet_length(o.output), o.digest, o.output::json
-    from landed join outcome o using (ord)
-    where o.kind in ('advance', 'end')
+    select run_id, stage, item, attempt, worker_id, started_at, octet_length(output), digest, output::json
+    from landed
+    where kind in ('advance', 'end')
 ),
 tried as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at, retry_at)
-    select o.run_id, o.stage, o.item, o.attempt, case o.kind when 'retry' then 'failed' else 'released' end,
-           o.class, o.message, o.detail::json, o.worker_id, o.started_at, case o.kind when 'retry' then l.due_at end
-    from landed l join outcome o using (ord)
-    where o.kind in ('retry', 'release')
+    select run_id, stage, item, attempt, case kind when 'retry' then 'failed' else 'released' end,
+           class, message, detail::json, worker_id, started_at, case kind when 'retry' then due_at end
+    from landed
+    where kind in ('retry', 'release')
 ),
 arrived as materialized (
-    select l.run_id, a.stage, sum(a.change)::int4 as change
-    from unnest($18::int8[], $19::int2[], $20::int4[]) as a (ord, stage, change) join landed l using (ord)
-    group by l.run_id, a.stage
+    select a.run_id, a.stage, sum(a.change)::int4 as change
+    from unnest($18::int8[], $19::int8[], $20::int2[], $21::int4[]) as a (ord, run_id, stage, change)
+    -- "is true" keeps it a hashed subplan: as a join it would be a loop over the whole batch for every arrival.
+    where (a.ord in (select ord from landed)) is true
+    group by a.run_id, a.stage
 ),
 awaited as materialized (
     select j.run_id, j.stage, j.missing + a.change as missing
@@ -84,11 +88,11 @@ opened as (
 born as (
     insert into piton.jobs (run_id, workflow_id, version_id, stage, item, state, rank, due_at)
     select l.run_id, l.workflow_id, l.version_id, s.stage, -1, 'ready', l.rank, l.due_at
-    from unnest($21::int8[], $22::int2[]) as s (ord, stage) join landed l using (ord)
+    from unnest($22::int8[], $23::int2[]) as s (ord, stage) join landed l using (ord)
     union all
-    select l.run_id, l.workflow_id, l.version_id, o.stage, i, 'ready', l.rank, l.due_at
-    from landed l join outcome o using (ord) cross join lateral generate_series(0, o.items - 1) as i
-    where o.items > 0
+    select l.run_id, l.workflow_id, l.version_id, l.stage, i, 'ready', l.rank, l.due_at
+    from landed l cross join lateral generate_series(0, l.items - 1) as i
+    where l.items > 0
     union all
     (select distinct on (d.run_id, d.stage) l.run_id, l.workflow_id, l.version_id, d.stage, -1, 'ready', l.rank, l.due_at
      from opened d join landed l using (run_id)
@@ -99,7 +103,7 @@ born as (
 done as (
     update piton.runs r set state = 'done', finished_at = now()
     where r.state = 'running' and r.id in (
-        select l.run_id from landed l join outcome o using (ord) where o.ends_run
+        select run_id from landed where ends_run
         union all
         select run_id from opened where stage = -1)
     returning r.id
@@ -108,5 +112,5 @@ select l.ord,
        l.run_id in (select id from done) as run_done,
        (select count(*) from (
             select pg_notify('piton_jobs', '')
-            where exists (select from born) or exists (select from kept where state = 'ready')) as woken) > 0 as woke
+            where exists (select from born) or exists (select from kept where kind <> 'retry')) as woken) > 0 as woke
 from landed l

@@ -12,12 +12,12 @@ given_up as (
     using outcome o
     where j.run_id = o.run_id and j.id = o.job_id and j.state = 'running'
       and j.stage = o.stage and j.item = o.item and j.attempt = o.attempt and j.worker_id = o.worker_id
-    returning o.ord, j.run_id, j.id
+    returning o.ord, o.run_id, o.job_id, o.stage, o.item, o.attempt, o.worker_id, o.started_at, o.class, o.message, o.detail
 ),
 first as (
-    select distinct on (g.run_id) g.run_id, o.stage, o.class, o.message
-    from given_up g join outcome o using (ord)
-    order by g.run_id, g.ord
+    select distinct on (run_id) run_id, stage, class, message
+    from given_up
+    order by run_id, ord
 ),
 ended as (
     update piton.runs r
@@ -28,7 +28,7 @@ ended as (
 siblings as (
     delete from piton.jobs j
     using first f
-    where j.run_id = f.run_id and not exists (select from given_up g where g.run_id = j.run_id and g.id = j.id)
+    where j.run_id = f.run_id and not exists (select from given_up g where g.run_id = j.run_id and g.job_id = j.id)
     returning j.run_id, j.stage, j.item, j.attempt, j.state, j.worker_id, j.since
 ),
 unjoined as (
@@ -36,8 +36,8 @@ unjoined as (
 ),
 tried as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at)
-    select o.run_id, o.stage, o.item, o.attempt, 'failed', o.class, o.message, o.detail::json, o.worker_id, o.started_at
-    from given_up join outcome o using (ord)
+    select run_id, stage, item, attempt, 'failed', class, message, detail::json, worker_id, started_at
+    from given_up
     union all
     select run_id, stage, item, attempt, 'cancelled', null, null, null, worker_id, since
     from siblings
