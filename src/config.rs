@@ -11,3 +11,8 @@ pub(crate) fn host_name() -> String {
 pub(crate) fn worker_name() -> String {
     format!("{}-{}", host_name(), std::process::id())
 }
+
+/// How this program was called, for commands that are to be typed next.
+pub(crate) fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "piton".to_owned())
+}

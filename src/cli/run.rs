@@ -45,7 +45,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
         }
     };
     let Some(first) = Snapshot::read(&database.store, &catalog, id).await? else {
-        bail!("there is no run {id}; `runs` lists those there are");
+        bail!("there is no run {id}; `{} runs` lists those there are", config::program());
     };
     if args.resume.is_some() && !first.run.state.is_ended() {
         refuse_without_handlers(&first.version, &catalog)?;
@@ -62,7 +62,12 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     let (worked, last) =
         tokio::join!(work, follow::until_ended(&database.store, &catalog, id, follower.as_ref(), shutdown, stop));
     worked?;
-    let exit = finish(&database, &global, id, &last?, follower.as_ref()).await?;
+    let mut last = last?;
+    // The worker finished stages while it drained, perhaps the last one.
+    if let Ok(Some(now)) = Snapshot::read(&database.store, &catalog, id).await {
+        last = now;
+    }
+    let exit = finish(&database, &global, id, &last, follower.as_ref()).await?;
     database.close().await;
     Ok(exit)
 }
@@ -104,12 +109,15 @@ async fn finish(
             if let Some(failure) = &last.run.failure {
                 let stage = last.failed_stage().unwrap_or_default();
                 eprintln!("error: the run failed at stage {stage}: {}: {}", failure.class, failure.message);
-                eprintln!("See what happened with:  show {id}");
+                eprintln!("See what happened with:  {} show {id}", config::program());
             }
             Exit::RunFailed
         }
         RunState::Running => {
-            eprintln!("Stopped before the end; what is finished is kept. Go on with:  run --resume {id}");
+            eprintln!(
+                "Stopped before the end; what is finished is kept. Go on with:\n  {} run --resume {id}",
+                config::program()
+            );
             Exit::Stopped
         }
     })

@@ -13,7 +13,7 @@ pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit>
         let reports: Vec<RunReport> = rows.iter().map(RunReport::brief).collect();
         println!("{}", serde_json::to_string(&reports)?);
     } else if rows.is_empty() {
-        println!("No runs. Start one with `piton run WORKFLOW`.");
+        println!("No runs. Start one with:  {} run WORKFLOW", crate::config::program());
     } else {
         println!("{:<36}  {:<20}  {:<8}  {:<19}  took", "run", "workflow", "state", "started");
         for run in &rows {

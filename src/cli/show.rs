@@ -9,6 +9,7 @@ use super::report::{self, RunReport};
 use super::snapshot::Snapshot;
 use super::when;
 use crate::app::App;
+use crate::config;
 use crate::model::id::NO_ITEM;
 use crate::model::state::RunState;
 use crate::queue::catalog::Catalog;
@@ -22,7 +23,7 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
     let catalog = Catalog::new(app.handlers);
     let Some(snapshot) = Snapshot::read(&database.store, &catalog, args.run).await? else {
         database.close().await;
-        bail!("there is no run {}; `piton runs` lists those there are", args.run);
+        bail!("there is no run {}; `{} runs` lists those there are", args.run, config::program());
     };
     let attempts = database.store.attempts(snapshot.run.key, ATTEMPTS).await?;
     let output = report::outputs(&database.store, &snapshot).await?;
@@ -96,7 +97,7 @@ fn what_to_do(snapshot: &Snapshot, workers: &[String]) -> String {
             None => String::new(),
         },
         RunState::Running if workers.is_empty() => {
-            format!("No worker is alive. Go on with `run --resume {}`, or start a `worker`.", snapshot.run.id)
+            format!("No worker is alive. Go on with:  {} run --resume {}", config::program(), snapshot.run.id)
         }
         RunState::Running => format!("Nothing to do: workers are alive ({}).", workers.join(", ")),
     }

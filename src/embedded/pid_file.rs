@@ -42,7 +42,8 @@ pub(crate) fn is_server_of(pid: Pid, data: &Path) -> bool {
         let names_data = arguments.split(|byte| *byte == 0).any(|argument| argument == data.as_os_str().as_bytes());
         return names_data || works_in.is_some_and(|cwd| Some(cwd) == data.canonicalize().ok());
     }
-    let listing = Command::new("ps").args(["-ww", "-o", "stat=", "-o", "args=", "-p", &pid.as_raw_pid().to_string()]).output();
+    let listing =
+        Command::new("ps").args(["-ww", "-o", "stat=", "-o", "args=", "-p", &pid.as_raw_pid().to_string()]).output();
     let listing = listing.map(|output| output.stdout).unwrap_or_default();
     let listing = String::from_utf8_lossy(&listing);
     !listing.trim_start().starts_with('Z') && listing.contains(&*data.to_string_lossy())

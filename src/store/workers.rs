@@ -62,10 +62,11 @@ impl Store {
         Ok(WorkerId(id))
     }
 
-    /// Says that the boot is alive; `false` when the others have given it up.
-    pub(crate) async fn heartbeat(&self, worker: WorkerId, lock_held: bool) -> Result<bool, StoreError> {
+    /// Says that the boot is alive, and whether the others may go by its session lock if that has changed; `false` when
+    /// they have given it up.
+    pub(crate) async fn heartbeat(&self, worker: WorkerId, lock_held: Option<bool>) -> Result<bool, StoreError> {
         let alive = sqlx::query(
-            "update piton.workers set last_seen = now(), lock_held = $2 where id = $1 and stopped_at is null",
+            "update piton.workers set last_seen = now(), lock_held = coalesce($2, lock_held) where id = $1 and stopped_at is null",
         )
         .bind(worker.0)
         .bind(lock_held)

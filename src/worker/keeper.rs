@@ -32,18 +32,24 @@ pub(super) struct Keeper {
     pub(super) recovery: Recovery,
 }
 
+/// What the others were told last.
+struct Beats {
+    last: Option<Instant>,
+    told: bool,
+}
+
 impl Keeper {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(LOOK_EVERY.min(self.lease / BEATS_PER_LEASE));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last_beat = None;
+        let mut beats = Beats { last: None, told: false };
         let mut away = false;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            match self.tick(&mut last_beat).await {
+            match self.tick(&mut beats).await {
                 Ok(()) => away = false,
                 Err(error) => {
                     if !away {
@@ -55,17 +61,19 @@ impl Keeper {
         }
     }
 
-    async fn tick(&mut self, last_beat: &mut Option<(Instant, bool)>) -> Result<(), StoreError> {
+    async fn tick(&mut self, beats: &mut Beats) -> Result<(), StoreError> {
         let beat_every = self.lease / BEATS_PER_LEASE;
         let lock_held = self.lock_held.load(Ordering::Relaxed);
-        // A change of the lock is told at once: the others act on it.
-        let beat = last_beat.is_none_or(|(at, told)| at.elapsed() >= beat_every || told != lock_held);
+        // A change of the lock is told at once: the others act on it. What has not changed is left as the session, which
+        // takes the lock, has written it.
+        let changed = (beats.told != lock_held).then_some(lock_held);
+        let beat = changed.is_some() || beats.last.is_none_or(|at| at.elapsed() >= beat_every);
         if beat {
             let me = *self.number.borrow();
-            if !self.store.heartbeat(me, lock_held).await? {
+            if !self.store.heartbeat(me, changed).await? {
                 self.register_again().await?;
             }
-            *last_beat = Some((Instant::now(), lock_held));
+            *beats = Beats { last: Some(Instant::now()), told: lock_held };
         }
         self.touch(beat, beat_every).await?;
         let (me, lease_ms) = (*self.number.borrow(), self.lease.as_millis() as i64);

@@ -18,7 +18,8 @@ fn said(world: &World, output: &Output) -> String {
         String::from_utf8_lossy(&output.stderr),
         output.status.code().unwrap()
     );
-    text.replace(world.folder.path().to_str().unwrap(), "FOLDER")
+    let program = crate::harness::example("test-worker");
+    text.replace(world.folder.path().to_str().unwrap(), "FOLDER").replace(program.to_str().unwrap(), "PROGRAM")
 }
 
 #[tokio::test]
@@ -58,7 +59,7 @@ error: --set nothing: write it as --set key=value, or --set outer.inner=value
 exit 1
 error: there is no workflow `chian`; did you mean `chain`? There are: chain
 exit 1
-error: there is no run 01890a5d-ac96-774b-bcce-b302099a8057; `piton runs` lists those there are
+error: there is no run 01890a5d-ac96-774b-bcce-b302099a8057; `PROGRAM runs` lists those there are
 exit 1
 "##);
     assert_eq!(world.count("select count(*) from piton.runs").await, 0, "nothing is half done");
