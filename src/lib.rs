@@ -45,3 +45,8 @@ pub use model::failure::{Failure, FailureClass, UnknownClass};
 pub use model::id::RunId;
 pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
+
+/// README's example is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
