@@ -126,7 +126,7 @@ pub(crate) fn opening(snapshot: &Snapshot, resumed: bool) -> String {
 /// One line for each stage of which there is something new to say.
 fn changes(before: &[StageView], now: &[StageView]) -> Vec<String> {
     let news = now.iter().enumerate().filter(|(at, stage)| match before.get(*at) {
-        None => stage.state != StageState::Waiting,
+        None => !matches!(stage.state, StageState::Waiting | StageState::Ready),
         Some(old) => {
             let failures = |s: &StageView| s.row.as_ref().map_or(0, |r| r.failures);
             // Items tick too fast for a line each.

@@ -22,12 +22,14 @@ pub(crate) struct Boot {
 }
 
 /// A boot that seems to be gone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub(crate) struct Suspect {
     pub(crate) worker: WorkerId,
     pub(crate) name: String,
     /// Its heartbeat is older than the lease. Otherwise its session lock is free.
     pub(crate) lease_over: bool,
+    /// Every session ended a moment ago, because the database was started.
+    pub(crate) database_is_young: bool,
 }
 
 impl Store {
@@ -77,8 +79,9 @@ impl Store {
 
     /// Boots other than `me` whose lock is free or whose lease is over. Takes no lock beyond the statement.
     pub(crate) async fn suspects(&self, me: WorkerId, lease_ms: i64) -> Result<Vec<Suspect>, StoreError> {
-        let rows: Vec<(i64, String, bool)> = sqlx::query_as(
-            "select id, name, last_seen < now() - $2 * interval '1 millisecond'
+        let rows: Vec<(i64, String, bool, bool)> = sqlx::query_as(
+            "select id, name, last_seen < now() - $2 * interval '1 millisecond',
+                    pg_postmaster_start_time() > now() - interval '10 seconds'
              from piton.workers
              where stopped_at is null and id <> $1
                and (last_seen < now() - $2 * interval '1 millisecond'
@@ -89,7 +92,10 @@ impl Store {
         .bind(LOCK_SPACE)
         .fetch_all(&self.pool)
         .await?;
-        let suspect = |(id, name, lease_over)| Suspect { worker: WorkerId(id), name, lease_over };
+        let suspect = |(id, name, lease_over, database_is_young)| {
+            let worker = WorkerId(id);
+            Suspect { worker, name, lease_over, database_is_young }
+        };
         Ok(rows.into_iter().map(suspect).collect())
     }
 
