@@ -124,6 +124,14 @@ impl Failure {
         self
     }
 
+    /// As it came out of a handler, which cannot know that a process died or a checkpoint is damaged.
+    pub(crate) fn from_handler(mut self) -> Self {
+        if matches!(self.class, FailureClass::Crashed | FailureClass::CorruptCheckpoint) {
+            self.class = FailureClass::Unknown;
+        }
+        self
+    }
+
     /// Its class.
     pub fn class(&self) -> FailureClass {
         self.class
@@ -201,6 +209,14 @@ mod tests {
         let failure = Failure::unknown(format!("a\0{}", "é".repeat(MESSAGE_LIMIT)));
         assert!(failure.message().starts_with("a\u{fffd}é"));
         assert!(failure.message().len() <= MESSAGE_LIMIT + '…'.len_utf8());
+    }
+
+    #[test]
+    fn a_handler_cannot_return_the_two_classes_that_are_piton_s_own() {
+        let class_of = |class| Failure::new(class, "x").from_handler().class();
+        assert_eq!(class_of(FailureClass::Crashed), FailureClass::Unknown);
+        assert_eq!(class_of(FailureClass::CorruptCheckpoint), FailureClass::Unknown);
+        assert_eq!(class_of(FailureClass::AuthFailure), FailureClass::AuthFailure);
     }
 
     #[test]

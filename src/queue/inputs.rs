@@ -3,11 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::catalog::Version;
+use super::evidence::{corrupt, missing, too_much, verified};
 use crate::model::claim::Claim;
-use crate::model::failure::{Failure, FailureClass};
+use crate::model::failure::Failure;
 use crate::model::id::{NO_ITEM, RunId, RunKey};
 use crate::model::payload::PayloadLimits;
 use crate::stage::fan_out::{self, Split};
@@ -278,32 +277,4 @@ fn source_name(for_each: &ForEach, version: &Version) -> String {
         Source::Input => "input".to_owned(),
         Source::Stage(index) => version.stage_name(index.0 as i16),
     }
-}
-
-/// The output, if it is what was committed (promise 8).
-fn verified<'s>(stored: &'s Stored, version: &Version) -> Result<&'s str, Failure> {
-    let found = Sha256::digest(stored.output.as_bytes());
-    if found.as_slice() == stored.digest.as_slice() {
-        return Ok(&stored.output);
-    }
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let name = version.stage_name(stored.stage);
-    Err(corrupt(format!("the checkpoint of stage `{name}` is not what was committed")).detail(serde_json::json!({
-        "stage": name, "item": stored.item, "expected_sha256": hex(&stored.digest), "found_sha256": hex(&found),
-    })))
-}
-
-fn corrupt(message: String) -> Failure {
-    Failure::new(FailureClass::CorruptCheckpoint, message)
-}
-
-fn missing(stage: &str) -> Failure {
-    corrupt(format!("the checkpoint of stage `{stage}` is missing"))
-}
-
-fn too_much(stage: &str, bytes: u64, limits: &PayloadLimits) -> Failure {
-    Failure::invalid_input(format!(
-        "the inputs of stage `{stage}` come to {bytes} bytes, over the limit of {}; hand on names of files instead",
-        limits.stage_input_bytes
-    ))
 }

@@ -8,6 +8,7 @@ pub(crate) mod backoff;
 pub(crate) mod catalog;
 pub(crate) mod claimer;
 pub(crate) mod committer;
+mod evidence;
 pub(crate) mod inputs;
 pub(crate) mod run_stage;
 pub(crate) mod settle;

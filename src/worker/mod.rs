@@ -61,7 +61,7 @@ const COMMITTERS: usize = 2;
 /// Longest wait for results to land once everything was handed back; what has not landed then, recovery frees.
 const LAST_COMMITS: Duration = Duration::from_secs(10);
 
-/// Works until `shutdown` says otherwise. `ready` fires once, before the first claim.
+/// Works until `shutdown` says otherwise.
 pub(crate) async fn run(
     store: Store,
     catalog: Arc<Catalog>,
@@ -141,8 +141,6 @@ impl Running {
 
         let ends = Arc::new(Mutex::new(ends));
         let committer = Committer { store: store.clone(), slots: slots.clone(), wake: wake.clone(), ends };
-        let committers = (0..COMMITTERS).map(|_| tokio::spawn(committer.clone().run())).collect();
-
         let claimer = Claimer {
             store: store.clone(),
             catalog: catalog.clone(),
@@ -180,7 +178,7 @@ impl Running {
             stop_claiming,
             stop_keeping,
             claimer: tokio::spawn(claimer.run()),
-            committers,
+            committers: (0..COMMITTERS).map(|_| tokio::spawn(committer.clone().run())).collect(),
             keepers,
             apalis,
             apalis_context,
