@@ -125,7 +125,7 @@ impl Failure {
     }
 
     /// As it came out of a handler, which cannot know that a process died or a checkpoint is damaged.
-    pub(crate) fn from_handler(mut self) -> Self {
+    pub(crate) fn returned_by_a_handler(mut self) -> Self {
         if matches!(self.class, FailureClass::Crashed | FailureClass::CorruptCheckpoint) {
             self.class = FailureClass::Unknown;
         }
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_handler_cannot_return_the_two_classes_that_are_piton_s_own() {
-        let class_of = |class| Failure::new(class, "x").from_handler().class();
+        let class_of = |class| Failure::new(class, "x").returned_by_a_handler().class();
         assert_eq!(class_of(FailureClass::Crashed), FailureClass::Unknown);
         assert_eq!(class_of(FailureClass::CorruptCheckpoint), FailureClass::Unknown);
         assert_eq!(class_of(FailureClass::AuthFailure), FailureClass::AuthFailure);

@@ -81,7 +81,7 @@ macro_rules! handler {
                 let limit = attempt.0.limits.payload_bytes;
                 $(let $argument = $argument::from_attempt(&attempt)?;)*
                 drop(attempt);
-                let output = self($($argument),*).await.map_err(|error| error.into().from_handler())?;
+                let output = self($($argument),*).await.map_err(|error| error.into().returned_by_a_handler())?;
                 Payload::of(&output, limit)
                     .map_err(|error| Failure::invalid_input(format!("the stage's output was refused: {error}")))
             }
