@@ -175,20 +175,42 @@ impl Claimer {
         if known.is_empty() {
             return Vec::new();
         }
+        match self.read_inputs(&known).await {
+            Ok(prepared) => prepared,
+            Err(refused) if known.len() == 1 => {
+                known.into_iter().map(|one| inputs::unreadable(one, &refused)).collect()
+            }
+            // Something about one of them: the others must not suffer.
+            Err(_) => {
+                let mut prepared = Vec::with_capacity(known.len());
+                for one in known {
+                    match self.read_inputs(std::slice::from_ref(&one)).await {
+                        Ok(alone) => prepared.extend(alone),
+                        Err(refused) => prepared.push(inputs::unreadable(one, &refused)),
+                    }
+                }
+                prepared
+            }
+        }
+    }
+
+    /// Only what the database refuses is an error; while it is away this waits, and gives the claims back when told to
+    /// stop.
+    async fn read_inputs(&self, known: &[(Claim, Arc<Version>)]) -> Result<Vec<Prepared>, StoreError> {
         let mut backoff = Backoff::default();
         loop {
-            match inputs::prepare(&self.store, &self.limits, known.clone()).await {
-                Ok(prepared) => return prepared,
-                Err(error) => {
-                    if self.stop.is_cancelled() {
-                        known.iter().for_each(|(claim, _)| self.put_back(*claim));
-                        return Vec::new();
-                    }
+            match inputs::prepare(&self.store, &self.limits, known.to_vec()).await {
+                Err(StoreError::Away(_)) if self.stop.is_cancelled() => {
+                    known.iter().for_each(|(claim, _)| self.put_back(*claim));
+                    return Ok(Vec::new());
+                }
+                Err(error @ StoreError::Away(_)) => {
                     if backoff.is_first() {
                         tracing::warn!("reading inputs waits: {error}");
                     }
                     backoff.wait().await;
                 }
+                answered => return answered,
             }
         }
     }

@@ -40,7 +40,7 @@ pub(crate) async fn prepare(
 ) -> Result<Vec<Prepared>, StoreError> {
     let mut batch = Batch::read(store, limits, &claims).await?;
     let prepared = claims.into_iter().map(|(claim, version)| {
-        let run = batch.runs.get(&claim.key.run).map_or_else(RunId::default, |(id, _)| *id);
+        let run = batch.runs.get(&claim.key.run).map_or(NO_RUN, |(id, _)| *id);
         let work = match version.stage(claim.key.stage) {
             Some(stage) => batch.work(&claim, stage, &version),
             None => Err(corrupt(format!("the workflow version has no stage number {}", claim.key.stage))),
@@ -49,6 +49,15 @@ pub(crate) async fn prepare(
     });
     Ok(prepared.collect())
 }
+
+/// A claim whose inputs the database refuses to give: a failure like another, retried and in the end given up.
+pub(crate) fn unreadable((claim, version): (Claim, Arc<Version>), refused: &StoreError) -> Prepared {
+    let failure = Failure::unknown(format!("the stage's inputs could not be read: {refused}"));
+    Prepared { claim, version, run: NO_RUN, work: Err(failure) }
+}
+
+/// Stands for the id of a run whose row could not be read.
+const NO_RUN: RunId = RunId(uuid::Uuid::nil());
 
 /// Everything the claims of one batch need, read once and shared.
 struct Batch {

@@ -132,8 +132,7 @@ impl Running {
         id: WorkerId,
         recovery: Recovery,
     ) -> Running {
-        let slots = Slots::new(settings.slots);
-        let wake = Arc::new(Wake::default());
+        let (slots, wake) = (Slots::new(settings.slots), Arc::new(Wake::default()));
         let (boot_number, boot_seen) = watch::channel(id);
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();

@@ -92,3 +92,16 @@ async fn the_tables_refuse_states_that_are_none() {
     assert_eq!(world.state(&run).await, "running");
     stdout(&world.command(["show", &run]).output().unwrap());
 }
+
+#[tokio::test]
+async fn inputs_that_the_database_refuses_are_a_failure_and_not_a_stuck_claim() {
+    let world = World::with(&[CHAIN]).await;
+    let run = world.start("chain", "{}");
+    sqlx::query("alter table piton.runs rename column input to hidden").execute(&world.pool).await.unwrap();
+    let _worker = world.worker("w1", &[]);
+    let failed = async || world.count("select count(*) from piton.attempts where class = 'unknown'").await == 1;
+    until(SOON, "the attempt failed", failed).await;
+    sqlx::query("alter table piton.runs rename column hidden to input").execute(&world.pool).await.unwrap();
+    assert_eq!(world.ended(&run).await, "done");
+    world.assert_nothing_is_left().await;
+}
