@@ -1,0 +1,5 @@
+//! What the baselines have in common: the work, the outputs of its stages, and how a measurement is told.
+
+pub mod measured;
+pub mod output;
+pub mod workload;
