@@ -1,10 +1,10 @@
-//! Frees what dead workers held. Runs on every worker, at start and then about once a second, and may run on all at once.
+//! Frees what dead workers held. Runs on every worker after every look, and may run on all at once.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::model::id::WorkerId;
-use crate::store::workers::Suspect;
+use crate::store::workers::{Sign, Suspect};
 use crate::store::{Store, StoreError};
 
 /// A session lock must be seen free for that long: a worker that only lost its connection takes it again sooner.
@@ -18,29 +18,42 @@ pub(crate) struct Recovery {
     first_seen: HashMap<WorkerId, Instant>,
 }
 
+/// What a recovery did, and when it wants to look again.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Recovered {
+    pub(crate) jobs: u64,
+    /// A free lock was seen that is not believed yet.
+    pub(crate) again_in: Option<Duration>,
+}
+
 impl Recovery {
-    /// One look. Returns how many jobs became claimable. A database error goes to the caller, who comes again.
-    pub(crate) async fn look(&mut self, store: &Store, me: WorkerId, lease_ms: i64) -> Result<u64, StoreError> {
-        let suspects = store.suspects(me, lease_ms).await?;
+    /// Recovers those of the suspects that are gone. A database error goes to the caller, who comes again.
+    pub(crate) async fn recover(&mut self, store: &Store, suspects: &[Suspect]) -> Result<Recovered, StoreError> {
         self.first_seen.retain(|worker, _| suspects.iter().any(|s| s.worker == *worker));
-        let mut freed = 0;
-        for suspect in &suspects {
+        let mut recovered = Recovered::default();
+        for suspect in suspects {
             let seen = *self.first_seen.entry(suspect.worker).or_insert_with(Instant::now);
-            if !is_gone(suspect, seen.elapsed()) {
+            let grace = grace(suspect).saturating_sub(seen.elapsed());
+            if !grace.is_zero() {
+                recovered.again_in = Some(recovered.again_in.map_or(grace, |other| other.min(grace)));
                 continue;
             }
-            let jobs = store.recover_worker(suspect, lease_ms).await?;
-            freed += jobs;
-            tracing::warn!(worker = suspect.name, boot = %suspect.worker, jobs, lease_over = suspect.lease_over,
+            let Some(jobs) = store.recover_worker(suspect).await? else { continue };
+            recovered.jobs += jobs;
+            tracing::warn!(worker = suspect.name, boot = %suspect.worker, jobs, sign = ?suspect.sign,
                            "worker is gone, its jobs are claimable again");
         }
-        Ok(freed)
+        Ok(recovered)
     }
 }
 
-fn is_gone(suspect: &Suspect, seen_for: Duration) -> bool {
-    let grace = if suspect.database_is_young { LOCK_GRACE_AFTER_RESTART } else { LOCK_GRACE };
-    suspect.lease_over || seen_for >= grace
+/// How long the sign of a boot's end must be seen before it is believed.
+fn grace(suspect: &Suspect) -> Duration {
+    match suspect.sign {
+        Sign::Ended | Sign::LeaseOver => Duration::ZERO,
+        Sign::LockFree if suspect.database_is_young => LOCK_GRACE_AFTER_RESTART,
+        Sign::LockFree => LOCK_GRACE,
+    }
 }
 
 #[cfg(test)]
@@ -49,15 +62,12 @@ mod tests {
 
     #[test]
     fn a_free_lock_is_believed_after_its_grace_and_a_lease_at_once() {
-        let suspect = |lease_over, database_is_young| Suspect {
-            worker: WorkerId(1),
-            name: "w".to_owned(),
-            lease_over,
-            database_is_young,
+        let grace = |sign, database_is_young| {
+            let (worker, name) = (WorkerId(1), "w".to_owned());
+            grace(&Suspect { worker, name, last_seen: chrono::DateTime::UNIX_EPOCH, sign, database_is_young })
         };
-        let second = Duration::from_secs(1);
-        assert!(is_gone(&suspect(true, true), Duration::ZERO));
-        assert!(!is_gone(&suspect(false, false), Duration::ZERO) && is_gone(&suspect(false, false), second));
-        assert!(!is_gone(&suspect(false, true), second) && is_gone(&suspect(false, true), second * 2));
+        assert_eq!((grace(Sign::LeaseOver, true), grace(Sign::Ended, true)), (Duration::ZERO, Duration::ZERO));
+        assert_eq!(grace(Sign::LockFree, false), LOCK_GRACE);
+        assert_eq!(grace(Sign::LockFree, true), LOCK_GRACE_AFTER_RESTART);
     }
 }

@@ -114,8 +114,8 @@ pub(crate) struct SettingsArgs {
     /// Stages that run side by side.
     #[arg(long, env = "PITON_SLOTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) slots: u32,
-    /// Look for jobs that often, also when nothing is notified.
-    #[arg(long, env = "PITON_POLL", default_value = "1s", value_parser = duration::parse)]
+    /// Look that often for jobs of which no notification came, and for workers that are gone.
+    #[arg(long, env = "PITON_POLL", default_value = "1200ms", value_parser = duration::parse)]
     pub(crate) poll: Duration,
     /// A worker that was not heard of for that long is gone.
     #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = duration::parse)]

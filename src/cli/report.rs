@@ -104,7 +104,7 @@ impl RunReport {
         });
         report.stages = Some(stages.collect());
         let attempts = attempts.iter().map(|a| AttemptReport {
-            stage: snapshot.version.stage_name(a.stage),
+            stage: snapshot.version.stage_name(a.stage).to_string(),
             item: (a.item != NO_ITEM).then_some(a.item),
             attempt: a.attempt,
             outcome: a.outcome,

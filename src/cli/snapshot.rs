@@ -61,7 +61,7 @@ impl Snapshot {
             StageView {
                 name: stage.name.to_string(),
                 fanned: is_fanned,
-                needs: stage.needs.iter().map(|n| version.stage_name(n.0 as i16)).collect(),
+                needs: stage.needs.iter().map(|n| version.stage_name(n.0 as i16).to_string()).collect(),
                 state: state(&run, number, is_fanned, row.as_ref()),
                 row,
             }
@@ -72,7 +72,7 @@ impl Snapshot {
 
     /// Name of the stage that failed the run.
     pub(crate) fn failed_stage(&self) -> Option<String> {
-        self.run.failure.as_ref().map(|f| self.version.stage_name(f.stage))
+        self.run.failure.as_ref().map(|f| self.version.stage_name(f.stage).to_string())
     }
 }
 

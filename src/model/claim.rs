@@ -2,15 +2,29 @@
 
 use chrono::{DateTime, Utc};
 
-use super::id::{AttemptKey, VersionId, WorkerId};
+use super::id::{AttemptKey, VersionId, WorkerId, WorkflowId};
 
-/// What a worker holds while it runs an attempt; its commit lands only if all of it still holds (promise 2).
+/// What a worker holds while it runs an attempt; its commit lands only if key and worker still hold (promise 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) key: AttemptKey,
+    /// The queue it was claimed from.
+    pub(crate) workflow: WorkflowId,
     pub(crate) version: VersionId,
     /// The boot that claimed it.
     pub(crate) worker: WorkerId,
     /// When it was claimed, by the database's clock.
     pub(crate) started_at: DateTime<Utc>,
+    /// Where the job stood in the queue.
+    pub(crate) place: Place,
+    /// Stages that the run did before this one without going back to the queue.
+    pub(crate) in_a_row: u32,
+}
+
+/// A place in the queue; the smaller one is claimed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The run's priority, turned round.
+    pub(crate) rank: i16,
+    pub(crate) due_at: DateTime<Utc>,
 }

@@ -6,3 +6,4 @@ pub(crate) mod id;
 pub(crate) mod payload;
 pub(crate) mod retry;
 pub(crate) mod state;
+pub(crate) mod turn;

@@ -71,6 +71,11 @@ impl Payload {
         &self.0
     }
 
+    /// The JSON text, shared.
+    pub(crate) fn text(&self) -> Arc<str> {
+        self.0.clone()
+    }
+
     /// What a checkpoint's digest covers: the very bytes that are stored.
     pub(crate) fn digest(&self) -> [u8; 32] {
         use sha2::{Digest, Sha256};

@@ -14,8 +14,10 @@ use crate::workflow::plan::Plan;
 pub(crate) struct Version {
     pub(crate) id: VersionId,
     pub(crate) workflow_id: WorkflowId,
+    pub(crate) name: Arc<str>,
     pub(crate) workflow: Workflow,
     pub(crate) plan: Plan,
+    stage_names: Vec<Arc<str>>,
 }
 
 impl Version {
@@ -24,8 +26,9 @@ impl Version {
     }
 
     /// Its name, for people; a number where the definition has no such stage.
-    pub(crate) fn stage_name(&self, stage: i16) -> String {
-        self.stage(stage).map_or_else(|| format!("#{stage}"), |s| s.name.to_string())
+    pub(crate) fn stage_name(&self, stage: i16) -> Arc<str> {
+        let known = usize::try_from(stage).ok().and_then(|number| self.stage_names.get(number));
+        known.cloned().unwrap_or_else(|| format!("#{stage}").into())
     }
 }
 
@@ -62,7 +65,9 @@ impl Catalog {
 
     fn keep(&self, id: VersionId, workflow_id: WorkflowId, workflow: Workflow) -> Arc<Version> {
         let plan = Plan::of(&workflow);
-        let version = Arc::new(Version { id, workflow_id, workflow, plan });
+        let name = workflow.name.as_str().into();
+        let stage_names = workflow.stages.iter().map(|s| s.name.as_str().into()).collect();
+        let version = Arc::new(Version { id, workflow_id, name, workflow, plan, stage_names });
         let unknown = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| !self.can_run(stage));
         let mut list = lock(&self.unknown);
         for (stage, _) in unknown {

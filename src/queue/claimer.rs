@@ -1,72 +1,30 @@
-//! Claims jobs for free slots: woken by notifications, with a poll as the net.
+//! Claims jobs for free slots, when it is woken.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apalis_core::task::Task;
-use apalis_core::task::builder::TaskBuilder;
-use apalis_core::task::task_id::TaskId;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::catalog::{Catalog, Version};
+use super::cursors::Cursors;
 use super::inputs::{self, Prepared};
-use super::run_stage::StageTask;
+use super::lookout::Lookout;
 use super::settle::{Ended, Outcome};
 use super::slots::Slots;
+use super::starter::Starter;
+use super::wake::Wake;
 use crate::model::claim::Claim;
-use crate::model::id::{VersionId, WorkerId, WorkflowId};
+use crate::model::id::{VersionId, WorkerId};
 use crate::model::payload::PayloadLimits;
-use crate::stage::context::{About, ProgressCell, StageContext};
+use crate::store::queues::Queues;
 use crate::store::{Store, StoreError};
 
 /// Longest wait for more free slots once there is one: a few claims in one statement are cheaper than each alone.
 const GATHER: Duration = Duration::from_millis(20);
-
-/// Wakes the claimer: for jobs that are ready now, or due at a moment this process knows of.
-#[derive(Debug, Default)]
-pub(crate) struct Wake {
-    notify: Notify,
-    due: Mutex<Option<Instant>>,
-}
-
-impl Wake {
-    /// Something is ready.
-    pub(crate) fn now(&self) {
-        self.notify.notify_one();
-    }
-
-    /// Something is due after that wait.
-    pub(crate) fn within(&self, wait: Duration) {
-        let at = Instant::now() + wait;
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        if due.is_none_or(|known| at < known) {
-            *due = Some(at);
-            drop(due);
-            self.notify.notify_one();
-        }
-    }
-
-    /// Whether the known due time has come; forgets it then.
-    fn is_due(&self) -> bool {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let come = due.is_some_and(|at| at <= Instant::now());
-        if come {
-            *due = None;
-        }
-        come
-    }
-
-    /// Until woken, due, or the poll's time has come.
-    async fn wait(&self, poll: Duration) {
-        let due = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = due.map_or(poll, |at| poll.min(at.saturating_duration_since(Instant::now())));
-        tokio::time::timeout(wait, self.notify.notified()).await.ok();
-    }
-}
 
 /// Claims for one worker.
 pub(crate) struct Claimer {
@@ -74,15 +32,13 @@ pub(crate) struct Claimer {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) wake: Arc<Wake>,
-    /// Queues this worker serves: workflows it has a file or a handler for.
-    pub(crate) workflows: Vec<WorkflowId>,
+    pub(crate) lookout: Arc<Lookout>,
+    pub(crate) starter: Starter,
     /// The boot; it changes when the others have given it up.
     pub(crate) boot: watch::Receiver<WorkerId>,
-    pub(crate) worker_name: String,
     pub(crate) limits: PayloadLimits,
-    pub(crate) poll: Duration,
-    pub(crate) tasks: UnboundedSender<Task<StageTask>>,
     pub(crate) ends: UnboundedSender<Ended>,
+    pub(crate) cursors: Cursors,
     pub(crate) stop: CancellationToken,
 }
 
@@ -90,21 +46,19 @@ impl Claimer {
     /// Runs until told to stop; a database that is away is waited for.
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::default();
-        // An answer that was lost may have claimed jobs that this process knows nothing of.
-        let mut answer_lost = false;
-        let mut next_promotion = Instant::now();
         while !self.stop.is_cancelled() {
-            match self.round(&mut answer_lost, &mut next_promotion).await {
-                Ok(full) => {
+            match self.round().await {
+                Ok(more) => {
                     if backoff.reset() {
                         tracing::info!("the database is back, claiming goes on");
                     }
-                    if !full {
+                    if !more {
                         self.pause().await;
                     }
                 }
                 Err(error) => {
-                    answer_lost = true;
+                    // An answer that was lost may have claimed jobs that this process knows nothing of.
+                    self.slots.suspect_strays();
                     if backoff.is_first() {
                         tracing::warn!("claiming waits: {error}");
                     }
@@ -116,57 +70,56 @@ impl Claimer {
 
     async fn pause(&self) {
         tokio::select! {
-            () = self.wake.wait(self.poll) => {}
+            () = self.wake.wait() => {}
             () = self.stop.cancelled() => {}
         }
     }
 
     /// One claim; `true` when there may be more to claim at once.
-    async fn round(&mut self, answer_lost: &mut bool, next_promotion: &mut Instant) -> Result<bool, StoreError> {
-        self.slots.wait_for((self.slots.capacity() / 4).max(1), GATHER).await;
-        let free = self.slots.free();
-        if free == 0 {
-            // A freed slot wakes `wait_for`, so this is no idle turn.
-            return Ok(true);
+    async fn round(&mut self) -> Result<bool, StoreError> {
+        tokio::select! {
+            () = self.slots.room(GATHER) => {}
+            () = self.stop.cancelled() => return Ok(false),
         }
-        if *answer_lost {
+        if self.slots.may_have_strays() {
             self.give_back_strays().await?;
-            *answer_lost = false;
         }
-        if self.wake.is_due() || *next_promotion <= Instant::now() {
-            *next_promotion = Instant::now() + self.poll;
+        if self.wake.is_due() {
             let promoted = self.store.promote().await?;
             if let Some(wait) = promoted.next_due {
                 self.wake.within(wait);
             }
             if promoted.more {
-                *next_promotion = Instant::now();
+                self.wake.within(Duration::ZERO);
             }
         }
-        self.claim(free).await
+        self.claim(self.slots.free()).await
     }
 
     async fn claim(&mut self, free: usize) -> Result<bool, StoreError> {
-        if self.workflows.is_empty() {
+        let (workflows, cursors) = self.cursors.next();
+        if workflows.is_empty() {
             return Ok(false);
         }
         // Every queue gets its share of the slots; what one leaves, the next claim gives to the others.
-        self.workflows.rotate_left(1);
-        let asked = &self.workflows[..self.workflows.len().min(free)];
-        let each = free / asked.len();
-        let worker = *self.boot.borrow();
-        let limit = i64::try_from(each).unwrap_or(i64::MAX);
-        let claims = self.store.claim(asked, limit, &self.catalog.unknown(), worker).await?;
-        let full = claims.len() >= each || asked.len() < self.workflows.len();
-        let taken: Vec<(Claim, _)> = claims.into_iter().map(|claim| (claim, self.slots.take(claim))).collect();
-        let (claims, handles): (Vec<Claim>, Vec<_>) = taken.into_iter().unzip();
-        let mut handles: HashMap<_, _> = claims.iter().map(|c| c.key).zip(handles).collect();
+        let each = (free / workflows.len()).max(1);
+        let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
+        let queues = Queues { workflows, unknown: &unknown };
+        let begun = Instant::now();
+        let claims = self.store.claim(queues, &cursors, (each, free), worker).await?;
+        let more = self.cursors.moved(each, free, &claims, begun.elapsed());
+        if let Some(best) = self.cursors.waiting() {
+            self.lookout.note(best);
+        }
+        let mut holds: HashMap<_, _> = claims.iter().map(|claim| (claim.key, self.slots.take(*claim))).collect();
         for prepared in self.prepare(claims).await {
-            if let Some((cancellation, progress)) = handles.remove(&prepared.claim.key) {
-                self.start(prepared, cancellation, progress);
+            if let Some(hold) = holds.remove(&prepared.claim.key)
+                && let Err(claim) = self.starter.start(prepared, hold)
+            {
+                self.put_back(claim);
             }
         }
-        Ok(full)
+        Ok(more)
     }
 
     /// Versions and inputs of claims, waiting for the database as long as it takes; what cannot run here goes back.
@@ -223,7 +176,7 @@ impl Claimer {
                 Some(found) if !self.catalog.is_unknown(version, stage) => known.push((claim, found)),
                 found => {
                     self.catalog.refuse(version, stage);
-                    let name = found.map_or_else(|| format!("#{stage}"), |v| v.stage_name(stage));
+                    let name = found.map_or_else(|| format!("#{stage}"), |v| v.stage_name(stage).to_string());
                     tracing::warn!(version = %version, stage = name, "no handler here; left for a worker that has one");
                     self.put_back(claim);
                 }
@@ -247,31 +200,6 @@ impl Claimer {
         }
     }
 
-    fn start(&self, prepared: Prepared, cancellation: CancellationToken, progress: ProgressCell) {
-        let Prepared { claim, version, run, work } = prepared;
-        let key = claim.key;
-        let about = About {
-            run,
-            workflow: version.workflow.name.to_string(),
-            stage: version.stage_name(key.stage),
-            item: key.item(),
-            attempt: key.attempt.unsigned_abs(),
-            worker: self.worker_name.clone(),
-        };
-        let time_limit = version.stage(key.stage).map_or(Duration::ZERO, |s| s.timeout);
-        let about = Arc::new(about);
-        self.slots.name(&key, about.clone());
-        let context = StageContext { about, cancellation, progress };
-        let task = TaskBuilder::new(StageTask { claim, version, work, context, time_limit })
-            .task_id(TaskId::from_string(format!("{}:{}:{}:{}:{}", key.run, key.job, key.stage, key.item, key.attempt)))
-            // apalis counts the attempt itself when it starts.
-            .attempt(usize::try_from(key.attempt - 1).unwrap_or_default())
-            .build();
-        if self.tasks.send(task).is_err() {
-            self.put_back(claim);
-        }
-    }
-
     /// Claims that the database knows and this process does not: their answer was lost. They go back uncounted.
     async fn give_back_strays(&self) -> Result<(), StoreError> {
         let worker = *self.boot.borrow();
@@ -281,11 +209,12 @@ impl Claimer {
                 self.put_back(claim);
             }
         }
+        self.slots.no_strays_left();
         Ok(())
     }
 
     fn put_back(&self, claim: Claim) {
-        if self.ends.send(Ended { claim, version: None, outcome: Outcome::NeverBegan }).is_err() {
+        if self.ends.send(Ended { claim, version: None, run: None, outcome: Outcome::NeverBegan }).is_err() {
             tracing::error!(key = ?claim.key, "the committers are gone; recovery will free this claim");
         }
     }

@@ -2,35 +2,74 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::backoff::Backoff;
-use super::claimer::Wake;
+use super::catalog::Version;
+use super::inputs::{self, RunInput};
+use super::lookout::Lookout;
+use super::run_stage::Output;
 use super::settle::{Ended, Outcome};
 use super::slots::Slots;
+use super::starter::Starter;
+use super::wake::Wake;
 use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
+use crate::model::id::{AttemptKey, NO_ITEM};
+use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::retry::{self, History, Verdict};
-use crate::store::commit::Ending;
+use crate::model::turn::Turn;
+use crate::store::commit::{Ending, Landed};
 use crate::store::{Store, StoreError};
 
 /// Attempts that one statement ends at most.
 const BATCH: usize = 500;
 
 /// What has gathered while the last commit ran is the next batch; nothing lingers to make batches larger.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Committer {
     pub(crate) store: Store,
     pub(crate) slots: Arc<Slots>,
     pub(crate) wake: Arc<Wake>,
+    pub(crate) lookout: Arc<Lookout>,
+    pub(crate) starter: Starter,
+    pub(crate) limits: PayloadLimits,
     pub(crate) ends: Arc<Mutex<UnboundedReceiver<Ended>>>,
 }
 
-/// An end that is decided: a commit that lets the run go on, or the end of it.
-enum Decided {
-    GoesOn(Ending),
-    GivenUp(Failure),
+/// Ends that let their runs go on.
+#[derive(Default)]
+struct Commits {
+    ends: Vec<(Claim, Ending)>,
+    /// For each, what its next stage needs if the branch stays here.
+    onward: Vec<Option<Onward>>,
+}
+
+/// A branch that stays claimed, and what its next stage is made of.
+struct Onward {
+    next_stage: i16,
+    version: Arc<Version>,
+    run: RunInput,
+}
+
+impl Commits {
+    fn push(&mut self, (claim, ending, onward): (Claim, Ending, Option<Onward>)) {
+        self.ends.push((claim, ending));
+        self.onward.push(onward);
+    }
+}
+
+impl Onward {
+    /// The next attempt, once the commit at that moment has made it.
+    fn claim(&self, done: &Claim, at: DateTime<Utc>) -> Claim {
+        Claim { key: self.key(done), started_at: at, in_a_row: done.in_a_row + 1, ..*done }
+    }
+
+    fn key(&self, done: &Claim) -> AttemptKey {
+        AttemptKey { stage: self.next_stage, item: NO_ITEM, attempt: 1, ..done.key }
+    }
 }
 
 impl Committer {
@@ -48,22 +87,46 @@ impl Committer {
 
     async fn settle(&self, batch: &mut Vec<Ended>) {
         // Everyone who locks several jobs locks them in this order.
-        batch.sort_by_key(|ended| ended.claim.key);
+        batch.sort_unstable_by_key(|ended| ended.claim.key);
         let histories = self.histories(batch).await;
-        let (mut commits, mut give_ups) = (Vec::new(), Vec::new());
+        self.lookout.refresh().await;
+        let (mut commits, mut give_ups) = (Commits::default(), Vec::new());
         for (ended, history) in batch.drain(..).zip(histories) {
-            let claim = ended.claim;
-            match decide(ended, history, rand::random()) {
-                Decided::GoesOn(ending) => commits.push((claim, ending)),
-                Decided::GivenUp(failure) => give_ups.push((claim, failure)),
+            match ended.outcome {
+                Outcome::Finished(output) => commits.push(self.finished(ended.claim, ended.version, ended.run, output)),
+                Outcome::Failed(failure) => {
+                    match retry::decide(failure.class(), history, failure.wait(), rand::random()) {
+                        Verdict::Retry(delay) => commits.push((ended.claim, Ending::Retry { failure, delay }, None)),
+                        Verdict::GiveUp => give_ups.push((ended.claim, failure)),
+                    }
+                }
+                Outcome::HandedBack => commits.push((ended.claim, Ending::Release, None)),
+                Outcome::NeverBegan => commits.push((ended.claim, Ending::Unclaim, None)),
             }
         }
-        if !commits.is_empty() {
+        if !commits.ends.is_empty() {
             self.commit(commits).await;
         }
         if !give_ups.is_empty() {
             self.give_up(give_ups).await;
         }
+    }
+
+    /// What follows a finished job, and whether its branch stays with this worker.
+    fn finished(
+        &self,
+        claim: Claim,
+        version: Option<Arc<Version>>,
+        run: Option<RunInput>,
+        output: Output,
+    ) -> (Claim, Ending, Option<Onward>) {
+        let next = version.as_ref().map(|v| v.plan.after(claim.key.stage, output.finished)).unwrap_or_default();
+        let turn = next.stages.first().map_or(Turn::Yields, |stage| self.lookout.turn(&claim, *stage));
+        let onward = match (turn, next.stages.first(), version, run) {
+            (Turn::Stays, Some(stage), Some(version), Some(run)) => Some(Onward { next_stage: *stage, version, run }),
+            _ => None,
+        };
+        (claim, Ending::Done { output: output.payload, next, turn }, onward)
     }
 
     /// What the failed ones among them have behind them.
@@ -95,45 +158,74 @@ impl Committer {
         }
     }
 
-    async fn commit(&self, commits: Vec<(Claim, Ending)>) {
+    async fn commit(&self, commits: Commits) {
+        for ((claim, _), onward) in commits.ends.iter().zip(&commits.onward) {
+            if let Some(onward) = onward {
+                self.slots.announce(&claim.key, onward.key(claim));
+            }
+        }
         let (mut backoff, mut sent_before) = (Backoff::default(), false);
         let landed = loop {
-            match self.store.commit(&commits).await {
+            match self.store.commit(&commits.ends).await {
                 Ok(landed) => break landed,
-                Err(StoreError::Away(error)) => {
+                Err(error @ StoreError::Away(_)) => {
                     sent_before = true;
-                    wait(&mut backoff, &StoreError::Away(error), commits.len()).await;
+                    wait(&mut backoff, &error, commits.ends.len()).await;
                 }
                 Err(refused) => return self.commit_one_by_one(commits, refused).await,
             }
         };
-        backoff.reset();
-        if landed.woke {
+        let claims: Vec<Claim> = commits.ends.iter().map(|(claim, _)| *claim).collect();
+        self.report_fenced(&claims, &landed.positions, sent_before).await;
+        self.go_on(commits, &landed);
+        if sent_before {
+            // Branches whose first commit landed unheard are claimed by this boot, and nothing runs them.
+            self.slots.suspect_strays();
+        }
+        if landed.woke || sent_before {
             self.wake.now();
         }
-        let claims: Vec<Claim> = commits.iter().map(|(claim, _)| *claim).collect();
-        self.report_fenced(&claims, landed.positions, sent_before).await;
-        for (claim, ending) in &commits {
-            if let Ending::Retry { failure, delay } = ending {
-                let attempt = Named::of(&self.slots, claim);
-                tracing::warn!(run = attempt.run, stage = attempt.stage, item = claim.key.item(),
-                               attempt = claim.key.attempt, worker = attempt.worker, class = %failure.class(),
+    }
+
+    /// Passes slots on to the next stages of what landed, and frees the others.
+    fn go_on(&self, commits: Commits, landed: &Landed) {
+        let mut has_landed = vec![false; commits.ends.len()];
+        landed.positions.iter().for_each(|at| has_landed[*at] = true);
+        for (((claim, ending), onward), landed_here) in commits.ends.into_iter().zip(commits.onward).zip(has_landed) {
+            if let Ending::Retry { failure, delay } = &ending {
+                let attempt = Named::of(&self.slots, &claim);
+                tracing::warn!(run = %attempt.run, stage = %attempt.stage, item = claim.key.item(),
+                               attempt = claim.key.attempt, worker = %attempt.worker, class = %failure.class(),
                                wait_s = delay.as_secs_f64(), "attempt failed, due again: {}", failure.message());
                 self.wake.within(*delay);
             }
-            self.slots.release(&claim.key);
+            match (landed_here.then_some(landed.at).flatten(), onward, ending) {
+                (Some(at), Some(onward), Ending::Done { output, .. }) => self.pass_on(claim, onward, &output, at),
+                _ => self.slots.release(&claim.key),
+            }
+        }
+    }
+
+    /// The next stage starts in the slot of the one before it.
+    fn pass_on(&self, done: Claim, onward: Onward, output: &Payload, at: DateTime<Utc>) {
+        let claim = onward.claim(&done, at);
+        let hold = self.slots.pass_on(&done.key, claim);
+        let Onward { version, run, .. } = onward;
+        let prepared = inputs::prepare_next(&self.limits, claim, version, run, (done.key.stage, output));
+        if self.starter.start(prepared, hold).is_err() {
+            tracing::error!(key = ?claim.key, "the apalis worker is gone; recovery will free this claim");
         }
     }
 
     /// Postgres refused the batch for what one of them holds: the others must not suffer, and that one must not loop.
-    async fn commit_one_by_one(&self, commits: Vec<(Claim, Ending)>, refused: StoreError) {
-        if let [(claim, ending)] = commits.as_slice() {
+    async fn commit_one_by_one(&self, commits: Commits, refused: StoreError) {
+        if let [(claim, ending)] = commits.ends.as_slice() {
             let attempt = Named::of(&self.slots, claim);
             tracing::error!(
-                run = attempt.run,
-                stage = attempt.stage,
+                run = %attempt.run,
+                stage = %attempt.stage,
                 attempt = claim.key.attempt,
-                worker = attempt.worker,
+                worker = %attempt.worker,
                 "the database refused the end of an attempt: {refused}"
             );
             return match ending {
@@ -145,8 +237,8 @@ impl Committer {
                 Ending::Retry { .. } | Ending::Release | Ending::Unclaim => self.slots.release(&claim.key),
             };
         }
-        for single in commits {
-            Box::pin(self.commit(vec![single])).await;
+        for (end, onward) in commits.ends.into_iter().zip(commits.onward) {
+            Box::pin(self.commit(Commits { ends: vec![end], onward: vec![onward] })).await;
         }
     }
 
@@ -168,13 +260,13 @@ impl Committer {
         for position in &landed {
             if let Some((claim, failure)) = give_ups.get(*position) {
                 let attempt = Named::of(&self.slots, claim);
-                tracing::error!(run = attempt.run, stage = attempt.stage, item = claim.key.item(),
-                                attempt = claim.key.attempt, worker = attempt.worker, class = %failure.class(),
+                tracing::error!(run = %attempt.run, stage = %attempt.stage, item = claim.key.item(),
+                                attempt = claim.key.attempt, worker = %attempt.worker, class = %failure.class(),
                                 "job given up, its run failed: {}", failure.message());
             }
         }
         let claims: Vec<Claim> = give_ups.iter().map(|(claim, _)| *claim).collect();
-        self.report_fenced(&claims, landed, sent_before).await;
+        self.report_fenced(&claims, &landed, sent_before).await;
         for claim in claims {
             self.slots.release(&claim.key);
         }
@@ -182,7 +274,7 @@ impl Committer {
 
     /// What did not land was fenced: someone else owns the job now, or its run ended. After a lost answer it may have
     /// landed the first time instead.
-    async fn report_fenced(&self, claims: &[Claim], landed: Vec<usize>, sent_before: bool) {
+    async fn report_fenced(&self, claims: &[Claim], landed: &[usize], sent_before: bool) {
         if landed.len() == claims.len() {
             return;
         }
@@ -190,16 +282,15 @@ impl Committer {
             claims.iter().enumerate().filter(|(i, _)| !landed.contains(i)).map(|(_, claim)| *claim).collect();
         if sent_before && let Ok(early) = self.store.already_landed(&missing).await {
             missing = missing.iter().enumerate().filter(|(i, _)| !early.contains(i)).map(|(_, c)| *c).collect();
-            self.wake.now();
         }
         for claim in missing {
             let attempt = Named::of(&self.slots, &claim);
             tracing::warn!(
-                run = attempt.run,
-                stage = attempt.stage,
+                run = %attempt.run,
+                stage = %attempt.stage,
                 item = claim.key.item(),
                 attempt = claim.key.attempt,
-                worker = attempt.worker,
+                worker = %attempt.worker,
                 "the claim no longer held; this attempt changed nothing"
             );
         }
@@ -209,8 +300,8 @@ impl Committer {
 /// An attempt as logs name it.
 struct Named {
     run: String,
-    stage: String,
-    worker: String,
+    stage: Arc<str>,
+    worker: Arc<str>,
 }
 
 impl Named {
@@ -221,26 +312,10 @@ impl Named {
             }
             None => Named {
                 run: format!("#{}", claim.key.run),
-                stage: format!("#{}", claim.key.stage),
-                worker: format!("#{}", claim.worker),
+                stage: format!("#{}", claim.key.stage).into(),
+                worker: format!("#{}", claim.worker).into(),
             },
         }
-    }
-}
-
-/// Decides how an attempt ends. Pure but for its arguments.
-fn decide(ended: Ended, history: History, dice: f64) -> Decided {
-    match ended.outcome {
-        Outcome::Finished(output) => {
-            let next = ended.version.map(|v| v.plan.after(ended.claim.key.stage, output.finished)).unwrap_or_default();
-            Decided::GoesOn(Ending::Done { output: output.payload, next })
-        }
-        Outcome::Failed(failure) => match retry::decide(failure.class(), history, failure.wait(), dice) {
-            Verdict::Retry(delay) => Decided::GoesOn(Ending::Retry { failure, delay }),
-            Verdict::GiveUp => Decided::GivenUp(failure),
-        },
-        Outcome::HandedBack => Decided::GoesOn(Ending::Release),
-        Outcome::NeverBegan => Decided::GoesOn(Ending::Unclaim),
     }
 }
 

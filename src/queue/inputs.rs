@@ -8,7 +8,7 @@ use super::evidence::{corrupt, missing, too_much, verified};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::{NO_ITEM, RunId, RunKey};
-use crate::model::payload::PayloadLimits;
+use crate::model::payload::{Payload, PayloadLimits};
 use crate::stage::fan_out::{self, Split};
 use crate::stage::input::{StageInput, array};
 use crate::store::checkpoints::{Stored, Wanted};
@@ -24,12 +24,20 @@ pub(crate) enum Work {
     Split(u32),
 }
 
-/// A claim with its run's id and its work; a failure where the inputs themselves are the trouble.
+/// A claim with its run's input and its work; a failure where the inputs themselves are the trouble.
 pub(crate) struct Prepared {
     pub(crate) claim: Claim,
     pub(crate) version: Arc<Version>,
-    pub(crate) run: RunId,
+    pub(crate) run: RunInput,
     pub(crate) work: Result<Work, Failure>,
+}
+
+/// What every stage of a run gets: kept from stage to stage while its branch stays claimed.
+#[derive(Debug, Clone)]
+pub(crate) struct RunInput {
+    pub(crate) id: RunId,
+    /// `None` where the run's row could not be read.
+    pub(crate) input: Option<Arc<str>>,
 }
 
 /// Reads the inputs of a batch in a statement of its own: it sees everything that was committed before the claim.
@@ -39,29 +47,36 @@ pub(crate) async fn prepare(
     claims: Vec<(Claim, Arc<Version>)>,
 ) -> Result<Vec<Prepared>, StoreError> {
     let mut batch = Batch::read(store, limits, &claims).await?;
-    let prepared = claims.into_iter().map(|(claim, version)| {
-        let run = batch.runs.get(&claim.key.run).map_or(NO_RUN, |(id, _)| *id);
-        let work = match version.stage(claim.key.stage) {
-            Some(stage) => batch.work(&claim, stage, &version),
-            None => Err(corrupt(format!("the workflow version has no stage number {}", claim.key.stage))),
-        };
-        Prepared { claim, version, run, work }
-    });
-    Ok(prepared.collect())
+    Ok(claims.into_iter().map(|(claim, version)| batch.prepared(claim, version)).collect())
+}
+
+/// The inputs of a branch's next stage, whose one need has just been committed by this worker: nothing is read.
+pub(crate) fn prepare_next(
+    limits: &PayloadLimits,
+    claim: Claim,
+    version: Arc<Version>,
+    run: RunInput,
+    (stage, output): (i16, &Payload),
+) -> Prepared {
+    let mut batch = Batch::empty(limits);
+    batch.runs.insert(claim.key.run, run);
+    batch.joined.insert((claim.key.run, stage), Ok(output.text()));
+    batch.prepared(claim, version)
 }
 
 /// A claim whose inputs the database refuses to give: a failure like another, retried and in the end given up.
 pub(crate) fn unreadable((claim, version): (Claim, Arc<Version>), refused: &StoreError) -> Prepared {
     let failure = Failure::unknown(format!("the stage's inputs could not be read: {refused}"));
-    Prepared { claim, version, run: NO_RUN, work: Err(failure) }
+    Prepared { claim, version, run: RunInput::UNREAD, work: Err(failure) }
 }
 
-/// Stands for the id of a run whose row could not be read.
-const NO_RUN: RunId = RunId(uuid::Uuid::nil());
+impl RunInput {
+    const UNREAD: RunInput = RunInput { id: RunId(uuid::Uuid::nil()), input: None };
+}
 
 /// Everything the claims of one batch need, read once and shared.
 struct Batch {
-    runs: HashMap<RunKey, (RunId, Arc<str>)>,
+    runs: HashMap<RunKey, RunInput>,
     /// Outputs by run and stage, in item order; the record of a split comes first.
     outputs: HashMap<(RunKey, i16), Vec<Stored>>,
     too_large: HashMap<(RunKey, i16), u64>,
@@ -87,14 +102,28 @@ impl Batch {
                 outputs.entry((stored.run, stored.stage)).or_default().push(stored);
             }
         }
-        Ok(Batch {
-            runs: runs.into_iter().map(|(key, id, input)| (key, (id, input.into()))).collect(),
-            outputs,
-            too_large,
+        let run = |(key, id, input): (RunKey, RunId, String)| (key, RunInput { id, input: Some(input.into()) });
+        Ok(Batch { runs: runs.into_iter().map(run).collect(), outputs, too_large, ..Batch::empty(limits) })
+    }
+
+    fn empty(limits: &PayloadLimits) -> Batch {
+        Batch {
+            runs: HashMap::new(),
+            outputs: HashMap::new(),
+            too_large: HashMap::new(),
             splits: HashMap::new(),
             joined: HashMap::new(),
             limits: *limits,
-        })
+        }
+    }
+
+    fn prepared(&mut self, claim: Claim, version: Arc<Version>) -> Prepared {
+        let run = self.runs.get(&claim.key.run).cloned().unwrap_or(RunInput::UNREAD);
+        let work = match version.stage(claim.key.stage) {
+            Some(stage) => self.work(&claim, stage, &version),
+            None => Err(corrupt(format!("the workflow version has no stage number {}", claim.key.stage))),
+        };
+        Prepared { claim, version, run, work }
     }
 
     fn work(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<Work, Failure> {
@@ -119,12 +148,12 @@ impl Batch {
         let mut input = StageInput::default();
         let split_source = stage.for_each.as_ref().map(|f| f.source);
         if split_source != Some(Source::Input) {
-            input.push("input", self.run_input(claim.key.run)?);
+            input.push("input".into(), self.run_input(claim.key.run)?);
         }
         for need in &stage.needs {
             if split_source != Some(Source::Stage(*need)) {
                 let number = need.0 as i16;
-                input.push(&version.stage_name(number), self.output(claim.key.run, number, version)?);
+                input.push(version.stage_name(number), self.output(claim.key.run, number, version)?);
             }
         }
         if let Some(for_each) = &stage.for_each {
@@ -144,7 +173,7 @@ impl Batch {
         if let Some(upstream) = fanned_source(for_each, version) {
             let stored = self.stored(claim.key.run, upstream).iter().find(|s| s.item == claim.key.item);
             let stored = stored.ok_or_else(|| missing(&version.stage_name(upstream)))?;
-            input.push("item", verified(stored, version)?.into());
+            input.push("item".into(), verified(stored, version)?.into());
             return Ok(());
         }
         let split = self.split(claim, for_each, version)?;
@@ -152,9 +181,9 @@ impl Batch {
             corrupt(format!("item {} is not in the array any more, it has {}", claim.key.item, split.items.len()))
         })?;
         if let Some(rest) = &split.rest {
-            input.push(&source_name(for_each, version), rest.clone());
+            input.push(source_name(for_each, version), rest.clone());
         }
-        input.push("item", item.clone());
+        input.push("item".into(), item.clone());
         Ok(())
     }
 
@@ -185,7 +214,8 @@ impl Batch {
     }
 
     fn run_input(&self, run: RunKey) -> Result<Arc<str>, Failure> {
-        self.runs.get(&run).map(|(_, input)| input.clone()).ok_or_else(|| corrupt("the run's row is gone".to_owned()))
+        let input = self.runs.get(&run).and_then(|run| run.input.clone());
+        input.ok_or_else(|| corrupt("the run's row is gone".to_owned()))
     }
 
     fn stored(&self, run: RunKey, stage: i16) -> &[Stored] {
@@ -281,9 +311,9 @@ fn source_number(for_each: &ForEach) -> i16 {
     }
 }
 
-fn source_name(for_each: &ForEach, version: &Version) -> String {
+fn source_name(for_each: &ForEach, version: &Version) -> Arc<str> {
     match for_each.source {
-        Source::Input => "input".to_owned(),
+        Source::Input => "input".into(),
         Source::Stage(index) => version.stage_name(index.0 as i16),
     }
 }

@@ -12,7 +12,7 @@ use tower::Service;
 use tracing::Instrument;
 
 use super::catalog::{Catalog, Version};
-use super::inputs::Work;
+use super::inputs::{RunInput, Work};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
@@ -26,6 +26,7 @@ use crate::workflow::plan::Finished;
 pub(crate) struct StageTask {
     pub(crate) claim: Claim,
     pub(crate) version: Arc<Version>,
+    pub(crate) run: RunInput,
     pub(crate) work: Result<Work, Failure>,
     pub(crate) context: StageContext,
     pub(crate) time_limit: Duration,
@@ -76,8 +77,8 @@ impl RunStage {
         let work = self.catalog.handlers.start(handler, offer);
         let work = work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))?;
         let span = tracing::info_span!(
-            "stage", run = %about.run, workflow = about.workflow, stage = about.stage, item = about.item,
-            attempt = about.attempt, worker = about.worker,
+            "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
+            attempt = about.attempt, worker = &*about.worker,
         );
         // Its own task: a handler that computes without awaiting holds up neither its neighbours nor its time limit.
         let handle = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));

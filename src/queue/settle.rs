@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tower::{Layer, Service};
 
 use super::catalog::Version;
+use super::inputs::RunInput;
 use super::run_stage::{Output, StageTask};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
@@ -31,6 +32,8 @@ pub(crate) struct Ended {
     pub(crate) claim: Claim,
     /// Not known for a claim whose definition was never read.
     pub(crate) version: Option<Arc<Version>>,
+    /// What the next stage needs of its run; not known where nothing was read.
+    pub(crate) run: Option<RunInput>,
     pub(crate) outcome: Outcome,
 }
 
@@ -67,8 +70,9 @@ where
     }
 
     fn call(&mut self, task: Task<StageTask>) -> Self::Future {
+        let StageTask { claim, version, run, .. } = &task.args;
         let report =
-            Report { claim: task.args.claim, version: task.args.version.clone(), ends: Some(self.ends.clone()) };
+            Report { claim: *claim, version: version.clone(), run: run.clone(), ends: Some(self.ends.clone()) };
         let cancellation = task.args.context.cancellation.clone();
         let attempt = self.inner.call(task);
         Box::pin(async move {
@@ -97,6 +101,7 @@ fn failure(error: BoxDynError) -> Failure {
 struct Report {
     claim: Claim,
     version: Arc<Version>,
+    run: RunInput,
     ends: Option<UnboundedSender<Ended>>,
 }
 
@@ -107,7 +112,8 @@ impl Report {
 
     fn put(&mut self, outcome: Outcome) {
         let Some(ends) = self.ends.take() else { return };
-        let ended = Ended { claim: self.claim, version: Some(self.version.clone()), outcome };
+        let (version, run) = (Some(self.version.clone()), Some(self.run.clone()));
+        let ended = Ended { claim: self.claim, version, run, outcome };
         if ends.send(ended).is_err() {
             tracing::error!(key = ?self.claim.key, "the committers are gone; recovery will free this claim");
         }

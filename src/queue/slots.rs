@@ -1,6 +1,7 @@
 //! The claims a worker holds: how many more it can take, and what each is doing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,17 @@ struct Slot {
     progress: ProgressCell,
     /// Names for people, once they are known.
     about: Option<Arc<About>>,
+    /// The attempt that a commit on its way makes of it.
+    next: Option<AttemptKey>,
+}
+
+/// What an attempt gets from its slot.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) progress: ProgressCell,
+    /// Counts the slots taken in this process.
+    pub(crate) number: u64,
 }
 
 /// The slots of one worker. A slot is held until the commit, so results that wait for a database bound the claims.
@@ -29,13 +41,23 @@ pub(crate) struct Slots {
     capacity: usize,
     held: Mutex<HashMap<AttemptKey, Slot>>,
     freed: Notify,
+    taken: AtomicU64,
+    /// The database may count claims to this boot that are not here: an answer was lost.
+    strays: AtomicBool,
     /// Cancels every attempt: the grace period is over.
     hand_back: CancellationToken,
 }
 
 impl Slots {
     pub(crate) fn new(capacity: usize) -> Arc<Slots> {
-        Arc::new(Slots { capacity, held: Mutex::default(), freed: Notify::new(), hand_back: CancellationToken::new() })
+        Arc::new(Slots {
+            capacity,
+            held: Mutex::default(),
+            freed: Notify::new(),
+            taken: AtomicU64::new(0),
+            strays: AtomicBool::new(false),
+            hand_back: CancellationToken::new(),
+        })
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<AttemptKey, Slot>> {
@@ -50,18 +72,52 @@ impl Slots {
         self.capacity.saturating_sub(self.held().len())
     }
 
+    /// Whether the attempt is held, or what a commit on its way makes of one that is.
     pub(crate) fn holds(&self, key: &AttemptKey) -> bool {
-        self.held().contains_key(key)
+        let held = self.held();
+        held.contains_key(key) || held.values().any(|slot| slot.next == Some(*key))
+    }
+
+    /// The database may count claims to this boot that are not here.
+    pub(crate) fn suspect_strays(&self) {
+        self.strays.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn may_have_strays(&self) -> bool {
+        self.strays.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn no_strays_left(&self) {
+        self.strays.store(false, Ordering::Relaxed);
     }
 
     /// Takes a slot for a claim.
-    pub(crate) fn take(&self, claim: Claim) -> (CancellationToken, ProgressCell) {
+    pub(crate) fn take(&self, claim: Claim) -> Hold {
+        self.put(&mut self.held(), claim)
+    }
+
+    /// A commit is sent that makes `next` of that attempt, if it lands.
+    pub(crate) fn announce(&self, key: &AttemptKey, next: AttemptKey) {
+        if let Some(slot) = self.held().get_mut(key) {
+            slot.next = Some(next);
+        }
+    }
+
+    /// The slot goes on with the next attempt of its branch.
+    pub(crate) fn pass_on(&self, key: &AttemptKey, claim: Claim) -> Hold {
+        let mut held = self.held();
+        held.remove(key);
+        self.put(&mut held, claim)
+    }
+
+    fn put(&self, held: &mut HashMap<AttemptKey, Slot>, claim: Claim) -> Hold {
         let cancellation = self.hand_back.child_token();
         let progress = ProgressCell::default();
-        let (since, about) = (Instant::now(), None);
-        let slot = Slot { claim, since, cancellation: cancellation.clone(), progress: progress.clone(), about };
-        self.held().insert(claim.key, slot);
-        (cancellation, progress)
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        let (since, about, next) = (Instant::now(), None, None);
+        let slot = Slot { claim, since, cancellation: cancellation.clone(), progress: progress.clone(), about, next };
+        held.insert(claim.key, slot);
+        Hold { cancellation, progress, number }
     }
 
     /// What the attempt is called where people read of it.
@@ -83,13 +139,22 @@ impl Slots {
     }
 
     /// Waits until that many slots are free, but not longer than `at_most`.
-    pub(crate) async fn wait_for(&self, wanted: usize, at_most: Duration) {
+    async fn wait_for(&self, wanted: usize, at_most: Duration) {
         let enough = async {
             while self.free() < wanted {
                 self.freed.notified().await;
             }
         };
         tokio::time::timeout(at_most, enough).await.ok();
+    }
+
+    /// Waits until a slot is free, and then a little for a quarter of them: a few claims in one statement are cheaper
+    /// than each alone.
+    pub(crate) async fn room(&self, gather: Duration) {
+        while self.free() == 0 {
+            self.freed.notified().await;
+        }
+        self.wait_for((self.capacity / 4).max(1), gather).await;
     }
 
     /// Waits until nothing is held.

@@ -21,11 +21,11 @@ pub struct StageContext {
 #[derive(Debug)]
 pub(crate) struct About {
     pub(crate) run: RunId,
-    pub(crate) workflow: String,
-    pub(crate) stage: String,
+    pub(crate) workflow: Arc<str>,
+    pub(crate) stage: Arc<str>,
     pub(crate) item: Option<u32>,
     pub(crate) attempt: u32,
-    pub(crate) worker: String,
+    pub(crate) worker: Arc<str>,
 }
 
 /// Progress on its way from the handler to the database; only the latest is kept.

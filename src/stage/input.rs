@@ -9,8 +9,8 @@ pub(crate) struct StageInput {
 }
 
 impl StageInput {
-    pub(crate) fn push(&mut self, name: &str, json: Arc<str>) {
-        self.parts.push((name.into(), json));
+    pub(crate) fn push(&mut self, name: Arc<str>, json: Arc<str>) {
+        self.parts.push((name, json));
     }
 
     /// Bytes of all parts.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::commit::ClaimColumns;
+use super::queues::Queues;
 use super::{Store, StoreError};
-use crate::model::claim::Claim;
+use crate::model::claim::{Claim, Place};
 use crate::model::id::{AttemptKey, RunKey, VersionId, WorkerId, WorkflowId};
 
 /// Jobs promoted by one statement.
@@ -23,37 +24,62 @@ pub(crate) struct Progress {
 /// What a promotion did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Promoted {
-    pub(crate) jobs: i64,
     /// There may be more that are due.
     pub(crate) more: bool,
     /// When the next one is due, if any waits.
     pub(crate) next_due: Option<Duration>,
 }
 
-type ClaimRow = (i64, i64, i64, i16, i32, i32, DateTime<Utc>);
+/// Where a claim of one workflow begins: behind this place and job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cursor {
+    pub(crate) place: Place,
+    pub(crate) job: i64,
+}
 
-fn claim_row((run, job, version, stage, item, attempt, since): ClaimRow, worker: WorkerId) -> Claim {
-    let key = AttemptKey { run: RunKey(run), job, stage, item, attempt };
-    Claim { key, version: VersionId(version), worker, started_at: since }
+impl Cursor {
+    /// Before every job there can be.
+    pub(crate) const START: Cursor =
+        Cursor { place: Place { rank: i16::MIN, due_at: DateTime::UNIX_EPOCH }, job: i64::MIN };
+}
+
+type ClaimRow = (i64, i64, i64, i64, i16, i32, i32, DateTime<Utc>, i16, DateTime<Utc>);
+
+fn claim_row(row: ClaimRow, worker: WorkerId) -> Claim {
+    let (run, job, workflow, version, stage, item, attempt, since, rank, due_at) = row;
+    Claim {
+        key: AttemptKey { run: RunKey(run), job, stage, item, attempt },
+        workflow: WorkflowId(workflow),
+        version: VersionId(version),
+        worker,
+        started_at: since,
+        place: Place { rank, due_at },
+        in_a_row: 0,
+    }
 }
 
 impl Store {
-    /// Claims up to `limit` ready jobs of each workflow, but none of the `unknown` stages.
+    /// Claims up to `each` ready jobs of each queue behind its cursor, and up to `all` together. A boot that was given up
+    /// gets none.
     pub(crate) async fn claim(
         &self,
-        workflows: &[WorkflowId],
-        limit: i64,
-        unknown: &[(VersionId, i16)],
+        queues: Queues<'_>,
+        cursors: &[Cursor],
+        (each, all): (usize, usize),
         worker: WorkerId,
     ) -> Result<Vec<Claim>, StoreError> {
-        let workflows: Vec<i64> = workflows.iter().map(|w| w.0).collect();
-        let (versions, stages): (Vec<i64>, Vec<i16>) = unknown.iter().map(|(v, s)| (v.0, *s)).unzip();
+        let queues = queues.columns();
+        let limit = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let rows: Vec<ClaimRow> = sqlx::query_as(include_str!("sql/claim.sql"))
-            .bind(&workflows)
-            .bind(limit)
-            .bind(&versions)
-            .bind(&stages)
             .bind(worker.0)
+            .bind(&queues.workflows)
+            .bind(limit(each))
+            .bind(limit(all))
+            .bind(cursors.iter().map(|c| c.place.rank).collect::<Vec<_>>())
+            .bind(cursors.iter().map(|c| c.place.due_at).collect::<Vec<_>>())
+            .bind(cursors.iter().map(|c| c.job).collect::<Vec<_>>())
+            .bind(&queues.unknown_versions)
+            .bind(&queues.unknown_stages)
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.into_iter().map(|row| claim_row(row, worker)).collect())
@@ -64,14 +90,14 @@ impl Store {
         let (jobs, next_due_ms): (i64, Option<i64>) =
             sqlx::query_as(include_str!("sql/promote.sql")).bind(PROMOTE_AT_ONCE).fetch_one(&self.pool).await?;
         let next_due = next_due_ms.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs()));
-        Ok(Promoted { jobs, more: jobs >= PROMOTE_AT_ONCE, next_due })
+        Ok(Promoted { more: jobs >= PROMOTE_AT_ONCE, next_due })
     }
 
     /// Everything a boot holds by the database's account. What it does not know of was claimed by a statement whose
     /// answer was lost.
     pub(crate) async fn held(&self, worker: WorkerId) -> Result<Vec<Claim>, StoreError> {
         let rows: Vec<ClaimRow> = sqlx::query_as(
-            "select run_id, id, version_id, stage, item, attempt, since
+            "select run_id, id, workflow_id, version_id, stage, item, attempt, since, rank, due_at
              from piton.jobs where worker_id = $1 and state = 'running'",
         )
         .bind(worker.0)

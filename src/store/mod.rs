@@ -6,6 +6,7 @@ pub(crate) mod commit;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod overview;
+pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod workers;
 pub(crate) mod workflows;

@@ -1,9 +1,14 @@
 //! Workers: one row per boot. Register, heartbeat, find the dead, free what they held.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgListener;
 use sqlx::types::Uuid;
+use sqlx::types::chrono::{DateTime, Utc};
 
+use super::queues::Queues;
 use super::{Store, StoreError};
+use crate::model::claim::Place;
 use crate::model::id::WorkerId;
 
 /// First key of the session locks that say "this boot is alive"; the second is the boot's number.
@@ -26,10 +31,75 @@ pub(crate) struct Boot {
 pub(crate) struct Suspect {
     pub(crate) worker: WorkerId,
     pub(crate) name: String,
-    /// Its heartbeat is older than the lease. Otherwise its session lock is free.
-    pub(crate) lease_over: bool,
+    /// Its last heartbeat, as it was seen.
+    pub(crate) last_seen: DateTime<Utc>,
+    pub(crate) sign: Sign,
     /// Every session ended a moment ago, because the database was started.
     pub(crate) database_is_young: bool,
+}
+
+/// Why a boot seems to be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// It has ended, and jobs of it may be left to free.
+    Ended,
+    /// Its heartbeat is older than the lease.
+    LeaseOver,
+    /// Its session lock is free.
+    LockFree,
+}
+
+/// What a look found.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// The others have not given this boot up.
+    pub(crate) alive: bool,
+    /// When the next scheduled job is due, if there is one.
+    pub(crate) next_due: Option<Duration>,
+    /// The best place of a job that this worker could claim.
+    pub(crate) waiting: Option<Place>,
+    pub(crate) suspects: Vec<Suspect>,
+}
+
+/// What a look asks about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look<'q> {
+    pub(crate) me: WorkerId,
+    pub(crate) lease: Duration,
+    /// A heartbeat too; with whether the others may go by the session lock, if that has changed.
+    pub(crate) beat: Option<Option<bool>>,
+    pub(crate) queues: Queues<'q>,
+}
+
+#[derive(sqlx::FromRow)]
+struct LookRow {
+    alive: bool,
+    next_due_ms: Option<i64>,
+    waiting_rank: Option<i16>,
+    waiting_due_at: Option<DateTime<Utc>>,
+    gone_id: Option<i64>,
+    gone_name: Option<String>,
+    gone_last_seen: Option<DateTime<Utc>>,
+    gone_ended: Option<bool>,
+    gone_lease_over: Option<bool>,
+    database_is_young: bool,
+}
+
+impl LookRow {
+    fn suspect(&self) -> Option<Suspect> {
+        let sign = match (self.gone_ended?, self.gone_lease_over?) {
+            (true, _) => Sign::Ended,
+            (false, true) => Sign::LeaseOver,
+            (false, false) => Sign::LockFree,
+        };
+        Some(Suspect {
+            worker: WorkerId(self.gone_id?),
+            name: self.gone_name.clone()?,
+            last_seen: self.gone_last_seen?,
+            sign,
+            database_is_young: self.database_is_young,
+        })
+    }
 }
 
 impl Store {
@@ -64,48 +134,49 @@ impl Store {
         Ok(WorkerId(id))
     }
 
-    /// Says that the boot is alive, and whether the others may go by its session lock if that has changed; `false` when
-    /// they have given it up.
-    pub(crate) async fn heartbeat(&self, worker: WorkerId, lock_held: Option<bool>) -> Result<bool, StoreError> {
-        let alive = sqlx::query(
-            "update piton.workers set last_seen = now(), lock_held = coalesce($2, lock_held) where id = $1 and stopped_at is null",
+    /// One look at what changes by itself, and with it a heartbeat where one is due.
+    pub(crate) async fn look(&self, look: Look<'_>) -> Result<Seen, StoreError> {
+        let queues = look.queues.columns();
+        let rows: Vec<LookRow> = sqlx::query_as(include_str!("sql/look.sql"))
+            .bind(look.me.0)
+            .bind(i64::try_from(look.lease.as_millis()).unwrap_or(i64::MAX))
+            .bind(LOCK_SPACE)
+            .bind(look.beat.is_some())
+            .bind(look.beat.flatten())
+            .bind(&queues.workflows)
+            .bind(&queues.unknown_versions)
+            .bind(&queues.unknown_stages)
+            .fetch_all(&self.pool)
+            .await?;
+        let [first, ..] = rows.as_slice() else { return Err(StoreError::Damaged("no answer to a look".to_owned())) };
+        let place = |(rank, due_at)| Place { rank, due_at };
+        Ok(Seen {
+            alive: first.alive,
+            next_due: first.next_due_ms.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())),
+            waiting: first.waiting_rank.zip(first.waiting_due_at).map(place),
+            suspects: rows.iter().filter_map(LookRow::suspect).collect(),
+        })
+    }
+
+    /// Ends a boot that is gone, then frees its jobs: in that order, so that it can claim nothing in between. Whoever
+    /// dies halfway leaves a row that the next look finds. Tells how many jobs were freed; `None` when the boot was heard
+    /// of again.
+    pub(crate) async fn recover_worker(&self, suspect: &Suspect) -> Result<Option<u64>, StoreError> {
+        let ended = sqlx::query(
+            "update piton.workers set stopped_at = now(), stop_reason = 'lost'
+             where id = $1 and stopped_at is null and last_seen = $2",
         )
-        .bind(worker.0)
-        .bind(lock_held)
+        .bind(suspect.worker.0)
+        .bind(suspect.last_seen)
         .execute(&self.pool)
         .await?;
-        Ok(alive.rows_affected() == 1)
-    }
-
-    /// Boots other than `me` whose lock is free or whose lease is over. Takes no lock beyond the statement.
-    pub(crate) async fn suspects(&self, me: WorkerId, lease_ms: i64) -> Result<Vec<Suspect>, StoreError> {
-        let rows: Vec<(i64, String, bool, bool)> = sqlx::query_as(
-            "select id, name, last_seen < now() - $2 * interval '1 millisecond',
-                    pg_postmaster_start_time() > now() - interval '10 seconds'
-             from piton.workers
-             where stopped_at is null and id <> $1
-               and (last_seen < now() - $2 * interval '1 millisecond'
-                    or lock_held and pg_try_advisory_xact_lock_shared($3, id::int4))",
-        )
-        .bind(me.0)
-        .bind(lease_ms)
-        .bind(LOCK_SPACE)
-        .fetch_all(&self.pool)
-        .await?;
-        let suspect = |(id, name, lease_over, database_is_young)| {
-            let worker = WorkerId(id);
-            Suspect { worker, name, lease_over, database_is_young }
-        };
-        Ok(rows.into_iter().map(suspect).collect())
-    }
-
-    /// Frees the jobs of a boot that is gone, then ends the boot: in that order, so that whoever dies between the two
-    /// leaves a row that the next recovery finds. Tells how many jobs were freed.
-    pub(crate) async fn recover_worker(&self, suspect: &Suspect, lease_ms: i64) -> Result<u64, StoreError> {
-        let why = if suspect.lease_over {
-            "its worker's heartbeat stopped"
-        } else {
-            "its worker's process or database session ended"
+        if ended.rows_affected() == 0 && suspect.sign != Sign::Ended {
+            return Ok(None);
+        }
+        let why = match suspect.sign {
+            Sign::Ended => "its worker had ended",
+            Sign::LeaseOver => "its worker's heartbeat stopped",
+            Sign::LockFree => "its worker's process or database session ended",
         };
         let mut freed = 0;
         loop {
@@ -120,26 +191,24 @@ impl Store {
                 break;
             }
         }
-        // A row that was locked just now was skipped: then the boot stays a suspect until the next pass.
+        // A row that was locked just now was skipped: then the next look finds the boot again.
         sqlx::query(
-            "update piton.workers w set stopped_at = now(), stop_reason = 'lost'
-             where id = $1 and stopped_at is null
-               and (last_seen < now() - $2 * interval '1 millisecond'
-                    or lock_held and pg_try_advisory_xact_lock_shared($3, id::int4))
+            "update piton.workers w set cleared = true
+             where id = $1 and stopped_at is not null
                and not exists (select from piton.jobs j where j.worker_id = w.id and j.state = 'running')",
         )
         .bind(suspect.worker.0)
-        .bind(lease_ms)
-        .bind(LOCK_SPACE)
         .execute(&self.pool)
         .await?;
-        Ok(freed)
+        Ok(Some(freed))
     }
 
     /// The boot shut down in order and holds nothing any more.
     pub(crate) async fn stop_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
         sqlx::query(
-            "update piton.workers set stopped_at = now(), stop_reason = 'drained' where id = $1 and stopped_at is null",
+            "update piton.workers w set stopped_at = now(), stop_reason = 'drained',
+                    cleared = not exists (select from piton.jobs j where j.worker_id = w.id and j.state = 'running')
+             where id = $1 and stopped_at is null",
         )
         .bind(worker.0)
         .execute(&self.pool)
@@ -158,7 +227,7 @@ pub(crate) async fn take_session_lock(session: &mut PgListener, worker: WorkerId
         .fetch_one(&mut *session)
         .await?;
     if taken {
-        sqlx::query("update piton.workers set lock_held = true where id = $1")
+        sqlx::query("update piton.workers set lock_held = true, last_seen = now() where id = $1")
             .bind(worker.0)
             .execute(&mut *session)
             .await?;

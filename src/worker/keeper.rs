@@ -6,18 +6,16 @@ use std::time::{Duration, Instant};
 
 use sqlx::types::Uuid;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::id::WorkerId;
-use crate::queue::claimer::Wake;
+use crate::queue::lookout::Lookout;
 use crate::queue::slots::Slots;
+use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
 use crate::store::workers::Boot;
 use crate::store::{Store, StoreError};
 
-/// Between two looks. A free session lock is believed at the second.
-const LOOK_EVERY: Duration = Duration::from_millis(800);
 /// Heartbeats in one lease.
 const BEATS_PER_LEASE: u32 = 5;
 
@@ -25,10 +23,13 @@ pub(super) struct Keeper {
     pub(super) store: Store,
     pub(super) slots: Arc<Slots>,
     pub(super) wake: Arc<Wake>,
+    pub(super) lookout: Arc<Lookout>,
     pub(super) boot: Boot,
     pub(super) number: watch::Sender<WorkerId>,
     pub(super) lock_held: Arc<AtomicBool>,
     pub(super) lease: Duration,
+    /// Between two looks.
+    pub(super) poll: Duration,
     pub(super) recovery: Recovery,
 }
 
@@ -40,47 +41,50 @@ struct Beats {
 
 impl Keeper {
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY.min(self.lease / BEATS_PER_LEASE));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beats = Beats { last: None, told: false };
         let mut away = false;
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            match self.tick(&mut beats).await {
-                Ok(()) => away = false,
+            let pause = match self.tick(&mut beats).await {
+                Ok(pause) => {
+                    away = false;
+                    pause
+                }
                 Err(error) => {
                     if !away {
                         tracing::warn!("heartbeat waits: {error}");
                     }
                     away = true;
+                    self.poll
                 }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
-    async fn tick(&mut self, beats: &mut Beats) -> Result<(), StoreError> {
+    /// Returns the wait until the next one.
+    async fn tick(&mut self, beats: &mut Beats) -> Result<Duration, StoreError> {
         let beat_every = self.lease / BEATS_PER_LEASE;
         let lock_held = self.lock_held.load(Ordering::Relaxed);
         // A change of the lock is told at once: the others act on it. What has not changed is left as the session, which
         // takes the lock, has written it.
         let changed = (beats.told != lock_held).then_some(lock_held);
         let beat = changed.is_some() || beats.last.is_none_or(|at| at.elapsed() >= beat_every);
+        let seen = self.lookout.look(beat.then_some(changed)).await?;
         if beat {
-            let me = *self.number.borrow();
-            if !self.store.heartbeat(me, changed).await? {
-                self.register_again().await?;
-            }
             *beats = Beats { last: Some(Instant::now()), told: lock_held };
         }
+        if !seen.alive {
+            self.register_again().await?;
+        }
         self.touch(beat, beat_every).await?;
-        let (me, lease_ms) = (*self.number.borrow(), self.lease.as_millis() as i64);
-        if self.recovery.look(&self.store, me, lease_ms).await? > 0 {
+        let recovered = self.recovery.recover(&self.store, &seen.suspects).await?;
+        if recovered.jobs > 0 {
             self.wake.now();
         }
-        Ok(())
+        Ok(recovered.again_in.unwrap_or(self.poll).min(self.poll).min(beat_every))
     }
 
     /// The others gave this boot up while it was only slow. What it held is theirs; it goes on as a new boot.

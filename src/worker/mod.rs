@@ -20,11 +20,15 @@ use crate::model::payload::PayloadLimits;
 use crate::queue::backend::Queue;
 use crate::queue::backoff::Backoff;
 use crate::queue::catalog::Catalog;
-use crate::queue::claimer::{Claimer, Wake};
+use crate::queue::claimer::Claimer;
 use crate::queue::committer::Committer;
+use crate::queue::cursors::Cursors;
+use crate::queue::lookout::Lookout;
 use crate::queue::run_stage::{RunStage, panicked};
 use crate::queue::slots::Slots;
+use crate::queue::starter::Starter;
 use crate::queue::time_limit::TimeLimitLayer;
+use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
 use crate::store::workers::Boot;
 use crate::store::{Store, StoreError};
@@ -73,11 +77,7 @@ pub(crate) async fn run(
     let id = register(&store, &boot, &shutdown).await?;
     let Some(id) = id else { return Ok(()) };
     tracing::info!(worker = boot.name, boot = %boot.boot_id, slots = settings.slots, "worker started");
-    let mut recovery = Recovery::default();
-    if let Err(error) = recovery.look(&store, id, settings.lease.as_millis() as i64).await {
-        tracing::warn!("the first look for lost jobs waits for the timer: {error}");
-    }
-    Running::start(store, catalog, workflows, settings, boot, id, recovery).until(shutdown).await
+    Running::start(store, catalog, workflows, settings, boot, id).until(shutdown).await
 }
 
 fn new_boot(name: &str) -> Boot {
@@ -130,28 +130,43 @@ impl Running {
         settings: Settings,
         boot: Boot,
         id: WorkerId,
-        recovery: Recovery,
     ) -> Running {
         let (slots, wake) = (Slots::new(settings.slots), Arc::new(Wake::default()));
         let (boot_number, boot_seen) = watch::channel(id);
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
         let (stop_claiming, stop_keeping) = (CancellationToken::new(), CancellationToken::new());
-
-        let ends = Arc::new(Mutex::new(ends));
-        let committer = Committer { store: store.clone(), slots: slots.clone(), wake: wake.clone(), ends };
+        let lookout = Arc::new(Lookout::new(
+            store.clone(),
+            catalog.clone(),
+            workflows.clone(),
+            boot_seen.clone(),
+            settings.lease,
+            wake.clone(),
+            stop_claiming.clone(),
+        ));
+        let worker_name = settings.name.as_str().into();
+        let starter = Starter { slots: slots.clone(), worker_name, tasks: task_sender };
+        let committer = Committer {
+            store: store.clone(),
+            slots: slots.clone(),
+            wake: wake.clone(),
+            lookout: lookout.clone(),
+            starter: starter.clone(),
+            limits: settings.limits,
+            ends: Arc::new(Mutex::new(ends)),
+        };
         let claimer = Claimer {
             store: store.clone(),
             catalog: catalog.clone(),
             slots: slots.clone(),
             wake: wake.clone(),
-            workflows,
+            lookout: lookout.clone(),
+            starter,
             boot: boot_seen.clone(),
-            worker_name: settings.name.clone(),
             limits: settings.limits,
-            poll: settings.poll,
-            tasks: task_sender,
             ends: end_sender.clone(),
+            cursors: Cursors::new(workflows),
             stop: stop_claiming.clone(),
         };
         let (apalis_context, apalis) =
@@ -161,11 +176,13 @@ impl Running {
             store: store.clone(),
             slots: slots.clone(),
             wake,
+            lookout,
             boot,
             number: boot_number.clone(),
             lock_held: session.lock_held(),
             lease: settings.lease,
-            recovery,
+            poll: settings.poll,
+            recovery: Recovery::default(),
         };
         let keepers =
             vec![tokio::spawn(session.run(stop_keeping.clone())), tokio::spawn(keeper.run(stop_keeping.clone()))];

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::id::WorkerId;
 use crate::queue::backoff::Backoff;
-use crate::queue::claimer::Wake;
+use crate::queue::wake::Wake;
 use crate::store::workers::take_session_lock;
 use crate::store::{Store, StoreError};
 

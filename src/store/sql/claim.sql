@@ -1,23 +1,34 @@
--- Claims ready jobs: up to $2 of each workflow in $1, best rank first, then oldest due, leaving out the stages ($3, $4)
--- that this worker has no handler for. No payload is read here: a row locked by SKIP LOCKED may be newer than this
--- statement's snapshot, and a checkpoint committed with it would be invisible. Inputs are read by the next statement.
-with picked as materialized (
+-- Claims ready jobs for boot $1: up to $3 of each workflow in $2 and $4 in all, best rank first, then oldest due, behind
+-- the cursors ($5, $6, $7: where the last claim of that workflow stopped), leaving out the stages ($8, $9) that this
+-- worker has no handler for.
+--
+-- The cursor spares the walk over entries of claimed rows that an old snapshot elsewhere keeps from being cleaned up.
+-- The shared lock on the worker's row, one for all jobs, orders the claim against the end of the boot: a boot that was
+-- given up claims nothing more. No payload is read here: a row locked by SKIP LOCKED may be newer than this statement's
+-- snapshot, and a checkpoint committed with it would be invisible. Inputs are read by the next statement.
+with me as materialized (
+    select id from piton.workers where id = $1 and stopped_at is null for share
+),
+picked as materialized (
     select p.run_id, p.id
-    from unnest($1::int8[]) as q (workflow_id)
+    from me
+    cross join unnest($2::int8[], $5::int2[], $6::timestamptz[], $7::int8[]) as q (workflow_id, rank, due_at, id)
     cross join lateral (
         select j.run_id, j.id
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'ready'
+          and (j.rank, j.due_at, j.id) > (q.rank, q.due_at, q.id)
           and not exists (
-              select from unnest($3::int8[], $4::int2[]) as u (version_id, stage)
+              select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)
               where u.version_id = j.version_id and u.stage = j.stage)
         order by j.rank, j.due_at, j.id
-        limit $2
+        limit $3
         for no key update skip locked
     ) as p
+    limit $4
 )
 update piton.jobs j
-set state = 'running', worker_id = $5, attempt = j.attempt + 1, since = now()
+set state = 'running', worker_id = $1, attempt = j.attempt + 1, since = now()
 from picked p
-where j.run_id = p.run_id and j.id = p.id
-returning j.run_id, j.id, j.version_id, j.stage, j.item, j.attempt, j.since
+where (j.run_id, j.id) >= (p.run_id, p.id) and (j.run_id, j.id) <= (p.run_id, p.id)
+returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.attempt, j.since, j.rank, j.due_at

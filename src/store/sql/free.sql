@@ -1,4 +1,4 @@
--- Makes jobs of a worker boot that is gone claimable again, at most $2 in one pass, and records each lost attempt.
+-- Makes jobs of a worker boot that has ended claimable again, at most $2 in one pass, and records each lost attempt.
 -- A row that is being committed at this moment is skipped; the next pass finds it, or it has ended.
 with held as materialized (
     select run_id, id, since from piton.jobs
@@ -11,7 +11,7 @@ freed as (
     update piton.jobs j
     set state = 'ready', worker_id = null, since = now(), progress_done = null, progress_of = null, progress_note = null
     from held h
-    where j.run_id = h.run_id and j.id = h.id
+    where (j.run_id, j.id) >= (h.run_id, h.id) and (j.run_id, j.id) <= (h.run_id, h.id)
     returning j.run_id, j.stage, j.item, j.attempt, h.since as started_at
 ),
 lost as (

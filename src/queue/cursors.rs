@@ -1,0 +1,119 @@
+//! Where the next claim of each queue begins: behind the last job claimed, or at the head.
+//!
+//! While an old snapshot elsewhere stops the clean-up, the head of the index is full of entries of jobs that were
+//! claimed long ago, and a claim that begins there walks over all of them.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::model::claim::{Claim, Place};
+use crate::model::id::WorkflowId;
+use crate::store::jobs::Cursor;
+
+/// A claim begins at the head again after that long: a job may have come in before the cursors.
+const HEAD_EVERY: Duration = Duration::from_millis(250);
+/// Claims from the head take at most one part in so many of the time, where an old snapshot makes them slow.
+const HEAD_SHARE: u32 = 20;
+
+/// The cursors of one worker's queues.
+#[derive(Debug)]
+pub(crate) struct Cursors {
+    workflows: Vec<WorkflowId>,
+    behind: HashMap<WorkflowId, Cursor>,
+    at_head: Option<Instant>,
+    cost: Duration,
+    /// What the last claim has shown, if it asked every queue from its head.
+    waiting: Option<Option<Place>>,
+}
+
+impl Cursors {
+    pub(crate) fn new(workflows: Vec<WorkflowId>) -> Cursors {
+        Cursors { workflows, behind: HashMap::new(), at_head: None, cost: Duration::ZERO, waiting: None }
+    }
+
+    /// The queues, another one first each time, and where a claim begins in each.
+    pub(super) fn next(&mut self) -> (&[WorkflowId], Vec<Cursor>) {
+        if self.at_head.is_none_or(|at| at.elapsed() > HEAD_EVERY.max(self.cost * HEAD_SHARE)) {
+            self.behind.clear();
+        }
+        if !self.workflows.is_empty() {
+            self.workflows.rotate_left(1);
+        }
+        let cursors = self.workflows.iter().map(|w| self.behind.get(w).copied().unwrap_or(Cursor::START)).collect();
+        (&self.workflows, cursors)
+    }
+
+    /// Notes what a claim of up to `each` per queue and `free` in all gave; `true` when another may give more.
+    pub(super) fn moved(&mut self, each: usize, free: usize, claims: &[Claim], took: Duration) -> bool {
+        let from_head = self.behind.is_empty();
+        if from_head {
+            (self.at_head, self.cost) = (Some(Instant::now()), took);
+        }
+        let all_asked = self.workflows.len() <= free;
+        self.waiting = (from_head && all_asked).then_some(None);
+        let mut more = !all_asked && claims.len() >= free;
+        for workflow in &self.workflows {
+            let of_it = claims.iter().filter(|claim| claim.workflow == *workflow);
+            let last = of_it.clone().map(|claim| Cursor { place: claim.place, job: claim.key.job }).max();
+            match last {
+                Some(last) if of_it.count() >= each => {
+                    more = true;
+                    if let Some(best) = &mut self.waiting {
+                        *best = Some(best.map_or(last.place, |b| b.min(last.place)));
+                    }
+                    self.behind.insert(*workflow, last);
+                }
+                // Nothing more behind the cursor, but perhaps before it.
+                Some(_) | None => more |= self.behind.remove(workflow).is_some(),
+            }
+        }
+        more
+    }
+
+    /// The best place of a job that may still wait; `None` when the last claim has not shown it.
+    pub(super) fn waiting(&self) -> Option<Option<Place>> {
+        self.waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::model::id::{AttemptKey, RunKey, VersionId, WorkerId};
+
+    fn claim(workflow: i64, job: i64) -> Claim {
+        let key = AttemptKey { run: RunKey(job), job, stage: 0, item: -1, attempt: 1 };
+        let place = Place { rank: 0, due_at: DateTime::UNIX_EPOCH + chrono::Duration::seconds(job) };
+        let started_at = DateTime::UNIX_EPOCH;
+        let (workflow, version, worker) = (WorkflowId(workflow), VersionId(1), WorkerId(1));
+        Claim { key, workflow, version, worker, started_at, place, in_a_row: 0 }
+    }
+
+    #[test]
+    fn a_full_claim_moves_the_cursor_and_a_short_one_goes_back_to_the_head() {
+        let mut cursors = Cursors::new(vec![WorkflowId(1)]);
+        assert_eq!(cursors.next().1, [Cursor::START]);
+        let full = [claim(1, 1), claim(1, 2)];
+        assert!(cursors.moved(2, 2, &full, Duration::ZERO));
+        assert_eq!(cursors.waiting(), Some(Some(full[1].place)));
+        let from = cursors.next().1;
+        assert_eq!((from[0].job, from[0].place), (2, full[1].place));
+        assert!(cursors.moved(2, 2, &[claim(1, 3)], Duration::ZERO), "there may be more before the cursor");
+        assert_eq!(cursors.waiting(), None, "a claim behind a cursor shows nothing of the head");
+        assert_eq!(cursors.next().1, [Cursor::START]);
+        assert!(!cursors.moved(2, 2, &[], Duration::ZERO));
+        assert_eq!(cursors.waiting(), Some(None), "nobody waits");
+    }
+
+    #[test]
+    fn with_fewer_slots_than_queues_every_queue_has_its_turn_and_an_idle_worker_rests() {
+        let mut cursors = Cursors::new(vec![WorkflowId(1), WorkflowId(2)]);
+        let first = cursors.next().0[0];
+        assert!(!cursors.moved(1, 1, &[], Duration::ZERO), "nothing to claim");
+        assert_ne!(cursors.next().0[0], first);
+        assert!(cursors.moved(1, 1, &[claim(first.0, 1)], Duration::ZERO), "the other one was perhaps not asked");
+        assert_eq!(cursors.waiting(), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! What a worker knows of the queue without claiming: who waits at best, what is due, who seems gone.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::catalog::Catalog;
+use super::wake::Wake;
+use crate::model::claim::{Claim, Place};
+use crate::model::id::{WorkerId, WorkflowId};
+use crate::model::turn::{self, Turn};
+use crate::store::queues::Queues;
+use crate::store::workers::{Look, Seen};
+use crate::store::{Store, StoreError};
+
+/// Who waits is known no longer ago than this when a slot is passed on.
+const FRESH: Duration = Duration::from_millis(250);
+/// Looking takes at most one part in so many of a worker's time, also where an old snapshot makes looks slow.
+const SHARE: u32 = 20;
+
+/// Looks for one worker.
+pub(crate) struct Lookout {
+    pub(crate) store: Store,
+    pub(crate) catalog: Arc<Catalog>,
+    /// Queues this worker serves: workflows it has a file or a handler for.
+    pub(crate) workflows: Vec<WorkflowId>,
+    pub(crate) boot: watch::Receiver<WorkerId>,
+    pub(crate) lease: Duration,
+    pub(crate) wake: Arc<Wake>,
+    /// The worker shuts down: every branch goes back to the queue.
+    pub(crate) stop: CancellationToken,
+    waiting: Mutex<Waiting>,
+}
+
+/// The best place among the ready jobs, as it was last seen.
+#[derive(Debug)]
+struct Waiting {
+    best: Option<Place>,
+    seen: Option<Instant>,
+    cost: Duration,
+}
+
+impl Lookout {
+    pub(crate) fn new(
+        store: Store,
+        catalog: Arc<Catalog>,
+        workflows: Vec<WorkflowId>,
+        boot: watch::Receiver<WorkerId>,
+        lease: Duration,
+        wake: Arc<Wake>,
+        stop: CancellationToken,
+    ) -> Lookout {
+        let waiting = Mutex::new(Waiting { best: None, seen: None, cost: Duration::ZERO });
+        Lookout { store, catalog, workflows, boot, lease, wake, stop, waiting }
+    }
+
+    /// One look, and with it a heartbeat where one is due. The claimer is woken for what is ready or will be.
+    pub(crate) async fn look(&self, beat: Option<Option<bool>>) -> Result<Seen, StoreError> {
+        let unknown = self.catalog.unknown();
+        let queues = Queues { workflows: &self.workflows, unknown: &unknown };
+        let me = *self.boot.borrow();
+        let begun = Instant::now();
+        let seen = self.store.look(Look { me, lease: self.lease, beat, queues }).await?;
+        *self.waiting() = Waiting { best: seen.waiting, seen: Some(begun), cost: begun.elapsed() };
+        if seen.waiting.is_some() {
+            self.wake.now();
+        }
+        if let Some(wait) = seen.next_due {
+            self.wake.within(wait);
+        }
+        Ok(seen)
+    }
+
+    /// A claim of every queue from its head has shown who waits behind what it took.
+    pub(crate) fn note(&self, best: Option<Place>) {
+        let mut waiting = self.waiting();
+        waiting.best = best;
+        waiting.seen = Some(Instant::now());
+    }
+
+    /// Looks again if what is known is too old to pass slots on by it.
+    pub(crate) async fn refresh(&self) {
+        let stale = {
+            let mut waiting = self.waiting();
+            let stale = waiting.seen.is_none_or(|at| at.elapsed() > FRESH.max(waiting.cost * SHARE));
+            if stale {
+                // One look is enough for both committers.
+                waiting.seen = Some(Instant::now());
+            }
+            stale
+        };
+        if stale && let Err(error) = self.look(None).await {
+            tracing::debug!("passing slots on by what was last known: {error}");
+        }
+    }
+
+    /// What becomes of a branch whose next stage could start here.
+    pub(crate) fn turn(&self, claim: &Claim, next_stage: i16) -> Turn {
+        if self.stop.is_cancelled() || self.catalog.is_unknown(claim.version, next_stage) {
+            return Turn::Yields;
+        }
+        turn::after_a_stage(claim.place, claim.in_a_row + 1, self.waiting().best)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,48 @@
+//! Hands claims with known inputs to the apalis worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis_core::task::Task;
+use apalis_core::task::builder::TaskBuilder;
+use apalis_core::task::task_id::TaskId;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::inputs::Prepared;
+use super::run_stage::StageTask;
+use super::slots::{Hold, Slots};
+use crate::model::claim::Claim;
+use crate::stage::context::{About, StageContext};
+
+/// Makes a task of a claim: names for people, the time limit, and the way to be cancelled.
+#[derive(Debug, Clone)]
+pub(crate) struct Starter {
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) worker_name: Arc<str>,
+    pub(crate) tasks: UnboundedSender<Task<StageTask>>,
+}
+
+impl Starter {
+    /// Starts an attempt in the slot it holds. The claim comes back when the apalis worker is gone.
+    pub(crate) fn start(&self, prepared: Prepared, hold: Hold) -> Result<(), Claim> {
+        let Prepared { claim, version, run, work } = prepared;
+        let key = claim.key;
+        let about = Arc::new(About {
+            run: run.id,
+            workflow: version.name.clone(),
+            stage: version.stage_name(key.stage),
+            item: key.item(),
+            attempt: key.attempt.unsigned_abs(),
+            worker: self.worker_name.clone(),
+        });
+        let time_limit = version.stage(key.stage).map_or(Duration::ZERO, |s| s.timeout);
+        self.slots.name(&key, about.clone());
+        let context = StageContext { about, cancellation: hold.cancellation, progress: hold.progress };
+        let task = TaskBuilder::new(StageTask { claim, version, run, work, context, time_limit })
+            .task_id(TaskId::from_int(hold.number))
+            // apalis counts the attempt itself when it starts.
+            .attempt(usize::try_from(key.attempt - 1).unwrap_or_default())
+            .build();
+        self.tasks.send(task).map_err(|_| claim)
+    }
+}

@@ -1,0 +1,43 @@
+-- What boot $1 has to know about once a second: whether it still counts as alive, when the next scheduled job is due,
+-- the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the stages it has none
+-- for), and, in a row each, the other boots that seem gone: their session lock is free, their heartbeat is older than
+-- the lease ($2), or they have ended and jobs of theirs are still to be freed.
+-- With $4 it also says that it is alive itself; $5 tells the others to go by its session lock or not, where that changed.
+with beat as (
+    update piton.workers set last_seen = now(), lock_held = coalesce($5, lock_held)
+    where $4 and id = $1 and stopped_at is null
+),
+waiting as (
+    select p.rank, p.due_at
+    from unnest($6::int8[]) as q (workflow_id)
+    cross join lateral (
+        select j.rank, j.due_at
+        from piton.jobs j
+        where j.workflow_id = q.workflow_id and j.state = 'ready'
+          and not exists (
+              select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
+              where u.version_id = j.version_id and u.stage = j.stage)
+        order by j.rank, j.due_at, j.id
+        limit 1
+    ) as p
+    order by p.rank, p.due_at
+    limit 1
+),
+gone as (
+    select id, name, last_seen, stopped_at is not null as ended,
+           last_seen < now() - $2 * interval '1 millisecond' as lease_over
+    from piton.workers
+    where not cleared and id <> $1
+      and (stopped_at is not null or last_seen < now() - $2 * interval '1 millisecond'
+           or lock_held and pg_try_advisory_xact_lock_shared($3, id::int4))
+)
+select exists (select from piton.workers where id = $1 and stopped_at is null) as alive,
+       (select ceil(extract(epoch from min(due_at) - now()) * 1000)::int8
+        from piton.jobs where state = 'scheduled') as next_due_ms,
+       waiting.rank as waiting_rank, waiting.due_at as waiting_due_at,
+       gone.id as gone_id, gone.name as gone_name, gone.last_seen as gone_last_seen, gone.ended as gone_ended,
+       gone.lease_over as gone_lease_over,
+       pg_postmaster_start_time() > now() - interval '10 seconds' as database_is_young
+from (values (1)) as one
+left join waiting on true
+left join gone on true
