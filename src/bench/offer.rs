@@ -12,8 +12,8 @@ use super::measure::{Ground, Start};
 use super::workers::Workers;
 use super::{BenchError, Teller};
 use crate::model::id::{RunId, RunKey};
-use crate::store::bench::Observer;
 use crate::store::StoreError;
+use crate::store::bench::Observer;
 
 /// Between two looks for runs that are done: the grain of what is measured.
 const LOOK_EVERY: Duration = Duration::from_millis(2);

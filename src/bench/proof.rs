@@ -52,11 +52,7 @@ impl Proof {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        Ok(Proof {
-            runs_done: count(row.done),
-            runs_waiting: count(row.waiting),
-            checkpoints: count(row.checkpoints),
-        })
+        Ok(Proof { runs_done: count(row.done), runs_waiting: count(row.waiting), checkpoints: count(row.checkpoints) })
     }
 }
 

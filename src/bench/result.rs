@@ -87,22 +87,19 @@ impl Measured {
 
     /// What was measured, in words.
     pub(crate) fn title(&self) -> String {
-        let (runs, stages) = (grouped(self.runs as f64, 0), self.stages);
+        let runs = counted(self.runs, "run");
         let mut title = match self.shape {
-            Shape::Sequential => format!("sequential: {runs} runs of {stages} stages"),
-            Shape::FanOut => format!("fan-out: {runs} runs of {} items", grouped(self.items.into(), 0)),
+            Shape::Sequential => format!("sequential: {runs} of {}", counted(self.stages.into(), "stage")),
+            Shape::FanOut => format!("fan-out: {runs} of {}", counted(self.items.into(), "item")),
         };
         if let Some(rate) = self.offered_per_s {
-            title.push_str(&format!(", offered at {} per second", grouped(rate, 1)));
+            title.push_str(&format!(", offered at {} per second", grouped(rate, 2)));
         }
-        title.push_str(&format!(
-            ", {} bytes each, {} workers with {} slots",
-            grouped(self.payload_bytes as f64, 0),
-            self.workers,
-            self.slots
-        ));
+        let bytes = counted(self.payload_bytes as u64, "byte");
+        let (workers, slots) = (counted(self.workers.into(), "worker"), counted(self.slots.into(), "slot"));
+        title.push_str(&format!(", {bytes} each, {workers} with {slots}"));
         if self.backlog > 0 {
-            title.push_str(&format!(", {} more runs waiting", grouped(self.backlog as f64, 0)));
+            title.push_str(&format!(", {} waiting behind", counted(self.backlog, "run")));
         }
         if self.hold_snapshot {
             title.push_str(", an old snapshot held");
@@ -171,6 +168,12 @@ pub(crate) fn grouped(value: f64, places: usize) -> String {
         said.push_str(fraction);
     }
     said
+}
+
+/// A number of things, in words.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number as f64, 0))
 }
 
 #[cfg(test)]

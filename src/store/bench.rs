@@ -112,9 +112,9 @@ pub(crate) struct ProofRow {
 impl Observer {
     /// Opens no connection yet.
     pub(crate) fn open(options: PgConnectOptions) -> Observer {
-        let pool = PgPoolOptions::new().max_connections(3).connect_lazy_with(
-            options.disable_statement_logging().application_name("piton bench"),
-        );
+        let pool = PgPoolOptions::new()
+            .max_connections(3)
+            .connect_lazy_with(options.disable_statement_logging().application_name("piton bench"));
         Observer { pool }
     }
 
@@ -155,21 +155,19 @@ impl Observer {
     /// A transaction with a snapshot: as long as it lives, no vacuum takes away what became dead after it began.
     pub(crate) async fn hold_snapshot(&self) -> Result<PgTransaction<'static>, StoreError> {
         let mut transaction = self.pool.begin_with("begin isolation level repeatable read").await?;
-        let held: bool = sqlx::query_scalar(
-            "select backend_xmin is not null from pg_stat_activity where pid = pg_backend_pid()",
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
+        let held: bool =
+            sqlx::query_scalar("select backend_xmin is not null from pg_stat_activity where pid = pg_backend_pid()")
+                .fetch_one(&mut *transaction)
+                .await?;
         if held { Ok(transaction) } else { Err(StoreError::Damaged("a snapshot that holds nothing back".to_owned())) }
     }
 
     /// Checkpoints written so far, by the server's statistics: about a second late, and free of any scan.
     pub(crate) async fn checkpoints_by_statistics(&self) -> Result<u64, StoreError> {
-        let inserted: i64 = sqlx::query_scalar(
-            "select n_tup_ins from pg_stat_user_tables where relid = 'piton.checkpoints'::regclass",
-        )
-        .fetch_one(&self.pool)
-        .await?;
+        let inserted: i64 =
+            sqlx::query_scalar("select n_tup_ins from pg_stat_user_tables where relid = 'piton.checkpoints'::regclass")
+                .fetch_one(&self.pool)
+                .await?;
         Ok(inserted.unsigned_abs())
     }
 
@@ -197,11 +195,10 @@ impl Observer {
     /// Which of these runs are over.
     pub(crate) async fn ended(&self, runs: &[RunKey]) -> Result<Vec<RunKey>, StoreError> {
         let keys: Vec<i64> = runs.iter().map(|run| run.0).collect();
-        let ended: Vec<i64> =
-            sqlx::query_scalar("select id from piton.runs where id = any($1) and state <> 'running'")
-                .bind(&keys)
-                .fetch_all(&self.pool)
-                .await?;
+        let ended: Vec<i64> = sqlx::query_scalar("select id from piton.runs where id = any($1) and state <> 'running'")
+            .bind(&keys)
+            .fetch_all(&self.pool)
+            .await?;
         Ok(ended.into_iter().map(RunKey).collect())
     }
 

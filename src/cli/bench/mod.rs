@@ -15,7 +15,7 @@ use super::exit::Exit;
 use crate::bench::case::Case;
 use crate::bench::machine::Machine;
 use crate::bench::proof::{Expected, Proof};
-use crate::bench::result::{Measured, Report, grouped};
+use crate::bench::result::{Measured, Report, counted};
 use crate::bench::{Teller, compare, measure};
 use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
@@ -80,7 +80,12 @@ async fn measure_all(
     Ok(Exit::Done)
 }
 
-async fn in_yard(global: &Global, case: &Case, yard: &Yard, teller: &dyn Teller) -> anyhow::Result<(Measured, Machine)> {
+async fn in_yard(
+    global: &Global,
+    case: &Case,
+    yard: &Yard,
+    teller: &dyn Teller,
+) -> anyhow::Result<(Measured, Machine)> {
     yard.ground.store.migrate().await?;
     let machine = Machine::of(yard.ground.observer.server().await?);
     let workers = (1..=case.workers).map(|number| worker::command(global, case, yard.url(), number));
@@ -133,15 +138,14 @@ fn say(measured: &Measured, earlier: Option<&Report>) {
 }
 
 fn proved(proof: &Proof) -> String {
-    let count = |n: u64| grouped(n as f64, 0);
     let waiting = match proof.runs_waiting {
         0 => String::new(),
-        n => format!(" and {} wait with one job each", count(n)),
+        n => format!(", {} waiting with one job each", counted(n, "run")),
     };
     format!(
-        "proved: {} runs are done{waiting}; {} checkpoints, each stage and item once, none more; no job and no join \
-         left; attempts without holes",
-        count(proof.runs_done),
-        count(proof.checkpoints)
+        "proved: {} done{waiting}; {}, each stage and item once and none more; no job or join left over; attempts \
+         without holes",
+        counted(proof.runs_done, "run"),
+        counted(proof.checkpoints, "checkpoint")
     )
 }
