@@ -28,6 +28,7 @@
 //! Handlers run at least once; a result commits at most once.
 
 mod app;
+mod bench;
 mod cli;
 mod config;
 pub mod embedded;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::telemetry::LogFormat;
@@ -59,6 +60,11 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Bring the schema up to date.
     Migrate,
+    /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
+    Bench(BenchArgs),
+    /// A worker of a bench; `bench` starts it.
+    #[command(hide = true)]
+    BenchWorker(BenchWorkerArgs),
     /// Look at workflow files.
     #[command(subcommand)]
     Workflows(WorkflowsArgs),

@@ -14,7 +14,7 @@ use crate::embedded::{Cluster, Settings, SupervisorCommand};
 use crate::store::Store;
 
 /// Connections of a process: claimer, two committers, keeper, session, and one for what people ask.
-const CONNECTIONS: u32 = 8;
+pub(super) const CONNECTIONS: u32 = 8;
 
 /// An open database; the private one stays up as long as this lives.
 pub(crate) struct Database {
@@ -34,7 +34,8 @@ impl Database {
         Ok(database)
     }
 
-    async fn connect(global: &Global) -> anyhow::Result<Database> {
+    /// Opens it as it is.
+    pub(crate) async fn connect(global: &Global) -> anyhow::Result<Database> {
         if let Some(url) = &global.database_url {
             let options = PgConnectOptions::from_str(url).context(
                 "DATABASE_URL is no Postgres address; it looks like postgres://user:password@host:5432/name",
@@ -71,7 +72,12 @@ impl Database {
 
     /// How a person looks into it.
     pub(crate) fn url(&self) -> Option<String> {
-        self.cluster.as_ref().map(|cluster| cluster.url("piton"))
+        self.private_url("piton")
+    }
+
+    /// Where another database of the private Postgres is; `None` for one that was given.
+    pub(crate) fn private_url(&self, name: &str) -> Option<String> {
+        self.cluster.as_ref().map(|cluster| cluster.url(name))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: reads arguments, says results to people, and leaves the doing to the layers below.
 
 mod args;
+mod bench;
 mod database;
 mod exit;
 mod files;
@@ -65,6 +66,8 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
         Command::Migrate => database::migrate(global).await,
+        Command::Bench(bench) => bench::bench(global, bench).await,
+        Command::BenchWorker(worker) => bench::worker(global, worker).await,
         Command::Workflows(action) => workflows::workflows(&app, &global, action),
     }
 }

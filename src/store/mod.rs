@@ -1,6 +1,7 @@
 //! All SQL: one file per noun, one statement per change of state. The only home of sqlx queries.
 
 pub(crate) mod attempts;
+pub(crate) mod bench;
 pub(crate) mod checkpoints;
 pub(crate) mod commit;
 pub(crate) mod jobs;

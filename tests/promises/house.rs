@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["lib", "main"],
     &["app", "cli"],
-    &["worker", "config", "embedded", "telemetry"],
+    &["bench", "worker", "config", "embedded", "telemetry"],
     &["queue", "recovery"],
     &["stage"],
     &["store"],

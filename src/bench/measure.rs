@@ -1,0 +1,177 @@
+//! One measure, from an empty database to its figures.
+
+use std::process::Command;
+use std::time::Instant;
+
+use super::case::{self, Case, Shape};
+use super::drain::{self, Goal};
+use super::offer::{self, Latencies};
+use super::proof::{Expected, Proof};
+use super::result::{Measured, rounded};
+use super::spread::Spread;
+use super::workers::Workers;
+use super::{BenchError, Teller, machine};
+use crate::model::id::{VersionId, WorkflowId};
+use crate::model::payload::{Payload, PayloadLimits};
+use crate::store::Store;
+use crate::store::bench::{Observer, WindowRow};
+use crate::workflow::definition::Workflow;
+use crate::workflow::limits::Limits;
+use crate::workflow::plan::Plan;
+
+/// Runs that one statement starts.
+const START_AT_ONCE: u64 = 10_000;
+/// Waits that are looked at; more would not change their percentiles.
+const SAMPLE: u64 = 20_000;
+
+/// A migrated database that holds nothing else.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    pub(crate) store: Store,
+    pub(crate) observer: Observer,
+}
+
+/// What the runs are started with.
+pub(super) struct Start {
+    pub(super) ids: (WorkflowId, VersionId),
+    pub(super) plan: Plan,
+    pub(super) input: Payload,
+}
+
+/// Measures, and proves. `workers` are the commands that start the worker processes.
+///
+/// What was started is left in the database. Dropped before its end, it kills its workers.
+pub(crate) async fn measure(
+    case: &Case,
+    ground: &Ground,
+    workers: Vec<Command>,
+    teller: &dyn Teller,
+) -> Result<Measured, BenchError> {
+    let start = register(case, &ground.store).await?;
+    let ahead = if case.offered.is_some() { 0 } else { case.runs + case.backlog };
+    let mut starts_per_s = start_ahead(ahead, &start, &ground.store, teller).await?;
+    ground.observer.settle().await?;
+    let snapshot = if case.hold_snapshot { Some(ground.observer.hold_snapshot().await?) } else { None };
+
+    let before = Meter::read(&ground.observer).await?;
+    let mut workers = Workers::spawn(workers)?;
+    let latencies = match case.offered {
+        Some(offered) => {
+            let latencies = offer::offer(offered, case, &start, ground, &mut workers, teller).await?;
+            starts_per_s = latencies.starts_per_s;
+            Some(latencies)
+        }
+        None => {
+            teller.begin("stages", case.checkpoints());
+            let goal = Goal { checkpoints: case.checkpoints(), more_behind: case.backlog > 0 };
+            drain::until(goal, &ground.observer, &mut workers, teller).await?;
+            teller.end();
+            None
+        }
+    };
+    let peak_memory = workers.peak_memory();
+    workers.stop().await?;
+    drop(snapshot);
+    let spent = Meter::read(&ground.observer).await?.since(&before);
+
+    let all_done = case.backlog == 0;
+    let proof = prove(&ground.observer, Expected { runs: Some(case.runs + case.backlog), all_done }).await?;
+    let window = ground.observer.window().await?;
+    let mut measured = figures(case, proof, &window, &spent);
+    measured.starts_per_s = rounded(starts_per_s, 1);
+    measured.wait_ms = waits(case, &ground.observer).await?;
+    measured.worker_peak_memory_bytes = peak_memory;
+    if let Some(Latencies { first_handler_ms, result_durable_ms, .. }) = latencies {
+        measured.first_handler_ms = Spread::of(first_handler_ms);
+        measured.result_durable_ms = Spread::of(result_durable_ms);
+    }
+    Ok(measured)
+}
+
+/// Proves what is in the database; needs nothing but the database.
+pub(crate) async fn prove(observer: &Observer, expected: Expected) -> Result<Proof, BenchError> {
+    let row = observer.proof().await?;
+    Proof::of(&row, expected).map_err(|wrong| BenchError::Unproved(wrong.join("\n  ")))
+}
+
+async fn register(case: &Case, store: &Store) -> Result<Start, BenchError> {
+    let text = case::workflow(case.shape, case.stages);
+    let workflow = Workflow::parse("bench.toml", text.as_bytes(), &Limits::default())
+        .map_err(|mistakes| BenchError::Workflow(mistakes.render(false)))?;
+    let ids = store.register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json()).await?;
+    let input = Payload::parse(&case.input(), PayloadLimits::default().payload_bytes)
+        .map_err(|error| BenchError::Workflow(error.to_string()))?;
+    Ok(Start { ids, plan: Plan::of(&workflow), input })
+}
+
+/// Starts per second.
+async fn start_ahead(runs: u64, start: &Start, store: &Store, teller: &dyn Teller) -> Result<f64, BenchError> {
+    if runs == 0 {
+        return Ok(0.0);
+    }
+    teller.begin("starts", runs);
+    let (begin, mut started) = (Instant::now(), 0);
+    while started < runs {
+        let count = START_AT_ONCE.min(runs - started);
+        started += store.start_runs(count as usize, start.ids, &start.plan, &start.input).await?;
+        teller.at(started);
+    }
+    teller.end();
+    Ok(runs as f64 / begin.elapsed().as_secs_f64())
+}
+
+async fn waits(case: &Case, observer: &Observer) -> Result<Option<Spread>, BenchError> {
+    let (fan_out, each) = match case.shape {
+        Shape::Sequential => (false, u64::from(case.stages) - 1),
+        Shape::FanOut => (true, u64::from(case.items)),
+    };
+    let step = (case.runs * each).div_ceil(SAMPLE).clamp(1, case.runs);
+    Ok(Spread::of(observer.waits_ms(fan_out, step.cast_signed()).await?))
+}
+
+fn figures(case: &Case, proof: Proof, window: &WindowRow, spent: &Meter) -> Measured {
+    let checkpoints = window.checkpoints.max(1) as f64;
+    let elapsed = window.elapsed_s.max(1e-6);
+    let tenth = |count: i64| rounded(count as f64 / (elapsed / 10.0), 1);
+    let per_stage = |seconds: f64| rounded(seconds * 1e6 / checkpoints, 2);
+    let runs_done = proof.runs_done as f64;
+    Measured {
+        elapsed_s: rounded(elapsed, 3),
+        stages_per_s: rounded(window.checkpoints as f64 / elapsed, 1),
+        first_tenth_stages_per_s: tenth(window.first_tenth),
+        last_tenth_stages_per_s: tenth(window.last_tenth),
+        runs_per_s: rounded(runs_done / elapsed, 1),
+        worker_cpu_us_per_stage: spent.workers_s.map(per_stage),
+        postgres_cpu_us_per_stage: spent.postgres_s.map(per_stage),
+        wal_bytes_per_stage: rounded(spent.wal_bytes as f64 / checkpoints, 1),
+        ..Measured::of(case, proof)
+    }
+}
+
+/// What has been used up so far.
+#[derive(Debug, Clone, Copy)]
+struct Meter {
+    workers_s: Option<f64>,
+    postgres_s: Option<f64>,
+    wal_bytes: i64,
+}
+
+impl Meter {
+    async fn read(observer: &Observer) -> Result<Meter, BenchError> {
+        let (session, database) = observer.session().await?;
+        Ok(Meter {
+            workers_s: machine::children_cpu(),
+            postgres_s: machine::postmaster(session, &database).and_then(machine::server_cpu),
+            wal_bytes: observer.wal_bytes().await?,
+        })
+    }
+
+    fn since(&self, before: &Meter) -> Meter {
+        let difference = |now: Option<f64>, then: Option<f64>| Some(now? - then?);
+        Meter {
+            workers_s: difference(self.workers_s, before.workers_s),
+            postgres_s: difference(self.postgres_s, before.postgres_s),
+            wal_bytes: self.wal_bytes - before.wal_bytes,
+        }
+    }
+}

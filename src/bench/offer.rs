@@ -1,0 +1,144 @@
+//! Runs that come one by one, as in a day's work: how long until the first handler, and until the result is durable.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::case::{Case, Offered};
+use super::measure::{Ground, Start};
+use super::workers::Workers;
+use super::{BenchError, Teller};
+use crate::model::id::{RunId, RunKey};
+use crate::store::StoreError;
+use crate::store::bench::Observer;
+
+/// Between two looks for runs that are done: the grain of what is measured.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Nothing ends for so long although runs are there: an error.
+const STALLED: Duration = Duration::from_secs(60);
+/// Between two looks whether the workers are there.
+const READY_EVERY: Duration = Duration::from_millis(20);
+
+/// What a stranger who starts runs and looks for their results has seen.
+pub(super) struct Latencies {
+    pub(super) starts_per_s: f64,
+    pub(super) first_handler_ms: Vec<f64>,
+    pub(super) result_durable_ms: Vec<f64>,
+}
+
+/// A run, and when its start was answered: microseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+struct Started {
+    run: RunKey,
+    answered: i64,
+}
+
+/// Starts runs at the rate, each when its time has come, however long the others take; watches them to their end.
+pub(super) async fn offer(
+    offered: Offered,
+    case: &Case,
+    start: &Start,
+    ground: &Ground,
+    workers: &mut Workers,
+    teller: &dyn Teller,
+) -> Result<Latencies, BenchError> {
+    all_there(case, &ground.observer, workers).await?;
+    teller.begin("runs", case.runs);
+    let (tell, started) = unbounded_channel();
+    let begin = Instant::now();
+    let starting = async {
+        let mut starts = JoinSet::new();
+        for number in 0..case.runs {
+            tokio::time::sleep_until(begin + Duration::from_secs_f64(number as f64 / offered.per_s)).await;
+            let (store, tell) = (ground.store.clone(), tell.clone());
+            let (ids, plan, input) = (start.ids, start.plan.clone(), start.input.clone());
+            starts.spawn(async move {
+                let run = store.start_run(RunId::new(), ids, &plan, &input, 0).await?;
+                // Nobody listens only when the watch has failed, which ends the bench.
+                tell.send(Started { run, answered: now_us() }).ok();
+                Ok::<(), StoreError>(())
+            });
+        }
+        drop(tell);
+        while let Some(answer) = starts.join_next().await {
+            // A start that panicked sends nothing; the proof misses it.
+            answer.unwrap_or(Ok(()))?;
+        }
+        Ok::<f64, BenchError>(case.runs as f64 / begin.elapsed().as_secs_f64())
+    };
+    let watching = watch(started, ground.observer.clone(), workers, teller);
+    let (starts_per_s, watched) = tokio::try_join!(starting, watching)?;
+    teller.end();
+    let first_handler_ms = first_handlers(&ground.observer, &watched.answered).await?;
+    Ok(Latencies { starts_per_s, first_handler_ms, result_durable_ms: watched.durable_ms })
+}
+
+/// Waits until every worker has registered: starting them is not what is measured.
+async fn all_there(case: &Case, observer: &Observer, workers: &mut Workers) -> Result<(), BenchError> {
+    while observer.workers().await? < u64::from(case.workers) {
+        workers.check()?;
+        tokio::time::sleep(READY_EVERY).await;
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Watched {
+    answered: HashMap<RunKey, i64>,
+    durable_ms: Vec<f64>,
+}
+
+/// Looks for runs that are over until every one is that was started.
+async fn watch(
+    mut started: UnboundedReceiver<Started>,
+    observer: Observer,
+    workers: &mut Workers,
+    teller: &dyn Teller,
+) -> Result<Watched, BenchError> {
+    let (mut watched, mut pending) = (Watched::default(), Vec::new());
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last_end = Instant::now();
+    loop {
+        if pending.is_empty() {
+            let Some(next) = started.recv().await else { return Ok(watched) };
+            pending.push(next.run);
+            watched.answered.insert(next.run, next.answered);
+            last_end = Instant::now();
+        }
+        while let Ok(next) = started.try_recv() {
+            pending.push(next.run);
+            watched.answered.insert(next.run, next.answered);
+        }
+        let ended = observer.ended(&pending).await?;
+        let seen = now_us();
+        let since = |run: &RunKey| watched.answered.get(run).map(|answered| milliseconds(seen - answered));
+        watched.durable_ms.extend(ended.iter().filter_map(since));
+        if !ended.is_empty() {
+            pending.retain(|run| !ended.contains(run));
+            teller.at(watched.durable_ms.len() as u64);
+            last_end = Instant::now();
+        } else if last_end.elapsed() > STALLED {
+            return Err(BenchError::Stalled(STALLED.as_secs(), observer.checkpoints().await?));
+        }
+        workers.check()?;
+        looks.tick().await;
+    }
+}
+
+async fn first_handlers(observer: &Observer, answered: &HashMap<RunKey, i64>) -> Result<Vec<f64>, BenchError> {
+    let began = observer.first_handlers().await?;
+    Ok(began.iter().filter_map(|(run, at)| Some(milliseconds(at - answered.get(run)?))).collect())
+}
+
+/// A handler may begin before the starter has read its answer: then it did not wait.
+fn milliseconds(us: i64) -> f64 {
+    us.max(0) as f64 / 1000.0
+}
+
+fn now_us() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}

@@ -1,0 +1,189 @@
+//! What was measured: the shape of `bench --json` and of the files that it writes, pinned by a test. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use super::case::{Case, Shape};
+use super::machine::Machine;
+use super::proof::Proof;
+use super::spread::Spread;
+
+/// Everything one call of `bench` measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// Version of Piton.
+    pub(crate) piton: String,
+    pub(crate) machine: Machine,
+    pub(crate) results: Vec<Measured>,
+}
+
+/// One measure. What cannot be known on this machine, or does not apply, is null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) shape: Shape,
+    pub(crate) runs: u64,
+    pub(crate) stages: u16,
+    pub(crate) items: u32,
+    pub(crate) payload_bytes: usize,
+    pub(crate) workers: u32,
+    pub(crate) slots: u32,
+    pub(crate) backlog: u64,
+    pub(crate) hold_snapshot: bool,
+    pub(crate) offered_per_s: Option<f64>,
+    /// From the first claim to the last commit.
+    pub(crate) elapsed_s: f64,
+    /// Checkpoints, items and splits among them.
+    pub(crate) stages_per_s: f64,
+    pub(crate) first_tenth_stages_per_s: f64,
+    pub(crate) last_tenth_stages_per_s: f64,
+    pub(crate) runs_per_s: f64,
+    pub(crate) starts_per_s: f64,
+    /// From the commit that a stage waited for, to its handler; for items from the split's record.
+    pub(crate) wait_ms: Option<Spread>,
+    /// From the answer of start_run to the first handler.
+    pub(crate) first_handler_ms: Option<Spread>,
+    /// From the answer of start_run until another connection saw the run done; it looks every 2 ms.
+    pub(crate) result_durable_ms: Option<Spread>,
+    pub(crate) worker_cpu_us_per_stage: Option<f64>,
+    pub(crate) postgres_cpu_us_per_stage: Option<f64>,
+    pub(crate) wal_bytes_per_stage: f64,
+    pub(crate) worker_peak_memory_bytes: Option<u64>,
+    pub(crate) proof: Proof,
+}
+
+/// A figure as it is compared and said.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+}
+
+impl Measured {
+    /// The figures in the order they are said.
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        let mut figures = Vec::new();
+        let mut add = |name: &str, value: Option<f64>| {
+            figures.extend(value.map(|value| Figure { name: name.to_owned(), value }));
+        };
+        add("stages/s", Some(self.stages_per_s));
+        add("stages/s, first tenth", Some(self.first_tenth_stages_per_s));
+        add("stages/s, last tenth", Some(self.last_tenth_stages_per_s));
+        add("runs/s", Some(self.runs_per_s));
+        add("starts/s", Some(self.starts_per_s));
+        let spreads =
+            [("wait", self.wait_ms), ("first handler", self.first_handler_ms), ("result", self.result_durable_ms)];
+        for (name, spread) in spreads {
+            add(&format!("{name} p50, ms"), spread.map(|s| s.p50));
+            add(&format!("{name} p95, ms"), spread.map(|s| s.p95));
+            add(&format!("{name} p99, ms"), spread.map(|s| s.p99));
+            add(&format!("{name} max, ms"), spread.map(|s| s.max));
+        }
+        add("worker CPU per stage, us", self.worker_cpu_us_per_stage);
+        add("Postgres CPU per stage, us", self.postgres_cpu_us_per_stage);
+        add("WAL per stage, bytes", Some(self.wal_bytes_per_stage));
+        let mebibytes = |bytes: u64| rounded(bytes as f64 / f64::from(1 << 20), 1);
+        add("largest worker's memory, MiB", self.worker_peak_memory_bytes.map(mebibytes));
+        figures
+    }
+
+    /// What was measured, in words.
+    pub(crate) fn title(&self) -> String {
+        let runs = counted(self.runs, "run");
+        let mut title = match self.shape {
+            Shape::Sequential => format!("sequential: {runs} of {}", counted(self.stages.into(), "stage")),
+            Shape::FanOut => format!("fan-out: {runs} of {}", counted(self.items.into(), "item")),
+        };
+        if let Some(rate) = self.offered_per_s {
+            title.push_str(&format!(", offered at {} per second", grouped(rate, 2)));
+        }
+        let bytes = counted(self.payload_bytes as u64, "byte");
+        let (workers, slots) = (counted(self.workers.into(), "worker"), counted(self.slots.into(), "slot"));
+        title.push_str(&format!(", {bytes} each, {workers} with {slots}"));
+        if self.backlog > 0 {
+            title.push_str(&format!(", {} waiting behind", counted(self.backlog, "run")));
+        }
+        if self.hold_snapshot {
+            title.push_str(", an old snapshot held");
+        }
+        title
+    }
+
+    /// What is counted is alike, so that their figures can be compared; the title tells what else differs.
+    pub(crate) fn matches(&self, other: &Measured) -> bool {
+        let key = |m: &Measured| (m.shape, m.stages, m.items, m.payload_bytes, m.workers);
+        key(self) == key(other) && self.offered_per_s == other.offered_per_s
+    }
+
+    /// What is known before anything was measured.
+    pub(crate) fn of(case: &Case, proof: Proof) -> Measured {
+        Measured {
+            shape: case.shape,
+            runs: case.runs,
+            stages: case.stages,
+            items: case.items,
+            payload_bytes: case.payload_bytes,
+            workers: case.workers,
+            slots: case.slots,
+            backlog: case.backlog,
+            hold_snapshot: case.hold_snapshot,
+            offered_per_s: case.offered.map(|offered| offered.per_s),
+            elapsed_s: 0.0,
+            stages_per_s: 0.0,
+            first_tenth_stages_per_s: 0.0,
+            last_tenth_stages_per_s: 0.0,
+            runs_per_s: 0.0,
+            starts_per_s: 0.0,
+            wait_ms: None,
+            first_handler_ms: None,
+            result_durable_ms: None,
+            worker_cpu_us_per_stage: None,
+            postgres_cpu_us_per_stage: None,
+            wal_bytes_per_stage: 0.0,
+            worker_peak_memory_bytes: None,
+            proof,
+        }
+    }
+}
+
+/// Rounded to so many decimal places, so that files say no more than was measured.
+pub(crate) fn rounded(value: f64, places: i32) -> f64 {
+    let scale = 10f64.powi(places);
+    (value * scale).round() / scale
+}
+
+/// A number with its thousands apart, and at most so many decimal places; those that are zero are left out.
+pub(crate) fn grouped(value: f64, places: usize) -> String {
+    let text = format!("{:.places$}", value.abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let digits = whole.len();
+    let mut said = if value < 0.0 { "-".to_owned() } else { String::new() };
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (digits - at).is_multiple_of(3) {
+            said.push(',');
+        }
+        said.push(digit);
+    }
+    let fraction = fraction.trim_end_matches('0');
+    if !fraction.is_empty() {
+        said.push('.');
+        said.push_str(fraction);
+    }
+    said
+}
+
+/// A number of things, in words.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number as f64, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        let said = [(0.0, 0), (999.0, 0), (1000.0, 0), (1_234_567.8, 1), (12.5, 2), (0.004, 2), (-1500.0, 0)];
+        let said = said.map(|(value, places)| grouped(value, places));
+        assert_eq!(said, ["0", "999", "1,000", "1,234,567.8", "12.5", "0", "-1,500"]);
+    }
+}

@@ -1,0 +1,151 @@
+//! `piton bench`: measures in databases of its own, so that nobody's runs are touched.
+
+pub(crate) mod args;
+mod progress;
+mod worker;
+mod yard;
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::args::Global;
+use super::database::Database;
+use super::exit::Exit;
+use crate::bench::case::Case;
+use crate::bench::machine::Machine;
+use crate::bench::proof::{Expected, Proof};
+use crate::bench::result::{Measured, Report, counted};
+use crate::bench::{Teller, compare, measure};
+use crate::model::payload::PayloadLimits;
+use crate::worker::Shutdown;
+use args::BenchArgs;
+use progress::{Bar, Lines, Silent};
+pub(crate) use worker::worker;
+use yard::Yard;
+
+pub(crate) async fn bench(global: Global, args: BenchArgs) -> anyhow::Result<Exit> {
+    let shutdown = Shutdown::on_signals()?;
+    let cases = args.cases()?;
+    if let Some(reason) = cases.iter().find_map(|case| case.over_limits(&PayloadLimits::default())) {
+        anyhow::bail!("{reason}");
+    }
+    // A file that cannot be read is said before minutes are spent.
+    let earlier = args.compare.as_deref().map(read).transpose()?;
+    let server = Database::connect(&global).await?;
+    let done = match &args.prove {
+        Some(name) => prove(&global, &server, name).await,
+        None => measure_all(&global, &args, &server, &cases, earlier.as_ref(), &shutdown).await,
+    };
+    server.close().await;
+    done
+}
+
+async fn measure_all(
+    global: &Global,
+    args: &BenchArgs,
+    server: &Database,
+    cases: &[Case],
+    earlier: Option<&Report>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Exit> {
+    let teller = teller(global);
+    let (mut machine, mut results) = (None, Vec::new());
+    for case in cases {
+        let yard = Yard::make(global, server).await?;
+        let measured = tokio::select! {
+            measured = in_yard(global, case, &yard, teller.as_ref()) => measured.map(Some),
+            () = shutdown.asked() => Ok(None),
+        };
+        yard.leave(server, args.keep).await?;
+        let Some((measured, on)) = measured? else {
+            eprintln!("Stopped; nothing was measured.");
+            return Ok(Exit::Stopped);
+        };
+        if !global.json {
+            say(&measured, earlier);
+        }
+        machine.get_or_insert(on);
+        results.push(measured);
+    }
+    let Some(machine) = machine else { return Ok(Exit::Done) };
+    let report = Report { piton: env!("CARGO_PKG_VERSION").to_owned(), machine, results };
+    if global.json {
+        println!("{}", serde_json::to_string(&report)?);
+    }
+    if let Some(file) = &args.write {
+        let text = serde_json::to_string_pretty(&report)? + "\n";
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn in_yard(
+    global: &Global,
+    case: &Case,
+    yard: &Yard,
+    teller: &dyn Teller,
+) -> anyhow::Result<(Measured, Machine)> {
+    yard.ground.store.migrate().await?;
+    let machine = Machine::of(yard.ground.observer.server().await?);
+    let workers = (1..=case.workers).map(|number| worker::command(global, case, yard.url(), number));
+    let workers = workers.collect::<Result<Vec<_>, _>>()?;
+    Ok((measure::measure(case, &yard.ground, workers, teller).await?, machine))
+}
+
+/// `bench --prove`.
+async fn prove(global: &Global, server: &Database, name: &str) -> anyhow::Result<Exit> {
+    let yard = Yard::at(global, server, name)?;
+    let proof = measure::prove(&yard.ground.observer, Expected { runs: None, all_done: false }).await;
+    yard.close().await;
+    let proof = proof?;
+    if global.json {
+        println!("{}", serde_json::to_string(&proof)?);
+    } else {
+        println!("{}", proved(&proof));
+    }
+    Ok(Exit::Done)
+}
+
+fn read(file: &Path) -> anyhow::Result<Report> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| {
+        format!("{} is no report of this version's bench; write one with --write FILE", file.display())
+    })
+}
+
+fn teller(global: &Global) -> Box<dyn Teller> {
+    use std::io::IsTerminal;
+    match std::io::stderr().is_terminal() {
+        _ if global.json => Box::new(Silent),
+        true => Box::new(Bar::new()),
+        false => Box::new(Lines::default()),
+    }
+}
+
+fn say(measured: &Measured, earlier: Option<&Report>) {
+    println!("{}", measured.title());
+    let old = earlier.and_then(|report| compare::matching(report, measured));
+    for line in compare::lines(measured, old) {
+        println!("{line}");
+    }
+    match (earlier, old) {
+        (Some(_), None) => println!("  nothing to compare with: the file has no such measure"),
+        (_, Some(old)) if old.title() != measured.title() => println!("  compared with {}", old.title()),
+        (_, Some(_) | None) => {}
+    }
+    println!("  {}", proved(&measured.proof));
+}
+
+fn proved(proof: &Proof) -> String {
+    let waiting = match proof.runs_waiting {
+        0 => String::new(),
+        n => format!(", {} waiting with one job each", counted(n, "run")),
+    };
+    format!(
+        "proved: {} done{waiting}; {}, each stage and item once and none more; no job or join left over; attempts \
+         without holes",
+        counted(proof.runs_done, "run"),
+        counted(proof.checkpoints, "checkpoint")
+    )
+}

@@ -1,0 +1,109 @@
+//! A database of the bench's own, on the server that it was given.
+
+use std::str::FromStr;
+
+use anyhow::Context;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::bench::measure::Ground;
+use crate::cli::args::Global;
+use crate::cli::database::{CONNECTIONS, Database};
+use crate::config;
+use crate::store::Store;
+use crate::store::bench::Observer;
+
+/// Names that are tried; more leftovers than that are for people to look at.
+const NAMES: u32 = 100;
+
+/// The database of one measure.
+pub(super) struct Yard {
+    name: String,
+    url: String,
+    pub(super) ground: Ground,
+}
+
+impl Yard {
+    /// Makes an empty database under a name that is free.
+    pub(super) async fn make(global: &Global, server: &Database) -> anyhow::Result<Yard> {
+        for number in 1..=NAMES {
+            let suffix = if number == 1 { String::new() } else { format!("_{number}") };
+            let name = format!("piton_bench_{}{suffix}", std::process::id());
+            let made = server.store.create_database(&name).await;
+            if made.context("cannot make a database for the bench; use a role that may (createdb)")? {
+                return Yard::at(global, server, &name);
+            }
+        }
+        anyhow::bail!("databases piton_bench_… of earlier benches fill the server; drop them")
+    }
+
+    /// One that is there already.
+    pub(super) fn at(global: &Global, server: &Database, name: &str) -> anyhow::Result<Yard> {
+        let given = || global.database_url.as_deref().map(|url| of_database(url, name)).unwrap_or_default();
+        let url = server.private_url(name).unwrap_or_else(given);
+        let options = PgConnectOptions::from_str(&url).context("DATABASE_URL is no Postgres address")?;
+        let ground = Ground { store: Store::open(options.clone(), CONNECTIONS), observer: Observer::open(options) };
+        Ok(Yard { name: name.to_owned(), url, ground })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) async fn close(&self) {
+        self.ground.observer.close().await;
+        self.ground.store.pool.close().await;
+    }
+
+    /// Drops the database, or says where it is kept.
+    pub(super) async fn leave(self, server: &Database, keep: bool) -> anyhow::Result<()> {
+        if keep {
+            self.close().await;
+            eprintln!(
+                "Kept {}. Look into it with:  psql '{}'\nProve it again with:  {} bench --prove {}",
+                self.name,
+                self.url,
+                config::program(),
+                self.name
+            );
+            return Ok(());
+        }
+        let dropped = server.store.drop_database(&self.name).await;
+        dropped.with_context(|| format!("cannot drop the bench's database; do it with: drop database {}", self.name))
+    }
+}
+
+/// The same address with another database.
+fn of_database(url: &str, name: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
+    let authority = address.find("://").map_or(0, |at| at + "://".len());
+    let end = address[authority..].find('/').map_or(address.len(), |at| authority + at);
+    let others: Vec<&str> =
+        query.into_iter().flat_map(|q| q.split('&')).filter(|pair| !pair.starts_with("dbname=")).collect();
+    let query = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+    format!("{}/{name}{query}", &address[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_database_changes() {
+        let said = [
+            "postgres://ada:secret@host:5433/runs?sslmode=require",
+            "postgres://host",
+            "postgres://host?user=ada&dbname=runs&port=1",
+            "postgresql:///piton?host=/var/lib/run&user=piton",
+        ]
+        .map(|url| of_database(url, "b"));
+        assert_eq!(
+            said,
+            [
+                "postgres://ada:secret@host:5433/b?sslmode=require",
+                "postgres://host/b",
+                "postgres://host/b?user=ada&port=1",
+                "postgresql:///b?host=/var/lib/run&user=piton",
+            ]
+        );
+    }
+}

@@ -1,0 +1,250 @@
+//! What a bench asks of a database: many runs at once, and what became of them, seen from outside the engine.
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgTransaction};
+use sqlx::types::Uuid;
+
+use super::{Store, StoreError};
+use crate::model::id::{RunId, RunKey, VersionId, WorkflowId};
+use crate::model::payload::Payload;
+use crate::workflow::plan::Plan;
+
+impl Store {
+    /// Starts `count` runs on one input in one statement, in order. Started means committed: all of them, or none.
+    pub(crate) async fn start_runs(
+        &self,
+        count: usize,
+        (workflow, version): (WorkflowId, VersionId),
+        plan: &Plan,
+        input: &Payload,
+    ) -> Result<u64, StoreError> {
+        let ids: Vec<Uuid> = (0..count).map(|_| RunId::new().0).collect();
+        let (join_stages, join_missing): (Vec<i16>, Vec<i32>) = plan.joins.iter().copied().unzip();
+        let (started, _): (i64, i64) = sqlx::query_as(
+            "with run as (
+                 insert into piton.runs (uuid, version_id, input)
+                 select id, $2, $3::json from unnest($1::uuid[]) as id returning id),
+             job as (
+                 insert into piton.jobs (run_id, workflow_id, version_id, stage, state)
+                 select run.id, $4, $2, s, 'ready' from run, unnest($5::int2[]) as s),
+             joined as (
+                 insert into piton.joins (run_id, stage, missing)
+                 select run.id, j.stage, j.missing from run, unnest($6::int2[], $7::int4[]) as j (stage, missing))
+             select (select count(*) from run), (select count(*) from (select pg_notify('piton_jobs', '')) as woken)",
+        )
+        .bind(&ids)
+        .bind(version.0)
+        .bind(input.as_str())
+        .bind(workflow.0)
+        .bind(&plan.start)
+        .bind(&join_stages)
+        .bind(&join_missing)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(started.unsigned_abs())
+    }
+
+    /// Makes a database, unless there is one of that name: then `false`.
+    pub(crate) async fn create_database(&self, name: &str) -> Result<bool, StoreError> {
+        let made = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create database {}", quoted(name)))).execute(&self.pool);
+        match made.await {
+            Ok(_) => Ok(true),
+            Err(sqlx::Error::Database(answer)) if answer.code().as_deref() == Some("42P04") => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Drops a database with everything that is connected to it.
+    pub(crate) async fn drop_database(&self, name: &str) -> Result<(), StoreError> {
+        let sql = format!("drop database if exists {} with (force)", quoted(name));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Looks at a database from outside the engine, with connections whose plans are the server's own choice.
+#[derive(Debug, Clone)]
+pub(crate) struct Observer {
+    pool: PgPool,
+}
+
+/// The server, as results name it.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct ServerRow {
+    pub(crate) version: String,
+    pub(crate) fsync: bool,
+    pub(crate) synchronous_commit: String,
+}
+
+/// The time in which all checkpoints were written, by the database's clock.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct WindowRow {
+    pub(crate) checkpoints: i64,
+    /// From the first claim to the last commit.
+    pub(crate) elapsed_s: f64,
+    /// Checkpoints in the first and in the last tenth of that time.
+    pub(crate) first_tenth: i64,
+    pub(crate) last_tenth: i64,
+}
+
+/// What is there, and what of it should not be; see `sql/bench_proof.sql`.
+#[derive(Debug, Clone, Default, PartialEq, sqlx::FromRow)]
+pub(crate) struct ProofRow {
+    pub(crate) runs: i64,
+    pub(crate) done: i64,
+    pub(crate) waiting: i64,
+    pub(crate) failed: i64,
+    pub(crate) adrift: i64,
+    pub(crate) checkpoints: i64,
+    pub(crate) missing: i64,
+    pub(crate) unexpected: i64,
+    pub(crate) twice: i64,
+    pub(crate) damaged: i64,
+    pub(crate) misnumbered: i64,
+    pub(crate) jobs_astray: i64,
+    pub(crate) joins_left: i64,
+}
+
+impl Observer {
+    /// Opens no connection yet.
+    pub(crate) fn open(options: PgConnectOptions) -> Observer {
+        let pool = PgPoolOptions::new()
+            .max_connections(3)
+            .connect_lazy_with(options.disable_statement_logging().application_name("piton bench"));
+        Observer { pool }
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) async fn server(&self) -> Result<ServerRow, StoreError> {
+        Ok(sqlx::query_as(
+            "select current_setting('server_version') as version, current_setting('fsync') = 'on' as fsync,
+                    current_setting('synchronous_commit') as synchronous_commit",
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Process id of a session of ours, and the database it is on.
+    pub(crate) async fn session(&self) -> Result<(i32, String), StoreError> {
+        Ok(sqlx::query_as("select pg_backend_pid(), current_database()::text").fetch_one(&self.pool).await?)
+    }
+
+    /// Bytes of WAL the server ever wrote.
+    pub(crate) async fn wal_bytes(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8")
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
+    /// Tidies up after the runs were started, so that the drain does not pay for it.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        sqlx::raw_sql("vacuum (analyze) piton.runs").execute(&self.pool).await?;
+        sqlx::raw_sql("vacuum (analyze) piton.jobs").execute(&self.pool).await?;
+        // Not every user may; then the server makes one when it is time.
+        sqlx::raw_sql("checkpoint").execute(&self.pool).await.ok();
+        Ok(())
+    }
+
+    /// A transaction with a snapshot: as long as it lives, no vacuum takes away what became dead after it began.
+    pub(crate) async fn hold_snapshot(&self) -> Result<PgTransaction<'static>, StoreError> {
+        let mut transaction = self.pool.begin_with("begin isolation level repeatable read").await?;
+        let held: bool =
+            sqlx::query_scalar("select backend_xmin is not null from pg_stat_activity where pid = pg_backend_pid()")
+                .fetch_one(&mut *transaction)
+                .await?;
+        if held { Ok(transaction) } else { Err(StoreError::Damaged("a snapshot that holds nothing back".to_owned())) }
+    }
+
+    /// Checkpoints written so far, by the server's statistics: about a second late, and free of any scan.
+    pub(crate) async fn checkpoints_by_statistics(&self) -> Result<u64, StoreError> {
+        let inserted: i64 =
+            sqlx::query_scalar("select n_tup_ins from pg_stat_user_tables where relid = 'piton.checkpoints'::regclass")
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(inserted.unsigned_abs())
+    }
+
+    /// Checkpoints there are, counted.
+    pub(crate) async fn checkpoints(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("select count(*) from piton.checkpoints").fetch_one(&self.pool).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Whether a run still goes on.
+    pub(crate) async fn is_running(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar("select exists (select from piton.runs where state = 'running')")
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
+    /// Workers that have registered and not stopped.
+    pub(crate) async fn workers(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("select count(*) from piton.workers where stopped_at is null")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Which of these runs are over.
+    pub(crate) async fn ended(&self, runs: &[RunKey]) -> Result<Vec<RunKey>, StoreError> {
+        let keys: Vec<i64> = runs.iter().map(|run| run.0).collect();
+        let ended: Vec<i64> = sqlx::query_scalar("select id from piton.runs where id = any($1) and state <> 'running'")
+            .bind(&keys)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(ended.into_iter().map(RunKey).collect())
+    }
+
+    /// When the handler of each run's first stage began: microseconds since 1970 by the worker's clock.
+    pub(crate) async fn first_handlers(&self) -> Result<Vec<(RunKey, i64)>, StoreError> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "select run_id, (output ->> 'at')::int8 from piton.checkpoints where stage = 0 and item = -1",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|(run, at)| (RunKey(run), at)).collect())
+    }
+
+    /// Milliseconds from the commit a stage waited for to its handler's begin, for every `step`th run: in a fan-out
+    /// from the record of the split to each item, otherwise from stage to stage.
+    pub(crate) async fn waits_ms(&self, fan_out: bool, step: i64) -> Result<Vec<f64>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "select greatest(((k.output ->> 'at')::int8 - (extract(epoch from p.finished_at) * 1000000)::int8)::float8
+                             / 1000, 0)
+             from piton.checkpoints k
+             join piton.checkpoints p
+               on p.run_id = k.run_id and p.item = -1 and p.stage = case when $1 then k.stage else k.stage - 1 end
+             where (k.item >= 0) = $1 and k.run_id % $2 = 0",
+        )
+        .bind(fan_out)
+        .bind(step)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    pub(crate) async fn window(&self) -> Result<WindowRow, StoreError> {
+        Ok(sqlx::query_as(
+            "with span as materialized (
+                 select min(started_at) as first, max(finished_at) as last, (max(finished_at) - min(started_at)) / 10 as tenth
+                 from piton.checkpoints)
+             select count(*) as checkpoints,
+                    coalesce(extract(epoch from max(span.last) - min(span.first))::float8, 0) as elapsed_s,
+                    count(*) filter (where finished_at < span.first + span.tenth) as first_tenth,
+                    count(*) filter (where finished_at > span.last - span.tenth) as last_tenth
+             from piton.checkpoints, span",
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    pub(crate) async fn proof(&self) -> Result<ProofRow, StoreError> {
+        Ok(sqlx::query_as(include_str!("sql/bench_proof.sql")).fetch_one(&self.pool).await?)
+    }
+}
