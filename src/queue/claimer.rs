@@ -214,7 +214,7 @@ impl Claimer {
     }
 
     fn put_back(&self, claim: Claim) {
-        if self.ends.send(Ended { claim, version: None, run: None, outcome: Outcome::NeverBegan }).is_err() {
+        if self.ends.send(Ended { claim, known: None, outcome: Outcome::NeverBegan }).is_err() {
             tracing::error!(key = ?claim.key, "the committers are gone; recovery will free this claim");
         }
     }

@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::backoff::Backoff;
-use super::catalog::Version;
-use super::inputs::{self, RunInput};
 use super::lookout::Lookout;
+use super::onward::{Known, Onward};
+use super::report;
 use super::run_stage::Output;
 use super::settle::{Ended, Outcome};
 use super::slots::Slots;
@@ -17,7 +17,6 @@ use super::starter::Starter;
 use super::wake::Wake;
 use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::id::{AttemptKey, NO_ITEM};
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::retry::{self, History, Verdict};
 use crate::model::turn::Turn;
@@ -47,28 +46,10 @@ struct Commits {
     onward: Vec<Option<Onward>>,
 }
 
-/// A branch that stays claimed, and what its next stage is made of.
-struct Onward {
-    next_stage: i16,
-    version: Arc<Version>,
-    run: RunInput,
-}
-
 impl Commits {
     fn push(&mut self, (claim, ending, onward): (Claim, Ending, Option<Onward>)) {
         self.ends.push((claim, ending));
         self.onward.push(onward);
-    }
-}
-
-impl Onward {
-    /// The next attempt, once the commit at that moment has made it.
-    fn claim(&self, done: &Claim, at: DateTime<Utc>) -> Claim {
-        Claim { key: self.key(done), started_at: at, in_a_row: done.in_a_row + 1, ..*done }
-    }
-
-    fn key(&self, done: &Claim) -> AttemptKey {
-        AttemptKey { stage: self.next_stage, item: NO_ITEM, attempt: 1, ..done.key }
     }
 }
 
@@ -92,16 +73,17 @@ impl Committer {
         self.lookout.refresh().await;
         let (mut commits, mut give_ups) = (Commits::default(), Vec::new());
         for (ended, history) in batch.drain(..).zip(histories) {
+            let claim = ended.claim;
             match ended.outcome {
-                Outcome::Finished(output) => commits.push(self.finished(ended.claim, ended.version, ended.run, output)),
+                Outcome::Finished(output) => commits.push(self.finished(claim, ended.known, output)),
                 Outcome::Failed(failure) => {
                     match retry::decide(failure.class(), history, failure.wait(), rand::random()) {
-                        Verdict::Retry(delay) => commits.push((ended.claim, Ending::Retry { failure, delay }, None)),
-                        Verdict::GiveUp => give_ups.push((ended.claim, failure)),
+                        Verdict::Retry(delay) => commits.push((claim, Ending::Retry { failure, delay }, None)),
+                        Verdict::GiveUp => give_ups.push((claim, failure)),
                     }
                 }
-                Outcome::HandedBack => commits.push((ended.claim, Ending::Release, None)),
-                Outcome::NeverBegan => commits.push((ended.claim, Ending::Unclaim, None)),
+                Outcome::HandedBack => commits.push((claim, Ending::Release, None)),
+                Outcome::NeverBegan => commits.push((claim, Ending::Unclaim, None)),
             }
         }
         if !commits.ends.is_empty() {
@@ -113,19 +95,14 @@ impl Committer {
     }
 
     /// What follows a finished job, and whether its branch stays with this worker.
-    fn finished(
-        &self,
-        claim: Claim,
-        version: Option<Arc<Version>>,
-        run: Option<RunInput>,
-        output: Output,
-    ) -> (Claim, Ending, Option<Onward>) {
-        let next = version.as_ref().map(|v| v.plan.after(claim.key.stage, output.finished)).unwrap_or_default();
-        let turn = next.stages.first().map_or(Turn::Yields, |stage| self.lookout.turn(&claim, *stage));
-        let onward = match (turn, next.stages.first(), version, run) {
-            (Turn::Stays, Some(stage), Some(version), Some(run)) => Some(Onward { next_stage: *stage, version, run }),
-            _ => None,
-        };
+    fn finished(&self, claim: Claim, known: Option<Known>, output: Output) -> (Claim, Ending, Option<Onward>) {
+        let plan = known.as_ref().map(|known| &known.version.plan);
+        let next = plan.map(|plan| plan.after(claim.key.stage, output.finished)).unwrap_or_default();
+        let (mut turn, mut onward) = (Turn::Yields, None);
+        if let (Some(stage), Some(known)) = (next.stages.first(), known) {
+            turn = self.lookout.turn(&claim, *stage);
+            onward = (turn == Turn::Stays).then_some(Onward { next_stage: *stage, known });
+        }
         (claim, Ending::Done { output: output.payload, next, turn }, onward)
     }
 
@@ -192,26 +169,24 @@ impl Committer {
         let mut has_landed = vec![false; commits.ends.len()];
         landed.positions.iter().for_each(|at| has_landed[*at] = true);
         for (((claim, ending), onward), landed_here) in commits.ends.into_iter().zip(commits.onward).zip(has_landed) {
-            if let Ending::Retry { failure, delay } = &ending {
-                let attempt = Named::of(&self.slots, &claim);
-                tracing::warn!(run = %attempt.run, stage = %attempt.stage, item = claim.key.item(),
-                               attempt = claim.key.attempt, worker = %attempt.worker, class = %failure.class(),
-                               wait_s = delay.as_secs_f64(), "attempt failed, due again: {}", failure.message());
-                self.wake.within(*delay);
-            }
-            match (landed_here.then_some(landed.at).flatten(), onward, ending) {
-                (Some(at), Some(onward), Ending::Done { output, .. }) => self.pass_on(claim, onward, &output, at),
+            let at = landed_here.then_some(landed.at).flatten();
+            match (at, onward, ending) {
+                (Some(at), Some(onward), Ending::Done { output, .. }) => self.pass_on(&claim, onward, &output, at),
+                (Some(_), _, Ending::Retry { failure, delay }) => {
+                    report::retried(&self.slots, &claim, &failure, delay);
+                    self.wake.within(delay);
+                    self.slots.release(&claim.key);
+                }
                 _ => self.slots.release(&claim.key),
             }
         }
     }
 
     /// The next stage starts in the slot of the one before it.
-    fn pass_on(&self, done: Claim, onward: Onward, output: &Payload, at: DateTime<Utc>) {
-        let claim = onward.claim(&done, at);
+    fn pass_on(&self, done: &Claim, onward: Onward, output: &Payload, at: DateTime<Utc>) {
+        let claim = onward.claim(done, at);
         let hold = self.slots.pass_on(&done.key, claim);
-        let Onward { version, run, .. } = onward;
-        let prepared = inputs::prepare_next(&self.limits, claim, version, run, (done.key.stage, output));
+        let prepared = onward.prepare(&self.limits, claim, done, output);
         if self.starter.start(prepared, hold).is_err() {
             tracing::error!(key = ?claim.key, "the apalis worker is gone; recovery will free this claim");
         }
@@ -220,14 +195,7 @@ impl Committer {
     /// Postgres refused the batch for what one of them holds: the others must not suffer, and that one must not loop.
     async fn commit_one_by_one(&self, commits: Commits, refused: StoreError) {
         if let [(claim, ending)] = commits.ends.as_slice() {
-            let attempt = Named::of(&self.slots, claim);
-            tracing::error!(
-                run = %attempt.run,
-                stage = %attempt.stage,
-                attempt = claim.key.attempt,
-                worker = %attempt.worker,
-                "the database refused the end of an attempt: {refused}"
-            );
+            report::refused(&self.slots, claim, &refused);
             return match ending {
                 Ending::Done { .. } => {
                     let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
@@ -259,10 +227,7 @@ impl Committer {
         };
         for position in &landed {
             if let Some((claim, failure)) = give_ups.get(*position) {
-                let attempt = Named::of(&self.slots, claim);
-                tracing::error!(run = %attempt.run, stage = %attempt.stage, item = claim.key.item(),
-                                attempt = claim.key.attempt, worker = %attempt.worker, class = %failure.class(),
-                                "job given up, its run failed: {}", failure.message());
+                report::given_up(&self.slots, claim, failure);
             }
         }
         let claims: Vec<Claim> = give_ups.iter().map(|(claim, _)| *claim).collect();
@@ -284,37 +249,7 @@ impl Committer {
             missing = missing.iter().enumerate().filter(|(i, _)| !early.contains(i)).map(|(_, c)| *c).collect();
         }
         for claim in missing {
-            let attempt = Named::of(&self.slots, &claim);
-            tracing::warn!(
-                run = %attempt.run,
-                stage = %attempt.stage,
-                item = claim.key.item(),
-                attempt = claim.key.attempt,
-                worker = %attempt.worker,
-                "the claim no longer held; this attempt changed nothing"
-            );
-        }
-    }
-}
-
-/// An attempt as logs name it.
-struct Named {
-    run: String,
-    stage: Arc<str>,
-    worker: Arc<str>,
-}
-
-impl Named {
-    fn of(slots: &Slots, claim: &Claim) -> Named {
-        match slots.about(&claim.key) {
-            Some(about) => {
-                Named { run: about.run.to_string(), stage: about.stage.clone(), worker: about.worker.clone() }
-            }
-            None => Named {
-                run: format!("#{}", claim.key.run),
-                stage: format!("#{}", claim.key.stage).into(),
-                worker: format!("#{}", claim.worker).into(),
-            },
+            report::fenced(&self.slots, &claim);
         }
     }
 }

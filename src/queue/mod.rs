@@ -12,6 +12,8 @@ pub(crate) mod cursors;
 mod evidence;
 pub(crate) mod inputs;
 pub(crate) mod lookout;
+pub(crate) mod onward;
+mod report;
 pub(crate) mod run_stage;
 pub(crate) mod settle;
 pub(crate) mod slots;

@@ -73,7 +73,7 @@ impl RunStage {
         let Some(StageKind::Rust { handler }) = stage.map(|s| &s.kind) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        let offer = Offer { input: input.to_json().into(), context: task.context, limits: self.limits };
+        let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits };
         let work = self.catalog.handlers.start(handler, offer);
         let work = work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))?;
         let span = tracing::info_span!(

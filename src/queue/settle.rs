@@ -1,6 +1,5 @@
 //! The backend's own layer: whatever becomes of an attempt, its end reaches the committers.
 
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use apalis_core::error::BoxDynError;
@@ -9,8 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 use tower::{Layer, Service};
 
-use super::catalog::Version;
-use super::inputs::RunInput;
+use super::onward::Known;
 use super::run_stage::{Output, StageTask};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
@@ -30,10 +28,8 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) claim: Claim,
-    /// Not known for a claim whose definition was never read.
-    pub(crate) version: Option<Arc<Version>>,
-    /// What the next stage needs of its run; not known where nothing was read.
-    pub(crate) run: Option<RunInput>,
+    /// `None` for a claim that nothing was read for.
+    pub(crate) known: Option<Known>,
     pub(crate) outcome: Outcome,
 }
 
@@ -71,8 +67,8 @@ where
 
     fn call(&mut self, task: Task<StageTask>) -> Self::Future {
         let StageTask { claim, version, run, .. } = &task.args;
-        let report =
-            Report { claim: *claim, version: version.clone(), run: run.clone(), ends: Some(self.ends.clone()) };
+        let known = Known { version: version.clone(), run: run.clone() };
+        let report = Report { claim: *claim, known: Some(known), ends: Some(self.ends.clone()) };
         let cancellation = task.args.context.cancellation.clone();
         let attempt = self.inner.call(task);
         Box::pin(async move {
@@ -100,8 +96,7 @@ fn failure(error: BoxDynError) -> Failure {
 /// Sends the end, also when the attempt's future is dropped before it has one: a live claim must not stick.
 struct Report {
     claim: Claim,
-    version: Arc<Version>,
-    run: RunInput,
+    known: Option<Known>,
     ends: Option<UnboundedSender<Ended>>,
 }
 
@@ -112,8 +107,7 @@ impl Report {
 
     fn put(&mut self, outcome: Outcome) {
         let Some(ends) = self.ends.take() else { return };
-        let (version, run) = (Some(self.version.clone()), Some(self.run.clone()));
-        let ended = Ended { claim: self.claim, version, run, outcome };
+        let ended = Ended { claim: self.claim, known: self.known.take(), outcome };
         if ends.send(ended).is_err() {
             tracing::error!(key = ?self.claim.key, "the committers are gone; recovery will free this claim");
         }

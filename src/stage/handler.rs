@@ -27,7 +27,7 @@ pub struct Input<T>(pub T);
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     /// JSON text of the stage's input.
-    pub(crate) input: Arc<str>,
+    pub(crate) input: String,
     pub(crate) context: StageContext,
     pub(crate) limits: PayloadLimits,
 }

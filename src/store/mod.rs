@@ -73,14 +73,7 @@ impl Store {
             .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    // They only make Piton faster: behind a pooler they may be lost and everything still holds.
-                    connection
-                        .execute(
-                            "set plan_cache_mode = force_generic_plan; set jit = off; set enable_seqscan = off; \
-                             set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
-                             set application_name = 'piton'",
-                        )
-                        .await?;
+                    connection.execute(include_str!("sql/session.sql")).await?;
                     Ok(())
                 })
             })

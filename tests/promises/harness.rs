@@ -184,7 +184,10 @@ async fn shared() -> Arc<Shared> {
             args: vec!["__postgres-supervisor".into()],
         },
         linger: Duration::ZERO,
-        server_options: vec![("max_connections".into(), "400".into())],
+        server_options: vec![
+            ("max_connections".into(), "400".into()),
+            ("shared_preload_libraries".into(), "pg_stat_statements".into()),
+        ],
     };
     let cluster = Cluster::start(settings).await.unwrap();
     let mut admin = cluster.options("postgres").connect().await.unwrap();

@@ -5,11 +5,14 @@
 mod command_line;
 mod crashes;
 mod embedded;
+mod fairness;
 mod flow;
 mod harness;
 mod house;
+mod idle;
 mod integrity;
 mod outages;
+mod plans;
 mod retries;
 mod server;
 mod shutdown;

@@ -1,0 +1,175 @@
+//! The engine's statements stay look-ups, however much there is and whatever the statistics say.
+
+use std::path::Path;
+
+use serde_json::Value;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor};
+
+use crate::harness::World;
+use crate::workflows::CHAIN;
+
+const SESSION: &str = include_str!("../../src/store/sql/session.sql");
+
+/// Indexes that hold little by nature, and may be read from end to end.
+const SMALL: &[&str] = &["workers_uncleared", "jobs_scheduled"];
+
+/// The statements the engine runs by itself. What people ask (`bench_*`) may walk.
+fn statements() -> Vec<(String, String)> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql"));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name != "session" && !name.starts_with("bench_") {
+            found.push((name, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    assert!(found.len() >= 7, "{found:?}");
+    found
+}
+
+/// A connection that is set and prepared as the engine's are.
+async fn engine(world: &World) -> PgConnection {
+    let mut connection = world.pool.acquire().await.unwrap().detach();
+    connection.execute(SESSION).await.unwrap();
+    for (name, text) in statements() {
+        connection.execute(AssertSqlSafe(format!("prepare {name} as {text}"))).await.unwrap();
+    }
+    connection
+}
+
+async fn explain(connection: &mut PgConnection, options: &str, call: &str) -> Value {
+    let sql = format!("explain (format json{options}) execute {call}");
+    let plan: Value = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *connection).await.unwrap();
+    plan[0].clone()
+}
+
+/// Every plan as it is for whatever arguments: a generic plan does not look at them.
+async fn plans(connection: &mut PgConnection) -> Vec<(String, Value)> {
+    let mut plans = Vec::new();
+    for (name, _) in statements() {
+        let parameters: i32 = sqlx::query_scalar(
+            "select coalesce(cardinality(parameter_types), 0) from pg_prepared_statements where name = $1",
+        )
+        .bind(&name)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+        let nulls = vec!["null"; usize::try_from(parameters).unwrap()].join(", ");
+        plans.push((name.clone(), explain(connection, "", &format!("{name}({nulls})")).await));
+    }
+    plans
+}
+
+/// Reads of a table that are no look-ups.
+fn walks(node: &Value, found: &mut Vec<String>) {
+    let text = |key: &str| node[key].as_str().unwrap_or_default();
+    let is_read = text("Node Type").contains("Scan") && !text("Relation Name").is_empty();
+    if is_read && text("Index Cond").is_empty() && !SMALL.contains(&text("Index Name")) {
+        found.push(format!("{} of {} {}", text("Node Type"), text("Relation Name"), text("Index Name")));
+    }
+    for below in node["Plans"].as_array().into_iter().flatten() {
+        walks(below, found);
+    }
+}
+
+async fn assert_only_look_ups(connection: &mut PgConnection, when: &str) {
+    for (name, plan) in plans(connection).await {
+        let mut found = Vec::new();
+        walks(&plan["Plan"], &mut found);
+        assert!(found.is_empty(), "{when}, {name} walks: {found:?}\n{plan:#}");
+    }
+}
+
+/// Jobs in every state, with their runs: as many of each.
+async fn fill(world: &World, count: i64) {
+    sqlx::raw_sql(
+        "delete from piton.jobs; delete from piton.joins; delete from piton.checkpoints; delete from piton.runs",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    sqlx::query(
+        "with worker as (
+             insert into piton.workers (boot_id, name, host, pid) values (gen_random_uuid(), 'filler', 'h', 1)
+             on conflict (name) where stopped_at is null do update set last_seen = now() returning id),
+         run as (
+             insert into piton.runs (uuid, version_id, input)
+             select gen_random_uuid(), v.id, '{}' from piton.workflow_versions v, generate_series(1, $1) returning id),
+         recorded as (
+             insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output)
+             select run.id, s, -1, 1, worker.id, now(), 2, sha256(''), '{}' from run, worker, generate_series(0, 2) s),
+         joined as (insert into piton.joins (run_id, stage, missing) select run.id, 2, 1 from run)
+         insert into piton.jobs (run_id, workflow_id, version_id, stage, state, attempt, worker_id, due_at)
+         select run.id, 1, 1, 1, state, 1, case state when 'running' then worker.id end,
+                now() + case state when 'scheduled' then interval '1 hour' else '0' end
+         from run, worker, unnest(array['ready', 'running', 'scheduled']) state",
+    )
+    .bind(count)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    sqlx::raw_sql("vacuum analyze").execute(&world.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_statement_of_the_engine_looks_up_whatever_the_statistics_say() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    let mut connection = engine(&world).await;
+    assert_only_look_ups(&mut connection, "never analyzed").await;
+    fill(&world, 0).await;
+    assert_only_look_ups(&mut connection, "with the statistics of an empty queue").await;
+    fill(&world, 3000).await;
+    assert_only_look_ups(&mut connection, "with many of everything").await;
+}
+
+/// Pages that each statement touches, with so many rows of every state.
+async fn pages(world: &World, count: i64) -> Vec<(String, i64)> {
+    fill(world, count).await;
+    let (worker, run, job): (i64, i64, i64) = sqlx::query_as(
+        "select worker_id, run_id, id from piton.jobs where state = 'running' order by run_id offset $1 limit 1",
+    )
+    .bind(count / 2)
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    let calls = [
+        format!("claim({worker}, '{{1}}', 10, 10, '{{-32768}}', '{{1970-01-01}}', '{{0}}', '{{}}', '{{}}')"),
+        format!("look({worker}, 15000, 1, true, null, '{{1}}', '{{}}', '{{}}')"),
+        "promote(10)".to_owned(),
+        format!("free({worker}, 10, 'why')"),
+        format!(
+            "commit('{{{run}}}', '{{{job}}}', '{{1}}', '{{-1}}', '{{1}}', '{{{worker}}}', '{{now}}', '{{running}}', '{{2}}',
+                    '{{-1}}', '{{1}}', '{{-1}}', '{{\"{{}}\"}}', '{{\"\\\\x{}\"}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{1}}',
+                    '{{2}}', '{{1}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{1}}', '{{1}}', '{{1}}', '{{0}}', '{{now}}')",
+            "00".repeat(32)
+        ),
+    ];
+    sqlx::query("delete from piton.checkpoints where run_id = $1").bind(run).execute(&world.pool).await.unwrap();
+    let mut connection = engine(world).await;
+    let mut pages = Vec::new();
+    for call in calls {
+        connection.execute("begin").await.unwrap();
+        let plan = explain(&mut connection, ", analyze, buffers", &call).await;
+        connection.execute("rollback").await.unwrap();
+        let touched = |kind: &str| plan["Plan"][kind].as_i64().unwrap();
+        pages.push((
+            call.split('(').next().unwrap().to_owned(),
+            touched("Shared Hit Blocks") + touched("Shared Read Blocks"),
+        ));
+    }
+    pages
+}
+
+#[tokio::test]
+async fn no_statement_of_the_engine_grows_with_the_backlog() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    let (few, many) = (pages(&world, 300).await, pages(&world, 30_000).await);
+    for ((name, few), (_, many)) in few.iter().zip(&many) {
+        // A hundred times the rows are one more level of each index.
+        assert!(*many <= few * 2 + 20, "{name} touches {few} pages with 300 of each state, and {many} with 30,000");
+    }
+}
