@@ -5,8 +5,8 @@
 -- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
 -- which costs less than to unnest them, and only narrow rows pass through the update.
 --
--- Rows are looked up by (a, b) >= (x, y) and (a, b) <= (x, y): an equality that the planner can only use as an index
--- condition. With = it may walk the whole table instead, when its statistics are those of an empty queue.
+-- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
+-- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
 --
 -- Locks: the runs that may get new jobs (shared, against give_up), own job rows in (run, job) order, joins in
 -- (run, stage) order, then the runs that end.
@@ -36,7 +36,7 @@ kept as (
     from claim c
     where (select count(*) from growing) >= 0
       and c.becomes is not null
-      and (j.run_id, j.id) >= (c.run_id, c.job_id) and (j.run_id, j.id) <= (c.run_id, c.job_id)
+      and j.run_id = any(array[c.run_id]) and j.id = c.job_id
       and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
     returning c.ord, j.state
 ),
@@ -45,7 +45,7 @@ ended as (
     using claim c
     where (select count(*) from growing) >= 0
       and c.becomes is null
-      and (j.run_id, j.id) >= (c.run_id, c.job_id) and (j.run_id, j.id) <= (c.run_id, c.job_id)
+      and j.run_id = any(array[c.run_id]) and j.id = c.job_id
       and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
     returning c.ord
 ),
@@ -85,13 +85,13 @@ waiting as (
     update piton.joins j set missing = a.missing
     from awaited a
     where a.missing <> 0
-      and (j.run_id, j.stage) >= (a.run_id, a.stage) and (j.run_id, j.stage) <= (a.run_id, a.stage)
+      and j.run_id = any(array[a.run_id]) and j.stage = a.stage
 ),
 opened as (
     delete from piton.joins j
     using awaited a
     where a.missing = 0
-      and (j.run_id, j.stage) >= (a.run_id, a.stage) and (j.run_id, j.stage) <= (a.run_id, a.stage)
+      and j.run_id = any(array[a.run_id]) and j.stage = a.stage
     returning j.run_id, j.stage, a.ord
 ),
 born as (
@@ -118,7 +118,7 @@ finished as (
 done as (
     update piton.runs r set state = 'done', finished_at = now()
     from finished f
-    where r.id >= f.run_id and r.id <= f.run_id and r.state = 'running'
+    where r.id = any(array[f.run_id]) and r.state = 'running'
 )
 select l.ord,
        (select count(*) from (

@@ -11,7 +11,7 @@ freed as (
     update piton.jobs j
     set state = 'ready', worker_id = null, since = now(), progress_done = null, progress_of = null, progress_note = null
     from held h
-    where (j.run_id, j.id) >= (h.run_id, h.id) and (j.run_id, j.id) <= (h.run_id, h.id)
+    where j.run_id = any(array[h.run_id]) and j.id = h.id
     returning j.run_id, j.stage, j.item, j.attempt, h.since as started_at
 ),
 lost as (

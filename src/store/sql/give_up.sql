@@ -11,7 +11,7 @@ with outcome as materialized (
 given_up as (
     delete from piton.jobs j
     using outcome o
-    where (j.run_id, j.id) >= (o.run_id, o.job_id) and (j.run_id, j.id) <= (o.run_id, o.job_id)
+    where j.run_id = any(array[o.run_id]) and j.id = o.job_id
       and j.stage = o.stage and j.item = o.item and j.attempt = o.attempt and j.worker_id = o.worker_id
     returning o.ord, o.run_id, o.job_id, o.stage, o.item, o.attempt, o.worker_id, o.started_at, o.class, o.message, o.detail
 ),
@@ -24,17 +24,17 @@ ended as (
     update piton.runs r
     set state = 'failed', finished_at = now(), failed_stage = f.stage, failure_class = f.class, failure_message = f.message
     from first f
-    where r.id >= f.run_id and r.id <= f.run_id and r.state = 'running'
+    where r.id = any(array[f.run_id]) and r.state = 'running'
 ),
 siblings as (
     delete from piton.jobs j
     using first f
-    where j.run_id >= f.run_id and j.run_id <= f.run_id
-      and not exists (select from given_up g where g.run_id = j.run_id and g.job_id = j.id)
+    where j.run_id = any(array[f.run_id])
+      and ((j.run_id, j.id) in (select run_id, job_id from given_up)) is not true
     returning j.run_id, j.stage, j.item, j.attempt, j.state, j.worker_id, j.since
 ),
 unjoined as (
-    delete from piton.joins j using first f where j.run_id >= f.run_id and j.run_id <= f.run_id
+    delete from piton.joins j using first f where j.run_id = any(array[f.run_id])
 ),
 tried as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at)

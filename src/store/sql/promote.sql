@@ -9,7 +9,7 @@ with due as materialized (
 promoted as (
     update piton.jobs j set state = 'ready', since = now()
     from due d
-    where (j.run_id, j.id) >= (d.run_id, d.id) and (j.run_id, j.id) <= (d.run_id, d.id)
+    where j.run_id = any(array[d.run_id]) and j.id = d.id
     returning 1
 )
 select (select count(*) from promoted) as promoted,
