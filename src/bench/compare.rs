@@ -36,3 +36,53 @@ fn number(value: f64) -> String {
 pub(crate) fn matching<'r>(report: &'r Report, measured: &Measured) -> Option<&'r Measured> {
     report.results.iter().find(|old| old.matches(measured))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::case::{Case, Shape};
+    use crate::bench::proof::Proof;
+
+    fn measured(payload_bytes: usize, stages_per_s: f64) -> Measured {
+        let case = Case {
+            shape: Shape::Sequential,
+            runs: 20_000,
+            stages: 5,
+            items: 0,
+            payload_bytes,
+            workers: 1,
+            slots: 512,
+            backlog: 0,
+            hold_snapshot: false,
+            offered: None,
+        };
+        let proof = Proof { runs_done: 20_000, runs_waiting: 0, checkpoints: 100_000 };
+        let measured = Measured::of(&case, proof);
+        Measured { stages_per_s, starts_per_s: 950.5, worker_peak_memory_bytes: Some(12 << 20), ..measured }
+    }
+
+    #[test]
+    fn figures_stand_beside_those_of_the_matching_measure() {
+        let results = vec![measured(1000, 7.0), measured(200, 58_900.0)];
+        let machine = crate::bench::machine::Machine {
+            cores: 2,
+            memory_bytes: None,
+            postgres: "15.1".to_owned(),
+            fsync: true,
+            synchronous_commit: "on".to_owned(),
+        };
+        let report = Report { piton: "0.1.0".to_owned(), machine, results };
+        let now = measured(200, 61_200.0);
+        let said = lines(&now, matching(&report, &now)).join("\n");
+        insta::assert_snapshot!(said, @r"
+        stages/s                      61,200  (1.04 of 58,900)
+        stages/s, first tenth              0
+        stages/s, last tenth               0
+        runs/s                             0
+        starts/s                       950.5  (1.00 of 950.5)
+        WAL per stage, bytes               0
+        largest worker's memory, MiB      12  (1.00 of 12)
+        ");
+        assert_eq!(matching(&report, &measured(64, 1.0)), None);
+    }
+}

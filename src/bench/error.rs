@@ -19,9 +19,8 @@ pub(crate) enum BenchError {
     WorkerFailed(ExitStatus),
     #[error("nothing moved for {0} s at {1} checkpoints; look at it with --keep, or log more with --log debug")]
     Stalled(u64, u64),
-    #[error(
-        "the proof failed, so there are no figures:\n  {0}\nKeep the database with --keep to look for the cause; this \
-         should never be, please report it"
-    )]
+    #[error("the proof failed:\n  {0}\nThis should never be. Please report it, with the database that --keep keeps")]
     Unproved(String),
+    #[error("the server ended the snapshot that was to be held, so there are no figures: {0}")]
+    SnapshotLost(#[source] StoreError),
 }

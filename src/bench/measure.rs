@@ -71,7 +71,9 @@ pub(crate) async fn measure(
     };
     let peak_memory = workers.peak_memory();
     workers.stop().await?;
-    drop(snapshot);
+    if let Some(snapshot) = snapshot {
+        ground.observer.release_snapshot(snapshot).await.map_err(BenchError::SnapshotLost)?;
+    }
     let spent = Meter::read(&ground.observer).await?.since(&before);
 
     let all_done = case.backlog == 0;

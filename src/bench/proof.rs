@@ -29,25 +29,25 @@ impl Proof {
         let mut wrong = Vec::new();
         let mut none_of = |n: i64, what: &str| {
             if n != 0 {
-                wrong.push(format!("{n} {what}"));
+                wrong.push(format!("{what}: {n}"));
             }
         };
-        none_of(row.failed, "runs have failed");
-        none_of(row.missing, "checkpoints of finished stages and items are missing");
-        none_of(row.unexpected, "checkpoints should not be there");
-        none_of(row.twice, "stages and items have more than one checkpoint");
-        none_of(row.damaged, "checkpoints do not hold what their digests say");
-        none_of(row.misnumbered, "jobs have attempts that are not numbered 1, 2, 3 …");
-        none_of(row.adrift, "runs go on without exactly one live job");
-        none_of(row.jobs_astray, "jobs are left of runs that are over");
-        none_of(row.joins_left, "joins are left");
+        none_of(row.failed, "runs that failed");
+        none_of(row.missing, "missing checkpoints of finished stages and items");
+        none_of(row.unexpected, "checkpoints that should not be there");
+        none_of(row.twice, "stages and items with more than one checkpoint");
+        none_of(row.damaged, "checkpoints that do not hold what their digests say");
+        none_of(row.misnumbered, "jobs whose attempts are not numbered 1, 2, 3 …");
+        none_of(row.adrift, "runs that go on without exactly one live job");
+        none_of(row.jobs_astray, "jobs left of runs that are over");
+        none_of(row.joins_left, "joins left");
         if expected.all_done {
-            none_of(row.waiting, "runs are not done");
+            none_of(row.waiting, "runs that are not done");
         }
         if let Some(runs) = expected.runs
             && runs != count(row.runs)
         {
-            wrong.push(format!("{runs} runs were started and {} are there", row.runs));
+            wrong.push(format!("runs that were started: {runs}, runs that are there: {}", row.runs));
         }
         if !wrong.is_empty() {
             return Err(wrong);
@@ -68,9 +68,9 @@ mod tests {
         let wrong = ProofRow { runs: 2, done: 1, waiting: 1, missing: 2, ..right };
         let said = Proof::of(&wrong, expected).expect_err("wrong").join("\n");
         insta::assert_snapshot!(said, @r"
-        2 checkpoints of finished stages and items are missing
-        1 runs are not done
-        3 runs were started and 2 are there
+        missing checkpoints of finished stages and items: 2
+        runs that are not done: 1
+        runs that were started: 3, runs that are there: 2
         ");
     }
 }

@@ -162,6 +162,11 @@ impl Observer {
         if held { Ok(transaction) } else { Err(StoreError::Damaged("a snapshot that holds nothing back".to_owned())) }
     }
 
+    /// Ends that transaction; an error when the server had ended it before.
+    pub(crate) async fn release_snapshot(&self, transaction: PgTransaction<'static>) -> Result<(), StoreError> {
+        Ok(transaction.commit().await?)
+    }
+
     /// Checkpoints written so far, by the server's statistics: about a second late, and free of any scan.
     pub(crate) async fn checkpoints_by_statistics(&self) -> Result<u64, StoreError> {
         let inserted: i64 =

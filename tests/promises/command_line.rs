@@ -163,7 +163,7 @@ workflow: string
 }
 
 /// Keys and kinds of values, which scripts rely on.
-fn shape(value: &serde_json::Value, depth: usize) -> String {
+pub(crate) fn shape(value: &serde_json::Value, depth: usize) -> String {
     use serde_json::Value as V;
     match value {
         V::Object(fields) => fields

@@ -56,7 +56,10 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(super) keep: bool,
     /// Measure nothing; prove once more what is in a database that was kept.
-    #[arg(long, value_name = "DATABASE", exclusive = true)]
+    #[arg(long, value_name = "DATABASE", conflicts_with_all = [
+        "runs", "stages", "payload", "workers", "slots", "shape", "items", "fan_outs", "offered", "seconds", "backlog",
+        "hold_snapshot", "compare", "write", "keep",
+    ])]
     pub(super) prove: Option<String>,
 }
 

@@ -7,7 +7,7 @@ mod yard;
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::args::Global;
 use super::database::Database;
@@ -16,7 +16,7 @@ use crate::bench::case::Case;
 use crate::bench::machine::Machine;
 use crate::bench::proof::{Expected, Proof};
 use crate::bench::result::{Measured, Report, counted};
-use crate::bench::{Teller, compare, measure};
+use crate::bench::{BenchError, Teller, compare, measure};
 use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
 use args::BenchArgs;
@@ -28,7 +28,7 @@ pub(crate) async fn bench(global: Global, args: BenchArgs) -> anyhow::Result<Exi
     let shutdown = Shutdown::on_signals()?;
     let cases = args.cases()?;
     if let Some(reason) = cases.iter().find_map(|case| case.over_limits(&PayloadLimits::default())) {
-        anyhow::bail!("{reason}");
+        bail!("{reason}");
     }
     // A file that cannot be read is said before minutes are spent.
     let earlier = args.compare.as_deref().map(read).transpose()?;
@@ -57,7 +57,8 @@ async fn measure_all(
             measured = in_yard(global, case, &yard, teller.as_ref()) => measured.map(Some),
             () = shutdown.asked() => Ok(None),
         };
-        yard.leave(server, args.keep).await?;
+        teller.end();
+        yard.leave(global, server, args.keep).await?;
         let Some((measured, on)) = measured? else {
             eprintln!("Stopped; nothing was measured.");
             return Ok(Exit::Stopped);
@@ -98,7 +99,11 @@ async fn prove(global: &Global, server: &Database, name: &str) -> anyhow::Result
     let yard = Yard::at(global, server, name)?;
     let proof = measure::prove(&yard.ground.observer, Expected { runs: None, all_done: false }).await;
     yard.close().await;
-    let proof = proof?;
+    let proof = match proof {
+        Ok(proof) => proof,
+        Err(wrong @ BenchError::Unproved(_)) => bail!("{wrong}"),
+        Err(error) => bail!("cannot look into {name}; give the name of a database that --keep kept ({error})"),
+    };
     if global.json {
         println!("{}", serde_json::to_string(&proof)?);
     } else {

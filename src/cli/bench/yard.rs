@@ -55,20 +55,24 @@ impl Yard {
     }
 
     /// Drops the database, or says where it is kept.
-    pub(super) async fn leave(self, server: &Database, keep: bool) -> anyhow::Result<()> {
-        if keep {
-            self.close().await;
-            eprintln!(
-                "Kept {}. Look into it with:  psql '{}'\nProve it again with:  {} bench --prove {}",
-                self.name,
-                self.url,
-                config::program(),
-                self.name
-            );
-            return Ok(());
+    pub(super) async fn leave(self, global: &Global, server: &Database, keep: bool) -> anyhow::Result<()> {
+        let name = &self.name;
+        if !keep {
+            let dropped = server.store.drop_database(name).await;
+            return dropped.with_context(|| {
+                format!("cannot drop the bench's database; when the server is well again, type: drop database {name}")
+            });
         }
-        let dropped = server.store.drop_database(&self.name).await;
-        dropped.with_context(|| format!("cannot drop the bench's database; do it with: drop database {}", self.name))
+        self.close().await;
+        let folder = global.data_dir.as_ref().filter(|_| global.database_url.is_none());
+        let place = folder.map_or_else(String::new, |folder| format!(" --data-dir '{}'", folder.display()));
+        eprintln!(
+            "Kept the database {name}. Prove it again, or look into it, and drop it when you are done:\n  \
+             {program} bench{place} --prove {name}\n  psql '{url}'\n  drop database {name}",
+            program = config::program(),
+            url = without_password(&self.url),
+        );
+        Ok(())
     }
 }
 
@@ -83,9 +87,30 @@ fn of_database(url: &str, name: &str) -> String {
     format!("{}/{name}{query}", &address[..end])
 }
 
+/// An address that may be shown.
+fn without_password(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
+    // The last one: a password may hold another.
+    let Some((user, host)) = url[start..end].rsplit_once('@') else { return url.to_owned() };
+    let user = user.split_once(':').map_or(user, |(user, _)| user);
+    format!("{}{user}@{host}{}", &url[..start], &url[end..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let shown =
+            ["postgres://ada:s:e@cret@host:5433/runs?a=b", "postgres://ada@host", "postgresql:///piton?host=/run"]
+                .map(without_password);
+        assert_eq!(
+            shown,
+            ["postgres://ada@host:5433/runs?a=b", "postgres://ada@host", "postgresql:///piton?host=/run"]
+        );
+    }
 
     #[test]
     fn only_the_database_changes() {
