@@ -17,3 +17,6 @@ where stopped_at is not null
 alter table piton.workers add constraint workers_cleared_check check (not cleared or stopped_at is not null);
 create index workers_uncleared on piton.workers (id) where not cleared;
 comment on column piton.workers.cleared is 'It has ended, and none of its jobs is left to be freed.';
+
+comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next stage: running on, or ready | retry: scheduled | end: no row).';
+comment on column piton.jobs.due_at is 'When it may be claimed first; also its place in the queue. A branch keeps it from stage to stage, so that old runs finish first, until it has had so many stages in a row that it goes behind the others.';
