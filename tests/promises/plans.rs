@@ -12,7 +12,7 @@ use crate::workflows::CHAIN;
 const SESSION: &str = include_str!("../../src/store/sql/session.sql");
 
 /// Indexes that hold little by nature, and may be read from end to end.
-const SMALL: &[&str] = &["workers_uncleared", "jobs_scheduled"];
+const SMALL: &[&str] = &["workers_uncleared", "workers_live_name", "jobs_scheduled"];
 
 /// The statements the engine runs by itself. What people ask (`bench_*`) may walk.
 fn statements() -> Vec<(String, String)> {
