@@ -1,0 +1,52 @@
+//! The same work done by apalis-workflow on apalis-postgres, at the best settings that were found.
+//!
+//! What it keeps is not quite the same: a stage's output is stored with the task of the next stage (the last one is not
+//! stored at all), the next task and the end of this one are two transactions, and nothing is digested.
+
+mod chain;
+mod drain;
+mod rows;
+mod step;
+
+use anyhow::{Context, Result};
+use apalis_postgres::{Config, PostgresStorage};
+use baselines::measured::Measured;
+use baselines::workload::Workload;
+use clap::Parser;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+/// apalis-workflow on apalis-postgres, in a database that nobody has used; it makes its own schema.
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(flatten)]
+    work: Workload,
+    /// Connections.
+    #[arg(long, default_value_t = drain::CONNECTIONS)]
+    pool: u32,
+    /// Tasks that are fetched at once.
+    #[arg(long, default_value_t = drain::BATCH)]
+    batch: usize,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let work = &options.work;
+    let pool = connect(&work.database_url, options.pool).await?;
+    PostgresStorage::setup(&pool).await.context("making its schema")?;
+    let config = Config::default().queue("bench").batch_size(options.batch).lock_tasks(false);
+    let mut storage = PostgresStorage::new(&pool).with_config(config);
+    rows::load(&pool, &mut storage, work).await.context("pushing the runs")?;
+    let log_before = rows::log_position(&pool).await?;
+    let time = drain::drain(storage, work).await?;
+    let log = rows::log_position(&pool).await? - log_before;
+    rows::verify(&pool, work).await?;
+    Measured::new("apalis", work, time, log).print()
+}
+
+async fn connect(url: &str, connections: u32) -> Result<PgPool> {
+    let options = PgPoolOptions::new().max_connections(connections).min_connections(connections);
+    // A ping before every statement would double the round trips.
+    Ok(options.test_before_acquire(false).connect(url).await?)
+}
