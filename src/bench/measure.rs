@@ -100,10 +100,11 @@ async fn register(case: &Case, store: &Store) -> Result<Start, BenchError> {
     let text = case::workflow(case.shape, case.stages);
     let workflow = Workflow::parse("bench.toml", text.as_bytes(), &Limits::default())
         .map_err(|mistakes| BenchError::Workflow(mistakes.render(false)))?;
-    let ids = store.register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json()).await?;
+    let plan = Plan::of(&workflow);
+    let ids = store.register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json(), &plan).await?;
     let input = Payload::parse(&case.input(), PayloadLimits::default().payload_bytes)
         .map_err(|error| BenchError::Workflow(error.to_string()))?;
-    Ok(Start { ids, plan: Plan::of(&workflow), input })
+    Ok(Start { ids, plan, input })
 }
 
 /// Starts per second.

@@ -54,9 +54,9 @@ pub(super) async fn offer(
         for number in 0..case.runs {
             tokio::time::sleep_until(begin + Duration::from_secs_f64(number as f64 / offered.per_s)).await;
             let (store, tell) = (ground.store.clone(), tell.clone());
-            let (ids, plan, input) = (start.ids, start.plan.clone(), start.input.clone());
+            let ((_, version), input) = (start.ids, start.input.clone());
             starts.spawn(async move {
-                let run = store.start_run(RunId::new(), ids, &plan, &input, 0).await?;
+                let run = store.start_run(RunId::new(), version, &input, 0).await?;
                 // Nobody listens only when the watch has failed, which ends the bench.
                 tell.send(Started { run, answered: now_us() }).ok();
                 Ok::<(), StoreError>(())

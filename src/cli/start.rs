@@ -39,7 +39,7 @@ pub(crate) async fn start_run(
     priority: i16,
 ) -> anyhow::Result<RunId> {
     let id = RunId::new();
-    store.start_run(id, (version.workflow_id, version.id), &version.plan, input, priority).await?;
+    store.start_run(id, version.id, input, priority).await?;
     Ok(id)
 }
 

@@ -47,8 +47,9 @@ impl Catalog {
 
     /// Registers a workflow file's definition in the database and here.
     pub(crate) async fn register(&self, store: &Store, workflow: Workflow) -> Result<Arc<Version>, StoreError> {
-        let (workflow_id, id) =
-            store.register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json()).await?;
+        let (workflow_id, id) = store
+            .register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json(), &Plan::of(&workflow))
+            .await?;
         Ok(self.keep(id, workflow_id, workflow))
     }
 

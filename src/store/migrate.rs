@@ -1,4 +1,4 @@
-//! The schema: brought up to date under an advisory lock, and refused when it is newer than this binary.
+//! The schema: tables and functions brought up to date one process at a time, and refused when newer than this binary.
 
 use sqlx::migrate::{MigrateError, Migrator};
 
@@ -23,6 +23,9 @@ pub(crate) enum SchemaError {
         /// Version this binary needs.
         needed: i64,
     },
+    /// Migrating was switched off, and functions are others than those of this binary.
+    #[error("the functions of the schema are not up to date; run `piton migrate`")]
+    OldFunctions,
     /// A migration failed.
     #[error("migrating failed: {0}")]
     Migrate(#[from] MigrateError),
@@ -54,11 +57,13 @@ impl Store {
         if before > newest() {
             return Err(SchemaError::Newer { found: before, known: newest() });
         }
-        if before == newest() {
-            return Ok(0);
+        if before < newest() {
+            let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+            migrator().run_direct(None, &mut *connection, false).await?;
         }
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-        migrator().run_direct(None, &mut *connection, false).await?;
+        if !self.functions_fit().await? {
+            self.put_functions(newest()).await?;
+        }
         Ok(migrator().iter().filter(|m| m.version > before).count())
     }
 
@@ -67,7 +72,8 @@ impl Store {
         let found = self.schema_version().await?;
         match found.cmp(&newest()) {
             std::cmp::Ordering::Less => Err(SchemaError::Older { found, needed: newest() }),
-            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Equal if self.functions_fit().await? => Ok(()),
+            std::cmp::Ordering::Equal => Err(SchemaError::OldFunctions),
             std::cmp::Ordering::Greater => Err(SchemaError::Newer { found, known: newest() }),
         }
     }

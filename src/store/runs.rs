@@ -3,10 +3,9 @@
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::{Store, StoreError};
-use crate::model::id::{RunId, RunKey, VersionId, WorkflowId};
+use crate::model::id::{RunId, RunKey, VersionId};
 use crate::model::payload::Payload;
 use crate::model::state::RunState;
-use crate::workflow::plan::Plan;
 
 /// A run as its row tells it.
 #[derive(Debug, Clone)]
@@ -71,33 +70,17 @@ impl Store {
     pub(crate) async fn start_run(
         &self,
         id: RunId,
-        (workflow, version): (WorkflowId, VersionId),
-        plan: &Plan,
+        version: VersionId,
         input: &Payload,
         priority: i16,
     ) -> Result<RunKey, StoreError> {
-        let (join_stages, join_missing): (Vec<i16>, Vec<i32>) = plan.joins.iter().copied().unzip();
-        let (key, _): (i64, i64) = sqlx::query_as(
-            "with run as (
-                 insert into piton.runs (uuid, version_id, priority, input) values ($1, $2, $3, $4::json) returning id),
-             job as (
-                 insert into piton.jobs (run_id, workflow_id, version_id, stage, state, rank)
-                 select run.id, $5, $2, s, 'ready', -$3 from run, unnest($6::int2[]) s),
-             joined as (
-                 insert into piton.joins (run_id, stage, missing)
-                 select run.id, j.stage, j.missing from run, unnest($7::int2[], $8::int4[]) as j (stage, missing))
-             select id, (select count(*) from (select pg_notify('piton_jobs', '')) as woken) from run",
-        )
-        .bind(id.0)
-        .bind(version.0)
-        .bind(priority)
-        .bind(input.as_str())
-        .bind(workflow.0)
-        .bind(&plan.start)
-        .bind(&join_stages)
-        .bind(&join_missing)
-        .fetch_one(&self.pool)
-        .await?;
+        let key: i64 = sqlx::query_scalar("select piton.start_run_of($1, $2, $3::json, $4)")
+            .bind(version.0)
+            .bind(id.0)
+            .bind(input.as_str())
+            .bind(i32::from(priority))
+            .fetch_one(&self.pool)
+            .await?;
         Ok(RunKey(key))
     }
 

@@ -2,35 +2,63 @@
 
 use super::{Store, StoreError};
 use crate::model::id::{VersionId, WorkflowId};
+use crate::workflow::plan::Plan;
 
 impl Store {
-    /// Registers a definition under its name and digest; the same definition gets the same ids again.
+    /// Registers a definition under its name and digest, and makes it the current one: what is started from SQL.
+    ///
+    /// The same definition gets the same ids again, and is current again. A version that an older Piton registered gets
+    /// the plan it lacks.
     pub(crate) async fn register_workflow(
         &self,
         name: &str,
         digest: [u8; 32],
         definition: &str,
+        plan: &Plan,
     ) -> Result<(WorkflowId, VersionId), StoreError> {
         let workflow = self.workflow_id(name).await?;
+        let (join_stages, join_missing): (Vec<i16>, Vec<i32>) = plan.joins.iter().copied().unzip();
         let version = loop {
             // Empty when another process registers it at this moment: its row is in the next statement's snapshot.
             let found: Option<i64> = sqlx::query_scalar(
                 "with new as (
-                     insert into piton.workflow_versions (workflow_id, digest, definition) values ($1, $2, $3::json)
-                     on conflict (workflow_id, digest) do nothing returning id)
+                     insert into piton.workflow_versions as v
+                         (workflow_id, digest, definition, start_stages, join_stages, join_missing)
+                     values ($1, $2, $3::json, $4, $5, $6)
+                     on conflict (workflow_id, digest) do update set
+                         start_stages = excluded.start_stages, join_stages = excluded.join_stages,
+                         join_missing = excluded.join_missing
+                     where v.start_stages is null
+                     returning id)
                  select id from piton.workflow_versions where workflow_id = $1 and digest = $2
                  union all select id from new",
             )
             .bind(workflow)
             .bind(&digest[..])
             .bind(definition)
+            .bind(&plan.start)
+            .bind(&join_stages)
+            .bind(&join_missing)
             .fetch_optional(&self.pool)
             .await?;
             if let Some(id) = found {
                 break id;
             }
         };
+        self.make_current(workflow, version).await?;
         Ok((WorkflowId(workflow), VersionId(version)))
+    }
+
+    async fn make_current(&self, workflow: i64, version: i64) -> Result<(), StoreError> {
+        sqlx::query(
+            "update piton.workflows set current_version_id = $2
+             where id = $1 and current_version_id is distinct from $2",
+        )
+        .bind(workflow)
+        .bind(version)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     async fn workflow_id(&self, name: &str) -> Result<i64, StoreError> {

@@ -17,6 +17,7 @@ mod plans;
 mod retries;
 mod server;
 mod shutdown;
+mod sql;
 mod stages;
 mod story;
 mod workflows;

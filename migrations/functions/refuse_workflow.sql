@@ -1,0 +1,20 @@
+create or replace function piton.refuse_workflow(workflow text) returns void
+language plpgsql stable
+as $$
+declare
+    names text;
+begin
+    if exists (select from piton.workflows w where w.name = refuse_workflow.workflow) then
+        raise exception 'workflow "%" was registered by an older Piton, which left no plan for SQL', workflow
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'Register its file again: start a worker on it, or use "piton start".';
+    end if;
+    select string_agg(w.name, ', ') into names
+    from (select name from piton.workflows where current_version_id is not null order by name limit 50) w;
+    raise exception 'there is no workflow "%"', workflow
+        using errcode = 'undefined_object',
+              detail = coalesce('There are: ' || names || '.', 'There is none yet.'),
+              hint = 'A workflow is registered when a worker, or "piton start", reads its file.';
+end
+$$;
+comment on function piton.refuse_workflow(text) is 'For Piton itself: says why no run of that workflow can be started, and what to do.';

@@ -1,0 +1,29 @@
+create or replace function piton.start_run(workflow text, input json default '{}', priority integer default 0) returns uuid
+language plpgsql
+as $$
+declare
+    run uuid := piton.new_id();
+    version bigint;
+    key bigint;
+begin
+    if workflow is null or input is null or priority is null then
+        raise exception 'the workflow, the run''s input and its priority must not be null'
+            using errcode = 'null_value_not_allowed', hint = 'Leave the input and the priority out for {} and 0.';
+    end if;
+    if priority not between -1000 and 1000 then
+        raise exception 'the run''s priority is %, and must be between -1000 and 1000', priority
+            using errcode = 'numeric_value_out_of_range', hint = 'Higher is claimed first; 0 is the default.';
+    end if;
+    select w.current_version_id into version from piton.workflows w where w.name = start_run.workflow;
+    if version is null then
+        perform piton.refuse_workflow(workflow);
+    end if;
+    -- Short texts without a NUL are never too large or too deep; most inputs are short.
+    if octet_length(input::text) > 200 or position('\u0000' in input::text) > 0 then
+        perform piton.check_input(input);
+    end if;
+    key := piton.start_run_of(version, run, input, priority);
+    return run;
+end
+$$;
+comment on function piton.start_run(text, json, integer) is 'Starts a run of the version of that workflow that was registered last, and returns its id. It starts when the caller''s transaction commits. Of higher priority (-1000 to 1000) is claimed first.';

@@ -1,0 +1,32 @@
+-- Where every run starts, whoever asks. That the input may be kept was checked before.
+-- A value instead of a query wherever one will do: each statement in here costs every start some microseconds.
+create or replace function piton.start_run_of(version_id bigint, run uuid, input json, priority integer) returns bigint
+language plpgsql
+as $$
+declare
+    plan record;
+    key bigint;
+begin
+    select v.workflow_id, v.start_stages, v.join_stages, v.join_missing into plan
+    from piton.workflow_versions v where v.id = start_run_of.version_id;
+    if plan.start_stages is null then
+        raise exception 'workflow version % has no plan: there is none, or it was registered by an older Piton', version_id
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = 'Register its file again: start a worker on it, or use "piton start".';
+    end if;
+    insert into piton.runs (uuid, version_id, priority, input)
+    values (run, start_run_of.version_id, start_run_of.priority, start_run_of.input)
+    returning id into key;
+    for branch in 1..cardinality(plan.start_stages) loop
+        insert into piton.jobs (run_id, workflow_id, version_id, stage, state, rank)
+        values (key, plan.workflow_id, start_run_of.version_id, plan.start_stages[branch], 'ready', -start_run_of.priority);
+    end loop;
+    if plan.join_stages <> '{}' then
+        insert into piton.joins (run_id, stage, missing)
+        select key, j.stage, j.missing from unnest(plan.join_stages, plan.join_missing) as j (stage, missing);
+    end if;
+    perform pg_notify('piton_jobs', '');
+    return key;
+end
+$$;
+comment on function piton.start_run_of(bigint, uuid, json, integer) is 'For Piton itself: starts a run of one workflow version under the given id, on an input that was checked. Returns the key of its row.';

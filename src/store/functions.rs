@@ -1,0 +1,107 @@
+//! The SQL functions of the schema: one file each in `migrations/functions`, put into the database whenever one changed.
+//!
+//! Tables change by forward migrations and functions by diffs of their files. So that an older binary never puts an
+//! older function over a newer one, a changed function ships with a new migration, which names the digest of all of
+//! them: a binary that does not know the newest migration is refused, and with it its functions.
+
+use sha2::{Digest, Sha256};
+
+use super::migrate::SchemaError;
+use super::{Store, StoreError};
+
+macro_rules! files {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../migrations/functions/", $name, ".sql")))),+]
+    };
+}
+
+/// Names and texts, in the order in which they are put there.
+const FUNCTIONS: &[(&str, &str)] = files!["new_id", "check_input", "refuse_workflow", "start_run_of", "start_run"];
+
+/// SHA-256 over the texts.
+fn digest() -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for (_, text) in FUNCTIONS {
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+impl Store {
+    /// The functions in the database are those of this binary. Asked of a schema that is migrated.
+    pub(super) async fn functions_fit(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar("select digest = $1 from piton.function_set")
+            .bind(&digest()[..])
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
+    /// Puts them there, all or none. `known` is the newest migration of this binary.
+    ///
+    /// The row's lock lets one process at a time do it. A newer one that was quicker has left its version there; one
+    /// that is slower waits for the lock, and has the last word.
+    pub(super) async fn put_functions(&self, known: i64) -> Result<(), SchemaError> {
+        let mut transaction = self.pool.begin().await.map_err(StoreError::from)?;
+        let (found, there): (i64, Vec<u8>) =
+            sqlx::query_as("select version, digest from piton.function_set for update")
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(StoreError::from)?;
+        if found > known {
+            return Err(SchemaError::Newer { found, known });
+        }
+        if there == digest() {
+            return Ok(());
+        }
+        for (_, text) in FUNCTIONS {
+            sqlx::raw_sql(*text).execute(&mut *transaction).await.map_err(StoreError::from)?;
+        }
+        sqlx::query("update piton.function_set set digest = $1, version = $2, applied_at = now()")
+            .bind(&digest()[..])
+            .bind(known)
+            .execute(&mut *transaction)
+            .await
+            .map_err(StoreError::from)?;
+        Ok(transaction.commit().await.map_err(StoreError::from)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+
+    fn in_folder(folder: &str) -> Vec<String> {
+        let files = std::fs::read_dir(folder).expect(folder).map(|file| file.expect(folder).path());
+        let sql = files.filter(|path| path.extension().is_some_and(|e| e == "sql"));
+        let mut names: Vec<String> =
+            sql.map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_file_is_in_the_binary() {
+        let mut names: Vec<&str> = FUNCTIONS.iter().map(|(name, _)| *name).collect();
+        names.sort();
+        assert_eq!(in_folder(&format!("{FOLDER}/functions")), names, "list it in FUNCTIONS");
+        let newest = in_folder(FOLDER).last().and_then(|name| name.split('_').next()?.parse().ok());
+        assert_eq!(newest, Some(super::super::migrate::newest()), "sqlx read the folder too early: touch migrate.rs");
+    }
+
+    #[test]
+    fn a_changed_function_ships_with_a_new_migration() {
+        let migrations = in_folder(FOLDER).into_iter().rev();
+        let texts =
+            migrations.map(|name| std::fs::read_to_string(format!("{FOLDER}/{name}.sql")).expect("a migration"));
+        let named = texts.into_iter().find_map(|text| Some(text.split_once("-- functions: ")?.1.trim().to_owned()));
+        let found: String = digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            named.as_deref(),
+            Some(found.as_str()),
+            "a function changed. If the newest migration was never released, let it end with this line; otherwise \
+             write a new one that does:\n-- functions: {found}"
+        );
+    }
+}
