@@ -74,21 +74,22 @@ mod tests {
     use super::*;
     use crate::model::failure::FailureClass;
 
-    const SCHEMA: &str = include_str!("../../migrations/0001_create_the_engine.sql");
+    const ENGINE: &str = include_str!("../../migrations/0001_create_the_engine.sql");
+    const RUNS: &str = include_str!("../../migrations/0002_start_runs_from_sql.sql");
 
     fn check(column: &str, words: impl Iterator<Item = &'static str>) -> String {
         let quoted: Vec<String> = words.map(|word| format!("'{word}'")).collect();
-        format!("check ({column} in ({}))", quoted.join(", "))
+        format!("{column} in ({})", quoted.join(", "))
     }
 
     #[test]
     fn the_schema_knows_the_same_words() {
-        let schema = SCHEMA.split_whitespace().collect::<Vec<_>>().join(" ");
-        for expected in [
-            check("state", RunState::ALL.iter().map(|s| s.as_str())),
-            check("outcome", AttemptOutcome::ALL.iter().map(|s| s.as_str())),
-            check("class", FailureClass::ALL.iter().map(|c| c.as_str())),
+        for (schema, expected) in [
+            (RUNS, check("state", RunState::ALL.iter().map(|s| s.as_str()))),
+            (ENGINE, check("outcome", AttemptOutcome::ALL.iter().map(|s| s.as_str()))),
+            (ENGINE, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
         ] {
+            let schema = schema.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(schema.contains(&expected), "the schema does not say: {expected}");
         }
     }
