@@ -58,8 +58,14 @@ async fn measure_all(
             () = shutdown.asked() => Ok(None),
         };
         teller.end();
-        yard.leave(global, server, args.keep).await?;
-        let Some((measured, on)) = measured? else {
+        let left = yard.leave(global, server, args.keep).await;
+        // Why there are no figures is the error, whatever else went wrong.
+        if let (Err(_), Err(error)) = (&measured, &left) {
+            eprintln!("warning: {error:#}");
+        }
+        let measured = measured?;
+        left?;
+        let Some((measured, on)) = measured else {
             eprintln!("Stopped; nothing was measured.");
             return Ok(Exit::Stopped);
         };

@@ -35,9 +35,9 @@ impl Bar {
 
 impl Teller for Bar {
     fn begin(&self, what: &str, of: u64) {
-        self.0.reset();
-        self.0.set_length(of);
         self.0.set_message(what.to_owned());
+        self.0.set_length(of);
+        self.0.reset();
     }
 
     fn at(&self, done: u64) {
