@@ -11,7 +11,7 @@ use super::result::{Measured, rounded};
 use super::spread::Spread;
 use super::workers::Workers;
 use super::{BenchError, Teller, machine};
-use crate::model::id::{VersionId, WorkflowId};
+use crate::model::id::VersionId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::store::Store;
 use crate::store::bench::{Observer, WindowRow};
@@ -33,8 +33,7 @@ pub(crate) struct Ground {
 
 /// What the runs are started with.
 pub(super) struct Start {
-    pub(super) ids: (WorkflowId, VersionId),
-    pub(super) plan: Plan,
+    pub(super) version: VersionId,
     pub(super) input: Payload,
 }
 
@@ -100,11 +99,11 @@ async fn register(case: &Case, store: &Store) -> Result<Start, BenchError> {
     let text = case::workflow(case.shape, case.stages);
     let workflow = Workflow::parse("bench.toml", text.as_bytes(), &Limits::default())
         .map_err(|mistakes| BenchError::Workflow(mistakes.render(false)))?;
-    let plan = Plan::of(&workflow);
-    let ids = store.register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json(), &plan).await?;
+    let (name, plan) = (workflow.name.as_str(), Plan::of(&workflow));
+    let (_, version) = store.register_workflow(name, workflow.digest(), &workflow.to_json(), &plan).await?;
     let input = Payload::parse(&case.input(), PayloadLimits::default().payload_bytes)
         .map_err(|error| BenchError::Workflow(error.to_string()))?;
-    Ok(Start { ids, plan, input })
+    Ok(Start { version, input })
 }
 
 /// Starts per second.
@@ -116,7 +115,7 @@ async fn start_ahead(runs: u64, start: &Start, store: &Store, teller: &dyn Telle
     let (begin, mut started) = (Instant::now(), 0);
     while started < runs {
         let count = START_AT_ONCE.min(runs - started);
-        started += store.start_runs(count as usize, start.ids, &start.plan, &start.input).await?;
+        started += store.start_runs(count, start.version, &start.input).await?;
         teller.at(started);
     }
     teller.end();

@@ -54,7 +54,7 @@ pub(super) async fn offer(
         for number in 0..case.runs {
             tokio::time::sleep_until(begin + Duration::from_secs_f64(number as f64 / offered.per_s)).await;
             let (store, tell) = (ground.store.clone(), tell.clone());
-            let ((_, version), input) = (start.ids, start.input.clone());
+            let (version, input) = (start.version, start.input.clone());
             starts.spawn(async move {
                 let run = store.start_run(RunId::new(), version, &input, 0).await?;
                 // Nobody listens only when the watch has failed, which ends the bench.

@@ -2,43 +2,20 @@
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgTransaction};
-use sqlx::types::Uuid;
 
 use super::{Store, StoreError};
-use crate::model::id::{RunId, RunKey, VersionId, WorkflowId};
+use crate::model::id::{RunKey, VersionId};
 use crate::model::payload::Payload;
-use crate::workflow::plan::Plan;
 
 impl Store {
-    /// Starts `count` runs on one input in one statement, in order. Started means committed: all of them, or none.
-    pub(crate) async fn start_runs(
-        &self,
-        count: usize,
-        (workflow, version): (WorkflowId, VersionId),
-        plan: &Plan,
-        input: &Payload,
-    ) -> Result<u64, StoreError> {
-        let ids: Vec<Uuid> = (0..count).map(|_| RunId::new().0).collect();
-        let (join_stages, join_missing): (Vec<i16>, Vec<i32>) = plan.joins.iter().copied().unzip();
-        let (started, _): (i64, i64) = sqlx::query_as(
-            "with run as (
-                 insert into piton.runs (uuid, version_id, input)
-                 select id, $2, $3::json from unnest($1::uuid[]) as id returning id),
-             job as (
-                 insert into piton.jobs (run_id, workflow_id, version_id, stage, state)
-                 select run.id, $4, $2, s, 'ready' from run, unnest($5::int2[]) as s),
-             joined as (
-                 insert into piton.joins (run_id, stage, missing)
-                 select run.id, j.stage, j.missing from run, unnest($6::int2[], $7::int4[]) as j (stage, missing))
-             select (select count(*) from run), (select count(*) from (select pg_notify('piton_jobs', '')) as woken)",
+    /// Starts `count` runs on one input in one statement. Started means committed: all of them, or none.
+    pub(crate) async fn start_runs(&self, count: u64, version: VersionId, input: &Payload) -> Result<u64, StoreError> {
+        let started: i64 = sqlx::query_scalar(
+            "select count(piton.start_run_of($1, piton.new_id(), $2::json, 0)) from generate_series(1, $3)",
         )
-        .bind(&ids)
         .bind(version.0)
         .bind(input.as_str())
-        .bind(workflow.0)
-        .bind(&plan.start)
-        .bind(&join_stages)
-        .bind(&join_missing)
+        .bind(i64::try_from(count).unwrap_or(i64::MAX))
         .fetch_one(&self.pool)
         .await?;
         Ok(started.unsigned_abs())

@@ -8,6 +8,7 @@ mod crashes;
 mod embedded;
 mod fairness;
 mod flow;
+mod full_batches;
 mod harness;
 mod house;
 mod idle;
