@@ -1,0 +1,60 @@
+//! The programs that are compared, built as they are now.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::case::System;
+use crate::child;
+use crate::stop::Stop;
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Where they are.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) piton: PathBuf,
+    floor: PathBuf,
+    apalis: PathBuf,
+}
+
+impl Programs {
+    pub(crate) async fn build(stop: &mut Stop) -> Result<Programs> {
+        let here = Path::new(HERE);
+        let root = here.join("../..");
+        Ok(Programs {
+            piton: build(&root, "piton", stop).await?,
+            floor: build(here, "floor", stop).await?,
+            apalis: build(here, "apalis", stop).await?,
+        })
+    }
+
+    pub(crate) fn of(&self, system: System) -> &Path {
+        match system {
+            System::Piton => &self.piton,
+            System::Floor => &self.floor,
+            System::Apalis => &self.apalis,
+        }
+    }
+}
+
+/// What cargo says about each thing it built.
+#[derive(Deserialize)]
+struct Artifact {
+    executable: Option<PathBuf>,
+}
+
+async fn build(package: &Path, binary: &str, stop: &mut Stop) -> Result<PathBuf> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(["build", "--release", "--message-format", "json-render-diagnostics", "--bin", binary])
+        .current_dir(package)
+        // Else the baseline's driver would look for its tables in that database, at compile time.
+        .env("SQLX_OFFLINE", "true");
+    let said = child::output(command, stop).await?;
+    let artifacts = said.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
+    let mut programs = artifacts.filter_map(|artifact| artifact.executable);
+    programs.next_back().with_context(|| format!("cargo built no {binary}"))
+}
