@@ -52,4 +52,4 @@ alter table piton.runs
     add constraint runs_are_sound check (
         piton.is_sound_run(state, priority, finished_at, failed_stage, failure_class, failure_message));
 
--- functions: 5bd1dd228959ec1de1042e50fd4ef8e27255dc0f4a121b62bf0a0e6f68a56805
+-- functions: 494682030262596515972d8200a2ff28f4cea1d91e9b4f748b1e411a0023d5ff

@@ -33,6 +33,7 @@ pub(crate) struct Ground {
 
 /// What the runs are started with.
 pub(super) struct Start {
+    pub(super) workflow: String,
     pub(super) version: VersionId,
     pub(super) input: Payload,
 }
@@ -103,7 +104,7 @@ async fn register(case: &Case, store: &Store) -> Result<Start, BenchError> {
     let (_, version) = store.register_workflow(name, workflow.digest(), &workflow.to_json(), &plan).await?;
     let input = Payload::parse(&case.input(), PayloadLimits::default().payload_bytes)
         .map_err(|error| BenchError::Workflow(error.to_string()))?;
-    Ok(Start { version, input })
+    Ok(Start { workflow: workflow.name.to_string(), version, input })
 }
 
 /// Starts per second.
@@ -115,7 +116,7 @@ async fn start_ahead(runs: u64, start: &Start, store: &Store, teller: &dyn Telle
     let (begin, mut started) = (Instant::now(), 0);
     while started < runs {
         let count = START_AT_ONCE.min(runs - started);
-        started += store.start_runs(count, start.version, &start.input).await?;
+        started += store.start_runs(count, &start.workflow, &start.input).await?;
         teller.at(started);
     }
     teller.end();

@@ -4,20 +4,19 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgTransaction};
 
 use super::{Store, StoreError};
-use crate::model::id::{RunKey, VersionId};
+use crate::model::id::RunKey;
 use crate::model::payload::Payload;
 
 impl Store {
     /// Starts `count` runs on one input in one statement. Started means committed: all of them, or none.
-    pub(crate) async fn start_runs(&self, count: u64, version: VersionId, input: &Payload) -> Result<u64, StoreError> {
-        let started: i64 = sqlx::query_scalar(
-            "select count(piton.start_run_of($1, piton.new_id(), $2::json, 0)) from generate_series(1, $3)",
-        )
-        .bind(version.0)
-        .bind(input.as_str())
-        .bind(i64::try_from(count).unwrap_or(i64::MAX))
-        .fetch_one(&self.pool)
-        .await?;
+    pub(crate) async fn start_runs(&self, count: u64, workflow: &str, input: &Payload) -> Result<u64, StoreError> {
+        let started: i64 =
+            sqlx::query_scalar("select count(*) from piton.start_runs($1, array_fill($2::json, array[$3::int4]))")
+                .bind(workflow)
+                .bind(input.as_str())
+                .bind(i32::try_from(count).unwrap_or(i32::MAX))
+                .fetch_one(&self.pool)
+                .await?;
         Ok(started.unsigned_abs())
     }
 

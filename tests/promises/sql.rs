@@ -252,3 +252,23 @@ async fn every_function_is_commented() {
     .unwrap();
     assert!(bare.is_empty(), "without a comment: {bare:?}");
 }
+
+#[tokio::test]
+async fn many_runs_start_in_one_statement_or_none_does() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    let three =
+        "select count(*) from piton.start_runs('chain', array['{\"n\": 0}', '{\"n\": 1}', '{\"n\": 2}']::json[])";
+    assert_eq!(world.count(three).await, 3);
+    let in_order = "select count(*) from (select input ->> 'n' as n, row_number() over (order by id) - 2 as place
+                    from piton.runs) as r where n = place::text";
+    assert_eq!(world.count(in_order).await, 3);
+    let many = "select piton.start_runs('chain', array['{}', '[\"\\u0000\"]']::json[])";
+    assert!(refused(&world, many).await.starts_with("22P05"));
+    assert!(refused(&world, "select piton.start_runs('chain', array['{}', null]::json[])").await.starts_with("22004"));
+    assert_eq!(world.count("select count(*) from piton.runs").await, 4, "a refused statement starts none");
+    let _worker = world.worker("w1", &[]);
+    let done = async || world.count("select count(*) from piton.runs where state = 'done'").await == 4;
+    crate::harness::until(crate::harness::SOON, "all of them end", done).await;
+    world.assert_nothing_is_left().await;
+}
