@@ -12,6 +12,7 @@ mod harness;
 mod house;
 mod idle;
 mod integrity;
+mod lanes;
 mod outages;
 mod plans;
 mod retries;
