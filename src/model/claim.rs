@@ -3,11 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use super::id::{AttemptKey, VersionId, WorkerId, WorkflowId};
+use super::lane::Spot;
 
 /// What a worker holds while it runs an attempt; its commit lands only if key and worker still hold (promise 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) key: AttemptKey,
+    /// First item that is not this branch's any more.
+    pub(crate) until: i32,
     /// The queue it was claimed from.
     pub(crate) workflow: WorkflowId,
     pub(crate) version: VersionId,
@@ -17,8 +20,14 @@ pub(crate) struct Claim {
     pub(crate) started_at: DateTime<Utc>,
     /// Where the job stood in the queue.
     pub(crate) place: Place,
-    /// Stages that the run did before this one without going back to the queue.
+    /// Stages and items that the branch did before this one without going back to the queue.
     pub(crate) in_a_row: u32,
+}
+
+impl Claim {
+    pub(crate) fn spot(&self) -> Spot {
+        Spot { stage: self.key.stage, item: self.key.item, until: self.until }
+    }
 }
 
 /// A place in the queue; the smaller one is claimed first.

@@ -3,6 +3,7 @@
 pub(crate) mod claim;
 pub(crate) mod failure;
 pub(crate) mod id;
+pub(crate) mod lane;
 pub(crate) mod payload;
 pub(crate) mod retry;
 pub(crate) mod state;

@@ -1,15 +1,15 @@
-//! Whose turn it is when a stage is done: the run's next stage, in the same slot and without a way through the queue,
+//! Whose turn it is when a stage or an item is done: the branch's next one, in the same slot and without a way through the queue,
 //! or whoever waits. Pure.
 
 use super::claim::Place;
 
-/// Stages that a run may do in a row in one slot while another of the same priority waits.
+/// Stages and items that a branch may do in a row in one slot while another of the same priority waits.
 pub(crate) const MOST_IN_A_ROW: u32 = 16;
 
-/// What becomes of a branch whose next stage could start at once.
+/// What becomes of a branch whose next stage or item could start at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// It stays claimed, and the next stage goes straight to the slot.
+    /// It stays claimed, and the next one goes straight to the slot.
     Stays,
     /// It goes back to its place in the queue: a better one waits.
     Yields,

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::Backoff;
 use super::catalog::{Catalog, Version};
 use super::cursors::Cursors;
-use super::inputs::{self, Prepared};
+use super::inputs;
+use super::known::Prepared;
 use super::lookout::Lookout;
-use super::settle::{Ended, Outcome};
+use super::settle::Ended;
 use super::slots::Slots;
 use super::starter::Starter;
 use super::wake::Wake;
@@ -214,7 +215,7 @@ impl Claimer {
     }
 
     fn put_back(&self, claim: Claim) {
-        if self.ends.send(Ended { claim, known: None, outcome: Outcome::NeverBegan }).is_err() {
+        if self.ends.send(Ended::unbegun(claim)).is_err() {
             tracing::error!(key = ?claim.key, "the committers are gone; recovery will free this claim");
         }
     }

@@ -1,14 +1,16 @@
 //! Ends attempts in the database, in groups. A result stays in memory until it has landed (promise 9).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::backoff::Backoff;
+use super::known::Known;
 use super::lookout::Lookout;
-use super::onward::{Known, Onward};
+use super::onward::Onward;
 use super::report;
 use super::run_stage::Output;
 use super::settle::{Ended, Outcome};
@@ -17,14 +19,19 @@ use super::starter::Starter;
 use super::wake::Wake;
 use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
+use crate::model::lane;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::retry::{self, History, Verdict};
 use crate::model::turn::Turn;
-use crate::store::commit::{Ending, Landed};
+use crate::store::commit::Landed;
+use crate::store::endings::Ending;
 use crate::store::{Store, StoreError};
 
 /// Attempts that one statement ends at most.
 const BATCH: usize = 500;
+/// An item that took longer leaves the items behind it to other slots: to hand them on one by one would save less than
+/// it makes them wait.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// What has gathered while the last commit ran is the next batch; nothing lingers to make batches larger.
 #[derive(Clone)]
@@ -42,7 +49,7 @@ pub(crate) struct Committer {
 #[derive(Default)]
 struct Commits {
     ends: Vec<(Claim, Ending)>,
-    /// For each, what its next stage needs if the branch stays here.
+    /// For each, what its next stage or item needs if the branch stays here.
     onward: Vec<Option<Onward>>,
 }
 
@@ -73,12 +80,16 @@ impl Committer {
         self.lookout.refresh().await;
         let (mut commits, mut give_ups) = (Commits::default(), Vec::new());
         for (ended, history) in batch.drain(..).zip(histories) {
-            let claim = ended.claim;
-            match ended.outcome {
-                Outcome::Finished(output) => commits.push(self.finished(claim, ended.known, output)),
+            let Ended { claim, known, outcome, took } = ended;
+            let slow = took > SLOW;
+            match outcome {
+                Outcome::Finished(output) => commits.push(self.finished(claim, known, output, slow)),
                 Outcome::Failed(failure) => {
                     match retry::decide(failure.class(), history, failure.wait(), rand::random()) {
-                        Verdict::Retry(delay) => commits.push((claim, Ending::Retry { failure, delay }, None)),
+                        Verdict::Retry(delay) => {
+                            let behind = lane::behind_a_failed_item(claim.spot(), slow);
+                            commits.push((claim, Ending::Retry { failure, delay, behind }, None));
+                        }
                         Verdict::GiveUp => give_ups.push((claim, failure)),
                     }
                 }
@@ -95,13 +106,21 @@ impl Committer {
     }
 
     /// What follows a finished job, and whether its branch stays with this worker.
-    fn finished(&self, claim: Claim, known: Option<Known>, output: Output) -> (Claim, Ending, Option<Onward>) {
+    fn finished(
+        &self,
+        claim: Claim,
+        known: Option<Known>,
+        output: Output,
+        slow: bool,
+    ) -> (Claim, Ending, Option<Onward>) {
         let plan = known.as_ref().map(|known| &known.version.plan);
-        let next = plan.map(|plan| plan.after(claim.key.stage, output.finished)).unwrap_or_default();
+        let next = plan.map(|plan| plan.after(claim.spot(), output.finished, slow)).unwrap_or_default();
         let (mut turn, mut onward) = (Turn::Yields, None);
-        if let (Some(stage), Some(known)) = (next.stages.first(), known) {
-            turn = self.lookout.turn(&claim, *stage);
-            onward = (turn == Turn::Stays).then_some(Onward { next_stage: *stage, known });
+        if let (Some(spot), Some(known)) = (next.goes_on, known)
+            && let Some(here) = Onward::to(spot, &claim, known)
+        {
+            turn = self.lookout.turn(&claim, spot.stage);
+            onward = (turn == Turn::Stays).then_some(here);
         }
         (claim, Ending::Done { output: output.payload, next, turn }, onward)
     }
@@ -164,7 +183,7 @@ impl Committer {
         }
     }
 
-    /// Passes slots on to the next stages of what landed, and frees the others.
+    /// Passes slots on to what comes next in the branches that landed and stay, and frees the others.
     fn go_on(&self, commits: Commits, landed: &Landed) {
         let mut has_landed = vec![false; commits.ends.len()];
         landed.positions.iter().for_each(|at| has_landed[*at] = true);
@@ -172,7 +191,7 @@ impl Committer {
             let at = landed_here.then_some(landed.at).flatten();
             match (at, onward, ending) {
                 (Some(at), Some(onward), Ending::Done { output, .. }) => self.pass_on(&claim, onward, &output, at),
-                (Some(_), _, Ending::Retry { failure, delay }) => {
+                (Some(_), _, Ending::Retry { failure, delay, .. }) => {
                     report::retried(&self.slots, &claim, &failure, delay);
                     self.wake.within(delay);
                     self.slots.release(&claim.key);
@@ -182,7 +201,7 @@ impl Committer {
         }
     }
 
-    /// The next stage starts in the slot of the one before it.
+    /// The next stage or item starts in the slot of the one before it.
     fn pass_on(&self, done: &Claim, onward: Onward, output: &Payload, at: DateTime<Utc>) {
         let claim = onward.claim(done, at);
         let hold = self.slots.pass_on(&done.key, claim);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::catalog::Version;
 use super::evidence::{corrupt, missing, too_much, verified};
+use super::known::{Known, Lane, Prepared, RunInput, Work};
+use super::wanted::{fanned_source, source_name, source_number, wants};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::{NO_ITEM, RunId, RunKey};
@@ -14,31 +16,6 @@ use crate::stage::input::{StageInput, array};
 use crate::store::checkpoints::{Stored, Wanted};
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::{ForEach, Source, Stage};
-
-/// What an attempt has to do.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Work {
-    /// Call the handler with this input.
-    Handle(StageInput),
-    /// The stage fans out: its job becomes that many.
-    Split(u32),
-}
-
-/// A claim with its run's input and its work; a failure where the inputs themselves are the trouble.
-pub(crate) struct Prepared {
-    pub(crate) claim: Claim,
-    pub(crate) version: Arc<Version>,
-    pub(crate) run: RunInput,
-    pub(crate) work: Result<Work, Failure>,
-}
-
-/// What every stage of a run gets: kept from stage to stage while its branch stays claimed.
-#[derive(Debug, Clone)]
-pub(crate) struct RunInput {
-    pub(crate) id: RunId,
-    /// `None` where the run's row could not be read.
-    pub(crate) input: Option<Arc<str>>,
-}
 
 /// Reads the inputs of a batch in a statement of its own: it sees everything that was committed before the claim.
 pub(crate) async fn prepare(
@@ -54,24 +31,27 @@ pub(crate) async fn prepare(
 pub(crate) fn prepare_next(
     limits: &PayloadLimits,
     claim: Claim,
-    version: Arc<Version>,
-    run: RunInput,
+    known: Known,
     (stage, output): (i16, &Payload),
 ) -> Prepared {
     let mut batch = Batch::empty(limits);
-    batch.runs.insert(claim.key.run, run);
+    batch.runs.insert(claim.key.run, known.run);
     batch.joined.insert((claim.key.run, stage), Ok(output.text()));
-    batch.prepared(claim, version)
+    batch.prepared(claim, known.version)
 }
 
 /// A claim whose inputs the database refuses to give: a failure like another, retried and in the end given up.
 pub(crate) fn unreadable((claim, version): (Claim, Arc<Version>), refused: &StoreError) -> Prepared {
     let failure = Failure::unknown(format!("the stage's inputs could not be read: {refused}"));
-    Prepared { claim, version, run: RunInput::UNREAD, work: Err(failure) }
+    Prepared { claim, known: Known { version, run: RunInput::UNREAD, lane: None }, work: Err(failure) }
 }
 
-impl RunInput {
-    const UNREAD: RunInput = RunInput { id: RunId(uuid::Uuid::nil()), input: None };
+/// The input, unless it is too large for a stage.
+pub(super) fn within_limit(input: StageInput, stage: &str, limits: &PayloadLimits) -> Result<StageInput, Failure> {
+    if input.bytes() > limits.stage_input_bytes {
+        return Err(too_much(stage, input.bytes() as u64, limits));
+    }
+    Ok(input)
 }
 
 /// Everything the claims of one batch need, read once and shared.
@@ -123,7 +103,18 @@ impl Batch {
             Some(stage) => self.work(&claim, stage, &version),
             None => Err(corrupt(format!("the workflow version has no stage number {}", claim.key.stage))),
         };
-        Prepared { claim, version, run, work }
+        let lane = work.as_ref().ok().and_then(|work| self.lane(&claim, &version, work));
+        Prepared { claim, known: Known { version, run, lane }, work }
+    }
+
+    /// Where more items come after this one in its branch, their inputs too: the array is read already.
+    fn lane(&mut self, claim: &Claim, version: &Version, work: &Work) -> Option<Arc<Lane>> {
+        let (Work::Handle(input), Some(_)) = (work, claim.spot().rest()) else { return None };
+        let for_each = version.stage(claim.key.stage)?.for_each.as_ref()?;
+        if fanned_source(for_each, version).is_some() {
+            return None;
+        }
+        Lane::of(claim, input, &*self.split(claim, for_each, version).ok()?)
     }
 
     fn work(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<Work, Failure> {
@@ -137,11 +128,7 @@ impl Batch {
             }
             return Ok(Work::Split(items));
         }
-        let input = self.input(claim, stage, version)?;
-        if input.bytes() > self.limits.stage_input_bytes {
-            return Err(too_much(stage.name.as_str(), input.bytes() as u64, &self.limits));
-        }
-        Ok(Work::Handle(input))
+        within_limit(self.input(claim, stage, version)?, stage.name.as_str(), &self.limits).map(Work::Handle)
     }
 
     fn input(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<StageInput, Failure> {
@@ -259,23 +246,6 @@ impl Batch {
     }
 }
 
-/// The outputs one claim needs.
-fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
-    let Some(stage) = version.stage(claim.key.stage) else { return Vec::new() };
-    let run = claim.key.run;
-    let is_fanned = |n: i16| version.stage(n).is_some_and(|s| s.for_each.is_some());
-    let split_source = stage.for_each.as_ref().and_then(|f| fanned_source(f, version));
-    let to_split = stage.for_each.is_some() && claim.key.item == NO_ITEM;
-    let want = |number: i16| match () {
-        () if split_source == Some(number) => Wanted { run, stage: number, item: Some(claim.key.item) },
-        () if is_fanned(number) => Wanted { run, stage: number, item: None },
-        () => Wanted { run, stage: number, item: Some(NO_ITEM) },
-    };
-    let needed = stage.needs.iter().map(|need| need.0 as i16);
-    let source = stage.for_each.as_ref().map(source_number);
-    needed.filter(|n| !to_split || Some(*n) == source).map(want).collect()
-}
-
 /// Takes joins that are too large out of what is read.
 async fn refuse_large_joins(
     store: &Store,
@@ -291,29 +261,4 @@ async fn refuse_large_joins(
     let large: HashMap<(RunKey, i16), u64> = large.map(|(run, stage, bytes)| ((run, stage), bytes)).collect();
     wanted.retain(|w| w.item.is_some() || !large.contains_key(&(w.run, w.stage)));
     Ok(large)
-}
-
-/// The upstream stage a fan-out goes over, where that stage is fanned out itself: item follows item.
-fn fanned_source(for_each: &ForEach, version: &Version) -> Option<i16> {
-    match for_each.source {
-        Source::Input => None,
-        Source::Stage(index) => {
-            let number = index.0 as i16;
-            version.stage(number).is_some_and(|s| s.for_each.is_some()).then_some(number)
-        }
-    }
-}
-
-fn source_number(for_each: &ForEach) -> i16 {
-    match for_each.source {
-        Source::Input => -1,
-        Source::Stage(index) => index.0 as i16,
-    }
-}
-
-fn source_name(for_each: &ForEach, version: &Version) -> Arc<str> {
-    match for_each.source {
-        Source::Input => "input".into(),
-        Source::Stage(index) => version.stage_name(index.0 as i16),
-    }
 }

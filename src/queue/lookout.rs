@@ -96,7 +96,7 @@ impl Lookout {
         }
     }
 
-    /// What becomes of a branch whose next stage could start here.
+    /// What becomes of a branch whose next stage or item could start here.
     pub(crate) fn turn(&self, claim: &Claim, next_stage: i16) -> Turn {
         if self.stop.is_cancelled() || self.catalog.is_unknown(claim.version, next_stage) {
             return Turn::Yields;

@@ -1,43 +1,53 @@
-//! A branch that stays with its worker from one stage to the next.
-
-use std::sync::Arc;
+//! A branch that stays with its worker from one stage to the next, or from one item to the next.
 
 use chrono::{DateTime, Utc};
 
-use super::catalog::Version;
-use super::inputs::{self, Prepared, RunInput};
+use super::inputs;
+use super::known::{Known, Prepared, Work};
 use crate::model::claim::Claim;
-use crate::model::id::{AttemptKey, NO_ITEM};
+use crate::model::id::AttemptKey;
+use crate::model::lane::Spot;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::stage::input::StageInput;
 
-/// What was read for an attempt, and what a next one of its run is made of.
-#[derive(Debug, Clone)]
-pub(crate) struct Known {
-    pub(crate) version: Arc<Version>,
-    pub(crate) run: RunInput,
-}
-
-/// The next stage of a branch, and what is known for it.
+/// Where a branch goes, and what is known for it.
 #[derive(Debug)]
 pub(super) struct Onward {
-    pub(super) next_stage: i16,
-    pub(super) known: Known,
+    spot: Spot,
+    known: Known,
+    /// The input of the next item; `None` for a next stage, which gets the output of the one before.
+    item: Option<StageInput>,
 }
 
 impl Onward {
+    /// `None` where the next input has to be read.
+    pub(super) fn to(spot: Spot, done: &Claim, known: Known) -> Option<Onward> {
+        if spot.stage != done.key.stage {
+            return Some(Onward { spot, known: Known { lane: None, ..known }, item: None });
+        }
+        let input = known.lane.as_ref()?.input(spot.item)?;
+        Some(Onward { spot, known, item: Some(input) })
+    }
+
     /// The attempt that the commit of `done` makes.
     pub(super) fn key(&self, done: &Claim) -> AttemptKey {
-        AttemptKey { stage: self.next_stage, item: NO_ITEM, attempt: 1, ..done.key }
+        AttemptKey { stage: self.spot.stage, item: self.spot.item, attempt: 1, ..done.key }
     }
 
     /// Its claim, once the commit at that moment has made it.
     pub(super) fn claim(&self, done: &Claim, at: DateTime<Utc>) -> Claim {
-        Claim { key: self.key(done), started_at: at, in_a_row: done.in_a_row + 1, ..*done }
+        let (key, until) = (self.key(done), self.spot.until);
+        Claim { key, until, started_at: at, in_a_row: done.in_a_row + 1, ..*done }
     }
 
-    /// Its inputs: the run's, and the output that was just committed.
+    /// Its inputs: the run's, and the output that was just committed or the next item.
     pub(super) fn prepare(self, limits: &PayloadLimits, claim: Claim, done: &Claim, output: &Payload) -> Prepared {
-        let Known { version, run } = self.known;
-        inputs::prepare_next(limits, claim, version, run, (done.key.stage, output))
+        match self.item {
+            None => inputs::prepare_next(limits, claim, self.known, (done.key.stage, output)),
+            Some(input) => {
+                let work = inputs::within_limit(input, &self.known.version.stage_name(claim.key.stage), limits);
+                Prepared { claim, known: self.known, work: work.map(Work::Handle) }
+            }
+        }
     }
 }

@@ -11,8 +11,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 use tracing::Instrument;
 
-use super::catalog::{Catalog, Version};
-use super::inputs::{RunInput, Work};
+use super::catalog::Catalog;
+use super::known::{Known, Work};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
@@ -25,8 +25,7 @@ use crate::workflow::plan::Finished;
 #[derive(Debug, Clone)]
 pub(crate) struct StageTask {
     pub(crate) claim: Claim,
-    pub(crate) version: Arc<Version>,
-    pub(crate) run: RunInput,
+    pub(crate) known: Known,
     pub(crate) work: Result<Work, Failure>,
     pub(crate) context: StageContext,
     pub(crate) time_limit: Duration,
@@ -69,7 +68,7 @@ impl RunStage {
         };
         let about = task.context.about.clone();
         let finished = if about.item.is_some() { Finished::Item } else { Finished::Stage };
-        let stage = task.version.stage(task.claim.key.stage);
+        let stage = task.known.version.stage(task.claim.key.stage);
         let Some(StageKind::Rust { handler }) = stage.map(|s| &s.kind) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };

@@ -1,6 +1,7 @@
 //! The backend's own layer: whatever becomes of an attempt, its end reaches the committers.
 
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
@@ -8,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 use tower::{Layer, Service};
 
-use super::onward::Known;
+use super::known::Known;
 use super::run_stage::{Output, StageTask};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
@@ -31,6 +32,15 @@ pub(crate) struct Ended {
     /// `None` for a claim that nothing was read for.
     pub(crate) known: Option<Known>,
     pub(crate) outcome: Outcome,
+    /// From the moment it began.
+    pub(crate) took: Duration,
+}
+
+impl Ended {
+    /// Of a claim that never became an attempt.
+    pub(crate) fn unbegun(claim: Claim) -> Ended {
+        Ended { claim, known: None, outcome: Outcome::NeverBegan, took: Duration::ZERO }
+    }
 }
 
 /// Adds the reporting of ends. The channel is bounded by the slots, for a slot is held until its end has landed.
@@ -66,12 +76,13 @@ where
     }
 
     fn call(&mut self, task: Task<StageTask>) -> Self::Future {
-        let StageTask { claim, version, run, .. } = &task.args;
-        let known = Known { version: version.clone(), run: run.clone() };
-        let report = Report { claim: *claim, known: Some(known), ends: Some(self.ends.clone()) };
+        let StageTask { claim, known, .. } = &task.args;
+        let (known, ends) = (Some(known.clone()), Some(self.ends.clone()));
+        let mut report = Report { claim: *claim, known, ends, begun: None };
         let cancellation = task.args.context.cancellation.clone();
         let attempt = self.inner.call(task);
         Box::pin(async move {
+            report.begun = Some(Instant::now());
             let outcome = tokio::select! {
                 result = attempt => match result {
                     Ok(output) => Outcome::Finished(output),
@@ -98,6 +109,7 @@ struct Report {
     claim: Claim,
     known: Option<Known>,
     ends: Option<UnboundedSender<Ended>>,
+    begun: Option<Instant>,
 }
 
 impl Report {
@@ -107,7 +119,8 @@ impl Report {
 
     fn put(&mut self, outcome: Outcome) {
         let Some(ends) = self.ends.take() else { return };
-        let ended = Ended { claim: self.claim, known: self.known.take(), outcome };
+        let took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took };
         if ends.send(ended).is_err() {
             tracing::error!(key = ?self.claim.key, "the committers are gone; recovery will free this claim");
         }

@@ -8,7 +8,7 @@ use apalis_core::task::builder::TaskBuilder;
 use apalis_core::task::task_id::TaskId;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::inputs::Prepared;
+use super::known::Prepared;
 use super::run_stage::StageTask;
 use super::slots::{Hold, Slots};
 use crate::model::claim::Claim;
@@ -25,10 +25,10 @@ pub(crate) struct Starter {
 impl Starter {
     /// Starts an attempt in the slot it holds. The claim comes back when the apalis worker is gone.
     pub(crate) fn start(&self, prepared: Prepared, hold: Hold) -> Result<(), Claim> {
-        let Prepared { claim, version, run, work } = prepared;
-        let key = claim.key;
+        let Prepared { claim, known, work } = prepared;
+        let (key, version) = (claim.key, &known.version);
         let about = Arc::new(About {
-            run: run.id,
+            run: known.run.id,
             workflow: version.name.clone(),
             stage: version.stage_name(key.stage),
             item: key.item(),
@@ -38,7 +38,7 @@ impl Starter {
         let time_limit = version.stage(key.stage).map_or(Duration::ZERO, |s| s.timeout);
         self.slots.name(&key, about.clone());
         let context = StageContext { about, cancellation: hold.cancellation, progress: hold.progress };
-        let task = TaskBuilder::new(StageTask { claim, version, run, work, context, time_limit })
+        let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })
             .task_id(TaskId::from_int(hold.number))
             // apalis counts the attempt itself when it starts.
             .attempt(usize::try_from(key.attempt - 1).unwrap_or_default())

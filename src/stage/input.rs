@@ -13,6 +13,15 @@ impl StageInput {
         self.parts.push((name, json));
     }
 
+    /// The same input for another item, which is its last part.
+    pub(crate) fn of_another_item(&self, json: Arc<str>) -> StageInput {
+        let mut parts = self.parts.clone();
+        if let Some((_, item)) = parts.last_mut() {
+            *item = json;
+        }
+        StageInput { parts }
+    }
+
     /// Bytes of all parts.
     pub(crate) fn bytes(&self) -> usize {
         self.parts.iter().map(|(_, json)| json.len()).sum()

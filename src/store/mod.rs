@@ -4,6 +4,7 @@ pub(crate) mod attempts;
 pub(crate) mod bench;
 pub(crate) mod checkpoints;
 pub(crate) mod commit;
+pub(crate) mod endings;
 mod functions;
 pub(crate) mod jobs;
 pub(crate) mod migrate;

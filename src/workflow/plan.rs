@@ -1,6 +1,7 @@
 //! What follows from a finished job: the graph, turned round once so that a commit needs no look at it. Pure.
 
-use super::definition::{StageIndex, Workflow};
+use super::definition::{Source, StageIndex, Workflow};
+use crate::model::lane::{self, Births, Spot};
 
 /// The join that a run's end is, where more than one branch leads to it.
 pub(crate) const END: i16 = -1;
@@ -24,6 +25,8 @@ struct Onward {
     joins: Vec<i16>,
     /// The run ends with this stage, and with no other.
     ends_run: bool,
+    /// Each item goes over an item of another stage, and has an input of its own to be read: no lanes.
+    follows_items: bool,
 }
 
 /// What a job just did.
@@ -40,10 +43,10 @@ pub(crate) enum Finished {
 /// What the commit of a finished job sets going.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Next {
-    /// Stages that can start now. The job's own row moves to the first; the others get rows.
-    pub(crate) stages: Vec<i16>,
-    /// Items that can start now.
-    pub(crate) items: u32,
+    /// Where the branch itself goes: to the next stage or the next item. `None` where it ends.
+    pub(crate) goes_on: Option<Spot>,
+    /// Further branches that can start now.
+    pub(crate) births: Vec<Births>,
     /// Joins it arrives at, with the change to what they wait for.
     pub(crate) arrivals: Vec<(i16, i32)>,
     /// The run is done.
@@ -67,6 +70,12 @@ impl Plan {
                 }
             }
         }
+        for (onward, stage) in plan.stages.iter_mut().zip(&workflow.stages) {
+            onward.follows_items = stage.for_each.as_ref().is_some_and(|f| match f.source {
+                Source::Input => false,
+                Source::Stage(index) => fanned(index),
+            });
+        }
         plan.lead_to_the_end(workflow);
         plan
     }
@@ -87,9 +96,9 @@ impl Plan {
         }
     }
 
-    /// What follows when a job of `stage` finished.
-    pub(crate) fn after(&self, stage: i16, finished: Finished) -> Next {
-        let Some(onward) = usize::try_from(stage).ok().and_then(|i| self.stages.get(i)) else {
+    /// What follows when a job at `spot` finished; `slow` when it took long.
+    pub(crate) fn after(&self, spot: Spot, finished: Finished, slow: bool) -> Next {
+        let Some(onward) = usize::try_from(spot.stage).ok().and_then(|i| self.stages.get(i)) else {
             return Next::default();
         };
         let arrive = |change: i32| -> Vec<(i16, i32)> {
@@ -97,12 +106,20 @@ impl Plan {
         };
         match finished {
             Finished::Stage => {
-                Next { stages: onward.direct.clone(), items: 0, arrivals: arrive(-1), ends_run: onward.ends_run }
+                let mut stages = onward.direct.iter().map(|stage| Spot::whole(*stage));
+                let (goes_on, births) = (stages.next(), stages.map(Births::one).collect());
+                Next { goes_on, births, arrivals: arrive(-1), ends_run: onward.ends_run }
             }
-            Finished::Item => Next { arrivals: arrive(-1), ..Next::default() },
+            Finished::Item => {
+                let (goes_on, born) = lane::behind_a_done_item(spot, slow);
+                Next { goes_on, births: born.into_iter().collect(), arrivals: arrive(-1), ends_run: false }
+            }
             // A join counted the unsplit stage as one arrival; no items at all is that arrival.
             Finished::Split(items) => {
-                Next { items, arrivals: arrive(i32::try_from(items).unwrap_or(i32::MAX) - 1), ..Next::default() }
+                let lanes = Births::lanes(spot.stage, items);
+                let born = if onward.follows_items { lanes.map(Births::split_up) } else { lanes };
+                let arrivals = arrive(i32::try_from(items).unwrap_or(i32::MAX) - 1);
+                Next { births: born.into_iter().collect(), arrivals, ..Next::default() }
             }
         }
     }

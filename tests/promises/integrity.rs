@@ -49,7 +49,7 @@ async fn a_schema_newer_than_the_binary_is_refused_with_both_versions() {
     .unwrap();
     let output = world.command(["runs"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 3; start a newer Piton");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 4; start a newer Piton");
 }
 
 #[tokio::test]
@@ -80,6 +80,9 @@ async fn the_tables_refuse_states_that_are_none() {
         "update piton.jobs set state = 'running'",
         "update piton.jobs set state = 'waiting'",
         "update piton.jobs set attempt = -1",
+        "update piton.jobs set until = 1",
+        "update piton.jobs set item = 3, until = 3",
+        "update piton.jobs set item = 3, until = 5, state = 'scheduled'",
         "insert into piton.joins select id, 1, 0 from piton.runs",
         "insert into piton.attempts (run_id, stage, item, attempt, outcome, worker_id, started_at)
          values (1, 0, -1, 1, 'failed', 1, now())",

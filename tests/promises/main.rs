@@ -13,6 +13,7 @@ mod harness;
 mod house;
 mod idle;
 mod integrity;
+mod lanes;
 mod outages;
 mod plans;
 mod retries;

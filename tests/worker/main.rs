@@ -50,7 +50,17 @@ async fn numbers(Input(run): Input<Run<Numbers>>, context: StageContext) -> Resu
 #[derive(Deserialize)]
 struct Item {
     item: u64,
-    input: Pace,
+    input: Squaring,
+}
+
+#[derive(Deserialize)]
+struct Squaring {
+    #[serde(default)]
+    work_ms: u64,
+    /// So many items, the first ones, take that time; all of them where it is not said.
+    slow_items: Option<u64>,
+    /// One item of so many fails at its first attempt.
+    fails_once_every: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +71,12 @@ struct Pace {
 
 async fn square(Input(Item { item, input }): Input<Item>, context: StageContext) -> Result<u64, Failure> {
     journal(&context);
-    tokio::time::sleep(Duration::from_millis(input.work_ms)).await;
+    if input.slow_items.is_none_or(|slow| item < slow) {
+        tokio::time::sleep(Duration::from_millis(input.work_ms)).await;
+    }
+    if context.attempt() == 1 && input.fails_once_every.is_some_and(|every| item % every == 0) {
+        return Err(Failure::new(FailureClass::NetworkTimeout, "as asked"));
+    }
     Ok(item * item)
 }
 

@@ -31,4 +31,4 @@ update piton.jobs j
 set state = 'running', worker_id = $1, attempt = j.attempt + 1, since = now()
 from picked p
 where j.run_id = any(array[p.run_id]) and j.id = p.id
-returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.attempt, j.since, j.rank, j.due_at
+returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.since, j.rank, j.due_at

@@ -1,7 +1,7 @@
 -- Ends a batch of attempts: checkpoint, what follows, and the end of the job in one statement (promise 1), for those
 -- attempts whose claim still holds (promise 2). Returns the ordinals that landed; what is missing was fenced.
 --
--- $1 to $31 are arrays: $1 to $14 and $28 to $31 have an element for every attempt of the batch; the others list what
+-- $1 to $33 are arrays: $1 to $15 and $30 to $33 have an element for every attempt of the batch; the others list what
 -- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
 -- which costs less than to unnest them, and only narrow rows pass through the update.
 --
@@ -18,7 +18,7 @@ with claim as materialized (
 growing as materialized (
     select r.id
     from (
-        select distinct ($1::int8[])[ord] as run_id from unnest($20::int8[] || $23::int8[] || $25::int8[]) as o (ord) order by 1
+        select distinct ($1::int8[])[ord] as run_id from unnest($21::int8[] || $24::int8[]) as o (ord) order by 1
     ) as o
     cross join lateral (select id from piton.runs where id = o.run_id for key share) as r
 ),
@@ -29,9 +29,10 @@ kept as (
         worker_id = case c.becomes when 'running' then j.worker_id end,
         stage = ($9::int2[])[c.ord],
         item = ($10::int4[])[c.ord],
-        attempt = ($11::int4[])[c.ord],
-        due_at = case when ($12::int8[])[c.ord] < 0 then j.due_at
-                      else now() + ($12::int8[])[c.ord] * interval '1 millisecond' end,
+        until = ($11::int4[])[c.ord],
+        attempt = ($12::int4[])[c.ord],
+        due_at = case when ($13::int8[])[c.ord] < 0 then j.due_at
+                      else now() + ($13::int8[])[c.ord] * interval '1 millisecond' end,
         since = now(), progress_done = null, progress_of = null, progress_note = null
     from claim c
     where (select count(*) from growing) >= 0
@@ -57,22 +58,22 @@ recorded as (
     insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output)
     select ($1::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord], ($5::int4[])[ord], ($6::int8[])[ord],
            ($7::timestamptz[])[ord], octet_length(output), digest, output::json
-    from unnest($13::text[], $14::bytea[]) with ordinality as o (output, digest, ord)
+    from unnest($14::text[], $15::bytea[]) with ordinality as o (output, digest, ord)
     where output is not null and (ord in (select ord from landed)) is true
 ),
 tried as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at, retry_at)
     select ($1::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord], ($5::int4[])[ord], outcome, class, message, detail::json,
            ($6::int8[])[ord], ($7::timestamptz[])[ord],
-           case outcome when 'failed' then now() + ($12::int8[])[ord] * interval '1 millisecond' end
-    from unnest($15::int8[], $16::text[], $17::text[], $18::text[], $19::text[]) as t (ord, outcome, class, message, detail)
+           case outcome when 'failed' then now() + ($13::int8[])[ord] * interval '1 millisecond' end
+    from unnest($16::int8[], $17::text[], $18::text[], $19::text[], $20::text[]) as t (ord, outcome, class, message, detail)
     where (ord in (select ord from landed)) is true
 ),
 awaited as materialized (
     select j.run_id, j.stage, j.missing + a.change as missing, a.ord
     from (
         select ($1::int8[])[ord] as run_id, stage, sum(change)::int4 as change, min(ord) as ord
-        from unnest($20::int8[], $21::int2[], $22::int4[]) as a (ord, stage, change)
+        from unnest($21::int8[], $22::int2[], $23::int4[]) as a (ord, stage, change)
         where (ord in (select ord from landed)) is true
         group by 1, 2
         order by 1, 2
@@ -95,23 +96,21 @@ opened as (
     returning j.run_id, j.stage, a.ord
 ),
 born as (
-    insert into piton.jobs (run_id, workflow_id, version_id, stage, item, state, rank, due_at)
-    select ($1::int8[])[b.ord], ($28::int8[])[b.ord], ($29::int8[])[b.ord], b.stage, b.item, 'ready',
-           ($30::int2[])[b.ord], ($31::timestamptz[])[b.ord]
+    insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
+    select ($1::int8[])[b.ord], ($30::int8[])[b.ord], ($31::int8[])[b.ord], b.stage, b.item, b.until, 'ready',
+           ($32::int2[])[b.ord], ($33::timestamptz[])[b.ord]
     from (
-        select ord, stage, -1 as item from unnest($23::int8[], $24::int2[]) as s (ord, stage)
+        select ord, stage, i as item, least(i + step, until) as until
+        from unnest($24::int8[], $25::int2[], $26::int4[], $27::int4[], $28::int4[]) as s (ord, stage, first, until, step)
+        cross join lateral generate_series(first, until - 1, step) as i
         where (ord in (select ord from landed)) is true
         union all
-        select ord, ($3::int2[])[ord], i from unnest($25::int8[], $26::int4[]) as s (ord, items)
-        cross join lateral generate_series(0, items - 1) as i
-        where (ord in (select ord from landed)) is true
-        union all
-        select ord, stage, -1 from opened where stage >= 0
+        select ord, stage, -1, 0 from opened where stage >= 0
     ) as b
     returning run_id
 ),
 finished as (
-    select ($1::int8[])[ord] as run_id from unnest($27::int8[]) as e (ord) where (ord in (select ord from landed)) is true
+    select ($1::int8[])[ord] as run_id from unnest($29::int8[]) as e (ord) where (ord in (select ord from landed)) is true
     union all
     select run_id from opened where stage = -1
 ),

@@ -1,5 +1,6 @@
 -- Makes jobs of a worker boot that has ended claimable again, at most $2 in one pass, and records each lost attempt.
--- A row that is being committed at this moment is skipped; the next pass finds it, or it has ended.
+-- A row that is being committed at this moment is skipped; the next pass finds it, or it has ended. Items that were still
+-- to come after a lost one stay behind it.
 with held as materialized (
     select run_id, id, since from piton.jobs
     where worker_id = $1 and state = 'running'

@@ -1,7 +1,7 @@
 -- Ends runs whose jobs were given up: the failed attempt is recorded, the run fails, its other jobs are cancelled and
 -- its joins go, for those attempts whose claim still holds. A run leaves no live sibling behind: the transaction has
 -- locked the runs before this statement, so that no commit can add a job that its snapshot would miss. Rows are looked up
--- as in commit.sql.
+-- as in commit.sql. Items behind one that is given up go with the siblings, whoever's row they are in.
 with outcome as materialized (
     select * from unnest(
         $1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[], $7::timestamptz[],

@@ -2,7 +2,8 @@
 with live as (
     select stage,
            count(*) filter (where state = 'running') as running,
-           count(*) filter (where state = 'ready') as ready,
+           -- All items of a branch are ready, but for the one under way.
+           coalesce(sum(until - item - (state <> 'ready')::int4), 0) as ready,
            count(*) filter (where state = 'scheduled') as scheduled,
            min(due_at) filter (where state = 'scheduled') as due_at,
            min(since) filter (where state = 'running') as started_at,

@@ -1,0 +1,74 @@
+//! What was read for an attempt, and travels with it: what comes next in its branch is made of it, and nothing is read
+//! twice.
+
+use std::sync::Arc;
+
+use super::catalog::Version;
+use crate::model::claim::Claim;
+use crate::model::failure::Failure;
+use crate::model::id::RunId;
+use crate::stage::fan_out::Split;
+use crate::stage::input::StageInput;
+
+/// What an attempt has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Work {
+    /// Call the handler with this input.
+    Handle(StageInput),
+    /// The stage fans out: its job becomes that many.
+    Split(u32),
+}
+
+/// A claim with what was read for it and its work; a failure where the inputs themselves are the trouble.
+pub(crate) struct Prepared {
+    pub(crate) claim: Claim,
+    pub(crate) known: Known,
+    pub(crate) work: Result<Work, Failure>,
+}
+
+/// What an attempt and those after it in its branch are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) version: Arc<Version>,
+    pub(crate) run: RunInput,
+    /// `None` where no item comes after this one.
+    pub(crate) lane: Option<Arc<Lane>>,
+}
+
+/// What every stage of a run gets: kept from stage to stage while its branch stays claimed.
+#[derive(Debug, Clone)]
+pub(crate) struct RunInput {
+    pub(crate) id: RunId,
+    /// `None` where the run's row could not be read.
+    pub(crate) input: Option<Arc<str>>,
+}
+
+impl RunInput {
+    pub(super) const UNREAD: RunInput = RunInput { id: RunId(uuid::Uuid::nil()), input: None };
+}
+
+/// The inputs of the items that one branch does one after another. It keeps those and not the whole array.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// The input of the item that was read for.
+    like: StageInput,
+    /// Number of the first one after it.
+    first: i32,
+    items: Vec<Arc<str>>,
+}
+
+impl Lane {
+    /// Of a claim on an item with that input; `None` where none comes after it.
+    pub(super) fn of(claim: &Claim, input: &StageInput, split: &Split) -> Option<Arc<Lane>> {
+        let rest = claim.spot().rest()?;
+        let at = |item: i32| usize::try_from(item).ok();
+        let items = split.items.get(at(rest.item)?..at(rest.until)?)?.to_vec();
+        Some(Arc::new(Lane { like: input.clone(), first: rest.item, items }))
+    }
+
+    /// The input of an item of the lane.
+    pub(super) fn input(&self, item: i32) -> Option<StageInput> {
+        let at = usize::try_from(item.checked_sub(self.first)?).ok()?;
+        Some(self.like.of_another_item(self.items.get(at)?.clone()))
+    }
+}

@@ -1,0 +1,51 @@
+//! What a claim needs of the outputs of others. Pure.
+
+use std::sync::Arc;
+
+use super::catalog::Version;
+use crate::model::claim::Claim;
+use crate::model::id::NO_ITEM;
+use crate::store::checkpoints::Wanted;
+use crate::workflow::definition::{ForEach, Source};
+
+/// The outputs one claim needs.
+pub(super) fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
+    let Some(stage) = version.stage(claim.key.stage) else { return Vec::new() };
+    let run = claim.key.run;
+    let is_fanned = |n: i16| version.stage(n).is_some_and(|s| s.for_each.is_some());
+    let split_source = stage.for_each.as_ref().and_then(|f| fanned_source(f, version));
+    let to_split = stage.for_each.is_some() && claim.key.item == NO_ITEM;
+    let want = |number: i16| match () {
+        () if split_source == Some(number) => Wanted { run, stage: number, item: Some(claim.key.item) },
+        () if is_fanned(number) => Wanted { run, stage: number, item: None },
+        () => Wanted { run, stage: number, item: Some(NO_ITEM) },
+    };
+    let needed = stage.needs.iter().map(|need| need.0 as i16);
+    let source = stage.for_each.as_ref().map(source_number);
+    needed.filter(|n| !to_split || Some(*n) == source).map(want).collect()
+}
+
+/// The upstream stage a fan-out goes over, where that stage is fanned out itself: item follows item.
+pub(super) fn fanned_source(for_each: &ForEach, version: &Version) -> Option<i16> {
+    match for_each.source {
+        Source::Input => None,
+        Source::Stage(index) => {
+            let number = index.0 as i16;
+            version.stage(number).is_some_and(|s| s.for_each.is_some()).then_some(number)
+        }
+    }
+}
+
+pub(super) fn source_number(for_each: &ForEach) -> i16 {
+    match for_each.source {
+        Source::Input => -1,
+        Source::Stage(index) => index.0 as i16,
+    }
+}
+
+pub(super) fn source_name(for_each: &ForEach, version: &Version) -> Arc<str> {
+    match for_each.source {
+        Source::Input => "input".into(),
+        Source::Stage(index) => version.stage_name(index.0 as i16),
+    }
+}
