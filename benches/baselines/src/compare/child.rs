@@ -17,8 +17,19 @@ const FAREWELL: Duration = Duration::from_secs(30);
 /// # Errors
 /// With all it said on standard error, if it failed; if someone asked to stop.
 pub(crate) async fn output(mut command: Command, stop: &mut Stop) -> Result<String> {
+    command.stderr(Stdio::piped());
+    run(command, stop).await
+}
+
+/// The same of a program whose standard error people see at once.
+pub(crate) async fn output_shown(mut command: Command, stop: &mut Stop) -> Result<String> {
+    command.stderr(Stdio::inherit());
+    run(command, stop).await
+}
+
+async fn run(mut command: Command, stop: &mut Stop) -> Result<String> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let child = command.spawn().with_context(|| format!("cannot run {name}"))?;
     let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let end = child.wait_with_output();

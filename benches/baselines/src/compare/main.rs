@@ -67,7 +67,6 @@ impl Options {
 async fn main() -> Result<()> {
     let options = Options::parse();
     let mut stop = Stop::on_signals()?;
-    eprintln!("Building ...");
     let programs = Programs::build(&mut stop).await?;
     let mut ground = Ground::start(&programs.piton).await?;
     // Whatever happens from here on, the server is stopped.

@@ -50,10 +50,8 @@ async fn build(package: &Path, binary: &str, stop: &mut Stop) -> Result<PathBuf>
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(["build", "--release", "--message-format", "json-render-diagnostics", "--bin", binary])
-        .current_dir(package)
-        // Else the baseline's driver would look for its tables in that database, at compile time.
-        .env("SQLX_OFFLINE", "true");
-    let said = child::output(command, stop).await?;
+        .current_dir(package);
+    let said = child::output_shown(command, stop).await?;
     let artifacts = said.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
     let mut programs = artifacts.filter_map(|artifact| artifact.executable);
     programs.next_back().with_context(|| format!("cargo built no {binary}"))
