@@ -9,7 +9,7 @@ mod rows;
 mod step;
 
 use anyhow::{Context, Result};
-use apalis_postgres::{Config, PostgresStorage};
+use apalis_postgres::PostgresStorage;
 use baselines::measured::Measured;
 use baselines::workload::Workload;
 use clap::Parser;
@@ -21,32 +21,23 @@ use sqlx::postgres::PgPoolOptions;
 struct Options {
     #[command(flatten)]
     work: Workload,
-    /// Connections.
-    #[arg(long, default_value_t = drain::CONNECTIONS)]
-    pool: u32,
-    /// Tasks that are fetched at once.
-    #[arg(long, default_value_t = drain::BATCH)]
-    batch: usize,
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let options = Options::parse();
-    let work = &options.work;
-    let pool = connect(&work.database_url, options.pool).await?;
+    let Options { work } = &Options::parse();
+    let pool = connect(&work.database_url).await?;
     PostgresStorage::setup(&pool).await.context("making its schema")?;
-    let config = Config::default().queue("bench").batch_size(options.batch).lock_tasks(false);
-    let mut storage = PostgresStorage::new(&pool).with_config(config);
-    rows::load(&pool, &mut storage, work).await.context("pushing the runs")?;
+    rows::load(&pool, &mut drain::storage(&pool), work).await.context("pushing the runs")?;
     let log_before = rows::log_position(&pool).await?;
-    let time = drain::drain(storage, work).await?;
+    let time = drain::drain(&pool, work).await?;
     let log = rows::log_position(&pool).await? - log_before;
     rows::verify(&pool, work).await?;
     Measured::new("apalis", work, time, log).print()
 }
 
-async fn connect(url: &str, connections: u32) -> Result<PgPool> {
-    let options = PgPoolOptions::new().max_connections(connections).min_connections(connections);
+async fn connect(url: &str) -> Result<PgPool> {
+    let options = PgPoolOptions::new().max_connections(drain::CONNECTIONS).min_connections(drain::CONNECTIONS);
     // A ping before every statement would double the round trips.
     Ok(options.test_before_acquire(false).connect(url).await?)
 }

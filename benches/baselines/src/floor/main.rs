@@ -24,8 +24,10 @@ use statements::{Outcomes, Step};
 struct Options {
     #[command(flatten)]
     work: Workload,
+    // Rates over that of 1000, on 2 cores: 0.8 with 100, 0.85 with 300, 0.93 with 500. Outputs made ahead by another
+    // thread: 1.0.
     /// Jobs that advance together.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
 }
 
