@@ -51,6 +51,13 @@ async fn build(package: &Path, binary: &str, stop: &mut Stop) -> Result<PathBuf>
     command
         .args(["build", "--release", "--message-format", "json-render-diagnostics", "--bin", binary])
         .current_dir(package);
+    // What `cargo run` tells this program about itself is no news for another build; some build scripts look at it, and
+    // everything that stands on them would be compiled again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     let said = child::output_shown(command, stop).await?;
     let artifacts = said.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
     let mut programs = artifacts.filter_map(|artifact| artifact.executable);
