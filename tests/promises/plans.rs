@@ -83,7 +83,8 @@ async fn assert_only_look_ups(connection: &mut PgConnection, when: &str) {
 }
 
 /// Jobs in every state, with their runs: as many of each.
-async fn fill(world: &World, count: i64) {
+/// So many runs, each with a job in every state, a join and so many checkpoints.
+async fn fill(world: &World, count: i64, checkpoints: i16) {
     sqlx::raw_sql(
         "delete from piton.jobs; delete from piton.joins; delete from piton.checkpoints; delete from piton.runs",
     )
@@ -99,7 +100,7 @@ async fn fill(world: &World, count: i64) {
              select gen_random_uuid(), v.id, '{}' from piton.workflow_versions v, generate_series(1, $1) returning id),
          recorded as (
              insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output)
-             select run.id, s, -1, 1, worker.id, now(), 2, sha256(''), '{}' from run, worker, generate_series(0, 2) s),
+             select run.id, s, -1, 1, worker.id, now(), 2, sha256(''), '{}' from run, worker, generate_series(0, $2 - 1) s),
          joined as (insert into piton.joins (run_id, stage, missing) select run.id, 2, 1 from run)
          insert into piton.jobs (run_id, workflow_id, version_id, stage, state, attempt, worker_id, due_at)
          select run.id, 1, 1, 1, state, 1, case state when 'running' then worker.id end,
@@ -107,6 +108,7 @@ async fn fill(world: &World, count: i64) {
          from run, worker, unnest(array['ready', 'running', 'scheduled']) state",
     )
     .bind(count)
+    .bind(checkpoints)
     .execute(&world.pool)
     .await
     .unwrap();
@@ -119,15 +121,22 @@ async fn every_statement_of_the_engine_looks_up_whatever_the_statistics_say() {
     world.start("chain", "{}");
     let mut connection = engine(&world).await;
     assert_only_look_ups(&mut connection, "never analyzed").await;
-    fill(&world, 0).await;
+    fill(&world, 0, 3).await;
     assert_only_look_ups(&mut connection, "with the statistics of an empty queue").await;
-    fill(&world, 3000).await;
+    fill(&world, 3000, 3).await;
     assert_only_look_ups(&mut connection, "with many of everything").await;
 }
 
-/// Pages that each statement touches, with so many rows of every state.
-async fn pages(world: &World, count: i64) -> Vec<(String, i64)> {
-    fill(world, count).await;
+/// What a statement cost once.
+struct Cost {
+    statement: String,
+    pages: i64,
+    ms: f64,
+}
+
+/// What each statement costs with so many rows of every state.
+async fn costs(world: &World, count: i64, checkpoints: i16) -> Vec<Cost> {
+    fill(world, count, checkpoints).await;
     let (worker, run, job): (i64, i64, i64) = sqlx::query_as(
         "select worker_id, run_id, id from piton.jobs where state = 'running' order by run_id offset $1 limit 1",
     )
@@ -150,27 +159,50 @@ async fn pages(world: &World, count: i64) -> Vec<(String, i64)> {
     ];
     sqlx::query("delete from piton.checkpoints where run_id = $1").bind(run).execute(&world.pool).await.unwrap();
     let mut connection = engine(world).await;
-    let mut pages = Vec::new();
+    let mut costs = Vec::new();
     for call in calls {
         connection.execute("begin").await.unwrap();
         let plan = explain(&mut connection, ", analyze, buffers", &call).await;
         connection.execute("rollback").await.unwrap();
         let touched = |kind: &str| plan["Plan"][kind].as_i64().unwrap();
-        pages.push((
-            call.split('(').next().unwrap().to_owned(),
-            touched("Shared Hit Blocks") + touched("Shared Read Blocks"),
-        ));
+        costs.push(Cost {
+            statement: call.split('(').next().unwrap().to_owned(),
+            pages: touched("Shared Hit Blocks") + touched("Shared Read Blocks"),
+            ms: plan["Execution Time"].as_f64().unwrap(),
+        });
     }
-    pages
+    costs
+}
+
+/// Many times the rows are a level or two more of each index.
+fn assert_no_growth(few: &[Cost], many: &[Cost], count: i64) {
+    for (few, many) in few.iter().zip(many) {
+        let (name, few, many) = (&few.statement, few.pages, many.pages);
+        assert!(many <= few * 2 + 20, "{name} touches {few} pages with 300 of each state, and {many} with {count}");
+    }
 }
 
 #[tokio::test]
 async fn no_statement_of_the_engine_grows_with_the_backlog() {
     let world = World::with(&[CHAIN]).await;
     world.start("chain", "{}");
-    let (few, many) = (pages(&world, 300).await, pages(&world, 30_000).await);
-    for ((name, few), (_, many)) in few.iter().zip(&many) {
-        // A hundred times the rows are one more level of each index.
-        assert!(*many <= few * 2 + 20, "{name} touches {few} pages with 300 of each state, and {many} with 30,000");
+    let (few, many) = (costs(&world, 300, 3).await, costs(&world, 30_000, 3).await);
+    assert_no_growth(&few, &many, 30_000);
+}
+
+#[tokio::test]
+#[ignore = "some minutes and some 15 GB; cargo test --release -- --ignored --nocapture backlog_of_millions"]
+async fn no_statement_of_the_engine_grows_with_a_backlog_of_millions() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    let few = costs(&world, 300, 10).await;
+    for count in [100_000, 1_000_000] {
+        let many = costs(&world, count, 10).await;
+        println!("{count} jobs of each state, {} checkpoints:", count * 10);
+        for (few, many) in few.iter().zip(&many) {
+            let Cost { statement, pages, ms } = many;
+            println!("  {statement:8} {pages:4} pages, {ms:.2} ms ({} and {:.2} with 300)", few.pages, few.ms);
+        }
+        assert_no_growth(&few, &many, count);
     }
 }
