@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli;
 use crate::embedded;
 use crate::stage::handler::{Handler, Handlers};
+use crate::stage::{command, http};
 
 /// What the private Postgres' supervisor is started as: this same program with that first argument.
 pub(crate) const SUPERVISOR_ARGUMENT: &str = "__postgres-supervisor";
@@ -40,12 +41,33 @@ impl App {
         self
     }
 
-    /// Runs the command line and returns the process' exit code.
-    pub fn main(self) -> ExitCode {
-        let mut arguments = std::env::args_os().skip(1);
-        if arguments.next().is_some_and(|first| first == SUPERVISOR_ARGUMENT) {
-            return embedded::run_supervisor(&arguments.collect::<Vec<_>>());
+    /// Shares a value, such as a client or a configuration, with every handler that takes a [`crate::State`] of its type.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> App {
+        if !self.handlers.share(value) {
+            let type_name = std::any::type_name::<T>();
+            self.mistakes.push(format!("two states of the type {type_name} are shared; wrap one in a type of its own"));
         }
+        self
+    }
+
+    /// Runs the command line and returns the process' exit code.
+    pub fn main(mut self) -> ExitCode {
+        let mut arguments = std::env::args_os().skip(1);
+        if let Some(first) = arguments.next() {
+            let arguments: Vec<_> = arguments.collect();
+            if first == SUPERVISOR_ARGUMENT {
+                return embedded::run_supervisor(&arguments);
+            }
+            if let Some(code) = command::part(&first, &arguments) {
+                return code;
+            }
+        }
+        http::install_tls();
+        let unshared = self.handlers.without_state().map(|(handler, state)| {
+            format!("handler `{handler}` asks for a state of the type {state}, and none is shared; add .state(…)")
+        });
+        self.mistakes.extend(unshared.collect::<Vec<_>>());
         cli::main(self)
     }
 }

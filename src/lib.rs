@@ -46,6 +46,7 @@ pub use model::failure::{Failure, FailureClass, UnknownClass};
 pub use model::id::RunId;
 pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
+pub use stage::state::State;
 
 /// README's example is compiled with the tests.
 #[cfg(doctest)]

@@ -10,8 +10,9 @@ use super::args::Global;
 use crate::app::App;
 use crate::queue::catalog::{Catalog, Version};
 use crate::stage::handler::Handlers;
+use crate::stage::missing::Missing;
 use crate::store::Store;
-use crate::workflow::definition::{StageKind, Workflow};
+use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::limits::Limits;
 use crate::workflow::mistake::Mistakes;
 
@@ -94,13 +95,10 @@ fn is_workflow(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "toml") && path.is_file()
 }
 
-/// Stages of the workflow that this binary has no handler for, as `stage (handler)`.
-pub(crate) fn without_handler(workflow: &Workflow, handlers: &Handlers) -> Vec<String> {
-    let missing = workflow.stages.iter().filter_map(|stage| match &stage.kind {
-        StageKind::Rust { handler } if handlers.knows(handler) => None,
-        StageKind::Rust { handler } => Some(format!("{} (rust = \"{handler}\")", stage.name)),
-    });
-    missing.collect()
+/// Stages of the workflow that lack something here, as `stage (what)`.
+pub(crate) fn lacking(workflow: &Workflow, handlers: &Handlers) -> Vec<String> {
+    let lacks = |stage: &Stage| Some(format!("{} ({})", stage.name, Missing::of(&stage.kind, handlers)?));
+    workflow.stages.iter().filter_map(lacks).collect()
 }
 
 /// Registers this process' workflows in the database.

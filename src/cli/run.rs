@@ -40,7 +40,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
         Some(id) => id,
         None => {
             let version = files::find(&versions, args.workflow.as_deref().unwrap_or_default())?;
-            refuse_without_handlers(version, &catalog)?;
+            refuse_what_lacks(version, &catalog)?;
             start::start_run(&database.store, version, &input, args.input.priority).await?
         }
     };
@@ -48,7 +48,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
         bail!("there is no run {id}; `{} runs` lists those there are", config::program());
     };
     if args.resume.is_some() && !first.run.state.is_ended() {
-        refuse_without_handlers(&first.version, &catalog)?;
+        refuse_what_lacks(&first.version, &catalog)?;
     }
     follower.begin(&first, args.resume.is_some());
 
@@ -73,18 +73,18 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
 }
 
 /// A run that this process works on alone must not wait for ever.
-fn refuse_without_handlers(version: &Version, catalog: &Catalog) -> anyhow::Result<()> {
-    let missing = files::without_handler(&version.workflow, &catalog.handlers);
-    if missing.is_empty() {
+fn refuse_what_lacks(version: &Version, catalog: &Catalog) -> anyhow::Result<()> {
+    let lacking = files::lacking(&version.workflow, &catalog.handlers);
+    if lacking.is_empty() {
         return Ok(());
     }
     let known: Vec<&str> = catalog.handlers.names().collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     bail!(
-        "this program has no handler for these stages of workflow `{}`: {}\nIts handlers: {known}. Run it with the \
-         program that registers them, or use `start` and let a worker that has them do it",
+        "stages of workflow `{}` lack something here: {}\nSet the variables, install the programs, and use the program \
+         that registers the handlers (this one has: {known}); or use `start` and let a worker do it that has them all",
         version.workflow.name,
-        missing.join(", ")
+        lacking.join(", ")
     )
 }
 

@@ -19,10 +19,10 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     // Signals count from here on: one that comes during the start must not be lost.
     let shutdown = Shutdown::on_signals()?;
     for workflow in files::load(&app, &global)? {
-        let missing = files::without_handler(&workflow, &app.handlers);
-        if !missing.is_empty() {
-            let (workflow, stages) = (workflow.name.as_str(), missing.join(", "));
-            tracing::warn!(workflow, "stages without a handler here are left for other workers: {stages}");
+        let lacking = files::lacking(&workflow, &app.handlers);
+        if !lacking.is_empty() {
+            let (workflow, stages) = (workflow.name.as_str(), lacking.join(", "));
+            tracing::warn!(workflow, "stages that lack something here: {stages}");
         }
     }
     let database = Database::open(&global).await?;

@@ -56,9 +56,9 @@ fn list(app: &App, global: &Global) -> anyhow::Result<Exit> {
     let workflows = files::load(app, global)?;
     if global.json {
         let rows = workflows.iter().map(|w| {
-            let missing = files::without_handler(w, &app.handlers);
+            let lacking = files::lacking(w, &app.handlers);
             serde_json::json!({"workflow": w.name, "description": w.description, "stages": w.stages.len(),
-                               "without_handler": missing})
+                               "lacking": lacking})
         });
         println!("{}", serde_json::Value::from_iter(rows));
         return Ok(Exit::Done);
@@ -69,9 +69,9 @@ fn list(app: &App, global: &Global) -> anyhow::Result<Exit> {
     for workflow in &workflows {
         let about = workflow.description.as_deref().unwrap_or_default();
         println!("{:<20}  {:>3} stages  {about}", workflow.name.as_str(), workflow.stages.len());
-        let missing = files::without_handler(workflow, &app.handlers);
-        if !missing.is_empty() {
-            println!("{:<20}  no handler in this program for: {}", "", missing.join(", "));
+        let lacking = files::lacking(workflow, &app.handlers);
+        if !lacking.is_empty() {
+            println!("{:<20}  lacking here: {}", "", lacking.join(", "));
         }
     }
     Ok(Exit::Done)

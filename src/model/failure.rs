@@ -8,7 +8,7 @@ use super::state::states;
 
 states! {
     /// The class of a failure decides whether and when the job is tried again.
-    #[derive(PartialOrd, Ord)]
+    #[derive(PartialOrd, Ord, serde::Deserialize)]
     pub enum FailureClass {
         /// A service did not answer in time, or the stage ran out of its own time.
         NetworkTimeout = "network_timeout",
@@ -37,12 +37,15 @@ states! {
 pub struct UnknownClass(String);
 
 fn returnable() -> String {
-    let words: Vec<&str> = FailureClass::ALL
-        .iter()
-        .filter(|c| !matches!(c, FailureClass::Crashed | FailureClass::CorruptCheckpoint))
-        .map(|c| c.as_str())
-        .collect();
+    let words: Vec<&str> = FailureClass::ALL.iter().filter(|c| c.is_returned_by_stages()).map(|c| c.as_str()).collect();
     words.join(", ")
+}
+
+impl FailureClass {
+    /// A stage cannot know that a process died or that a checkpoint is damaged.
+    pub(crate) fn is_returned_by_stages(self) -> bool {
+        !matches!(self, FailureClass::Crashed | FailureClass::CorruptCheckpoint)
+    }
 }
 
 impl FromStr for FailureClass {
@@ -67,11 +70,18 @@ pub struct Failure {
 /// Longest message that is kept, in bytes; what is longer is cut at a character.
 const MESSAGE_LIMIT: usize = 8 * 1024;
 /// Longest detail that is kept, in bytes of JSON; what is longer is replaced by a note.
-const DETAIL_LIMIT: usize = 64 * 1024;
+const DETAIL_LIMIT: usize = 512 * 1024;
 
 impl Failure {
-    /// A failure of that class.
+    /// A failure of that class. The two that a stage cannot know of, `crashed` and `corrupt_checkpoint`, become
+    /// `unknown`.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        let class = if class.is_returned_by_stages() { class } else { FailureClass::Unknown };
+        Failure::found(class, message)
+    }
+
+    /// A failure that Piton itself found, of any class.
+    pub(crate) fn found(class: FailureClass, message: impl Into<String>) -> Self {
         Failure { class, message: storable(message.into(), MESSAGE_LIMIT), detail: None, retry_after: None }
     }
 
@@ -124,14 +134,6 @@ impl Failure {
         self
     }
 
-    /// As it came out of a handler, which cannot know that a process died or a checkpoint is damaged.
-    pub(crate) fn returned_by_a_handler(mut self) -> Self {
-        if matches!(self.class, FailureClass::Crashed | FailureClass::CorruptCheckpoint) {
-            self.class = FailureClass::Unknown;
-        }
-        self
-    }
-
     /// Its class.
     pub fn class(&self) -> FailureClass {
         self.class
@@ -140,6 +142,11 @@ impl Failure {
     /// Its message.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// With another message.
+    pub(crate) fn map_message(self, change: impl FnOnce(&str) -> String) -> Failure {
+        Failure { message: storable(change(&self.message), MESSAGE_LIMIT), ..self }
     }
 
     pub(crate) fn wait(&self) -> Option<Duration> {
@@ -213,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_handler_cannot_return_the_two_classes_that_are_piton_s_own() {
-        let class_of = |class| Failure::new(class, "x").returned_by_a_handler().class();
+        let class_of = |class| Failure::new(class, "x").class();
         assert_eq!(class_of(FailureClass::Crashed), FailureClass::Unknown);
         assert_eq!(class_of(FailureClass::CorruptCheckpoint), FailureClass::Unknown);
         assert_eq!(class_of(FailureClass::AuthFailure), FailureClass::AuthFailure);

@@ -14,7 +14,7 @@ macro_rules! states {
             $vis const ALL: &[$name] = &[$($name::$variant),+];
 
             /// The word for it in the database, in metrics and on the screen.
-            $vis fn as_str(self) -> &'static str {
+            $vis const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
 

@@ -1,13 +1,16 @@
-//! The workflow versions a worker has met, and the stages it has no handler for.
+//! The workflow versions a worker has met, and the stages it cannot run.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::id::{VersionId, WorkflowId};
+use crate::model::retry::RetryPolicy;
 use crate::stage::handler::Handlers;
+use crate::stage::missing::Missing;
 use crate::store::{Store, StoreError};
-use crate::workflow::definition::{Stage, StageKind, Workflow};
+use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::plan::Plan;
+use crate::workflow::retry_rules::RetryRules;
 
 /// One version, ready for use.
 #[derive(Debug)]
@@ -17,12 +20,19 @@ pub(crate) struct Version {
     pub(crate) name: Arc<str>,
     pub(crate) workflow: Workflow,
     pub(crate) plan: Plan,
+    /// How each stage's failures are retried.
+    policies: Vec<RetryPolicy>,
     stage_names: Vec<Arc<str>>,
 }
 
 impl Version {
     pub(crate) fn stage(&self, stage: i16) -> Option<&Stage> {
         self.workflow.stages.get(usize::try_from(stage).ok()?)
+    }
+
+    /// How its failures are retried; `None` where the definition has no such stage.
+    pub(crate) fn policy(&self, stage: i16) -> Option<&RetryPolicy> {
+        self.policies.get(usize::try_from(stage).ok()?)
     }
 
     /// Its name, for people; a number where the definition has no such stage.
@@ -68,7 +78,8 @@ impl Catalog {
         let plan = Plan::of(&workflow);
         let name = workflow.name.as_str().into();
         let stage_names = workflow.stages.iter().map(|s| s.name.as_str().into()).collect();
-        let version = Arc::new(Version { id, workflow_id, name, workflow, plan, stage_names });
+        let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
+        let version = Arc::new(Version { id, workflow_id, name, workflow, plan, policies, stage_names });
         let unknown = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| !self.can_run(stage));
         let mut list = lock(&self.unknown);
         for (stage, _) in unknown {
@@ -81,12 +92,10 @@ impl Catalog {
     }
 
     fn can_run(&self, stage: &Stage) -> bool {
-        match &stage.kind {
-            StageKind::Rust { handler } => self.handlers.knows(handler),
-        }
+        !Missing::of(&stage.kind, &self.handlers).is_some_and(|missing| missing.is_left_to_others())
     }
 
-    /// A stage that this worker must not claim: it has no handler, or its definition cannot be read.
+    /// A stage that this worker must not claim: it has not what it needs, or its definition cannot be read.
     pub(crate) fn refuse(&self, version: VersionId, stage: i16) {
         let mut list = lock(&self.unknown);
         if !list.contains(&(version, stage)) {

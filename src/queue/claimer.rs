@@ -8,7 +8,6 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::catalog::{Catalog, Version};
 use super::cursors::Cursors;
 use super::inputs;
@@ -21,6 +20,7 @@ use super::wake::Wake;
 use crate::model::claim::Claim;
 use crate::model::id::{VersionId, WorkerId};
 use crate::model::payload::PayloadLimits;
+use crate::store::backoff::Backoff;
 use crate::store::queues::Queues;
 use crate::store::{Store, StoreError};
 
@@ -178,7 +178,7 @@ impl Claimer {
                 found => {
                     self.catalog.refuse(version, stage);
                     let name = found.map_or_else(|| format!("#{stage}"), |v| v.stage_name(stage).to_string());
-                    tracing::warn!(version = %version, stage = name, "no handler here; left for a worker that has one");
+                    tracing::warn!(version = %version, stage = name, "what this stage needs is not here; left for a worker that has it");
                     self.put_back(claim);
                 }
             }

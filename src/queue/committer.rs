@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::backoff::Backoff;
 use super::known::Known;
 use super::lookout::Lookout;
 use super::onward::Onward;
@@ -21,8 +20,9 @@ use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::lane;
 use crate::model::payload::{Payload, PayloadLimits};
-use crate::model::retry::{self, History, Verdict};
+use crate::model::retry::{History, RetryPolicy, Verdict};
 use crate::model::turn::Turn;
+use crate::store::backoff::Backoff;
 use crate::store::commit::Landed;
 use crate::store::endings::Ending;
 use crate::store::{Store, StoreError};
@@ -42,6 +42,8 @@ pub(crate) struct Committer {
     pub(crate) lookout: Arc<Lookout>,
     pub(crate) starter: Starter,
     pub(crate) limits: PayloadLimits,
+    /// For a job whose definition is not known here.
+    pub(crate) default_policy: RetryPolicy,
     pub(crate) ends: Arc<Mutex<UnboundedReceiver<Ended>>>,
 }
 
@@ -85,7 +87,9 @@ impl Committer {
             match outcome {
                 Outcome::Finished(output) => commits.push(self.finished(claim, known, output, slow)),
                 Outcome::Failed(failure) => {
-                    match retry::decide(failure.class(), history, failure.wait(), rand::random()) {
+                    let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
+                    let policy = policy.unwrap_or(&self.default_policy);
+                    match policy.decide(failure.class(), history, failure.wait(), rand::random()) {
                         Verdict::Retry(delay) => {
                             let behind = lane::behind_a_failed_item(claim.spot(), slow);
                             commits.push((claim, Ending::Retry { failure, delay, behind }, None));

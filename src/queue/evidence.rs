@@ -21,7 +21,7 @@ pub(super) fn verified<'s>(stored: &'s Stored, version: &Version) -> Result<&'s 
 }
 
 pub(super) fn corrupt(message: String) -> Failure {
-    Failure::new(FailureClass::CorruptCheckpoint, message)
+    Failure::found(FailureClass::CorruptCheckpoint, message)
 }
 
 pub(super) fn missing(stage: &str) -> Failure {

@@ -4,7 +4,6 @@
 //! [`committer`]. Claimer and committers live outside the backend, so that they outlast the worker's own shutdown.
 
 pub(crate) mod backend;
-pub(crate) mod backoff;
 pub(crate) mod catalog;
 pub(crate) mod claimer;
 pub(crate) mod committer;

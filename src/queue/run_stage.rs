@@ -16,9 +16,11 @@ use super::known::{Known, Work};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::stage::command;
 use crate::stage::context::StageContext;
 use crate::stage::handler::Offer;
-use crate::workflow::definition::StageKind;
+use crate::stage::http::Http;
+use crate::workflow::definition::{Stage, StageKind};
 use crate::workflow::plan::Finished;
 
 /// What apalis carries: a claim with everything its attempt needs.
@@ -41,8 +43,9 @@ pub(crate) struct Output {
 /// Runs attempts by calling handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct RunStage {
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) limits: PayloadLimits,
+    catalog: Arc<Catalog>,
+    limits: PayloadLimits,
+    http: Arc<Http>,
 }
 
 impl Service<Task<StageTask>> for RunStage {
@@ -61,6 +64,10 @@ impl Service<Task<StageTask>> for RunStage {
 }
 
 impl RunStage {
+    pub(crate) fn new(catalog: Arc<Catalog>, limits: PayloadLimits) -> RunStage {
+        RunStage { catalog, limits, http: Arc::default() }
+    }
+
     fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Output, Failure>>, Failure> {
         let input = match task.work? {
             Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
@@ -68,13 +75,11 @@ impl RunStage {
         };
         let about = task.context.about.clone();
         let finished = if about.item.is_some() { Finished::Item } else { Finished::Stage };
-        let stage = task.known.version.stage(task.claim.key.stage);
-        let Some(StageKind::Rust { handler }) = stage.map(|s| &s.kind) else {
+        let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits };
+        let Some(stage) = task.known.version.stage(task.claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits };
-        let work = self.catalog.handlers.start(handler, offer);
-        let work = work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))?;
+        let work = self.work(stage, offer)?;
         let span = tracing::info_span!(
             "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
             attempt = about.attempt, worker = &*about.worker,
@@ -90,6 +95,26 @@ impl RunStage {
                 },
             }
         }))
+    }
+}
+
+impl RunStage {
+    /// What the stage does, by its kind.
+    fn work(&self, stage: &Stage, offer: Offer) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
+        match &stage.kind {
+            StageKind::Rust { handler } => {
+                let work = self.catalog.handlers.start(handler, offer);
+                work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))
+            }
+            StageKind::Command(command) => {
+                let (command, limit) = (command.clone(), stage.timeout);
+                Ok(Box::pin(async move { command::run(&command, offer, limit).await }))
+            }
+            StageKind::Http(request) => {
+                let (request, http) = (request.clone(), self.http.clone());
+                Ok(Box::pin(async move { http.run(&request, offer).await }))
+            }
+        }
     }
 }
 

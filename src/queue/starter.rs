@@ -12,13 +12,20 @@ use super::known::Prepared;
 use super::run_stage::StageTask;
 use super::slots::{Hold, Slots};
 use crate::model::claim::Claim;
+use crate::model::payload::PayloadLimits;
+use crate::stage::command;
 use crate::stage::context::{About, StageContext};
+use crate::stage::steps::Steps;
+use crate::store::Store;
+use crate::workflow::definition::{Stage, StageKind};
 
 /// Makes a task of a claim: names for people, the time limit, and the way to be cancelled.
 #[derive(Debug, Clone)]
 pub(crate) struct Starter {
     pub(crate) slots: Arc<Slots>,
     pub(crate) worker_name: Arc<str>,
+    pub(crate) store: Store,
+    pub(crate) limits: PayloadLimits,
     pub(crate) tasks: UnboundedSender<Task<StageTask>>,
 }
 
@@ -35,14 +42,24 @@ impl Starter {
             attempt: key.attempt.unsigned_abs(),
             worker: self.worker_name.clone(),
         });
-        let time_limit = version.stage(key.stage).map_or(Duration::ZERO, |s| s.timeout);
+        let time_limit = version.stage(key.stage).map_or(Duration::ZERO, time_limit);
         self.slots.name(&key, about.clone());
-        let context = StageContext { about, cancellation: hold.cancellation, progress: hold.progress };
+        let Hold { cancellation, progress, .. } = hold;
+        let steps = Steps::new(self.store.clone(), claim, self.limits.payload_bytes, cancellation.clone());
+        let context = StageContext { about, cancellation, progress, steps };
         let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })
             .task_id(TaskId::from_int(hold.number))
             // apalis counts the attempt itself when it starts.
             .attempt(usize::try_from(key.attempt - 1).unwrap_or_default())
             .build();
         self.tasks.send(task).map_err(|_| claim)
+    }
+}
+
+/// A command stage ends its program itself, and has something to tell of it; the others are cut off.
+fn time_limit(stage: &Stage) -> Duration {
+    match stage.kind {
+        StageKind::Command(_) => stage.timeout.saturating_add(2 * command::LAST_WAIT),
+        StageKind::Rust { .. } | StageKind::Http(_) => stage.timeout,
     }
 }

@@ -2,8 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::steps::Steps;
+use crate::model::failure::Failure;
 use crate::model::id::RunId;
 use crate::store::jobs::Progress;
 
@@ -15,6 +20,7 @@ pub struct StageContext {
     pub(crate) about: Arc<About>,
     pub(crate) cancellation: CancellationToken,
     pub(crate) progress: ProgressCell,
+    pub(crate) steps: Steps,
 }
 
 /// The fixed part.
@@ -75,6 +81,59 @@ impl StageContext {
     /// The name of the worker that runs it.
     pub fn worker(&self) -> &str {
         &self.about.worker
+    }
+
+    /// Names the job for services that are to do its work once, however often it is asked for: the same text for every
+    /// attempt. The `http` and `command` stages send it as `Idempotency-Key` and `PITON_IDEMPOTENCY_KEY`.
+    pub fn idempotency_key(&self) -> String {
+        let About { run, stage, item, .. } = &*self.about;
+        match item {
+            Some(item) => format!("{run}:{stage}:{item}"),
+            None => format!("{run}:{stage}"),
+        }
+    }
+
+    /// The trace context in the form of the W3C's `traceparent`: one trace for a run, one span for a job.
+    pub fn traceparent(&self) -> String {
+        let digest = Sha256::digest(self.idempotency_key());
+        let span: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("00-{}-{span}-01", self.about.run.0.simple())
+    }
+
+    /// Variables that tell a program of its attempt.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let About { run, workflow, stage, item, attempt, worker } = &*self.about;
+        let mut variables = vec![
+            ("PITON_RUN", run.to_string()),
+            ("PITON_WORKFLOW", workflow.to_string()),
+            ("PITON_STAGE", stage.to_string()),
+            ("PITON_ATTEMPT", attempt.to_string()),
+            ("PITON_WORKER", worker.to_string()),
+            ("PITON_IDEMPOTENCY_KEY", self.idempotency_key()),
+            ("TRACEPARENT", self.traceparent()),
+        ];
+        variables.extend(item.map(|item| ("PITON_ITEM", item.to_string())));
+        variables
+    }
+
+    /// Runs a step once and remembers what it returned: when the stage is tried again, also after a crash, the step is
+    /// not run again and this returns what was recorded. A step that a crash cut short runs again, so runs at least
+    /// once. Names differ within a stage. Waits for a database that is away, as long as the stage may run.
+    ///
+    /// ```no_run
+    /// # async fn draw(_: &str) -> Result<String, piton::Failure> { Ok(String::new()) }
+    /// async fn picture(context: piton::StageContext) -> Result<String, piton::Failure> {
+    ///     let sketch = context.step("sketch", || draw("a sketch")).await?;
+    ///     context.step("picture", || draw(&sketch)).await
+    /// }
+    /// ```
+    pub async fn step<T, E, Fut>(&self, name: &str, work: impl FnOnce() -> Fut) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Failure>,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.steps.step(name, work).await
     }
 
     /// Reports `done` of `of`, with a few words. Shown to people about once a second; lost with a crash.

@@ -1,6 +1,6 @@
 //! Handlers: async functions of the user's binary, taken as they are.
 //!
-//! A handler takes up to three arguments that can be drawn from the attempt ([`Input`], [`StageContext`]) and returns
+//! A handler takes up to four arguments that can be drawn from the attempt ([`Input`], [`StageContext`], [`State`]) and returns
 //! `Result<impl Serialize, E>` with `E: Into<Failure>`.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::StageContext;
+use super::state::States;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
 
@@ -36,15 +37,24 @@ pub(crate) struct Offer {
 pub trait FromAttempt: Sized + Send {
     #[doc(hidden)]
     fn from_attempt(attempt: &AttemptParts) -> Result<Self, Failure>;
+
+    /// The type of a state that it needs and that is not shared; asked when the program starts.
+    #[doc(hidden)]
+    fn missing(_: &States) -> Option<&'static str> {
+        None
+    }
 }
 
 /// What arguments are drawn from; opaque, so that it can grow.
 #[derive(Debug)]
-pub struct AttemptParts(pub(crate) Offer);
+pub struct AttemptParts {
+    pub(crate) offer: Offer,
+    pub(crate) states: Arc<States>,
+}
 
 impl<T: DeserializeOwned + Send> FromAttempt for Input<T> {
     fn from_attempt(attempt: &AttemptParts) -> Result<Self, Failure> {
-        serde_json::from_str(&attempt.0.input)
+        serde_json::from_str(&attempt.offer.input)
             .map(Input)
             .map_err(|error| Failure::invalid_input(format!("the stage's input does not fit its handler: {error}")))
     }
@@ -52,18 +62,21 @@ impl<T: DeserializeOwned + Send> FromAttempt for Input<T> {
 
 impl FromAttempt for StageContext {
     fn from_attempt(attempt: &AttemptParts) -> Result<Self, Failure> {
-        Ok(attempt.0.context.clone())
+        Ok(attempt.offer.context.clone())
     }
 }
 
-/// An async function that can run a stage. Implemented for functions of up to three arguments that are [`FromAttempt`].
+/// An async function that can run a stage. Implemented for functions of up to four arguments that are [`FromAttempt`].
 #[diagnostic::on_unimplemented(
     message = "this function cannot run a stage",
-    note = "a handler is `async fn(..) -> Result<T, Failure>` where T: Serialize and each argument is `Input<T>` or `StageContext`"
+    note = "a handler is `async fn(..) -> Result<T, Failure>` where T: Serialize and each argument is `Input<T>`, `StageContext` or `State<T>`"
 )]
 pub trait Handler<Arguments>: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn call(self, attempt: AttemptParts) -> impl Future<Output = Result<Payload, Failure>> + Send;
+
+    #[doc(hidden)]
+    fn missing(states: &States) -> Option<&'static str>;
 }
 
 macro_rules! handler {
@@ -78,12 +91,16 @@ macro_rules! handler {
         {
             #[allow(non_snake_case, reason = "the arguments are named for their types")]
             async fn call(self, attempt: AttemptParts) -> Result<Payload, Failure> {
-                let limit = attempt.0.limits.payload_bytes;
+                let limit = attempt.offer.limits.payload_bytes;
                 $(let $argument = $argument::from_attempt(&attempt)?;)*
                 drop(attempt);
-                let output = self($($argument),*).await.map_err(|error| error.into().returned_by_a_handler())?;
+                let output = self($($argument),*).await.map_err(Into::into)?;
                 Payload::of(&output, limit)
                     .map_err(|error| Failure::invalid_input(format!("the stage's output was refused: {error}")))
+            }
+
+            fn missing(_states: &States) -> Option<&'static str> {
+                None$(.or_else(|| $argument::missing(_states)))*
             }
         }
     };
@@ -92,39 +109,62 @@ handler!();
 handler!(A);
 handler!(A, B);
 handler!(A, B, C);
+handler!(A, B, C, D);
 
-type Erased = Arc<dyn Fn(Offer) -> BoxFuture<'static, Result<Payload, Failure>> + Send + Sync>;
+type Erased = Arc<dyn Fn(AttemptParts) -> BoxFuture<'static, Result<Payload, Failure>> + Send + Sync>;
 
-/// The handlers of a binary, by name.
+/// A registered handler.
+#[derive(Clone)]
+struct Registered {
+    call: Erased,
+    /// A state that it needs and that is not shared.
+    missing: fn(&States) -> Option<&'static str>,
+}
+
+/// The handlers of a binary, by name, and what they share.
 #[derive(Clone, Default)]
-pub(crate) struct Handlers(BTreeMap<String, Erased>);
+pub(crate) struct Handlers {
+    by_name: BTreeMap<String, Registered>,
+    states: Arc<States>,
+}
 
 impl Handlers {
     /// `false` when the name is taken.
-    pub(crate) fn add<A>(&mut self, name: &str, handler: impl Handler<A>) -> bool {
-        let erased: Erased = Arc::new(move |offer| {
+    pub(crate) fn add<A, H: Handler<A>>(&mut self, name: &str, handler: H) -> bool {
+        let call: Erased = Arc::new(move |parts| {
             let handler = handler.clone();
-            Box::pin(async move { handler.call(AttemptParts(offer)).await })
+            Box::pin(async move { handler.call(parts).await })
         });
-        self.0.insert(name.to_owned(), erased).is_none()
+        self.by_name.insert(name.to_owned(), Registered { call, missing: H::missing }).is_none()
+    }
+
+    /// Shares a value; `false` when there was one of its type.
+    pub(crate) fn share<T: Send + Sync + 'static>(&mut self, value: T) -> bool {
+        Arc::make_mut(&mut self.states).add(value)
+    }
+
+    /// Handlers with the type of a state that they need and that is not shared.
+    pub(crate) fn without_state(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.by_name.iter().filter_map(|(name, handler)| Some((name.as_str(), (handler.missing)(&self.states)?)))
     }
 
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.by_name.contains_key(name)
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.by_name.keys().map(String::as_str)
     }
 
     /// The work of one attempt, if a handler of that name is registered.
     pub(crate) fn start(&self, name: &str, offer: Offer) -> Option<BoxFuture<'static, Result<Payload, Failure>>> {
-        self.0.get(name).map(|handler| handler(offer))
+        let parts = AttemptParts { offer, states: self.states.clone() };
+        self.by_name.get(name).map(|handler| (handler.call)(parts))
     }
 }
 
 impl fmt::Debug for Handlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.by_name.keys()).finish()
     }
 }

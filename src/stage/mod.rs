@@ -1,6 +1,13 @@
 //! The user's work: what a stage is given, and how a handler is written.
 
+mod answer;
+pub(crate) mod command;
 pub(crate) mod context;
 pub(crate) mod fan_out;
+pub(crate) mod fill;
 pub(crate) mod handler;
+pub(crate) mod http;
 pub(crate) mod input;
+pub(crate) mod missing;
+pub(crate) mod state;
+pub(crate) mod steps;

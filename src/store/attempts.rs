@@ -1,5 +1,7 @@
 //! Attempts that left no checkpoint: the memory that retry decisions are made from.
 
+use std::time::Duration;
+
 use super::commit::ClaimColumns;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
@@ -11,23 +13,31 @@ impl Store {
     pub(crate) async fn histories(&self, failures: &[(Claim, FailureClass)]) -> Result<Vec<History>, StoreError> {
         let columns = ClaimColumns::of(failures.iter().map(|(claim, _)| claim));
         let class: Vec<&str> = failures.iter().map(|(_, class)| class.as_str()).collect();
-        let rows: Vec<(i64, i64)> = sqlx::query_as(
+        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
             "select (select count(*) from piton.attempts a where a.run_id = f.run_id and a.stage = f.stage
                      and a.item = f.item and a.outcome = 'failed' and a.class = f.class),
                     (select count(*) from piton.attempts a where a.run_id = f.run_id and a.stage = f.stage
-                     and a.item = f.item and a.outcome = 'failed')
-             from unnest($1::int8[], $2::int2[], $3::int4[], $4::text[]) with ordinality
-                 as f (run_id, stage, item, class, ord)
+                     and a.item = f.item and a.outcome = 'failed'),
+                    (select extract(epoch from now() - least(min(a.started_at), f.started_at)) * 1000
+                     from piton.attempts a
+                     where a.run_id = f.run_id and a.stage = f.stage and a.item = f.item)::int8
+             from unnest($1::int8[], $2::int2[], $3::int4[], $4::text[], $5::timestamptz[]) with ordinality
+                 as f (run_id, stage, item, class, started_at, ord)
              order by f.ord",
         )
         .bind(&columns.run)
         .bind(&columns.stage)
         .bind(&columns.item)
         .bind(&class)
+        .bind(&columns.started_at)
         .fetch_all(&self.pool)
         .await?;
         let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-        let history = |(this, any)| History { of_this_class: count(this), of_any_class: count(any) };
+        let history = |(this, any, ms)| History {
+            of_this_class: count(this),
+            of_any_class: count(any),
+            since_first: Duration::from_millis(u64::try_from(ms).unwrap_or_default()),
+        };
         Ok(rows.into_iter().map(history).collect())
     }
 }

@@ -1,6 +1,7 @@
 //! All SQL: one file per noun, one statement per change of state. The only home of sqlx queries.
 
 pub(crate) mod attempts;
+pub(crate) mod backoff;
 pub(crate) mod bench;
 pub(crate) mod checkpoints;
 pub(crate) mod commit;
@@ -11,6 +12,7 @@ pub(crate) mod migrate;
 pub(crate) mod overview;
 pub(crate) mod queues;
 pub(crate) mod runs;
+pub(crate) mod steps;
 pub(crate) mod workers;
 pub(crate) mod workflows;
 

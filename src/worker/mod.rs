@@ -17,8 +17,8 @@ pub(crate) use drain::Shutdown;
 
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::model::payload::PayloadLimits;
+use crate::model::retry::RetryPolicy;
 use crate::queue::backend::Queue;
-use crate::queue::backoff::Backoff;
 use crate::queue::catalog::Catalog;
 use crate::queue::claimer::Claimer;
 use crate::queue::committer::Committer;
@@ -30,6 +30,7 @@ use crate::queue::starter::Starter;
 use crate::queue::time_limit::TimeLimitLayer;
 use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
+use crate::store::backoff::Backoff;
 use crate::store::workers::Boot;
 use crate::store::{Store, StoreError};
 
@@ -146,7 +147,13 @@ impl Running {
             stop_claiming.clone(),
         ));
         let worker_name = settings.name.as_str().into();
-        let starter = Starter { slots: slots.clone(), worker_name, tasks: task_sender };
+        let starter = Starter {
+            slots: slots.clone(),
+            worker_name,
+            store: store.clone(),
+            limits: settings.limits,
+            tasks: task_sender,
+        };
         let committer = Committer {
             store: store.clone(),
             slots: slots.clone(),
@@ -154,6 +161,7 @@ impl Running {
             lookout: lookout.clone(),
             starter: starter.clone(),
             limits: settings.limits,
+            default_policy: RetryPolicy::default(),
             ends: Arc::new(Mutex::new(ends)),
         };
         let claimer = Claimer {
@@ -170,7 +178,7 @@ impl Running {
             stop: stop_claiming.clone(),
         };
         let (apalis_context, apalis) =
-            spawn_apalis(&settings, RunStage { catalog, limits: settings.limits }, Queue { tasks, ends: end_sender });
+            spawn_apalis(&settings, RunStage::new(catalog, settings.limits), Queue { tasks, ends: end_sender });
         let session = session::Session::new(store.clone(), wake.clone(), boot_seen);
         let keeper = keeper::Keeper {
             store: store.clone(),

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::id::WorkerId;
-use crate::queue::backoff::Backoff;
 use crate::queue::wake::Wake;
+use crate::store::backoff::Backoff;
 use crate::store::workers::take_session_lock;
 use crate::store::{Store, StoreError};
 

@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::definition::{DEFAULT_TIMEOUT, ForEach, Source, Stage, StageIndex, StageKind, Workflow};
+use super::definition::{DEFAULT_TIMEOUT, ForEach, Source, Stage, StageIndex, Workflow};
 use super::draft::{Draft, DraftStage};
 use super::graph;
 use super::limits::Limits;
 use super::mistake::{Mistake, SHOWN, shown};
 use super::similar::similar;
+use super::template::Place;
 use super::value::{Field, Word};
 
 /// Names to stages, and what each stage needs as far as that is known.
@@ -27,7 +28,7 @@ pub(crate) fn check(draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> 
         Field::Right(stages) if !stages.is_empty() => stages,
         Field::Wrong => return None,
         Field::Absent | Field::Right(_) => {
-            let help = "write [stages.first] and below it rust = \"first\", the name of a registered handler";
+            let help = "write [stages.first] and below it command = [\"program\", \"argument\"]";
             found.push(Mistake::new(0..0, "the workflow has no stages", "", help));
             return None;
         }
@@ -40,12 +41,13 @@ pub(crate) fn check(draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> 
         .zip(for_each)
         .map(|((stage, needs), for_each)| build(stage, needs, for_each))
         .collect();
-    found.is_empty().then_some(Workflow { name, description: draft.description, stages: built? })
+    found.is_empty().then_some(Workflow { name, description: draft.description, retry: draft.retry, stages: built? })
 }
 
 fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -> Option<Stage> {
-    let kind = StageKind::Rust { handler: stage.rust.right()? };
-    Some(Stage { name: stage.name?, needs, for_each, kind, timeout: stage.timeout.unwrap_or(DEFAULT_TIMEOUT) })
+    let (name, kind) = (stage.name?, stage.kind.right()?);
+    let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    Some(Stage { name, needs, for_each, kind, timeout, retry: stage.retry })
 }
 
 type Connected = (Vec<Vec<StageIndex>>, Vec<Option<ForEach>>);
@@ -55,15 +57,19 @@ fn connect(stages: &[DraftStage], limits: &Limits, found: &mut Vec<Mistake>) -> 
     let by_name = stages.iter().enumerate().map(|(at, stage)| (stage.word.text.as_str(), StageIndex::of(at))).collect();
     let mut graph = Graph { stages, by_name, needs: Vec::with_capacity(stages.len()) };
     for stage in stages {
-        if let Field::Absent = stage.rust {
+        if let Field::Absent = stage.kind {
             let title = format!("stage {} does not say how it runs", shown(&stage.word.text));
-            let help = "add rust = \"…\", the name of a handler that is registered in your binary";
+            let help = "add command = [\"program\", \"argument\"], http = \"https://…\", or rust = \"…\", the name of a \
+                        handler that is registered in your binary";
             found.push(Mistake::new(stage.word.span.clone(), title, "", help));
         }
         let needs = graph.needs_of(stage, limits, found);
         graph.needs.push(needs);
     }
     let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
+    for stage in stages {
+        stage.places.iter().for_each(|(word, place)| graph.look_up(stage, word, place, found));
+    }
     for circle in graph::circles(&graph.needs) {
         found.push(graph.told(&circle));
     }
@@ -169,6 +175,40 @@ impl Graph<'_> {
             return Some(ForEach { source: Source::Stage(index), path });
         }
         None
+    }
+
+    /// Tells of a place that the input of the stage does not have, as far as that is known before a run.
+    fn look_up(&self, stage: &DraftStage, word: &Word, place: &Place, found: &mut Vec<Mistake>) {
+        let head = place.head.as_str();
+        let (title, help) = match head {
+            "input" => return,
+            "item" if stage.for_each.is_some() => return,
+            "item" => {
+                let title = format!("{} has no `item`: it is not fanned out", shown(&stage.word.text));
+                (title, "add for_each = \"…\", the place of an array, or read from `input`".to_owned())
+            }
+            _ if stage.needs.iter().any(|need| need.text == head) => return,
+            _ if self.by_name.contains_key(head) && head != stage.word.text => {
+                let title = format!(
+                    "{} reads the output of {}, which is not among its needs",
+                    shown(&place.to_string()),
+                    shown(head)
+                );
+                (title, format!("add \"{head}\" to needs"))
+            }
+            _ => {
+                let title =
+                    format!("{} is in no input of stage {}", shown(&place.to_string()), shown(&stage.word.text));
+                let own = ["input", "item"];
+                let meant = similar(head, own.into_iter().chain(stage.needs.iter().map(|need| need.text.as_str())));
+                let help = match meant {
+                    Some(meant) => format!("did you mean {}?", shown(meant)),
+                    None => "a place begins with `input`, `item` or a stage that is needed".to_owned(),
+                };
+                (title, help)
+            }
+        };
+        found.push(Mistake::new(word.span.clone(), title, "", help));
     }
 
     /// One circle, at the need that leads from its first stage to its second.

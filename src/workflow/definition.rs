@@ -1,13 +1,18 @@
 //! The definition of a workflow: a graph of stages that cannot be wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::name::{StageName, WorkflowName};
+use super::retry_rules::RetryRules;
+use super::template::{Place, Template};
 
 /// How long an attempt may take where the file says nothing.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a server may take to be connected where the file says nothing.
+pub(crate) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A workflow: its name and its stages, in the order of the file. There is at least one stage, the names of the stages
 /// differ, every need names another stage of the same workflow, and no stage needs itself by any way round.
@@ -16,6 +21,9 @@ pub(crate) struct Workflow {
     pub(crate) name: WorkflowName,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
+    /// For every stage.
+    #[serde(skip_serializing_if = "RetryRules::is_empty")]
+    pub(crate) retry: RetryRules,
     pub(crate) stages: Vec<Stage>,
 }
 
@@ -38,6 +46,8 @@ pub(crate) struct Stage {
     /// The time limit of one attempt.
     #[serde(rename = "timeout_ms", with = "super::duration::millis")]
     pub(crate) timeout: Duration,
+    #[serde(default, skip_serializing_if = "RetryRules::is_empty")]
+    pub(crate) retry: RetryRules,
 }
 
 /// The number of a stage: its place in the file, from 0.
@@ -63,6 +73,84 @@ impl StageIndex {
 pub(crate) enum StageKind {
     /// An async function, registered under this name in the worker's binary.
     Rust { handler: String },
+    /// A program.
+    Command(CommandStage),
+    /// A request to a server.
+    Http(HttpStage),
+}
+
+/// A program that is run without a shell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CommandStage {
+    /// The program and its arguments; at least one.
+    pub(crate) argv: Vec<Template>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) env: BTreeMap<String, Template>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pass_env: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dir: Option<Template>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
+    pub(crate) output: OutputFormat,
+}
+
+/// A request to a server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HttpStage {
+    /// Places of the input stand behind the host only, and are escaped.
+    pub(crate) url: Template,
+    pub(crate) method: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) headers: BTreeMap<String, Template>,
+    #[serde(rename = "connect_timeout_ms", with = "super::duration::millis")]
+    pub(crate) connect_timeout: Duration,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) redirects: u32,
+    /// Form fields, and where in the input the names of their files stand.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) files: BTreeMap<String, Place>,
+    /// Folder that the files are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dir: Option<Template>,
+    #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
+    pub(crate) output: OutputFormat,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What a program or a server answers with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OutputFormat {
+    #[default]
+    Json,
+    /// One string.
+    Text,
+}
+
+impl OutputFormat {
+    fn is_json(&self) -> bool {
+        *self == OutputFormat::Json
+    }
+}
+
+impl StageKind {
+    /// The templates in it, with their places in the input.
+    pub(crate) fn templates(&self) -> Vec<&Template> {
+        match self {
+            StageKind::Rust { .. } => Vec::new(),
+            StageKind::Command(command) => {
+                command.argv.iter().chain(command.env.values()).chain(&command.dir).collect()
+            }
+            StageKind::Http(http) => [&http.url].into_iter().chain(http.headers.values()).chain(&http.dir).collect(),
+        }
+    }
 }
 
 /// The array that a fanned-out stage makes one job per element of.

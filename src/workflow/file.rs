@@ -62,8 +62,7 @@ fn not_utf8(bytes: &[u8], at: usize) -> Mistake {
 }
 
 fn empty() -> Mistake {
-    let help =
-        "write name = \"story\", then [stages.first] and below it rust = \"first\", the name of a registered handler";
+    let help = "write name = \"story\", then [stages.first] and below it command = [\"program\", \"argument\"]";
     Mistake::new(0..0, "the file holds no workflow", "", help)
 }
 

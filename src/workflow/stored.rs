@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
 use super::limits::MOST_STAGES;
 use super::name::WorkflowName;
+use super::retry_rules::RetryRules;
 use super::{duration, graph};
 
 impl Workflow {
@@ -25,7 +26,8 @@ impl Workflow {
     /// Reads a stored definition. All that the file was held to is checked again: a damaged row is an error.
     pub(crate) fn from_json(text: &str) -> Result<Workflow, StoredError> {
         let stored: Stored = serde_json::from_str(text).map_err(|e| StoredError::NotReadable(e.to_string()))?;
-        let workflow = Workflow { name: stored.name, description: stored.description, stages: stored.stages };
+        let workflow =
+            Workflow { name: stored.name, description: stored.description, retry: stored.retry, stages: stored.stages };
         check(&workflow)?;
         Ok(workflow)
     }
@@ -49,6 +51,8 @@ pub(crate) enum StoredError {
     ForEach(String),
     #[error("the handler of stage `{0}` has no name")]
     Handler(String),
+    #[error("the command of stage `{0}` names no program")]
+    Command(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
 }
@@ -59,6 +63,8 @@ struct Stored {
     name: WorkflowName,
     #[serde(default)]
     description: Option<String>,
+    #[serde(default)]
+    retry: RetryRules,
     stages: Vec<Stage>,
 }
 
@@ -82,7 +88,8 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         }
         match &stage.kind {
             StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),
-            StageKind::Rust { .. } => {}
+            StageKind::Command(command) if command.argv.is_empty() => return Err(StoredError::Command(name())),
+            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
     }
@@ -142,7 +149,7 @@ mod tests {
         insta::assert_snapshot!(error(r#""handler":"a""#, r#""handler":"""#), @"the handler of stage `a` has no name");
         insta::assert_snapshot!(error("300000", "0"), @"the timeout of stage `a` is out of bounds");
         insta::assert_snapshot!(error("story", "Story"), @"it is not the JSON of a definition that this version knows: a name begins with a small letter (a to z), not with `S` at line 1 column 15");
-        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected `rust` at line 1 column 64");
+        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http` at line 1 column 64");
         insta::assert_snapshot!(error("}", ""), @"it is not the JSON of a definition that this version knows: expected value at line 1 column 79");
     }
 }

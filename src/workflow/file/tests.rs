@@ -2,6 +2,8 @@
 
 mod harm;
 mod keys;
+mod kinds;
+mod retry;
 mod stages;
 mod toml;
 mod whole;

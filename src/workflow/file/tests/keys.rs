@@ -16,7 +16,7 @@ fn keys_that_there_are_not_are_told_with_those_that_were_meant() {
     6:1 there is no key `need` in a stage
           did you mean `needs`?
     7:1 there is no key `retries` in a stage
-          the keys of a stage are `rust`, `needs`, `for_each`, `timeout`
+          the keys of a stage are `rust`, `needs`, `for_each`, `timeout`, `retry`
     8:1 there is no key `Timeout` in a stage
           did you mean `timeout`?
     ");
@@ -80,25 +80,25 @@ fn values_of_another_type_are_told_with_what_would_be_right() {
 fn what_is_missing_is_told() {
     assert_snapshot!(brief(""), @r#"
     1:1 the file holds no workflow
-          write name = "story", then [stages.first] and below it rust = "first", the name of a registered handler
+          write name = "story", then [stages.first] and below it command = ["program", "argument"]
     "#);
     assert_snapshot!(brief("# only a comment\n"), @r#"
     1:1 the file holds no workflow
-          write name = "story", then [stages.first] and below it rust = "first", the name of a registered handler
+          write name = "story", then [stages.first] and below it command = ["program", "argument"]
     "#);
     assert_snapshot!(brief("description = 'x'"), @r#"
     1:1 the workflow has no name
           write name = "story" as the first line
     1:1 the workflow has no stages
-          write [stages.first] and below it rust = "first", the name of a registered handler
+          write [stages.first] and below it command = ["program", "argument"]
     "#);
     assert_snapshot!(brief("name = 'story'\n[stages]"), @r#"
     1:1 the workflow has no stages
-          write [stages.first] and below it rust = "first", the name of a registered handler
+          write [stages.first] and below it command = ["program", "argument"]
     "#);
     assert_snapshot!(brief("name = 'story'\n[stages.a]"), @r#"
     2:9 stage `a` does not say how it runs
-          add rust = "…", the name of a handler that is registered in your binary
+          add command = ["program", "argument"], http = "https://…", or rust = "…", the name of a handler that is registered in your binary
     "#);
 }
 
@@ -118,9 +118,9 @@ fn names_are_told_with_the_nearest_good_one() {
     2:9 `` is no name for a stage: a name cannot be empty
           choose a name such as [stages.first]
     2:9 stage `` does not say how it runs
-          add rust = "…", the name of a handler that is registered in your binary
+          add command = ["program", "argument"], http = "https://…", or rust = "…", the name of a handler that is registered in your binary
     2:12 there is no key `x` in a stage
-          the keys of a stage are `rust`, `needs`, `for_each`, `timeout`
+          the keys of a stage are `rust`, `command`, `http`, `needs`, `for_each`, `timeout`, `retry`
     3:9 `運` is no name for a stage: a name begins with a small letter (a to z), not with `運`
           choose a name such as [stages.first]
     "#);
@@ -150,7 +150,7 @@ fn durations_are_told_with_one_that_is_right() {
 fn characters_that_nobody_can_see_are_told() {
     assert_snapshot!(brief("name = \"a\\u0000\"\ndescription = \"two\\nlines, \\u001b[31mred\""), @r#"
     1:1 the workflow has no stages
-          write [stages.first] and below it rust = "first", the name of a registered handler
+          write [stages.first] and below it command = ["program", "argument"]
     1:8 `name` holds a NUL character
           remove it
     2:15 `description` holds the control character U+001B

@@ -5,16 +5,20 @@ use insta::assert_snapshot;
 use super::*;
 
 #[test]
-fn a_stage_runs_in_one_way_that_this_version_knows() {
-    assert_snapshot!(brief("name = 'story'\n[stages.a]\ncommand = ['a']\n[stages.b]\nhttp = 'http://b'"), @r#"
-    3:1 stages of the kind `command` are not in this version yet
-          write rust = "…", the name of a handler that is registered in your binary
-    5:1 stages of the kind `http` are not in this version yet
-          write rust = "…", the name of a handler that is registered in your binary
-    "#);
+fn a_stage_runs_in_one_way() {
     assert_snapshot!(stage("http = 'http://b'"), @r"
     6:1 stage `b` says twice how it runs: `rust` was given already
           keep one of the two; a stage runs in one way
+    ");
+    assert_snapshot!(brief("name = 'story'\n[stages.a]\ncomand = ['a']\nmemory = '1GB'"), @r"
+    3:1 there is no key `comand` in a stage
+          did you mean `command`?
+    ");
+    assert_snapshot!(brief("name = 'story'\n[stages.a]\ncommand = ['a']\nheaders = {}\nheader = {}"), @r"
+    4:1 `headers` is for stages of the kind `http`, and `a` is of the kind `command`
+          remove it
+    5:1 there is no key `header` in a stage
+          the keys of a stage are `command`, `needs`, `for_each`, `timeout`, `retry`, `env`, `pass_env`, `dir`, `memory`, `output`
     ");
 }
 

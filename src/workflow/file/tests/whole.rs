@@ -72,7 +72,7 @@ rust = ""
     8 | [stages.check]
       |         ^^^^^
       |
-      = help: add rust = "…", the name of a handler that is registered in your binary
+      = help: add command = ["program", "argument"], http = "https://…", or rust = "…", the name of a handler that is registered in your binary
 
     error: `needs` must be an array of stage names
      --> story.toml:9:9

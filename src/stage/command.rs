@@ -1,0 +1,181 @@
+//! Command stages: a program, no shell; input as JSON on its standard input, output on its standard output.
+//!
+//! The worker does not start the program itself. It starts a [`guard`] (this same program), which starts the
+//! [`launch`]ed program in a process group of its own and outlives it: whatever the program started is gone when its
+//! attempt is over, also when the worker was killed (see ARCHITECTURE.md).
+
+mod environment;
+mod guard;
+mod launch;
+mod tail;
+mod verdict;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+
+use self::environment::Filled;
+use self::tail::Tail;
+use self::verdict::End;
+use super::answer;
+use super::handler::Offer;
+use crate::model::failure::Failure;
+use crate::model::payload::Payload;
+use crate::workflow::definition::CommandStage;
+use crate::workflow::duration;
+
+pub(crate) use self::environment::missing;
+
+/// Between the polite signal and the one that cannot be ignored.
+const TERMINATION: Duration = Duration::from_secs(1);
+/// Longest wait for a guard to make an end of a program, beyond the program's own time.
+pub(crate) const LAST_WAIT: Duration = Duration::from_millis(1800);
+
+/// What this process is, when it was started as a part of a command stage and not by a person.
+pub(crate) fn part(role: &std::ffi::OsStr, arguments: &[OsString]) -> Option<ExitCode> {
+    match role.to_str()? {
+        guard::ROLE => Some(guard::main(arguments)),
+        launch::ROLE => Some(launch::main(arguments)),
+        _ => None,
+    }
+}
+
+/// This program's own file. On Linux the link names the very file that runs, also after a deploy has replaced it.
+fn own_program() -> std::io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
+/// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
+pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
+    let filled = Filled::of(stage, &offer)?;
+    let folder = tempfile::Builder::new().prefix("piton-").tempdir()?;
+    let output_file = folder.path().join("output");
+    let mut running = Running::start(&filled, &folder, &output_file, stage.memory_bytes)?;
+    let most = offer.limits.payload_bytes;
+    let ended = tokio::time::timeout(limit, running.until_ended(offer.input.as_bytes(), most)).await;
+    let end = match ended {
+        Ok(Ok((status, stdout))) => End::of(status, stdout),
+        Ok(Err(Cut::TooMuch)) => running.stop(End::TooMuch(most)).await,
+        Ok(Err(Cut::Broken(error))) => running.stop(End::Broken(error.to_string())).await,
+        Err(_) => running.stop(End::OutOfTime(duration::format(limit))).await,
+    };
+    let stdout = verdict::of(&filled.program, end, &running.stderr.text(), &filled.secrets)?;
+    let output = match read_file(&output_file, most).await? {
+        Some(written) => written,
+        None => stdout,
+    };
+    answer::payload(&output, stage.output, "the command printed", most)
+}
+
+/// Why reading from a program was given up.
+enum Cut {
+    TooMuch,
+    Broken(std::io::Error),
+}
+
+impl From<std::io::Error> for Cut {
+    fn from(error: std::io::Error) -> Cut {
+        Cut::Broken(error)
+    }
+}
+
+/// A guard with its program, and the ends of its pipes.
+struct Running {
+    guard: Child,
+    /// Input goes through it; a byte behind it, or its end, stops the program.
+    control: ChildStdin,
+    stdout: ChildStdout,
+    stderr_pipe: ChildStderr,
+    stderr: Tail,
+}
+
+impl Running {
+    fn start(filled: &Filled, folder: &TempDir, output: &Path, memory: Option<u64>) -> Result<Running, Failure> {
+        let mut command = Command::new(own_program()?);
+        command
+            .arg(guard::ROLE)
+            .arg(folder.path())
+            .arg(memory.map_or_else(String::new, |bytes| bytes.to_string()))
+            .args(&filled.argv)
+            .env_clear()
+            .envs(&filled.env)
+            .env("PITON_OUTPUT", output)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if let Some(dir) = &filled.dir {
+            command.current_dir(dir);
+        }
+        let mut guard = command.spawn().map_err(|error| not_started(filled, &error))?;
+        let (Some(control), Some(stdout), Some(stderr_pipe)) =
+            (guard.stdin.take(), guard.stdout.take(), guard.stderr.take())
+        else {
+            return Err(Failure::unknown("the command's pipes were not opened"));
+        };
+        Ok(Running { guard, control, stdout, stderr_pipe, stderr: Tail::default() })
+    }
+
+    /// The program's status and standard output, once all that it started is gone.
+    async fn until_ended(&mut self, input: &[u8], most: usize) -> Result<(ExitStatus, String), Cut> {
+        let Running { guard, control, stdout, stderr_pipe, stderr } = self;
+        let feed = async {
+            // A guard that is gone says so by its status.
+            guard::send_input(control, input).await.ok();
+            Ok(())
+        };
+        let status = async { guard.wait().await.map_err(Cut::Broken) };
+        let ((), bytes, (), status) =
+            tokio::try_join!(feed, read_up_to(stdout, most), stderr.fill(stderr_pipe), status)?;
+        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Has the program ended, and reads the last of what it says meanwhile.
+    async fn stop(&mut self, end: End) -> End {
+        let ended = async {
+            self.control.write_all(guard::STOP).await.ok();
+            tokio::join!(self.guard.wait(), self.stderr.fill(&mut self.stderr_pipe))
+        };
+        if tokio::time::timeout(LAST_WAIT, ended).await.is_err() {
+            // The program dies with its guard.
+            self.guard.start_kill().ok();
+        }
+        end
+    }
+}
+
+fn not_started(filled: &Filled, error: &std::io::Error) -> Failure {
+    let place = filled.dir.as_ref().map_or_else(String::new, |dir| format!(" in `{}`", dir.display()));
+    let message = format!("cannot start `{}`{place}: {error}", filled.program);
+    match error.kind() {
+        std::io::ErrorKind::ArgumentListTooLong | std::io::ErrorKind::InvalidInput => Failure::invalid_input(message),
+        _ => Failure::resource_unavailable(message),
+    }
+}
+
+/// Everything from a pipe, unless it is more than `most` bytes.
+async fn read_up_to(from: &mut (impl AsyncRead + Unpin), most: usize) -> Result<Vec<u8>, Cut> {
+    let mut bytes = Vec::new();
+    from.take(most as u64 + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() > most { Err(Cut::TooMuch) } else { Ok(bytes) }
+}
+
+/// What the program wrote into its output file, if it wrote anything.
+async fn read_file(path: &Path, most: usize) -> Result<Option<String>, Failure> {
+    let mut file = match tokio::fs::File::open(path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match read_up_to(&mut file, most).await {
+        Ok(bytes) if bytes.is_empty() => Ok(None),
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(Cut::TooMuch) => Err(verdict::too_much("wrote into $PITON_OUTPUT", most)),
+        Err(Cut::Broken(error)) => Err(error.into()),
+    }
+}

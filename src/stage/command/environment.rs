@@ -1,0 +1,70 @@
+//! What a program gets beside its input: arguments, environment and folder.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::model::failure::Failure;
+use crate::stage::fill::{Filler, Secrets};
+use crate::stage::handler::Offer;
+use crate::workflow::definition::CommandStage;
+use crate::workflow::template::{Part, Template};
+
+/// Variables that every program may know, beside those of the locale.
+const ORDINARY: [&str; 10] =
+    ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// A command stage, filled in for one attempt.
+pub(super) struct Filled {
+    /// What the program is called in messages: as it stands in the file.
+    pub(super) program: String,
+    pub(super) argv: Vec<String>,
+    pub(super) env: BTreeMap<OsString, OsString>,
+    pub(super) dir: Option<PathBuf>,
+    pub(super) secrets: Secrets,
+}
+
+impl Filled {
+    pub(super) fn of(stage: &CommandStage, offer: &Offer) -> Result<Filled, Failure> {
+        let filler = Filler::new(&offer.input);
+        let argv = stage.argv.iter().map(|template| filler.plain(template)).collect::<Result<Vec<_>, _>>()?;
+        if argv.iter().any(|argument| argument.contains('\0')) {
+            return Err(Failure::invalid_input("an argument holds a NUL character, which no program can be given"));
+        }
+        let mut env = inherited(&stage.pass_env);
+        for (name, value) in offer.context.variables() {
+            env.insert(name.into(), value.into());
+        }
+        for (name, template) in &stage.env {
+            env.insert(name.into(), filler.plain(template)?.into());
+        }
+        let dir = stage.dir.as_ref().map(|dir| filler.plain(dir)).transpose()?.map(PathBuf::from);
+        let program = stage.argv.first().map_or("", Template::as_str).to_owned();
+        let named = stage.argv.iter().chain(stage.env.values()).flat_map(Template::variables);
+        let secrets = Secrets::of(named.chain(stage.pass_env.iter().map(String::as_str)));
+        Ok(Filled { program, argv, env, dir, secrets })
+    }
+}
+
+fn inherited(passed: &[String]) -> BTreeMap<OsString, OsString> {
+    let allowed = |name: &str| ORDINARY.contains(&name) || name.starts_with("LC_") || passed.iter().any(|p| p == name);
+    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(allowed)).collect()
+}
+
+/// The program, where it is known before a run which one it is and it is not here.
+pub(crate) fn missing(stage: &CommandStage) -> Option<&str> {
+    let program = stage.argv.first()?;
+    let [Part::Text(name)] = program.parts() else { return None };
+    let found = if name.contains('/') {
+        let dir = match stage.dir.as_ref().map(Template::parts) {
+            None => "",
+            Some([Part::Text(dir)]) => dir,
+            Some(_) => return None,
+        };
+        Path::new(dir).join(name).is_file()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    };
+    (!found).then_some(name)
+}

@@ -1,0 +1,226 @@
+//! The process between a worker and a program. It outlives the worker, adopts what the program leaves behind, and is
+//! gone only when all of it is gone: so no attempt leaves a process, and the worker's pipes always come to an end.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{ChildStdin, ExitCode};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, kill_process, setrlimit, wait};
+use rustix::process::{kill_process_group, set_child_subreaper};
+use tokio::io::AsyncWriteExt;
+
+use super::{TERMINATION, launch, verdict};
+
+/// First argument of this program as a guard; then the attempt's folder, the memory limit and the program's arguments.
+pub(super) const ROLE: &str = "__command-guard";
+/// Behind the input: the program is to be stopped. The end of the guard's input says so too, and that nobody listens.
+pub(super) const STOP: &[u8] = b"s";
+
+/// What a program started may end that long after it, as the ends of a pipeline do.
+const STRAGGLERS: Duration = Duration::from_millis(500);
+/// Longest wait for processes that were killed to be gone.
+const BURIAL: Duration = Duration::from_millis(500);
+
+/// Sends the program's input through the guard's.
+pub(super) async fn send_input(control: &mut tokio::process::ChildStdin, input: &[u8]) -> std::io::Result<()> {
+    control.write_u64_le(input.len() as u64).await?;
+    control.write_all(input).await?;
+    control.flush().await
+}
+
+/// What a guard waits for.
+enum Event {
+    /// A process that it started or adopted is gone.
+    Ended(Pid, WaitStatus),
+    /// None is left.
+    AllEnded,
+    Stop,
+    WorkerGone,
+}
+
+pub(super) fn main(arguments: &[OsString]) -> ExitCode {
+    let [folder, memory, argv @ ..] = arguments else { return ExitCode::from(64) };
+    adopt_orphans();
+    let (tell, events) = channel();
+    let mut program = match launch::start(memory, argv) {
+        Ok(program) => program,
+        Err(error) => return launch::complain(argv, &error),
+    };
+    let input = program.stdin.take();
+    let tell_of_worker = tell.clone();
+    thread::spawn(move || listen(input, &tell_of_worker));
+    thread::spawn(move || reap(&tell));
+    let guard = Guard { program: Pid::from_child(&program), folder: Path::new(folder), events };
+    guard.until_ended()
+}
+
+/// Processes whose parents end become this one's children, however they tried to get away.
+fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = set_child_subreaper(Some(getpid())) {
+        writeln!(std::io::stderr(), "cannot adopt the processes of a command: {error}").ok();
+    }
+}
+
+/// Hands the input to the program, then listens for the worker. A program that never reads holds up only its own input.
+fn listen(to: Option<ChildStdin>, tell: &Sender<Event>) {
+    let mut from = std::io::stdin().lock();
+    let mut length = [0; 8];
+    let mut input = Vec::new();
+    let received = from.read_exact(&mut length).and_then(|()| {
+        let length = u64::from_le_bytes(length);
+        from.by_ref().take(length).read_to_end(&mut input)
+    });
+    if received.is_ok() {
+        thread::spawn(move || {
+            if let Some(mut to) = to {
+                // A program need not read its input.
+                to.write_all(&input).ok();
+            }
+        });
+    }
+    let mut order = [0];
+    let event = match from.read(&mut order) {
+        Ok(1) => Event::Stop,
+        Ok(_) | Err(_) => Event::WorkerGone,
+    };
+    // The other end is gone only when this process is at its own.
+    tell.send(event).ok();
+}
+
+fn reap(tell: &Sender<Event>) {
+    loop {
+        let event = match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) => Event::Ended(pid, status),
+            Ok(None) | Err(Errno::INTR) => continue,
+            Err(_) => Event::AllEnded,
+        };
+        let last = matches!(event, Event::AllEnded);
+        if tell.send(event).is_err() || last {
+            return;
+        }
+    }
+}
+
+struct Guard<'g> {
+    program: Pid,
+    folder: &'g Path,
+    events: Receiver<Event>,
+}
+
+impl Guard<'_> {
+    fn until_ended(self) -> ExitCode {
+        let status = loop {
+            match self.events.recv() {
+                Ok(Event::Ended(pid, status)) if pid == self.program => break status,
+                Ok(Event::Ended(..)) => {}
+                Ok(Event::Stop) | Ok(Event::AllEnded) | Err(_) => {
+                    self.end_all();
+                    return ExitCode::FAILURE;
+                }
+                Ok(Event::WorkerGone) => return self.clear_away(),
+            }
+        };
+        match self.all_end_within(STRAGGLERS) {
+            Waited::AllEnded => mirror(status),
+            Waited::WorkerGone => self.clear_away(),
+            Waited::InVain => {
+                let left = self.children().iter().filter_map(|pid| name_of(*pid)).collect::<Vec<_>>().join(", ");
+                self.end_all();
+                verdict::complain(&format!(
+                    "the command ended and left processes of its own running ({left}), which were stopped; let it wait \
+                     for them"
+                ));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// Nobody will read what the program wrote.
+    fn clear_away(&self) -> ExitCode {
+        self.end_all();
+        std::fs::remove_dir_all(self.folder).ok();
+        ExitCode::FAILURE
+    }
+
+    /// Asks all of them to end, and then kills what is left.
+    fn end_all(&self) {
+        self.signal(Signal::TERM);
+        if matches!(self.all_end_within(TERMINATION), Waited::AllEnded) {
+            return;
+        }
+        let end = Instant::now() + BURIAL;
+        while Instant::now() < end {
+            // Each of them may have started another in between.
+            self.signal(Signal::KILL);
+            if matches!(self.all_end_within(Duration::from_millis(10)), Waited::AllEnded) {
+                return;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Those that are gone already need no signal.
+        kill_process_group(self.program, signal).ok();
+        for child in self.children() {
+            kill_process_group(child, signal).ok();
+            kill_process(child, signal).ok();
+        }
+    }
+
+    fn all_end_within(&self, limit: Duration) -> Waited {
+        let end = Instant::now() + limit;
+        loop {
+            match self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(Event::AllEnded) => return Waited::AllEnded,
+                Ok(Event::WorkerGone) => return Waited::WorkerGone,
+                Ok(Event::Ended(..) | Event::Stop) => {}
+                Err(_) => return Waited::InVain,
+            }
+        }
+    }
+
+    /// Processes that this one started or adopted, where the system lists them.
+    fn children(&self) -> Vec<Pid> {
+        let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+        let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        lists.flat_map(|list| list.split_whitespace().filter_map(pid).collect::<Vec<_>>()).collect()
+    }
+}
+
+enum Waited {
+    AllEnded,
+    WorkerGone,
+    InVain,
+}
+
+fn pid(text: &str) -> Option<Pid> {
+    Pid::from_raw(text.parse().ok()?)
+}
+
+fn name_of(pid: Pid) -> Option<String> {
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
+/// Ends as the program did, so that the worker sees its status.
+fn mirror(status: WaitStatus) -> ExitCode {
+    let Some(number) = status.terminating_signal() else {
+        return ExitCode::from(u8::try_from(status.exit_status().unwrap_or(1)).unwrap_or(1));
+    };
+    if let Some(signal) = Signal::from_named_raw(number) {
+        setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
+        // The first of a kind that the runtime handles only takes the handler away.
+        for _ in 0..2 {
+            kill_process(getpid(), signal).ok();
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    // As a shell says it.
+    ExitCode::from(u8::try_from(128 + number).unwrap_or(u8::MAX))
+}

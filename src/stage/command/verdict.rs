@@ -1,0 +1,254 @@
+//! What the end of a program means: its output, or a failure of a class. Pure, but for [`complain`].
+
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::model::failure::{Failure, FailureClass};
+use crate::stage::answer::quoted;
+use crate::stage::fill::Secrets;
+use crate::workflow::duration;
+
+/// How a program ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// With what it printed.
+    Exited(i32, String),
+    Signalled(i32),
+    /// At its time limit, in words.
+    OutOfTime(String),
+    /// It printed more than that many bytes.
+    TooMuch(usize),
+    /// Its pipes or its status could not be read.
+    Broken(String),
+}
+
+impl End {
+    /// Shells say 128 and the number for a program that died by a signal.
+    pub(super) fn of(status: ExitStatus, stdout: String) -> End {
+        match (status.signal(), status.code()) {
+            (Some(signal), _) => End::Signalled(signal),
+            (None, Some(code @ 129..=192)) => End::Signalled(code - 128),
+            (None, code) => End::Exited(code.unwrap_or(1), stdout),
+        }
+    }
+}
+
+/// The last line of standard error, where a program says why it failed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Said {
+    class: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// A duration such as "30s", or seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_after: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<Value>,
+}
+
+/// The program's standard output, or why there is none.
+pub(super) fn of(program: &str, end: End, stderr: &str, secrets: &Secrets) -> Result<String, Failure> {
+    let said = said(stderr);
+    let (class, message, status) = match end {
+        End::Exited(0, output) if said.is_none() => return Ok(output),
+        End::Exited(code, _) => of_exit(program, code, stderr),
+        End::Signalled(signal) => of_signal(program, signal),
+        End::OutOfTime(limit) => {
+            let message = format!("the stage ran longer than its timeout of {limit}");
+            return Err(failure(
+                FailureClass::NetworkTimeout,
+                message,
+                json!("stopped at its timeout"),
+                stderr,
+                secrets,
+            ));
+        }
+        End::TooMuch(limit) => {
+            let Failed { class, message } = too_large("printed", limit);
+            return Err(failure(class, message, json!("stopped"), stderr, secrets));
+        }
+        End::Broken(error) => {
+            (FailureClass::Unknown, format!("the command could not be followed: {error}"), json!("unknown"))
+        }
+    };
+    let Some(said) = said else { return Err(failure(class, message, status, stderr, secrets)) };
+    let class = said.class.parse().unwrap_or(FailureClass::Unknown);
+    let message = said.message.unwrap_or(message);
+    let mut failure = failure(class, message, status, stderr, secrets);
+    if let Some(wait) = said.retry_after.as_ref().and_then(wait) {
+        failure = failure.retry_after(wait);
+    }
+    Err(failure)
+}
+
+struct Failed {
+    class: FailureClass,
+    message: String,
+}
+
+fn too_large(did: &str, limit: usize) -> Failed {
+    let message = format!(
+        "the command {did} more than {limit} bytes of output; keep big things in files and hand on their names"
+    );
+    Failed { class: FailureClass::InvalidInput, message }
+}
+
+/// Output that is over the limit.
+pub(super) fn too_much(did: &str, limit: usize) -> Failure {
+    let Failed { class, message } = too_large(did, limit);
+    Failure::new(class, message)
+}
+
+fn failure(class: FailureClass, message: String, status: Value, stderr: &str, secrets: &Secrets) -> Failure {
+    let detail = json!({"status": status, "stderr": secrets.hide(stderr)});
+    Failure::new(class, secrets.hide(&message)).detail(detail)
+}
+
+/// The class that the last line names, if it names one.
+fn said(stderr: &str) -> Option<Said> {
+    let line = stderr.trim_end().lines().next_back()?.trim();
+    line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten()
+}
+
+fn wait(asked: &Value) -> Option<Duration> {
+    match asked {
+        Value::String(text) => duration::parse(text).ok(),
+        Value::Number(seconds) => Duration::try_from_secs_f64(seconds.as_f64()?).ok(),
+        _ => None,
+    }
+}
+
+fn of_exit(program: &str, code: i32, stderr: &str) -> (FailureClass, String, Value) {
+    let (class, name) = sysexit(code);
+    let said = match stderr.trim_end().lines().next_back() {
+        Some(line) if !line.trim().is_empty() => format!(": {}", quoted(line.trim())),
+        Some(_) | None => String::new(),
+    };
+    let name = name.map_or_else(String::new, |name| format!(" ({name})"));
+    (class, format!("`{program}` ended with exit status {code}{name}{said}"), json!(code))
+}
+
+/// What exit codes mean by `sysexits`, `timeout` and the shells.
+fn sysexit(code: i32) -> (FailureClass, Option<&'static str>) {
+    use FailureClass as C;
+    match code {
+        64 => (C::InvalidInput, Some("EX_USAGE: wrong arguments")),
+        65 => (C::InvalidInput, Some("EX_DATAERR: wrong input")),
+        66 => (C::InvalidInput, Some("EX_NOINPUT: no input file")),
+        67 => (C::InvalidInput, Some("EX_NOUSER: no such user")),
+        68 => (C::ResourceUnavailable, Some("EX_NOHOST: no such host")),
+        69 => (C::ResourceUnavailable, Some("EX_UNAVAILABLE: a service is not there")),
+        70 => (C::Unknown, Some("EX_SOFTWARE: internal error")),
+        71 => (C::ResourceUnavailable, Some("EX_OSERR: the system has no resources")),
+        72 => (C::ResourceUnavailable, Some("EX_OSFILE: a system file is not there")),
+        73 => (C::ResourceUnavailable, Some("EX_CANTCREAT: a file cannot be created")),
+        74 => (C::ResourceUnavailable, Some("EX_IOERR: input or output failed")),
+        75 => (C::ResourceUnavailable, Some("EX_TEMPFAIL: try again later")),
+        76 => (C::Unknown, Some("EX_PROTOCOL: a service answered nonsense")),
+        77 => (C::AuthFailure, Some("EX_NOPERM: no permission")),
+        78 => (C::InvalidInput, Some("EX_CONFIG: wrong configuration")),
+        124 => (C::NetworkTimeout, Some("as timeout ends")),
+        126 => (C::Unknown, Some("cannot be executed")),
+        127 => (C::Unknown, Some("no such program")),
+        _ => (C::Unknown, None),
+    }
+}
+
+fn of_signal(program: &str, signal: i32) -> (FailureClass, String, Value) {
+    use FailureClass as C;
+    let (class, name) = match signal {
+        1 => (C::ResourceUnavailable, "SIGHUP"),
+        2 => (C::ResourceUnavailable, "SIGINT"),
+        3 => (C::Unknown, "SIGQUIT"),
+        4 => (C::Unknown, "SIGILL"),
+        6 => (C::Unknown, "SIGABRT"),
+        7 => (C::Unknown, "SIGBUS"),
+        8 => (C::Unknown, "SIGFPE"),
+        9 => (C::OutOfMemory, "SIGKILL, as the system does when memory is short"),
+        11 => (C::Unknown, "SIGSEGV"),
+        13 => (C::Unknown, "SIGPIPE"),
+        14 => (C::NetworkTimeout, "SIGALRM"),
+        15 => (C::ResourceUnavailable, "SIGTERM"),
+        24 => (C::Unknown, "SIGXCPU"),
+        25 => (C::Unknown, "SIGXFSZ"),
+        _ => (C::Unknown, ""),
+    };
+    let name = if name.is_empty() { format!("signal {signal}") } else { name.to_owned() };
+    (class, format!("`{program}` was killed by {name}"), json!(format!("signal {signal}")))
+}
+
+/// A program that is not there may be there on another worker, or after an installation.
+pub(super) fn class_of_start(error: &io::Error) -> FailureClass {
+    match error.kind() {
+        io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput => FailureClass::InvalidInput,
+        _ => FailureClass::ResourceUnavailable,
+    }
+}
+
+/// Says for the program what it could not say, in the way it would.
+pub(super) fn complain(message: &str) {
+    complain_of(message, FailureClass::Unknown);
+}
+
+/// The same, of a class.
+pub(super) fn complain_of(message: &str, class: FailureClass) {
+    let said =
+        Said { class: class.as_str().to_owned(), message: Some(message.to_owned()), retry_after: None, detail: None };
+    // Text cannot fail to become JSON. The program's own last line may lack its end.
+    let line = serde_json::to_string(&said).unwrap_or_default();
+    writeln!(io::stderr(), "\n{line}").ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(end: End, stderr: &str) -> String {
+        match of("./script.sh", end, stderr, &Secrets::default()) {
+            Ok(output) => format!("output {output}"),
+            Err(failure) => format!("{failure} after {:?}", failure.wait()),
+        }
+    }
+
+    fn exit(code: i32, stderr: &str) -> String {
+        told(End::Exited(code, "7".to_owned()), stderr)
+    }
+
+    #[test]
+    fn exit_codes_are_classes() {
+        insta::assert_snapshot!(exit(0, "only chatter"), @"output 7");
+        insta::assert_snapshot!(exit(75, "busy\n"), @"resource_unavailable: `./script.sh` ended with exit status 75 (EX_TEMPFAIL: try again later): busy after None");
+        insta::assert_snapshot!(exit(77, ""), @"auth_failure: `./script.sh` ended with exit status 77 (EX_NOPERM: no permission) after None");
+        insta::assert_snapshot!(exit(1, "a\nb\n\n"), @"unknown: `./script.sh` ended with exit status 1: b after None");
+    }
+
+    #[test]
+    fn signals_are_classes_also_as_shells_say_them() {
+        insta::assert_snapshot!(told(End::Signalled(9), ""), @"out_of_memory: `./script.sh` was killed by SIGKILL, as the system does when memory is short after None");
+        let status = ExitStatus::from_raw(139 << 8);
+        insta::assert_snapshot!(told(End::of(status, String::new()), ""), @"unknown: `./script.sh` was killed by SIGSEGV after None");
+    }
+
+    #[test]
+    fn the_last_line_goes_before_the_exit_code() {
+        let line = r#"{"class": "rate_limited", "retry_after": "30s", "message": "slower, please"}"#;
+        for code in [0, 1, 65] {
+            assert_eq!(exit(code, &format!("chatter\n{line}\n")), "rate_limited: slower, please after Some(30s)");
+        }
+        assert!(exit(1, &format!("{line}\nchatter")).starts_with("unknown: "), "it is not the last line");
+        insta::assert_snapshot!(exit(1, r#"{"class": "rate_limited", "retry_after": 1.5}"#), @r#"rate_limited: `./script.sh` ended with exit status 1: {"class": "rate_limited", "retry_after": 1.5} after Some(1.5s)"#);
+        insta::assert_snapshot!(exit(1, r#"{"class": "crashed", "message": "m", "retry_after": -1}"#), @"unknown: m after None");
+        insta::assert_snapshot!(exit(1, r#"{"class": "nonsense", "message": "m"}"#), @"unknown: m after None");
+    }
+
+    #[test]
+    fn what_goes_too_far_is_told() {
+        insta::assert_snapshot!(told(End::OutOfTime("30s".to_owned()), ""), @"network_timeout: the stage ran longer than its timeout of 30s after None");
+        insta::assert_snapshot!(told(End::TooMuch(100), ""), @"invalid_input: the command printed more than 100 bytes of output; keep big things in files and hand on their names after None");
+    }
+}

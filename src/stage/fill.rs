@@ -1,0 +1,141 @@
+//! Fills the templates of a stage: variables from the worker's environment, places from the stage's input.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::model::failure::Failure;
+use crate::workflow::template::{Part, Place, Template};
+
+/// What templates are filled from. The values of variables go to programs and servers, and into nothing that is kept.
+pub(crate) struct Filler<'i> {
+    input: &'i str,
+    read: OnceLock<Value>,
+}
+
+impl<'i> Filler<'i> {
+    /// `input` is the stage's input, a JSON object.
+    pub(crate) fn new(input: &'i str) -> Filler<'i> {
+        Filler { input, read: OnceLock::new() }
+    }
+
+    /// The text, with every part filled in; what comes from the input goes through `escape`.
+    pub(crate) fn escaped(&self, template: &Template, escape: fn(&str) -> String) -> Result<String, Failure> {
+        let mut text = String::new();
+        for part in template.parts() {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Variable(name) => text.push_str(&variable(name)?),
+                Part::Place(place) => text.push_str(&escape(&self.place(place)?)),
+            }
+        }
+        Ok(text)
+    }
+
+    /// The text, with every part filled in as it is.
+    pub(crate) fn plain(&self, template: &Template) -> Result<String, Failure> {
+        self.escaped(template, str::to_owned)
+    }
+
+    /// What stands at a place of the input: a string as it is, anything else as JSON.
+    pub(crate) fn place(&self, place: &Place) -> Result<String, Failure> {
+        // The engine put the object together; it is JSON.
+        let read = self.read.get_or_init(|| serde_json::from_str(self.input).unwrap_or_default());
+        let found = place.path.iter().try_fold(read.get(&place.head), |at, key| match at? {
+            Value::Array(elements) => Some(elements.get(key.parse::<usize>().ok()?)),
+            other => Some(other.get(key)),
+        });
+        match found.flatten() {
+            None | Some(Value::Null) => {
+                Err(Failure::invalid_input(format!("there is no `{place}` in the stage's input")))
+            }
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(other) => Ok(other.to_string()),
+        }
+    }
+}
+
+/// A variable of this process' environment.
+fn variable(name: &str) -> Result<String, Failure> {
+    std::env::var(name).map_err(|error| match error {
+        std::env::VarError::NotPresent => {
+            Failure::auth_failure(format!("the variable {name} is not set in the worker's environment"))
+        }
+        std::env::VarError::NotUnicode(_) => Failure::auth_failure(format!("the variable {name} is no UTF-8 text")),
+    })
+}
+
+/// Variables that the templates name and that are not set here.
+pub(crate) fn unset<'t>(templates: impl IntoIterator<Item = &'t Template>) -> Vec<&'t str> {
+    let mut unset: Vec<&str> =
+        templates.into_iter().flat_map(Template::variables).filter(|name| std::env::var_os(name).is_none()).collect();
+    unset.sort_unstable();
+    unset.dedup();
+    unset
+}
+
+/// Values that must not be kept: where one turns up in what a program or a server said, its name stands instead.
+#[derive(Default)]
+pub(crate) struct Secrets(Vec<(String, String)>);
+
+/// Shorter values are ordinary words, and hiding them would only garble messages.
+const SHORTEST_SECRET: usize = 6;
+
+impl Secrets {
+    /// The values of these variables of this process' environment.
+    pub(crate) fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Secrets {
+        let value = |name: &str| std::env::var(name).ok().filter(|value| value.len() >= SHORTEST_SECRET);
+        let mut known: Vec<(String, String)> =
+            names.into_iter().filter_map(|name| Some((name.to_owned(), value(name)?))).collect();
+        // A value may be part of another one.
+        known.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        Secrets(known)
+    }
+
+    /// The text without them.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let hidden = |text: String, (name, value): &(String, String)| text.replace(value, &format!("${{{name}}}"));
+        self.0.iter().fold(text.to_owned(), hidden)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INPUT: &str = r#"{"input":{"lang":"en"},"item":{"pages":[{"n":7},{"n":[1,2]}],"no":null}}"#;
+
+    fn filled(text: &str) -> Result<String, String> {
+        let template = Template::parse(text).expect("a template");
+        Filler::new(INPUT).plain(&template).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn places_are_filled_from_the_input() {
+        assert_eq!(filled("--{{input.lang}}={{item.pages.0.n}}"), Ok("--en=7".to_owned()));
+        assert_eq!(filled("{{item.pages.1.n}}"), Ok("[1,2]".to_owned()));
+        assert_eq!(filled("$5 {{{{"), Ok("$5 {{".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_invalid_input() {
+        for place in ["item.pages.2", "item.pages.x", "item.no", "input.lang.x", "other"] {
+            let said = format!("invalid_input: there is no `{place}` in the stage's input");
+            assert_eq!(filled(&format!("{{{{{place}}}}}")), Err(said));
+        }
+    }
+
+    #[test]
+    fn variables_that_are_not_set_are_named() {
+        let said = "auth_failure: the variable PITON_TEST_UNSET is not set in the worker's environment";
+        assert_eq!(filled("x${PITON_TEST_UNSET}"), Err(said.to_owned()));
+        let template = Template::parse("${PITON_TEST_UNSET}${PATH}${PITON_TEST_UNSET}").expect("a template");
+        assert_eq!(unset([&template]), ["PITON_TEST_UNSET"]);
+    }
+
+    #[test]
+    fn a_value_that_turns_up_is_hidden_behind_its_name() {
+        let secrets = Secrets(vec![("KEY".into(), "s3cret-and-more".into()), ("PART".into(), "s3cret".into())]);
+        assert_eq!(secrets.hide("401 for s3cret-and-more, s3cret"), "401 for ${KEY}, ${PART}");
+    }
+}

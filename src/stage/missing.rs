@@ -1,0 +1,50 @@
+//! What a stage needs that is not here.
+
+use std::fmt;
+
+use super::handler::Handlers;
+use super::{command, fill};
+use crate::workflow::definition::StageKind;
+
+/// Why a stage cannot run in this process.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Missing<'d> {
+    /// No handler of that name is registered.
+    Handler(&'d str),
+    /// These variables of the environment are not set.
+    Variables(Vec<&'d str>),
+    /// There is no such program. It may come, so its stages are claimed all the same.
+    Program(&'d str),
+}
+
+impl<'d> Missing<'d> {
+    pub(crate) fn of(kind: &'d StageKind, handlers: &Handlers) -> Option<Missing<'d>> {
+        let unset = fill::unset(kind.templates());
+        if !unset.is_empty() {
+            return Some(Missing::Variables(unset));
+        }
+        match kind {
+            StageKind::Rust { handler } => (!handlers.knows(handler)).then_some(Missing::Handler(handler)),
+            StageKind::Command(stage) => command::missing(stage).map(Missing::Program),
+            StageKind::Http(_) => None,
+        }
+    }
+
+    /// Whether its jobs are left for workers that have what it needs.
+    pub(crate) fn is_left_to_others(&self) -> bool {
+        match self {
+            Missing::Handler(_) | Missing::Variables(_) => true,
+            Missing::Program(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Missing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Handler(name) => write!(f, "handler \"{name}\""),
+            Missing::Variables(names) => write!(f, "variable {}", names.join(", ")),
+            Missing::Program(name) => write!(f, "program \"{name}\""),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Steps that a handler wants to be remembered: each is a row of its own, and is not run again when the stage is.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::claim::Claim;
+use crate::model::failure::{Failure, FailureClass};
+use crate::model::payload::Payload;
+use crate::store::backoff::Backoff;
+use crate::store::steps::StoredStep;
+use crate::store::{Store, StoreError};
+
+/// Characters of a step's name.
+const LONGEST_NAME: usize = 200;
+
+/// The steps of one attempt.
+#[derive(Clone)]
+pub(crate) struct Steps {
+    store: Store,
+    claim: Claim,
+    /// Bytes of one output.
+    limit: usize,
+    cancellation: CancellationToken,
+    /// What earlier attempts recorded; read when the first step asks.
+    earlier: Arc<OnceCell<HashMap<String, StoredStep>>>,
+    /// Names that this attempt has used.
+    used: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Steps {
+    pub(crate) fn new(store: Store, claim: Claim, limit: usize, cancellation: CancellationToken) -> Steps {
+        Steps { store, claim, limit, cancellation, earlier: Arc::default(), used: Arc::default() }
+    }
+
+    /// What the step of that name returned in an earlier attempt; else it runs now and is recorded.
+    pub(crate) async fn step<T, E, Fut>(&self, name: &str, work: impl FnOnce() -> Fut) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Failure>,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.take_name(name)?;
+        if let Some(stored) = self.earlier().await?.get(name) {
+            return read_back(stored);
+        }
+        let output = work().await.map_err(Into::into)?;
+        let payload = Payload::of(&output, self.limit)
+            .map_err(|error| Failure::invalid_input(format!("the output of step `{name}` was refused: {error}")))?;
+        self.record(name, &payload).await?;
+        Ok(output)
+    }
+
+    fn take_name(&self, name: &str) -> Result<(), Failure> {
+        let length = name.chars().count();
+        if length == 0 || length > LONGEST_NAME || name.contains('\0') {
+            return Err(Failure::invalid_input(format!(
+                "a step's name has 1 to {LONGEST_NAME} characters, and no NUL; this one has {length}"
+            )));
+        }
+        if !self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned()) {
+            return Err(Failure::invalid_input(format!(
+                "two steps of one attempt are named `{name}`; give each a name of its own, such as `{name}-2`"
+            )));
+        }
+        Ok(())
+    }
+
+    async fn earlier(&self) -> Result<&HashMap<String, StoredStep>, Failure> {
+        let read = async || {
+            let steps = self.patiently(async || self.store.steps(&self.claim).await).await?;
+            Ok(steps.into_iter().map(|step| (step.name.clone(), step)).collect())
+        };
+        self.earlier.get_or_try_init(read).await
+    }
+
+    async fn record(&self, name: &str, output: &Payload) -> Result<(), Failure> {
+        if self.patiently(async || self.store.record_step(&self.claim, name, output).await).await? {
+            return Ok(());
+        }
+        // Whatever the handler does next, its result will not be used.
+        self.cancellation.cancel();
+        Err(Failure::unknown(format!("step `{name}` was not recorded: the job is no longer this attempt's")))
+    }
+
+    /// Waits for a database that is away, for as long as the stage may run.
+    async fn patiently<T>(&self, ask: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, Failure> {
+        let mut backoff = Backoff::default();
+        loop {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error @ StoreError::Away(_)) => {
+                    if backoff.is_first() {
+                        tracing::warn!("a step waits: {error}");
+                    }
+                    backoff.wait().await;
+                }
+                Err(refused) => return Err(Failure::unknown(format!("the database refused a step: {refused}"))),
+            }
+        }
+    }
+}
+
+/// What was recorded is what is read back, or a failure (promise 8).
+fn read_back<T: DeserializeOwned>(stored: &StoredStep) -> Result<T, Failure> {
+    let StoredStep { name, digest, output } = stored;
+    if Sha256::digest(output.as_bytes()).as_slice() != digest.as_slice() {
+        let message = format!("step `{name}` is not what was recorded");
+        return Err(Failure::found(FailureClass::CorruptCheckpoint, message));
+    }
+    serde_json::from_str(output).map_err(|error| {
+        Failure::invalid_input(format!("what step `{name}` recorded does not fit what it returns now: {error}"))
+    })
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steps").field("job", &self.claim.key).finish_non_exhaustive()
+    }
+}

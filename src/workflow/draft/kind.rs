@@ -1,0 +1,289 @@
+//! How a stage runs: the keys of its kind.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::workflow::definition::{CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind};
+use crate::workflow::keys::{self, Key, Shape};
+use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::template::{Part, Place, Template, is_variable};
+use crate::workflow::value::{self, Field, Value, Word};
+
+/// The kind that the stage names; tells of two.
+pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Option<&'static str> {
+    let kinds = value::entries(table).filter_map(|(key, _)| {
+        let kind = keys::KINDS.iter().find(|kind| kind.name == key.text)?;
+        Some((key, kind.name))
+    });
+    let kinds: Vec<(Word, &'static str)> = kinds.collect();
+    if let [(_, first), (second, _), ..] = kinds.as_slice() {
+        let title = format!("stage {} says twice how it runs", shown(&stage.text));
+        let label = format!("`{first}` was given already");
+        found.push(Mistake::new(second.span.clone(), title, label, "keep one of the two; a stage runs in one way"));
+    }
+    kinds.first().map(|(_, kind)| *kind)
+}
+
+/// Reads the keys of that kind; the others are someone else's.
+pub(super) fn read(
+    kind: &str,
+    table: &DeTable<'_>,
+    places: &mut Vec<(Word, Place)>,
+    found: &mut Vec<Mistake>,
+) -> Field<StageKind> {
+    let mut keys = Keys { table, places, found, wrong: false };
+    let read = match kind {
+        "rust" => keys.text(keys::RUST).map(|handler| StageKind::Rust { handler }),
+        "command" => keys.command().map(StageKind::Command),
+        _ => keys.http().map(StageKind::Http),
+    };
+    Field::of(read.filter(|_| !keys.wrong))
+}
+
+/// One stage's table on its way into a kind.
+struct Keys<'k, 'i> {
+    table: &'k DeTable<'i>,
+    places: &'k mut Vec<(Word, Place)>,
+    found: &'k mut Vec<Mistake>,
+    /// A value was wrong, and its mistake is told.
+    wrong: bool,
+}
+
+impl<'i> Keys<'_, 'i> {
+    fn command(&mut self) -> Option<CommandStage> {
+        let argv = self.argv();
+        let stage = CommandStage {
+            argv: argv.clone().unwrap_or_default(),
+            env: self.templates_by_name(keys::ENV, &env_name),
+            pass_env: self.pass_env(),
+            dir: self.template(keys::DIR),
+            memory_bytes: self.read(keys::MEMORY, value::size),
+            output: self.output(),
+        };
+        argv.map(|_| stage)
+    }
+
+    fn http(&mut self) -> Option<HttpStage> {
+        let url = self.url();
+        let method = self.word(keys::METHOD).unwrap_or("POST").to_owned();
+        let files = self.files(&method);
+        let (headers, dir) = (self.templates_by_name(keys::HEADERS, &header_name), self.template(keys::DIR));
+        let connect_timeout = self.read(keys::CONNECT_TIMEOUT, value::duration).unwrap_or(DEFAULT_CONNECT_TIMEOUT);
+        let redirects = self.read(keys::REDIRECTS, |value, key, found| match key.shape {
+            Shape::Count { most } => value::count(value, key, most, found),
+            _ => None,
+        });
+        let (redirects, output) = (redirects.unwrap_or_default(), self.output());
+        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output })
+    }
+
+    fn value(&self, key: Key) -> Option<&Value<'i>> {
+        self.table.get(key.name)
+    }
+
+    /// A value that may not be there.
+    fn read<T>(&mut self, key: Key, read: impl Fn(&Value<'_>, Key, &mut Vec<Mistake>) -> Option<T>) -> Option<T> {
+        let value = self.table.get(key.name)?;
+        let read = read(value, key, self.found);
+        self.wrong |= read.is_none();
+        read
+    }
+
+    fn text(&mut self, key: Key) -> Option<String> {
+        self.read(key, |value, key, found| value::text(value, key, false, found)).map(|word| word.text)
+    }
+
+    fn word(&mut self, key: Key) -> Option<&'static str> {
+        let Shape::Word(words) = key.shape else { return None };
+        self.read(key, |value, key, found| value::one_of(value, key, words, found))
+    }
+
+    fn output(&mut self) -> OutputFormat {
+        match self.word(keys::OUTPUT) {
+            Some("text") => OutputFormat::Text,
+            Some(_) | None => OutputFormat::Json,
+        }
+    }
+
+    /// A template that is not empty.
+    fn template(&mut self, key: Key) -> Option<Template> {
+        self.read(key, |value, key, found| value::text(value, key, true, found))?;
+        let (word, template) = self.read(key, value::template)?;
+        self.note(&word, &template);
+        Some(template)
+    }
+
+    fn note(&mut self, word: &Word, template: &Template) {
+        self.places.extend(template.places().map(|place| (word.clone(), place.clone())));
+    }
+
+    fn argv(&mut self) -> Option<Vec<Template>> {
+        let value = self.value(keys::COMMAND)?.clone();
+        let elements = match value.get_ref() {
+            DeValue::Array(elements) => elements,
+            DeValue::String(line) => {
+                let words: Vec<String> = line.split_whitespace().map(|w| format!("\"{}\"", w.escape_debug())).collect();
+                let help = if words.is_empty() || line.len() > 80 {
+                    format!("write {}", keys::COMMAND.example)
+                } else {
+                    format!("write command = [{}]; there is no shell in between", words.join(", "))
+                };
+                let title = "`command` must be a program and its arguments, each in quotes of its own".to_owned();
+                return value::wrong(&value, title, "found one string", help, self.found);
+            }
+            _ => return value::wrong_type(&value, keys::COMMAND, self.found),
+        };
+        let argv: Vec<(Word, Template)> =
+            elements.iter().filter_map(|element| value::template(element, keys::COMMAND, self.found)).collect();
+        let all = argv.len() == elements.len();
+        match argv.first() {
+            Some((program, _)) if !program.text.trim().is_empty() => {}
+            _ if !all => {}
+            _ => {
+                let help = format!("write {}", keys::COMMAND.example);
+                return value::wrong(&value, "`command` names no program".to_owned(), "", help, self.found);
+            }
+        }
+        argv.iter().for_each(|(word, template)| self.note(word, template));
+        all.then(|| argv.into_iter().map(|(_, template)| template).collect())
+    }
+
+    fn url(&mut self) -> Option<Template> {
+        let template = self.template(keys::HTTP)?;
+        let Some(mistake) = bad_url(&template) else { return Some(template) };
+        let span = self.value(keys::HTTP)?.span();
+        let title = format!("{} is no URL that can be called", shown(template.as_str()));
+        self.found.push(Mistake::new(span, title, "", mistake));
+        None
+    }
+
+    /// A table of names and templates; `odd` says what is wrong with a name.
+    fn templates_by_name(&mut self, key: Key, odd: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, Template> {
+        let mut named = BTreeMap::new();
+        let Some(value) = self.value(key).cloned() else { return named };
+        let Some(table) = value::table(&value, key, self.found) else {
+            self.wrong = true;
+            return named;
+        };
+        for (name, value) in value::entries(table) {
+            if let Some(help) = odd(&name.text) {
+                let title = format!("{} is no name that `{}` can set", shown(&name.text), key.name);
+                self.found.push(Mistake::new(name.span, title, "", help));
+                self.wrong = true;
+            } else if let Some((word, template)) = value::template(value, key, self.found) {
+                self.note(&word, &template);
+                named.insert(name.text, template);
+            } else {
+                self.wrong = true;
+            }
+        }
+        named
+    }
+
+    fn pass_env(&mut self) -> Vec<String> {
+        let Some(value) = self.value(keys::PASS_ENV).cloned() else { return Vec::new() };
+        let words = value::texts(&value, keys::PASS_ENV, self.found);
+        for word in &words {
+            if let Some(help) = env_name(&word.text) {
+                let title = format!("{} is no name of a variable", shown(&word.text));
+                self.found.push(Mistake::new(word.span.clone(), title, "", help));
+                self.wrong = true;
+            }
+        }
+        words.into_iter().map(|word| word.text).collect()
+    }
+
+    fn files(&mut self, method: &str) -> BTreeMap<String, Place> {
+        let mut files = BTreeMap::new();
+        let Some(value) = self.value(keys::FILES).cloned() else { return files };
+        let Some(table) = value::table(&value, keys::FILES, self.found) else {
+            self.wrong = true;
+            return files;
+        };
+        if method == "GET" {
+            let title = "a request with the method GET sends no files".to_owned();
+            self.wrong = true;
+            value::wrong::<()>(&value, title, "", "remove `files`, or the line `method`", self.found);
+        }
+        for (name, value) in value::entries(table) {
+            let Some(word) = value::text(value, keys::FILES, false, self.found) else {
+                self.wrong = true;
+                continue;
+            };
+            match Place::parse(&word.text) {
+                Some(place) if name.text != "input" && !name.text.is_empty() => {
+                    self.places.push((word, place.clone()));
+                    files.insert(name.text, place);
+                }
+                Some(_) => {
+                    let title = format!("{} is no name for a form field with a file", shown(&name.text));
+                    self.found.push(Mistake::new(name.span, title, "", "choose another; `input` is the stage's input"));
+                    self.wrong = true;
+                }
+                None => {
+                    let title = format!("{} is no place of a file name", shown(&word.text));
+                    let help = "write where in the input the name stands, such as \"item.path\"";
+                    self.found.push(Mistake::new(word.span, title, "", help));
+                    self.wrong = true;
+                }
+            }
+        }
+        files
+    }
+}
+
+fn env_name(name: &str) -> Option<String> {
+    if !is_variable(name) {
+        Some("a variable is named with letters, digits and `_`, such as API_KEY".to_owned())
+    } else if name.starts_with("PITON_") {
+        Some("variables that begin with PITON_ are Piton's own".to_owned())
+    } else {
+        None
+    }
+}
+
+/// Headers that the request brings itself.
+const OWN_HEADERS: [&str; 6] =
+    ["connection", "content-length", "host", "idempotency-key", "traceparent", "transfer-encoding"];
+
+fn header_name(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(token) {
+        Some("a header is named with letters, digits and `-`, such as authorization".to_owned())
+    } else if OWN_HEADERS.contains(&lower.as_str()) {
+        Some(format!("Piton sets `{lower}` itself; remove it"))
+    } else {
+        None
+    }
+}
+
+/// What would make a URL of it. What comes from the input must not choose the server.
+fn bad_url(url: &Template) -> Option<&'static str> {
+    let mut before = String::new();
+    for part in url.parts() {
+        match part {
+            Part::Text(text) => before.push_str(text),
+            // It may hold scheme and host.
+            Part::Variable(_) if before.is_empty() => before.push_str("http://variable"),
+            Part::Variable(_) => before.push('v'),
+            Part::Place(_) => break,
+        }
+    }
+    let Some((scheme, rest)) = before.split_once("://") else {
+        return Some("begin it with https:// or http://, or with a variable such as ${API_URL}");
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if !matches!(scheme, "http" | "https") {
+        Some("begin it with https:// or http://")
+    } else if host.is_empty() || host.contains(char::is_whitespace) {
+        Some("name the server, such as https://example.com/v1/script")
+    } else if host.contains('@') {
+        Some("write user and password as a header: headers = { authorization = \"Basic ${CREDENTIALS}\" }")
+    } else if url.places().next().is_some() && host.len() == rest.len() {
+        Some("let {{…}} stand behind the server and a `/`; the input must not choose the server")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,178 @@
+//! What a command or a request may say.
+
+use insta::assert_snapshot;
+
+use super::*;
+
+/// The mistakes of one command stage, whose keys begin on line 4.
+fn command(text: &str) -> String {
+    brief(&format!("name = 'story'\n[stages.a]\ncommand = ['wc', '-w']\n{text}"))
+}
+
+/// The mistakes of one http stage, whose keys begin on line 4.
+fn http(text: &str) -> String {
+    brief(&format!("name = 'story'\n[stages.a]\nhttp = 'https://example.com/v1'\n{text}"))
+}
+
+fn line(text: &str) -> String {
+    brief(&format!("name = 'story'\n[stages.a]\n{text}"))
+}
+
+#[test]
+fn every_key_of_a_command_is_understood() {
+    let text = r#"
+        name = "story"
+        [stages.a]
+        command = ["./script.sh", "--lang={{input.lang}}", "", "${HOME}/x", "awk '{print $1}'"]
+        env = { LEVEL = "3", TOKEN = "${SECRET}" }
+        pass_env = ["API_KEY"]
+        dir = "/srv/${PLACE}"
+        memory = "512MiB"
+        output = "text"
+        retry = { max_retries = 0 }"#;
+    let workflow = parse(text).expect("a workflow");
+    assert_snapshot!(workflow.to_json(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"kind":{"command":{"argv":["./script.sh","--lang={{input.lang}}","","${HOME}/x","awk '{print $1}'"],"env":{"LEVEL":"3","TOKEN":"${SECRET}"},"pass_env":["API_KEY"],"dir":"/srv/${PLACE}","memory_bytes":536870912,"output":"text"}},"timeout_ms":300000,"retry":{"max_retries":0}}]}"#);
+    assert_eq!(Workflow::from_json(&workflow.to_json()).as_ref(), Ok(&workflow));
+}
+
+#[test]
+fn every_key_of_a_request_is_understood() {
+    let text = r#"
+        name = "story"
+        [stages.a]
+        http = "${API}/items/{{item.id}}?lang={{input.lang}}"
+        for_each = "input.items"
+        method = "PUT"
+        headers = { authorization = "Bearer ${API_KEY}" }
+        connect_timeout = "3s"
+        redirects = 2
+        files = { audio = "item.path" }
+        dir = "/srv/media"
+        output = "text""#;
+    let workflow = parse(text).expect("a workflow");
+    assert_snapshot!(workflow.to_json(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"for_each":{"source":"input","path":["items"]},"kind":{"http":{"url":"${API}/items/{{item.id}}?lang={{input.lang}}","method":"PUT","headers":{"authorization":"Bearer ${API_KEY}"},"connect_timeout_ms":3000,"redirects":2,"files":{"audio":"item.path"},"dir":"/srv/media","output":"text"}},"timeout_ms":300000}]}"#);
+    assert_eq!(Workflow::from_json(&workflow.to_json()).as_ref(), Ok(&workflow));
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_told() {
+    assert_snapshot!(line("command = 'wc -w'"), @r#"
+    3:11 `command` must be a program and its arguments, each in quotes of its own: found one string
+          write command = ["wc", "-w"]; there is no shell in between
+    "#);
+    assert_snapshot!(line("command = []"), @r#"
+    3:11 `command` names no program
+          write command = ["wc", "-w"]
+    "#);
+    assert_snapshot!(line("command = ['', 'x']"), @r#"
+    3:11 `command` names no program
+          write command = ["wc", "-w"]
+    "#);
+    assert_snapshot!(line("command = ['wc', 3]"), @r#"
+    3:18 `command` must be a program and its arguments: found a whole number
+          write command = ["wc", "-w"]
+    "#);
+    assert_snapshot!(line("command = ['wc', '${HOME', '{{item'] "), @r"
+    3:18 `command` cannot be filled in
+          `${` is not closed; write ${NAME}, or $${ for the characters themselves
+    3:28 `command` cannot be filled in
+          `{{` is not closed; write {{item}}, or {{{{ for the characters themselves
+    ");
+    assert_snapshot!(command("env = { '1A' = 'x', PITON_RUN = 'y', B = 3 }\npass_env = ['A-B']"), @r#"
+    4:9 `1A` is no name that `env` can set
+          a variable is named with letters, digits and `_`, such as API_KEY
+    4:21 `PITON_RUN` is no name that `env` can set
+          variables that begin with PITON_ are Piton's own
+    4:42 `env` must be a table of names and strings: found a whole number
+          write env = { LEVEL = "3" }
+    5:13 `A-B` is no name of a variable
+          a variable is named with letters, digits and `_`, such as API_KEY
+    "#);
+    assert_snapshot!(command("memory = 512\noutput = 'jsn'\ndir = ''"), @r#"
+    4:10 `memory` must be an amount in quotes: found a whole number
+          write memory = "512MiB"
+    5:10 `jsn` is no output
+          did you mean "json"?
+    6:7 `dir` is empty
+          write dir = "/srv/media", or remove the line
+    "#);
+    assert_snapshot!(command("memory = '512'\noutput = 'xml'"), @r#"
+    4:10 `512` is no amount of memory
+          write a number and a unit (MB, MiB, GB or GiB), such as "512MiB"; at least 1MB
+    5:10 `xml` is no output
+          write one of "json", "text"
+    "#);
+}
+
+#[test]
+fn a_request_that_cannot_be_sent_is_told() {
+    for (url, cure) in [
+        ("example.com", "begin it with https:// or http://, or with a variable such as ${API_URL}"),
+        ("ftp://example.com", "begin it with https:// or http://"),
+        ("https:///x", "name the server, such as https://example.com/v1/script"),
+        ("https://{{input.host}}/x", "name the server, such as https://example.com/v1/script"),
+        (
+            "https://a{{input.host}}/x",
+            "let {{…}} stand behind the server and a `/`; the input must not choose the server",
+        ),
+        ("${API}{{input.host}}", "let {{…}} stand behind the server and a `/`; the input must not choose the server"),
+        (
+            "https://me:secret@example.com",
+            "write user and password as a header: headers = { authorization = \"Basic ${CREDENTIALS}\" }",
+        ),
+    ] {
+        let said = line(&format!("http = '{url}'"));
+        assert_eq!(said, format!("3:8 `{url}` is no URL that can be called\n      {cure}\n"));
+    }
+    assert_snapshot!(http("method = 'post'\nredirects = 21\nconnect_timeout = 5"), @r#"
+    4:10 `post` is no method
+          write one of "POST", "PUT", "PATCH", "DELETE", "GET"
+    5:13 `redirects` must be a whole number up to 20: found 21
+          write redirects = 3
+    6:19 `connect_timeout` must be a duration in quotes: found a whole number
+          write connect_timeout = "5s" for seconds
+    "#);
+    assert_snapshot!(http("headers = { 'a b' = 'x', Host = 'y', ok = '${A' }"), @r"
+    4:13 `a b` is no name that `headers` can set
+          a header is named with letters, digits and `-`, such as authorization
+    4:26 `Host` is no name that `headers` can set
+          Piton sets `host` itself; remove it
+    4:43 `headers` cannot be filled in
+          `${` is not closed; write ${NAME}, or $${ for the characters themselves
+    ");
+    assert_snapshot!(http("method = 'GET'\nfiles = { input = 'input.x', a = 'a b', b = 'input.y' }"), @r#"
+    5:9 a request with the method GET sends no files
+          remove `files`, or the line `method`
+    5:11 `input` is no name for a form field with a file
+          choose another; `input` is the stage's input
+    5:34 `a b` is no place of a file name
+          write where in the input the name stands, such as "item.path"
+    "#);
+}
+
+#[test]
+fn places_that_no_input_can_have_are_told() {
+    assert_snapshot!(brief(
+        "name = 'story'
+[stages.script]
+command = ['a', '{{item.x}}', '{{scrpt}}']
+[stages.b]
+command = ['b', '{{script.title}}', '{{other.title}}', '{{inputs.lang}}']
+[stages.c]
+http = 'http://c/{{scrit.id}}'
+needs = ['script']"
+    ), @r#"
+    3:17 `script` has no `item`: it is not fanned out
+          add for_each = "…", the place of an array, or read from `input`
+    3:31 `scrpt` is in no input of stage `script`
+          a place begins with `input`, `item` or a stage that is needed
+    5:17 `script.title` reads the output of `script`, which is not among its needs
+          add "script" to needs
+    5:37 `other.title` is in no input of stage `b`
+          a place begins with `input`, `item` or a stage that is needed
+    5:56 `inputs.lang` is in no input of stage `b`
+          did you mean `input`?
+    7:8 `scrit.id` is in no input of stage `c`
+          did you mean `script`?
+    "#);
+}

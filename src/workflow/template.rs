@@ -1,0 +1,248 @@
+//! Texts of a workflow file that are filled in when a stage starts: `${NAME}` from the worker's environment, which is
+//! never stored, and `{{place}}` from the stage's input.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A text in parts. It is stored and shown as it was written, so a value of the environment is never in it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Template {
+    written: String,
+    parts: Vec<Part>,
+}
+
+/// A stretch of a template.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Part {
+    Text(String),
+    /// A variable of the worker's environment.
+    Variable(String),
+    /// A place in the stage's input.
+    Place(Place),
+}
+
+/// A place in a stage's input: `input`, `item` or a stage that is needed, and keys from the outside in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Place {
+    pub(crate) head: String,
+    pub(crate) path: Vec<String>,
+}
+
+/// Why a text is no template; says what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TemplateError {
+    #[error("`${{` is not closed; write ${{NAME}}, or $${{ for the characters themselves")]
+    OpenVariable,
+    #[error("`{0}` is no name of a variable; write one such as ${{API_KEY}}, or $${{ for the characters themselves")]
+    Variable(String),
+    #[error("`{{{{` is not closed; write {{{{item}}}}, or {{{{{{{{ for the characters themselves")]
+    OpenPlace,
+    #[error("`{0}` is no place; write one such as {{{{item.name}}}}, or {{{{{{{{ for the characters themselves")]
+    Place(String),
+    #[error("it holds a NUL character")]
+    Nul,
+}
+
+impl Template {
+    /// Reads a text.
+    pub(crate) fn parse(text: &str) -> Result<Template, TemplateError> {
+        if text.contains('\0') {
+            return Err(TemplateError::Nul);
+        }
+        let mut parts = Vec::new();
+        let (mut plain, mut rest) = (String::new(), text);
+        while let Some(at) = rest.find(['$', '{']) {
+            plain.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let (literal, part, after) = stretch(rest)?;
+            plain.push_str(literal);
+            if let Some(part) = part {
+                if !plain.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                }
+                parts.push(part);
+            }
+            rest = after;
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            parts.push(Part::Text(plain));
+        }
+        Ok(Template { written: text.to_owned(), parts })
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// As it stands in the file.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// Variables of the environment that it names.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Variable(name) => Some(name.as_str()),
+            Part::Text(_) | Part::Place(_) => None,
+        })
+    }
+
+    /// Places of the input that it names.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Place(place) => Some(place),
+            Part::Text(_) | Part::Variable(_) => None,
+        })
+    }
+}
+
+/// What a text that begins with `$` or `{` begins with: characters or a part, and what comes after.
+fn stretch(text: &str) -> Result<(&str, Option<Part>, &str), TemplateError> {
+    if let Some(after) = text.strip_prefix("$${") {
+        return Ok(("${", None, after));
+    }
+    if let Some(after) = text.strip_prefix("{{{{") {
+        return Ok(("{{", None, after));
+    }
+    if let Some(inner) = text.strip_prefix("${") {
+        let (name, after) = inner.split_once('}').ok_or(TemplateError::OpenVariable)?;
+        if !is_variable(name) {
+            return Err(TemplateError::Variable(shortened(name)));
+        }
+        return Ok(("", Some(Part::Variable(name.to_owned())), after));
+    }
+    if let Some(inner) = text.strip_prefix("{{") {
+        let (place, after) = inner.split_once("}}").ok_or(TemplateError::OpenPlace)?;
+        let place = Place::parse(place.trim()).ok_or_else(|| TemplateError::Place(shortened(place)))?;
+        return Ok(("", Some(Part::Place(place)), after));
+    }
+    let (first, after) = text.split_at(1);
+    Ok((first, None, after))
+}
+
+/// Whether a process can have a variable of that name.
+pub(crate) fn is_variable(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && letters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+impl Place {
+    /// Reads a place such as `item.scenes.0.title`; a number is a key of an object or an element of an array.
+    pub(crate) fn parse(text: &str) -> Option<Place> {
+        let odd =
+            |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}' | '[' | ']' | '*' | '"' | '\'');
+        let mut keys = text.split('.').map(str::to_owned);
+        let head = keys.next()?;
+        let path: Vec<String> = keys.collect();
+        let whole = !head.is_empty() && path.iter().all(|key| !key.is_empty()) && !text.contains(odd);
+        whole.then_some(Place { head, path })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.head)?;
+        self.path.iter().try_for_each(|key| write!(f, ".{key}"))
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.written.fmt(f)
+    }
+}
+
+impl TryFrom<String> for Template {
+    type Error = TemplateError;
+
+    fn try_from(text: String) -> Result<Template, TemplateError> {
+        Template::parse(&text)
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> String {
+        template.written
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = TemplateError;
+
+    fn try_from(text: String) -> Result<Place, TemplateError> {
+        Place::parse(&text).ok_or(TemplateError::Place(text))
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> String {
+        place.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(text: &str) -> Part {
+        Part::Text(text.to_owned())
+    }
+
+    #[test]
+    fn variables_and_places_are_told_from_text() {
+        let template = Template::parse("Bearer ${API_KEY} for {{item.user.id}}!").expect("a template");
+        let place = Place { head: "item".into(), path: vec!["user".into(), "id".into()] };
+        let parts = [text("Bearer "), Part::Variable("API_KEY".into()), text(" for "), Part::Place(place), text("!")];
+        assert_eq!(template.parts(), parts);
+        assert_eq!(template.variables().collect::<Vec<_>>(), ["API_KEY"]);
+    }
+
+    #[test]
+    fn characters_that_mean_something_can_be_written() {
+        let parts = |written| Template::parse(written).map(|t| t.parts);
+        assert_eq!(parts("$${HOME} costs $5 {x} {{{{item}}"), Ok(vec![text("${HOME} costs $5 {x} {{item}}")]));
+        assert_eq!(parts("awk '{print $1}'"), Ok(vec![text("awk '{print $1}'")]));
+        assert_eq!(parts(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_no_template_says_what_would_be() {
+        let said = |written: &str| Template::parse(written).expect_err("no template").to_string();
+        assert_eq!(said("${HOME"), "`${` is not closed; write ${NAME}, or $${ for the characters themselves");
+        assert_eq!(
+            said("${}"),
+            "`` is no name of a variable; write one such as ${API_KEY}, or $${ for the characters themselves"
+        );
+        assert_eq!(said("{{item"), "`{{` is not closed; write {{item}}, or {{{{ for the characters themselves");
+        assert_eq!(
+            said("{{a b}}"),
+            "`a b` is no place; write one such as {{item.name}}, or {{{{ for the characters themselves"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in any::<String>()) {
+            if let Ok(template) = Template::parse(&text) {
+                prop_assert_eq!(template.as_str(), text);
+            }
+        }
+
+        #[test]
+        fn a_text_without_marks_is_itself(written in "[^${\0]{1,40}") {
+            let template = Template::parse(&written).expect("plain");
+            prop_assert_eq!(template.parts(), &[text(&written)]);
+        }
+    }
+}
