@@ -36,6 +36,9 @@ const TERMINATION: Duration = Duration::from_secs(1);
 /// Longest wait for a guard to make an end of a program, beyond the program's own time.
 pub(crate) const LAST_WAIT: Duration = Duration::from_millis(1800);
 
+/// Longest wait for what a pipe still holds when its writers are gone.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What this process is, when it was started as a part of a command stage and not by a person.
 pub(crate) fn part(role: &std::ffi::OsStr, arguments: &[OsString]) -> Option<ExitCode> {
     match role.to_str()? {
@@ -61,7 +64,10 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
     let end = match ended {
         Ok(Ok((status, stdout))) => End::of(status, stdout),
         Ok(Err(Cut::TooMuch)) => running.stop(End::TooMuch(most)).await,
-        Ok(Err(Cut::Broken(error))) => running.stop(End::Broken(error.to_string())).await,
+        Ok(Err(Cut::Broken(error))) => {
+            guard::end_orphans(folder.path());
+            running.stop(End::Broken(error.to_string())).await
+        }
         Err(_) => running.stop(End::OutOfTime(duration::format(limit))).await,
     };
     let stdout = verdict::of(&filled.program, end, &running.stderr.text(), &filled.secrets)?;
@@ -129,9 +135,19 @@ impl Running {
             guard::send_input(control, input).await.ok();
             Ok(())
         };
-        let status = async { guard.wait().await.map_err(Cut::Broken) };
-        let ((), bytes, (), status) =
-            tokio::try_join!(feed, read_up_to(stdout, most), stderr.fill(stderr_pipe), status)?;
+        let read = async { tokio::try_join!(feed, read_up_to(stdout, most), stderr.fill(stderr_pipe)) };
+        tokio::pin!(read);
+        let (status, ((), bytes, ())) = tokio::select! {
+            read = &mut read => {
+                let read = read?;
+                (guard.wait().await?, read)
+            }
+            // The guard ends last. If it was killed, something it would have seen to may hold the pipes.
+            status = guard.wait() => {
+                let rest = tokio::time::timeout(LAST_WORDS, read).await;
+                (status?, rest.map_err(|_| Cut::Broken(std::io::ErrorKind::BrokenPipe.into()))??)
+            }
+        };
         Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
     }
 

@@ -4,6 +4,7 @@
 
 mod bench;
 mod command_line;
+mod commands;
 mod crashes;
 mod embedded;
 mod fairness;

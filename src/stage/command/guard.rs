@@ -21,6 +21,9 @@ pub(super) const ROLE: &str = "__command-guard";
 /// Behind the input: the program is to be stopped. The end of the guard's input says so too, and that nobody listens.
 pub(super) const STOP: &[u8] = b"s";
 
+/// File in the attempt's folder that holds the program's process group.
+const GROUP: &str = "group";
+
 /// What a program started may end that long after it, as the ends of a pipeline do.
 const STRAGGLERS: Duration = Duration::from_millis(500);
 /// Longest wait for processes that were killed to be gone.
@@ -56,7 +59,18 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
     thread::spawn(move || listen(input, &tell_of_worker));
     thread::spawn(move || reap(&tell));
     let guard = Guard { program: Pid::from_child(&program), folder: Path::new(folder), events };
+    if let Err(error) = std::fs::write(guard.folder.join(GROUP), guard.program.to_string()) {
+        writeln!(std::io::stderr(), "cannot note the process group of a command: {error}").ok();
+    }
     guard.until_ended()
+}
+
+/// Ends what is left of a program whose guard was killed, as far as it stayed in its process group.
+pub(super) fn end_orphans(folder: &Path) {
+    let noted = std::fs::read_to_string(folder.join(GROUP)).unwrap_or_default();
+    if let Some(group) = pid(&noted) {
+        kill_process_group(group, Signal::KILL).ok();
+    }
 }
 
 /// Processes whose parents end become this one's children, however they tried to get away.
