@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod command;
 pub(crate) mod context;
+mod errors;
 pub(crate) mod fan_out;
 pub(crate) mod fill;
 pub(crate) mod handler;

@@ -73,38 +73,44 @@ impl Steps {
     }
 
     async fn earlier(&self) -> Result<&HashMap<String, StoredStep>, Failure> {
-        let read = async || {
-            let steps = self.patiently(async || self.store.steps(&self.claim).await).await?;
-            Ok(steps.into_iter().map(|step| (step.name.clone(), step)).collect())
-        };
-        self.earlier.get_or_try_init(read).await
+        self.earlier.get_or_try_init(|| self.read_earlier()).await
+    }
+
+    async fn read_earlier(&self) -> Result<HashMap<String, StoredStep>, Failure> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.store.steps(&self.claim).await {
+                Ok(steps) => return Ok(steps.into_iter().map(|step| (step.name.clone(), step)).collect()),
+                Err(error) => wait(&mut backoff, error).await?,
+            }
+        }
     }
 
     async fn record(&self, name: &str, output: &Payload) -> Result<(), Failure> {
-        if self.patiently(async || self.store.record_step(&self.claim, name, output).await).await? {
-            return Ok(());
+        let mut backoff = Backoff::default();
+        loop {
+            match self.store.record_step(&self.claim, name, output).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => break,
+                Err(error) => wait(&mut backoff, error).await?,
+            }
         }
         // Whatever the handler does next, its result will not be used.
         self.cancellation.cancel();
         Err(Failure::unknown(format!("step `{name}` was not recorded: the job is no longer this attempt's")))
     }
+}
 
-    /// Waits for a database that is away, for as long as the stage may run.
-    async fn patiently<T>(&self, ask: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, Failure> {
-        let mut backoff = Backoff::default();
-        loop {
-            match ask().await {
-                Ok(answer) => return Ok(answer),
-                Err(error @ StoreError::Away(_)) => {
-                    if backoff.is_first() {
-                        tracing::warn!("a step waits: {error}");
-                    }
-                    backoff.wait().await;
-                }
-                Err(refused) => return Err(Failure::unknown(format!("the database refused a step: {refused}"))),
-            }
-        }
+/// Waits for a database that is away, for as long as the stage may run.
+async fn wait(backoff: &mut Backoff, error: StoreError) -> Result<(), Failure> {
+    let StoreError::Away(_) = error else {
+        return Err(Failure::unknown(format!("the database refused a step: {error}")));
+    };
+    if backoff.is_first() {
+        tracing::warn!("a step waits: {error}");
     }
+    backoff.wait().await;
+    Ok(())
 }
 
 /// What was recorded is what is read back, or a failure (promise 8).

@@ -22,5 +22,6 @@ mod server;
 mod shutdown;
 mod sql;
 mod stages;
+mod steps;
 mod story;
 mod workflows;

@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use piton::{App, Failure, FailureClass, Input, StageContext};
+use piton::{App, Failure, FailureClass, Input, StageContext, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,6 +19,8 @@ fn main() -> std::process::ExitCode {
         .handler("echo", echo)
         .handler("work", work)
         .handler("misbehave", misbehave)
+        .handler("steps", steps)
+        .state(Journal)
         .main()
 }
 
@@ -103,6 +105,47 @@ async fn work(Input(run): Input<Run<Pace>>, context: StageContext) -> Result<u32
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(context.attempt())
+}
+
+/// What all handlers write into.
+struct Journal;
+
+impl Journal {
+    /// A line `stage item attempt step`.
+    fn step(&self, context: &StageContext, name: &str) {
+        let Ok(path) = std::env::var("JOURNAL") else { return };
+        let item = context.item().map_or(-1, i64::from);
+        let line = format!("{} {item} {} {name}\n", context.stage(), context.attempt());
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
+}
+
+#[derive(Deserialize)]
+struct Steps {
+    steps: u64,
+    #[serde(default)]
+    work_ms: u64,
+    /// The first attempt fails behind that many steps.
+    fails_after: Option<u64>,
+}
+
+async fn steps(Input(run): Input<Run<Steps>>, context: StageContext, journal: State<Journal>) -> Result<u64, Failure> {
+    let mut sum = 0;
+    for number in 0..run.input.steps {
+        if context.attempt() == 1 && run.input.fails_after == Some(number) {
+            return Err(Failure::unknown("as asked"));
+        }
+        let name = format!("step-{number}");
+        sum += context
+            .step(&name, async || {
+                journal.step(&context, &name);
+                tokio::time::sleep(Duration::from_millis(run.input.work_ms)).await;
+                Ok::<u64, Failure>(number)
+            })
+            .await?;
+    }
+    Ok(sum)
 }
 
 #[derive(Deserialize)]
