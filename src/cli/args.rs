@@ -68,6 +68,9 @@ pub(crate) enum Command {
     /// Look at workflow files.
     #[command(subcommand)]
     Workflows(WorkflowsArgs),
+    /// Think about how failures are retried.
+    #[command(subcommand)]
+    RetryPolicy(RetryPolicyArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -166,6 +169,19 @@ pub(crate) enum WorkflowsArgs {
     Graph {
         /// Name of the workflow.
         workflow: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum RetryPolicyArgs {
+    /// Hold the failures on record against a changed workflow file: which dead jobs would have been tried again, which
+    /// jobs given up sooner, and what it would have cost in attempts. Changes nothing.
+    Simulate {
+        /// The changed file; the failures are those of the workflow that it names.
+        file: PathBuf,
+        /// How far back.
+        #[arg(long, default_value = "30d", value_parser = duration::parse)]
+        since: Duration,
     },
 }
 

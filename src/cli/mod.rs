@@ -8,6 +8,7 @@ mod files;
 mod follow;
 mod live;
 mod report;
+mod retry_policy;
 mod run;
 mod runs;
 mod show;
@@ -68,6 +69,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,
+        Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
         Command::Workflows(action) => workflows::workflows(&app, &global, action),
     }
 }

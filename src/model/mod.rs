@@ -5,6 +5,7 @@ pub(crate) mod failure;
 pub(crate) mod id;
 pub(crate) mod lane;
 pub(crate) mod payload;
+pub(crate) mod replay;
 pub(crate) mod retry;
 pub(crate) mod state;
 pub(crate) mod turn;

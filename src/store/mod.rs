@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod checkpoints;
 pub(crate) mod commit;
 pub(crate) mod endings;
+pub(crate) mod failures;
 mod functions;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
