@@ -75,11 +75,17 @@ fn story(snapshot: &Snapshot, attempts: &[AttemptRow]) -> String {
     text
 }
 
-/// Outputs of the last stages, indented, to standard output.
+/// Outputs of the last stages to standard output: JSON, indented, but text of several lines as it reads.
 pub(crate) fn print_outputs(outputs: &[(String, Box<serde_json::value::RawValue>)]) -> anyhow::Result<()> {
     for (stage, output) in outputs {
         let value: serde_json::Value = serde_json::from_str(output.get())?;
-        println!("{stage}: {}", serde_json::to_string_pretty(&value)?);
+        match value.as_str().filter(|text| text.contains('\n')) {
+            // Nothing in it may move a terminal's cursor.
+            Some(text) => {
+                println!("{stage}:\n{}", text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', " "))
+            }
+            None => println!("{stage}: {}", serde_json::to_string_pretty(&value)?),
+        }
     }
     Ok(())
 }

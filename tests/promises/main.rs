@@ -19,6 +19,7 @@ mod outages;
 mod plans;
 mod retries;
 mod server;
+mod shipped;
 mod shutdown;
 mod sql;
 mod stages;
