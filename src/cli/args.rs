@@ -167,6 +167,8 @@ pub(crate) enum WorkflowsArgs {
         /// Name of the workflow.
         workflow: String,
     },
+    /// Print the JSON Schema of workflow files, with which editors complete and check them.
+    Schema,
 }
 
 fn run_state(word: &str) -> Result<RunState, String> {

@@ -9,12 +9,17 @@ use super::args::{Global, WorkflowsArgs};
 use super::exit::Exit;
 use super::files::{self, File};
 use crate::app::App;
+use crate::workflow::schema;
 
 pub(crate) fn workflows(app: &App, global: &Global, action: WorkflowsArgs) -> anyhow::Result<Exit> {
     match action {
         WorkflowsArgs::Check { files } => check(app, global, &files),
         WorkflowsArgs::List => list(app, global),
         WorkflowsArgs::Graph { workflow } => graph(app, global, &workflow),
+        WorkflowsArgs::Schema => {
+            print!("{}", schema::text());
+            Ok(Exit::Done)
+        }
     }
 }
 

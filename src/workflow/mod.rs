@@ -14,6 +14,7 @@ mod name;
 mod outline;
 pub(crate) mod plan;
 pub(crate) mod retry_rules;
+pub(crate) mod schema;
 mod similar;
 mod stored;
 mod syntax;
