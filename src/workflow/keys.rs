@@ -143,10 +143,24 @@ pub(crate) const fn class(class: FailureClass) -> Key {
         name: class.as_str(),
         shape: Shape::Class(class),
         what: "a table of rules",
-        example: "rate_limited = { max_retries = 8, base = \"10s\" }",
+        example: class_example(class),
         or: OR_REMOVE,
         default: "",
         about: "How failures of this class are retried.",
+    }
+}
+
+const fn class_example(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::NetworkTimeout => "network_timeout = { max_retries = 8, cap = \"5m\" }",
+        FailureClass::RateLimited => "rate_limited = { max_retries = 8, base = \"10s\" }",
+        FailureClass::ResourceUnavailable => "resource_unavailable = { base = \"30s\", cap = \"10m\" }",
+        FailureClass::OutOfMemory => "out_of_memory = { max_retries = 0 }",
+        FailureClass::Unknown => "unknown = { max_retries = 1, base = \"10s\" }",
+        FailureClass::InvalidInput => "invalid_input = { max_retries = 1 }",
+        FailureClass::AuthFailure => "auth_failure = { max_retries = 2, base = \"1m\" }",
+        // There are no rules for these.
+        FailureClass::Crashed | FailureClass::CorruptCheckpoint => "",
     }
 }
 

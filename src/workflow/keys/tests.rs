@@ -59,14 +59,6 @@ pub(crate) fn file(at: At, line: &str) -> String {
     )
 }
 
-/// The example of a key; that of a class is about another one.
-pub(crate) fn example(key: Key) -> String {
-    match key.shape {
-        Shape::Class(class) => key.example.replace("rate_limited", class.as_str()),
-        _ => key.example.to_owned(),
-    }
-}
-
 pub(crate) fn parse(text: &str) -> Result<Workflow, Mistakes> {
     Workflow::parse("f.toml", text.as_bytes(), &Limits::default())
 }
@@ -74,7 +66,7 @@ pub(crate) fn parse(text: &str) -> Result<Workflow, Mistakes> {
 #[test]
 fn the_example_of_every_key_is_right() {
     for (at, key) in everywhere() {
-        let file = file(at, &example(key));
+        let file = file(at, key.example);
         if let Err(mistakes) = parse(&file) {
             panic!("{at:?} {}:\n{file}\n{mistakes}", key.name);
         }
