@@ -22,4 +22,5 @@ mod shutdown;
 mod sql;
 mod stages;
 mod story;
+mod workflow_files;
 mod workflows;
