@@ -249,3 +249,51 @@ async fn the_schema_that_is_printed_is_the_shipped_one() {
     let shipped = include_str!("../../workflows/schema.json");
     assert_eq!(stdout(&piton(&world, &["workflows", "schema"])), shipped);
 }
+
+const PAGE: &str = include_str!("../../docs/workflows.md");
+
+/// The first two cells of a row, without the words around the code of a status or a signal.
+fn first_cells(line: &str) -> Option<(i32, &str)> {
+    let mut cells = line.strip_prefix("| ")?.split(" | ");
+    let number = cells.next()?.split(' ').next()?.parse().ok()?;
+    Some((number, cells.next()?.trim_end_matches(" |").trim_matches('`')))
+}
+
+#[test]
+fn the_page_says_of_exit_codes_and_signals_what_the_program_does() {
+    let source = include_str!("../../src/stage/command/verdict.rs");
+    // Lines such as `64 => (C::InvalidInput, …`: first the exit codes, then the signals.
+    let arm = |line: &str| {
+        let (number, class) = line.trim().split_once(" => (C::")?;
+        let class: String = class.split(',').next()?.chars().fold(String::new(), |word, c| {
+            let gap = if c.is_uppercase() && !word.is_empty() { "_" } else { "" };
+            word + gap + &c.to_lowercase().to_string()
+        });
+        Some((number.parse::<i32>().ok()?, class))
+    };
+    let arms: Vec<(i32, String)> = source.lines().filter_map(arm).collect();
+    let (codes, signals) = arms.split_at(arms.iter().position(|(number, _)| *number == 1).unwrap());
+    assert_eq!((codes.len(), signals.len()), (18, 14));
+    let rows = |head: &str| -> Vec<(i32, &str)> {
+        let table = PAGE.split_once(head).unwrap().1;
+        table.lines().skip(1).take_while(|line| line.starts_with('|')).filter_map(first_cells).collect()
+    };
+    let all: Vec<(i32, &str)> = codes.iter().map(|(number, class)| (*number, class.as_str())).collect();
+    assert_eq!(rows("| exit status | class | by `sysexits` |"), all);
+    let named = signals.iter().filter(|(_, class)| class != "unknown").map(|(n, class)| (*n, class.as_str()));
+    assert_eq!(rows("| signal, also as exit status 128 and its number | class |"), named.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_page_names_every_variable_that_a_program_gets() {
+    let sources = concat!(
+        include_str!("../../src/stage/command/environment.rs"),
+        include_str!("../../src/stage/context.rs"),
+        include_str!("../../src/stage/command.rs")
+    );
+    let is_name = |text: &&str| text.len() > 1 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let names: Vec<&str> = sources.split('"').filter(is_name).collect();
+    assert!(names.len() >= 18 && names.contains(&"PITON_OUTPUT"), "{names:?}");
+    let lacking: Vec<&&str> = names.iter().filter(|name| !PAGE.contains(&format!("`{name}"))).collect();
+    assert!(lacking.is_empty(), "docs/workflows.md does not name {lacking:?}");
+}

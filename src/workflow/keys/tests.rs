@@ -1,7 +1,9 @@
 //! What the table says of a key is what the reader does with it.
 
 use super::*;
+use crate::model::retry::RetryPolicy;
 use crate::workflow::definition::Workflow;
+use crate::workflow::duration;
 use crate::workflow::limits::Limits;
 use crate::workflow::mistake::Mistakes;
 use crate::workflow::retry_rules::RetryRules;
@@ -81,5 +83,65 @@ fn a_default_that_is_written_changes_nothing() {
         let with = parse(&file(at, &format!("{} = {}", key.name, key.default))).expect("a workflow");
         assert_eq!(policy(&with), policy(&without), "{}", key.name);
         assert_eq!(with.stages, without.stages, "{}", key.name);
+    }
+}
+
+const PAGE: &str = include_str!("../../../docs/workflows.md");
+
+/// The rows of all tables of the page that have this head.
+fn rows(head: &str) -> Vec<&'static str> {
+    let mut rows = Vec::new();
+    let mut lines = PAGE.lines();
+    while lines.any(|line| line == head) {
+        rows.extend(lines.by_ref().skip(1).take_while(|line| line.starts_with('|')));
+    }
+    rows
+}
+
+fn held(found: &[&str], expected: &[String]) {
+    let lacking: Vec<_> = expected.iter().filter(|row| !found.contains(&row.as_str())).cloned().collect();
+    let strange: Vec<_> = found.iter().filter(|row| !expected.iter().any(|e| e == *row)).collect();
+    assert!(
+        lacking.is_empty() && strange.is_empty() && found.len() == expected.len(),
+        "docs/workflows.md\nlacks these rows:\n{}\nhas these, which are not in the table of keys:\n{strange:#?}",
+        lacking.join("\n")
+    );
+}
+
+fn code(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("`{text}`") }
+}
+
+#[test]
+fn the_page_has_a_row_for_every_key_and_no_other() {
+    let stage = [KINDS, EVERY_STAGE].concat();
+    let all = [FILE, &stage, COMMAND_STAGE, HTTP_STAGE, RETRY_RULES, CLASS_RULES].concat();
+    let row = |key: &Key| {
+        let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
+        format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)
+    };
+    let expected: Vec<String> = all.iter().map(row).collect();
+    held(&rows("| key | holds | default | meaning | a right line |"), &expected);
+}
+
+#[test]
+fn the_page_has_the_defaults_of_every_class() {
+    let row = |class: FailureClass| {
+        let policy = RetryPolicy::default().class(class);
+        let (key, [base, cap]) = (super::class(class), [policy.base, policy.cap].map(duration::format));
+        format!("| `{class}` | {} | {base} | {cap} | `{}` |", policy.max_retries, key.example)
+    };
+    let expected: Vec<String> = classes().map(row).collect();
+    held(&rows("| class | retries | base | cap | a right line |"), &expected);
+}
+
+#[test]
+fn the_files_on_the_page_are_right() {
+    let files: Vec<&str> = PAGE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        if let Err(mistakes) = parse(file) {
+            panic!("{mistakes}");
+        }
     }
 }
