@@ -158,18 +158,52 @@ pub(crate) struct ShowArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum WorkflowsArgs {
+    /// Write a file to begin with: three commands that run as they are, with comments.
+    New(NewArgs),
     /// Check workflow files and say every mistake at once.
+    ///
+    /// Ends with 0 when there is no mistake, and with 1 when there is one. A program, a handler or a variable that is not
+    /// there on this machine is no mistake of the file; `workflows list` tells of those.
     Check {
-        /// Files to check [default: every workflow this program has].
+        /// Files, or folders with files [default: every workflow this program has].
         files: Vec<PathBuf>,
     },
     /// List the workflows this program has.
     List,
+    /// Show what each stage of a workflow is and has, as its file says it.
+    Show {
+        /// Name of the workflow.
+        workflow: String,
+        /// As it really is: with the defaults, and with the rules for retries that each stage has, class by class.
+        #[arg(long)]
+        effective: bool,
+    },
     /// Draw a workflow's stages.
     Graph {
         /// Name of the workflow.
         workflow: String,
+        /// As lines of text, for Mermaid, or for Graphviz.
+        #[arg(long, value_enum, default_value = "text")]
+        format: GraphFormat,
     },
+    /// Print the JSON Schema of workflow files, with which editors complete and check them.
+    Schema,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NewArgs {
+    /// Name of the workflow.
+    pub(crate) workflow: String,
+    /// File to write [default: NAME.toml in the folder of workflow files].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum GraphFormat {
+    Text,
+    Mermaid,
+    Dot,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -1,5 +1,6 @@
 //! The workflow files of this process: built in, or from a folder.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use anyhow::{Context, bail};
 
 use super::args::Global;
 use crate::app::App;
+use crate::config;
 use crate::queue::catalog::{Catalog, Version};
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
@@ -15,60 +17,88 @@ use crate::store::Store;
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::limits::Limits;
 use crate::workflow::mistake::Mistakes;
+use crate::workflow::name::WorkflowName;
 
 /// Folder that is read when none is given and none are built in.
-const DEFAULT_FOLDER: &str = "workflows";
+pub(crate) const DEFAULT_FOLDER: &str = "workflows";
 
 /// A workflow and the file it came from.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) source: String,
+    bytes: Vec<u8>,
     pub(crate) parsed: Result<Workflow, Mistakes>,
 }
 
 /// Reads every workflow file of this process; none is used when one has a mistake.
 pub(crate) fn load(app: &App, global: &Global) -> anyhow::Result<Vec<Workflow>> {
-    let mut workflows: Vec<(String, Workflow)> = Vec::new();
-    let mut said = String::new();
+    let (mut workflows, mut said) = (Vec::new(), Vec::new());
     for file in read(app, global)? {
         match file.parsed {
-            Ok(workflow) => workflows.push((file.source, workflow)),
-            Err(mistakes) => said.push_str(&mistakes.render(std::io::stderr().is_terminal())),
+            Ok(workflow) => workflows.push(workflow),
+            Err(mistakes) => said.push(mistakes.render(std::io::stderr().is_terminal())),
         }
     }
     if !said.is_empty() {
-        bail!("workflow files have mistakes\n\n{said}");
+        bail!("workflow files have mistakes\n\n{}", said.join("\n\n"));
     }
-    for (at, (source, workflow)) in workflows.iter().enumerate() {
-        if let Some((other, _)) = workflows[..at].iter().find(|(_, w)| w.name == workflow.name) {
-            bail!("workflow `{}` is in two files, {other} and {source}; give one of them another name", workflow.name);
-        }
-    }
-    Ok(workflows.into_iter().map(|(_, workflow)| workflow).collect())
+    Ok(workflows)
 }
 
 /// Parses every workflow file of this process.
 pub(crate) fn read(app: &App, global: &Global) -> anyhow::Result<Vec<File>> {
-    let mut files: Vec<File> = app.files.iter().map(|(source, text)| parse(source.clone(), text.as_bytes())).collect();
+    let built_in = app.files.iter().map(|(source, text)| parse(source.clone(), text.clone().into_bytes()));
+    let mut files: Vec<File> = built_in.collect();
     let folder = match &global.workflows {
         Some(folder) => Some(folder.clone()),
         None => Some(PathBuf::from(DEFAULT_FOLDER)).filter(|f| app.files.is_empty() && f.is_dir()),
     };
-    for path in folder.map(|f| in_folder(&f)).transpose()?.unwrap_or_default() {
-        files.push(read_one(&path)?);
+    let paths = folder.map(|folder| in_folder(&folder)).transpose()?.unwrap_or_default();
+    files.extend(paths.iter().map(|path| read_one(path)));
+    Ok(tell_of_doubles(files))
+}
+
+/// Parses these files, and those in these folders.
+pub(crate) fn read_those(paths: &[PathBuf]) -> anyhow::Result<Vec<File>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            files.extend(in_folder(path)?.iter().map(|path| read_one(path)));
+        } else {
+            files.push(read_one(path));
+        }
     }
-    Ok(files)
+    Ok(tell_of_doubles(files))
 }
 
-/// Parses one file.
-pub(crate) fn read_one(path: &Path) -> anyhow::Result<File> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(parse(path.display().to_string(), &bytes))
+/// Parses one file. That it cannot be read is its mistake.
+fn read_one(path: &Path) -> File {
+    let source = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(bytes) => parse(source, bytes),
+        Err(error) => File { parsed: Err(Mistakes::unreadable(&source, &error)), bytes: Vec::new(), source },
+    }
 }
 
-fn parse(source: String, bytes: &[u8]) -> File {
-    let parsed = Workflow::parse(&source, bytes, &Limits::default());
-    File { source, parsed }
+fn parse(source: String, bytes: Vec<u8>) -> File {
+    let parsed = Workflow::parse(&source, &bytes, &Limits::default());
+    File { source, bytes, parsed }
+}
+
+/// A name is that of one workflow: the second file that says it has a mistake.
+fn tell_of_doubles(mut files: Vec<File>) -> Vec<File> {
+    let mut sources: HashMap<WorkflowName, String> = HashMap::new();
+    for file in &mut files {
+        let Ok(workflow) = &file.parsed else { continue };
+        match sources.get(&workflow.name) {
+            None => {
+                sources.insert(workflow.name.clone(), file.source.clone());
+            }
+            Some(other) if *other == file.source => {}
+            Some(other) => file.parsed = Err(Mistakes::same_name(&file.source, &file.bytes, &workflow.name, other)),
+        }
+    }
+    files
 }
 
 /// `*.toml` in the folder and in the folders in it, by name.
@@ -130,7 +160,8 @@ pub(crate) fn no_such_workflow(name: &str, names: &[&str]) -> String {
     if names.is_empty() {
         return format!(
             "there is no workflow `{name}`: this program has none. Put workflow files into the folder \
-             `{DEFAULT_FOLDER}`, or name another folder with --workflows"
+             `{DEFAULT_FOLDER}`, or name another folder with --workflows; `{} workflows new {name}` begins one",
+            config::program()
         );
     }
     let near = names.iter().copied().filter(|n| strsim::damerau_levenshtein(n, name) <= 2).min();

@@ -1,55 +1,58 @@
-//! `piton workflows`: checking, listing and drawing files. Needs no database.
+//! `piton workflows`: what one can do with files. Needs no database.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+mod check;
+mod new;
+mod show;
 
 use anyhow::bail;
 
-use super::args::{Global, WorkflowsArgs};
+use super::args::{Global, GraphFormat, WorkflowsArgs};
 use super::exit::Exit;
-use super::files::{self, File};
+use super::files;
 use crate::app::App;
+use crate::config;
+use crate::workflow::definition::Workflow;
+use crate::workflow::schema;
 
 pub(crate) fn workflows(app: &App, global: &Global, action: WorkflowsArgs) -> anyhow::Result<Exit> {
     match action {
-        WorkflowsArgs::Check { files } => check(app, global, &files),
+        WorkflowsArgs::New(args) => new::new(app, global, &args),
+        WorkflowsArgs::Check { files } => check::check(app, global, &files),
         WorkflowsArgs::List => list(app, global),
-        WorkflowsArgs::Graph { workflow } => graph(app, global, &workflow),
+        WorkflowsArgs::Show { workflow, effective } => {
+            show::show(&find(app, global, &workflow)?, effective, global.json)
+        }
+        WorkflowsArgs::Graph { workflow, format } => graph(&find(app, global, &workflow)?, format, global.json),
+        WorkflowsArgs::Schema => {
+            print!("{}", schema::text());
+            Ok(Exit::Done)
+        }
     }
 }
 
-/// Says every mistake of every file; fails when there is one.
-fn check(app: &App, global: &Global, paths: &[PathBuf]) -> anyhow::Result<Exit> {
-    let files: Vec<File> = match paths {
-        [] => files::read(app, global)?,
-        some => some.iter().map(|path| files::read_one(path)).collect::<Result<_, _>>()?,
-    };
-    if files.is_empty() {
-        bail!("there is no workflow file to check; name some, or a folder with --workflows");
-    }
-    let bad = files.iter().any(|f| f.parsed.is_err());
-    for file in &files {
-        match &file.parsed {
-            Ok(workflow) if !global.json => {
-                println!(
-                    "{}: workflow `{}`, {} stages, no mistakes",
-                    file.source,
-                    workflow.name,
-                    workflow.stages.len()
-                );
-            }
-            Err(mistakes) if !global.json => eprint!("{}", mistakes.render(std::io::stderr().is_terminal())),
-            Ok(_) | Err(_) => {}
+fn find(app: &App, global: &Global, name: &str) -> anyhow::Result<Workflow> {
+    let mut workflows = files::load(app, global)?;
+    match workflows.iter().position(|workflow| workflow.name.as_str() == name) {
+        Some(at) => Ok(workflows.swap_remove(at)),
+        None => {
+            let names: Vec<&str> = workflows.iter().map(|workflow| workflow.name.as_str()).collect();
+            bail!("{}", files::no_such_workflow(name, &names))
         }
     }
-    if global.json {
-        let reports = files.iter().map(|file| match &file.parsed {
-            Ok(workflow) => serde_json::json!({"file": file.source, "workflow": workflow.name, "mistakes": []}),
-            Err(mistakes) => serde_json::json!({"file": file.source, "workflow": null, "mistakes": mistakes.to_json()}),
-        });
-        println!("{}", serde_json::Value::from_iter(reports));
+}
+
+fn graph(workflow: &Workflow, format: GraphFormat, json: bool) -> anyhow::Result<Exit> {
+    if json {
+        println!("{}", workflow.to_json());
+        return Ok(Exit::Done);
     }
-    Ok(if bad { Exit::Failed } else { Exit::Done })
+    let drawn = match format {
+        GraphFormat::Text => workflow.graph_text(),
+        GraphFormat::Mermaid => workflow.graph_mermaid(),
+        GraphFormat::Dot => workflow.graph_dot(),
+    };
+    print!("{drawn}");
+    Ok(Exit::Done)
 }
 
 fn list(app: &App, global: &Global) -> anyhow::Result<Exit> {
@@ -64,29 +67,16 @@ fn list(app: &App, global: &Global) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if workflows.is_empty() {
-        println!("No workflows. Put files into the folder `workflows`, or name another with --workflows.");
+        println!("No workflows. Begin one with:  {} workflows new NAME", config::program());
     }
     for workflow in &workflows {
         let about = workflow.description.as_deref().unwrap_or_default();
-        println!("{:<20}  {:>3} stages  {about}", workflow.name.as_str(), workflow.stages.len());
+        let line = format!("{:<20}  {:>3} stages  {about}", workflow.name.as_str(), workflow.stages.len());
+        println!("{}", line.trim_end());
         let lacking = files::lacking(workflow, &app.handlers);
         if !lacking.is_empty() {
             println!("{:<20}  lacking here: {}", "", lacking.join(", "));
         }
-    }
-    Ok(Exit::Done)
-}
-
-fn graph(app: &App, global: &Global, name: &str) -> anyhow::Result<Exit> {
-    let workflows = files::load(app, global)?;
-    let Some(workflow) = workflows.iter().find(|w| w.name.as_str() == name) else {
-        let names: Vec<&str> = workflows.iter().map(|w| w.name.as_str()).collect();
-        bail!("{}", files::no_such_workflow(name, &names));
-    };
-    if global.json {
-        println!("{}", workflow.to_json());
-    } else {
-        print!("{}", workflow.graph_text());
     }
     Ok(Exit::Done)
 }

@@ -64,6 +64,12 @@ pub(crate) fn checked(duration: Duration) -> Result<Duration, DurationError> {
     }
 }
 
+/// What [`parse`] reads, as a regular expression; it also matches what is empty, zero or too long.
+pub(crate) fn pattern() -> String {
+    let units: String = UNITS.iter().map(|(unit, _)| format!("([0-9]+{unit})?")).collect();
+    format!("^{units}$")
+}
+
 /// Writes a duration as [`parse`] reads it; what is below a millisecond is dropped.
 pub(crate) fn format(duration: Duration) -> String {
     let mut left = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -3,8 +3,10 @@
 use super::check::check;
 use super::definition::Workflow;
 use super::draft;
+use super::keys;
 use super::limits::{Limits, MOST_STAGES};
 use super::mistake::{Mistake, Mistakes};
+use super::name::WorkflowName;
 use super::syntax::Syntax;
 
 impl Workflow {
@@ -22,6 +24,25 @@ impl Workflow {
                 Err(Mistakes::new(file, &*text, vec![not_utf8(bytes, error.valid_up_to())]))
             }
         }
+    }
+}
+
+impl Mistakes {
+    /// The file cannot be read.
+    pub(crate) fn unreadable(file: &str, error: &std::io::Error) -> Mistakes {
+        let title = format!("the file cannot be read: {error}");
+        let mistake = Mistake::new(0..0, title, "", "name a file that is there and that you may read");
+        Mistakes::new(file, "", vec![mistake])
+    }
+
+    /// The file is right by itself, and another one has the same name.
+    pub(crate) fn same_name(file: &str, bytes: &[u8], name: &WorkflowName, other: &str) -> Mistakes {
+        let text = String::from_utf8_lossy(bytes);
+        let tree = toml::de::DeTable::parse(&text).ok();
+        let span = tree.and_then(|tree| Some(tree.get_ref().get(keys::NAME.name)?.span())).unwrap_or_default();
+        let title = format!("there are two workflows `{name}`");
+        let label = format!("the other one is in {other}");
+        Mistakes::new(file, text.clone(), vec![Mistake::new(span, title, label, "give one of them another name")])
     }
 }
 

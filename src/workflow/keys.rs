@@ -13,6 +13,9 @@ pub(crate) struct Key {
     pub(crate) example: &'static str,
     /// What else can be done about an empty one.
     pub(crate) or: &'static str,
+    /// What holds where the file says nothing, as it would be written; empty where nothing does, or where it is no
+    /// single value.
+    pub(crate) default: &'static str,
     /// For people who look it up: in the schema, and so in their editor.
     pub(crate) about: &'static str,
 }
@@ -20,7 +23,15 @@ pub(crate) struct Key {
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Shape {
+    /// The name of a workflow.
+    Name,
+    /// A text, also of several lines.
     Text,
+    /// A text of one line.
+    Line,
+    Url,
+    /// Where an array stands.
+    Place,
     Duration,
     /// An amount of memory, with its unit.
     Size,
@@ -33,100 +44,123 @@ pub(crate) enum Shape {
     Flag,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// Strings; at least so many.
-    Texts {
-        least: usize,
-    },
-    /// Names and strings.
-    Table,
+    /// A program and its arguments.
+    Program,
+    StageNames,
+    VariableNames,
+    /// Variables with their values.
+    Variables,
+    /// Headers with their values.
+    Headers,
+    /// Form fields, and where the names of their files stand.
+    Files,
     /// One table for each stage.
     Stages,
     /// The rules for retries.
     Retry,
     /// The rules for retries of one class.
-    Class,
+    Class(FailureClass),
 }
 
 const OR_REMOVE: &str = ", or remove the line";
 
 macro_rules! keys {
-    ($($key:ident = $name:literal, $shape:expr, $what:literal, $example:literal, $or:expr, $about:literal;)*) => {
-        $(pub(crate) const $key: Key =
-            Key { name: $name, shape: $shape, what: $what, example: $example, or: $or, about: $about };)*
+    ($($key:ident = $name:literal, $shape:expr, $what:literal, $example:literal, $or:expr, $default:literal,
+        $about:literal;)*) => {
+        $(pub(crate) const $key: Key = Key {
+            name: $name, shape: $shape, what: $what, example: $example, or: $or, default: $default, about: $about,
+        };)*
     };
 }
 
 keys! {
-    NAME = "name", Shape::Text, "a string", "name = \"story\"", "",
+    NAME = "name", Shape::Name, "a string", "name = \"story\"", "", "",
         "Name of the workflow: small letters, digits, - and _; begins with a letter.";
-    DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the workflow is for.\"", OR_REMOVE,
+    DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the workflow is for.\"", OR_REMOVE, "",
         "What the workflow is for, in words.";
     STAGES = "stages", Shape::Stages, "tables, one for each stage",
-        "[stages.first] on a line of its own, and the keys of the stage below it", "",
+        "[stages.first] on a line of its own, and the keys of the stage below it", "", "",
         "The stages by name. `input`, `item`, `end` and `run` are no names of stages.";
-    RETRY = "retry", Shape::Retry, "a table of rules", "retry = { max_retries = 3 }", OR_REMOVE,
+    RETRY = "retry", Shape::Retry, "a table of rules", "retry = { max_retries = 3 }", OR_REMOVE, "",
         "How failures are retried. What a stage leaves out comes from the workflow, then from the defaults.";
 
-    RUST = "rust", Shape::Text, "the name of a registered handler", "rust = \"script\"", "",
+    RUST = "rust", Shape::Line, "the name of a registered handler", "rust = \"script\"", "", "",
         "Runs an async function that is registered under this name in the worker's program.";
-    COMMAND = "command", Shape::Texts { least: 1 }, "a program and its arguments", "command = [\"wc\", \"-w\"]", "",
+    COMMAND = "command", Shape::Program, "a program and its arguments", "command = [\"wc\", \"-w\"]", "", "",
         "Runs a program, without a shell: input as JSON on standard input, output as JSON on standard output or in the file $PITON_OUTPUT. ${NAME} is taken from the worker's environment, {{item.path}} from the input.";
-    HTTP = "http", Shape::Text, "a URL", "http = \"https://example.com/v1/script\"", "",
+    HTTP = "http", Shape::Url, "a URL", "http = \"https://example.com/v1/script\"", "", "",
         "Sends the input to this URL; the body of the answer is the output. ${NAME} is taken from the worker's environment, {{item.id}} after the host from the input.";
 
-    NEEDS = "needs", Shape::Texts { least: 0 }, "an array of stage names", "needs = [\"script\"]", OR_REMOVE,
+    NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
         "Stages that must be done first. Their outputs are part of the input, under their names.";
-    FOR_EACH = "for_each", Shape::Text, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE,
+    FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
         "One job for each element of that array, in the output of a needed stage or in `input`.";
-    TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE,
-        "Longest time for one attempt; 5m by default. What takes longer is a failure of class network_timeout.";
+    TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
+        "Longest time for one attempt. What takes longer is a failure of class network_timeout.";
 
-    ENV = "env", Shape::Table, "a table of names and strings", "env = { LEVEL = \"3\" }", OR_REMOVE,
+    ENV = "env", Shape::Variables, "a table of names and strings", "env = { LEVEL = \"3\" }", OR_REMOVE, "",
         "Variables for the program, beside PATH, HOME and the like. ${NAME} in a value is taken from the worker's environment and never stored.";
-    PASS_ENV = "pass_env", Shape::Texts { least: 0 }, "an array of names of variables", "pass_env = [\"API_KEY\"]", OR_REMOVE,
+    PASS_ENV = "pass_env", Shape::VariableNames, "an array of names of variables", "pass_env = [\"API_KEY\"]", OR_REMOVE, "",
         "Variables of the worker's environment that the program gets too, where they are set.";
-    DIR = "dir", Shape::Text, "a folder", "dir = \"/srv/media\"", OR_REMOVE,
+    DIR = "dir", Shape::Text, "a folder", "dir = \"/srv/media\"", OR_REMOVE, "",
         "Folder that the program runs in, or that `files` are in; the worker's own by default.";
-    MEMORY = "memory", Shape::Size, "an amount in quotes", "memory = \"512MiB\"", OR_REMOVE,
+    MEMORY = "memory", Shape::Size, "an amount in quotes", "memory = \"512MiB\"", OR_REMOVE, "",
         "Memory (address space) that each process of the program may have; no limit by default. Linux only.";
-    OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE,
-        "`json` (default): what comes back is JSON. `text`: it is taken as one string, without the line end at its end.";
+    OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
+        "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end.";
 
-    METHOD = "method", Shape::Word(&["POST", "PUT", "PATCH", "DELETE", "GET"]), "a method", "method = \"PUT\"", OR_REMOVE,
-        "Method of the request; POST by default. GET sends no body.";
-    HEADERS = "headers", Shape::Table, "a table of names and strings",
-        "headers = { authorization = \"Bearer ${API_KEY}\" }", OR_REMOVE,
+    METHOD = "method", Shape::Word(&["POST", "PUT", "PATCH", "DELETE", "GET"]), "a method", "method = \"PUT\"", OR_REMOVE, "\"POST\"",
+        "Method of the request. GET sends no body.";
+    HEADERS = "headers", Shape::Headers, "a table of names and strings",
+        "headers = { authorization = \"Bearer ${API_KEY}\" }", OR_REMOVE, "",
         "Headers of the request. ${NAME} is taken from the worker's environment and never stored.";
-    CONNECT_TIMEOUT = "connect_timeout", Shape::Duration, "a duration in quotes", "connect_timeout = \"5s\"", OR_REMOVE,
-        "Longest time until the server is connected; 10s by default.";
-    REDIRECTS = "redirects", Shape::Count { most: 20 }, "a whole number up to 20", "redirects = 3", OR_REMOVE,
-        "Redirects that are followed; 0 by default.";
-    FILES = "files", Shape::Table, "a table of form fields and places of file names", "files = { audio = \"item.path\" }", OR_REMOVE,
+    CONNECT_TIMEOUT = "connect_timeout", Shape::Duration, "a duration in quotes", "connect_timeout = \"5s\"", OR_REMOVE, "\"10s\"",
+        "Longest time until the server is connected.";
+    REDIRECTS = "redirects", Shape::Count { most: 20 }, "a whole number up to 20", "redirects = 3", OR_REMOVE, "0",
+        "Redirects that are followed.";
+    FILES = "files", Shape::Files, "a table of form fields and places of file names", "files = { audio = \"item.path\" }", OR_REMOVE, "",
         "Sends a multipart form: the input as the field `input`, and each of these files, whose names (below `dir`) stand at these places of the input.";
 
-    MAX_RETRIES = "max_retries", Shape::Count { most: 10_000 }, "a whole number up to 10000", "max_retries = 3", OR_REMOVE,
-        "How often a job is tried again.";
-    DEADLINE = "deadline", Shape::Duration, "a duration in quotes", "deadline = \"2h\"", OR_REMOVE,
+    MAX_RETRIES = "max_retries", Shape::Count { most: 10_000 }, "a whole number up to 10000", "max_retries = 3", OR_REMOVE, "10",
+        "How often a job is tried again, over all classes of failures.";
+    DEADLINE = "deadline", Shape::Duration, "a duration in quotes", "deadline = \"2h\"", OR_REMOVE, "",
         "No retry begins later than that after the job's first attempt; no limit by default.";
-    BASE = "base", Shape::Duration, "a duration in quotes", "base = \"2s\"", OR_REMOVE,
+    CLASS_RETRIES = "max_retries", Shape::Count { most: 10_000 }, "a whole number up to 10000", "max_retries = 3", OR_REMOVE, "",
+        "How often a job is tried again after failures of this class.";
+    BASE = "base", Shape::Duration, "a duration in quotes", "base = \"2s\"", OR_REMOVE, "",
         "Wait before the first retry; doubles with each one.";
-    CAP = "cap", Shape::Duration, "a duration in quotes", "cap = \"1m\"", OR_REMOVE,
+    CAP = "cap", Shape::Duration, "a duration in quotes", "cap = \"1m\"", OR_REMOVE, "",
         "Longest wait.";
-    JITTER = "jitter", Shape::Share, "a number from 0 to 1", "jitter = 0.25", OR_REMOVE,
-        "Up to this share is taken off a wait by chance; 0.25 by default.";
-    RETRY_AFTER = "retry_after", Shape::Flag, "true or false", "retry_after = false", OR_REMOVE,
-        "Whether a longer Retry-After wins over the wait; true by default.";
+    JITTER = "jitter", Shape::Share, "a number from 0 to 1", "jitter = 0.25", OR_REMOVE, "0.25",
+        "Up to this share is taken off a wait by chance.";
+    RETRY_AFTER = "retry_after", Shape::Flag, "true or false", "retry_after = false", OR_REMOVE, "true",
+        "Whether a longer Retry-After wins over the wait.";
 }
 
 /// A class of failures below `retry`.
 pub(crate) const fn class(class: FailureClass) -> Key {
     Key {
         name: class.as_str(),
-        shape: Shape::Class,
+        shape: Shape::Class(class),
         what: "a table of rules",
-        example: "rate_limited = { max_retries = 8, base = \"10s\" }",
+        example: class_example(class),
         or: OR_REMOVE,
+        default: "",
         about: "How failures of this class are retried.",
+    }
+}
+
+const fn class_example(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::NetworkTimeout => "network_timeout = { max_retries = 8, cap = \"5m\" }",
+        FailureClass::RateLimited => "rate_limited = { max_retries = 8, base = \"10s\" }",
+        FailureClass::ResourceUnavailable => "resource_unavailable = { base = \"30s\", cap = \"10m\" }",
+        FailureClass::OutOfMemory => "out_of_memory = { max_retries = 0 }",
+        FailureClass::Unknown => "unknown = { max_retries = 1, base = \"10s\" }",
+        FailureClass::InvalidInput => "invalid_input = { max_retries = 1 }",
+        FailureClass::AuthFailure => "auth_failure = { max_retries = 2, base = \"1m\" }",
+        // There are no rules for these.
+        FailureClass::Crashed | FailureClass::CorruptCheckpoint => "",
     }
 }
 
@@ -139,7 +173,11 @@ pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, MEMORY, OUTPUT];
 pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, OUTPUT];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
-pub(crate) const CLASS_RULES: &[Key] = &[MAX_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];
+pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];
+
+/// Headers that a request brings itself; in small letters.
+pub(crate) const OWN_HEADERS: [&str; 6] =
+    ["connection", "content-length", "host", "idempotency-key", "traceparent", "transfer-encoding"];
 
 /// Keys that only stages of that kind have.
 pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
@@ -154,3 +192,6 @@ pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
 pub(crate) fn classes() -> impl Iterator<Item = FailureClass> {
     FailureClass::ALL.iter().copied().filter(|class| class.is_returned_by_stages())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

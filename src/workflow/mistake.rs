@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use super::lines::Lines;
@@ -112,13 +112,17 @@ impl Mistakes {
     }
 
     fn excerpt<'a>(&'a self, mistake: &'a Mistake) -> Group<'a> {
+        let title = Level::ERROR.primary_title(mistake.title.as_str());
+        let help = Level::HELP.message(mistake.help.as_str());
+        if self.source.is_empty() {
+            return title.element(Origin::path(self.file.as_str())).element(help);
+        }
         let (line, range) = self.place(mistake);
         let whole = self.lines.range(&self.source, line);
         let mark = AnnotationKind::Primary.span(range.start - whole.start..range.end - whole.start);
         let mark = if mistake.label.is_empty() { mark } else { mark.label(mistake.label.as_str()) };
         let snippet = Snippet::source(&self.source[whole]).line_start(line + 1).path(self.file.as_str());
-        let title = Level::ERROR.primary_title(mistake.title.as_str());
-        title.element(snippet.annotation(mark)).element(Level::HELP.message(mistake.help.as_str()))
+        title.element(snippet.annotation(mark)).element(help)
     }
 }
 

@@ -47,6 +47,11 @@ fn checked(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// The same as a regular expression.
+pub(crate) fn pattern() -> String {
+    format!("^[a-z][a-z0-9_-]{{0,{}}}$", LONGEST - 1)
+}
+
 /// The nearest name to a text that is none: `My Stage` becomes `my-stage`.
 pub(crate) fn nearest(text: &str) -> Option<String> {
     let mut name = String::new();

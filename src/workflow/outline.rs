@@ -1,6 +1,9 @@
 //! The graph of a workflow as text for a terminal.
 
-use super::definition::{Source, Stage, StageIndex, Workflow};
+mod dot;
+mod mermaid;
+
+use super::definition::{ForEach, Source, Stage, StageIndex, Workflow};
 
 /// Needs that a line names; the rest is counted.
 const NAMED: usize = 4;
@@ -30,17 +33,31 @@ impl Workflow {
     }
 
     fn fans_out(&self, stage: &Stage) -> String {
-        let Some(for_each) = &stage.for_each else { return String::new() };
+        stage.for_each.as_ref().map_or_else(String::new, |for_each| format!("for each of {}", self.place_of(for_each)))
+    }
+
+    /// As it stands in the file.
+    pub(super) fn place_of(&self, for_each: &ForEach) -> String {
         let source = match for_each.source {
             Source::Input => "input".to_owned(),
             Source::Stage(index) => self.named(index),
         };
-        format!("for each of {}", [&[source], for_each.path.as_slice()].concat().join("."))
+        [&[source], for_each.path.as_slice()].concat().join(".")
     }
 
-    fn named(&self, index: StageIndex) -> String {
+    pub(super) fn named(&self, index: StageIndex) -> String {
         self.stage(index).map_or_else(String::new, |stage| stage.name.to_string())
     }
+}
+
+/// What each stage needs, and whether its items come from there; in the order in which stages can run.
+fn edges(workflow: &Workflow) -> Vec<(StageIndex, StageIndex, bool)> {
+    let into = |to: StageIndex| {
+        let stage = workflow.stage(to)?;
+        let source = stage.for_each.as_ref().map(|for_each| for_each.source);
+        Some(stage.needs.iter().map(move |need| (*need, to, source == Some(Source::Stage(*need)))))
+    };
+    workflow.topological().into_iter().filter_map(into).flatten().collect()
 }
 
 #[cfg(test)]
@@ -48,9 +65,13 @@ mod tests {
     use super::*;
     use crate::workflow::limits::Limits;
 
-    #[test]
-    fn a_graph_is_one_aligned_line_per_stage() {
-        let text = "name = 'story'
+    fn parse(text: &str) -> Workflow {
+        Workflow::parse("story.toml", text.as_bytes(), &Limits::default()).expect("a workflow")
+    }
+
+    pub(super) fn story() -> Workflow {
+        parse(
+            "name = 'story'
             [stages.assembly]
             rust = 'assembly'
             needs = ['critic', 'narration', 'picture', 'script', 'check']
@@ -69,9 +90,26 @@ mod tests {
             [stages.picture]
             rust = 'picture'
             needs = ['critic', 'narration']
-            for_each = 'narration'";
-        let workflow = Workflow::parse("story.toml", text.as_bytes(), &Limits::default()).expect("a workflow");
-        insta::assert_snapshot!(workflow.graph_text(), @r"
+            for_each = 'narration'",
+        )
+    }
+
+    /// Whatever a file can hold that means something elsewhere.
+    pub(super) fn odd() -> Workflow {
+        parse(
+            r"name = 'graph'
+            [stages.style]
+            rust = 'style'
+            [stages.node]
+            rust = 'node'
+            needs = ['style']
+            for_each = 'style.a\b<c>#d;&`e`é'",
+        )
+    }
+
+    #[test]
+    fn a_graph_is_one_aligned_line_per_stage() {
+        insta::assert_snapshot!(story().graph_text(), @r"
         script     first
         check      first                                                for each of input.drafts
         critic     after check, script

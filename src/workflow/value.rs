@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::duration;
-use super::keys::Key;
+use super::keys::{Key, Shape};
 use super::mistake::{Mistake, shown};
 use super::similar::similar;
 use super::template::Template;
@@ -131,9 +131,11 @@ pub(crate) fn size(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Opt
     }
 }
 
-/// A whole number from 0.
-pub(crate) fn count(value: &Value<'_>, key: Key, most: u32, found: &mut Vec<Mistake>) -> Option<u32> {
-    let DeValue::Integer(number) = value.get_ref() else { return wrong_type(value, key, found) };
+/// A whole number from 0 to the most that the key allows.
+pub(crate) fn count(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<u32> {
+    let (DeValue::Integer(number), Shape::Count { most }) = (value.get_ref(), key.shape) else {
+        return wrong_type(value, key, found);
+    };
     match u32::from_str_radix(number.as_str(), number.radix()) {
         Ok(number) if number <= most => Some(number),
         Ok(_) | Err(_) => {

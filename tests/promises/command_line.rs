@@ -184,10 +184,10 @@ async fn a_program_without_the_handlers_says_so_instead_of_waiting() {
     let folder = world.path("workflows");
     let plain = std::path::Path::new(env!("CARGO_BIN_EXE_piton"));
     let output = world.command_of(plain, ["run", "chain", "--workflows", folder.to_str().unwrap()]).output().unwrap();
-    insta::assert_snapshot!(said(&world, &output), @r##"
-error: this program has no handler for these stages of workflow `chain`: first (rust = "work"), second (rust = "work"), third (rust = "work")
-Its handlers: none. Run it with the program that registers them, or use `start` and let a worker that has them do it
-exit 1
-"##);
+    insta::assert_snapshot!(said(&world, &output), @r#"
+    error: stages of workflow `chain` lack something here: first (handler "work"), second (handler "work"), third (handler "work")
+    Set the variables, install the programs, and use the program that registers the handlers (this one has: none); or use `start` and let a worker do it that has them all
+    exit 1
+    "#);
     assert_eq!(world.count("select count(*) from piton.runs").await, 0);
 }

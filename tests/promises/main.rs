@@ -25,4 +25,5 @@ mod sql;
 mod stages;
 mod steps;
 mod story;
+mod workflow_files;
 mod workflows;

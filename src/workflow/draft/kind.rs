@@ -70,10 +70,7 @@ impl<'i> Keys<'_, 'i> {
         let files = self.files(&method);
         let (headers, dir) = (self.templates_by_name(keys::HEADERS, &header_name), self.template(keys::DIR));
         let connect_timeout = self.read(keys::CONNECT_TIMEOUT, value::duration).unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-        let redirects = self.read(keys::REDIRECTS, |value, key, found| match key.shape {
-            Shape::Count { most } => value::count(value, key, most, found),
-            _ => None,
-        });
+        let redirects = self.read(keys::REDIRECTS, value::count);
         let (redirects, output) = (redirects.unwrap_or_default(), self.output());
         url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output })
     }
@@ -243,16 +240,12 @@ fn env_name(name: &str) -> Option<String> {
     }
 }
 
-/// Headers that the request brings itself.
-const OWN_HEADERS: [&str; 6] =
-    ["connection", "content-length", "host", "idempotency-key", "traceparent", "transfer-encoding"];
-
 fn header_name(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if name.is_empty() || !name.chars().all(token) {
         Some("a header is named with letters, digits and `-`, such as authorization".to_owned())
-    } else if OWN_HEADERS.contains(&lower.as_str()) {
+    } else if keys::OWN_HEADERS.contains(&lower.as_str()) {
         Some(format!("Piton sets `{lower}` itself; remove it"))
     } else {
         None

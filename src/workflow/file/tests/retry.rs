@@ -42,7 +42,7 @@ fn rules_that_cannot_be_followed_are_told() {
     4:12 `deadline` must be a duration in quotes: found a whole number
           write deadline = "60s" for seconds
     5:11 `unknown` must be a table of rules: found a whole number
-          write rate_limited = { max_retries = 8, base = "10s" }
+          write unknown = { max_retries = 1, base = "10s" }
     "#);
     assert_snapshot!(retry("unknown = { base = '5s', cap = '1s' }\nrate_limited = { jitter = 2, retry_after = 'no', tries = 1 }"), @r"
     3:32 `cap` is shorter than `base`

@@ -1,0 +1,111 @@
+//! `piton workflows new`: a file to begin with, which runs as it is.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::args::{Global, NewArgs};
+use crate::cli::exit::Exit;
+use crate::cli::files::{self, DEFAULT_FOLDER};
+use crate::config;
+use crate::workflow::name::{self, WorkflowName};
+
+const STARTER: &str = include_str!("starter.toml");
+
+/// Writes the file, unless there is one, or a workflow of that name elsewhere, and says what to type next.
+pub(super) fn new(app: &App, global: &Global, args: &NewArgs) -> anyhow::Result<Exit> {
+    let name: WorkflowName = args.workflow.parse().map_err(|error| bad_name(&args.workflow, &error))?;
+    let folder = global.workflows.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FOLDER));
+    let path = args.to.clone().unwrap_or_else(|| folder.join(format!("{name}.toml")));
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        bail!("a workflow file ends in .toml: write --to {}", path.with_extension("toml").display());
+    }
+    if let Some(source) = other(app, global, &name) {
+        bail!("there is a workflow `{name}` in {source} already; choose another name");
+    }
+    write(&path, &starter(&name))?;
+    let next = next(app, global, &name, &path);
+    if global.json {
+        println!("{}", json!({"file": path, "workflow": name, "next": next}));
+    } else {
+        println!("Wrote {}: three stages that run as they are. Next:\n", path.display());
+        next.iter().for_each(|command| println!("  {command}"));
+    }
+    Ok(Exit::Done)
+}
+
+fn starter(name: &WorkflowName) -> String {
+    STARTER.replace("NAME\"", &format!("{name}\"")).replace("show NAME", &format!("show {name}"))
+}
+
+fn bad_name(text: &str, error: &name::NameError) -> anyhow::Error {
+    let program = config::program();
+    let near = name::nearest(text).map_or_else(String::new, |near| format!("; try `{program} workflows new {near}`"));
+    anyhow::anyhow!("`{text}` is no name for a workflow: {error}{near}")
+}
+
+/// The file of a workflow that has the name; a folder that is not there yet has none.
+fn other(app: &App, global: &Global, name: &WorkflowName) -> Option<String> {
+    let files = files::read(app, global).unwrap_or_default();
+    files.into_iter().find(|file| file.parsed.as_ref().is_ok_and(|w| w.name == *name)).map(|file| file.source)
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    match std::fs::File::create_new(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display())),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
+            "{} is there already, and stays as it is; choose another name, or another file with --to",
+            path.display()
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot write {}", path.display())),
+    }
+}
+
+/// What to type next; the folder is named where it would not be looked into.
+fn next(app: &App, global: &Global, name: &WorkflowName, path: &Path) -> [String; 2] {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_default = |folder: &Path| folder == Path::new(DEFAULT_FOLDER);
+    let looked_into = global.workflows.is_none()
+        && app.files.is_empty()
+        && (is_default(folder) || folder.parent().is_some_and(is_default));
+    let program = config::program();
+    let at = if looked_into { String::new() } else { format!(" --workflows {}", quoted(folder)) };
+    [format!("{program} workflows check {}", quoted(path)), format!("{program} run {name}{at}")]
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::definition::Workflow;
+    use crate::workflow::limits::Limits;
+
+    #[test]
+    fn the_file_is_right_under_any_name() {
+        for name in ["words", "name", "x-1_y"] {
+            let name: WorkflowName = name.parse().expect("a name");
+            let text = starter(&name);
+            let workflow = Workflow::parse("new.toml", text.as_bytes(), &Limits::default()).expect("a workflow");
+            assert_eq!((&workflow.name, workflow.stages.len()), (&name, 3));
+            assert!(text.lines().all(|line| line.chars().count() <= 120));
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        assert_eq!(quoted(Path::new("workflows/a.toml")), "workflows/a.toml");
+        assert_eq!(quoted(Path::new("it's here/a.toml")), r"'it'\''s here/a.toml'");
+    }
+}

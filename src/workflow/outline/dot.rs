@@ -1,0 +1,75 @@
+//! The graph of a workflow in DOT, which Graphviz draws.
+
+use super::edges;
+use crate::workflow::definition::Workflow;
+
+impl Workflow {
+    /// One node for each stage, an edge for each need. A stage that is fanned out is doubly framed and says over what;
+    /// the edge that its items come along is bold.
+    pub(crate) fn graph_dot(&self) -> String {
+        let mut text =
+            format!("digraph {} {{\n  node [shape=box, fontname=\"sans-serif\"];\n", quoted(self.name.as_str()));
+        for stage in self.topological().into_iter().filter_map(|index| self.stage(index)) {
+            let name = quoted(stage.name.as_str());
+            text += &match self.fans_out(stage).as_str() {
+                "" => format!("  {name};\n"),
+                over => {
+                    let label = quoted(&format!("{}\n{over}", stage.name));
+                    format!("  {name} [label={label}, peripheries=2];\n")
+                }
+            };
+        }
+        for (from, to, fanned) in edges(self) {
+            let style = if fanned { " [style=bold]" } else { "" };
+            text += &format!("  {} -> {}{style};\n", quoted(&self.named(from)), quoted(&self.named(to)));
+        }
+        text + "}\n"
+    }
+}
+
+/// A string of DOT; in a label, a backslash begins an escape.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::workflow::outline::tests::{odd, story};
+
+    #[test]
+    fn a_graph_is_nodes_and_edges_for_graphviz() {
+        insta::assert_snapshot!(story().graph_dot(), @r#"
+        digraph "story" {
+          node [shape=box, fontname="sans-serif"];
+          "script";
+          "check" [label="check\nfor each of input.drafts", peripheries=2];
+          "critic";
+          "narration" [label="narration\nfor each of critic.scenes", peripheries=2];
+          "picture" [label="picture\nfor each of narration", peripheries=2];
+          "assembly";
+          "check" -> "critic";
+          "script" -> "critic";
+          "critic" -> "narration" [style=bold];
+          "critic" -> "picture";
+          "narration" -> "picture" [style=bold];
+          "critic" -> "assembly";
+          "narration" -> "assembly";
+          "picture" -> "assembly";
+          "script" -> "assembly";
+          "check" -> "assembly";
+        }
+        "#);
+    }
+
+    #[test]
+    fn nothing_in_a_name_means_anything_to_graphviz() {
+        insta::assert_snapshot!(odd().graph_dot(), @r#"
+        digraph "graph" {
+          node [shape=box, fontname="sans-serif"];
+          "style";
+          "node" [label="node\nfor each of style.a\\b<c>#d;&`e`é", peripheries=2];
+          "style" -> "node" [style=bold];
+        }
+        "#);
+    }
+}

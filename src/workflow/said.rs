@@ -1,0 +1,180 @@
+//! A definition in the keys and words of its file. Pure.
+
+use serde_json::{Map, Value, json};
+
+use super::definition::{CommandStage, HttpStage, Stage, StageKind, Workflow};
+use super::duration;
+use super::keys::{self, Key};
+use super::retry_rules::{ClassRules, RetryRules};
+
+/// Keys with their values, in the order in which people write them.
+pub(crate) type Said = Vec<(&'static str, Value)>;
+
+/// Whether what is the default anyway is told too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Defaults {
+    Told,
+    LeftOut,
+}
+
+impl Workflow {
+    /// What the file says of a stage. Texts that are filled in stand as they were written, so no secret is in them.
+    pub(crate) fn said_of(&self, stage: &Stage, defaults: Defaults) -> Said {
+        let mut said = Vec::new();
+        match &stage.kind {
+            StageKind::Rust { handler } => said.push((keys::RUST, json!(handler))),
+            StageKind::Command(command) => said_of_command(command, &mut said),
+            StageKind::Http(http) => said_of_request(http, &mut said),
+        }
+        let needs: Vec<String> = stage.needs.iter().map(|need| self.named(*need)).collect();
+        said.push((keys::NEEDS, json!(needs)));
+        said.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
+        said.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
+        said.push((keys::RETRY, said_of_rules(&stage.retry)));
+        said.retain(|(key, value)| !is_nothing(value) && (defaults == Defaults::Told || !is_default(*key, value)));
+        said.into_iter().map(|(key, value)| (key.name, value)).collect()
+    }
+}
+
+fn said_of_command(command: &CommandStage, said: &mut Vec<(Key, Value)>) {
+    let CommandStage { argv, env, pass_env, dir, memory_bytes, output } = command;
+    said.extend([
+        (keys::COMMAND, json!(argv)),
+        (keys::ENV, json!(env)),
+        (keys::PASS_ENV, json!(pass_env)),
+        (keys::DIR, json!(dir)),
+        (keys::MEMORY, json!(memory_bytes.map(size))),
+        (keys::OUTPUT, json!(output)),
+    ]);
+}
+
+fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
+    let HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output } = request;
+    said.extend([
+        (keys::HTTP, json!(url)),
+        (keys::METHOD, json!(method)),
+        (keys::HEADERS, json!(headers)),
+        (keys::CONNECT_TIMEOUT, json!(duration::format(*connect_timeout))),
+        (keys::REDIRECTS, json!(redirects)),
+        (keys::FILES, json!(files)),
+        (keys::DIR, json!(dir)),
+        (keys::OUTPUT, json!(output)),
+    ]);
+}
+
+/// What a table of rules for retries says; an empty object where it says nothing.
+pub(crate) fn said_of_rules(rules: &RetryRules) -> Value {
+    let RetryRules { max_retries, deadline, classes } = rules;
+    let mut said =
+        object([(keys::MAX_RETRIES, json!(max_retries)), (keys::DEADLINE, json!(deadline.map(duration::format)))]);
+    said.extend(classes.iter().map(|(class, rules)| (class.as_str().to_owned(), said_of_class(rules))));
+    Value::Object(said)
+}
+
+fn said_of_class(rules: &ClassRules) -> Value {
+    let ClassRules { max_retries, base, cap, jitter, retry_after } = rules;
+    Value::Object(object([
+        (keys::CLASS_RETRIES, json!(max_retries)),
+        (keys::BASE, json!(base.map(duration::format))),
+        (keys::CAP, json!(cap.map(duration::format))),
+        (keys::JITTER, json!(jitter)),
+        (keys::RETRY_AFTER, json!(retry_after)),
+    ]))
+}
+
+fn object<const N: usize>(entries: [(Key, Value); N]) -> Map<String, Value> {
+    entries.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.name.to_owned(), value)).collect()
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn is_default(key: Key, value: &Value) -> bool {
+    serde_json::from_str::<Value>(key.default).is_ok_and(|default| default == *value)
+}
+
+/// In the largest unit that says it exactly.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("GB", 1_000_000_000), ("MiB", 1 << 20), ("MB", 1_000_000), ("KiB", 1 << 10)];
+    match units.iter().find(|(_, unit)| bytes.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => format!("{bytes}B"),
+    }
+}
+
+/// A value as TOML writes it on one line.
+pub(crate) fn toml(value: &Value) -> String {
+    match value {
+        Value::Array(elements) => format!("[{}]", elements.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) if entries.is_empty() => "{}".to_owned(),
+        Value::Object(entries) => {
+            let entries: Vec<String> =
+                entries.iter().map(|(key, value)| format!("{} = {}", bare(key), toml(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        // A string of JSON is one of TOML.
+        other => other.to_string(),
+    }
+}
+
+fn bare(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if is_bare { key.to_owned() } else { json!(key).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::keys::tests::{At, everywhere, file, parse};
+
+    /// The file that says the same.
+    fn written(workflow: &Workflow, defaults: Defaults) -> String {
+        let mut text = format!("name = \"{}\"\n", workflow.name);
+        if let Some(description) = &workflow.description {
+            text += &format!("description = {}\n", json!(description));
+        }
+        text += &format!("retry = {}\n", toml(&said_of_rules(&workflow.retry)));
+        for stage in &workflow.stages {
+            text += &format!("[stages.{}]\n", stage.name);
+            let said = workflow.said_of(stage, defaults);
+            text.extend(said.iter().map(|(key, value)| format!("{key} = {}\n", toml(value))));
+        }
+        text
+    }
+
+    #[test]
+    fn what_is_said_is_what_the_file_says() {
+        let mut all: Vec<String> = everywhere().into_iter().map(|(at, key)| file(at, key.example)).collect();
+        all.push(file(At::Stage(Some(keys::COMMAND)), "memory = '1000001B'\nenv = { A = \"\\\"x\\\\\\n\\u0001\" }"));
+        all.push(file(At::Stage(Some(keys::HTTP)), "files = { 'a b' = 'item.0' }\nheaders = { 'x.y' = '${KEY}' }"));
+        for text in all {
+            let workflow = parse(&text).expect("a workflow");
+            for defaults in [Defaults::Told, Defaults::LeftOut] {
+                let again = written(&workflow, defaults);
+                assert_eq!(parse(&again).as_ref(), Ok(&workflow), "{text}\n{again}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_the_default_is_told_when_asked_for() {
+        let workflow = parse("name = 'a'\n[stages.a]\nhttp = 'https://a.b/'").expect("a workflow");
+        let said = |defaults| {
+            let said = workflow.said_of(&workflow.stages[0], defaults);
+            said.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect::<Vec<_>>().join(", ")
+        };
+        insta::assert_snapshot!(said(Defaults::LeftOut), @r#"http = "https://a.b/""#);
+        insta::assert_snapshot!(said(Defaults::Told), @r#"http = "https://a.b/", method = "POST", connect_timeout = "10s", redirects = 0, output = "json", timeout = "5m""#);
+    }
+
+    #[test]
+    fn an_amount_is_told_in_the_largest_unit_that_is_exact() {
+        assert_eq!([512 << 20, 1_500_000_000, 1_000_001].map(size), ["512MiB", "1500MB", "1000001B"]);
+    }
+}

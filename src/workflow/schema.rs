@@ -1,0 +1,169 @@
+//! The JSON Schema of workflow files, made of the table of keys: editors complete and check with it. Pure.
+//!
+//! It refuses nothing that the reader takes. What it cannot say is left to the reader: how stages fit together, what is
+//! inside of a template, and sizes. Two habits of Taplo, the language server for TOML, give it its form: beside `$ref`
+//! and `allOf` a description is not shown, so there is no `allOf`, and a `$ref` stands only where the key says it all.
+
+use serde_json::{Map, Value, json};
+
+use super::duration;
+use super::keys::{self, Key, Shape};
+use super::limits::Limits;
+use super::name;
+use crate::model::failure::FailureClass;
+use crate::model::retry::RetryPolicy;
+
+/// One key from the outside in, and what may stand there.
+const PLACE: &str = r#"^[^\s{}\[\]*"'.]+(\.[^\s{}\[\]*"'.]+)*$"#;
+/// The same for `for_each`, where no key holds a `/`.
+const ARRAY: &str = r#"^[^\s\[\]*"'/.]+(\.[^\s\[\]*"'/.]+){0,32}$"#;
+/// Scheme and server, or a variable that holds them.
+const URL: &str = r"^(https?://[^\s/?#@{]|\$\{[A-Za-z_][A-Za-z0-9_]*\})";
+const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
+const HEADER: &str = "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$";
+const SIZE: &str = r"^[0-9]+(\.[0-9]+)?\s*([KkMmGgTtPpEe][Ii]?)?[Bb]$";
+/// Something that can be seen.
+const SEEN: &str = r"\S";
+
+/// The schema as it is shipped.
+pub(crate) fn text() -> String {
+    format!("{:#}\n", schema())
+}
+
+fn schema() -> Value {
+    let mut schema = table(keys::FILE);
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("Piton workflow");
+    schema["description"] = json!("A workflow: stages, what they need, and how they run.");
+    schema["required"] = json!([keys::NAME.name, keys::STAGES.name]);
+    schema["definitions"] = json!({"stage": stage(), "retry": retry()});
+    schema
+}
+
+/// A table of these keys and no other.
+fn table<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Value {
+    let properties: Map<String, Value> = keys.into_iter().map(|key| (key.name.to_owned(), property(*key))).collect();
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// What a key holds, what it is for, and what holds without it.
+fn property(key: Key) -> Value {
+    let mut property = shape(key.shape);
+    if key.shape == Shape::Retry {
+        return property;
+    }
+    property["description"] = json!(description(key));
+    if let Ok(default) = serde_json::from_str::<Value>(key.default) {
+        property["default"] = default;
+    }
+    property
+}
+
+fn description(key: Key) -> String {
+    match key.shape {
+        Shape::Stages => key.about.to_owned(),
+        _ => format!("{}\n\nExample: `{}`", key.about, key.example),
+    }
+}
+
+fn shape(shape: Shape) -> Value {
+    match shape {
+        Shape::Name => string(&name::pattern()),
+        Shape::Text | Shape::Line => string(SEEN),
+        Shape::Url => string(URL),
+        Shape::Place => string(ARRAY),
+        Shape::Duration => json!({"type": "string", "pattern": duration::pattern(), "not": {"pattern": "^[0a-z]*$"}}),
+        Shape::Size => string(SIZE),
+        Shape::Count { most } => json!({"type": "integer", "minimum": 0, "maximum": most}),
+        Shape::Share => json!({"type": "number", "minimum": 0, "maximum": 1}),
+        Shape::Flag => json!({"type": "boolean"}),
+        Shape::Word(words) => json!({"type": "string", "enum": words}),
+        Shape::Program => {
+            json!({"type": "array", "minItems": 1, "items": [string(SEEN)], "additionalItems": {"type": "string"}})
+        }
+        Shape::StageNames => json!({"type": "array", "items": string(&name::pattern()), "uniqueItems": true,
+                                    "maxItems": Limits::default().max_needs}),
+        Shape::VariableNames => json!({"type": "array", "items": variable()}),
+        Shape::Variables => named(variable(), json!({"type": "string"})),
+        Shape::Headers => named(header(), json!({"type": "string"})),
+        Shape::Files => named(json!({"minLength": 1, "not": {"const": "input"}}), string(PLACE)),
+        Shape::Stages => stages(),
+        Shape::Retry => json!({"$ref": "#/definitions/retry"}),
+        Shape::Class(class) => of_class(class),
+    }
+}
+
+fn string(pattern: &str) -> Value {
+    json!({"type": "string", "pattern": pattern})
+}
+
+/// A table of names and values.
+fn named(names: Value, values: Value) -> Value {
+    json!({"type": "object", "propertyNames": names, "additionalProperties": values})
+}
+
+fn variable() -> Value {
+    json!({"type": "string", "pattern": VARIABLE, "not": {"pattern": "^PITON_"}})
+}
+
+fn header() -> Value {
+    let either = |c: char| match c.is_ascii_alphabetic() {
+        true => format!("[{}{c}]", c.to_ascii_uppercase()),
+        false => c.to_string(),
+    };
+    let own = keys::OWN_HEADERS.map(|name| name.chars().map(either).collect::<String>());
+    json!({"pattern": HEADER, "not": {"pattern": format!("^({})$", own.join("|"))}})
+}
+
+fn stages() -> Value {
+    let mut stages = named(
+        json!({"pattern": name::pattern(), "not": {"enum": name::RESERVED}}),
+        json!({"$ref": "#/definitions/stage"}),
+    );
+    stages["minProperties"] = json!(1);
+    stages["maxProperties"] = json!(Limits::default().max_stages);
+    stages
+}
+
+/// A stage runs in one way, and has no key of another.
+fn stage() -> Value {
+    let of_kinds = keys::KINDS.iter().flat_map(|kind| keys::of_kind(kind.name));
+    let mut stage = table(keys::KINDS.iter().chain(keys::EVERY_STAGE).chain(of_kinds.clone()));
+    stage["description"] = json!("A stage, and the one way it runs: `rust`, `command` or `http`.");
+    stage["oneOf"] = requires(keys::KINDS.iter().map(|kind| kind.name));
+    let dependencies: Map<String, Value> =
+        of_kinds.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))).collect();
+    stage["dependencies"] = Value::Object(dependencies);
+    stage["if"] = json!({"properties": {"method": {"const": "GET"}}, "required": [keys::METHOD.name]});
+    stage["then"] = json!({"properties": {"files": false}});
+    stage
+}
+
+fn kinds_with(key: &str) -> impl Iterator<Item = &'static str> {
+    let names = keys::KINDS.iter().map(|kind| kind.name);
+    names.filter(move |kind| keys::of_kind(kind).iter().any(|of_kind| of_kind.name == key))
+}
+
+fn requires(names: impl Iterator<Item = &'static str>) -> Value {
+    names.map(|name| json!({"required": [name]})).collect()
+}
+
+fn retry() -> Value {
+    let classes: Vec<Key> = keys::classes().map(keys::class).collect();
+    let mut retry = table(keys::RETRY_RULES.iter().chain(&classes));
+    retry["description"] = json!(description(keys::RETRY));
+    retry
+}
+
+/// The rules of a class, with the defaults that it has by itself.
+fn of_class(class: FailureClass) -> Value {
+    let policy = RetryPolicy::default().class(class);
+    let mut rules = table(keys::CLASS_RULES);
+    rules["properties"][keys::CLASS_RETRIES.name]["default"] = json!(policy.max_retries);
+    rules["properties"][keys::BASE.name]["default"] = json!(duration::format(policy.base));
+    rules["properties"][keys::CAP.name]["default"] = json!(duration::format(policy.cap));
+    rules
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! What people do with workflow files before and beside running them, with the plain `piton` program.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::harness::{World, stdout};
+
+/// In the world's folder, where workflow files are in `workflows`.
+fn piton(world: &World, arguments: &[&str]) -> Output {
+    world.command_of(Path::new(env!("CARGO_BIN_EXE_piton")), arguments).output().unwrap()
+}
+
+/// Everything that was said, and the exit code.
+fn said(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
+    format!("{text}exit {}", output.status.code().unwrap()).replace(env!("CARGO_BIN_EXE_piton"), "piton")
+}
+
+#[tokio::test]
+async fn a_new_file_runs_as_it_is() {
+    let world = World::with(&[]).await;
+    insta::assert_snapshot!(said(&piton(&world, &["workflows", "new", "folders"])), @r"
+    Wrote workflows/folders.toml: three stages that run as they are. Next:
+
+      piton workflows check workflows/folders.toml
+      piton run folders
+    exit 0
+    ");
+    insta::assert_snapshot!(said(&piton(&world, &["workflows", "check", "workflows/folders.toml"])), @r"
+    workflows/folders.toml: workflow `folders`, 3 stages, no mistakes
+    exit 0
+    ");
+    let told = stdout(&piton(&world, &["run", "folders"]));
+    assert!(told.starts_with("report: \"") && told.contains(" entries in 3 folders, most of them in /"), "{told}");
+    assert_eq!(world.count("select count(*) from piton.runs where state = 'done'").await, 1);
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_new_file_takes_no_place_that_is_taken() {
+    let world = World::with(&[]).await;
+    stdout(&piton(&world, &["workflows", "new", "folders"]));
+    std::fs::write(world.path("mine.toml"), "mine").unwrap();
+    let cases: [&[&str]; 5] = [
+        &["folders"],
+        &["Folders"],
+        &["other", "--to", "mine.toml"],
+        &["other", "--to", "other.yaml"],
+        &["other", "--to", "more files/other.toml"],
+    ];
+    let all: Vec<String> =
+        cases.iter().map(|case| said(&piton(&world, &[&["workflows", "new"], *case].concat()))).collect();
+    insta::assert_snapshot!(all.join("\n"), @r"
+    error: there is a workflow `folders` in workflows/folders.toml already; choose another name
+    exit 1
+    error: `Folders` is no name for a workflow: a name begins with a small letter (a to z), not with `F`; try `piton workflows new folders`
+    exit 1
+    error: mine.toml is there already, and stays as it is; choose another name, or another file with --to
+    exit 1
+    error: a workflow file ends in .toml: write --to other.toml
+    exit 1
+    Wrote more files/other.toml: three stages that run as they are. Next:
+
+      piton workflows check 'more files/other.toml'
+      piton run other --workflows 'more files'
+    exit 0
+    ");
+    assert_eq!(std::fs::read_to_string(world.path("mine.toml")).unwrap(), "mine");
+    stdout(&piton(&world, &["workflows", "check", "more files"]));
+}
+
+/// One of each: right, unreadable, wrong, and a name that is taken.
+fn four_files(world: &World) -> [&'static str; 4] {
+    let stage = "[stages.a]\ncommand = [\"true\"]\n";
+    std::fs::write(world.path("right.toml"), format!("name = \"right\"\n{stage}")).unwrap();
+    std::fs::write(world.path("wrong.toml"), format!("name = \"wrong\"\n{stage}timout = \"5s\"\n")).unwrap();
+    std::fs::write(world.path("again.toml"), format!("# again\nname = \"right\"\n{stage}")).unwrap();
+    ["right.toml", "missing.toml", "wrong.toml", "again.toml"]
+}
+
+#[tokio::test]
+async fn every_file_is_checked_whatever_the_others_are() {
+    let world = World::with(&[]).await;
+    let files = four_files(&world);
+    let check = piton(&world, &[&["workflows", "check"], &files[..]].concat());
+    insta::assert_snapshot!(said(&check), @r#"
+    right.toml: workflow `right`, 1 stage, no mistakes
+    error: the file cannot be read: No such file or directory (os error 2)
+    --> missing.toml
+     = help: name a file that is there and that you may read
+
+    1 mistake in `missing.toml`
+
+    error: there is no key `timout` in a stage
+     --> wrong.toml:4:1
+      |
+    4 | timout = "5s"
+      | ^^^^^^
+      |
+      = help: did you mean `timeout`?
+
+    1 mistake in `wrong.toml`
+
+    error: there are two workflows `right`
+     --> again.toml:2:8
+      |
+    2 | name = "right"
+      |        ^^^^^^^ the other one is in right.toml
+      |
+      = help: give one of them another name
+
+    1 mistake in `again.toml`
+
+    exit 1
+    "#);
+    insta::assert_snapshot!(said(&piton(&world, &["workflows", "check", "right.toml"])), @r"
+    right.toml: workflow `right`, 1 stage, no mistakes
+    exit 0
+    ");
+}
+
+#[tokio::test]
+async fn the_json_of_a_check_keeps_its_shape() {
+    let world = World::with(&[]).await;
+    let files = four_files(&world);
+    let check = piton(&world, &[&["workflows", "check", "--json"], &files[..]].concat());
+    assert_eq!((check.status.code(), check.stderr.as_slice()), (Some(1), &b""[..]));
+    let reports: Value = serde_json::from_slice(&check.stdout).unwrap();
+    insta::assert_snapshot!(format!("{reports:#}"), @r#"
+    [
+      {
+        "file": "right.toml",
+        "mistakes": [],
+        "workflow": "right"
+      },
+      {
+        "file": "missing.toml",
+        "mistakes": [
+          {
+            "column": 1,
+            "file": "missing.toml",
+            "help": "name a file that is there and that you may read",
+            "line": 1,
+            "message": "the file cannot be read: No such file or directory (os error 2)"
+          }
+        ],
+        "workflow": null
+      },
+      {
+        "file": "wrong.toml",
+        "mistakes": [
+          {
+            "column": 1,
+            "file": "wrong.toml",
+            "help": "did you mean `timeout`?",
+            "line": 4,
+            "message": "there is no key `timout` in a stage"
+          }
+        ],
+        "workflow": null
+      },
+      {
+        "file": "again.toml",
+        "mistakes": [
+          {
+            "column": 8,
+            "file": "again.toml",
+            "help": "give one of them another name",
+            "line": 2,
+            "message": "there are two workflows `right`: the other one is in right.toml"
+          }
+        ],
+        "workflow": null
+      }
+    ]
+    "#);
+}
+
+#[tokio::test]
+async fn what_this_machine_lacks_is_no_mistake_of_a_file() {
+    let lacking = r#"
+name = "lacking"
+[stages.program]
+command = ["no-such-program-anywhere"]
+[stages.variable]
+http = "${NO_SUCH_VARIABLE_ANYWHERE}/x"
+[stages.handler]
+rust = "no-such-handler"
+"#;
+    let world = World::with(&[lacking]).await;
+    assert_eq!(piton(&world, &["workflows", "check"]).status.code(), Some(0));
+    insta::assert_snapshot!(said(&piton(&world, &["workflows", "list"])), @r#"
+    lacking                 3 stages
+                          lacking here: program (program "no-such-program-anywhere"), variable (variable NO_SUCH_VARIABLE_ANYWHERE), handler (handler "no-such-handler")
+    exit 0
+    "#);
+}
+
+#[tokio::test]
+async fn a_workflow_is_drawn_and_shown() {
+    let world = World::with(&[crate::workflows::SQUARES]).await;
+    insta::assert_snapshot!(said(&piton(&world, &["workflows", "graph", "squares"])), @r"
+    numbers  first
+    square   after numbers  for each of numbers.numbers
+    sum      after square
+    exit 0
+    ");
+    insta::assert_snapshot!(said(&piton(&world, &["workflows", "graph", "squares", "--format", "mermaid"])), @r#"
+    flowchart TD
+      s0["numbers"]
+      s1[["square<br>for each of numbers.numbers"]]
+      s2["sum"]
+      s0 ==> s1
+      s1 --> s2
+    exit 0
+    "#);
+    let dot = stdout(&piton(&world, &["workflows", "graph", "squares", "--format", "dot"]));
+    assert!(dot.starts_with("digraph \"squares\" {"), "{dot}");
+    insta::assert_snapshot!(said(&piton(&world, &["workflows", "show", "squares"])), @r"
+    squares
+
+    [numbers]
+      rust             numbers
+
+    [square]
+      rust             square
+      needs            numbers
+      for_each         numbers.numbers
+
+    [sum]
+      rust             sum
+      needs            square
+    exit 0
+    ");
+    let effective = stdout(&piton(&world, &["workflows", "show", "squares", "--effective", "--json"]));
+    let effective: Value = serde_json::from_str(&effective).unwrap();
+    assert_eq!(effective["stages"][1]["policy"]["classes"]["rate_limited"]["max_retries"]["from"], "default");
+    insta::assert_snapshot!(said(&piton(&world, &["workflows", "show", "square"])), @r"
+    error: there is no workflow `square`; did you mean `squares`? There are: squares
+    exit 1
+    ");
+}
+
+#[tokio::test]
+async fn the_schema_that_is_printed_is_the_shipped_one() {
+    let world = World::with(&[]).await;
+    let shipped = include_str!("../../workflows/schema.json");
+    assert_eq!(stdout(&piton(&world, &["workflows", "schema"])), shipped);
+}
+
+const PAGE: &str = include_str!("../../docs/workflows.md");
+
+/// The first two cells of a row, without the words around the code of a status or a signal.
+fn first_cells(line: &str) -> Option<(i32, &str)> {
+    let mut cells = line.strip_prefix("| ")?.split(" | ");
+    let number = cells.next()?.split(' ').next()?.parse().ok()?;
+    Some((number, cells.next()?.trim_end_matches(" |").trim_matches('`')))
+}
+
+#[test]
+fn the_page_says_of_exit_codes_and_signals_what_the_program_does() {
+    let source = include_str!("../../src/stage/command/verdict.rs");
+    // Lines such as `64 => (C::InvalidInput, …`: first the exit codes, then the signals.
+    let arm = |line: &str| {
+        let (number, class) = line.trim().split_once(" => (C::")?;
+        let class: String = class.split(',').next()?.chars().fold(String::new(), |word, c| {
+            let gap = if c.is_uppercase() && !word.is_empty() { "_" } else { "" };
+            word + gap + &c.to_lowercase().to_string()
+        });
+        Some((number.parse::<i32>().ok()?, class))
+    };
+    let arms: Vec<(i32, String)> = source.lines().filter_map(arm).collect();
+    let (codes, signals) = arms.split_at(arms.iter().position(|(number, _)| *number == 1).unwrap());
+    assert_eq!((codes.len(), signals.len()), (18, 14));
+    let rows = |head: &str| -> Vec<(i32, &str)> {
+        let table = PAGE.split_once(head).unwrap().1;
+        table.lines().skip(1).take_while(|line| line.starts_with('|')).filter_map(first_cells).collect()
+    };
+    let all: Vec<(i32, &str)> = codes.iter().map(|(number, class)| (*number, class.as_str())).collect();
+    assert_eq!(rows("| exit status | class | by `sysexits` |"), all);
+    let named = signals.iter().filter(|(_, class)| class != "unknown").map(|(n, class)| (*n, class.as_str()));
+    assert_eq!(rows("| signal, also as exit status 128 and its number | class |"), named.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_page_names_every_variable_that_a_program_gets() {
+    let sources = concat!(
+        include_str!("../../src/stage/command/environment.rs"),
+        include_str!("../../src/stage/context.rs"),
+        include_str!("../../src/stage/command.rs")
+    );
+    let is_name = |text: &&str| text.len() > 1 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let names: Vec<&str> = sources.split('"').filter(is_name).collect();
+    assert!(names.len() >= 18 && names.contains(&"PITON_OUTPUT"), "{names:?}");
+    let lacking: Vec<&&str> = names.iter().filter(|name| !PAGE.contains(&format!("`{name}"))).collect();
+    assert!(lacking.is_empty(), "docs/workflows.md does not name {lacking:?}");
+}
