@@ -1,5 +1,6 @@
 //! What a program or a server answered, as a stage's output.
 
+use super::fill::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadError};
 use crate::workflow::definition::OutputFormat;
@@ -7,8 +8,15 @@ use crate::workflow::definition::OutputFormat;
 /// Characters of an answer that a message quotes.
 const QUOTED: usize = 80;
 
-/// The answer as a payload; `who` begins the sentence about one that is none, as in "the command printed".
-pub(crate) fn payload(answer: &str, format: OutputFormat, who: &str, limit: usize) -> Result<Payload, Failure> {
+/// The answer as a payload; `who` begins the sentence about one that is none, as in "the command printed". An output
+/// is handed on as it is; where it is only quoted, secrets are hidden.
+pub(crate) fn payload(
+    answer: &str,
+    format: OutputFormat,
+    who: &str,
+    limit: usize,
+    secrets: &Secrets,
+) -> Result<Payload, Failure> {
     let read = match format {
         OutputFormat::Json => Payload::parse(answer, limit),
         OutputFormat::Text => Payload::of(&answer.strip_suffix('\n').unwrap_or(answer), limit),
@@ -19,7 +27,8 @@ pub(crate) fn payload(answer: &str, format: OutputFormat, who: &str, limit: usiz
         )),
         PayloadError::NotJson(error) => Failure::invalid_input(format!(
             "{who} `{}`, which is not JSON ({error}); write output = \"text\" to take it as a string",
-            quoted(answer.trim())
+            // Hidden before it is cut: half a secret would not be found any more.
+            quoted(secrets.hide(answer).trim())
         )),
         other => Failure::invalid_input(format!("the stage's output was refused: {other}")),
     })
@@ -36,7 +45,7 @@ mod tests {
     use super::*;
 
     fn said(answer: &str, format: OutputFormat) -> Result<String, String> {
-        let read = payload(answer, format, "the command printed", 100);
+        let read = payload(answer, format, "the command printed", 100, &Secrets::default());
         read.map(|p| p.as_str().to_owned()).map_err(|failure| failure.message().to_owned())
     }
 

@@ -75,7 +75,7 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
         Some(written) => written,
         None => stdout,
     };
-    answer::payload(&output, stage.output, "the command printed", most)
+    answer::payload(&output, stage.output, "the command printed", most, &filled.secrets)
 }
 
 /// Why reading from a program was given up.

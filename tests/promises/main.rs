@@ -12,6 +12,8 @@ mod flow;
 mod full_batches;
 mod harness;
 mod house;
+mod http;
+mod http_server;
 mod idle;
 mod integrity;
 mod lanes;

@@ -1,6 +1,6 @@
 //! Files that go with a request, as a multipart form. They are read while they are sent.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use reqwest::multipart::{Form, Part};
 
@@ -29,14 +29,34 @@ pub(super) async fn form(stage: &HttpStage, filler: &Filler<'_>, input: &str) ->
 async fn below(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
     let real = async |path: &Path| tokio::fs::canonicalize(path).await;
     let folder = real(folder).await.map_err(|error| unreadable(&folder.display().to_string(), &error))?;
-    let path = real(&folder.join(name)).await.map_err(|error| unreadable(name, &error))?;
+    // Said of a name before its file is looked for, so that it tells nothing of what is outside.
+    let path = folder.join(name);
+    if leads_out(&folder, &path) {
+        return Err(outside(name));
+    }
+    let path = real(&path).await.map_err(|error| unreadable(name, &error))?;
     if !path.starts_with(&folder) {
-        return Err(Failure::invalid_input(format!("the file `{name}` is not below the stage's folder (`dir`)")));
+        return Err(outside(name));
     }
     if !path.is_file() {
         return Err(Failure::invalid_input(format!("`{name}` is no file")));
     }
     Ok(path)
+}
+
+/// Whether a path is not below the folder, or leaves it on its way.
+fn leads_out(folder: &Path, path: &Path) -> bool {
+    let Ok(inside) = path.strip_prefix(folder) else { return true };
+    let step = |depth: usize, part| match part {
+        Component::Normal(_) => Some(depth + 1),
+        Component::ParentDir => depth.checked_sub(1),
+        Component::CurDir | Component::RootDir | Component::Prefix(_) => Some(depth),
+    };
+    inside.components().try_fold(0, step).is_none()
+}
+
+fn outside(name: &str) -> Failure {
+    Failure::invalid_input(format!("the file `{name}` is not below the stage's folder (`dir`)"))
 }
 
 /// A file that is not here may be there later, or on another worker.

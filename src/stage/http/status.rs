@@ -17,14 +17,22 @@ pub(super) fn class(status: StatusCode) -> FailureClass {
     }
 }
 
+/// Where a redirect leads, and whether the stage follows any.
+pub(super) struct Target {
+    pub(super) to: String,
+    pub(super) follows: bool,
+}
+
 /// The status in words, where it points to, and the beginning of what the server said.
-pub(super) fn message(status: StatusCode, location: Option<&str>, body: &str) -> String {
+pub(super) fn message(status: StatusCode, target: Option<&Target>, body: &str) -> String {
     let mut text = format!("the server answered {status}");
-    if status.is_redirection() {
-        if let Some(location) = location {
-            text += &format!(" to {location}");
-        }
-        text += "; redirects are followed with redirects = 3";
+    if let Some(Target { to, follows }) = target.filter(|_| status.is_redirection()) {
+        let why = if *follows {
+            "a request with secrets stays with its server, and a form with files is sent once"
+        } else {
+            "redirects are followed with redirects = 3"
+        };
+        text += &format!(" to {}; {why}", quoted(to));
     }
     match body.trim() {
         "" => text,
@@ -58,8 +66,13 @@ mod tests {
 
     #[test]
     fn the_message_says_what_the_server_said() {
-        let said = |code: u16, location, body| message(StatusCode::from_u16(code).expect("a status"), location, body);
+        let said = |code: u16, target: Option<&Target>, body| {
+            message(StatusCode::from_u16(code).expect("a status"), target, body)
+        };
+        let there = |follows| Some(Target { to: "/there".into(), follows });
         insta::assert_snapshot!(said(503, None, " busy\n"), @"the server answered 503 Service Unavailable: busy");
-        insta::assert_snapshot!(said(301, Some("/there"), ""), @"the server answered 301 Moved Permanently to /there; redirects are followed with redirects = 3");
+        insta::assert_snapshot!(said(304, None, ""), @"the server answered 304 Not Modified");
+        insta::assert_snapshot!(said(301, there(false).as_ref(), ""), @"the server answered 301 Moved Permanently to /there; redirects are followed with redirects = 3");
+        insta::assert_snapshot!(said(307, there(true).as_ref(), ""), @"the server answered 307 Temporary Redirect to /there; a request with secrets stays with its server, and a form with files is sent once");
     }
 }
