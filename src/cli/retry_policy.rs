@@ -4,10 +4,11 @@ mod report;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::PathBuf;
+use std::slice;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use self::report::{Changed, Report};
 use super::args::{Global, RetryPolicyArgs};
@@ -29,7 +30,7 @@ const MOST: i64 = 200_000;
 
 pub(crate) async fn retry_policy(global: Global, action: RetryPolicyArgs) -> anyhow::Result<Exit> {
     let RetryPolicyArgs::Simulate { file, since } = action;
-    let changed = parse(&file)?;
+    let changed = parse(file)?;
     let database = Database::open(&global).await?;
     let rows = database.store.failures(changed.name.as_str(), since.as_secs_f64(), MOST).await?;
     let stages = stage_names(&database.store, &rows).await?;
@@ -43,16 +44,18 @@ pub(crate) async fn retry_policy(global: Global, action: RetryPolicyArgs) -> any
     Ok(Exit::Done)
 }
 
-fn parse(file: &Path) -> anyhow::Result<Workflow> {
-    match files::read_one(file)?.parsed {
-        Ok(workflow) => Ok(workflow),
-        Err(mistakes) => bail!(
+fn parse(file: PathBuf) -> anyhow::Result<Workflow> {
+    let Some(read) = files::read_those(slice::from_ref(&file))?.pop() else {
+        bail!("{} is a folder without a workflow file; name the changed file", file.display());
+    };
+    read.parsed.map_err(|mistakes| {
+        anyhow!(
             "the file has mistakes\n\n{}\nSee them again with:  {} workflows check {}",
             mistakes.render(std::io::stderr().is_terminal()),
             config::program(),
             file.display()
-        ),
-    }
+        )
+    })
 }
 
 /// Stages by version and number: another version may count them otherwise.

@@ -113,7 +113,8 @@ mod tests {
         assert_eq!(replay(&policy(class, 3), &failures, JobEnd::Done), Replay::Same);
         assert_eq!(replay(&policy(class, 2), &failures, JobEnd::Done), Replay::GivenUp { earlier: 0 });
         assert_eq!(replay(&policy(class, 0), &failures, JobEnd::Done), Replay::GivenUp { earlier: 2 });
-        let impatient = RetryPolicy { deadline: Some(Duration::from_secs(3)), ..RetryPolicy::default() };
+        let mut impatient = RetryPolicy::default();
+        impatient.deadline = Some(Duration::from_secs(3));
         assert_eq!(replay(&impatient, &failures, JobEnd::Done), Replay::GivenUp { earlier: 1 });
     }
 

@@ -79,7 +79,7 @@ fn answer(request: &Request, seen: &Mutex<HashSet<String>>) -> (&'static str, Va
         return ("404 Not Found", json!({"error": format!("nothing is at {}", request.line)}));
     }
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if seen.insert(request.idempotency_key.clone()) && seen.len() % 3 == 0 {
+    if seen.insert(request.idempotency_key.clone()) && seen.len().is_multiple_of(3) {
         return ("429 Too Many Requests", json!({"error": "busy; come back in a second"}));
     }
     let input: Value = serde_json::from_slice(&request.body).unwrap_or_default();
