@@ -12,6 +12,12 @@ pub(crate) fn worker_name() -> String {
     format!("{}-{}", host_name(), std::process::id())
 }
 
+/// Who types, as far as the environment tells; for the record of who decided what.
+pub(crate) fn user_name() -> String {
+    let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
 /// How this program was called, for commands that are to be typed next.
 pub(crate) fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "piton".to_owned())

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use sqlx::types::Uuid;
 
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
+use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
-use crate::model::state::RunState;
+use crate::model::state::{Resolution, RunState};
 use crate::telemetry::LogFormat;
 use crate::workflow::duration;
 
@@ -58,6 +60,9 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Show what became of a run, and what to do about it.
     Show(ShowArgs),
+    /// Look at jobs that are not tried again by themselves, and decide about them.
+    #[command(subcommand)]
+    DeadLetter(DeadLetterArgs),
     /// Bring the schema up to date.
     Migrate,
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
@@ -204,6 +209,100 @@ pub(crate) enum GraphFormat {
     Text,
     Mermaid,
     Dot,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum DeadLetterArgs {
+    /// List them, the newest first.
+    List {
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Those that are pending, were retried or were dismissed.
+        #[arg(long, value_parser = resolution, default_value = "pending")]
+        resolution: Resolution,
+        /// How many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Count them by cause.
+    Stats {
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Those that are pending, were retried or were dismissed.
+        #[arg(long, value_parser = resolution, default_value = "pending")]
+        resolution: Resolution,
+    },
+    /// Show one with its whole story.
+    Show {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Let a job go on from its last checkpoint, with a new budget of retries.
+    Retry {
+        /// Its id; or choose many by a filter.
+        id: Option<Uuid>,
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Every one that is pending.
+        #[arg(long)]
+        all: bool,
+        /// Who decides [default: the user's name].
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        /// Why, in words.
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// End the run of a dead letter as failed: its other jobs are cancelled.
+    Dismiss {
+        /// Its id; or choose many by a filter.
+        id: Option<Uuid>,
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Every one that is pending.
+        #[arg(long)]
+        all: bool,
+        /// Why, in words.
+        #[arg(long)]
+        reason: String,
+        /// Who decides [default: the user's name].
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+}
+
+/// Which dead letters.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FilterArgs {
+    /// Of that workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// Of that stage.
+    #[arg(long)]
+    pub(crate) stage: Option<String>,
+    /// Of that failure class.
+    #[arg(long, value_parser = class)]
+    pub(crate) class: Option<FailureClass>,
+    /// Of that run.
+    #[arg(long)]
+    pub(crate) run: Option<RunId>,
+    /// Of that cause, as `dead-letter stats` names it.
+    #[arg(long)]
+    pub(crate) fingerprint: Option<String>,
+}
+
+fn resolution(word: &str) -> Result<Resolution, String> {
+    Resolution::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = Resolution::ALL.iter().map(|r| r.as_str()).collect();
+        format!("a dead letter is {}", known.join(", "))
+    })
+}
+
+fn class(word: &str) -> Result<FailureClass, String> {
+    FailureClass::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = FailureClass::ALL.iter().map(|c| c.as_str()).collect();
+        format!("the classes are {}", known.join(", "))
+    })
 }
 
 #[derive(Debug, Clone, Subcommand)]

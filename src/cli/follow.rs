@@ -41,7 +41,7 @@ pub(crate) async fn until_ended(
                     follower.say("the database is back");
                 }
                 follower.change(&snapshot);
-                if snapshot.run.state.is_ended() || interrupted {
+                if snapshot.is_at_rest() || interrupted {
                     break snapshot;
                 }
             }

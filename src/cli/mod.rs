@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod database;
+mod dead_letter;
 mod exit;
 mod files;
 mod follow;
@@ -66,6 +67,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
+        Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,

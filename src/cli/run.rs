@@ -113,7 +113,11 @@ async fn finish(
             }
             Exit::RunFailed
         }
-        RunState::Running => {
+        RunState::Blocked if last.is_at_rest() => {
+            show::say_what_blocks(database, id).await?;
+            Exit::RunFailed
+        }
+        RunState::Running | RunState::Blocked => {
             eprintln!(
                 "Stopped before the end; what is finished is kept. Go on with:\n  {} run --resume {id}",
                 config::program()

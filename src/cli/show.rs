@@ -10,9 +10,10 @@ use super::snapshot::Snapshot;
 use super::when;
 use crate::app::App;
 use crate::config;
-use crate::model::id::NO_ITEM;
-use crate::model::state::RunState;
+use crate::model::id::{NO_ITEM, RunId};
+use crate::model::state::{Resolution, RunState};
 use crate::queue::catalog::Catalog;
+use crate::store::dead_letters::Filter;
 use crate::store::overview::AttemptRow;
 
 /// Attempts shown; a run with a thousand failures is read in SQL.
@@ -36,9 +37,43 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
         }
         let workers = database.store.live_workers().await?;
         println!("{}", what_to_do(&snapshot, &workers));
+        if snapshot.run.state == RunState::Blocked {
+            print!("{}", what_blocks(&database, snapshot.run.id).await?);
+        }
     }
     database.close().await;
     Ok(Exit::Done)
+}
+
+/// Dead letters that are told of one run.
+const TOLD: i64 = 5;
+
+/// The dead letters that a run waits for, and what to type.
+async fn what_blocks(database: &Database, run: RunId) -> anyhow::Result<String> {
+    let filter = Filter { resolution: Some(Resolution::Pending), run: Some(run), ..Filter::default() };
+    let letters = database.store.dead_letters(&filter, TOLD).await?;
+    let program = config::program();
+    let mut text = String::new();
+    for letter in &letters {
+        let item = letter.item.map_or_else(String::new, |item| format!("[{item}]"));
+        text.push_str(&format!("  {}  {}{item}: {}: {}\n", letter.id, letter.stage, letter.class, letter.message));
+    }
+    if let [only] = letters.as_slice() {
+        let id = only.id;
+        text.push_str(&format!("See all of it with:   {program} dead-letter show {id}\n"));
+        text.push_str(&format!("Try it again with:    {program} dead-letter retry {id}\n"));
+        text.push_str(&format!("End the run with:     {program} dead-letter dismiss {id} --reason \"…\"\n"));
+    } else {
+        text.push_str(&format!("See them with:        {program} dead-letter list --run {run}\n"));
+        text.push_str(&format!("Try them again with:  {program} dead-letter retry --run {run}\n"));
+    }
+    Ok(text)
+}
+
+/// The same, as the end of a run that was followed.
+pub(crate) async fn say_what_blocks(database: &Database, run: RunId) -> anyhow::Result<()> {
+    eprintln!("error: the run is blocked by what was given up:\n{}", what_blocks(database, run).await?.trim_end());
+    Ok(())
 }
 
 fn story(snapshot: &Snapshot, attempts: &[AttemptRow]) -> String {
@@ -95,13 +130,14 @@ fn what_to_do(snapshot: &Snapshot, workers: &[String]) -> String {
         RunState::Done => "Nothing to do.".to_owned(),
         RunState::Failed => match &snapshot.run.failure {
             Some(failure) => format!(
-                "It failed at stage {}: {}: {}\nMend the cause and start it anew: its other jobs were cancelled.",
+                "It failed at stage {}: {}: {}\nIts dead letter was dismissed, and its other jobs were cancelled.",
                 snapshot.failed_stage().unwrap_or_default(),
                 failure.class,
                 failure.message
             ),
             None => String::new(),
         },
+        RunState::Blocked => "It is blocked by what was given up; what does not depend on that goes on:".to_owned(),
         RunState::Running if workers.is_empty() => {
             format!("No worker is alive. Go on with:  {} run --resume {}", config::program(), snapshot.run.id)
         }

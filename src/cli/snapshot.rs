@@ -43,6 +43,8 @@ pub(crate) enum StageState {
     Scheduled,
     Done,
     Failed,
+    /// A dead letter of it is pending.
+    Dead,
     /// The run ended before it could.
     Cancelled,
 }
@@ -70,6 +72,13 @@ impl Snapshot {
         Ok(Some(Snapshot { run, version, stages }))
     }
 
+    /// Nothing more happens by itself: it has ended, or only its dead letters are left.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_live = |row: &StageRow| row.running + row.ready + row.scheduled > 0;
+        let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live);
+        self.run.state.is_ended() || (self.run.state == RunState::Blocked && !live)
+    }
+
     /// Name of the stage that failed the run.
     pub(crate) fn failed_stage(&self) -> Option<String> {
         self.run.failure.as_ref().map(|f| self.version.stage_name(f.stage).to_string())
@@ -83,10 +92,11 @@ fn state(run: &RunRow, number: i16, fanned: bool, row: Option<&StageRow>) -> Sta
         (RunState::Failed, _) if failed => StageState::Failed,
         (_, Some(_)) if complete => StageState::Done,
         (RunState::Failed | RunState::Done, _) => StageState::Cancelled,
-        (RunState::Running, Some(r)) if r.running > 0 => StageState::Running,
-        (RunState::Running, Some(r)) if r.ready > 0 => StageState::Ready,
-        (RunState::Running, Some(r)) if r.scheduled > 0 => StageState::Scheduled,
-        (RunState::Running, Some(_) | None) => StageState::Waiting,
+        (RunState::Running | RunState::Blocked, Some(r)) if r.running > 0 => StageState::Running,
+        (RunState::Running | RunState::Blocked, Some(r)) if r.ready > 0 => StageState::Ready,
+        (RunState::Running | RunState::Blocked, Some(r)) if r.scheduled > 0 => StageState::Scheduled,
+        (RunState::Running | RunState::Blocked, Some(r)) if r.dead > 0 => StageState::Dead,
+        (RunState::Running | RunState::Blocked, Some(_) | None) => StageState::Waiting,
     }
 }
 
@@ -131,6 +141,10 @@ impl StageView {
                 None => "done".to_owned(),
             },
             StageState::Failed => "failed".to_owned(),
+            StageState::Dead => match self.row.as_ref().map_or(0, |row| row.dead) {
+                1 if !self.fanned => "dead letter".to_owned(),
+                count => format!("{count} dead letters"),
+            },
             StageState::Cancelled => "cancelled".to_owned(),
         }
     }
@@ -143,7 +157,7 @@ impl StageView {
             StageState::Running => "▶",
             StageState::Scheduled => "⏲",
             StageState::Done => "✔",
-            StageState::Failed => "✘",
+            StageState::Failed | StageState::Dead => "✘",
         }
     }
 }

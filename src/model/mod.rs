@@ -2,6 +2,7 @@
 
 pub(crate) mod claim;
 pub(crate) mod failure;
+pub(crate) mod fingerprint;
 pub(crate) mod id;
 pub(crate) mod lane;
 pub(crate) mod payload;

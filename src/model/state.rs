@@ -38,9 +38,11 @@ states! {
     pub(crate) enum RunState {
         /// It has live jobs.
         Running = "running",
+        /// A dead letter of it is pending; what does not depend on it goes on.
+        Blocked = "blocked",
         /// Every stage has its checkpoint.
         Done = "done",
-        /// A job of it was given up; its other jobs were cancelled.
+        /// A dead letter of it was dismissed; its other jobs were cancelled.
         Failed = "failed",
     }
 }
@@ -59,11 +61,24 @@ states! {
     }
 }
 
+states! {
+    /// What became of a dead letter.
+    pub(crate) enum Resolution {
+        /// Nothing yet; its run is blocked.
+        Pending = "pending",
+        /// Its job goes on.
+        Retried = "retried",
+        /// Its run has failed.
+        Dismissed = "dismissed",
+    }
+}
+
 impl RunState {
     /// Whether anything can still happen to the run by itself.
     pub(crate) fn is_ended(self) -> bool {
         match self {
-            RunState::Running => false,
+            // Someone may retry the dead letter.
+            RunState::Running | RunState::Blocked => false,
             RunState::Done | RunState::Failed => true,
         }
     }
@@ -75,7 +90,7 @@ mod tests {
     use crate::model::failure::FailureClass;
 
     const ENGINE: &str = include_str!("../../migrations/0001_create_the_engine.sql");
-    const RUNS: &str = include_str!("../../migrations/0002_start_runs_from_sql.sql");
+    const RUNS: &str = include_str!("../../migrations/0006_keep_dead_letters.sql");
 
     fn check(column: &str, words: impl Iterator<Item = &'static str>) -> String {
         let quoted: Vec<String> = words.map(|word| format!("'{word}'")).collect();
@@ -86,6 +101,8 @@ mod tests {
     fn the_schema_knows_the_same_words() {
         for (schema, expected) in [
             (RUNS, check("state", RunState::ALL.iter().map(|s| s.as_str()))),
+            (RUNS, check("resolution", Resolution::ALL.iter().map(|r| r.as_str()))),
+            (RUNS, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
             (ENGINE, check("outcome", AttemptOutcome::ALL.iter().map(|s| s.as_str()))),
             (ENGINE, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
         ] {

@@ -80,7 +80,7 @@ impl Committer {
         batch.sort_unstable_by_key(|ended| ended.claim.key);
         let histories = self.histories(batch).await;
         self.lookout.refresh().await;
-        let (mut commits, mut give_ups) = (Commits::default(), Vec::new());
+        let mut commits = Commits::default();
         for (ended, history) in batch.drain(..).zip(histories) {
             let Ended { claim, known, outcome, took } = ended;
             let slow = took > SLOW;
@@ -89,24 +89,18 @@ impl Committer {
                 Outcome::Failed(failure) => {
                     let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
                     let policy = policy.unwrap_or(&self.default_policy);
-                    match policy.decide(failure.class(), history, failure.wait(), rand::random()) {
-                        Verdict::Retry(delay) => {
-                            let behind = lane::behind_a_failed_item(claim.spot(), slow);
-                            commits.push((claim, Ending::Retry { failure, delay, behind }, None));
-                        }
-                        Verdict::GiveUp => give_ups.push((claim, failure)),
-                    }
+                    let behind = lane::behind_a_failed_item(claim.spot(), slow);
+                    let ending = match policy.decide(failure.class(), history, failure.wait(), rand::random()) {
+                        Verdict::Retry(delay) => Ending::Retry { failure, delay, behind },
+                        Verdict::GiveUp => Ending::GiveUp { failure, behind },
+                    };
+                    commits.push((claim, ending, None));
                 }
                 Outcome::HandedBack => commits.push((claim, Ending::Release, None)),
                 Outcome::NeverBegan => commits.push((claim, Ending::Unclaim, None)),
             }
         }
-        if !commits.ends.is_empty() {
-            self.commit(commits).await;
-        }
-        if !give_ups.is_empty() {
-            self.give_up(give_ups).await;
-        }
+        self.commit(commits).await;
     }
 
     /// What follows a finished job, and whether its branch stays with this worker.
@@ -200,6 +194,10 @@ impl Committer {
                     self.wake.within(delay);
                     self.slots.release(&claim.key);
                 }
+                (Some(_), _, Ending::GiveUp { failure, .. }) => {
+                    report::given_up(&self.slots, &claim, &failure);
+                    self.slots.release(&claim.key);
+                }
                 _ => self.slots.release(&claim.key),
             }
         }
@@ -222,41 +220,18 @@ impl Committer {
             return match ending {
                 Ending::Done { .. } => {
                     let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
-                    Box::pin(self.give_up(vec![(*claim, failure)])).await;
+                    let behind = lane::behind_a_failed_item(claim.spot(), true);
+                    let dead = (*claim, Ending::GiveUp { failure, behind });
+                    Box::pin(self.commit(Commits { ends: vec![dead], onward: vec![None] })).await;
                 }
                 // Recovery frees the claim when this boot ends; nothing else can be written about it.
-                Ending::Retry { .. } | Ending::Release | Ending::Unclaim => self.slots.release(&claim.key),
+                Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release | Ending::Unclaim => {
+                    self.slots.release(&claim.key);
+                }
             };
         }
         for (end, onward) in commits.ends.into_iter().zip(commits.onward) {
             Box::pin(self.commit(Commits { ends: vec![end], onward: vec![onward] })).await;
-        }
-    }
-
-    async fn give_up(&self, give_ups: Vec<(Claim, Failure)>) {
-        let (mut backoff, mut sent_before) = (Backoff::default(), false);
-        let landed = loop {
-            match self.store.give_up(&give_ups).await {
-                Ok(landed) => break landed,
-                Err(error @ StoreError::Away(_)) => {
-                    sent_before = true;
-                    wait(&mut backoff, &error, give_ups.len()).await;
-                }
-                Err(refused) => {
-                    tracing::error!("the database refused to end {} jobs: {refused}", give_ups.len());
-                    break Vec::new();
-                }
-            }
-        };
-        for position in &landed {
-            if let Some((claim, failure)) = give_ups.get(*position) {
-                report::given_up(&self.slots, claim, failure);
-            }
-        }
-        let claims: Vec<Claim> = give_ups.iter().map(|(claim, _)| *claim).collect();
-        self.report_fenced(&claims, &landed, sent_before).await;
-        for claim in claims {
-            self.slots.release(&claim.key);
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) fn retried(slots: &Slots, claim: &Claim, failure: &Failure, delay: Du
 pub(super) fn given_up(slots: &Slots, claim: &Claim, failure: &Failure) {
     let Named { run, stage, worker } = Named::of(slots, claim);
     tracing::error!(run, %stage, item = claim.key.item(), attempt = claim.key.attempt, %worker,
-                    class = %failure.class(), "job given up, its run failed: {}", failure.message());
+                    class = %failure.class(), "job given up, its run is blocked: {}", failure.message());
 }
 
 pub(super) fn fenced(slots: &Slots, claim: &Claim) {

@@ -9,20 +9,25 @@ use crate::model::failure::FailureClass;
 use crate::model::retry::History;
 
 impl Store {
-    /// For each claim and class of a failure at hand: how often the job failed before.
+    /// For each claim and class of a failure at hand: how often the job failed before, since it was
+    /// last a dead letter.
     pub(crate) async fn histories(&self, failures: &[(Claim, FailureClass)]) -> Result<Vec<History>, StoreError> {
         let columns = ClaimColumns::of(failures.iter().map(|(claim, _)| claim));
         let class: Vec<&str> = failures.iter().map(|(_, class)| class.as_str()).collect();
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
             "select (select count(*) from piton.attempts a where a.run_id = f.run_id and a.stage = f.stage
-                     and a.item = f.item and a.outcome = 'failed' and a.class = f.class),
+                     and a.item = f.item and a.attempt > f.behind and a.outcome = 'failed' and a.class = f.class),
                     (select count(*) from piton.attempts a where a.run_id = f.run_id and a.stage = f.stage
-                     and a.item = f.item and a.outcome = 'failed'),
+                     and a.item = f.item and a.attempt > f.behind and a.outcome = 'failed'),
                     (select extract(epoch from now() - least(min(a.started_at), f.started_at)) * 1000
                      from piton.attempts a
-                     where a.run_id = f.run_id and a.stage = f.stage and a.item = f.item)::int8
-             from unnest($1::int8[], $2::int2[], $3::int4[], $4::text[], $5::timestamptz[]) with ordinality
-                 as f (run_id, stage, item, class, started_at, ord)
+                     where a.run_id = f.run_id and a.stage = f.stage and a.item = f.item and a.attempt > f.behind)::int8
+             from (
+                 select f.*, coalesce((select max(d.attempt) from piton.dead_letters d where d.run_id = f.run_id
+                                       and d.stage = f.stage and d.item = f.item), 0) as behind
+                 from unnest($1::int8[], $2::int2[], $3::int4[], $4::text[], $5::timestamptz[]) with ordinality
+                     as f (run_id, stage, item, class, started_at, ord)
+             ) as f
              order by f.ord",
         )
         .bind(&columns.run)

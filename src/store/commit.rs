@@ -5,7 +5,6 @@ use sqlx::types::chrono::{DateTime, Utc};
 use super::endings::{Ending, EndingColumns};
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
-use crate::model::failure::Failure;
 
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +57,10 @@ impl Store {
             .bind(&claims.version)
             .bind(&claims.rank)
             .bind(&claims.due_at)
+            .bind(&ends.dead_of)
+            .bind(&ends.dead_class)
+            .bind(&ends.dead_message)
+            .bind(&ends.dead_fingerprint)
             .fetch_all(&self.pool)
             .await?;
         Ok(Landed {
@@ -65,34 +68,6 @@ impl Store {
             woke: rows.iter().any(|(_, woke, _)| *woke),
             at: rows.first().map(|(.., at)| *at),
         })
-    }
-
-    /// Gives up jobs: the failure is recorded and their runs fail. Returns the positions that landed.
-    pub(crate) async fn give_up(&self, batch: &[(Claim, Failure)]) -> Result<Vec<usize>, StoreError> {
-        let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
-        let class: Vec<&str> = batch.iter().map(|(_, f)| f.class().as_str()).collect();
-        let message: Vec<&str> = batch.iter().map(|(_, f)| f.message()).collect();
-        let detail: Vec<Option<String>> = batch.iter().map(|(_, f)| f.detail_json()).collect();
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query("select from piton.runs where id = any($1) order by id for update")
-            .bind(&claims.run)
-            .execute(&mut *transaction)
-            .await?;
-        let rows: Vec<i64> = sqlx::query_scalar(include_str!("sql/give_up.sql"))
-            .bind(&claims.run)
-            .bind(&claims.job)
-            .bind(&claims.stage)
-            .bind(&claims.item)
-            .bind(&claims.attempt)
-            .bind(&claims.worker)
-            .bind(&claims.started_at)
-            .bind(&class)
-            .bind(&message)
-            .bind(&detail)
-            .fetch_all(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(rows.into_iter().filter_map(position).collect())
     }
 
     /// Which of these claims ended in a commit of their own, although its answer was lost on the way.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
+use crate::model::fingerprint::fingerprint;
 use crate::model::lane::{Births, Spot};
 use crate::model::payload::Payload;
 use crate::model::state::AttemptOutcome;
@@ -17,6 +18,9 @@ pub(crate) enum Ending {
     Done { output: Payload, next: Next, turn: Turn },
     /// It failed and is due again after the delay, alone: the items that were to come after it are born without it.
     Retry { failure: Failure, delay: Duration, behind: Option<Births> },
+    /// It failed and is not tried again by itself: it becomes a dead letter, and its run is blocked. The items that were
+    /// to come after it are born without it.
+    GiveUp { failure: Failure, behind: Option<Births> },
     /// It was handed back while it ran; no failure is counted.
     Release,
     /// It was handed back before it began; the attempt is not counted at all.
@@ -50,6 +54,10 @@ pub(super) struct EndingColumns<'b> {
     pub(super) birth_until: Vec<i32>,
     pub(super) birth_step: Vec<i32>,
     pub(super) end_of: Vec<i64>,
+    pub(super) dead_of: Vec<i64>,
+    pub(super) dead_class: Vec<&'static str>,
+    pub(super) dead_message: Vec<&'b str>,
+    pub(super) dead_fingerprint: Vec<String>,
 }
 
 /// A job's row after its attempt ended.
@@ -75,6 +83,11 @@ impl<'b> EndingColumns<'b> {
                 }
                 Ending::Retry { failure, behind, .. } => {
                     columns.push_tried(ordinal, AttemptOutcome::Failed, Some(failure));
+                    columns.push_births(ordinal, behind.iter());
+                }
+                Ending::GiveUp { failure, behind } => {
+                    columns.push_tried(ordinal, AttemptOutcome::Failed, Some(failure));
+                    columns.push_dead(ordinal, failure);
                     columns.push_births(ordinal, behind.iter());
                 }
                 Ending::Release => columns.push_tried(ordinal, AttemptOutcome::Released, None),
@@ -120,6 +133,13 @@ impl<'b> EndingColumns<'b> {
         }
     }
 
+    fn push_dead(&mut self, ordinal: i64, failure: &'b Failure) {
+        self.dead_of.push(ordinal);
+        self.dead_class.push(failure.class().as_str());
+        self.dead_message.push(failure.message());
+        self.dead_fingerprint.push(fingerprint(failure.class(), failure.message()));
+    }
+
     fn push_tried(&mut self, ordinal: i64, outcome: AttemptOutcome, failure: Option<&'b Failure>) {
         self.tried_of.push(ordinal);
         self.tried_outcome.push(outcome.as_str());
@@ -146,6 +166,7 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
             let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
             row("scheduled", here.alone(), attempt, delay_ms)
         }
+        Ending::GiveUp { .. } => None,
         Ending::Release => row("ready", here, attempt, KEEPS_ITS_PLACE),
         Ending::Unclaim => row("ready", here, attempt - 1, KEEPS_ITS_PLACE),
     }

@@ -16,8 +16,19 @@ macro_rules! files {
 }
 
 /// Names and texts, in the order in which they are put there.
-const FUNCTIONS: &[(&str, &str)] =
-    files!["new_id", "check_input", "refuse_workflow", "start_run_of", "start_run", "start_runs"];
+const FUNCTIONS: &[(&str, &str)] = files![
+    "new_id",
+    "check_input",
+    "refuse_workflow",
+    "start_run_of",
+    "start_run",
+    "start_runs",
+    "refuse_dead_letter",
+    "retry_dead_letters",
+    "retry_dead_letter",
+    "dismiss_dead_letter",
+    "dead_letters_overview",
+];
 
 /// SHA-256 over the texts.
 fn digest() -> [u8; 32] {

@@ -5,6 +5,7 @@ pub(crate) mod backoff;
 pub(crate) mod bench;
 pub(crate) mod checkpoints;
 pub(crate) mod commit;
+pub(crate) mod dead_letters;
 pub(crate) mod endings;
 pub(crate) mod failures;
 mod functions;

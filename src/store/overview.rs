@@ -17,6 +17,8 @@ pub(crate) struct StageRow {
     pub(crate) running: i64,
     pub(crate) ready: i64,
     pub(crate) scheduled: i64,
+    /// Dead letters that are pending.
+    pub(crate) dead: i64,
     /// When the next scheduled job is due.
     pub(crate) due_at: Option<DateTime<Utc>>,
     /// Highest attempt that is live or ended.
@@ -47,6 +49,20 @@ pub(crate) struct AttemptRow {
     pub(crate) retry_at: Option<DateTime<Utc>>,
 }
 
+/// A finished job.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+pub(crate) struct CheckpointRow {
+    pub(crate) stage: String,
+    pub(crate) item: i32,
+    pub(crate) attempt: i32,
+    pub(crate) bytes: i32,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) finished_at: DateTime<Utc>,
+}
+
+/// Checkpoints that people are shown of one run.
+const MOST_CHECKPOINTS: i64 = 1000;
+
 type AttemptColumns = (
     i16,
     i32,
@@ -68,6 +84,25 @@ fn attempt_row(columns: AttemptColumns) -> Result<AttemptRow, StoreError> {
 }
 
 impl Store {
+    /// The first checkpoints of a run, without their outputs.
+    pub(crate) async fn checkpoints(&self, run: RunKey) -> Result<Vec<CheckpointRow>, StoreError> {
+        let rows = sqlx::query_as(
+            "select v.definition -> 'stages' -> k.stage::int4 ->> 'name' as stage, k.item, k.attempt, k.bytes,
+                    k.started_at, k.finished_at
+             from piton.runs r
+             join piton.workflow_versions v on v.id = r.version_id
+             join piton.checkpoints k on k.run_id = r.id
+             where r.id = $1
+             order by k.stage, k.item
+             limit $2",
+        )
+        .bind(run.0)
+        .bind(MOST_CHECKPOINTS)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
     /// Every stage of the run that anything happened to; `fanned` are the numbers of its fanned-out stages.
     pub(crate) async fn stages(&self, run: RunKey, fanned: &[i16]) -> Result<Vec<StageRow>, StoreError> {
         Ok(sqlx::query_as(include_str!("sql/stages.sql")).bind(run.0).bind(fanned).fetch_all(&self.pool).await?)

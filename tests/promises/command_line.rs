@@ -107,19 +107,21 @@ async fn a_run_is_told_in_lines_and_ends_with_its_output() {
 }
 
 #[tokio::test]
-async fn a_failed_run_exits_with_3_and_shows_what_happened() {
+async fn a_run_that_is_blocked_exits_with_3_and_shows_what_happened() {
     let world = World::with(&[MISBEHAVE]).await;
     let output = run(&world, &["run", "misbehave", "--set", "how=nonsense"]);
     assert_eq!(output.status.code(), Some(3));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(
-        told.contains("error: the run failed at stage misbehave: invalid_input: no misbehaviour `nonsense`"),
+        told.contains("error: the run is blocked by what was given up:")
+            && told.contains("misbehave: invalid_input: no misbehaviour `nonsense`")
+            && told.contains(&format!("dead-letter retry {}", world.dead_letter().await)),
         "{told}"
     );
     let id: String = sqlx::query_scalar("select uuid::text from piton.runs").fetch_one(&world.pool).await.unwrap();
     let shown = stdout(&run(&world, &["show", &id]));
     assert!(shown.contains("attempt 1 on ") && shown.contains("invalid_input: no misbehaviour"), "{shown}");
-    let listed = stdout(&run(&world, &["runs", "--state", "failed"]));
+    let listed = stdout(&run(&world, &["runs", "--state", "blocked"]));
     assert!(listed.contains(&id), "{listed}");
 }
 

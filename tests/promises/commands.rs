@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Process, SOON, World, until};
+use crate::harness::{Process, SOON, World, stdout, until};
 
 /// Runs the script that its input names, in little time and once.
 const SCRIPT: &str = r#"
@@ -35,7 +35,7 @@ struct Failed {
 }
 
 async fn failed(world: &World, run: &str) -> Failed {
-    assert_eq!(world.ended(run).await, "failed");
+    assert_eq!(world.ended(run).await, "blocked");
     let (class, message, detail, seconds): (String, String, Option<Value>, f64) = sqlx::query_as(
         "select a.class, a.message, a.detail, extract(epoch from a.ended_at - a.started_at)::float8
          from piton.attempts a join piton.runs r on r.id = a.run_id where r.uuid = $1::uuid",
@@ -370,17 +370,16 @@ async fn a_worker_that_shuts_down_leaves_no_process_of_its_commands() {
 }
 
 #[tokio::test]
-async fn a_run_that_fails_stops_its_other_commands() {
-    let world = World::with(&[&format!(
-        "{LONG}[stages.fails]\ncommand = [\"sh\", \"-c\", \"until [ -e go ]; do sleep 0.05; done; exit 65\"]\n"
-    )])
-    .await;
+async fn a_run_that_is_given_up_stops_its_other_commands() {
+    let world = World::with(&[&format!("{LONG}[stages.fails]\ncommand = [\"sh\", \"-c\", \"exit 65\"]\n")]).await;
     let _worker = worker(&world, "w1", &[]);
     let run = world.start("long", "{}");
-    until(SOON, "both run", async || processes_of(&run).iter().filter(|name| name.trim() == "sleep").count() >= 2)
-        .await;
-    std::fs::write(world.path("go"), "").unwrap();
-    assert_eq!(world.ended(&run).await, "failed");
+    until(SOON, "it is blocked", async || world.state(&run).await == "blocked").await;
+    runs(&run).await;
+    stdout(
+        &world.command(["dead-letter", "dismiss", &world.dead_letter().await, "--reason", "no use"]).output().unwrap(),
+    );
+    assert_eq!(world.state(&run).await, "failed");
     no_process_is_left(&run).await;
 }
 
@@ -400,7 +399,7 @@ async fn a_killed_guard_takes_its_program_along() {
         let pid = guard.file_name().to_string_lossy().into_owned();
         assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
     }
-    assert_eq!(world.ended(&run).await, "failed");
+    assert_eq!(world.ended(&run).await, "blocked");
     let message: String =
         sqlx::query_scalar("select message from piton.attempts").fetch_one(&world.pool).await.unwrap();
     assert_eq!(message, "the command could not be followed: broken pipe");

@@ -137,10 +137,26 @@ impl World {
         query.fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Waits until the run is over and returns its state.
+    /// Waits until nothing more happens to the run by itself, and returns its state.
     pub(crate) async fn ended(&self, run: &str) -> String {
-        until(SOON * 2, "the run is over", async || self.state(run).await != "running").await;
+        let is_live = async || -> bool {
+            sqlx::query_scalar(
+                "select state = 'running' or exists (select from piton.jobs j where j.run_id = r.id)
+                 from piton.runs r where uuid = $1::uuid",
+            )
+            .bind(run)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+        };
+        until(SOON * 2, "the run is over", async || !is_live().await).await;
         self.state(run).await
+    }
+
+    /// The only dead letter that is pending.
+    pub(crate) async fn dead_letter(&self) -> String {
+        let sql = "select id::text from piton.dead_letters where resolution = 'pending'";
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
     }
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
@@ -156,7 +172,13 @@ impl World {
     /// No run leaves a trace in the tables of what is live, and every number of an attempt is there.
     pub(crate) async fn assert_nothing_is_left(&self) {
         assert_eq!(self.count("select count(*) from piton.jobs").await, 0, "jobs are left");
-        assert_eq!(self.count("select count(*) from piton.joins").await, 0, "joins are left");
+        // A run that is blocked waits for someone to decide.
+        let joins =
+            "select count(*) from piton.joins j join piton.runs r on r.id = j.run_id where r.state <> 'blocked'";
+        assert_eq!(self.count(joins).await, 0, "joins are left");
+        let odd = "select count(*) from piton.runs r where (r.state = 'blocked') <>
+                   exists (select from piton.dead_letters d where d.run_id = r.id and d.resolution = 'pending')";
+        assert_eq!(self.count(odd).await, 0, "runs are blocked without a dead letter, or go on with one");
         let holes = self
             .count(
                 "select count(*) from (

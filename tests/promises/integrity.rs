@@ -27,7 +27,7 @@ async fn a_checkpoint_that_was_changed_is_never_passed_on() {
     }
     sqlx::query("update piton.checkpoints set output = '\"forged\"'").execute(&world.pool).await.unwrap();
     let _second = world.worker("w2", &[]);
-    assert_eq!(world.ended(&run).await, "failed");
+    assert_eq!(world.ended(&run).await, "blocked");
     let (class, detail): (String, String) =
         sqlx::query_as("select class, detail::text from piton.attempts where outcome = 'failed'")
             .fetch_one(&world.pool)
@@ -49,7 +49,7 @@ async fn a_schema_newer_than_the_binary_is_refused_with_both_versions() {
     .unwrap();
     let output = world.command(["runs"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 5; start a newer Piton");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 6; start a newer Piton");
 }
 
 #[tokio::test]

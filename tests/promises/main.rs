@@ -6,6 +6,7 @@ mod bench;
 mod command_line;
 mod commands;
 mod crashes;
+mod dead_letters;
 mod embedded;
 mod fairness;
 mod flow;

@@ -35,7 +35,7 @@ async fn a_class_that_is_not_retried_ends_the_run_at_once() {
     let _worker = world.worker("w1", &[]);
     for class in ["invalid_input", "auth_failure"] {
         let run = world.start("misbehave", &json!({"how": "fail", "times": 9, "class": class}).to_string());
-        assert_eq!(world.ended(&run).await, "failed");
+        assert_eq!(world.ended(&run).await, "blocked");
     }
     assert_eq!(world.count("select count(*) from piton.attempts").await, 2);
     assert_eq!(world.count("select count(*) from piton.attempts where retry_at is null").await, 2);
@@ -51,7 +51,7 @@ async fn an_exhausted_job_ends_its_run_and_keeps_its_attempts() {
     until(SOON, "the retry waits", wait).await;
     // Time passes: the wait of 5 s is over.
     sqlx::query("update piton.jobs set due_at = now()").execute(&world.pool).await.unwrap();
-    assert_eq!(world.ended(&run).await, "failed");
+    assert_eq!(world.ended(&run).await, "blocked");
     let attempts: Vec<(i32, bool)> =
         sqlx::query_as("select attempt, retry_at is null from piton.attempts order by attempt")
             .fetch_all(&world.pool)
@@ -116,7 +116,7 @@ async fn the_rules_of_the_file_decide_when_a_job_is_due_again() {
         sqlx::query(soon).bind(&refused).execute(&world.pool).await.unwrap();
         until(SOON, "it is tried again", async || refusals().await == attempt).await;
     }
-    assert_eq!(world.ended(&refused).await, "failed");
+    assert_eq!(world.ended(&refused).await, "blocked");
     assert_eq!(world.state(&limited).await, "running");
 }
 
@@ -125,7 +125,7 @@ async fn no_retry_begins_after_the_deadline() {
     let world = World::with(&[&misbehave_with("deadline = '2s', unknown = { base = '1s', jitter = 0 }")]).await;
     let _worker = world.worker("w1", &[]);
     let run = world.start("misbehave", &json!({"how": "fail", "times": 9, "class": "unknown"}).to_string());
-    assert_eq!(world.ended(&run).await, "failed");
+    assert_eq!(world.ended(&run).await, "blocked");
     // After 0 s and 1 s; the next wait is 2 s.
     assert_eq!(world.count("select count(*) from piton.attempts").await, 2);
 }
@@ -136,7 +136,7 @@ async fn a_changed_policy_is_held_against_the_failures_on_record() {
     let _worker = world.worker("w1", &[]);
     let times =
         |times: u32| world.start("misbehave", &json!({"how": "fail", "times": times, "class": "unknown"}).to_string());
-    for (run, state) in [(times(1), "done"), (times(1), "done"), (times(9), "failed")] {
+    for (run, state) in [(times(1), "done"), (times(1), "done"), (times(9), "blocked")] {
         assert_eq!(world.ended(&run).await, state);
     }
     let simulate = |rules: &str| {

@@ -55,7 +55,7 @@ async fn a_folder_of_texts_that_is_not_there_is_told_with_its_class() {
     let output = command.current_dir(HOME).env("TEXTS_SERVICE", "http://127.0.0.1:9").output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("the run failed at stage list: invalid_input: there is no folder /no/such/folder"), "{said}");
+    assert!(said.contains("list: invalid_input: there is no folder /no/such/folder"), "{said}");
 }
 
 #[tokio::test]

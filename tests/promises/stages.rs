@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::World;
+use crate::harness::{World, stdout};
 use crate::workflows::MISBEHAVE;
 
 /// Runs the handler and returns the run's state, and class and message of its first failure.
@@ -36,27 +36,27 @@ async fn every_kind_of_misbehaviour_is_a_classified_failure() {
         (json!({"how": "spin"}), "running", "network_timeout", "the stage ran longer than its timeout of 300ms"),
         (
             json!({"how": "large", "size": 1 << 20}),
-            "failed",
+            "blocked",
             "invalid_input",
             "the stage's output was refused: it has 1048578 bytes, over the limit of 1048576; keep big things in files \
              and hand on their names",
         ),
         (
             json!({"how": "nul"}),
-            "failed",
+            "blocked",
             "invalid_input",
             "the stage's output was refused: a string in it holds a NUL character (\\u0000), which Postgres cannot \
              keep; remove or encode it",
         ),
         (
             json!({"how": "deep"}),
-            "failed",
+            "blocked",
             "invalid_input",
             "the stage's output was refused: its arrays and objects are nested more than 100 deep",
         ),
         (
             json!({"nothing": "fits"}),
-            "failed",
+            "blocked",
             "invalid_input",
             "the stage's input does not fit its handler: missing field `how` at line 1 column 27",
         ),
@@ -87,34 +87,45 @@ async fn a_fan_out_over_something_that_is_no_array_is_invalid_input() {
         ("[]", "cannot fan out: `input` is an array, which has no `list`"),
     ] {
         let run = world.start("no-array", input);
-        assert_eq!(world.ended(&run).await, "failed");
-        let message: String = sqlx::query_scalar("select failure_message from piton.runs where uuid = $1::uuid")
-            .bind(&run)
-            .fetch_one(&world.pool)
-            .await
-            .unwrap();
+        assert_eq!(world.ended(&run).await, "blocked");
+        let message: String =
+            sqlx::query_scalar("select message from piton.dead_letters_overview where run = $1::uuid")
+                .bind(&run)
+                .fetch_one(&world.pool)
+                .await
+                .unwrap();
         assert_eq!(message, said);
     }
     world.assert_nothing_is_left().await;
 }
 
 #[tokio::test]
-async fn a_failed_run_leaves_no_live_sibling() {
+async fn what_does_not_depend_on_a_dead_letter_goes_on_until_it_is_dismissed() {
     let siblings = r#"
         name = "siblings"
         [stages.fails]
         rust = "misbehave"
-        [stages.slow]
+        [stages.each]
         rust = "echo"
-        needs = ["hangs"]
-        [stages.hangs]
-        rust = "misbehave"
         for_each = "input.list"
+        [stages.after]
+        rust = "echo"
+        needs = ["each"]
+        [stages.never]
+        rust = "echo"
+        needs = ["after", "fails"]
     "#;
     let world = World::with(&[siblings]).await;
     let _worker = world.worker("w1", &["--slots", "2"]);
-    // The items lack the run's `how`, so they fail at once too; two jobs of one run are given up in one batch.
     let run = world.start("siblings", r#"{"how": "fail", "times": 9, "class": "auth_failure", "list": [1, 2, 3]}"#);
-    assert_eq!(world.ended(&run).await, "failed");
+    assert_eq!(world.ended(&run).await, "blocked");
+    // The split, three items and what comes after them.
+    assert_eq!(world.count("select count(*) from piton.checkpoints").await, 5);
+    assert_eq!(world.count("select count(*) from piton.joins").await, 1, "the joined stage still waits");
+    stdout(
+        &world.command(["dead-letter", "dismiss", &world.dead_letter().await, "--reason", "no use"]).output().unwrap(),
+    );
+    assert_eq!(world.state(&run).await, "failed");
+    assert_eq!(world.count("select count(*) from piton.joins").await, 0);
     world.assert_nothing_is_left().await;
 }

@@ -112,9 +112,9 @@ async fn a_step_that_was_changed_is_never_passed_on() {
     until(SOON, "the retry waits", waits).await;
     sqlx::query("update piton.steps set output = '7'").execute(&world.pool).await.unwrap();
     sqlx::query("update piton.jobs set due_at = now()").execute(&world.pool).await.unwrap();
-    assert_eq!(world.ended(&run).await, "failed");
+    assert_eq!(world.ended(&run).await, "blocked");
     let class: String =
-        sqlx::query_scalar("select failure_class from piton.runs").fetch_one(&world.pool).await.unwrap();
+        sqlx::query_scalar("select class from piton.dead_letters").fetch_one(&world.pool).await.unwrap();
     assert_eq!(class, "corrupt_checkpoint");
 }
 

@@ -1,15 +1,15 @@
 -- Ends a batch of attempts: checkpoint, what follows, and the end of the job in one statement (promise 1), for those
 -- attempts whose claim still holds (promise 2). Returns the ordinals that landed; what is missing was fenced.
 --
--- $1 to $33 are arrays: $1 to $15 and $30 to $33 have an element for every attempt of the batch; the others list what
+-- $1 to $37 are arrays: $1 to $15 and $30 to $33 have an element for every attempt of the batch; the others list what
 -- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
 -- which costs less than to unnest them, and only narrow rows pass through the update.
 --
 -- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
 -- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
 --
--- Locks: the runs that may get new jobs (shared, against give_up), own job rows in (run, job) order, joins in
--- (run, stage) order, then the runs that end.
+-- Locks: the runs that may get new jobs (shared, against those who end runs), own job rows in (run, job) order, joins in
+-- (run, stage) order, then the runs that end or are blocked.
 with claim as materialized (
     select ord, becomes, ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
            ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id
@@ -65,9 +65,24 @@ tried as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at, retry_at)
     select ($1::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord], ($5::int4[])[ord], outcome, class, message, detail::json,
            ($6::int8[])[ord], ($7::timestamptz[])[ord],
-           case outcome when 'failed' then now() + ($13::int8[])[ord] * interval '1 millisecond' end
+           case when outcome = 'failed' and ($13::int8[])[ord] >= 0
+                then now() + ($13::int8[])[ord] * interval '1 millisecond' end
     from unnest($16::int8[], $17::text[], $18::text[], $19::text[], $20::text[]) as t (ord, outcome, class, message, detail)
     where (ord in (select ord from landed)) is true
+),
+buried as (
+    insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,
+                                    fingerprint, worker_id)
+    select piton.new_id(), ($1::int8[])[ord], ($30::int8[])[ord], ($31::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord],
+           ($5::int4[])[ord], ($32::int2[])[ord], class, message, fingerprint, ($6::int8[])[ord]
+    from unnest($34::int8[], $35::text[], $36::text[], $37::text[]) as d (ord, class, message, fingerprint)
+    where (ord in (select ord from landed)) is true
+    returning run_id
+),
+blocked as (
+    update piton.runs r set state = 'blocked'
+    from (select distinct run_id from buried) as b
+    where r.id = any(array[b.run_id]) and r.state = 'running'
 ),
 awaited as materialized (
     select j.run_id, j.stage, j.missing + a.change as missing, a.ord

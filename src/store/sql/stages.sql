@@ -28,6 +28,9 @@ failed as (
     select stage, count(*) filter (where outcome = 'failed') as failures, max(attempt) as attempt
     from piton.attempts where run_id = $1 group by stage
 ),
+dead as (
+    select stage, count(*) as dead from piton.dead_letters where run_id = $1 and resolution = 'pending' group by stage
+),
 last as (
     select distinct on (stage) stage, class, message
     from piton.attempts where run_id = $1 and class is not null
@@ -39,6 +42,7 @@ select stage::int2 as stage,
        coalesce(live.running, 0) as running,
        coalesce(live.ready, 0) as ready,
        coalesce(live.scheduled, 0) as scheduled,
+       coalesce(dead.dead, 0) as dead,
        live.due_at,
        greatest(live.attempt, done.attempt, failed.attempt, 0) as attempt,
        coalesce(failed.failures, 0) as failures,
@@ -52,6 +56,7 @@ left join live using (stage)
 left join done using (stage)
 left join split using (stage)
 left join failed using (stage)
+left join dead using (stage)
 left join last using (stage)
 left join noted using (stage)
 order by stage

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{WAIT_AN_HOUR, ask_each, failures, peak_memory, worker};
-use crate::harness::{SOON, World, until};
+use crate::harness::{SOON, World, stdout, until};
 use crate::http_server::{HttpServer, Request, Wire};
 
 /// A server's misbehaviours, by the path.
@@ -172,7 +172,10 @@ async fn an_attempt_that_is_over_closes_its_connection() {
     world.start("limit", "{}");
     is(&left, 1).await;
     let run = world.start("fails", "{}");
-    assert_eq!(world.ended(&run).await, "failed");
+    until(SOON, "it is blocked", async || world.state(&run).await == "blocked").await;
+    stdout(
+        &world.command(["dead-letter", "dismiss", &world.dead_letter().await, "--reason", "no use"]).output().unwrap(),
+    );
     is(&left, 2).await;
     assert!(worker.is_running());
 

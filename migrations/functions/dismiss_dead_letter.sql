@@ -1,0 +1,40 @@
+-- The run's row first: a commit that would add a job to the run waits, and finds it ended.
+create or replace function piton.dismiss_dead_letter(dead_letter uuid, reason text, actor text default session_user)
+returns void
+language plpgsql
+as $$
+declare
+    letter piton.dead_letters;
+begin
+    if coalesce(trim(reason), '') = '' then
+        raise exception 'a dead letter is dismissed for a reason, and none was given'
+            using errcode = 'invalid_parameter_value', hint = 'select piton.dismiss_dead_letter(id, ''why'').';
+    end if;
+    perform from piton.runs r
+    where r.id = (select d.run_id from piton.dead_letters d where d.id = dismiss_dead_letter.dead_letter)
+      and r.state = 'blocked'
+    for update;
+    select d.* into letter from piton.dead_letters d
+    where d.id = dismiss_dead_letter.dead_letter and d.resolution = 'pending';
+    if not found then
+        perform piton.refuse_dead_letter(dead_letter);
+    end if;
+    update piton.dead_letters d
+    set resolution = 'dismissed', resolved_at = now(), resolved_by = dismiss_dead_letter.actor,
+        note = case when d.id = dismiss_dead_letter.dead_letter then reason
+                    else 'its run ended with dead letter ' || dead_letter || ': ' || reason end
+    where d.run_id = letter.run_id and d.resolution = 'pending';
+    update piton.runs r
+    set state = 'failed', finished_at = now(), failed_stage = letter.stage, failure_class = letter.class,
+        failure_message = letter.message
+    where r.id = letter.run_id;
+    with siblings as (
+        delete from piton.jobs j where j.run_id = letter.run_id
+        returning j.run_id, j.stage, j.item, j.attempt, j.state, j.worker_id, j.since
+    )
+    insert into piton.attempts (run_id, stage, item, attempt, outcome, worker_id, started_at)
+    select s.run_id, s.stage, s.item, s.attempt, 'cancelled', s.worker_id, s.since from siblings s where s.state = 'running';
+    delete from piton.joins j where j.run_id = letter.run_id;
+end
+$$;
+comment on function piton.dismiss_dead_letter(uuid, text, text) is 'Ends the run of a dead letter as failed, for a reason: its other jobs are cancelled, its other dead letters dismissed with it.';

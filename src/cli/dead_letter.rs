@@ -1,0 +1,144 @@
+//! `piton dead-letter`: jobs that are not tried again by themselves, and what to do about them.
+
+mod say;
+
+use anyhow::bail;
+use sqlx::types::Uuid;
+
+use super::args::{DeadLetterArgs, FilterArgs, Global};
+use super::database::Database;
+use super::exit::Exit;
+use crate::config;
+use crate::model::id::RunId;
+use crate::model::state::Resolution;
+use crate::store::dead_letters::Filter;
+use crate::store::{Store, StoreError};
+
+/// Attempts that `show` lists.
+const ATTEMPTS: i64 = 1000;
+
+pub(crate) async fn dead_letter(global: Global, action: DeadLetterArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let done = act(&database.store, &global, action).await;
+    database.close().await;
+    done
+}
+
+async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::Result<Exit> {
+    match action {
+        DeadLetterArgs::List { filter, resolution, limit } => {
+            let filter = Filter { resolution: Some(resolution), ..filter.into() };
+            let letters = store.dead_letters(&filter, i64::from(limit)).await?;
+            say::list(global, &letters)?;
+        }
+        DeadLetterArgs::Stats { filter, resolution } => {
+            let groups = store.dead_letter_groups(&Filter { resolution: Some(resolution), ..filter.into() }).await?;
+            say::stats(global, &groups)?;
+        }
+        DeadLetterArgs::Show { id } => return show(store, global, id).await,
+        DeadLetterArgs::Retry { id, filter, all, by, note } => {
+            return retry(store, global, Chosen::of(id, filter, all)?, &actor(by), note.as_deref()).await;
+        }
+        DeadLetterArgs::Dismiss { id, filter, all, reason, by } => {
+            return dismiss(store, global, Chosen::of(id, filter, all)?, &reason, &actor(by)).await;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn actor(by: Option<String>) -> String {
+    by.unwrap_or_else(config::user_name)
+}
+
+/// What a verb is about.
+enum Chosen {
+    One(Uuid),
+    Those(Filter),
+}
+
+impl Chosen {
+    /// Many are chosen by a filter or by an explicit `--all`, never by leaving something out.
+    fn of(id: Option<Uuid>, filter: FilterArgs, all: bool) -> anyhow::Result<Chosen> {
+        let filter = Filter { resolution: Some(Resolution::Pending), ..filter.into() };
+        match id {
+            Some(id) if filter.is_open() && !all => Ok(Chosen::One(id)),
+            Some(_) => bail!("name one dead letter, or choose many by a filter or --all; not both"),
+            None if filter.is_open() && !all => bail!(
+                "name a dead letter, a filter such as --workflow, --stage, --class or --fingerprint, or --all for every \
+                 one that is pending. See them with:  {} dead-letter list",
+                config::program()
+            ),
+            None => Ok(Chosen::Those(filter)),
+        }
+    }
+}
+
+impl From<FilterArgs> for Filter {
+    fn from(args: FilterArgs) -> Filter {
+        let FilterArgs { workflow, stage, class, run, fingerprint } = args;
+        let class = class.map(|class| class.as_str().to_owned());
+        Filter { resolution: None, workflow, stage, class, run, fingerprint }
+    }
+}
+
+async fn show(store: &Store, global: &Global, id: Uuid) -> anyhow::Result<Exit> {
+    let Some(letter) = store.dead_letter(id).await? else {
+        bail!("there is no dead letter {id}; `{} dead-letter list` lists those there are", config::program());
+    };
+    let Some(run) = store.run(RunId(letter.run)).await? else { bail!("the run {} is gone", letter.run) };
+    let attempts = store.attempts(run.key, ATTEMPTS).await?;
+    let story = say::Story::of(store, letter, &run, attempts).await?;
+    story.say(global)?;
+    Ok(Exit::Done)
+}
+
+async fn retry(
+    store: &Store,
+    global: &Global,
+    chosen: Chosen,
+    actor: &str,
+    note: Option<&str>,
+) -> anyhow::Result<Exit> {
+    let retried = match chosen {
+        Chosen::One(id) => {
+            store.retry_dead_letter(id, actor, note).await.map_err(refused)?;
+            1
+        }
+        Chosen::Those(filter) => {
+            let ids = store.dead_letter_ids(&filter).await?;
+            store.retry_dead_letters(&ids, actor, note).await?
+        }
+    };
+    say::count(global, "retried", retried, "go on from their last checkpoints, when a worker is free");
+    Ok(Exit::Done)
+}
+
+async fn dismiss(store: &Store, global: &Global, chosen: Chosen, reason: &str, actor: &str) -> anyhow::Result<Exit> {
+    let mut dismissed = 0;
+    match chosen {
+        Chosen::One(id) => {
+            store.dismiss_dead_letter(id, reason, actor).await.map_err(refused)?;
+            dismissed = 1;
+        }
+        Chosen::Those(filter) => {
+            for id in store.dead_letter_ids(&filter).await? {
+                match store.dismiss_dead_letter(id, reason, actor).await {
+                    Ok(()) => dismissed += 1,
+                    // It went with another one of its run, or someone else has just decided.
+                    Err(StoreError::Refused(error)) => tracing::debug!("{error}"),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+    say::count(global, "dismissed", dismissed, "are over, and their runs have failed");
+    Ok(Exit::Done)
+}
+
+/// What the database said, without the words around it.
+fn refused(error: StoreError) -> anyhow::Error {
+    match &error {
+        StoreError::Refused(sqlx::Error::Database(said)) => anyhow::anyhow!("{}", said.message()),
+        StoreError::Refused(_) | StoreError::Away(_) | StoreError::Damaged(_) => error.into(),
+    }
+}

@@ -1,0 +1,152 @@
+//! Dead letters: found by filters, looked at, and decided about.
+
+use sqlx::types::Uuid;
+use sqlx::types::chrono::{DateTime, Utc};
+
+use super::{Store, StoreError};
+use crate::model::id::RunId;
+use crate::model::state::Resolution;
+
+/// Which ones; what is not said leaves none out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) resolution: Option<Resolution>,
+    pub(crate) workflow: Option<String>,
+    pub(crate) stage: Option<String>,
+    pub(crate) class: Option<String>,
+    pub(crate) run: Option<RunId>,
+    pub(crate) fingerprint: Option<String>,
+}
+
+impl Filter {
+    /// It would take every one there is.
+    pub(crate) fn is_open(&self) -> bool {
+        let Filter { resolution: _, workflow, stage, class, run, fingerprint } = self;
+        workflow.is_none() && stage.is_none() && class.is_none() && run.is_none() && fingerprint.is_none()
+    }
+}
+
+/// A dead letter, with names for people.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub(crate) struct DeadLetter {
+    pub(crate) id: Uuid,
+    pub(crate) run: Uuid,
+    pub(crate) workflow: String,
+    pub(crate) stage: String,
+    pub(crate) item: Option<i32>,
+    pub(crate) class: String,
+    pub(crate) message: String,
+    pub(crate) fingerprint: String,
+    /// Number of the last attempt.
+    pub(crate) attempts: i32,
+    pub(crate) worker: Option<String>,
+    pub(crate) run_state: String,
+    pub(crate) run_started_at: DateTime<Utc>,
+    pub(crate) workflow_version: String,
+    pub(crate) dead_at: DateTime<Utc>,
+    pub(crate) resolution: String,
+    pub(crate) resolved_at: Option<DateTime<Utc>>,
+    pub(crate) resolved_by: Option<String>,
+    pub(crate) note: Option<String>,
+}
+
+/// Dead letters of one cause.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub(crate) struct Group {
+    pub(crate) workflow: String,
+    pub(crate) stage: String,
+    pub(crate) class: String,
+    pub(crate) fingerprint: String,
+    pub(crate) count: i64,
+    pub(crate) first_at: DateTime<Utc>,
+    pub(crate) last_at: DateTime<Utc>,
+    /// Of the last one.
+    pub(crate) message: String,
+}
+
+/// The filter, by its six parameters.
+macro_rules! filtered {
+    ($select:literal, $rest:literal) => {
+        concat!(
+            $select,
+            " from piton.dead_letters_overview d
+              where ($1::text is null or d.resolution = $1) and ($2::text is null or d.workflow = $2)
+                and ($3::text is null or d.stage = $3) and ($4::text is null or d.class = $4)
+                and ($5::uuid is null or d.run = $5) and ($6::text is null or d.fingerprint = $6) ",
+            $rest
+        )
+    };
+}
+
+macro_rules! bound {
+    ($query:expr, $filter:expr) => {
+        $query
+            .bind($filter.resolution.map(Resolution::as_str))
+            .bind(&$filter.workflow)
+            .bind(&$filter.stage)
+            .bind(&$filter.class)
+            .bind($filter.run.map(|run| run.0))
+            .bind(&$filter.fingerprint)
+    };
+}
+
+impl Store {
+    /// The newest first.
+    pub(crate) async fn dead_letters(&self, filter: &Filter, limit: i64) -> Result<Vec<DeadLetter>, StoreError> {
+        let sql = filtered!("select d.*", "order by d.dead_at desc limit $7");
+        Ok(bound!(sqlx::query_as(sql), filter).bind(limit).fetch_all(&self.pool).await?)
+    }
+
+    /// One of them.
+    pub(crate) async fn dead_letter(&self, id: Uuid) -> Result<Option<DeadLetter>, StoreError> {
+        let sql = "select * from piton.dead_letters_overview where id = $1";
+        Ok(sqlx::query_as(sql).bind(id).fetch_optional(&self.pool).await?)
+    }
+
+    /// Stage and item of its job, as the engine numbers them.
+    pub(crate) async fn dead_letter_job(&self, id: Uuid) -> Result<(i16, i32), StoreError> {
+        let sql = "select stage, item from piton.dead_letters where id = $1";
+        Ok(sqlx::query_as(sql).bind(id).fetch_one(&self.pool).await?)
+    }
+
+    /// By cause, the most frequent first.
+    pub(crate) async fn dead_letter_groups(&self, filter: &Filter) -> Result<Vec<Group>, StoreError> {
+        let sql = filtered!(
+            "select d.workflow, d.stage, d.class, d.fingerprint, count(*) as count, min(d.dead_at) as first_at,
+                    max(d.dead_at) as last_at, (array_agg(d.message order by d.dead_at desc))[1] as message",
+            "group by 1, 2, 3, 4 order by count desc, last_at desc"
+        );
+        Ok(bound!(sqlx::query_as(sql), filter).fetch_all(&self.pool).await?)
+    }
+
+    /// Ids of all that the filter takes.
+    pub(crate) async fn dead_letter_ids(&self, filter: &Filter) -> Result<Vec<Uuid>, StoreError> {
+        let sql = filtered!("select d.id", "order by d.dead_at");
+        Ok(bound!(sqlx::query_scalar(sql), filter).fetch_all(&self.pool).await?)
+    }
+
+    /// Lets the jobs of those that are pending go on; tells how many there were.
+    pub(crate) async fn retry_dead_letters(
+        &self,
+        ids: &[Uuid],
+        actor: &str,
+        note: Option<&str>,
+    ) -> Result<i64, StoreError> {
+        let sql = "select piton.retry_dead_letters($1, $2, $3)";
+        Ok(sqlx::query_scalar(sql).bind(ids).bind(actor).bind(note).fetch_one(&self.pool).await?)
+    }
+
+    /// Lets the job of one go on, or is refused with the reason.
+    pub(crate) async fn retry_dead_letter(&self, id: Uuid, actor: &str, note: Option<&str>) -> Result<(), StoreError> {
+        let sql = "select piton.retry_dead_letter($1, $2, $3)";
+        sqlx::query(sql).bind(id).bind(actor).bind(note).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Ends the run of one, or is refused with the reason.
+    pub(crate) async fn dismiss_dead_letter(&self, id: Uuid, reason: &str, actor: &str) -> Result<(), StoreError> {
+        let sql = "select piton.dismiss_dead_letter($1, $2, $3)";
+        sqlx::query(sql).bind(id).bind(reason).bind(actor).execute(&self.pool).await?;
+        Ok(())
+    }
+}
