@@ -50,7 +50,7 @@ impl Recovery {
 /// How long the sign of a boot's end must be seen before it is believed.
 fn grace(suspect: &Suspect) -> Duration {
     match suspect.sign {
-        Sign::Ended | Sign::LeaseOver => Duration::ZERO,
+        Sign::Ended | Sign::Drained | Sign::LeaseOver | Sign::Frozen => Duration::ZERO,
         Sign::LockFree if suspect.database_is_young => LOCK_GRACE_AFTER_RESTART,
         Sign::LockFree => LOCK_GRACE,
     }

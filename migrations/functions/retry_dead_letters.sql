@@ -20,11 +20,13 @@ begin
         set resolution = 'retried', resolved_at = now(), resolved_by = retry_dead_letters.actor,
             note = retry_dead_letters.note
         where d.id = any(dead_letters) and d.resolution = 'pending' and d.run_id = any(runs)
-        returning d.run_id, d.workflow_id, d.version_id, d.stage, d.item, d.attempt, d.rank
+        returning d.run_id, d.workflow_id, d.version_id, d.stage, d.item, d.attempt, d.rank, d.class
     ),
     born as (
-        insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, attempt, rank)
-        select run_id, workflow_id, version_id, stage, item, case when item >= 0 then item + 1 else 0 end, 'ready', attempt, rank
+        -- One that killed processes goes on alone.
+        insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, deaths, attempt, rank)
+        select run_id, workflow_id, version_id, stage, item, case when item >= 0 then item + 1 else 0 end,
+               case class when 'crashed' then 'suspect' else 'ready' end, (class = 'crashed')::int4, attempt, rank
         from chosen
     )
     select count(*) into retried from chosen;

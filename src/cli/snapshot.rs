@@ -114,6 +114,9 @@ impl StageView {
             if self.state == StageState::Running {
                 parts.extend(row.progress_note.clone().filter(|n| !n.is_empty()));
             }
+            if row.suspects > 0 {
+                parts.push("a process died under it, so it runs alone".to_owned());
+            }
             if row.attempt > 1 && !self.fanned {
                 parts.push(format!("attempt {}", row.attempt));
             }

@@ -1,14 +1,27 @@
 //! `piton worker`.
 
-use super::args::{Global, SettingsArgs, WorkerArgs};
+use std::io::Read;
+
+use super::args::{Global, RunArgs, SettingsArgs, WorkerArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::files;
 use crate::app::App;
 use crate::model::payload::PayloadLimits;
 use crate::telemetry;
-use crate::worker::{self, Settings, Shutdown};
+use crate::worker::{self, RUNS_SUSPECTS_OF, Role, Settings, Shutdown};
 use crate::{config, queue::catalog::Version};
+
+/// This process was started to run the suspects of a worker, each alone.
+pub(crate) fn is_runner() -> bool {
+    std::env::var_os(RUNS_SUSPECTS_OF).is_some()
+}
+
+impl From<RunArgs> for WorkerArgs {
+    fn from(run: RunArgs) -> WorkerArgs {
+        WorkerArgs { name: None, settings: run.settings }
+    }
+}
 
 pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow::Result<Exit> {
     telemetry::log_to(
@@ -30,11 +43,29 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     if versions.is_empty() {
         tracing::warn!("{}", files::no_such_workflow("*", &[]));
     }
-    let name = args.name.clone().unwrap_or_else(config::worker_name);
+    let settings = match std::env::var(RUNS_SUSPECTS_OF) {
+        Ok(parent) => {
+            end_with_parent(shutdown.clone());
+            let name = format!("{parent}/alone-{}", std::process::id());
+            Settings { slots: 1, role: Role::Runner, ..settings(name, &args.settings) }
+        }
+        Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &args.settings),
+    };
     let workflows = versions.iter().map(|v: &std::sync::Arc<Version>| v.workflow_id).collect();
-    worker::run(database.store.clone(), catalog, workflows, settings(name, &args.settings), shutdown).await?;
+    worker::run(database.store.clone(), catalog, workflows, settings, shutdown).await?;
     database.close().await;
     Ok(Exit::Done)
+}
+
+/// The worker that started this runner holds the other end of our standard input. When it is gone, what runs here goes
+/// back at once.
+fn end_with_parent(shutdown: Shutdown) {
+    std::thread::spawn(move || {
+        // End or error, either way nobody is there any more.
+        std::io::stdin().read_to_end(&mut Vec::new()).ok();
+        shutdown.ask();
+        shutdown.ask();
+    });
 }
 
 pub(crate) fn settings(name: String, args: &SettingsArgs) -> Settings {
@@ -44,6 +75,7 @@ pub(crate) fn settings(name: String, args: &SettingsArgs) -> Settings {
         poll: args.poll,
         lease: args.lease,
         grace: args.grace,
+        role: Role::Ordinary,
         limits: PayloadLimits { payload_bytes: args.payload_limit as usize, ..PayloadLimits::default() },
     }
 }

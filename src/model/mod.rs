@@ -9,4 +9,5 @@ pub(crate) mod payload;
 pub(crate) mod replay;
 pub(crate) mod retry;
 pub(crate) mod state;
+pub(crate) mod suspect;
 pub(crate) mod turn;

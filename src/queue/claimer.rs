@@ -40,6 +40,8 @@ pub(crate) struct Claimer {
     pub(crate) limits: PayloadLimits,
     pub(crate) ends: UnboundedSender<Ended>,
     pub(crate) cursors: Cursors,
+    /// Suspects only, one after another; cancelled when none is left.
+    pub(crate) alone: Option<CancellationToken>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -85,6 +87,9 @@ impl Claimer {
         if self.slots.may_have_strays() {
             self.give_back_strays().await?;
         }
+        if self.alone.is_some() {
+            return self.claim_alone().await;
+        }
         if self.wake.is_due() {
             let promoted = self.store.promote().await?;
             if let Some(wait) = promoted.next_due {
@@ -112,6 +117,24 @@ impl Claimer {
         if let Some(best) = self.cursors.waiting() {
             self.lookout.note(best);
         }
+        self.start(claims).await;
+        Ok(more)
+    }
+
+    /// The slot is free, so nothing runs beside it.
+    async fn claim_alone(&self) -> Result<bool, StoreError> {
+        let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
+        let queues = Queues { workflows: &self.lookout.workflows, unknown: &unknown };
+        let claims = self.store.claim_alone(queues, worker).await?;
+        let found = !claims.is_empty();
+        self.start(claims).await;
+        if !found && let Some(none_left) = &self.alone {
+            none_left.cancel();
+        }
+        Ok(found)
+    }
+
+    async fn start(&self, claims: Vec<Claim>) {
         let mut holds: HashMap<_, _> = claims.iter().map(|claim| (claim.key, self.slots.take(*claim))).collect();
         for prepared in self.prepare(claims).await {
             if let Some(hold) = holds.remove(&prepared.claim.key)
@@ -120,7 +143,6 @@ impl Claimer {
                 self.put_back(claim);
             }
         }
-        Ok(more)
     }
 
     /// Versions and inputs of claims, waiting for the database as long as it takes; what cannot run here goes back.

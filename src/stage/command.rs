@@ -49,7 +49,7 @@ pub(crate) fn part(role: &std::ffi::OsStr, arguments: &[OsString]) -> Option<Exi
 }
 
 /// This program's own file. On Linux the link names the very file that runs, also after a deploy has replaced it.
-fn own_program() -> std::io::Result<PathBuf> {
+pub(crate) fn own_program() -> std::io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 

@@ -86,6 +86,19 @@ impl Store {
         Ok(rows.into_iter().map(|row| claim_row(row, worker)).collect())
     }
 
+    /// Claims one suspected job, if one waits.
+    pub(crate) async fn claim_alone(&self, queues: Queues<'_>, worker: WorkerId) -> Result<Vec<Claim>, StoreError> {
+        let queues = queues.columns();
+        let rows: Vec<ClaimRow> = sqlx::query_as(include_str!("sql/claim_alone.sql"))
+            .bind(worker.0)
+            .bind(&queues.workflows)
+            .bind(&queues.unknown_versions)
+            .bind(&queues.unknown_stages)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.into_iter().map(|row| claim_row(row, worker)).collect())
+    }
+
     /// Makes jobs ready whose time has come.
     pub(crate) async fn promote(&self) -> Result<Promoted, StoreError> {
         let (jobs, next_due_ms): (i64, Option<i64>) =

@@ -17,6 +17,8 @@ pub(crate) struct StageRow {
     pub(crate) running: i64,
     pub(crate) ready: i64,
     pub(crate) scheduled: i64,
+    /// Of those that are ready: a process died under them, and they wait to run alone.
+    pub(crate) suspects: i64,
     /// Dead letters that are pending.
     pub(crate) dead: i64,
     /// When the next scheduled job is due.

@@ -9,7 +9,10 @@ use sqlx::types::chrono::{DateTime, Utc};
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::model::claim::Place;
+use crate::model::failure::FailureClass;
+use crate::model::fingerprint::fingerprint;
 use crate::model::id::WorkerId;
+use crate::model::suspect::{CONVICTED, MOST_DEATHS, SIDE_BY_SIDE};
 
 /// First key of the session locks that say "this boot is alive"; the second is the boot's number.
 /// Two ints, so that it shares no key with the migration lock, which is one bigint. The value is "pitn".
@@ -43,8 +46,12 @@ pub(crate) struct Suspect {
 pub(crate) enum Sign {
     /// It has ended, and jobs of it may be left to free.
     Ended,
+    /// It shut down in order, and could not hand everything back.
+    Drained,
     /// Its heartbeat is older than the lease.
     LeaseOver,
+    /// The same, and its session lives: its process is frozen, or cut off.
+    Frozen,
     /// Its session lock is free.
     LockFree,
 }
@@ -58,6 +65,8 @@ pub(crate) struct Seen {
     pub(crate) next_due: Option<Duration>,
     /// The best place of a job that this worker could claim.
     pub(crate) waiting: Option<Place>,
+    /// Jobs that wait to run alone, as far as they are counted.
+    pub(crate) suspected: usize,
     pub(crate) suspects: Vec<Suspect>,
 }
 
@@ -82,13 +91,18 @@ struct LookRow {
     gone_last_seen: Option<DateTime<Utc>>,
     gone_ended: Option<bool>,
     gone_lease_over: Option<bool>,
+    gone_drained: bool,
+    gone_locked: Option<bool>,
+    suspects: i64,
     database_is_young: bool,
 }
 
 impl LookRow {
     fn suspect(&self) -> Option<Suspect> {
         let sign = match (self.gone_ended?, self.gone_lease_over?) {
+            (true, _) if self.gone_drained => Sign::Drained,
             (true, _) => Sign::Ended,
+            (false, true) if self.gone_locked == Some(true) => Sign::Frozen,
             (false, true) => Sign::LeaseOver,
             (false, false) => Sign::LockFree,
         };
@@ -118,6 +132,10 @@ impl Store {
                 .bind(worker)
                 .bind(i64::from(i32::MAX))
                 .bind("a new boot took the worker's name")
+                .bind(true)
+                .bind(MOST_DEATHS)
+                .bind(CONVICTED)
+                .bind(fingerprint(FailureClass::Crashed, CONVICTED))
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -146,6 +164,7 @@ impl Store {
             .bind(&queues.workflows)
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
+            .bind(i64::try_from(SIDE_BY_SIDE).unwrap_or(i64::MAX))
             .fetch_all(&self.pool)
             .await?;
         let [first, ..] = rows.as_slice() else { return Err(StoreError::Damaged("no answer to a look".to_owned())) };
@@ -153,6 +172,7 @@ impl Store {
         Ok(Seen {
             alive: first.alive,
             next_due: first.next_due_ms.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())),
+            suspected: usize::try_from(first.suspects).unwrap_or_default(),
             waiting: first.waiting_rank.zip(first.waiting_due_at).map(place),
             suspects: rows.iter().filter_map(LookRow::suspect).collect(),
         })
@@ -170,13 +190,16 @@ impl Store {
         .bind(suspect.last_seen)
         .execute(&self.pool)
         .await?;
-        if ended.rows_affected() == 0 && suspect.sign != Sign::Ended {
+        let had_ended = matches!(suspect.sign, Sign::Ended | Sign::Drained);
+        if ended.rows_affected() == 0 && !had_ended {
             return Ok(None);
         }
-        let why = match suspect.sign {
-            Sign::Ended => "its worker had ended",
-            Sign::LeaseOver => "its worker's heartbeat stopped",
-            Sign::LockFree => "its worker's process or database session ended",
+        let (why, died) = match suspect.sign {
+            Sign::Ended => ("its worker had ended", true),
+            Sign::Drained => ("its worker shut down before it was handed back", false),
+            Sign::LeaseOver => ("its worker's heartbeat stopped", true),
+            Sign::Frozen => ("its worker's heartbeat stopped, while its session lived", false),
+            Sign::LockFree => ("its worker's process or database session ended", true),
         };
         let mut freed = 0;
         loop {
@@ -184,6 +207,10 @@ impl Store {
                 .bind(suspect.worker.0)
                 .bind(FREE_AT_ONCE)
                 .bind(why)
+                .bind(died)
+                .bind(MOST_DEATHS)
+                .bind(CONVICTED)
+                .bind(fingerprint(FailureClass::Crashed, CONVICTED))
                 .fetch_one(&self.pool)
                 .await?;
             freed += pass.unsigned_abs();

@@ -56,8 +56,14 @@ impl Shutdown {
     }
 }
 
-/// Waits for running stages until the grace period is over or a second signal comes; what runs then is handed back.
-pub(super) async fn wait_for_stages(slots: &Slots, grace: Duration, shutdown: &Shutdown) {
+/// Waits for running stages, and for the claimer, which may start more of them, until the grace period is over or a second
+/// signal comes; what runs then is handed back.
+pub(super) async fn wait_for_stages(
+    slots: &Slots,
+    claimer: impl Future<Output = ()>,
+    grace: Duration,
+    shutdown: &Shutdown,
+) {
     let running = slots.capacity() - slots.free();
     if running > 0 {
         tracing::info!(
@@ -66,8 +72,12 @@ pub(super) async fn wait_for_stages(slots: &Slots, grace: Duration, shutdown: &S
             "shutting down, running stages may finish; again to hand them back"
         );
     }
+    let drained = async {
+        claimer.await;
+        slots.drained().await;
+    };
     let why = tokio::select! {
-        () = slots.drained() => return,
+        () = drained => return,
         () = tokio::time::sleep(grace) => "the grace period is over",
         () = shutdown.times(2) => "asked again",
     };

@@ -31,6 +31,8 @@ pub(super) struct Keeper {
     /// Between two looks.
     pub(super) poll: Duration,
     pub(super) recovery: Recovery,
+    /// Where it tells how many suspects wait; none in a process that runs them.
+    pub(super) suspected: Option<watch::Sender<usize>>,
 }
 
 /// What the others were told last.
@@ -80,9 +82,16 @@ impl Keeper {
             self.register_again().await?;
         }
         self.touch(beat, beat_every).await?;
+        if seen.suspected > 0
+            && let Some(suspected) = &self.suspected
+        {
+            suspected.send_replace(seen.suspected);
+        }
         let recovered = self.recovery.recover(&self.store, &seen.suspects).await?;
         if recovered.jobs > 0 {
             self.wake.now();
+            // What was freed may be suspected: the next look tells.
+            return Ok(Duration::ZERO);
         }
         Ok(recovered.again_in.unwrap_or(self.poll).min(self.poll).min(beat_every))
     }

@@ -2,6 +2,7 @@
 
 mod drain;
 mod keeper;
+mod runners;
 mod session;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use drain::Shutdown;
+pub(crate) use runners::RUNS_SUSPECTS_OF;
 
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::model::payload::PayloadLimits;
@@ -48,6 +50,16 @@ pub(crate) struct Settings {
     /// How long running stages may go on after the first signal.
     pub(crate) grace: Duration,
     pub(crate) limits: PayloadLimits,
+    pub(crate) role: Role,
+}
+
+/// What a worker works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything but suspects, which it runs in processes of their own.
+    Ordinary,
+    /// Suspects, one after another, until none is left: such a process.
+    Runner,
 }
 
 /// Why a worker stopped without being asked to.
@@ -78,7 +90,7 @@ pub(crate) async fn run(
     let id = register(&store, &boot, &shutdown).await?;
     let Some(id) = id else { return Ok(()) };
     tracing::info!(worker = boot.name, boot = %boot.boot_id, slots = settings.slots, "worker started");
-    Running::start(store, catalog, workflows, settings, boot, id).until(shutdown).await
+    Running::start(store, catalog, workflows, settings, boot, id, &shutdown).until(shutdown).await
 }
 
 fn new_boot(name: &str) -> Boot {
@@ -119,6 +131,9 @@ struct Running {
     claimer: JoinHandle<()>,
     committers: Vec<JoinHandle<()>>,
     keepers: Vec<JoinHandle<()>>,
+    runners: JoinHandle<()>,
+    /// There is nothing more to do for a runner.
+    none_left: CancellationToken,
     apalis: JoinHandle<Result<(), apalis_core::error::WorkerError>>,
     apalis_context: WorkerContext,
 }
@@ -131,12 +146,15 @@ impl Running {
         settings: Settings,
         boot: Boot,
         id: WorkerId,
+        shutdown: &Shutdown,
     ) -> Running {
+        let runs_alone = settings.role == Role::Runner;
         let (slots, wake) = (Slots::new(settings.slots), Arc::new(Wake::default()));
         let (boot_number, boot_seen) = watch::channel(id);
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
         let (stop_claiming, stop_keeping) = (CancellationToken::new(), CancellationToken::new());
+        let none_left = CancellationToken::new();
         let lookout = Arc::new(Lookout::new(
             store.clone(),
             catalog.clone(),
@@ -144,7 +162,8 @@ impl Running {
             boot_seen.clone(),
             settings.lease,
             wake.clone(),
-            stop_claiming.clone(),
+            // What a suspect leads to is no suspect: a runner passes nothing on.
+            if runs_alone { stopped() } else { stop_claiming.clone() },
         ));
         let worker_name = settings.name.as_str().into();
         let starter = Starter {
@@ -175,8 +194,12 @@ impl Running {
             limits: settings.limits,
             ends: end_sender.clone(),
             cursors: Cursors::new(workflows),
+            alone: runs_alone.then(|| none_left.clone()),
             stop: stop_claiming.clone(),
         };
+        let (tell_of_suspects, suspected) = watch::channel(0);
+        let runners = runners::Runners::new(&settings.name);
+        let runners = tokio::spawn(runners.run(suspected, shutdown.clone()));
         let (apalis_context, apalis) =
             spawn_apalis(&settings, RunStage::new(catalog, settings.limits), Queue { tasks, ends: end_sender });
         let session = session::Session::new(store.clone(), wake.clone(), boot_seen);
@@ -191,6 +214,7 @@ impl Running {
             lease: settings.lease,
             poll: settings.poll,
             recovery: Recovery::default(),
+            suspected: (!runs_alone).then_some(tell_of_suspects),
         };
         let keepers =
             vec![tokio::spawn(session.run(stop_keeping.clone())), tokio::spawn(keeper.run(stop_keeping.clone()))];
@@ -204,6 +228,8 @@ impl Running {
             claimer: tokio::spawn(claimer.run()),
             committers: (0..COMMITTERS).map(|_| tokio::spawn(committer.clone().run())).collect(),
             keepers,
+            runners,
+            none_left,
             apalis,
             apalis_context,
         }
@@ -211,15 +237,22 @@ impl Running {
 
     /// Works until asked to stop or until a part fails, then drains (SPEC section 7).
     async fn until(mut self, shutdown: Shutdown) -> Result<(), WorkerError> {
+        let none_left = self.none_left.clone();
         let failed = tokio::select! {
             () = shutdown.asked() => None,
+            () = none_left.cancelled() => None,
             part = self.part_stopped() => Some(part),
         };
         self.stop_claiming.cancel();
         if let Some(part) = failed {
             return Err(WorkerError::PartStopped(part));
         }
-        drain::wait_for_stages(&self.slots, self.grace, &shutdown).await;
+        // A claim that is on its way counts among what runs.
+        let claimer = std::mem::replace(&mut self.claimer, tokio::spawn(async {}));
+        drain::wait_for_stages(&self.slots, joined("claimer", claimer), self.grace, &shutdown).await;
+        if shutdown.is_asked() {
+            (&mut self.runners).await.ok();
+        }
         let landed = tokio::time::timeout(LAST_COMMITS, self.finish()).await.is_ok();
         if !landed {
             tracing::warn!("the last results did not land in time; recovery will free their jobs");
@@ -229,7 +262,6 @@ impl Running {
 
     async fn finish(self) {
         self.slots.drained().await;
-        joined("claimer", self.claimer).await;
         if let Err(error) = self.apalis_context.stop() {
             tracing::debug!("apalis had stopped already: {error}");
         }
@@ -260,6 +292,12 @@ impl Running {
             _ = &mut self.apalis => "apalis worker",
         }
     }
+}
+
+fn stopped() -> CancellationToken {
+    let token = CancellationToken::new();
+    token.cancel();
+    token
 }
 
 fn spawn_apalis(

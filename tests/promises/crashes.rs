@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
-
 use crate::harness::{SOON, World, until};
-use crate::workflows::{CHAIN, MISBEHAVE, SQUARES, WORK};
+use crate::workflows::{CHAIN, SQUARES, WORK};
 
 #[tokio::test]
 async fn a_killed_worker_loses_no_finished_stage() {
@@ -92,21 +90,6 @@ async fn a_frozen_worker_is_given_up_by_its_lease_and_its_late_commit_changes_no
     let run = world.start("chain", "{}");
     assert_eq!(world.ended(&run).await, "done", "the worker that was given up goes on working");
     assert!(frozen.is_running());
-    world.assert_nothing_is_left().await;
-}
-
-#[tokio::test]
-async fn a_job_that_kills_its_process_is_counted_and_goes_on_elsewhere() {
-    let world = World::with(&[MISBEHAVE]).await;
-    let run = world.start("misbehave", &json!({"how": "abort", "times": 2}).to_string());
-    for boot in 1..=2 {
-        let mut worker = world.worker("w1", &[]);
-        assert_eq!(worker.exit_code().await, None, "boot {boot} dies by a signal");
-    }
-    let _worker = world.worker("w1", &[]);
-    assert_eq!(world.ended(&run).await, "done");
-    let lost = world.count("select count(*) from piton.attempts where outcome = 'lost'").await;
-    assert_eq!(lost, 2);
     world.assert_nothing_is_left().await;
 }
 

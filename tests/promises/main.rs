@@ -28,5 +28,6 @@ mod sql;
 mod stages;
 mod steps;
 mod story;
+mod suspects;
 mod workflow_files;
 mod workflows;

@@ -63,7 +63,16 @@ async fn a_step_that_was_recorded_never_runs_again_wherever_the_worker_dies() {
         assert!(settled.len() < items * steps, "all is done at seed {seed}; give it more to do");
     }
     let _last = world.worker("w1", &[]);
-    assert_eq!(world.ended(&run).await, "done");
+    let state = world.ended(&run).await;
+    let lost: Vec<(i32, i32, String)> = sqlx::query_as(
+        "select a.item, a.attempt, concat_ws(' ', a.outcome, a.message, w.name, w.stop_reason)
+         from piton.attempts a join piton.workers w on w.id = a.worker_id
+         where a.item in (select item from piton.dead_letters) order by 1, 2",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
+    assert_eq!((state.as_str(), lost), ("done", Vec::new()));
     let calls = calls(&world);
     assert!(settled.iter().all(|(step, count)| calls[step] == *count));
     assert_eq!(outputs(&world).await, vec![json!((0..steps).sum::<usize>()); items]);

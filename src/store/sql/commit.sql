@@ -24,8 +24,12 @@ growing as materialized (
 ),
 kept as (
     -- Where the branch stays claimed ('running') no indexed column changes: a HOT update.
+    -- A suspect that is handed back waits to run alone again; any other end of its attempt clears it.
     update piton.jobs j set
-        state = c.becomes,
+        state = case when c.becomes = 'ready' and j.deaths > 0 and ($9::int2[])[c.ord] = j.stage and ($10::int4[])[c.ord] = j.item
+                     then 'suspect' else c.becomes end,
+        deaths = case when c.becomes = 'ready' and ($9::int2[])[c.ord] = j.stage and ($10::int4[])[c.ord] = j.item
+                      then j.deaths else 0 end,
         worker_id = case c.becomes when 'running' then j.worker_id end,
         stage = ($9::int2[])[c.ord],
         item = ($10::int4[])[c.ord],

@@ -1,8 +1,13 @@
--- Makes jobs of a worker boot that has ended claimable again, at most $2 in one pass, and records each lost attempt.
--- A row that is being committed at this moment is skipped; the next pass finds it, or it has ended. Items that were still
--- to come after a lost one stay behind it.
+-- Takes jobs from a worker boot that has ended, at most $2 in one pass, and records each lost attempt. A row that is being
+-- committed at this moment is skipped; the next pass finds it, or it has ended.
+--
+-- Where a process died ($4), each of them is suspected: it waits to run alone. One that had been suspected ran alone, so
+-- that the death was its own: with $5 deaths it is convicted, and becomes a dead letter ($6 message, $7 fingerprint).
+-- Items that were still to come after it become a branch of their own. A suspect stays one, whatever its worker's end.
 with held as materialized (
-    select run_id, id, since from piton.jobs
+    select run_id, id, workflow_id, version_id, stage, item, until, attempt, rank, due_at, since,
+           $4::bool or deaths > 0 as suspected, $4 and deaths + 1 >= $5::int4 as convicted
+    from piton.jobs
     where worker_id = $1 and state = 'running'
     order by run_id, id
     limit $2
@@ -10,15 +15,39 @@ with held as materialized (
 ),
 freed as (
     update piton.jobs j
-    set state = 'ready', worker_id = null, since = now(), progress_done = null, progress_of = null, progress_note = null
+    set state = case when h.suspected then 'suspect' else 'ready' end,
+        deaths = j.deaths + $4::int4,
+        until = case when h.suspected then j.item + 1 else j.until end,
+        worker_id = null, since = now(), progress_done = null, progress_of = null, progress_note = null
     from held h
-    where j.run_id = any(array[h.run_id]) and j.id = h.id
-    returning j.run_id, j.stage, j.item, j.attempt, h.since as started_at
+    where not h.convicted and j.run_id = any(array[h.run_id]) and j.id = h.id
+),
+removed as (
+    delete from piton.jobs j using held h
+    where h.convicted and j.run_id = any(array[h.run_id]) and j.id = h.id
+),
+rest as (
+    insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
+    select run_id, workflow_id, version_id, stage, item + 1, until, 'ready', rank, due_at
+    from held
+    where suspected and item >= 0 and until > item + 1
 ),
 lost as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, worker_id, started_at)
-    select run_id, stage, item, attempt, 'lost', 'crashed', $3, $1, started_at from freed
+    select run_id, stage, item, attempt, 'lost', 'crashed', $3, $1, since from held
+),
+buried as (
+    insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,
+                                    fingerprint, worker_id)
+    select piton.new_id(), run_id, workflow_id, version_id, stage, item, attempt, rank, 'crashed', $6, $7, $1
+    from held
+    where convicted
+),
+blocked as (
+    update piton.runs r set state = 'blocked'
+    from (select distinct run_id from held where convicted) as b
+    where r.id = any(array[b.run_id]) and r.state = 'running'
 )
 select count(*) as freed, (select count(*) from (
-    select pg_notify('piton_jobs', '') where exists (select from freed)) as woken) as woken
-from freed
+    select pg_notify('piton_jobs', '') where exists (select from held)) as woken) as woken
+from held

@@ -1,7 +1,8 @@
 -- What boot $1 has to know about once a second: whether it still counts as alive, when the next scheduled job is due,
 -- the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the stages it has none
--- for), and, in a row each, the other boots that seem gone: their session lock is free, their heartbeat is older than
--- the lease ($2), or they have ended and jobs of theirs are still to be freed.
+-- for), how many suspects wait there (no more than $9 are counted), and, in a row each, the other boots that seem gone:
+-- their session lock is free, their heartbeat is older than the lease ($2), or they have ended and jobs of theirs are still
+-- to be freed. One whose lock is still held has not died: it is frozen, or cut off.
 -- With $4 it also says that it is alive itself; $5 tells the others to go by its session lock or not, where that changed.
 with beat as (
     update piton.workers set last_seen = now(), lock_held = coalesce($5, lock_held)
@@ -23,9 +24,28 @@ waiting as (
     order by p.rank, p.due_at
     limit 1
 ),
+suspected as (
+    select count(*) as suspects
+    from (
+        select
+        from unnest($6::int8[]) as q (workflow_id)
+        cross join lateral (
+            select from piton.jobs j
+            where j.workflow_id = q.workflow_id and j.state = 'suspect'
+              and not exists (
+                  select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
+                  where u.version_id = j.version_id and u.stage = j.stage)
+            order by j.due_at, j.id
+            limit $9
+        ) as s
+        limit $9
+    ) as counted
+),
 gone as (
-    select id, name, last_seen, stopped_at is not null as ended,
-           last_seen < now() - $2 * interval '1 millisecond' as lease_over
+    select id, name, last_seen, stopped_at is not null as ended, stop_reason = 'drained' as drained,
+           last_seen < now() - $2 * interval '1 millisecond' as lease_over,
+           case when lock_held and stopped_at is null then not pg_try_advisory_xact_lock_shared($3, id::int4) else false end
+               as locked
     from piton.workers
     where not cleared and id <> $1
       and (stopped_at is not null or last_seen < now() - $2 * interval '1 millisecond'
@@ -36,8 +56,9 @@ select exists (select from piton.workers where id = $1 and stopped_at is null) a
         from piton.jobs where state = 'scheduled') as next_due_ms,
        waiting.rank as waiting_rank, waiting.due_at as waiting_due_at,
        gone.id as gone_id, gone.name as gone_name, gone.last_seen as gone_last_seen, gone.ended as gone_ended,
-       gone.lease_over as gone_lease_over,
+       gone.lease_over as gone_lease_over, coalesce(gone.drained, false) as gone_drained, gone.locked as gone_locked,
+       suspected.suspects,
        pg_postmaster_start_time() > now() - interval '10 seconds' as database_is_young
-from (values (1)) as one
+from suspected
 left join waiting on true
 left join gone on true

@@ -1,0 +1,27 @@
+-- Claims one suspected job for boot $1, of the workflows $2 without the stages ($3, $4) that this worker cannot run: the
+-- one that has waited longest. The lock on the worker's row is that of claim.sql.
+with me as materialized (
+    select id from piton.workers where id = $1 and stopped_at is null for share
+),
+picked as materialized (
+    select p.run_id, p.id
+    from me
+    cross join unnest($2::int8[]) as q (workflow_id)
+    cross join lateral (
+        select j.run_id, j.id
+        from piton.jobs j
+        where j.workflow_id = q.workflow_id and j.state = 'suspect'
+          and not exists (
+              select from unnest($3::int8[], $4::int2[]) as u (version_id, stage)
+              where u.version_id = j.version_id and u.stage = j.stage)
+        order by j.due_at, j.id
+        limit 1
+        for no key update skip locked
+    ) as p
+    limit 1
+)
+update piton.jobs j
+set state = 'running', worker_id = $1, attempt = j.attempt + 1, since = now()
+from picked p
+where j.run_id = any(array[p.run_id]) and j.id = p.id
+returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.since, j.rank, j.due_at

@@ -1,0 +1,114 @@
+//! A job that kills its process is convicted after a few deaths, and those that happened to run beside it never are.
+
+use serde_json::json;
+
+use crate::harness::{SOON, World, stdout, until};
+use crate::workflows::{MISBEHAVE, WORK};
+
+/// 200 jobs that do no harm, and one that aborts its process every time, in one run.
+const POISONED: &str = r#"
+name = "poisoned"
+[stages.innocent]
+rust = "square"
+for_each = "input.items"
+[stages.poison]
+rust = "misbehave"
+"#;
+
+fn poisoned(times: u32, work_ms: u32) -> String {
+    let items: Vec<u32> = (0..200).collect();
+    json!({"items": items, "work_ms": work_ms, "how": "abort", "times": times}).to_string()
+}
+
+#[tokio::test]
+async fn a_job_that_kills_every_process_is_convicted_and_no_other_spends_a_retry() {
+    let world = World::with(&[POISONED]).await;
+    let run = world.start("poisoned", &poisoned(99, 100));
+    let mut deaths = 0;
+    let mut worker = world.worker("w1", &["--slots", "50"]);
+    // As a supervisor would.
+    until(SOON, "it is convicted and the others are done", async || {
+        if !worker.is_running() {
+            deaths += 1;
+            worker = world.worker("w1", &["--slots", "50"]);
+        }
+        world.state(&run).await == "blocked" && world.count("select count(*) from piton.jobs").await == 0
+    })
+    .await;
+    assert_eq!(deaths, 1, "only the first death was the worker's own");
+    assert_eq!(world.count("select count(*) from piton.checkpoints where item >= 0").await, 200);
+    assert_eq!(world.count("select count(*) from piton.attempts where outcome = 'failed'").await, 0);
+    let poison = "select count(*) from piton.attempts where stage = 1 and outcome = 'lost'";
+    assert_eq!(world.count(poison).await, 4, "it killed four processes");
+    let (stage, class): (String, String) =
+        sqlx::query_as("select stage, class from piton.dead_letters_overview").fetch_one(&world.pool).await.unwrap();
+    assert_eq!((stage.as_str(), class.as_str()), ("poison", "crashed"));
+    // Tried again, it is still run alone.
+    stdout(&world.command(["dead-letter", "retry", "--all"]).output().unwrap());
+    until(SOON, "it is convicted again", async || world.count("select count(*) from piton.dead_letters").await == 2)
+        .await;
+    assert!(worker.is_running(), "it killed only its own processes");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_suspect_that_ends_otherwise_is_cleared_and_its_run_goes_on_as_any_other() {
+    let chain = "name = 'chain'\n[stages.first]\nrust = 'misbehave'\n[stages.second]\nrust = 'work'\nneeds = ['first']";
+    let world = World::with(&[chain]).await;
+    let run = world.start("chain", &json!({"how": "abort", "times": 2}).to_string());
+    let mut worker = world.worker("w1", &[]);
+    assert_eq!(worker.exit_code().await, None, "it dies by a signal");
+    let worker = world.worker("w1", &[]);
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(world.count("select count(*) from piton.attempts where outcome = 'lost'").await, 2);
+    let by: Vec<String> = sqlx::query_scalar(
+        "select w.name from piton.checkpoints k join piton.workers w on w.id = k.worker_id order by k.stage",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
+    assert!(by[0].starts_with("w1/alone-") && by[1] == "w1", "{by:?}");
+    let gone = async || world.count("select count(*) from piton.workers where stopped_at is null").await == 1;
+    until(SOON, "the runner ends when there is nothing left for it", gone).await;
+    drop(worker);
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn ordinary_work_goes_on_beside_a_suspect() {
+    let world = World::with(&[WORK, MISBEHAVE]).await;
+    let victim = world.worker("w1", &["--slots", "2"]);
+    let suspect = world.start("work", r#"{"work_ms": 3000}"#);
+    until(SOON, "it runs", async || world.journal().len() == 1).await;
+    victim.kill();
+    let _heir = world.worker("w2", &["--slots", "2"]);
+    until(SOON, "it runs alone", async || world.journal().len() == 2).await;
+    let other = world.start("work", "{}");
+    assert_eq!(world.ended(&other).await, "done");
+    assert_eq!(world.state(&suspect).await, "running", "the other one did not wait for it");
+    assert_eq!(world.ended(&suspect).await, "done");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_runner_drains_with_its_worker_and_ends_when_its_worker_is_killed() {
+    let world = World::with(&[WORK]).await;
+    let victim = world.worker("w1", &[]);
+    world.start("work", r#"{"work_ms": 600000}"#);
+    until(SOON, "it runs", async || world.journal().len() == 1).await;
+    victim.kill();
+    let mut worker = world.worker("w2", &[]);
+    until(SOON, "it runs alone", async || world.journal().len() == 2).await;
+    worker.signal("TERM");
+    worker.says("shutting down").await;
+    worker.signal("TERM");
+    assert_eq!(worker.exit_code().await, Some(0));
+    let suspects = "select count(*) from piton.jobs where state = 'suspect' and deaths = 1";
+    assert_eq!(world.count(suspects).await, 1, "handed back, it still waits to run alone");
+    assert_eq!(world.count("select count(*) from piton.workers where stopped_at is null").await, 0);
+
+    let worker = world.worker("w3", &[]);
+    until(SOON, "it runs alone again", async || world.journal().len() == 3).await;
+    worker.kill();
+    until(SOON, "the runner has handed it back", async || world.count(suspects).await == 1).await;
+}
