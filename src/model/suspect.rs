@@ -9,5 +9,5 @@ pub(crate) const MOST_DEATHS: i32 = 4;
 pub(crate) const CONVICTED: &str =
     "the process died under it again and again, and at last it ran alone in a process of its own";
 
-/// Suspects of one worker that run at once, each in a process of its own.
-pub(crate) const SIDE_BY_SIDE: usize = 4;
+/// Suspects of one worker that run at once, each in a process and a slot of its own.
+pub(crate) const SIDE_BY_SIDE: usize = 8;

@@ -1,7 +1,7 @@
 //! The claims a worker holds: how many more it can take, and what each is doing.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,8 @@ pub(crate) struct Hold {
 pub(crate) struct Slots {
     capacity: usize,
     held: Mutex<HashMap<AttemptKey, Slot>>,
+    /// Slots that processes beside this one use.
+    lent: AtomicUsize,
     freed: Notify,
     taken: AtomicU64,
     /// The database may count claims to this boot that are not here: an answer was lost.
@@ -53,6 +55,7 @@ impl Slots {
         Arc::new(Slots {
             capacity,
             held: Mutex::default(),
+            lent: AtomicUsize::new(0),
             freed: Notify::new(),
             taken: AtomicU64::new(0),
             strays: AtomicBool::new(false),
@@ -69,7 +72,21 @@ impl Slots {
     }
 
     pub(crate) fn free(&self) -> usize {
-        self.capacity.saturating_sub(self.held().len())
+        self.capacity.saturating_sub(self.held().len() + self.lent.load(Ordering::Relaxed))
+    }
+
+    /// Gives a slot to a process beside this one, once one is free.
+    pub(crate) async fn lend(&self) {
+        self.lent.fetch_add(1, Ordering::Relaxed);
+        while self.held().len() + self.lent.load(Ordering::Relaxed) > self.capacity {
+            self.freed.notified().await;
+        }
+    }
+
+    /// Takes it back, also one that was still waited for.
+    pub(crate) fn take_back(&self) {
+        self.lent.fetch_sub(1, Ordering::Relaxed);
+        self.freed.notify_one();
     }
 
     /// Whether the attempt is held, or what a commit on its way makes of one that is.

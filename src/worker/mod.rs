@@ -75,6 +75,8 @@ pub(crate) enum WorkerError {
 
 /// Group commits in flight at once.
 const COMMITTERS: usize = 2;
+/// Between two requests to stop.
+const TELL_AGAIN: Duration = Duration::from_millis(100);
 /// Longest wait for results to land once everything was handed back; what has not landed then, recovery frees.
 const LAST_COMMITS: Duration = Duration::from_secs(10);
 
@@ -198,7 +200,7 @@ impl Running {
             stop: stop_claiming.clone(),
         };
         let (tell_of_suspects, suspected) = watch::channel(0);
-        let runners = runners::Runners::new(&settings.name);
+        let runners = runners::Runners::new(&settings.name, slots.clone());
         let runners = tokio::spawn(runners.run(suspected, shutdown.clone()));
         let (apalis_context, apalis) =
             spawn_apalis(&settings, RunStage::new(catalog, settings.limits), Queue { tasks, ends: end_sender });
@@ -262,10 +264,7 @@ impl Running {
 
     async fn finish(self) {
         self.slots.drained().await;
-        if let Err(error) = self.apalis_context.stop() {
-            tracing::debug!("apalis had stopped already: {error}");
-        }
-        joined("apalis worker", self.apalis).await;
+        stop_apalis(&self.apalis_context, self.apalis).await;
         for committer in self.committers {
             joined("committer", committer).await;
         }
@@ -313,6 +312,20 @@ fn spawn_apalis(
         .layer(TimeLimitLayer)
         .build(service);
     (context, tokio::spawn(worker.run()))
+}
+
+/// An apalis worker that is told to stop before it has quite started does not hear it: it is told until it has stopped.
+async fn stop_apalis(context: &WorkerContext, mut worker: JoinHandle<Result<(), apalis_core::error::WorkerError>>) {
+    loop {
+        if let Err(error) = context.stop() {
+            tracing::debug!("apalis cannot be stopped: {error}");
+        }
+        match tokio::time::timeout(TELL_AGAIN, &mut worker).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => return tracing::error!("the apalis worker did not end well: {error}"),
+            Err(_) => {}
+        }
+    }
 }
 
 async fn joined<T>(part: &str, handle: JoinHandle<T>) {

@@ -4,26 +4,33 @@
 //! one job was in it.
 
 use std::process::Stdio;
+use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::Shutdown;
 use crate::model::suspect::SIDE_BY_SIDE;
+use crate::queue::slots::Slots;
+use crate::stage::command::own_program;
 
 /// Set in a process that runs suspects: the name of the worker that started it.
 pub(crate) const RUNS_SUSPECTS_OF: &str = "PITON_RUNS_SUSPECTS_OF";
 
-/// The runners of one worker.
+/// The runners of one worker. Each uses one of its slots.
 pub(super) struct Runners {
     worker: String,
-    children: Vec<Child>,
+    slots: Arc<Slots>,
+    /// Tasks that wait for the ends of the processes.
+    running: JoinSet<Option<Pid>>,
+    pids: Vec<Pid>,
 }
 
 impl Runners {
-    pub(super) fn new(worker: &str) -> Runners {
-        Runners { worker: worker.to_owned(), children: Vec::new() }
+    pub(super) fn new(worker: &str, slots: Arc<Slots>) -> Runners {
+        Runners { worker: worker.to_owned(), slots, running: JoinSet::new(), pids: Vec::new() }
     }
 
     /// Keeps a runner for each suspect that waits, up to a few, until asked to stop; then they drain as this worker does.
@@ -31,70 +38,78 @@ impl Runners {
         loop {
             tokio::select! {
                 changed = waiting.changed() => if changed.is_err() { break },
+                Some(ended) = self.running.join_next() => {
+                    self.pids.retain(|pid| ended.as_ref().ok() != Some(&Some(*pid)));
+                    continue;
+                }
                 () = shutdown.asked() => break,
             }
-            let wanted = (*waiting.borrow_and_update()).min(SIDE_BY_SIDE);
-            self.bury();
-            while self.children.len() < wanted && self.start() {}
+            let wanted = (*waiting.borrow_and_update()).min(SIDE_BY_SIDE).min(self.slots.capacity());
+            while self.running.len() < wanted && !shutdown.is_asked() && self.start(&shutdown).await {}
         }
         self.signal();
         tokio::select! {
-            () = self.all_ended() => return,
+            () = all_ended(&mut self.running) => return,
             () = shutdown.times(2) => {}
         }
         self.signal();
-        self.all_ended().await;
+        all_ended(&mut self.running).await;
     }
 
     /// `false` when none could be started; the next look tries again.
-    fn start(&mut self) -> bool {
-        let program = match crate::stage::command::own_program() {
-            Ok(program) => program,
-            Err(error) => {
-                tracing::error!("cannot run suspects: where this program is cannot be told: {error}");
+    async fn start(&mut self, shutdown: &Shutdown) -> bool {
+        tokio::select! {
+            () = self.slots.lend() => {}
+            () = shutdown.asked() => {
+                self.slots.take_back();
                 return false;
             }
-        };
-        let mut command = Command::new(program);
-        command
-            .args(std::env::args_os().skip(1))
-            .env(RUNS_SUSPECTS_OF, &self.worker)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            // A terminal's Ctrl-C is for this process, which tells them.
-            .process_group(0);
-        match command.spawn() {
-            Ok(child) => {
-                tracing::info!(
-                    worker = self.worker,
-                    runner = child.id(),
-                    "a suspect runs alone in a process of its own"
-                );
-                self.children.push(child);
+        }
+        match self.spawn() {
+            Ok(mut child) => {
+                let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+                self.pids.extend(pid);
+                tracing::info!(worker = self.worker, pid = child.id(), "suspects run alone in a process of their own");
+                let slots = self.slots.clone();
+                // The runner goes by the end of its standard input; to wait would close it.
+                let held_open = child.stdin.take();
+                self.running.spawn(async move {
+                    if let Err(error) = child.wait().await {
+                        tracing::warn!("the end of a process that runs suspects was not seen: {error}");
+                    }
+                    drop(held_open);
+                    slots.take_back();
+                    pid
+                });
                 true
             }
             Err(error) => {
-                tracing::error!("cannot run suspects in processes of their own: {error}");
+                self.slots.take_back();
+                tracing::error!("cannot run suspects in a process of their own: {error}");
                 false
             }
         }
     }
 
-    /// Forgets those that have ended.
-    fn bury(&mut self) {
-        self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_)) | Err(_)));
+    fn spawn(&self) -> std::io::Result<Child> {
+        Command::new(own_program()?)
+            .args(std::env::args_os().skip(1))
+            .env(RUNS_SUSPECTS_OF, &self.worker)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            // A terminal's Ctrl-C is for this process, which tells them.
+            .process_group(0)
+            .spawn()
     }
 
-    fn signal(&mut self) {
-        for pid in self.children.iter().filter_map(Child::id).filter_map(|id| Pid::from_raw(id.cast_signed())) {
-            // One that has ended needs no signal.
-            kill_process(pid, Signal::TERM).ok();
+    fn signal(&self) {
+        for pid in &self.pids {
+            // One that has just ended needs no signal.
+            kill_process(*pid, Signal::TERM).ok();
         }
     }
+}
 
-    async fn all_ended(&mut self) {
-        for child in &mut self.children {
-            child.wait().await.ok();
-        }
-    }
+async fn all_ended(running: &mut JoinSet<Option<Pid>>) {
+    while running.join_next().await.is_some() {}
 }

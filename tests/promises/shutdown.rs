@@ -43,3 +43,18 @@ async fn a_second_signal_hands_back_at_once() {
     assert_eq!(worker.exit_code().await, Some(0));
     assert_eq!(world.count("select count(*) from piton.jobs where state = 'ready'").await, 1);
 }
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_stop_while_it_starts_leaves_nothing_behind() {
+    let world = World::with(&[WORK]).await;
+    for number in 0..10 {
+        world.start("work", r#"{"work_ms": 600000}"#);
+        let mut worker = world.worker(&format!("w{number}"), &["--grace", "1ms"]);
+        worker.says("worker started").await;
+        worker.signal("TERM");
+        assert_eq!(worker.exit_code().await, Some(0));
+        assert!(!worker.log().contains("did not land in time"), "{}", worker.log());
+    }
+    assert_eq!(world.count("select count(*) from piton.jobs where state <> 'ready'").await, 0);
+    assert_eq!(world.count("select count(*) from piton.attempts where class is not null").await, 0);
+}

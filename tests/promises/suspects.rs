@@ -112,3 +112,18 @@ async fn a_runner_drains_with_its_worker_and_ends_when_its_worker_is_killed() {
     worker.kill();
     until(SOON, "the runner has handed it back", async || world.count(suspects).await == 1).await;
 }
+
+#[tokio::test]
+async fn a_suspect_uses_a_slot_of_its_worker() {
+    let world = World::with(&[WORK]).await;
+    let victim = world.worker("w1", &[]);
+    let suspect = world.start("work", r#"{"work_ms": 2000}"#);
+    until(SOON, "it runs", async || world.journal().len() == 1).await;
+    victim.kill();
+    let _heir = world.worker("w2", &["--slots", "1"]);
+    until(SOON, "it runs alone", async || world.journal().len() == 2).await;
+    let other = world.start("work", "{}");
+    assert_eq!(world.ended(&other).await, "done");
+    assert_eq!(world.state(&suspect).await, "done", "the only slot was the suspect's until its end");
+    world.assert_nothing_is_left().await;
+}

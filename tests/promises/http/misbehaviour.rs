@@ -1,6 +1,6 @@
 //! Servers that do what no server should.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -188,4 +188,25 @@ async fn an_attempt_that_is_over_closes_its_connection() {
     assert_eq!(worker.exit_code().await, Some(0));
     is(&left, arrived.load(Ordering::SeqCst)).await;
     assert_eq!(world.count("select count(*) from piton.attempts where outcome = 'released'").await, 1);
+}
+
+/// Connections to a listener that accepts none, as many as it takes until the next one is not let in.
+fn crowd(listener: &TcpListener) -> Vec<TcpStream> {
+    let address = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+    std::iter::from_fn(connect).take(100_000).collect()
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_is_given_up_at_the_connect_timeout() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let _crowd = crowd(&listener);
+    let keys = "http = \"${API}/x\"\nconnect_timeout = \"300ms\"\ntimeout = \"5m\"";
+    let world = World::with(&[&ask_each(keys)]).await;
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let _worker = worker(&world, &[("API", &url)], &[]);
+    let run = world.start("ask", r#"{"items": [0]}"#);
+    let failed = &failures(&world, &run, 1).await[0];
+    assert_eq!(failed.class, "network_timeout", "{}", failed.message);
+    assert!(failed.took < 60.0, "{} s", failed.took);
 }
