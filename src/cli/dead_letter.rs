@@ -14,9 +14,6 @@ use crate::model::state::Resolution;
 use crate::store::dead_letters::Filter;
 use crate::store::{Store, StoreError};
 
-/// Attempts that `show` lists.
-const ATTEMPTS: i64 = 1000;
-
 pub(crate) async fn dead_letter(global: Global, action: DeadLetterArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let done = act(&database.store, &global, action).await;
@@ -86,8 +83,7 @@ async fn show(store: &Store, global: &Global, id: Uuid) -> anyhow::Result<Exit> 
         bail!("there is no dead letter {id}; `{} dead-letter list` lists those there are", config::program());
     };
     let Some(run) = store.run(RunId(letter.run)).await? else { bail!("the run {} is gone", letter.run) };
-    let attempts = store.attempts(run.key, ATTEMPTS).await?;
-    let story = say::Story::of(store, letter, &run, attempts).await?;
+    let story = say::Story::of(store, letter, &run).await?;
     story.say(global)?;
     Ok(Exit::Done)
 }
@@ -109,7 +105,7 @@ async fn retry(
             store.retry_dead_letters(&ids, actor, note).await?
         }
     };
-    say::count(global, "retried", retried, "go on from their last checkpoints, when a worker is free");
+    say::count(global, "retried", retried, "Their jobs go on from the last checkpoints when a worker is free.");
     Ok(Exit::Done)
 }
 
@@ -131,7 +127,7 @@ async fn dismiss(store: &Store, global: &Global, chosen: Chosen, reason: &str, a
             }
         }
     }
-    say::count(global, "dismissed", dismissed, "are over, and their runs have failed");
+    say::count(global, "dismissed", dismissed, "Their runs have failed.");
     Ok(Exit::Done)
 }
 

@@ -145,7 +145,7 @@ impl StageView {
             },
             StageState::Failed => "failed".to_owned(),
             StageState::Dead => match self.row.as_ref().map_or(0, |row| row.dead) {
-                1 if !self.fanned => "dead letter".to_owned(),
+                1 => "1 dead letter".to_owned(),
                 count => format!("{count} dead letters"),
             },
             StageState::Cancelled => "cancelled".to_owned(),

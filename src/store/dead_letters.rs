@@ -50,6 +50,20 @@ pub(crate) struct DeadLetter {
     pub(crate) note: Option<String>,
 }
 
+/// One try at a dead letter's job.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub(crate) struct Attempt {
+    pub(crate) attempt: i32,
+    pub(crate) outcome: String,
+    pub(crate) class: Option<String>,
+    pub(crate) message: Option<String>,
+    /// More about its failure, such as the end of a program's standard error.
+    pub(crate) detail: Option<serde_json::Value>,
+    pub(crate) worker: String,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) ended_at: DateTime<Utc>,
+}
+
 /// Dead letters of one cause.
 #[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
 pub(crate) struct Group {
@@ -103,10 +117,17 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(id).fetch_optional(&self.pool).await?)
     }
 
-    /// Stage and item of its job, as the engine numbers them.
-    pub(crate) async fn dead_letter_job(&self, id: Uuid) -> Result<(i16, i32), StoreError> {
-        let sql = "select stage, item from piton.dead_letters where id = $1";
-        Ok(sqlx::query_as(sql).bind(id).fetch_one(&self.pool).await?)
+    /// Every attempt at its job that left no checkpoint, also those before an earlier dead letter.
+    pub(crate) async fn dead_letter_attempts(&self, id: Uuid) -> Result<Vec<Attempt>, StoreError> {
+        let sql =
+            "select a.attempt, a.outcome, a.class, a.message, a.detail, coalesce(w.name, '?') as worker, a.started_at,
+                          a.ended_at
+                   from piton.dead_letters d
+                   join piton.attempts a on a.run_id = d.run_id and a.stage = d.stage and a.item = d.item
+                   left join piton.workers w on w.id = a.worker_id
+                   where d.id = $1
+                   order by a.attempt";
+        Ok(sqlx::query_as(sql).bind(id).fetch_all(&self.pool).await?)
     }
 
     /// By cause, the most frequent first.

@@ -34,6 +34,16 @@ struct Failed {
     took: Duration,
 }
 
+#[tokio::test]
+async fn the_story_of_a_dead_letter_has_the_program_s_last_words() {
+    let world = World::with(&[SCRIPT]).await;
+    let _worker = worker(&world, "w1", &[]);
+    let run = start(&world, "echo opening the vault >&2; echo it is empty >&2; exit 65");
+    assert_eq!(world.ended(&run).await, "blocked");
+    let told = stdout(&world.command(["dead-letter", "show", &world.dead_letter().await]).output().unwrap());
+    assert!(told.contains("What it said last:\n  opening the vault\n  it is empty\n"), "{told}");
+}
+
 async fn failed(world: &World, run: &str) -> Failed {
     assert_eq!(world.ended(run).await, "blocked");
     let (class, message, detail, seconds): (String, String, Option<Value>, f64) = sqlx::query_as(

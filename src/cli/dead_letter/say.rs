@@ -8,13 +8,16 @@ use super::Global;
 use crate::cli::when;
 use crate::config;
 use crate::model::id::NO_ITEM;
-use crate::store::dead_letters::{DeadLetter, Group};
-use crate::store::overview::{AttemptRow, CheckpointRow};
+use crate::store::dead_letters::{Attempt, DeadLetter, Group};
+use crate::store::overview::CheckpointRow;
 use crate::store::runs::RunRow;
 use crate::store::{Store, StoreError};
 
 /// Characters of a message in a list.
 const MESSAGE: usize = 100;
+/// Lines of what a program said, and characters of each.
+const LAST_WORDS: usize = 20;
+const WIDTH: usize = 200;
 /// Characters of an input that are shown.
 const INPUT: usize = 2000;
 
@@ -84,10 +87,7 @@ pub(super) fn count(global: &Global, done: &str, count: i64, what: &str) {
     } else if count == 0 {
         println!("No dead letter was {done}: none that is pending was chosen.");
     } else {
-        println!(
-            "{count} {} {done}; their jobs {what}.",
-            if count == 1 { "dead letter was" } else { "dead letters were" }
-        );
+        println!("Dead letters that were {done}: {count}. {what}");
     }
 }
 
@@ -101,38 +101,12 @@ pub(super) struct Story {
     checkpoints: Vec<CheckpointRow>,
 }
 
-#[derive(Serialize)]
-struct Attempt {
-    attempt: i32,
-    outcome: String,
-    class: Option<String>,
-    message: Option<String>,
-    worker: String,
-    started_at: chrono::DateTime<chrono::Utc>,
-    ended_at: chrono::DateTime<chrono::Utc>,
-}
-
 impl Story {
-    pub(super) async fn of(
-        store: &Store,
-        letter: DeadLetter,
-        run: &RunRow,
-        attempts: Vec<AttemptRow>,
-    ) -> Result<Story, StoreError> {
-        let checkpoints = store.checkpoints(run.key).await?;
+    pub(super) async fn of(store: &Store, letter: DeadLetter, run: &RunRow) -> Result<Story, StoreError> {
         let input = store.run_inputs(&[run.key]).await?.pop().map(|(.., input)| input);
-        let (stage, item) = store.dead_letter_job(letter.id).await?;
-        let own = attempts.into_iter().filter(|a| a.stage == stage && a.item == item).map(|a| Attempt {
-            attempt: a.attempt,
-            outcome: a.outcome.as_str().to_owned(),
-            class: a.class,
-            message: a.message,
-            worker: a.worker,
-            started_at: a.started_at,
-            ended_at: a.ended_at,
-        });
-        let input = input.and_then(|text| serde_json::from_str(&text).ok());
-        Ok(Story { letter, input, attempts: own.collect(), checkpoints })
+        let attempts = store.dead_letter_attempts(letter.id).await?;
+        let checkpoints = store.checkpoints(run.key).await?;
+        Ok(Story { letter, input: input.and_then(|text| serde_json::from_str(&text).ok()), attempts, checkpoints })
     }
 
     pub(super) fn say(&self, global: &Global) -> anyhow::Result<()> {
@@ -142,6 +116,19 @@ impl Story {
             print!("{}", self.text());
         }
         Ok(())
+    }
+
+    /// The end of what the program or the server said about the last failure.
+    fn last_words(&self) -> String {
+        let detail = self.attempts.last().and_then(|attempt| attempt.detail.as_ref());
+        let said = detail.and_then(|detail| detail["stderr"].as_str().or_else(|| detail["body"].as_str()));
+        let lines: Vec<&str> = said.unwrap_or_default().lines().collect();
+        let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
+        if last.is_empty() {
+            return String::new();
+        }
+        let plain = |line: &&str| line.chars().filter(|c| !c.is_control()).take(WIDTH).collect::<String>();
+        format!("\nWhat it said last:\n  {}\n", last.iter().map(plain).collect::<Vec<_>>().join("\n  "))
     }
 
     fn text(&self) -> String {
@@ -172,6 +159,7 @@ impl Story {
             let ended = when::clock(a.ended_at);
             writeln!(text, "  {:>3}  {ended}  {took:>9}  {}  {what}: {message}", a.attempt, a.worker).ok();
         }
+        text.push_str(&self.last_words());
         text.push_str("\nCheckpoints of the run:\n");
         for c in &self.checkpoints {
             let item = if c.item == NO_ITEM { String::new() } else { format!("[{}]", c.item) };
