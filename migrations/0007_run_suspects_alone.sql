@@ -12,4 +12,4 @@ create index jobs_suspect on piton.jobs (workflow_id, due_at, id) where state = 
 comment on column piton.jobs.deaths is 'Processes that died under it at this stage and item. From the first on it runs alone; a few more convict it, an attempt that ends otherwise clears it.';
 comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next stage: running on, or ready | retry: scheduled | its process died: suspect | end: no row); suspect -> running, alone.';
 
--- functions: 12dfd6d562e1785c9e634c1181fe016ef907491cb704088ce01fd08f0777f7e2
+-- functions: 11c03499d1781f39e0b0d388f171c2543ebe434dbec0065e24f5f707a0e3c5a3

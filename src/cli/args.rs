@@ -63,6 +63,8 @@ pub(crate) enum Command {
     /// Look at jobs that are not tried again by themselves, and decide about them.
     #[command(subcommand)]
     DeadLetter(DeadLetterArgs),
+    /// Free the jobs of workers that are gone, as every worker does by itself.
+    Recover(RecoverArgs),
     /// Bring the schema up to date.
     Migrate,
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
@@ -211,6 +213,16 @@ pub(crate) enum GraphFormat {
     Dot,
 }
 
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RecoverArgs {
+    /// Only show what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// A worker that was not heard of for that long is gone.
+    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = duration::parse)]
+    pub(crate) lease: Duration,
+}
+
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DeadLetterArgs {
     /// List them, the newest first.
@@ -252,6 +264,22 @@ pub(crate) enum DeadLetterArgs {
         /// Why, in words.
         #[arg(long)]
         note: Option<String>,
+    },
+    /// Give up a live job: its attempt is stopped, and its run is blocked.
+    Force {
+        /// Its run.
+        run: RunId,
+        /// Its stage.
+        stage: String,
+        /// Its item, where the stage is fanned out and split: the one that is under way or next in its branch.
+        #[arg(long)]
+        item: Option<i32>,
+        /// Why, in words.
+        #[arg(long)]
+        reason: String,
+        /// Who decides [default: the user's name].
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
     },
     /// End the run of a dead letter as failed: its other jobs are cancelled.
     Dismiss {

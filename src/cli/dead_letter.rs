@@ -36,6 +36,11 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
         DeadLetterArgs::Retry { id, filter, all, by, note } => {
             return retry(store, global, Chosen::of(id, filter, all)?, &actor(by), note.as_deref()).await;
         }
+        DeadLetterArgs::Force { run, stage, item, reason, by } => {
+            let why = (reason.as_str(), &*actor(by));
+            let id = store.force_dead_letter(run, &stage, item, why).await.map_err(refused)?;
+            say::forced(global, id);
+        }
         DeadLetterArgs::Dismiss { id, filter, all, reason, by } => {
             return dismiss(store, global, Chosen::of(id, filter, all)?, &reason, &actor(by)).await;
         }

@@ -8,6 +8,7 @@ mod exit;
 mod files;
 mod follow;
 mod live;
+mod recover;
 mod report;
 mod retry_policy;
 mod run;
@@ -70,6 +71,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
+        Command::Recover(recover) => recover::recover(global, recover).await,
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,

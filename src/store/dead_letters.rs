@@ -164,6 +164,19 @@ impl Store {
         Ok(())
     }
 
+    /// Gives up a live job by hand; the id of its dead letter, or a refusal with the reason.
+    pub(crate) async fn force_dead_letter(
+        &self,
+        run: RunId,
+        stage: &str,
+        item: Option<i32>,
+        (reason, actor): (&str, &str),
+    ) -> Result<Uuid, StoreError> {
+        let sql = "select piton.force_dead_letter($1, $2, $3, $4, $5)";
+        let asked = sqlx::query_scalar(sql).bind(run.0).bind(stage).bind(reason).bind(item).bind(actor);
+        Ok(asked.fetch_one(&self.pool).await?)
+    }
+
     /// Ends the run of one, or is refused with the reason.
     pub(crate) async fn dismiss_dead_letter(&self, id: Uuid, reason: &str, actor: &str) -> Result<(), StoreError> {
         let sql = "select piton.dismiss_dead_letter($1, $2, $3)";

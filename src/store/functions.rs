@@ -27,6 +27,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "retry_dead_letters",
     "retry_dead_letter",
     "dismiss_dead_letter",
+    "force_dead_letter",
     "dead_letters_overview",
 ];
 

@@ -56,6 +56,27 @@ pub(crate) enum Sign {
     LockFree,
 }
 
+impl Sign {
+    /// As people and attempts are told.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Sign::Ended => "its worker had ended",
+            Sign::Drained => "its worker shut down before it was handed back",
+            Sign::LeaseOver => "its worker's heartbeat stopped",
+            Sign::Frozen => "its worker's heartbeat stopped, while its session lived",
+            Sign::LockFree => "its worker's process or database session ended",
+        }
+    }
+
+    /// A process died, so that one of its jobs may be to blame.
+    fn is_death(self) -> bool {
+        match self {
+            Sign::Ended | Sign::LeaseOver | Sign::LockFree => true,
+            Sign::Drained | Sign::Frozen => false,
+        }
+    }
+}
+
 /// What a look found.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -194,20 +215,13 @@ impl Store {
         if ended.rows_affected() == 0 && !had_ended {
             return Ok(None);
         }
-        let (why, died) = match suspect.sign {
-            Sign::Ended => ("its worker had ended", true),
-            Sign::Drained => ("its worker shut down before it was handed back", false),
-            Sign::LeaseOver => ("its worker's heartbeat stopped", true),
-            Sign::Frozen => ("its worker's heartbeat stopped, while its session lived", false),
-            Sign::LockFree => ("its worker's process or database session ended", true),
-        };
         let mut freed = 0;
         loop {
             let (pass, _): (i64, i64) = sqlx::query_as(include_str!("sql/free.sql"))
                 .bind(suspect.worker.0)
                 .bind(FREE_AT_ONCE)
-                .bind(why)
-                .bind(died)
+                .bind(suspect.sign.words())
+                .bind(suspect.sign.is_death())
                 .bind(MOST_DEATHS)
                 .bind(CONVICTED)
                 .bind(fingerprint(FailureClass::Crashed, CONVICTED))
@@ -228,6 +242,12 @@ impl Store {
         .execute(&self.pool)
         .await?;
         Ok(Some(freed))
+    }
+
+    /// How many jobs a boot holds.
+    pub(crate) async fn held_count(&self, worker: WorkerId) -> Result<i64, StoreError> {
+        let sql = "select count(*) from piton.jobs where worker_id = $1 and state = 'running'";
+        Ok(sqlx::query_scalar(sql).bind(worker.0).fetch_one(&self.pool).await?)
     }
 
     /// The boot shut down in order and holds nothing any more.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::harness::{SOON, World, until};
+use crate::harness::{SOON, World, stdout, until};
 use crate::workflows::{CHAIN, SQUARES, WORK};
 
 #[tokio::test]
@@ -109,4 +109,24 @@ async fn run_resume_goes_on_where_a_killed_run_stopped() {
     let after = checkpoints(&world).await;
     assert!(before.iter().all(|(key, value)| after.get(key) == Some(value)), "{before:?} {after:?}");
     world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn recovery_can_be_asked_for_and_asked_what_it_would_do() {
+    let world = World::with(&[WORK]).await;
+    let victim = world.worker("w1", &[]);
+    world.start("work", r#"{"work_ms": 60000}"#);
+    until(SOON, "it runs", async || world.journal().len() == 1).await;
+    let recover = |arguments: &[&str]| -> serde_json::Value {
+        let all = ["recover", "--json"].iter().chain(arguments);
+        serde_json::from_str(&stdout(&world.command(all).output().unwrap())).unwrap()
+    };
+    assert_eq!(recover(&[]), serde_json::json!({"gone": [], "freed": 0}));
+    victim.kill();
+    let told = async || recover(&["--dry-run"])["gone"][0]["jobs"] == 1;
+    until(SOON, "its death is told", told).await;
+    assert_eq!(world.count("select count(*) from piton.jobs where state = 'running'").await, 1, "nothing was changed");
+    assert_eq!(recover(&[])["freed"], 1);
+    assert_eq!(world.count("select count(*) from piton.jobs where state = 'suspect'").await, 1);
+    assert_eq!(recover(&[])["gone"], serde_json::json!([]));
 }

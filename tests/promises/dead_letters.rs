@@ -173,3 +173,28 @@ async fn ten_thousand_dead_letters_are_looked_through_and_retried_in_moments() {
     assert_eq!(world.count("select count(*) from piton.jobs where state = 'ready' and attempt = 1").await, 10_000);
     assert_eq!(world.count("select count(*) from piton.runs where state = 'blocked'").await, 0);
 }
+
+#[tokio::test]
+async fn a_live_job_is_given_up_by_hand_and_its_attempt_changes_nothing() {
+    let world = World::with(&[CHAIN]).await;
+    let worker = world.worker("w1", &["--lease", "2s"]);
+    let run = world.start("chain", r#"{"work_ms": 60000}"#);
+    until(SOON, "it runs", async || world.journal().len() == 1).await;
+    let missing = refused(&world, &["force", &run, "second", "--reason", "x"]);
+    assert!(missing.contains("has no live job of stage \"second\""), "{missing}");
+    let forced = json(&world, &["force", &run, "first", "--reason", "it hangs", "--by", "anna"]);
+    assert_eq!(world.ended(&run).await, "blocked");
+    worker.says("no longer held").await;
+    let story = json(&world, &["show", forced["dead_letter"].as_str().unwrap()]);
+    assert_eq!(story["message"], "given up by anna: it hangs");
+    worker.kill();
+    // One that waits is given up as well, and goes on when it is retried.
+    say(&world, &["retry", "--all"]);
+    json(&world, &["force", &run, "first", "--reason", "not yet"]);
+    assert_eq!(world.count("select count(*) from piton.dead_letters where resolution = 'pending'").await, 1);
+    say(&world, &["retry", "--all"]);
+    sqlx::query("update piton.runs set input = '{}'").execute(&world.pool).await.unwrap();
+    let _worker = world.worker("w2", &[]);
+    assert_eq!(world.ended(&run).await, "done");
+    world.assert_nothing_is_left().await;
+}

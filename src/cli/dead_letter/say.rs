@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use sqlx::types::Uuid;
 
 use super::Global;
 use crate::cli::when;
@@ -88,6 +89,14 @@ pub(super) fn count(global: &Global, done: &str, count: i64, what: &str) {
         println!("No dead letter was {done}: none that is pending was chosen.");
     } else {
         println!("Dead letters that were {done}: {count}. {what}");
+    }
+}
+
+pub(super) fn forced(global: &Global, id: Uuid) {
+    if global.json {
+        println!("{}", serde_json::json!({"dead_letter": id}));
+    } else {
+        println!("Dead letter {id}: its run is blocked until it is retried or dismissed.");
     }
 }
 

@@ -1,0 +1,53 @@
+-- The run's row first, as everyone who decides about a run. An attempt that is under way is fenced: its result changes
+-- nothing. Items that were to come after it become a branch of their own.
+create or replace function piton.force_dead_letter(
+    run uuid, stage text, reason text, item integer default null, actor text default session_user
+) returns uuid
+language plpgsql
+as $$
+declare
+    found_run record;
+    number smallint;
+    job record;
+    letter uuid := piton.new_id();
+    said text;
+begin
+    if coalesce(trim(reason), '') = '' then
+        raise exception 'a job is given up for a reason, and none was given'
+            using errcode = 'invalid_parameter_value', hint = 'select piton.force_dead_letter(run, ''stage'', ''why'').';
+    end if;
+    select r.id, r.state, r.version_id into found_run from piton.runs r where r.uuid = force_dead_letter.run for update;
+    if not found then
+        raise exception 'there is no run %', run using errcode = 'no_data_found', hint = 'List them: select * from piton.runs.';
+    end if;
+    select s.place - 1 into number
+    from piton.workflow_versions v
+    cross join lateral json_array_elements(v.definition -> 'stages') with ordinality as s (definition, place)
+    where v.id = found_run.version_id and s.definition ->> 'name' = force_dead_letter.stage;
+    select j.* into job
+    from piton.jobs j
+    where j.run_id = found_run.id and j.stage = number and j.item = coalesce(force_dead_letter.item, -1)
+    for update;
+    if not found then
+        raise exception 'run % has no live job of stage "%"%', run, stage, coalesce(', item ' || item, '')
+            using errcode = 'no_data_found', hint = 'Its jobs: select * from piton.jobs where run_id = ' || found_run.id || '.';
+    end if;
+    delete from piton.jobs j where j.run_id = job.run_id and j.id = job.id;
+    if job.item >= 0 and job.until > job.item + 1 then
+        insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
+        values (job.run_id, job.workflow_id, job.version_id, job.stage, job.item + 1, job.until, 'ready', job.rank, job.due_at);
+        perform pg_notify('piton_jobs', '');
+    end if;
+    said := 'given up by ' || actor || ': ' || reason;
+    job.attempt := job.attempt + (job.state <> 'running')::int4;
+    insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, worker_id, started_at)
+    values (job.run_id, job.stage, job.item, job.attempt, 'failed', 'unknown', said, coalesce(job.worker_id, 0), job.since);
+    insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,
+                                    fingerprint, worker_id)
+    values (letter, job.run_id, job.workflow_id, job.version_id, job.stage, job.item, job.attempt, job.rank, 'unknown', said,
+            encode(substring(sha256('given up by hand') for 8), 'hex'), coalesce(job.worker_id, 0));
+    update piton.runs r set state = 'blocked' where r.id = found_run.id;
+    return letter;
+end
+$$;
+comment on function piton.force_dead_letter(uuid, text, text, integer, text) is 'Gives up a live job by hand, for a reason: it becomes a dead letter, and its run is blocked. Returns the id of the dead letter.';
