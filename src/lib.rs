@@ -38,6 +38,7 @@ mod recovery;
 mod stage;
 mod store;
 mod telemetry;
+mod verify;
 mod worker;
 mod workflow;
 

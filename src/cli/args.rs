@@ -65,6 +65,8 @@ pub(crate) enum Command {
     DeadLetter(DeadLetterArgs),
     /// Free the jobs of workers that are gone, as every worker does by itself.
     Recover(RecoverArgs),
+    /// Hold every checkpoint against what was committed: digest, size, stage, time, and that none is missing.
+    Verify(VerifyArgs),
     /// Bring the schema up to date.
     Migrate,
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
@@ -211,6 +213,16 @@ pub(crate) enum GraphFormat {
     Text,
     Mermaid,
     Dot,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyArgs {
+    /// The run.
+    #[arg(required_unless_present = "all")]
+    pub(crate) run: Option<RunId>,
+    /// Every run there is.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Clone, Args)]

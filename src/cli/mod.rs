@@ -16,6 +16,7 @@ mod runs;
 mod show;
 mod snapshot;
 mod start;
+mod verify;
 mod when;
 mod worker;
 mod workflows;
@@ -72,6 +73,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Show(show) => show::show(app, global, show).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,
+        Command::Verify(verify) => verify::verify(app, global, verify).await,
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,

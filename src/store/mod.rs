@@ -15,6 +15,7 @@ pub(crate) mod overview;
 pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod steps;
+pub(crate) mod verify;
 pub(crate) mod workers;
 pub(crate) mod workflows;
 

@@ -108,3 +108,37 @@ async fn inputs_that_the_database_refuses_are_a_failure_and_not_a_stuck_claim() 
     assert_eq!(world.ended(&run).await, "done");
     world.assert_nothing_is_left().await;
 }
+
+#[tokio::test]
+async fn verify_finds_what_is_not_as_it_was_committed() {
+    let world = World::with(&[crate::workflows::SQUARES]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("squares", r#"{"items": 5}"#);
+    assert_eq!(world.ended(&run).await, "done");
+    let verify = |arguments: &[&str]| -> (Option<i32>, Vec<String>) {
+        let output = world.command(["verify"].iter().chain(arguments)).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), said.lines().map(|line| line.replace(&run, "RUN")).collect())
+    };
+    assert_eq!(verify(&["--all"]), (Some(0), vec!["8 checkpoints, 0 mismatches".to_owned()]));
+    for harm in [
+        "update piton.checkpoints set output = '7' where item = 2",
+        "update piton.checkpoints set bytes = 9 where item = 3",
+        "update piton.checkpoints set finished_at = '2000-01-01' where stage = 0",
+        "update piton.checkpoints set stage = 9 where stage = 2",
+        "delete from piton.checkpoints where item = 4",
+    ] {
+        sqlx::query(harm).execute(&world.pool).await.unwrap();
+    }
+    let (code, said) = verify(&[&run]);
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(said.join("\n"), @r"
+    RUN  numbers: it is of 2000-01-01 00:00:00 UTC, before its run was started
+    RUN  square[2]: its output has the digest 7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451, and 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a was committed
+    RUN  square[3]: its output has 1 bytes, and 9 were committed
+    RUN  #9: its stage is not in the workflow version
+    RUN  square: its run is done, and 4 of its 5 items have checkpoints
+    RUN  sum: its run is done, and it has no checkpoint
+    7 checkpoints, 6 mismatches
+    ");
+}

@@ -13,7 +13,7 @@ use crate::http_server::HttpServer;
 
 #[tokio::test]
 async fn every_attempt_carries_the_same_key_wherever_the_worker_dies() {
-    const SEEDS: u64 = 20;
+    const SEEDS: u64 = 50;
     let world = World::with(&["name = \"ask\"\n[stages.ask]\nhttp = \"${API}/ask\"\n"]).await;
     let enough = Arc::new(AtomicBool::new(false));
     let answers = enough.clone();

@@ -1,0 +1,31 @@
+//! `piton verify`: whether what was checkpointed is still what is there.
+
+use anyhow::bail;
+
+use super::args::{Global, VerifyArgs};
+use super::database::Database;
+use super::exit::Exit;
+use crate::app::App;
+use crate::config;
+use crate::queue::catalog::Catalog;
+use crate::verify;
+
+pub(crate) async fn verify(app: App, global: Global, args: VerifyArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let run = match args.run {
+        None => None,
+        Some(id) => match database.store.run(id).await? {
+            Some(run) => Some(run.key),
+            None => bail!("there is no run {id}; `{} runs` lists those there are", config::program()),
+        },
+    };
+    let verified = verify::verify(&database.store, &Catalog::new(app.handlers), run).await?;
+    database.close().await;
+    if global.json {
+        println!("{}", serde_json::to_string(&verified)?);
+    } else {
+        verified.mismatches.iter().for_each(|mismatch| println!("{mismatch}"));
+        println!("{} checkpoints, {} mismatches", verified.checkpoints, verified.mismatches.len());
+    }
+    Ok(if verified.mismatches.is_empty() { Exit::Done } else { Exit::Failed })
+}

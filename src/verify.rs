@@ -1,0 +1,88 @@
+//! Holds checkpoints against what was committed, a page at a time.
+
+use std::fmt;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::types::Uuid;
+
+use crate::model::id::{NO_ITEM, RunKey};
+use crate::queue::catalog::{Catalog, Version};
+use crate::store::verify::{Lacking, Recorded};
+use crate::store::{Store, StoreError};
+
+/// Checkpoints of one page; an output has 1 MiB at most by default.
+const PAGE: i64 = 100;
+
+/// Something that is not as it was committed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Mismatch {
+    pub(crate) run: Uuid,
+    pub(crate) stage: String,
+    pub(crate) item: Option<i32>,
+    pub(crate) what: String,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Verified {
+    pub(crate) checkpoints: u64,
+    pub(crate) mismatches: Vec<Mismatch>,
+}
+
+/// Of one run, or of all.
+pub(crate) async fn verify(store: &Store, catalog: &Catalog, run: Option<RunKey>) -> Result<Verified, StoreError> {
+    let mut verified = Verified::default();
+    let mut after = (i64::MIN, i16::MIN, i32::MIN);
+    loop {
+        let page = store.recorded(run, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = (last.run_id, last.stage, last.item);
+        for recorded in &page {
+            let version = catalog.version(store, recorded.version()).await?;
+            verified.mismatches.extend(mismatch(recorded, &version));
+        }
+        verified.checkpoints += page.len() as u64;
+    }
+    verified.mismatches.extend(store.lacking(run).await?.into_iter().map(lacks));
+    Ok(verified)
+}
+
+/// The first thing that is wrong with a checkpoint.
+fn mismatch(recorded: &Recorded, version: &Version) -> Option<Mismatch> {
+    let digest = Sha256::digest(recorded.output.as_bytes());
+    let bytes = usize::try_from(recorded.bytes).unwrap_or_default();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let stage = version.stage(recorded.stage);
+    let what = if stage.is_none() {
+        "its stage is not in the workflow version".to_owned()
+    } else if recorded.item != NO_ITEM && stage.is_some_and(|stage| stage.for_each.is_none()) {
+        "it is of an item, and its stage is not fanned out".to_owned()
+    } else if digest.as_slice() != recorded.digest.as_slice() {
+        format!("its output has the digest {}, and {} was committed", hex(&digest), hex(&recorded.digest))
+    } else if recorded.output.len() != bytes {
+        format!("its output has {} bytes, and {bytes} were committed", recorded.output.len())
+    } else if recorded.finished_at < recorded.run_started_at {
+        format!("it is of {}, before its run was started", recorded.finished_at)
+    } else {
+        return None;
+    };
+    let item = Some(recorded.item).filter(|item| *item != NO_ITEM);
+    Some(Mismatch { run: recorded.run, stage: version.stage_name(recorded.stage).to_string(), item, what })
+}
+
+fn lacks(lacking: Lacking) -> Mismatch {
+    let Lacking { run, stage, items, found } = lacking;
+    let what = match items {
+        None => "its run is done, and it has no checkpoint".to_owned(),
+        Some(items) => format!("its run is done, and {found} of its {items} items have checkpoints"),
+    };
+    Mismatch { run, stage, item: None, what }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let item = self.item.map_or_else(String::new, |item| format!("[{item}]"));
+        write!(f, "{}  {}{item}: {}", self.run, self.stage, self.what)
+    }
+}
