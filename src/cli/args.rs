@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use sqlx::types::Uuid;
 
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
-use crate::model::failure::FailureClass;
+pub(super) use super::dead_letter::args::DeadLetterArgs;
 use crate::model::id::RunId;
-use crate::model::state::{Resolution, RunState};
+use crate::model::state::RunState;
 use crate::telemetry::LogFormat;
 use crate::workflow::duration;
 
@@ -233,116 +232,6 @@ pub(crate) struct RecoverArgs {
     /// A worker that was not heard of for that long is gone.
     #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = duration::parse)]
     pub(crate) lease: Duration,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum DeadLetterArgs {
-    /// List them, the newest first.
-    List {
-        #[command(flatten)]
-        filter: FilterArgs,
-        /// Those that are pending, were retried or were dismissed.
-        #[arg(long, value_parser = resolution, default_value = "pending")]
-        resolution: Resolution,
-        /// How many.
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-        limit: u32,
-    },
-    /// Count them by cause.
-    Stats {
-        #[command(flatten)]
-        filter: FilterArgs,
-        /// Those that are pending, were retried or were dismissed.
-        #[arg(long, value_parser = resolution, default_value = "pending")]
-        resolution: Resolution,
-    },
-    /// Show one with its whole story.
-    Show {
-        /// Its id.
-        id: Uuid,
-    },
-    /// Let a job go on from its last checkpoint, with a new budget of retries.
-    Retry {
-        /// Its id; or choose many by a filter.
-        id: Option<Uuid>,
-        #[command(flatten)]
-        filter: FilterArgs,
-        /// Every one that is pending.
-        #[arg(long)]
-        all: bool,
-        /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
-        by: Option<String>,
-        /// Why, in words.
-        #[arg(long)]
-        note: Option<String>,
-    },
-    /// Give up a live job: its attempt is stopped, and its run is blocked.
-    Force {
-        /// Its run.
-        run: RunId,
-        /// Its stage.
-        stage: String,
-        /// Its item, where the stage is fanned out and split: the one that is under way or next in its branch.
-        #[arg(long)]
-        item: Option<i32>,
-        /// Why, in words.
-        #[arg(long)]
-        reason: String,
-        /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
-        by: Option<String>,
-    },
-    /// End the run of a dead letter as failed: its other jobs are cancelled.
-    Dismiss {
-        /// Its id; or choose many by a filter.
-        id: Option<Uuid>,
-        #[command(flatten)]
-        filter: FilterArgs,
-        /// Every one that is pending.
-        #[arg(long)]
-        all: bool,
-        /// Why, in words.
-        #[arg(long)]
-        reason: String,
-        /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
-        by: Option<String>,
-    },
-}
-
-/// Which dead letters.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct FilterArgs {
-    /// Of that workflow.
-    #[arg(long)]
-    pub(crate) workflow: Option<String>,
-    /// Of that stage.
-    #[arg(long)]
-    pub(crate) stage: Option<String>,
-    /// Of that failure class.
-    #[arg(long, value_parser = class)]
-    pub(crate) class: Option<FailureClass>,
-    /// Of that run.
-    #[arg(long)]
-    pub(crate) run: Option<RunId>,
-    /// Of that cause, as `dead-letter stats` names it.
-    #[arg(long)]
-    pub(crate) fingerprint: Option<String>,
-}
-
-fn resolution(word: &str) -> Result<Resolution, String> {
-    Resolution::from_word(word).ok_or_else(|| {
-        let known: Vec<&str> = Resolution::ALL.iter().map(|r| r.as_str()).collect();
-        format!("a dead letter is {}", known.join(", "))
-    })
-}
-
-fn class(word: &str) -> Result<FailureClass, String> {
-    FailureClass::from_word(word).ok_or_else(|| {
-        let known: Vec<&str> = FailureClass::ALL.iter().map(|c| c.as_str()).collect();
-        format!("the classes are {}", known.join(", "))
-    })
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -1,11 +1,13 @@
 //! `piton dead-letter`: jobs that are not tried again by themselves, and what to do about them.
 
+pub(super) mod args;
 mod say;
 
 use anyhow::bail;
 use sqlx::types::Uuid;
 
-use super::args::{DeadLetterArgs, FilterArgs, Global};
+use self::args::{DeadLetterArgs, FilterArgs};
+use super::args::Global;
 use super::database::Database;
 use super::exit::Exit;
 use crate::config;

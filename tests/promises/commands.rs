@@ -7,14 +7,19 @@ use serde_json::{Value, json};
 
 use crate::harness::{Process, SOON, World, stdout, until};
 
-/// Runs the script that its input names, in little time and once.
+/// Runs the script that its input names, once.
 const SCRIPT: &str = r#"
 name = "script"
 [stages.script]
 command = ["sh", "-c", "{{input.script}}"]
-timeout = "1s"
+timeout = "5m"
 retry = { max_retries = 0 }
 "#;
+
+/// The same in little time.
+fn hurried() -> String {
+    SCRIPT.replace("name = \"script\"", "name = \"hurried\"").replace("5m", "1s")
+}
 
 /// A worker of the plain binary, with these variables.
 fn worker(world: &World, name: &str, variables: &[(&str, &str)]) -> Process {
@@ -97,7 +102,7 @@ fn peak_mib(process: &Process) -> u64 {
 
 #[tokio::test]
 async fn whatever_a_program_does_ends_in_a_class_and_leaves_no_process() {
-    let world = World::with(&[SCRIPT]).await;
+    let world = World::with(&[SCRIPT, &hurried()]).await;
     let mut worker = worker(&world, "w1", &[]);
     let out_of_time = "the stage ran longer than its timeout of 1s";
     let cases = [
@@ -124,7 +129,11 @@ async fn whatever_a_program_does_ends_in_a_class_and_leaves_no_process() {
         ("echo 1; echo '{\"class\": \"auth_failure\", \"message\": \"not you\"}' >&2", "auth_failure", "not you"),
         ("echo '{\"class\": \"crashed\", \"message\": \"not true\"}' >&2; exit 1", "unknown", "not true"),
     ];
-    let runs: Vec<String> = cases.iter().map(|(script, ..)| start(&world, script)).collect();
+    let begin = |(script, class, _): &(&str, &str, &str)| {
+        let workflow = if *class == "network_timeout" { "hurried" } else { "script" };
+        world.start(workflow, &json!({"script": script}).to_string())
+    };
+    let runs: Vec<String> = cases.iter().map(begin).collect();
     for ((script, class, said), run) in cases.iter().zip(&runs) {
         let failed = failed(&world, run).await;
         assert_eq!(failed.class, *class, "{script}: {failed:?}");
@@ -141,7 +150,7 @@ async fn whatever_a_program_does_ends_in_a_class_and_leaves_no_process() {
 
 #[tokio::test]
 async fn the_end_of_standard_error_is_kept_however_much_there_was() {
-    let world = World::with(&[&SCRIPT.replace("1s", "5m")]).await;
+    let world = World::with(&[SCRIPT]).await;
     let worker = worker(&world, "w1", &[]);
     let run = start(&world, "head -c 1073741824 /dev/zero >&2; echo; echo the end >&2; exit 70");
     let failed = failed(&world, &run).await;

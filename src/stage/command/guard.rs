@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, kill_process, setrlimit, wait};
-use rustix::process::{kill_process_group, set_child_subreaper};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
+use rustix::process::{getpid, kill_process, kill_process_group, setrlimit, wait};
 use tokio::io::AsyncWriteExt;
 
 use super::{TERMINATION, launch, verdict};
@@ -76,7 +76,7 @@ pub(super) fn end_orphans(folder: &Path) {
 /// Processes whose parents end become this one's children, however they tried to get away.
 fn adopt_orphans() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = set_child_subreaper(Some(getpid())) {
+    if let Err(error) = rustix::process::set_child_subreaper(Some(getpid())) {
         writeln!(std::io::stderr(), "cannot adopt the processes of a command: {error}").ok();
     }
 }
