@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use sqlx::types::Uuid;
 
+use crate::model::digest::{self, hex};
 use crate::model::id::{NO_ITEM, RunKey};
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::verify::{Lacking, Recorded};
@@ -50,16 +50,15 @@ pub(crate) async fn verify(store: &Store, catalog: &Catalog, run: Option<RunKey>
 
 /// The first thing that is wrong with a checkpoint.
 fn mismatch(recorded: &Recorded, version: &Version) -> Option<Mismatch> {
-    let digest = Sha256::digest(recorded.output.as_bytes());
+    let found = digest::of(&recorded.output);
     let bytes = usize::try_from(recorded.bytes).unwrap_or_default();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let stage = version.stage(recorded.stage);
     let what = if stage.is_none() {
         "its stage is not in the workflow version".to_owned()
     } else if recorded.item != NO_ITEM && stage.is_some_and(|stage| stage.for_each.is_none()) {
         "it is of an item, and its stage is not fanned out".to_owned()
-    } else if digest.as_slice() != recorded.digest.as_slice() {
-        format!("its output has the digest {}, and {} was committed", hex(&digest), hex(&recorded.digest))
+    } else if found.as_slice() != recorded.digest.as_slice() {
+        format!("its output has the digest {}, and {} was committed", hex(&found), hex(&recorded.digest))
     } else if recorded.output.len() != bytes {
         format!("its output has {} bytes, and {bytes} were committed", recorded.output.len())
     } else if recorded.finished_at < recorded.run_started_at {

@@ -80,14 +80,16 @@ fn simulate(changed: &Workflow, rows: &[FailureRow], names: &StageNames) -> Repo
     let policies: BTreeMap<&str, RetryPolicy> =
         changed.stages.iter().map(|s| (s.name.as_str(), RetryRules::policy(&changed.retry, &s.retry))).collect();
     let mut report = Report::new(changed.name.as_str());
-    for job in rows.chunk_by(|a, b| (a.run, a.stage, a.item) == (b.run, b.stage, b.item)) {
-        let [.., last] = job else { continue };
+    let jobs = rows.chunk_by(|a, b| (a.run, a.stage, a.item) == (b.run, b.stage, b.item));
+    // Behind a dead letter that was retried, the job had a new budget.
+    for life in jobs.flat_map(|job| job.split_inclusive(|row| row.given_up)) {
+        let (Some(first), Some(last)) = (life.first(), life.last()) else { continue };
         let stage = names.get(&(last.version, last.stage)).map_or("?", String::as_str);
         let Some(policy) = policies.get(stage) else {
             report.without_stage += 1;
             continue;
         };
-        let failures: Vec<Failed> = job.iter().filter_map(failed).collect();
+        let failures: Vec<Failed> = life.iter().filter_map(|row| failed(row, first)).collect();
         let Some(class) = failures.last().map(|failed| failed.class) else { continue };
         let end = end_of(last);
         let line = report.line(stage, class);
@@ -111,15 +113,15 @@ fn simulate(changed: &Workflow, rows: &[FailureRow], names: &StageNames) -> Repo
     report
 }
 
-fn failed(row: &FailureRow) -> Option<Failed> {
-    let since_first = (row.ended_at - row.first_started_at).to_std().unwrap_or(Duration::ZERO);
+fn failed(row: &FailureRow, first: &FailureRow) -> Option<Failed> {
+    let since_first = (row.ended_at - first.started_at).to_std().unwrap_or(Duration::ZERO);
     Some(Failed { class: FailureClass::from_word(&row.class)?, since_first })
 }
 
 fn end_of(last: &FailureRow) -> JobEnd {
-    match (last.done, last.given_up) {
-        (true, _) => JobEnd::Done,
-        (false, true) => JobEnd::Dead,
+    match (last.given_up, last.done) {
+        (true, _) => JobEnd::Dead,
+        (false, true) => JobEnd::Done,
         (false, false) => JobEnd::Open,
     }
 }

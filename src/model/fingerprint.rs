@@ -1,7 +1,6 @@
 //! Groups failures of one cause: what differs from run to run is left out of the message. Pure.
 
-use sha2::{Digest, Sha256};
-
+use super::digest;
 use super::failure::FailureClass;
 
 /// Characters of the message that count: what comes after is mostly data.
@@ -10,8 +9,7 @@ const LOOKED_AT: usize = 200;
 /// 16 hexadecimal digits, the same for failures of the same class whose messages differ in numbers, ids and quoted
 /// words only.
 pub(crate) fn fingerprint(class: FailureClass, message: &str) -> String {
-    let digest = Sha256::digest(format!("{class}\n{}", normalised(message)));
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest::hex(&digest::of(&format!("{class}\n{}", normalised(message)))[..8])
 }
 
 /// The first line in small letters; words that hold a digit, and what stands in quotes, are all the same.

@@ -1,6 +1,7 @@
 //! The words of Piton as types: pure, no I/O, no async.
 
 pub(crate) mod claim;
+pub(crate) mod digest;
 pub(crate) mod failure;
 pub(crate) mod fingerprint;
 pub(crate) mod id;

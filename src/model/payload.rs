@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::digest;
+
 /// Sizes that are enforced where JSON comes in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PayloadLimits {
@@ -78,8 +80,7 @@ impl Payload {
 
     /// What a checkpoint's digest covers: the very bytes that are stored.
     pub(crate) fn digest(&self) -> [u8; 32] {
-        use sha2::{Digest, Sha256};
-        Sha256::digest(self.0.as_bytes()).into()
+        digest::of(&self.0)
     }
 }
 

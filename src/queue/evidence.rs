@@ -1,22 +1,20 @@
 //! What is wrong with a stored output, told with the evidence.
 
-use sha2::{Digest, Sha256};
-
 use super::catalog::Version;
+use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::PayloadLimits;
 use crate::store::checkpoints::Stored;
 
 /// The output, if it is what was committed (promise 8).
 pub(super) fn verified<'s>(stored: &'s Stored, version: &Version) -> Result<&'s str, Failure> {
-    let found = Sha256::digest(stored.output.as_bytes());
+    let found = digest::of(&stored.output);
     if found.as_slice() == stored.digest.as_slice() {
         return Ok(&stored.output);
     }
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let name = version.stage_name(stored.stage);
     Err(corrupt(format!("the checkpoint of stage `{name}` is not what was committed")).detail(serde_json::json!({
-        "stage": name, "item": stored.item, "expected_sha256": hex(&stored.digest), "found_sha256": hex(&found),
+        "stage": name, "item": stored.item, "expected_sha256": digest::hex(&stored.digest), "found_sha256": digest::hex(&found),
     })))
 }
 

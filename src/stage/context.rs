@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::steps::Steps;
+use crate::model::digest;
 use crate::model::failure::Failure;
 use crate::model::id::RunId;
 use crate::store::jobs::Progress;
@@ -95,8 +95,7 @@ impl StageContext {
 
     /// The trace context in the form of the W3C's `traceparent`: one trace for a run, one span for a job.
     pub fn traceparent(&self) -> String {
-        let digest = Sha256::digest(self.idempotency_key());
-        let span: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let span = digest::hex(&digest::of(&self.idempotency_key())[..8]);
         format!("00-{}-{span}-01", self.about.run.0.simple())
     }
 

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::claim::Claim;
+use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
@@ -115,8 +115,8 @@ async fn wait(backoff: &mut Backoff, error: StoreError) -> Result<(), Failure> {
 
 /// What was recorded is what is read back, or a failure (promise 8).
 fn read_back<T: DeserializeOwned>(stored: &StoredStep) -> Result<T, Failure> {
-    let StoredStep { name, digest, output } = stored;
-    if Sha256::digest(output.as_bytes()).as_slice() != digest.as_slice() {
+    let StoredStep { name, digest: recorded, output } = stored;
+    if digest::of(output).as_slice() != recorded.as_slice() {
         let message = format!("step `{name}` is not what was recorded");
         return Err(Failure::found(FailureClass::CorruptCheckpoint, message));
     }

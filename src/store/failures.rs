@@ -15,8 +15,7 @@ pub(crate) struct FailureRow {
     pub(crate) stage: i16,
     pub(crate) item: i32,
     pub(crate) class: String,
-    /// When the job's first attempt began, and this one ended.
-    pub(crate) first_started_at: DateTime<Utc>,
+    pub(crate) started_at: DateTime<Utc>,
     pub(crate) ended_at: DateTime<Utc>,
     /// It was the last word: no retry followed.
     pub(crate) given_up: bool,
@@ -47,7 +46,7 @@ impl Store {
     ) -> Result<Vec<FailureRow>, StoreError> {
         let rows = sqlx::query_as(
             "select r.uuid as run, r.version_id as version, a.stage, a.item, a.class,
-                    min(a.started_at) over job as first_started_at, a.ended_at,
+                    a.started_at, a.ended_at,
                     a.retry_at is null as given_up, k.run_id is not null as done
              from piton.workflows w
              join piton.workflow_versions v on v.workflow_id = w.id
@@ -55,7 +54,6 @@ impl Store {
              join piton.attempts a on a.run_id = r.id and a.outcome = 'failed'
              left join piton.checkpoints k on k.run_id = a.run_id and k.stage = a.stage and k.item = a.item
              where w.name = $1 and a.ended_at > now() - $2 * interval '1 second'
-             window job as (partition by a.run_id, a.stage, a.item)
              order by r.id desc, a.stage, a.item, a.attempt
              limit $3",
         )

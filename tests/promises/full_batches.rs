@@ -53,13 +53,7 @@ async fn branches_whose_hand_off_was_not_heard_of_go_on() {
     let mut workers = [world.worker("w1", &["--slots", "1024"]), world.worker("w2", &["--slots", "1024"])];
     for cut in 1..=6 {
         until(SOON, "it goes on", async || checkpoints(&world).await > cut * RUNS / 4).await;
-        sqlx::query(
-            "select pg_terminate_backend(pid) from pg_stat_activity
-             where datname = current_database() and pid <> pg_backend_pid() and application_name = 'piton'",
-        )
-        .execute(&world.pool)
-        .await
-        .unwrap();
+        world.cut_sessions().await;
     }
     assert_every_stage_once(&world).await;
     assert!(workers.iter_mut().all(|worker| worker.is_running()));

@@ -153,6 +153,17 @@ impl World {
         self.state(run).await
     }
 
+    /// Ends every database session of Piton's processes.
+    pub(crate) async fn cut_sessions(&self) {
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid() and application_name = 'piton'",
+        )
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
     /// The only dead letter that is pending.
     pub(crate) async fn dead_letter(&self) -> String {
         let sql = "select id::text from piton.dead_letters where resolution = 'pending'";

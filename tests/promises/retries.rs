@@ -172,6 +172,12 @@ async fn a_changed_policy_is_held_against_the_failures_on_record() {
       RUN  misbehave  unknown: would have been given up, and was done
       RUN  misbehave  unknown: would have been given up, and was done
     ");
+    // A dead letter that is retried has a new budget: the same rules still change nothing.
+    stdout(&world.command(["dead-letter", "retry", "--all"]).output().unwrap());
+    until(SOON, "it is given up again", async || world.count("select count(*) from piton.dead_letters").await == 2)
+        .await;
+    assert!(simulate("unknown = { max_retries = 1 }").contains("Of 2 dead jobs, 0 would have been tried again.\n"));
+    simulate("max_retries = 0");
     let json = world.command(["retry-policy", "simulate", "changed.toml", "--json"]).output().unwrap();
     let json: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
     assert_eq!(json["lines"][0]["lost"], 2);

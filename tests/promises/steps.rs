@@ -134,13 +134,7 @@ async fn a_step_waits_for_a_database_that_is_away_for_a_moment() {
     let run = world.start("steps", &json!({"items": [0, 0, 0], "steps": 40, "work_ms": 20}).to_string());
     for cut in 1..=5 {
         until(SOON, "it goes on", async || recorded(&world).await.len() > cut * 5).await;
-        sqlx::query(
-            "select pg_terminate_backend(pid) from pg_stat_activity
-             where datname = current_database() and pid <> pg_backend_pid() and application_name = 'piton'",
-        )
-        .execute(&world.pool)
-        .await
-        .unwrap();
+        world.cut_sessions().await;
     }
     assert_eq!(world.ended(&run).await, "done");
     assert!(calls(&world).values().all(|count| *count == 1));

@@ -1,0 +1,13 @@
+//! The digest of what is stored: over the very bytes, so that what is read back is what was written (promise 8). Pure.
+
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of a text.
+pub(crate) fn of(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Two hexadecimal digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
