@@ -29,6 +29,7 @@
 
 mod app;
 mod bench;
+mod chaos;
 mod cli;
 mod config;
 pub mod embedded;

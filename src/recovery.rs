@@ -9,13 +9,34 @@ use crate::store::{Store, StoreError};
 
 /// A session lock must be seen free for that long: a worker that only lost its connection takes it again sooner.
 const LOCK_GRACE: Duration = Duration::from_millis(700);
-/// The same, just after the database itself came back and everyone has lost their locks.
-const LOCK_GRACE_AFTER_RESTART: Duration = Duration::from_secs(2);
+/// The same for every sign, just after the database came back: everyone has lost their locks, nobody could write a
+/// heartbeat, and who comes back first must not take the others for gone. Longer than a heartbeat waits to be tried again.
+const GRACE_AFTER_OUTAGE: Duration = Duration::from_millis(2500);
+/// For that long, who was away itself or has just started cannot tell a gone worker from one that was away as well.
+const IS_BACK_AFTER: Duration = Duration::from_secs(10);
+/// Between two looks, generously.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Finds workers that are gone: the lease is over, or the session lock stays free.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Recovery {
-    first_seen: HashMap<WorkerId, Instant>,
+    /// How long each sign was there in every look. Time in which there was no look does not count.
+    seen_for: HashMap<WorkerId, Duration>,
+    last_look: Option<Instant>,
+    /// When the database was first seen, at the start or since it was last away.
+    seen_since: Instant,
+    was_away: bool,
+}
+
+/// What the looker itself has behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looker {
+    /// It was there all the time.
+    Steady,
+    /// It has just started.
+    Fresh,
+    /// It was cut off from the database just now.
+    WasAway,
 }
 
 /// What a recovery did, and when it wants to look again.
@@ -27,13 +48,38 @@ pub(crate) struct Recovered {
 }
 
 impl Recovery {
+    /// From a first look on.
+    pub(crate) fn new() -> Recovery {
+        Recovery { seen_for: HashMap::new(), last_look: None, seen_since: Instant::now(), was_away: false }
+    }
+
+    /// The database did not answer. What was seen before still counts, so that one who is away again and again recovers
+    /// in the end.
+    pub(crate) fn was_away(&mut self) {
+        self.was_away = true;
+        self.seen_since = Instant::now();
+        self.last_look = None;
+    }
+
+    fn looker(&self) -> Looker {
+        match self.seen_since.elapsed() < IS_BACK_AFTER {
+            true if self.was_away => Looker::WasAway,
+            true => Looker::Fresh,
+            false => Looker::Steady,
+        }
+    }
+
     /// Recovers those of the suspects that are gone. A database error goes to the caller, who comes again.
     pub(crate) async fn recover(&mut self, store: &Store, suspects: &[Suspect]) -> Result<Recovered, StoreError> {
-        self.first_seen.retain(|worker, _| suspects.iter().any(|s| s.worker == *worker));
+        let since_last = self.last_look.replace(Instant::now()).map_or(Duration::ZERO, |last| last.elapsed());
+        // A process that was frozen between two looks has not looked meanwhile.
+        let since_last = since_last.min(LONGEST_PAUSE);
+        self.seen_for.retain(|worker, _| suspects.iter().any(|s| s.worker == *worker));
+        let looker = self.looker();
         let mut recovered = Recovered::default();
         for suspect in suspects {
-            let seen = *self.first_seen.entry(suspect.worker).or_insert_with(Instant::now);
-            let grace = grace(suspect).saturating_sub(seen.elapsed());
+            let seen_for = self.seen_for.entry(suspect.worker).and_modify(|seen| *seen += since_last).or_default();
+            let grace = grace(suspect, looker).saturating_sub(*seen_for);
             if !grace.is_zero() {
                 recovered.again_in = Some(recovered.again_in.map_or(grace, |other| other.min(grace)));
                 continue;
@@ -48,11 +94,14 @@ impl Recovery {
 }
 
 /// How long the sign of a boot's end must be seen before it is believed.
-fn grace(suspect: &Suspect) -> Duration {
-    match suspect.sign {
-        Sign::Ended | Sign::Drained | Sign::LeaseOver | Sign::Frozen => Duration::ZERO,
-        Sign::LockFree if suspect.database_is_young => LOCK_GRACE_AFTER_RESTART,
-        Sign::LockFree => LOCK_GRACE,
+fn grace(suspect: &Suspect, looker: Looker) -> Duration {
+    match (suspect.sign, looker) {
+        (Sign::Ended | Sign::Drained, _) => Duration::ZERO,
+        (Sign::LeaseOver | Sign::Frozen | Sign::LockFree, _) if suspect.database_is_young => GRACE_AFTER_OUTAGE,
+        (Sign::LeaseOver | Sign::Frozen | Sign::LockFree, Looker::WasAway) => GRACE_AFTER_OUTAGE,
+        (Sign::LeaseOver | Sign::Frozen, Looker::Fresh) => GRACE_AFTER_OUTAGE,
+        (Sign::LeaseOver | Sign::Frozen, Looker::Steady) => Duration::ZERO,
+        (Sign::LockFree, Looker::Fresh | Looker::Steady) => LOCK_GRACE,
     }
 }
 
@@ -61,13 +110,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_free_lock_is_believed_after_its_grace_and_a_lease_at_once() {
-        let grace = |sign, database_is_young| {
+    fn a_sign_is_believed_sooner_by_who_was_there_all_the_time() {
+        let grace = |sign, database_is_young, looker| {
             let (worker, name) = (WorkerId(1), "w".to_owned());
-            grace(&Suspect { worker, name, last_seen: chrono::DateTime::UNIX_EPOCH, sign, database_is_young })
+            let last_seen = chrono::DateTime::UNIX_EPOCH;
+            grace(&Suspect { worker, name, last_seen, sign, database_is_young }, looker)
         };
-        assert_eq!((grace(Sign::LeaseOver, true), grace(Sign::Ended, true)), (Duration::ZERO, Duration::ZERO));
-        assert_eq!(grace(Sign::LockFree, false), LOCK_GRACE);
-        assert_eq!(grace(Sign::LockFree, true), LOCK_GRACE_AFTER_RESTART);
+        assert_eq!(grace(Sign::Ended, true, Looker::WasAway), Duration::ZERO);
+        assert_eq!(grace(Sign::LeaseOver, false, Looker::Steady), Duration::ZERO);
+        assert_eq!(grace(Sign::LockFree, false, Looker::Fresh), LOCK_GRACE);
+        for sign in [Sign::LeaseOver, Sign::Frozen, Sign::LockFree] {
+            assert_eq!(grace(sign, true, Looker::Steady), GRACE_AFTER_OUTAGE);
+            assert_eq!(grace(sign, false, Looker::WasAway), GRACE_AFTER_OUTAGE);
+        }
     }
 }

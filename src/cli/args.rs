@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
+pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::dead_letter::args::DeadLetterArgs;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
@@ -73,6 +74,11 @@ pub(crate) enum Command {
     /// A worker of a bench; `bench` starts it.
     #[command(hide = true)]
     BenchWorker(BenchWorkerArgs),
+    /// Let things go wrong with workers and Postgres, by a seed, and prove that every promise holds.
+    Chaos(ChaosArgs),
+    /// A worker of a campaign; `chaos` starts it.
+    #[command(hide = true)]
+    ChaosWorker(ChaosWorkerArgs),
     /// Look at workflow files.
     #[command(subcommand)]
     Workflows(WorkflowsArgs),

@@ -139,11 +139,21 @@ pub(crate) async fn register(
 ) -> anyhow::Result<(Arc<Catalog>, Vec<Arc<Version>>)> {
     let workflows = load(&app, global)?;
     let catalog = Arc::new(Catalog::new(app.handlers));
+    let versions = register_all(&catalog, &workflows, store).await?;
+    Ok((catalog, versions))
+}
+
+/// May be repeated: what is registered already gets the same ids.
+pub(crate) async fn register_all(
+    catalog: &Catalog,
+    workflows: &[Workflow],
+    store: &Store,
+) -> anyhow::Result<Vec<Arc<Version>>> {
     let mut versions = Vec::with_capacity(workflows.len());
     for workflow in workflows {
-        versions.push(catalog.register(store, workflow).await?);
+        versions.push(catalog.register(store, workflow.clone()).await?);
     }
-    Ok((catalog, versions))
+    Ok(versions)
 }
 
 /// The version of that name, or an error that names those there are.

@@ -2,6 +2,8 @@
 
 mod args;
 mod bench;
+mod chaos;
+mod child;
 mod database;
 mod dead_letter;
 mod exit;
@@ -77,6 +79,8 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,
+        Command::Chaos(args) => chaos::chaos(app, global, args).await,
+        Command::ChaosWorker(worker) => chaos::worker(app, global, worker).await,
         Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
         Command::Workflows(action) => workflows::workflows(&app, &global, action),
     }

@@ -44,7 +44,7 @@ async fn look(store: &Store, args: &RecoverArgs) -> Result<Seen, StoreError> {
 
 /// A lock that is seen free is believed when it stays so: looks again until nothing is left to wait for.
 async fn free(store: &Store, args: &RecoverArgs, mut seen: Seen) -> Result<u64, StoreError> {
-    let mut recovery = Recovery::default();
+    let mut recovery = Recovery::new();
     let mut jobs = 0;
     loop {
         let recovered = recovery.recover(store, &seen.suspects).await?;

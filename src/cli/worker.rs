@@ -1,16 +1,22 @@
 //! `piton worker`.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use super::args::{Global, RunArgs, SettingsArgs, WorkerArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::files;
 use crate::app::App;
+use crate::config;
 use crate::model::payload::PayloadLimits;
+use crate::queue::catalog::Catalog;
+use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
 use crate::worker::{self, RUNS_SUSPECTS_OF, Role, Settings, Shutdown};
-use crate::{config, queue::catalog::Version};
+
+/// What a worker says. What sqlx says of broken connections, the engine says in its own words.
+pub(super) const WORKER_LOG: &str = "info,sqlx=off,apalis_core=warn";
 
 /// This process was started to run the suspects of a worker, each alone.
 pub(crate) fn is_runner() -> bool {
@@ -24,22 +30,23 @@ impl From<RunArgs> for WorkerArgs {
 }
 
 pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow::Result<Exit> {
-    telemetry::log_to(
-        global.log.as_deref().unwrap_or("info,sqlx=warn,apalis_core=warn"),
-        global.log_format,
-        std::io::stderr,
-    )?;
+    telemetry::log_to(global.log.as_deref().unwrap_or(WORKER_LOG), global.log_format, std::io::stderr)?;
     // Signals count from here on: one that comes during the start must not be lost.
     let shutdown = Shutdown::on_signals()?;
-    for workflow in files::load(&app, &global)? {
-        let lacking = files::lacking(&workflow, &app.handlers);
+    let workflows = files::load(&app, &global)?;
+    for workflow in &workflows {
+        let lacking = files::lacking(workflow, &app.handlers);
         if !lacking.is_empty() {
             let (workflow, stages) = (workflow.name.as_str(), lacking.join(", "));
             tracing::warn!(workflow, "stages that lack something here: {stages}");
         }
     }
-    let database = Database::open(&global).await?;
-    let (catalog, versions) = files::register(app, &global, &database.store).await?;
+    let Some(database) = patiently(&shutdown, async || Database::open(&global).await).await? else {
+        return Ok(Exit::Done);
+    };
+    let catalog = Arc::new(Catalog::new(app.handlers));
+    let register = async || files::register_all(&catalog, &workflows, &database.store).await;
+    let Some(versions) = patiently(&shutdown, register).await? else { return Ok(Exit::Done) };
     if versions.is_empty() {
         tracing::warn!("{}", files::no_such_workflow("*", &[]));
     }
@@ -51,10 +58,34 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
         }
         Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &args.settings),
     };
-    let workflows = versions.iter().map(|v: &std::sync::Arc<Version>| v.workflow_id).collect();
-    worker::run(database.store.clone(), catalog, workflows, settings, shutdown).await?;
+    let queues = versions.iter().map(|version| version.workflow_id).collect();
+    worker::run(database.store.clone(), catalog, queues, settings, shutdown).await?;
     database.close().await;
     Ok(Exit::Done)
+}
+
+/// Tries again as long as the database is away, which is no reason for a worker to end; `None` when it was asked to stop.
+async fn patiently<T>(
+    shutdown: &Shutdown,
+    mut attempt: impl AsyncFnMut() -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    let mut backoff = Backoff::default();
+    loop {
+        let error = match attempt().await {
+            Ok(done) => return Ok(Some(done)),
+            Err(error) => error,
+        };
+        if !error.chain().any(|cause| cause.downcast_ref().is_some_and(store::is_away)) {
+            return Err(error);
+        }
+        if backoff.is_first() {
+            tracing::warn!("starting waits: {error:#}");
+        }
+        tokio::select! {
+            () = backoff.wait() => {}
+            () = shutdown.asked() => return Ok(None),
+        }
+    }
 }
 
 /// The worker that started this runner holds the other end of our standard input. When it is gone, what runs here goes

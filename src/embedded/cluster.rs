@@ -6,6 +6,8 @@ use super::folder::{self, Folder};
 use super::launch::Launch;
 use super::locks::{self, Held, Lock};
 use super::orders::Orders;
+use super::pid_file::{self, Named};
+use super::server::{self, Ending};
 use super::settings::Settings;
 use super::{connection, initdb};
 use sqlx::postgres::PgConnectOptions;
@@ -80,6 +82,27 @@ impl Cluster {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         connection::url(&self.folder, database)
+    }
+
+    /// The server's socket, for whoever stands between.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.socket()
+    }
+
+    /// A URL of `database` for those who come through a port on this machine that leads to the socket.
+    pub(crate) fn url_through(&self, port: u16, database: &str) -> String {
+        connection::url_through(port, database)
+    }
+
+    /// Crashes the server; it is brought up again as after any crash. `false` when there was none.
+    pub(crate) fn crash(&self) -> bool {
+        match pid_file::named(&self.folder) {
+            Named::OurServer(server) => {
+                server::end(server, Ending::Immediate);
+                true
+            }
+            Named::Nobody | Named::Stranger => false,
+        }
     }
 
     /// The cluster's folder, with the data and the server's log.

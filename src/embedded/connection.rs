@@ -37,6 +37,11 @@ pub(crate) fn url(folder: &Folder, database: &str) -> String {
     format!("postgresql:///{database}?host={host}&port={PORT}&user={USER}")
 }
 
+/// A URL of the same for those who come through a port on this machine.
+pub(crate) fn url_through(port: u16, database: &str) -> String {
+    format!("postgresql://{USER}@127.0.0.1:{port}/{}?sslmode=disable", percent_encoded(database.as_bytes()))
+}
+
 /// Whether the cluster can be used now; makes the database [`DATABASE`] if it is missing.
 pub(crate) async fn is_ready(folder: &Folder) -> Result<bool, EmbeddedError> {
     match attempt(folder, DATABASE).await {

@@ -3,6 +3,7 @@
 pub(crate) mod attempts;
 pub(crate) mod backoff;
 pub(crate) mod bench;
+pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod commit;
 pub(crate) mod dead_letters;
@@ -46,7 +47,7 @@ impl From<sqlx::Error> for StoreError {
 
 /// Errors that say something about the moment and not about the statement. Better to wait for too many than to drop
 /// a finished result for one too few.
-fn is_away(error: &sqlx::Error) -> bool {
+pub(crate) fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(db) => db.code().is_some_and(|code| {
             let class = code.get(..2).unwrap_or_default();
@@ -75,7 +76,8 @@ impl Store {
     pub(crate) fn open(options: PgConnectOptions, max_connections: u32) -> Store {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
-            .acquire_timeout(Duration::from_secs(10))
+            // While it waits, the pool tries to connect, at the end once in a fifth of this.
+            .acquire_timeout(Duration::from_secs(3))
             // A ping before every statement would double the round trips; a dead connection shows itself.
             .test_before_acquire(false)
             .after_connect(|connection, _| {

@@ -56,6 +56,7 @@ impl Keeper {
                         tracing::warn!("heartbeat waits: {error}");
                     }
                     away = true;
+                    self.recovery.was_away();
                     self.poll
                 }
             };

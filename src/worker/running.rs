@@ -124,7 +124,7 @@ impl Running {
             lock_held: session.lock_held(),
             lease: settings.lease,
             poll: settings.poll,
-            recovery: Recovery::default(),
+            recovery: Recovery::new(),
             suspected: (!runs_alone).then_some(tell_of_suspects),
         };
         let keepers =

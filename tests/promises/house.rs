@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["lib", "main"],
     &["app", "cli"],
-    &["bench", "worker", "config", "embedded", "telemetry"],
+    &["bench", "chaos", "worker", "config", "embedded", "telemetry"],
     &["recovery", "verify"],
     &["queue"],
     &["stage"],

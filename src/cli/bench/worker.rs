@@ -1,6 +1,5 @@
 //! The workers of a bench: this same program, started again as an ordinary worker with handlers that do nothing.
 
-use std::io::Read;
 use std::process::Command;
 
 use anyhow::Context;
@@ -10,12 +9,13 @@ use crate::app::App;
 use crate::bench::case::{self, Case};
 use crate::bench::handlers;
 use crate::cli::args::Global;
+use crate::cli::child;
 use crate::cli::exit::Exit;
 use crate::cli::worker as ordinary;
 
 /// The hidden command.
 pub(crate) async fn worker(global: Global, args: BenchWorkerArgs) -> anyhow::Result<Exit> {
-    end_with_the_bench();
+    child::end_with_parent();
     let file = case::workflow(args.shape, args.stages);
     let app = App::new()
         .workflow("bench.toml", &file)
@@ -24,15 +24,6 @@ pub(crate) async fn worker(global: Global, args: BenchWorkerArgs) -> anyhow::Res
     // Whatever folder the environment names: only the bench's own workflow is worked on.
     let global = Global { workflows: None, ..global };
     ordinary::worker(app, global, args.worker).await
-}
-
-/// The bench holds the other end of our standard input, and it closes with the bench, however that ends.
-fn end_with_the_bench() {
-    std::thread::spawn(|| {
-        // End or error, either way nobody is there any more.
-        std::io::stdin().read_to_end(&mut Vec::new()).ok();
-        std::process::exit(Exit::Failed as i32);
-    });
 }
 
 /// How the bench starts it. The address goes through the environment, since a password may be in it.

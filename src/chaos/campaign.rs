@@ -1,0 +1,248 @@
+//! A campaign from its first run to its verdict.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rustix::process::Signal;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub(crate) use super::fleet::Start;
+use super::fleet::{Member, Post};
+use super::inject::{Event, Hands};
+use super::judge::{self, Case, Wrong};
+use super::offer::{self, Offer};
+use super::plan::{self, Fault, Kind, Scope};
+use super::proxy::Proxy;
+use super::report::{Reclaims, Report};
+use super::{ChaosError, cause, leftovers};
+use crate::embedded::Cluster;
+use crate::store::Store;
+use crate::store::chaos::{Broken, Witness};
+
+/// Longest wait for what is left when nothing goes wrong any more.
+const SETTLES_WITHIN: Duration = Duration::from_secs(180);
+/// Between two looks at the fleet, and at what is left.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Runs that are judged at once.
+const PAGE: i64 = 500;
+
+/// Where it takes place, and what it is about.
+pub(crate) struct Campaign {
+    pub(crate) scope: Scope,
+    pub(crate) offer: Offer,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) store: Store,
+    pub(crate) witness: Witness,
+    pub(crate) start: Start,
+    /// Where the workers' logs go.
+    pub(crate) logs: PathBuf,
+    /// The runs are of the campaign's own workflow, and each job's fate is known.
+    pub(crate) fates_are_known: bool,
+    /// What its processes are known by.
+    pub(crate) mark: String,
+}
+
+/// What happened.
+#[derive(Default)]
+struct Chronicle {
+    events: Vec<Event>,
+    /// Workers that ended though nobody made them.
+    aborted: usize,
+    wrong: Vec<Wrong>,
+}
+
+impl Campaign {
+    /// Runs it. `tell` is told how far it is.
+    pub(crate) async fn run(&self, tell: impl Fn(&str)) -> Result<Report, ChaosError> {
+        let fleet = Arc::new(self.fleet().await?);
+        let faults = plan::draw(&self.scope);
+        tell(&format!("{} faults in {} s", faults.len(), self.scope.length.as_secs()));
+        let mut chronicle = Chronicle::default();
+        let offering = tokio::spawn(offer::offer(self.offer.clone(), self.store.clone()));
+        self.inject_all(&fleet, faults, &mut chronicle, &tell).await?;
+        let runs = offering.await??;
+        tell("nothing goes wrong any more, the runs come to rest");
+        self.settle(&fleet, &mut chronicle, &tell).await?;
+        self.stop(&fleet, &mut chronicle).await?;
+        self.verdict(runs, chronicle).await
+    }
+
+    async fn fleet(&self) -> Result<Vec<Post>, ChaosError> {
+        let mut fleet = Vec::with_capacity(self.scope.workers);
+        for number in 0..self.scope.workers {
+            let proxy = Proxy::to(self.cluster.socket()).await.map_err(ChaosError::Proxy)?;
+            let url = self.cluster.url_through(proxy.port(), "piton");
+            let mut member = Member::new(number, url, self.logs.join(format!("w{number}.log")), self.start.clone());
+            member.start()?;
+            fleet.push(Post { member: Arc::new(Mutex::new(member)), proxy });
+        }
+        Ok(fleet)
+    }
+
+    async fn inject_all(
+        &self,
+        fleet: &Arc<Vec<Post>>,
+        faults: Vec<Fault>,
+        chronicle: &mut Chronicle,
+        tell: &impl Fn(&str),
+    ) -> Result<(), ChaosError> {
+        let hands = Hands { fleet: fleet.clone(), cluster: self.cluster.clone(), witness: self.witness.clone() };
+        let (begun, mut told) = (Instant::now(), Instant::now());
+        let mut under_way = JoinSet::new();
+        let mut faults = faults.into_iter().peekable();
+        while faults.peek().is_some() || !under_way.is_empty() || begun.elapsed() < self.scope.length {
+            while let Some(fault) = faults.next_if(|fault| begun.elapsed() >= fault.at) {
+                let hands = hands.clone();
+                under_way.spawn(async move { hands.inject(fault).await });
+            }
+            while let Some(done) = under_way.try_join_next() {
+                chronicle.events.push(done??);
+            }
+            watch(fleet, chronicle).await?;
+            if told.elapsed() >= Duration::from_secs(10) {
+                told = Instant::now();
+                tell(&format!("{} s, {} faults so far", begun.elapsed().as_secs(), chronicle.events.len()));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Until every run is over or blocked.
+    async fn settle(
+        &self,
+        fleet: &Arc<Vec<Post>>,
+        chronicle: &mut Chronicle,
+        tell: &impl Fn(&str),
+    ) -> Result<(), ChaosError> {
+        let (begun, mut told) = (Instant::now(), Instant::now());
+        loop {
+            watch(fleet, chronicle).await?;
+            let left = self.witness.unsettled().await?;
+            // What is left after that long is found by the verdict.
+            if left == 0 || begun.elapsed() > SETTLES_WITHIN {
+                return Ok(());
+            }
+            if told.elapsed() >= Duration::from_secs(10) {
+                told = Instant::now();
+                tell(&format!("runs that are left: {left}"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// As a deploy does.
+    async fn stop(&self, fleet: &Arc<Vec<Post>>, chronicle: &mut Chronicle) -> Result<(), ChaosError> {
+        for post in fleet.iter() {
+            post.member.lock().await.signal(Signal::TERM);
+        }
+        for post in fleet.iter() {
+            let mut member = post.member.lock().await;
+            if member.end().await?.is_none_or(|status| !status.success()) {
+                chronicle.wrong.push(("workers that did not shut down in order", member.name()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn verdict(&self, runs: u64, mut chronicle: Chronicle) -> Result<Report, ChaosError> {
+        let left: Vec<Wrong> =
+            leftovers::find(&self.mark).into_iter().map(|process| ("processes that live on", process)).collect();
+        chronicle.wrong.extend(left);
+        let losses = self.witness.losses().await?;
+        let strange = losses.iter().filter(|loss| !cause::is_known(loss, &chronicle.events));
+        let strange = strange.map(|loss| {
+            ("attempts that were lost though nothing befell their worker", {
+                format!("{} on {} ({})", loss.place, loss.worker, loss.message)
+            })
+        });
+        chronicle.wrong.extend(strange.collect::<Vec<_>>());
+        if self.fates_are_known {
+            self.judge(&mut chronicle.wrong).await?;
+        }
+        let mut broken = self.witness.broken().await?;
+        broken.extend(gathered(chronicle.wrong));
+        let mut faults = BTreeMap::new();
+        for kind in chronicle.events.iter().filter_map(|event| event.kind) {
+            *faults.entry(kind).or_default() += 1;
+        }
+        Ok(Report {
+            seed: self.scope.seed,
+            seconds: self.scope.length.as_secs(),
+            workers: self.scope.workers,
+            faults,
+            aborted: chronicle.aborted,
+            runs,
+            counted: self.witness.counted().await?,
+            reclaims: self.reclaims(&chronicle.events).await?,
+            broken,
+        })
+    }
+
+    /// Every run against the fates of its jobs.
+    async fn judge(&self, wrong: &mut Vec<Wrong>) -> Result<(), ChaosError> {
+        let mut behind = 0;
+        loop {
+            let runs = self.witness.runs_behind(behind, PAGE).await?;
+            let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
+            let attempts = self.witness.attempts_of(first.id, last.id).await?;
+            let deaths = self.witness.deaths_of(first.id, last.id).await?;
+            for run in &runs {
+                let attempts = attempts.iter().filter(|a| a.run_id == run.id).collect();
+                let deaths = deaths.iter().filter(|d| d.run_id == run.id).collect();
+                wrong.extend(judge::judge(&Case { run, attempts, deaths }));
+            }
+            behind = last.id;
+        }
+    }
+
+    async fn reclaims(&self, events: &[Event]) -> Result<Reclaims, ChaosError> {
+        let mut seconds = Vec::new();
+        let killed = |event: &&Event| event.kind == Some(Kind::Kill);
+        for (process, at) in events.iter().filter(killed).filter_map(|event| Some((event.process?, event.at))) {
+            if let Some(claimed) = self.witness.claimed_again(process, at).await? {
+                seconds.push(elapsed_s(at, claimed));
+            }
+        }
+        Ok(Reclaims::of(seconds))
+    }
+}
+
+fn elapsed_s(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+    (to - from).as_seconds_f64()
+}
+
+/// Starts workers again that ended by themselves, as a supervisor would. One that was aborted met a job that does that;
+/// nothing else may end a worker.
+async fn watch(fleet: &Arc<Vec<Post>>, chronicle: &mut Chronicle) -> Result<(), ChaosError> {
+    use std::os::unix::process::ExitStatusExt;
+    for (place, post) in fleet.iter().enumerate() {
+        // Something is being done to it.
+        let Ok(mut member) = post.member.try_lock() else { continue };
+        let process = member.process();
+        let Some(status) = member.ended()? else { continue };
+        let now = Utc::now();
+        chronicle.events.push(Event { kind: None, at: now, until: now, worker: Some(place), process });
+        if status.signal() == Some(Signal::ABORT.as_raw()) {
+            chronicle.aborted += 1;
+        } else {
+            chronicle.wrong.push(("workers that ended by themselves", format!("{} with {status}", member.name())));
+        }
+        member.start()?;
+    }
+    Ok(())
+}
+
+/// The same things together, each with how often it is there and one example.
+fn gathered(wrong: Vec<Wrong>) -> Vec<Broken> {
+    let mut kinds: BTreeMap<&str, (i64, String)> = BTreeMap::new();
+    for (what, example) in wrong {
+        kinds.entry(what).or_insert((0, example)).0 += 1;
+    }
+    kinds.into_iter().map(|(what, (times, example))| Broken { what: what.to_owned(), times, example }).collect()
+}

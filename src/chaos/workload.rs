@@ -1,0 +1,169 @@
+//! What the runs of a campaign do: a list, a stage for each of its items beside stages of other kinds, and a join.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::fate::{self, Stumble};
+use crate::app::App;
+use crate::model::failure::{Failure, FailureClass};
+use crate::stage::context::StageContext;
+use crate::stage::handler::Input;
+
+pub(crate) const NAME: &str = "chaos";
+/// Set for every process of a campaign, and in every program its stages start.
+pub(crate) const MARK: &str = "CHAOS_OF_PITON";
+/// Steps that the stage `steps` remembers.
+pub(crate) const STEPS: usize = 3;
+
+/// Waits are short, so that retries are spent within the campaign; how many there are is as ever.
+const FILE: &str = r#"
+name = "chaos"
+description = "The runs of a crash campaign."
+
+[retry]
+network_timeout = { base = "50ms", cap = "400ms" }
+rate_limited = { base = "50ms", cap = "400ms" }
+resource_unavailable = { base = "50ms", cap = "400ms" }
+out_of_memory = { base = "50ms", cap = "400ms" }
+unknown = { base = "50ms", cap = "400ms" }
+
+[stages.list]
+rust = "chaos-list"
+timeout = "4s"
+
+[stages.part]
+rust = "chaos-part"
+needs = ["list"]
+for_each = "list.items"
+timeout = "4s"
+
+[stages.steps]
+rust = "chaos-steps"
+needs = ["list"]
+timeout = "4s"
+
+[stages.program]
+command = ["sh", "-c", 'sleep 0.2; printf %s "$PITON_ATTEMPT"']
+needs = ["list"]
+pass_env = ["CHAOS_OF_PITON"]
+
+[stages.total]
+rust = "chaos-total"
+needs = ["part", "steps", "program"]
+timeout = "4s"
+"#;
+
+/// A program that has it and its handlers.
+pub(crate) fn app() -> App {
+    App::new()
+        .workflow("chaos.toml", FILE)
+        .handler("chaos-list", list)
+        .handler("chaos-part", part)
+        .handler("chaos-steps", steps)
+        .handler("chaos-total", total)
+}
+
+/// A run's input.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunInput {
+    /// All fates of the run are drawn from it.
+    pub(crate) seed: u64,
+    /// Items that `list` makes.
+    pub(crate) items: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Run {
+    input: RunInput,
+}
+
+/// What a stage returns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Output {
+    /// The attempt that returned it.
+    pub(crate) attempt: u32,
+    pub(crate) value: u64,
+    /// Of `list`.
+    #[serde(default)]
+    pub(crate) items: Vec<u32>,
+    /// Of `steps`: the attempts that ran them.
+    #[serde(default)]
+    pub(crate) steps: Vec<u32>,
+}
+
+async fn list(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+    let output = work(run.input.seed, &context).await?;
+    Ok(Output { items: (0..run.input.items).collect(), ..output })
+}
+
+async fn part(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+    work(run.input.seed, &context).await
+}
+
+async fn steps(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+    let mut ran = Vec::with_capacity(STEPS);
+    for number in 0..STEPS {
+        let name = format!("step-{number}");
+        let step = context.step(&name, async || {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok::<u32, Failure>(context.attempt())
+        });
+        ran.push(step.await?);
+    }
+    Ok(Output { steps: ran, ..work(run.input.seed, &context).await? })
+}
+
+#[derive(Debug, Deserialize)]
+struct Ending {
+    input: RunInput,
+    part: Vec<Output>,
+    steps: Output,
+}
+
+/// Sums up what came before it.
+async fn total(Input(ending): Input<Ending>, context: StageContext) -> Result<Output, Failure> {
+    let output = work(ending.input.seed, &context).await?;
+    let before: u64 = ending.part.iter().map(|part| part.value).sum();
+    Ok(Output { value: output.value + before + ending.steps.value, ..output })
+}
+
+/// Takes its time, and meets its fate.
+async fn work(seed: u64, context: &StageContext) -> Result<Output, Failure> {
+    let job = fate::of(seed, context.stage(), context.item());
+    tokio::time::sleep(job.takes / 2).await;
+    if let Some(stumble) = job.fate.stumble(context.attempt()) {
+        meet(stumble).await?;
+    }
+    tokio::time::sleep(job.takes / 2).await;
+    Ok(Output { attempt: context.attempt(), value: job.value, items: Vec::new(), steps: Vec::new() })
+}
+
+async fn meet(stumble: Stumble) -> Result<(), Failure> {
+    match stumble {
+        Stumble::Fails(class) => Err(Failure::new(class, "as the campaign wants it")),
+        #[expect(clippy::panic, reason = "the campaign wants it")]
+        Stumble::Panics => panic!("as the campaign wants it"),
+        Stumble::Hangs => std::future::pending().await,
+        Stumble::Aborts => std::process::abort(),
+    }
+}
+
+/// Retries of a class, as the file leaves them.
+pub(crate) fn retries(class: FailureClass) -> u32 {
+    crate::model::retry::RetryPolicy::default().class(class).max_retries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::definition::Workflow;
+    use crate::workflow::limits::Limits;
+
+    #[test]
+    fn the_workflow_is_without_mistakes_and_its_handlers_are_there() {
+        let workflow = Workflow::parse("chaos.toml", FILE.as_bytes(), &Limits::default()).expect("no mistakes");
+        assert_eq!(workflow.name.as_str(), NAME);
+        assert!(app().mistakes.is_empty());
+    }
+}

@@ -1,0 +1,75 @@
+//! The arguments of `piton chaos`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::chaos::plan::{Kind, Scope};
+use crate::cli::args::{InputArgs, WorkerArgs};
+use crate::workflow::duration;
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ChaosArgs {
+    /// Draws the faults and the runs; the same seed draws the same again [default: by chance].
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// How long things go wrong. Then the runs come to rest, and everything is checked.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    pub(super) seconds: u64,
+    /// Worker processes.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32))]
+    pub(super) workers: u32,
+    /// Stages that run side by side in each worker.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) slots: u32,
+    /// Lease of the workers.
+    #[arg(long, default_value = "3s", value_parser = duration::parse)]
+    pub(super) lease: Duration,
+    /// Between two faults, on average.
+    #[arg(long, default_value = "500ms", value_parser = duration::parse)]
+    pub(super) pause: Duration,
+    /// What goes wrong, as a list with commas [default: everything].
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULTS")]
+    pub(super) faults: Vec<Kind>,
+    /// Runs that are started per second.
+    #[arg(long, default_value_t = 6.0, value_parser = rate, value_name = "RATE")]
+    pub(super) rate: f64,
+    /// A workflow of yours, instead of the campaign's own.
+    #[arg(long, value_name = "NAME")]
+    pub(super) workflow: Option<String>,
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Keep the database and the workers' logs, and say where they are.
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ChaosWorkerArgs {
+    /// Works on the campaign's own workflow.
+    #[arg(long)]
+    pub(super) own: bool,
+    #[command(flatten)]
+    pub(super) worker: WorkerArgs,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.01..=1_000.0).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err("a rate is a number of runs per second, from 0.01 to 1000".to_owned()),
+    }
+}
+
+impl ChaosArgs {
+    pub(super) fn scope(&self) -> Scope {
+        let kinds = if self.faults.is_empty() { Kind::value_variants().to_vec() } else { self.faults.clone() };
+        Scope {
+            seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+            length: Duration::from_secs(self.seconds),
+            workers: self.workers as usize,
+            lease: self.lease,
+            pause: self.pause,
+            kinds,
+        }
+    }
+}

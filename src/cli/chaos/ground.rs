@@ -1,0 +1,72 @@
+//! Where a campaign takes place: a folder of its own, with a private Postgres in it.
+
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+use crate::app::{App, SUPERVISOR_ARGUMENT};
+use crate::cli::args::Global;
+use crate::cli::database::CONNECTIONS;
+use crate::cli::files;
+use crate::embedded::{Cluster, Settings, SupervisorCommand};
+use crate::model::id::VersionId;
+use crate::store::Store;
+use crate::store::chaos::Witness;
+
+pub(super) struct Ground {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) store: Store,
+    pub(super) witness: Witness,
+    pub(super) folder: TempDir,
+}
+
+impl Ground {
+    /// With a schema that is up to date, and nothing in it.
+    pub(super) async fn make() -> anyhow::Result<Ground> {
+        // The server's user must pass through, also where this runs as root.
+        let open = std::fs::Permissions::from_mode(0o711);
+        let folder = tempfile::Builder::new().prefix("piton-chaos-").permissions(open).tempdir();
+        let folder = folder.context("cannot make a folder for the campaign")?;
+        let supervisor = SupervisorCommand {
+            exe: std::env::current_exe().context("where this program is")?,
+            args: vec![OsString::from(SUPERVISOR_ARGUMENT)],
+        };
+        // Every worker has its connections, and so has every process that runs a suspect.
+        let server_options = vec![("max_connections".to_owned(), "1000".to_owned())];
+        let root = folder.path().to_path_buf();
+        let settings = Settings { root, supervisor, linger: Duration::ZERO, server_options };
+        let cluster = Arc::new(Cluster::start(settings).await?);
+        let store = Store::open(cluster.options("piton"), CONNECTIONS);
+        store.migrate().await?;
+        let witness = Witness::open(cluster.options("piton"));
+        Ok(Ground { cluster, store, witness, folder })
+    }
+
+    /// Registers the workflow that its runs are of.
+    pub(super) async fn register(&self, app: App, global: &Global, name: &str) -> anyhow::Result<VersionId> {
+        let (_, versions) = files::register(app, global, &self.store).await?;
+        Ok(files::find(&versions, name)?.id)
+    }
+
+    /// Stops the server and removes the folder, or says where it is kept.
+    pub(super) async fn leave(self, keep: bool) {
+        self.store.pool.close().await;
+        self.witness.close().await;
+        // The campaign's tasks are over; whoever else held it would only make the server stop a little later.
+        if let Some(cluster) = Arc::into_inner(self.cluster) {
+            cluster.stop().await;
+        }
+        if keep {
+            let folder = self.folder.keep();
+            eprintln!(
+                "Kept {folder}. Look into it with:  {program} runs --data-dir {folder}",
+                folder = folder.display(),
+                program = crate::config::program()
+            );
+        }
+    }
+}

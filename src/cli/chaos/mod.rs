@@ -1,0 +1,98 @@
+//! `piton chaos`: things go wrong on purpose, on a private Postgres of their own.
+
+pub(crate) mod args;
+mod ground;
+mod worker;
+
+use super::args::Global;
+use super::exit::Exit;
+use super::start;
+use crate::app::App;
+use crate::chaos::campaign::Campaign;
+use crate::chaos::offer::{Inputs, Offer};
+use crate::chaos::plan::Scope;
+use crate::chaos::report::Report;
+use crate::chaos::workload;
+use crate::model::payload::PayloadLimits;
+use crate::worker::Shutdown;
+use args::ChaosArgs;
+use ground::Ground;
+pub(crate) use worker::worker;
+
+pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::Result<Exit> {
+    let shutdown = Shutdown::on_signals()?;
+    let scope = args.scope();
+    if !global.json {
+        // First of all, so that it is known whatever comes of it.
+        println!("Chaos with seed {}; play it again with:  {}", scope.seed, again(&args, &scope));
+    }
+    let ground = Ground::make().await?;
+    let done = tokio::select! {
+        report = campaign(app, &global, &args, scope, &ground) => report.map(Some),
+        () = shutdown.asked() => Ok(None),
+    };
+    let broken = done.as_ref().map_or(true, |report| report.as_ref().is_some_and(|r| !r.broken.is_empty()));
+    ground.leave(args.keep || broken).await;
+    let Some(report) = done? else {
+        eprintln!("Stopped; there is no verdict.");
+        return Ok(Exit::Stopped);
+    };
+    say(&global, &report)?;
+    Ok(if broken { Exit::Failed } else { Exit::Done })
+}
+
+async fn campaign(
+    app: App,
+    global: &Global,
+    args: &ChaosArgs,
+    scope: Scope,
+    ground: &Ground,
+) -> anyhow::Result<Report> {
+    let own = args.workflow.is_none();
+    let (app, inputs, name) = match &args.workflow {
+        None => (workload::app(), Inputs::Drawn(scope.seed), workload::NAME),
+        Some(name) => {
+            let input = start::read_input(&args.input, PayloadLimits::default().payload_bytes)?;
+            (app, Inputs::Given(input), name.as_str())
+        }
+    };
+    let workflows = if own { None } else { global.workflows.clone() };
+    let version = ground.register(app, &Global { workflows, ..global.clone() }, name).await?;
+    let offer = Offer { version, inputs, per_s: args.rate, length: scope.length };
+    let mark = format!("{}-{}", scope.seed, std::process::id());
+    let campaign = Campaign {
+        start: worker::start(global, args, own, &mark)?,
+        offer,
+        cluster: ground.cluster.clone(),
+        store: ground.store.clone(),
+        witness: ground.witness.clone(),
+        logs: ground.folder.path().to_path_buf(),
+        fates_are_known: own,
+        mark,
+        scope,
+    };
+    let json = global.json;
+    Ok(campaign
+        .run(|how_far| {
+            if !json {
+                eprintln!("{how_far}")
+            }
+        })
+        .await?)
+}
+
+/// The command that draws the same faults.
+fn again(args: &ChaosArgs, scope: &Scope) -> String {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let seed = if args.seed.is_some() { String::new() } else { format!(" --seed {}", scope.seed) };
+    format!("{} {}{seed}", crate::config::program(), given.join(" "))
+}
+
+fn say(global: &Global, report: &Report) -> anyhow::Result<()> {
+    if global.json {
+        println!("{}", serde_json::to_string(report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The workers of a campaign: this same program, started again as an ordinary worker.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::args::{ChaosArgs, ChaosWorkerArgs};
+use crate::app::App;
+use crate::chaos::campaign::Start;
+use crate::chaos::workload;
+use crate::cli::args::Global;
+use crate::cli::child;
+use crate::cli::exit::Exit;
+use crate::cli::worker as ordinary;
+
+/// The hidden command.
+pub(crate) async fn worker(app: App, global: Global, args: ChaosWorkerArgs) -> anyhow::Result<Exit> {
+    child::end_with_parent();
+    if args.own {
+        // Whatever folder the environment names: only the campaign's own workflow is worked on.
+        let global = Global { workflows: None, ..global };
+        return ordinary::worker(workload::app(), global, args.worker).await;
+    }
+    ordinary::worker(app, global, args.worker).await
+}
+
+/// How the campaign starts one: by its name, and by where it finds Postgres.
+pub(super) fn start(global: &Global, args: &ChaosArgs, own: bool, mark: &str) -> anyhow::Result<Start> {
+    let program = std::env::current_exe().context("where this program is")?;
+    let mut arguments = vec!["chaos-worker".to_owned(), "--no-migrate".to_owned()];
+    arguments.extend(own.then(|| "--own".to_owned()));
+    arguments.extend(["--slots".to_owned(), args.slots.to_string()]);
+    arguments.extend(["--lease".to_owned(), format!("{}ms", args.lease.as_millis())]);
+    arguments.extend(["--grace".to_owned(), "2s".to_owned()]);
+    arguments.extend(["--log".to_owned(), global.log.clone().unwrap_or_else(|| ordinary::WORKER_LOG.to_owned())]);
+    if let (false, Some(folder)) = (own, &global.workflows) {
+        arguments.extend(["--workflows".to_owned(), folder.display().to_string()]);
+    }
+    let mark = mark.to_owned();
+    Ok(Arc::new(move |name, url| {
+        let mut command = Command::new(&program);
+        command.args(&arguments).args(["--name", name]).env("DATABASE_URL", url).env(workload::MARK, &mark);
+        command
+    }))
+}

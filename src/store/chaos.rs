@@ -1,0 +1,188 @@
+//! What a crash campaign asks of a database, seen from outside the engine.
+
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::types::Uuid;
+use sqlx::types::chrono::{DateTime, Utc};
+
+use super::StoreError;
+
+/// Looks from outside the engine, with statements of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Witness {
+    pool: PgPool,
+}
+
+/// A promise that does not hold.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+pub(crate) struct Broken {
+    pub(crate) what: String,
+    pub(crate) times: i64,
+    /// Where it can be seen.
+    pub(crate) example: String,
+}
+
+/// A run as it ended.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct RunEnd {
+    pub(crate) id: i64,
+    pub(crate) uuid: Uuid,
+    pub(crate) state: String,
+    pub(crate) input: String,
+}
+
+/// How an attempt ended: as a checkpoint, or otherwise.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct AttemptEnd {
+    pub(crate) run_id: i64,
+    pub(crate) stage: i16,
+    pub(crate) item: i32,
+    pub(crate) attempt: i32,
+    /// `done`, or the outcome of an attempt that left no checkpoint.
+    pub(crate) outcome: String,
+    pub(crate) class: Option<String>,
+    pub(crate) output: Option<String>,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) ended_at: DateTime<Utc>,
+}
+
+/// A job that was given up.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Death {
+    pub(crate) run_id: i64,
+    pub(crate) stage: i16,
+    pub(crate) item: i32,
+    pub(crate) class: String,
+}
+
+/// An attempt whose worker was taken for gone.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Loss {
+    pub(crate) worker: String,
+    pub(crate) booted_at: DateTime<Utc>,
+    pub(crate) lost_at: DateTime<Utc>,
+    pub(crate) message: String,
+    pub(crate) place: String,
+    /// Its job was convicted of killing its processes.
+    pub(crate) convicted: bool,
+}
+
+/// How much there is of what.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+pub(crate) struct Counted {
+    pub(crate) what: String,
+    pub(crate) count: i64,
+}
+
+impl Witness {
+    /// Opens no connection yet.
+    pub(crate) fn open(options: PgConnectOptions) -> Witness {
+        let pool = PgPoolOptions::new()
+            .max_connections(2)
+            .connect_lazy_with(options.disable_statement_logging().application_name("piton chaos"));
+        Witness { pool }
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Waits until the server answers, at most so long.
+    pub(crate) async fn is_back(&self, within: Duration) -> Result<(), StoreError> {
+        let end = tokio::time::Instant::now() + within;
+        loop {
+            match sqlx::query("select 1").execute(&self.pool).await {
+                Ok(_) => return Ok(()),
+                Err(error) if tokio::time::Instant::now() > end => return Err(error.into()),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    /// Ends every session of the workers.
+    pub(crate) async fn end_sessions(&self) -> Result<(), StoreError> {
+        let sql = "select pg_terminate_backend(pid) from pg_stat_activity
+                   where datname = current_database() and application_name = 'piton' and pid <> pg_backend_pid()";
+        match sqlx::query(sql).execute(&self.pool).await.map_err(StoreError::from) {
+            // It is just being crashed.
+            Ok(_) | Err(StoreError::Away(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs that are still to come to rest: they have a live job, or go on without one.
+    pub(crate) async fn unsettled(&self) -> Result<i64, StoreError> {
+        let sql = "select count(*) from piton.runs r
+                   where r.state = 'running' or exists (select from piton.jobs j where j.run_id = r.id)";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+    }
+
+    /// What does not hold of a database that has come to rest, whatever was worked on in it.
+    pub(crate) async fn broken(&self) -> Result<Vec<Broken>, StoreError> {
+        Ok(sqlx::query_as(include_str!("sql/chaos_broken.sql")).fetch_all(&self.pool).await?)
+    }
+
+    /// The next runs behind that one.
+    pub(crate) async fn runs_behind(&self, id: i64, most: i64) -> Result<Vec<RunEnd>, StoreError> {
+        let sql = "select id, uuid, state, input::text as input from piton.runs where id > $1 order by id limit $2";
+        Ok(sqlx::query_as(sql).bind(id).bind(most).fetch_all(&self.pool).await?)
+    }
+
+    /// Every attempt of these runs.
+    pub(crate) async fn attempts_of(&self, first: i64, last: i64) -> Result<Vec<AttemptEnd>, StoreError> {
+        let sql = "select run_id, stage, item, attempt, 'done' as outcome, null as class, output::text as output,
+                          started_at, finished_at as ended_at
+                   from piton.checkpoints where run_id between $1 and $2
+                   union all
+                   select run_id, stage, item, attempt, outcome, class, null, started_at, ended_at
+                   from piton.attempts where run_id between $1 and $2";
+        Ok(sqlx::query_as(sql).bind(first).bind(last).fetch_all(&self.pool).await?)
+    }
+
+    /// What was given up in these runs.
+    pub(crate) async fn deaths_of(&self, first: i64, last: i64) -> Result<Vec<Death>, StoreError> {
+        let sql = "select run_id, stage, item, class from piton.dead_letters where run_id between $1 and $2";
+        Ok(sqlx::query_as(sql).bind(first).bind(last).fetch_all(&self.pool).await?)
+    }
+
+    /// Attempts that were taken from a worker.
+    pub(crate) async fn losses(&self) -> Result<Vec<Loss>, StoreError> {
+        let sql = "select w.name as worker, w.started_at as booted_at, a.ended_at as lost_at, a.message,
+                          r.uuid || ' stage ' || a.stage || ' item ' || a.item || ' attempt ' || a.attempt as place,
+                          exists (select from piton.dead_letters d where d.run_id = a.run_id and d.stage = a.stage
+                                  and d.item = a.item and d.class = 'crashed') as convicted
+                   from piton.attempts a
+                   join piton.workers w on w.id = a.worker_id
+                   join piton.runs r on r.id = a.run_id
+                   where a.outcome = 'lost'";
+        Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
+    }
+
+    /// When the first of the jobs that a process held at its end was claimed again, by whichever worker.
+    pub(crate) async fn claimed_again(
+        &self,
+        process: i32,
+        died_at: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let sql = "select min(n.started_at)
+                   from piton.attempts a
+                   join piton.workers w on w.id = a.worker_id
+                   join (select run_id, stage, item, attempt, started_at from piton.checkpoints
+                         union all select run_id, stage, item, attempt, started_at from piton.attempts) as n
+                     on n.run_id = a.run_id and n.stage = a.stage and n.item = a.item and n.attempt = a.attempt + 1
+                   where a.outcome = 'lost' and w.pid = $1 and w.started_at < $2 and a.ended_at > $2";
+        Ok(sqlx::query_scalar(sql).bind(process).bind(died_at).fetch_one(&self.pool).await?)
+    }
+
+    /// Runs by state, dead letters by class, attempts by outcome.
+    pub(crate) async fn counted(&self) -> Result<Vec<Counted>, StoreError> {
+        let sql = "select 'runs ' || state as what, count(*) from piton.runs group by state
+                   union all select 'dead letters ' || class, count(*) from piton.dead_letters group by class
+                   union all select 'attempts done', count(*) from piton.checkpoints
+                   union all select 'attempts ' || outcome, count(*) from piton.attempts group by outcome
+                   order by 1";
+        Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
+    }
+}
