@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::model::id::WorkerId;
-use crate::store::workers::{Sign, Suspect};
+use crate::store::gone::{Freed, Sign, Suspect};
 use crate::store::{Store, StoreError};
 
 /// A session lock must be seen free for that long: a worker that only lost its connection takes it again sooner.
@@ -21,37 +21,44 @@ pub(crate) struct Recovery {
 /// What a recovery did, and when it wants to look again.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Recovered {
-    pub(crate) jobs: u64,
-    /// A free lock was seen that is not believed yet.
+    pub(crate) freed: Freed,
+    /// A sign was seen that is not believed yet.
     pub(crate) again_in: Option<Duration>,
 }
 
 impl Recovery {
-    /// Recovers those of the suspects that are gone. A database error goes to the caller, who comes again.
-    pub(crate) async fn recover(&mut self, store: &Store, suspects: &[Suspect]) -> Result<Recovered, StoreError> {
+    /// Recovers, in the name of `me`, those of the suspects that are gone. A database error goes to the caller, who comes
+    /// again.
+    pub(crate) async fn recover(
+        &mut self,
+        store: &Store,
+        suspects: &[Suspect],
+        me: Option<WorkerId>,
+    ) -> Result<Recovered, StoreError> {
         self.first_seen.retain(|worker, _| suspects.iter().any(|s| s.worker == *worker));
         let mut recovered = Recovered::default();
         for suspect in suspects {
             let seen = *self.first_seen.entry(suspect.worker).or_insert_with(Instant::now);
-            let grace = grace(suspect).saturating_sub(seen.elapsed());
+            let grace = grace(suspect.sign, suspect.database_is_young).saturating_sub(seen.elapsed());
             if !grace.is_zero() {
                 recovered.again_in = Some(recovered.again_in.map_or(grace, |other| other.min(grace)));
                 continue;
             }
-            let Some(jobs) = store.recover_worker(suspect).await? else { continue };
-            recovered.jobs += jobs;
-            tracing::warn!(worker = suspect.name, boot = %suspect.worker, jobs, sign = ?suspect.sign,
-                           "worker is gone, its jobs are claimable again");
+            let Some(freed) = store.recover_worker(suspect, me).await? else { continue };
+            recovered.freed += freed;
+            let Freed { resumed, restarted, dead_lettered } = freed;
+            tracing::warn!(worker = suspect.name, boot = %suspect.worker, resumed, restarted, dead_lettered,
+                           sign = ?suspect.sign, "worker is gone, its jobs are claimable again");
         }
         Ok(recovered)
     }
 }
 
 /// How long the sign of a boot's end must be seen before it is believed.
-fn grace(suspect: &Suspect) -> Duration {
-    match suspect.sign {
-        Sign::Ended | Sign::Drained | Sign::LeaseOver | Sign::Frozen => Duration::ZERO,
-        Sign::LockFree if suspect.database_is_young => LOCK_GRACE_AFTER_RESTART,
+fn grace(sign: Sign, database_is_young: bool) -> Duration {
+    match sign {
+        Sign::Ended | Sign::Superseded | Sign::Drained | Sign::LeaseOver | Sign::Frozen => Duration::ZERO,
+        Sign::LockFree if database_is_young => LOCK_GRACE_AFTER_RESTART,
         Sign::LockFree => LOCK_GRACE,
     }
 }
@@ -62,10 +69,6 @@ mod tests {
 
     #[test]
     fn a_free_lock_is_believed_after_its_grace_and_a_lease_at_once() {
-        let grace = |sign, database_is_young| {
-            let (worker, name) = (WorkerId(1), "w".to_owned());
-            grace(&Suspect { worker, name, last_seen: chrono::DateTime::UNIX_EPOCH, sign, database_is_young })
-        };
         assert_eq!((grace(Sign::LeaseOver, true), grace(Sign::Ended, true)), (Duration::ZERO, Duration::ZERO));
         assert_eq!(grace(Sign::LockFree, false), LOCK_GRACE);
         assert_eq!(grace(Sign::LockFree, true), LOCK_GRACE_AFTER_RESTART);

@@ -9,12 +9,12 @@ use super::files;
 use crate::app::App;
 use crate::model::payload::PayloadLimits;
 use crate::telemetry;
-use crate::worker::{self, RUNS_SUSPECTS_OF, Role, Settings, Shutdown};
+use crate::worker::{self, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
 use crate::{config, queue::catalog::Version};
 
 /// This process was started to run the suspects of a worker, each alone.
 pub(crate) fn is_runner() -> bool {
-    std::env::var_os(RUNS_SUSPECTS_OF).is_some()
+    std::env::var_os(RUNS_SUSPECTS_AS).is_some()
 }
 
 impl From<RunArgs> for WorkerArgs {
@@ -43,10 +43,9 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     if versions.is_empty() {
         tracing::warn!("{}", files::no_such_workflow("*", &[]));
     }
-    let settings = match std::env::var(RUNS_SUSPECTS_OF) {
-        Ok(parent) => {
+    let settings = match std::env::var(RUNS_SUSPECTS_AS) {
+        Ok(name) => {
             end_with_parent(shutdown.clone());
-            let name = format!("{parent}/alone-{}", std::process::id());
             Settings { slots: 1, role: Role::Runner, ..settings(name, &args.settings) }
         }
         Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &args.settings),

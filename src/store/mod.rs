@@ -9,6 +9,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod endings;
 pub(crate) mod failures;
 mod functions;
+pub(crate) mod gone;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod overview;
