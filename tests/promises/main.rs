@@ -18,6 +18,7 @@ mod http_server;
 mod idle;
 mod integrity;
 mod lanes;
+mod nothing_lost;
 mod outages;
 mod plans;
 mod recoveries;

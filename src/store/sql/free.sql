@@ -47,7 +47,8 @@ buried as (
 blocked as (
     update piton.runs r set state = 'blocked'
     from (select distinct run_id from held where convicted) as b
-    where r.id = any(array[b.run_id]) and r.state = 'running'
+    -- Also where it is blocked already: whoever retries its other dead letters at this moment must see this one.
+    where r.id = any(array[b.run_id]) and r.state in ('running', 'blocked')
 )
 select count(*) filter (where convicted) as dead_lettered,
        count(*) filter (where not convicted and has_checkpoints) as resumed,
