@@ -56,6 +56,7 @@ impl Keeper {
                         tracing::warn!("heartbeat waits: {error}");
                     }
                     away = true;
+                    self.recovery.database_is_away();
                     self.poll
                 }
             };

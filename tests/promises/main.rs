@@ -31,5 +31,6 @@ mod stages;
 mod steps;
 mod story;
 mod suspects;
+mod trouble;
 mod workflow_files;
 mod workflows;
