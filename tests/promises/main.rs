@@ -22,6 +22,7 @@ mod nothing_lost;
 mod outages;
 mod plans;
 mod recoveries;
+mod recovery_times;
 mod retries;
 mod server;
 mod shipped;
