@@ -172,10 +172,14 @@ async fn raise(world: &World, code: &str, once_in: u32) {
          $$"
     );
     world.pool.execute(AssertSqlSafe(function)).await.unwrap();
-    let triggers = "create or replace trigger trouble before insert on piton.checkpoints for each row execute function public.trouble();
-                    create or replace trigger trouble before update on piton.jobs for each row execute function public.trouble();
-                    create or replace trigger trouble before update on piton.workers for each row execute function public.trouble()";
-    sqlx::raw_sql(triggers).execute(&world.pool).await.unwrap();
+    for written in ["insert on piton.checkpoints", "update on piton.jobs", "update on piton.workers"] {
+        let table = written.rsplit(' ').next().unwrap();
+        let trigger = format!(
+            "drop trigger if exists trouble on {table};
+             create trigger trouble before {written} for each row execute function public.trouble()"
+        );
+        sqlx::raw_sql(AssertSqlSafe(trigger)).execute(&world.pool).await.unwrap();
+    }
 }
 
 #[tokio::test]
