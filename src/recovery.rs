@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::model::id::WorkerId;
-use crate::store::workers::{Sign, Suspect};
+use crate::store::gone::{Freed, Sign, Suspect};
 use crate::store::{Store, StoreError};
 
 /// A session lock must be seen free for that long: a worker that only lost its connection takes it again sooner.
 const LOCK_GRACE: Duration = Duration::from_millis(700);
-/// The same for every sign, just after the database came back: everyone has lost their locks, nobody could write a
-/// heartbeat, and who comes back first must not take the others for gone. Longer than a heartbeat waits to be tried again.
-const GRACE_AFTER_OUTAGE: Duration = Duration::from_millis(2500);
+/// Just after the database itself came back: everyone has lost their locks, nobody could say that they live, and the
+/// slowest of them asks again after about two seconds.
+const GRACE_AFTER_OUTAGE: Duration = Duration::from_secs(4);
 /// For that long, who was away itself or has just started cannot tell a gone worker from one that was away as well.
-const IS_BACK_AFTER: Duration = Duration::from_secs(10);
+const JUST_BACK: Duration = Duration::from_secs(10);
 /// Between two looks, generously.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -42,8 +42,8 @@ enum Looker {
 /// What a recovery did, and when it wants to look again.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Recovered {
-    pub(crate) jobs: u64,
-    /// A free lock was seen that is not believed yet.
+    pub(crate) freed: Freed,
+    /// A sign was seen that is not believed yet.
     pub(crate) again_in: Option<Duration>,
 }
 
@@ -62,15 +62,21 @@ impl Recovery {
     }
 
     fn looker(&self) -> Looker {
-        match self.seen_since.elapsed() < IS_BACK_AFTER {
+        match self.seen_since.elapsed() < JUST_BACK {
             true if self.was_away => Looker::WasAway,
             true => Looker::Fresh,
             false => Looker::Steady,
         }
     }
 
-    /// Recovers those of the suspects that are gone. A database error goes to the caller, who comes again.
-    pub(crate) async fn recover(&mut self, store: &Store, suspects: &[Suspect]) -> Result<Recovered, StoreError> {
+    /// Recovers, in the name of `me`, those of the suspects that are gone. A database error goes to the caller, who comes
+    /// again.
+    pub(crate) async fn recover(
+        &mut self,
+        store: &Store,
+        suspects: &[Suspect],
+        me: Option<WorkerId>,
+    ) -> Result<Recovered, StoreError> {
         let since_last = self.last_look.replace(Instant::now()).map_or(Duration::ZERO, |last| last.elapsed());
         // A process that was frozen between two looks has not looked meanwhile.
         let since_last = since_last.min(LONGEST_PAUSE);
@@ -84,10 +90,11 @@ impl Recovery {
                 recovered.again_in = Some(recovered.again_in.map_or(grace, |other| other.min(grace)));
                 continue;
             }
-            let Some(jobs) = store.recover_worker(suspect).await? else { continue };
-            recovered.jobs += jobs;
-            tracing::warn!(worker = suspect.name, boot = %suspect.worker, jobs, sign = ?suspect.sign,
-                           "worker is gone, its jobs are claimable again");
+            let Some(freed) = store.recover_worker(suspect, me).await? else { continue };
+            recovered.freed += freed;
+            let Freed { resumed, restarted, dead_lettered } = freed;
+            tracing::warn!(worker = suspect.name, boot = %suspect.worker, resumed, restarted, dead_lettered,
+                           sign = ?suspect.sign, "worker is gone, its jobs are claimable again");
         }
         Ok(recovered)
     }
@@ -96,7 +103,7 @@ impl Recovery {
 /// How long the sign of a boot's end must be seen before it is believed.
 fn grace(suspect: &Suspect, looker: Looker) -> Duration {
     match (suspect.sign, looker) {
-        (Sign::Ended | Sign::Drained, _) => Duration::ZERO,
+        (Sign::Ended | Sign::Superseded | Sign::Drained, _) => Duration::ZERO,
         (Sign::LeaseOver | Sign::Frozen | Sign::LockFree, _) if suspect.database_is_young => GRACE_AFTER_OUTAGE,
         (Sign::LeaseOver | Sign::Frozen | Sign::LockFree, Looker::WasAway) => GRACE_AFTER_OUTAGE,
         (Sign::LeaseOver | Sign::Frozen, Looker::Fresh) => GRACE_AFTER_OUTAGE,
@@ -114,7 +121,7 @@ mod tests {
         let grace = |sign, database_is_young, looker| {
             let (worker, name) = (WorkerId(1), "w".to_owned());
             let last_seen = chrono::DateTime::UNIX_EPOCH;
-            grace(&Suspect { worker, name, last_seen, sign, database_is_young }, looker)
+            grace(&Suspect { worker, name, last_seen, sign, database_is_young, exit: None }, looker)
         };
         assert_eq!(grace(Sign::Ended, true, Looker::WasAway), Duration::ZERO);
         assert_eq!(grace(Sign::LeaseOver, false, Looker::Steady), Duration::ZERO);

@@ -7,8 +7,9 @@ use super::database::Database;
 use super::exit::Exit;
 use crate::model::id::WorkerId;
 use crate::recovery::Recovery;
+use crate::store::gone::{Freed, Suspect};
 use crate::store::queues::Queues;
-use crate::store::workers::{Look, Seen, Suspect};
+use crate::store::workers::{Look, Seen};
 use crate::store::{Store, StoreError};
 
 /// No worker: every one that seems gone is told.
@@ -43,21 +44,22 @@ async fn look(store: &Store, args: &RecoverArgs) -> Result<Seen, StoreError> {
 }
 
 /// A lock that is seen free is believed when it stays so: looks again until nothing is left to wait for.
-async fn free(store: &Store, args: &RecoverArgs, mut seen: Seen) -> Result<u64, StoreError> {
+async fn free(store: &Store, args: &RecoverArgs, mut seen: Seen) -> Result<Freed, StoreError> {
     let mut recovery = Recovery::new();
-    let mut jobs = 0;
+    let mut freed = Freed::default();
     loop {
-        let recovered = recovery.recover(store, &seen.suspects).await?;
-        jobs += recovered.jobs;
-        let Some(wait) = recovered.again_in else { return Ok(jobs) };
+        let recovered = recovery.recover(store, &seen.suspects, None).await?;
+        freed += recovered.freed;
+        let Some(wait) = recovered.again_in else { return Ok(freed) };
         tokio::time::sleep(wait).await;
         seen = look(store, args).await?;
     }
 }
 
-fn say(global: &Global, gone: &[Gone], freed: Option<u64>) -> anyhow::Result<()> {
+fn say(global: &Global, gone: &[Gone], freed: Option<Freed>) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(&serde_json::json!({"gone": gone, "freed": freed}))?);
+        let told = serde_json::json!({"gone": gone, "freed": freed.map(Freed::jobs), "actions": freed});
+        println!("{}", serde_json::to_string(&told)?);
         return Ok(());
     }
     if gone.is_empty() {
@@ -69,9 +71,21 @@ fn say(global: &Global, gone: &[Gone], freed: Option<u64>) -> anyhow::Result<()>
         println!("worker {worker}: {sign}; it held {jobs} jobs");
     }
     match freed {
-        Some(jobs) if !gone.is_empty() => println!("{jobs} jobs are claimable again."),
+        Some(freed) if !gone.is_empty() => println!("{}", said(freed)),
         None if !gone.is_empty() => println!("Nothing was changed; without --dry-run their jobs are freed."),
         Some(_) | None => {}
     }
     Ok(())
+}
+
+fn said(freed: Freed) -> String {
+    let Freed { resumed, restarted, dead_lettered } = freed;
+    let mut said = format!(
+        "{} jobs are claimable again: {resumed} in runs that resume behind their checkpoints, {restarted} in runs that restart.",
+        resumed + restarted
+    );
+    if dead_lettered > 0 {
+        said += &format!(" {dead_lettered} more had killed too many processes, and are dead letters now.");
+    }
+    said
 }

@@ -13,14 +13,14 @@ use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
-use crate::worker::{self, RUNS_SUSPECTS_OF, Role, Settings, Shutdown};
+use crate::worker::{self, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
 
 /// What a worker says. What sqlx says of broken connections, the engine says in its own words.
 pub(super) const WORKER_LOG: &str = "info,sqlx=off,apalis_core=warn";
 
 /// This process was started to run the suspects of a worker, each alone.
 pub(crate) fn is_runner() -> bool {
-    std::env::var_os(RUNS_SUSPECTS_OF).is_some()
+    std::env::var_os(RUNS_SUSPECTS_AS).is_some()
 }
 
 impl From<RunArgs> for WorkerArgs {
@@ -50,10 +50,9 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     if versions.is_empty() {
         tracing::warn!("{}", files::no_such_workflow("*", &[]));
     }
-    let settings = match std::env::var(RUNS_SUSPECTS_OF) {
-        Ok(parent) => {
+    let settings = match std::env::var(RUNS_SUSPECTS_AS) {
+        Ok(name) => {
             end_with_parent(shutdown.clone());
-            let name = format!("{parent}/alone-{}", std::process::id());
             Settings { slots: 1, role: Role::Runner, ..settings(name, &args.settings) }
         }
         Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &args.settings),
@@ -75,7 +74,8 @@ async fn patiently<T>(
             Ok(done) => return Ok(Some(done)),
             Err(error) => error,
         };
-        if !error.chain().any(|cause| cause.downcast_ref().is_some_and(store::is_away)) {
+        let waits = |error: &_| store::is_away(error) && !store::is_wrong_address(error);
+        if !error.chain().any(|cause| cause.downcast_ref().is_some_and(waits)) {
             return Err(error);
         }
         if backoff.is_first() {

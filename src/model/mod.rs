@@ -9,6 +9,7 @@ pub(crate) mod lane;
 pub(crate) mod payload;
 pub(crate) mod replay;
 pub(crate) mod retry;
+pub(crate) mod signal;
 pub(crate) mod state;
 pub(crate) mod suspect;
 pub(crate) mod turn;

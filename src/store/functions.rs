@@ -29,6 +29,8 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "dismiss_dead_letter",
     "force_dead_letter",
     "dead_letters_overview",
+    "recoveries",
+    "unexplained_jobs",
 ];
 
 /// SHA-256 over the texts.

@@ -10,6 +10,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod endings;
 pub(crate) mod failures;
 mod functions;
+pub(crate) mod gone;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod overview;
@@ -22,7 +23,8 @@ pub(crate) mod workflows;
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
 use sqlx::{ConnectOptions, Executor};
 
 /// Why a statement gave no answer.
@@ -49,11 +51,15 @@ impl From<sqlx::Error> for StoreError {
 /// a finished result for one too few.
 pub(crate) fn is_away(error: &sqlx::Error) -> bool {
     match error {
+        // There was no session, or it was ended: that is not about the statement. A password that was changed, a database
+        // that is being restored, a transaction that was idle for too long.
+        sqlx::Error::Database(db) if ended_the_session(db.as_ref()) => true,
         sqlx::Error::Database(db) => db.code().is_some_and(|code| {
             let class = code.get(..2).unwrap_or_default();
             // connection, transaction rollback (deadlock, serialization), resources, operator intervention, system;
-            // 25006 read-only after a failover; 55P03 lock not available; 3D000/42P01 while a database is being restored.
-            matches!(class, "08" | "40" | "53" | "57" | "58" | "XX") || matches!(code.as_ref(), "25006" | "55P03")
+            // 25006 read-only after a failover; 55P03 lock not available; 42P01 and 3F000 while a database is restored.
+            matches!(class, "08" | "40" | "53" | "57" | "58" | "XX")
+                || matches!(code.as_ref(), "25006" | "55P03" | "42P01" | "3F000")
         }),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -63,6 +69,17 @@ pub(crate) fn is_away(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         _ => false,
     }
+}
+
+/// What waiting will not mend for who has not begun yet: the password, the role or the database is not there.
+pub(crate) fn is_wrong_address(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("28") || code == "3D000")
+}
+
+fn ended_the_session(error: &dyn DatabaseError) -> bool {
+    let severity = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
+    matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 /// A pool of connections, with plans that do not change under the engine.
@@ -76,7 +93,8 @@ impl Store {
     pub(crate) fn open(options: PgConnectOptions, max_connections: u32) -> Store {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
-            // While it waits, the pool tries to connect, at the end once in a fifth of this.
+            // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
+            // back later than `recovery` waits for it is taken for dead.
             .acquire_timeout(Duration::from_secs(3))
             // A ping before every statement would double the round trips; a dead connection shows itself.
             .test_before_acquire(false)

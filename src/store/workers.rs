@@ -1,4 +1,4 @@
-//! Workers: one row per boot. Register, heartbeat, find the dead, free what they held.
+//! Workers: one row per boot. Register, heartbeat, look for what changed, stop.
 
 use std::time::Duration;
 
@@ -6,19 +6,16 @@ use sqlx::postgres::PgListener;
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
+use super::gone::{Sign, Suspect, free};
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::model::claim::Place;
-use crate::model::failure::FailureClass;
-use crate::model::fingerprint::fingerprint;
 use crate::model::id::WorkerId;
-use crate::model::suspect::{CONVICTED, MOST_DEATHS, SIDE_BY_SIDE};
+use crate::model::suspect::SIDE_BY_SIDE;
 
 /// First key of the session locks that say "this boot is alive"; the second is the boot's number.
 /// Two ints, so that it shares no key with the migration lock, which is one bigint. The value is "pitn".
 const LOCK_SPACE: i32 = 0x7069_746e;
-/// Jobs freed by one statement.
-const FREE_AT_ONCE: i64 = 1000;
 
 /// What a boot says about itself.
 #[derive(Debug, Clone)]
@@ -27,54 +24,6 @@ pub(crate) struct Boot {
     pub(crate) name: String,
     pub(crate) host: String,
     pub(crate) pid: i32,
-}
-
-/// A boot that seems to be gone.
-#[derive(Debug, Clone)]
-pub(crate) struct Suspect {
-    pub(crate) worker: WorkerId,
-    pub(crate) name: String,
-    /// Its last heartbeat, as it was seen.
-    pub(crate) last_seen: DateTime<Utc>,
-    pub(crate) sign: Sign,
-    /// Every session ended a moment ago, because the database was started.
-    pub(crate) database_is_young: bool,
-}
-
-/// Why a boot seems to be gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sign {
-    /// It has ended, and jobs of it may be left to free.
-    Ended,
-    /// It shut down in order, and could not hand everything back.
-    Drained,
-    /// Its heartbeat is older than the lease.
-    LeaseOver,
-    /// The same, and its session lives: its process is frozen, or cut off.
-    Frozen,
-    /// Its session lock is free.
-    LockFree,
-}
-
-impl Sign {
-    /// As people and attempts are told.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Sign::Ended => "its worker had ended",
-            Sign::Drained => "its worker shut down before it was handed back",
-            Sign::LeaseOver => "its worker's heartbeat stopped",
-            Sign::Frozen => "its worker's heartbeat stopped, while its session lived",
-            Sign::LockFree => "its worker's process or database session ended",
-        }
-    }
-
-    /// A process died, so that one of its jobs may be to blame.
-    fn is_death(self) -> bool {
-        match self {
-            Sign::Ended | Sign::LeaseOver | Sign::LockFree => true,
-            Sign::Drained | Sign::Frozen => false,
-        }
-    }
 }
 
 /// What a look found.
@@ -113,6 +62,7 @@ struct LookRow {
     gone_ended: Option<bool>,
     gone_lease_over: Option<bool>,
     gone_drained: bool,
+    gone_exit: Option<String>,
     gone_locked: Option<bool>,
     suspects: i64,
     database_is_young: bool,
@@ -132,6 +82,7 @@ impl LookRow {
             name: self.gone_name.clone()?,
             last_seen: self.gone_last_seen?,
             sign,
+            exit: self.gone_exit.clone(),
             database_is_young: self.database_is_young,
         })
     }
@@ -148,17 +99,8 @@ impl Store {
         .bind(&boot.name)
         .fetch_all(&mut *transaction)
         .await?;
-        for worker in old {
-            sqlx::query(include_str!("sql/free.sql"))
-                .bind(worker)
-                .bind(i64::from(i32::MAX))
-                .bind("a new boot took the worker's name")
-                .bind(true)
-                .bind(MOST_DEATHS)
-                .bind(CONVICTED)
-                .bind(fingerprint(FailureClass::Crashed, CONVICTED))
-                .execute(&mut *transaction)
-                .await?;
+        for worker in &old {
+            free(&mut *transaction, WorkerId(*worker), Sign::Superseded, None, i64::from(i32::MAX)).await?;
         }
         let id: i64 = sqlx::query_scalar(
             "insert into piton.workers (boot_id, name, host, pid) values ($1, $2, $3, $4) returning id",
@@ -169,6 +111,13 @@ impl Store {
         .bind(boot.pid)
         .fetch_one(&mut *transaction)
         .await?;
+        if !old.is_empty() {
+            sqlx::query("update piton.workers set ended_by = $1 where id = any($2)")
+                .bind(id)
+                .bind(&old)
+                .execute(&mut *transaction)
+                .await?;
+        }
         transaction.commit().await?;
         Ok(WorkerId(id))
     }
@@ -199,68 +148,16 @@ impl Store {
         })
     }
 
-    /// Ends a boot that is gone, then frees its jobs: in that order, so that it can claim nothing in between. Whoever
-    /// dies halfway leaves a row that the next look finds. Tells how many jobs were freed; `None` when the boot was heard
-    /// of again.
-    pub(crate) async fn recover_worker(&self, suspect: &Suspect) -> Result<Option<u64>, StoreError> {
-        let ended = sqlx::query(
-            "update piton.workers set stopped_at = now(), stop_reason = 'lost'
-             where id = $1 and stopped_at is null and last_seen = $2",
-        )
-        .bind(suspect.worker.0)
-        .bind(suspect.last_seen)
-        .execute(&self.pool)
-        .await?;
-        let had_ended = matches!(suspect.sign, Sign::Ended | Sign::Drained);
-        if ended.rows_affected() == 0 && !had_ended {
-            return Ok(None);
-        }
-        let mut freed = 0;
-        loop {
-            let (pass, _): (i64, i64) = sqlx::query_as(include_str!("sql/free.sql"))
-                .bind(suspect.worker.0)
-                .bind(FREE_AT_ONCE)
-                .bind(suspect.sign.words())
-                .bind(suspect.sign.is_death())
-                .bind(MOST_DEATHS)
-                .bind(CONVICTED)
-                .bind(fingerprint(FailureClass::Crashed, CONVICTED))
-                .fetch_one(&self.pool)
-                .await?;
-            freed += pass.unsigned_abs();
-            if pass < FREE_AT_ONCE {
-                break;
-            }
-        }
-        // A row that was locked just now was skipped: then the next look finds the boot again.
-        sqlx::query(
-            "update piton.workers w set cleared = true
-             where id = $1 and stopped_at is not null
-               and not exists (select from piton.jobs j where j.worker_id = w.id and j.state = 'running')",
-        )
-        .bind(suspect.worker.0)
-        .execute(&self.pool)
-        .await?;
-        Ok(Some(freed))
-    }
-
-    /// How many jobs a boot holds.
-    pub(crate) async fn held_count(&self, worker: WorkerId) -> Result<i64, StoreError> {
-        let sql = "select count(*) from piton.jobs where worker_id = $1 and state = 'running'";
-        Ok(sqlx::query_scalar(sql).bind(worker.0).fetch_one(&self.pool).await?)
-    }
-
     /// The boot shut down in order and holds nothing any more.
     pub(crate) async fn stop_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
         sqlx::query(
-            "update piton.workers w set stopped_at = now(), stop_reason = 'drained',
-                    cleared = not exists (select from piton.jobs j where j.worker_id = w.id and j.state = 'running')
+            "update piton.workers set stopped_at = now(), stop_reason = 'drained', ended_by = id
              where id = $1 and stopped_at is null",
         )
         .bind(worker.0)
         .execute(&self.pool)
         .await?;
-        Ok(())
+        self.clear(worker).await
     }
 }
 

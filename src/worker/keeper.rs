@@ -88,8 +88,9 @@ impl Keeper {
         {
             suspected.send_replace(seen.suspected);
         }
-        let recovered = self.recovery.recover(&self.store, &seen.suspects).await?;
-        if recovered.jobs > 0 {
+        let me = *self.number.borrow();
+        let recovered = self.recovery.recover(&self.store, &seen.suspects, Some(me)).await?;
+        if recovered.freed.jobs() > 0 {
             self.wake.now();
             // What was freed may be suspected: the next look tells.
             return Ok(Duration::ZERO);

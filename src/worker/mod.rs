@@ -2,7 +2,9 @@
 
 mod apalis_worker;
 mod drain;
+mod exit;
 mod keeper;
+mod runner;
 mod runners;
 mod running;
 mod session;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use sqlx::types::Uuid;
 
 pub(crate) use drain::Shutdown;
-pub(crate) use runners::RUNS_SUSPECTS_OF;
+pub(crate) use runners::RUNS_SUSPECTS_AS;
 
 use self::running::Running;
 use crate::model::id::{WorkerId, WorkflowId};

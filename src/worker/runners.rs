@@ -11,26 +11,39 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::Shutdown;
+use super::runner::Runner;
+use super::{Settings, Shutdown, exit};
+use crate::model::id::WorkerId;
 use crate::model::suspect::SIDE_BY_SIDE;
 use crate::queue::slots::Slots;
 use crate::stage::command::own_program;
+use crate::store::Store;
 
-/// Set in a process that runs suspects: the name of the worker that started it.
-pub(crate) const RUNS_SUSPECTS_OF: &str = "PITON_RUNS_SUSPECTS_OF";
+/// Set in a process that runs suspects: its name.
+pub(crate) const RUNS_SUSPECTS_AS: &str = "PITON_RUNS_SUSPECTS_AS";
 
 /// The runners of one worker. Each uses one of its slots.
 pub(super) struct Runners {
     worker: String,
+    store: Store,
     slots: Arc<Slots>,
+    boot: watch::Receiver<WorkerId>,
     /// Tasks that wait for the ends of the processes.
     running: JoinSet<Option<Pid>>,
     pids: Vec<Pid>,
+    /// So many were started; counts them, for their names.
+    started: u64,
 }
 
 impl Runners {
-    pub(super) fn new(worker: &str, slots: Arc<Slots>) -> Runners {
-        Runners { worker: worker.to_owned(), slots, running: JoinSet::new(), pids: Vec::new() }
+    pub(super) fn new(
+        settings: &Settings,
+        store: Store,
+        slots: Arc<Slots>,
+        boot: watch::Receiver<WorkerId>,
+    ) -> Runners {
+        let (running, pids) = (JoinSet::new(), Vec::new());
+        Runners { worker: settings.name.clone(), store, slots, boot, running, pids, started: 0 }
     }
 
     /// Keeps a runner for each suspect that waits, up to a few, until asked to stop; then they drain as this worker does.
@@ -65,22 +78,18 @@ impl Runners {
                 return false;
             }
         }
-        match self.spawn() {
-            Ok(mut child) => {
+        let boot = *self.boot.borrow();
+        // No other process ever has that name: a boot has its number for ever, and counts on.
+        let name = format!("{}/alone-{boot}-{}", self.worker, self.started);
+        self.started += 1;
+        let kills_before = exit::out_of_memory_kills();
+        match self.spawn(&name) {
+            Ok(child) => {
                 let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
                 self.pids.extend(pid);
                 tracing::info!(worker = self.worker, pid = child.id(), "suspects run alone in a process of their own");
-                let slots = self.slots.clone();
-                // The runner goes by the end of its standard input; to wait would close it.
-                let held_open = child.stdin.take();
-                self.running.spawn(async move {
-                    if let Err(error) = child.wait().await {
-                        tracing::warn!("the end of a process that runs suspects was not seen: {error}");
-                    }
-                    drop(held_open);
-                    slots.take_back();
-                    pid
-                });
+                let runner = Runner { name, child, kills_before, store: self.store.clone(), by: boot };
+                self.running.spawn(wait(runner, pid, self.slots.clone(), shutdown.clone()));
                 true
             }
             Err(error) => {
@@ -91,10 +100,10 @@ impl Runners {
         }
     }
 
-    fn spawn(&self) -> std::io::Result<Child> {
+    fn spawn(&self, name: &str) -> std::io::Result<Child> {
         Command::new(own_program()?)
             .args(std::env::args_os().skip(1))
-            .env(RUNS_SUSPECTS_OF, &self.worker)
+            .env(RUNS_SUSPECTS_AS, name)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             // A terminal's Ctrl-C is for this process, which tells them.
@@ -108,6 +117,16 @@ impl Runners {
             kill_process(*pid, Signal::TERM).ok();
         }
     }
+}
+
+/// Its slot is free as soon as it has ended; what it left is told to the database after that.
+async fn wait(mut runner: Runner, pid: Option<Pid>, slots: Arc<Slots>, shutdown: Shutdown) -> Option<Pid> {
+    let exit = runner.ended().await;
+    slots.take_back();
+    if let Some(exit) = exit {
+        runner.tell(&exit, &shutdown).await;
+    }
+    pid
 }
 
 async fn all_ended(running: &mut JoinSet<Option<Pid>>) {

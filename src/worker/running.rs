@@ -109,7 +109,7 @@ impl Running {
             stop: stop_claiming.clone(),
         };
         let (tell_of_suspects, suspected) = watch::channel(0);
-        let runners = runners::Runners::new(&settings.name, slots.clone());
+        let runners = runners::Runners::new(&settings, store.clone(), slots.clone(), boot_seen.clone());
         let runners = tokio::spawn(runners.run(suspected, shutdown.clone()));
         let (apalis_context, apalis) =
             apalis_worker::spawn(&settings, RunStage::new(catalog, settings.limits), Queue { tasks, ends: end_sender });

@@ -176,7 +176,7 @@ async fn a_program_that_dies_by_a_signal_is_a_classified_failure() {
         ("INT", "resource_unavailable", "SIGINT"),
         ("QUIT", "unknown", "SIGQUIT"),
         ("ILL", "unknown", "SIGILL"),
-        ("TRAP", "unknown", "signal 5"),
+        ("TRAP", "unknown", "SIGTRAP"),
         ("ABRT", "unknown", "SIGABRT"),
         ("BUS", "unknown", "SIGBUS"),
         ("FPE", "unknown", "SIGFPE"),
@@ -191,7 +191,7 @@ async fn a_program_that_dies_by_a_signal_is_a_classified_failure() {
         ("XFSZ", "unknown", "SIGXFSZ"),
         ("VTALRM", "unknown", "signal 26"),
         ("PROF", "unknown", "signal 27"),
-        ("SYS", "unknown", "signal 31"),
+        ("SYS", "unknown", "SIGSYS"),
         ("34", "unknown", "signal 34"),
     ];
     // Whoever started the tests may have had these ignored, as nohup does, and so they are in what the tests start.

@@ -121,12 +121,15 @@ async fn recovery_can_be_asked_for_and_asked_what_it_would_do() {
         let all = ["recover", "--json"].iter().chain(arguments);
         serde_json::from_str(&stdout(&world.command(all).output().unwrap())).unwrap()
     };
-    assert_eq!(recover(&[]), serde_json::json!({"gone": [], "freed": 0}));
+    let none = serde_json::json!({"resumed": 0, "restarted": 0, "dead_lettered": 0});
+    assert_eq!(recover(&[]), serde_json::json!({"gone": [], "freed": 0, "actions": none}));
     victim.kill();
     let told = async || recover(&["--dry-run"])["gone"][0]["jobs"] == 1;
     until(SOON, "its death is told", told).await;
     assert_eq!(world.count("select count(*) from piton.jobs where state = 'running'").await, 1, "nothing was changed");
-    assert_eq!(recover(&[])["freed"], 1);
+    let did = recover(&[]);
+    assert_eq!((&did["freed"], &did["actions"]["restarted"]), (&1.into(), &1.into()), "{did}");
+    assert_eq!(world.count("select count(*) from piton.recoveries where recovered_by is null").await, 1);
     assert_eq!(world.count("select count(*) from piton.jobs where state = 'suspect'").await, 1);
     assert_eq!(recover(&[])["gone"], serde_json::json!([]));
 }

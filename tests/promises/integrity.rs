@@ -49,17 +49,17 @@ async fn a_schema_newer_than_the_binary_is_refused_with_both_versions() {
     .unwrap();
     let output = world.command(["runs"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 7; start a newer Piton");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 9; start a newer Piton");
 }
 
 #[tokio::test]
-async fn every_table_and_column_is_commented() {
+async fn every_table_view_and_column_is_commented() {
     let world = World::with(&[]).await;
     let bare: Vec<String> = sqlx::query_scalar(
         "select c.relname || coalesce('.' || a.attname, '')
          from pg_class c
          left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-         where c.relnamespace = 'piton'::regnamespace and c.relkind = 'r' and c.relname <> 'migrations'
+         where c.relnamespace = 'piton'::regnamespace and c.relkind in ('r', 'v') and c.relname <> 'migrations'
            and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)
          order by 1",
     )

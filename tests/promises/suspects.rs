@@ -40,15 +40,36 @@ async fn a_job_that_kills_every_process_is_convicted_and_no_other_spends_a_retry
     assert_eq!(world.count("select count(*) from piton.attempts where outcome = 'failed'").await, 0);
     let poison = "select count(*) from piton.attempts where stage = 1 and outcome = 'lost'";
     assert_eq!(world.count(poison).await, 4, "it killed four processes");
-    let (stage, class): (String, String) =
-        sqlx::query_as("select stage, class from piton.dead_letters_overview").fetch_one(&world.pool).await.unwrap();
-    assert_eq!((stage.as_str(), class.as_str()), ("poison", "crashed"));
+    assert_the_cause_is_told(&world).await;
     // Tried again, it is still run alone.
     stdout(&world.command(["dead-letter", "retry", "--all"]).output().unwrap());
     until(SOON, "it is convicted again", async || world.count("select count(*) from piton.dead_letters").await == 2)
         .await;
     assert!(worker.is_running(), "it killed only its own processes");
     world.assert_nothing_is_left().await;
+}
+
+/// Who ran it alone saw how it ended.
+async fn assert_the_cause_is_told(world: &World) {
+    let causes: Vec<String> =
+        sqlx::query_scalar("select cause from piton.recoveries where stage = 'poison' order by attempt")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(causes[0], "a new boot took the worker's name", "nobody saw the first one end");
+    assert_eq!(causes[1..], ["its worker's process ended: killed by SIGABRT"; 3]);
+    let (stage, class, message): (String, String, String) =
+        sqlx::query_as("select stage, class, message from piton.dead_letters_overview")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!((stage.as_str(), class.as_str()), ("poison", "crashed"));
+    assert!(message.ends_with("killed by SIGABRT"), "{message}");
+    let exits = "select count(*) from piton.workers w join piton.workers parent on parent.id = w.ended_by
+                 where w.exit = 'killed by SIGABRT' and w.stop_reason = 'lost' and parent.name = 'w1'";
+    assert_eq!(world.count(exits).await, 3);
+    let convicted = "select count(*) from piton.recoveries where action = 'dead_lettered'";
+    assert_eq!(world.count(convicted).await, 1);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::model::failure::{Failure, FailureClass};
+use crate::model::signal;
 use crate::stage::answer::quoted;
 use crate::stage::fill::Secrets;
 use crate::workflow::duration;
@@ -161,25 +162,16 @@ fn sysexit(code: i32) -> (FailureClass, Option<&'static str>) {
 
 fn of_signal(program: &str, signal: i32) -> (FailureClass, String, Value) {
     use FailureClass as C;
-    let (class, name) = match signal {
-        1 => (C::ResourceUnavailable, "SIGHUP"),
-        2 => (C::ResourceUnavailable, "SIGINT"),
-        3 => (C::Unknown, "SIGQUIT"),
-        4 => (C::Unknown, "SIGILL"),
-        6 => (C::Unknown, "SIGABRT"),
-        7 => (C::Unknown, "SIGBUS"),
-        8 => (C::Unknown, "SIGFPE"),
-        9 => (C::OutOfMemory, "SIGKILL, as the system does when memory is short"),
-        11 => (C::Unknown, "SIGSEGV"),
-        13 => (C::Unknown, "SIGPIPE"),
-        14 => (C::NetworkTimeout, "SIGALRM"),
-        15 => (C::ResourceUnavailable, "SIGTERM"),
-        24 => (C::Unknown, "SIGXCPU"),
-        25 => (C::Unknown, "SIGXFSZ"),
+    let (class, why) = match signal {
+        1 => (C::ResourceUnavailable, ""),
+        2 => (C::ResourceUnavailable, ""),
+        9 => (C::OutOfMemory, ", as the system does when memory is short"),
+        14 => (C::NetworkTimeout, ""),
+        15 => (C::ResourceUnavailable, ""),
         _ => (C::Unknown, ""),
     };
-    let name = if name.is_empty() { format!("signal {signal}") } else { name.to_owned() };
-    (class, format!("`{program}` was killed by {name}"), json!(format!("signal {signal}")))
+    let name = signal::name(signal);
+    (class, format!("`{program}` was killed by {name}{why}"), json!(format!("signal {signal}")))
 }
 
 /// A program that is not there may be there on another worker, or after an installation.

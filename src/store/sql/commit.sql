@@ -8,8 +8,8 @@
 -- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
 -- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
 --
--- Locks: the runs that may get new jobs (shared, against those who end runs), own job rows in (run, job) order, joins in
--- (run, stage) order, then the runs that end or are blocked.
+-- Locks: the runs that may get new jobs or dead letters (shared, against those who decide about runs), own job rows in
+-- (run, job) order, joins in (run, stage) order, then the runs that end or are blocked.
 with claim as materialized (
     select ord, becomes, ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
            ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id
@@ -18,7 +18,7 @@ with claim as materialized (
 growing as materialized (
     select r.id
     from (
-        select distinct ($1::int8[])[ord] as run_id from unnest($21::int8[] || $24::int8[]) as o (ord) order by 1
+        select distinct ($1::int8[])[ord] as run_id from unnest($21::int8[] || $24::int8[] || $34::int8[]) as o (ord) order by 1
     ) as o
     cross join lateral (select id from piton.runs where id = o.run_id for key share) as r
 ),
@@ -86,7 +86,8 @@ buried as (
 blocked as (
     update piton.runs r set state = 'blocked'
     from (select distinct run_id from buried) as b
-    where r.id = any(array[b.run_id]) and r.state = 'running'
+    -- Also where it is blocked already: whoever retries its other dead letters at this moment must see this one.
+    where r.id = any(array[b.run_id]) and r.state in ('running', 'blocked')
 ),
 awaited as materialized (
     select j.run_id, j.stage, j.missing + a.change as missing, a.ord

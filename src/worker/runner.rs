@@ -1,0 +1,73 @@
+//! One process that runs suspects, from its start to the record of its end.
+
+use tokio::process::Child;
+
+use super::{Shutdown, exit};
+use crate::config;
+use crate::model::id::WorkerId;
+use crate::store::backoff::Backoff;
+use crate::store::gone::EndedProcess;
+use crate::store::{Store, StoreError};
+
+pub(super) struct Runner {
+    /// No other process ever has it.
+    pub(super) name: String,
+    pub(super) child: Child,
+    /// What [`exit::out_of_memory_kills`] said before it started.
+    pub(super) kills_before: Option<u64>,
+    pub(super) store: Store,
+    /// The boot that started it.
+    pub(super) by: WorkerId,
+}
+
+/// How a process ended.
+pub(super) struct Exit {
+    pid: i32,
+    words: String,
+}
+
+impl Runner {
+    /// Waits for its end.
+    pub(super) async fn ended(&mut self) -> Option<Exit> {
+        let pid = self.child.id().map(u32::cast_signed);
+        // The runner goes by the end of its standard input; to wait would close it.
+        let held_open = self.child.stdin.take();
+        let status = self.child.wait().await;
+        drop(held_open);
+        match (pid, status) {
+            (Some(pid), Ok(status)) => {
+                let kills = exit::out_of_memory_kills();
+                let memory_was_short = kills.zip(self.kills_before).is_some_and(|(now, before)| now > before);
+                Some(Exit { pid, words: exit::words(status, memory_was_short) })
+            }
+            (None, _) => None,
+            (Some(_), Err(error)) => {
+                tracing::warn!("the end of a process that runs suspects was not seen: {error}");
+                None
+            }
+        }
+    }
+
+    /// Ends its boot at once, with the cause on record, if it has not ended it by itself. Nothing rests on this: where it
+    /// is not told, every look finds the boot gone.
+    pub(super) async fn tell(&self, exit: &Exit, shutdown: &Shutdown) {
+        let host = config::host_name();
+        let process = EndedProcess { name: &self.name, host: &host, pid: exit.pid, exit: &exit.words };
+        let mut backoff = Backoff::default();
+        loop {
+            match self.store.process_ended(&process, self.by).await {
+                Ok(None) => return,
+                Ok(Some(freed)) => {
+                    let (pid, jobs) = (exit.pid, freed.jobs());
+                    tracing::warn!(worker = self.name, pid, jobs, "a process that runs suspects: {}", exit.words);
+                    return;
+                }
+                Err(StoreError::Away(_)) if !shutdown.is_asked() => backoff.wait().await,
+                Err(error) => {
+                    tracing::warn!(worker = self.name, "how its process ended is not on record: {error}");
+                    return;
+                }
+            }
+        }
+    }
+}
