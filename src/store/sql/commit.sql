@@ -18,7 +18,7 @@ with claim as materialized (
 growing as materialized (
     select r.id
     from (
-        select distinct ($1::int8[])[ord] as run_id from unnest($21::int8[] || $24::int8[]) as o (ord) order by 1
+        select distinct ($1::int8[])[ord] as run_id from unnest($21::int8[] || $24::int8[] || $34::int8[]) as o (ord) order by 1
     ) as o
     cross join lateral (select id from piton.runs where id = o.run_id for key share) as r
 ),
@@ -84,9 +84,10 @@ buried as (
     returning run_id
 ),
 blocked as (
-    update piton.runs r set state = 'blocked'
+    -- The state of the newest row counts: whoever has just decided about the run saw no dead letter of this statement.
+    update piton.runs r set state = case r.state when 'running' then 'blocked' else r.state end
     from (select distinct run_id from buried) as b
-    where r.id = any(array[b.run_id]) and r.state = 'running'
+    where r.id = any(array[b.run_id])
 ),
 awaited as materialized (
     select j.run_id, j.stage, j.missing + a.change as missing, a.ord

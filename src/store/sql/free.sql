@@ -44,9 +44,10 @@ buried as (
     where convicted
 ),
 blocked as (
-    update piton.runs r set state = 'blocked'
+    -- The state of the newest row counts: whoever has just decided about the run saw no dead letter of this statement.
+    update piton.runs r set state = case r.state when 'running' then 'blocked' else r.state end
     from (select distinct run_id from held where convicted) as b
-    where r.id = any(array[b.run_id]) and r.state = 'running'
+    where r.id = any(array[b.run_id])
 )
 select count(*) as freed, (select count(*) from (
     select pg_notify('piton_jobs', '') where exists (select from held)) as woken) as woken
