@@ -20,6 +20,7 @@ mod integrity;
 mod lanes;
 mod outages;
 mod plans;
+mod redo;
 mod retries;
 mod server;
 mod shipped;
