@@ -86,7 +86,7 @@ buried as (
 blocked as (
     -- The state of the newest row counts: whoever has just decided about the run saw no dead letter of this statement.
     update piton.runs r set state = case r.state when 'running' then 'blocked' else r.state end
-    from (select distinct run_id from buried) as b
+    from (select distinct run_id from buried order by 1) as b
     where r.id = any(array[b.run_id])
 ),
 awaited as materialized (

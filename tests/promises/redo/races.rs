@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use sqlx::types::Uuid;
 
 use crate::harness::{SOON, World, until};
-use crate::redo::{GRAPH, fails};
+use crate::redo::{GRAPH, begun, fails, retry};
 use crate::workflows::SQUARES;
 
 #[tokio::test]
@@ -55,6 +55,49 @@ async fn somebody_waits(world: &World) -> bool {
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     world.count(waiting).await > 0
+}
+
+#[tokio::test]
+async fn a_branch_that_arrives_while_its_join_is_written_anew_is_counted() {
+    let world = World::with(&[GRAPH]).await;
+    let _worker = world.worker("w1", &[]);
+    fails(&world, &["middle -1"]);
+    let run = world.start("graph", r#"{"items": [0, 1], "slow": {"part": 2000}}"#);
+    until(SOON, "middle is dead", async || world.count("select count(*) from piton.dead_letters").await == 1).await;
+    fails(&world, &[]);
+    let mut decision = world.pool.begin().await.unwrap();
+    sqlx::query("select piton.retry_dead_letter(id, from_stage => 'middle') from piton.dead_letters")
+        .execute(&mut *decision)
+        .await
+        .unwrap();
+    until(SOON, "a part arrives meanwhile", async || somebody_waits(&world).await).await;
+    decision.commit().await.unwrap();
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(begun(&world, 0), "beside close first last middle middle part[0] part[1]");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_fan_out_of_thousands_is_done_again_while_it_runs() {
+    let world = World::with(&[GRAPH]).await;
+    let _worker = world.worker("w1", &[]);
+    fails(&world, &["middle -1"]);
+    let items: Vec<u32> = (0..3000).collect();
+    let run = world.start("graph", &serde_json::json!({"items": items}).to_string());
+    for lives in 1..=4 {
+        until(SOON, "middle is dead, and items are done", async || {
+            world.count("select count(*) from piton.dead_letters").await == lives
+                && world.count("select count(*) from piton.checkpoints where item >= 0").await > 100
+        })
+        .await;
+        if lives == 4 {
+            fails(&world, &[]);
+        }
+        retry(&world, &["--all", "--from", "first"]);
+    }
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(world.count("select count(*) from piton.checkpoints where item >= 0").await, 3000);
+    world.assert_nothing_is_left().await;
 }
 
 #[tokio::test]
