@@ -39,4 +39,4 @@ comment on column piton.runs.redone is 'How often each stage (element stage + 1)
 drop function if exists piton.retry_dead_letter(uuid, text, text);
 drop function if exists piton.retry_dead_letters(uuid[], text, text);
 
--- functions: d5c6cdd965d3a6ccc4a75b8b3188ba3af881d39dd201f92790749b052254dd6d
+-- functions: 7045a9d2aa24c108f0155879c2f7cde5fa0c81aca13f24e3feab8a5721856d1e

@@ -18,13 +18,12 @@ begin
     -- They begin at once, and wait for nothing.
     delete from piton.joins j where j.run_id = renew_joins.run and j.stage = any(starts);
     with stage as materialized (
-        select s.*, not exists (select from piton.stages_of(version_id) o where s.stage = any(o.needs)) as is_last
-        from piton.stages_of(version_id) s
+        select * from piton.stages_of(version_id)
     ),
     waiting as (
         select s.stage, s.needs from stage s where s.stage = any(undone) and s.stage <> all(starts)
         union all
-        select -1, array_agg(s.stage) from stage s where s.is_last
+        select -1, array_agg(s.stage) from stage s where s.stage <> all(array(select unnest(o.needs) from stage o))
     )
     insert into piton.joins (run_id, stage, missing)
     select renew_joins.run, w.stage, sum(a.missing)

@@ -8,8 +8,8 @@
 -- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
 -- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
 --
--- Locks: the runs that may get new jobs (shared, against those who end runs), own job rows in (run, job) order, joins in
--- (run, stage) order, then the runs that end or are blocked.
+-- Locks: the runs that may get new jobs or a dead letter (shared, against those who decide about runs), own job rows in
+-- (run, job) order, joins in (run, stage) order, then the runs that end or are blocked.
 with claim as materialized (
     select ord, becomes, ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
            ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id
