@@ -11,4 +11,4 @@ comment on column piton.workers.stop_reason is 'drained: it shut down; supersede
 -- Lost attempts are few among the others, and are asked for by their time.
 create index attempts_lost on piton.attempts (ended_at) where outcome = 'lost';
 
--- functions: 49eda16862871f5e7773e33861d43d9d7b04ad2e58f815e0368b0177c0aa5b5a
+-- functions: 92d1e02c114382ca920bf2814819d1c9c1b92fb1c7a60811f9f0b5c29ac056ac

@@ -3,7 +3,8 @@ create or replace view piton.dead_letters_overview as
 select d.id, r.uuid as run, w.name as workflow, v.definition -> 'stages' -> d.stage::int4 ->> 'name' as stage,
        nullif(d.item, -1) as item, d.class, d.message, d.fingerprint, d.dead_at, d.resolution, d.resolved_at, d.resolved_by,
        d.note, d.attempt as attempts, k.name as worker, r.started_at as run_started_at, r.state as run_state,
-       encode(v.digest, 'hex') as workflow_version, r.input as run_input
+       encode(v.digest, 'hex') as workflow_version, r.input as run_input,
+       d.done_again, d.input_before
 from piton.dead_letters d
 join piton.runs r on r.id = d.run_id
 join piton.workflows w on w.id = d.workflow_id
@@ -29,3 +30,5 @@ comment on column piton.dead_letters_overview.run_started_at is 'When the run wa
 comment on column piton.dead_letters_overview.run_state is 'State of the run.';
 comment on column piton.dead_letters_overview.workflow_version is 'Digest of the version that the run follows.';
 comment on column piton.dead_letters_overview.run_input is 'The run''s input.';
+comment on column piton.dead_letters_overview.done_again is 'Its stage was done again from its start, by its retry or that of another dead letter.';
+comment on column piton.dead_letters_overview.input_before is 'The run''s input until this dead letter was retried with a corrected one.';

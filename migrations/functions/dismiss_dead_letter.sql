@@ -28,12 +28,7 @@ begin
     set state = 'failed', finished_at = now(), failed_stage = letter.stage, failure_class = letter.class,
         failure_message = letter.message
     where r.id = letter.run_id;
-    with siblings as (
-        delete from piton.jobs j where j.run_id = letter.run_id
-        returning j.run_id, j.stage, j.item, j.attempt, j.state, j.worker_id, j.since
-    )
-    insert into piton.attempts (run_id, stage, item, attempt, outcome, worker_id, started_at)
-    select s.run_id, s.stage, s.item, s.attempt, 'cancelled', s.worker_id, s.since from siblings s where s.state = 'running';
+    perform piton.cancel_jobs(letter.run_id);
     delete from piton.joins j where j.run_id = letter.run_id;
 end
 $$;

@@ -1,11 +1,24 @@
-create or replace function piton.retry_dead_letter(dead_letter uuid, actor text default session_user, note text default null)
-returns void
+create or replace function piton.retry_dead_letter(
+    dead_letter uuid, actor text default session_user, note text default null, from_stage text default null,
+    from_beginning boolean default false, input json default null
+) returns void
 language plpgsql
 as $$
+declare
+    keys smallint[];
 begin
-    if piton.retry_dead_letters(array[dead_letter], actor, note) = 0 then
+    if input is not null then
+        perform piton.check_input(input);
+        select r.redone into keys from piton.runs r
+        where r.id = (select d.run_id from piton.dead_letters d where d.id = retry_dead_letter.dead_letter)
+        for update;
+    end if;
+    if piton.retry_dead_letters(array[dead_letter], actor, note, from_stage, from_beginning) = 0 then
         perform piton.refuse_dead_letter(dead_letter);
+    end if;
+    if input is not null then
+        perform piton.correct_input(dead_letter, input, keys);
     end if;
 end
 $$;
-comment on function piton.retry_dead_letter(uuid, text, text) is 'Lets a dead letter''s job go on from the last checkpoint, with a new budget of retries. Its attempts stay on record.';
+comment on function piton.retry_dead_letter(uuid, text, text, text, boolean, json) is 'Lets a dead letter''s job go on, with a new budget of retries: from the last checkpoint, from a stage that is named, or from the beginning of its run; where a checkpoint was corrupt, from the stage that made it. With an input, that is the run''s from then on. What was done before stays on record.';

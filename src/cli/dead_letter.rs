@@ -4,16 +4,19 @@ pub(super) mod args;
 mod say;
 
 use anyhow::bail;
+use sqlx::postgres::PgDatabaseError;
 use sqlx::types::Uuid;
 
-use self::args::{DeadLetterArgs, FilterArgs};
+use self::args::{AgainArgs, DeadLetterArgs, FilterArgs};
 use super::args::Global;
 use super::database::Database;
 use super::exit::Exit;
+use super::start;
 use crate::config;
 use crate::model::id::RunId;
+use crate::model::payload::PayloadLimits;
 use crate::model::state::Resolution;
-use crate::store::dead_letters::Filter;
+use crate::store::dead_letters::{Filter, Origin};
 use crate::store::{Store, StoreError};
 
 pub(crate) async fn dead_letter(global: Global, action: DeadLetterArgs) -> anyhow::Result<Exit> {
@@ -35,8 +38,9 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
             say::stats(global, &groups)?;
         }
         DeadLetterArgs::Show { id } => return show(store, global, id).await,
-        DeadLetterArgs::Retry { id, filter, all, by, note } => {
-            return retry(store, global, Chosen::of(id, filter, all)?, &actor(by), note.as_deref()).await;
+        DeadLetterArgs::Retry { id, filter, all, again, by, note } => {
+            let chosen = Chosen::of(id, filter, all)?;
+            return retry(store, global, chosen, &again, (&actor(by), note.as_deref())).await;
         }
         DeadLetterArgs::Force { run, stage, item, reason, by } => {
             let why = (reason.as_str(), &*actor(by));
@@ -99,20 +103,30 @@ async fn retry(
     store: &Store,
     global: &Global,
     chosen: Chosen,
-    actor: &str,
-    note: Option<&str>,
+    again: &AgainArgs,
+    (actor, note): (&str, Option<&str>),
 ) -> anyhow::Result<Exit> {
+    let (from, what) = match (&again.from, again.from_beginning) {
+        (Some(stage), _) => (Origin::Stage(stage), "They begin again from that stage when a worker is free."),
+        (None, true) => (Origin::Beginning, "Their runs begin again from the start when a worker is free."),
+        (None, false) => (Origin::LastCheckpoint, "Their jobs go on from the last checkpoints when a worker is free."),
+    };
     let retried = match chosen {
         Chosen::One(id) => {
-            store.retry_dead_letter(id, actor, note).await.map_err(refused)?;
+            let limit = PayloadLimits::default().payload_bytes;
+            let input = again.input.as_deref().map(|file| start::read_file(file, limit)).transpose()?;
+            store.retry_dead_letter(id, actor, note, from, input.as_ref()).await.map_err(refused)?;
             1
+        }
+        Chosen::Those(_) if again.input.is_some() => {
+            bail!("--input corrects the input of one run: name the dead letter instead of choosing many")
         }
         Chosen::Those(filter) => {
             let ids = store.dead_letter_ids(&filter).await?;
-            store.retry_dead_letters(&ids, actor, note).await?
+            store.retry_dead_letters(&ids, actor, note, from).await.map_err(refused)?
         }
     };
-    say::count(global, "retried", retried, "Their jobs go on from the last checkpoints when a worker is free.");
+    say::count(global, "retried", retried, what);
     Ok(Exit::Done)
 }
 
@@ -138,10 +152,14 @@ async fn dismiss(store: &Store, global: &Global, chosen: Chosen, reason: &str, a
     Ok(Exit::Done)
 }
 
-/// What the database said, without the words around it.
+/// What the database said, without the words around it. Its hints are for those who ask it in SQL.
 fn refused(error: StoreError) -> anyhow::Error {
     match &error {
-        StoreError::Refused(sqlx::Error::Database(said)) => anyhow::anyhow!("{}", said.message()),
+        StoreError::Refused(sqlx::Error::Database(said)) => {
+            let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
+            let detail = detail.map_or_else(String::new, |detail| format!(". {}", detail.trim_end_matches('.')));
+            anyhow::anyhow!("{}{detail}", said.message())
+        }
         StoreError::Refused(_) | StoreError::Away(_) | StoreError::Damaged(_) => error.into(),
     }
 }

@@ -45,20 +45,10 @@ pub(crate) async fn start_run(
 
 /// The input from a file or standard input, with single values set over it.
 pub(crate) fn read_input(args: &InputArgs, limit: usize) -> anyhow::Result<Payload> {
-    let text = match args.input.as_deref() {
-        None => "{}".to_owned(),
-        Some("-") => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("cannot read the run's input from standard input")?;
-            text
-        }
-        Some(file) => {
-            std::fs::read_to_string(file).with_context(|| format!("cannot read the run's input from {file}"))?
-        }
+    let payload = match args.input.as_deref() {
+        None => parse("--input", "{}", limit)?,
+        Some(file) => read_file(file, limit)?,
     };
-    let place = args.input.as_deref().unwrap_or("--input");
-    let payload =
-        Payload::parse(&text, limit).map_err(|error| anyhow::anyhow!("the run's input ({place}): {error}"))?;
     if args.set.is_empty() {
         return Ok(payload);
     }
@@ -67,6 +57,21 @@ pub(crate) fn read_input(args: &InputArgs, limit: usize) -> anyhow::Result<Paylo
         set(&mut value, setting)?;
     }
     Payload::of(&value, limit).map_err(|error| anyhow::anyhow!("the run's input: {error}"))
+}
+
+/// A run's input from a file; `-` is standard input.
+pub(crate) fn read_file(file: &str, limit: usize) -> anyhow::Result<Payload> {
+    let mut text = String::new();
+    if file == "-" {
+        std::io::stdin().read_to_string(&mut text).context("cannot read the run's input from standard input")?;
+    } else {
+        text = std::fs::read_to_string(file).with_context(|| format!("cannot read the run's input from {file}"))?;
+    }
+    parse(file, &text, limit)
+}
+
+fn parse(place: &str, text: &str, limit: usize) -> anyhow::Result<Payload> {
+    Payload::parse(text, limit).map_err(|error| anyhow::anyhow!("the run's input ({place}): {error}"))
 }
 
 /// Applies `path.to.key=value`; the value is JSON where it reads as JSON, and a string otherwise.

@@ -3,6 +3,7 @@
 use super::catalog::Version;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
+use crate::model::id::NO_ITEM;
 use crate::model::payload::PayloadLimits;
 use crate::store::checkpoints::Stored;
 
@@ -22,8 +23,22 @@ pub(super) fn corrupt(message: String) -> Failure {
     Failure::found(FailureClass::CorruptCheckpoint, message)
 }
 
-pub(super) fn missing(stage: &str) -> Failure {
-    corrupt(format!("the checkpoint of stage `{stage}` is missing"))
+/// With the stage and the item ([`NO_ITEM`] for a whole stage) that a retry does again.
+pub(super) fn corrupt_at(stage: &str, item: i32, message: String) -> Failure {
+    corrupt(message).detail(serde_json::json!({"stage": stage, "item": item}))
+}
+
+pub(super) fn missing(stage: &str, item: i32) -> Failure {
+    corrupt_at(stage, item, format!("the checkpoint of stage `{stage}` is missing"))
+}
+
+/// Not one output for each of so many items; in order of the items.
+pub(super) fn miscounted(stage: &str, found: &[&Stored], items: u32) -> Failure {
+    let first_gap = (0i32..).zip(found).find(|(item, stored)| *item != stored.item).map(|(item, _)| item);
+    let lacks = i32::try_from(found.len()).unwrap_or(NO_ITEM);
+    // Where there are too many, no item is the one that is wrong.
+    let item = if found.len() < items as usize { first_gap.unwrap_or(lacks) } else { NO_ITEM };
+    corrupt_at(stage, item, format!("stage `{stage}` has {} outputs of {items} items", found.len()))
 }
 
 pub(super) fn too_much(stage: &str, bytes: u64, limits: &PayloadLimits) -> Failure {

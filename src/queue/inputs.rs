@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::catalog::Version;
-use super::evidence::{corrupt, missing, too_much, verified};
+use super::evidence::{corrupt, corrupt_at, miscounted, missing, too_much, verified};
 use super::known::{Known, Lane, Prepared, RunInput, Work};
 use super::wanted::{fanned_source, source_name, source_number, wants};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
-use crate::model::id::{NO_ITEM, RunId, RunKey};
+use crate::model::id::{NO_ITEM, RunKey};
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::stage::fan_out::{self, Split};
 use crate::stage::input::{StageInput, array};
@@ -82,8 +82,8 @@ impl Batch {
                 outputs.entry((stored.run, stored.stage)).or_default().push(stored);
             }
         }
-        let run = |(key, id, input): (RunKey, RunId, String)| (key, RunInput { id, input: Some(input.into()) });
-        Ok(Batch { runs: runs.into_iter().map(run).collect(), outputs, too_large, ..Batch::empty(limits) })
+        let runs = runs.into_iter().map(|stored| (stored.run, stored.into())).collect();
+        Ok(Batch { runs, outputs, too_large, ..Batch::empty(limits) })
     }
 
     fn empty(limits: &PayloadLimits) -> Batch {
@@ -159,13 +159,14 @@ impl Batch {
     ) -> Result<(), Failure> {
         if let Some(upstream) = fanned_source(for_each, version) {
             let stored = self.stored(claim.key.run, upstream).iter().find(|s| s.item == claim.key.item);
-            let stored = stored.ok_or_else(|| missing(&version.stage_name(upstream)))?;
+            let stored = stored.ok_or_else(|| missing(&version.stage_name(upstream), claim.key.item))?;
             input.push("item".into(), verified(stored, version)?.into());
             return Ok(());
         }
         let split = self.split(claim, for_each, version)?;
         let item = claim.key.item().and_then(|i| split.items.get(i as usize)).ok_or_else(|| {
-            corrupt(format!("item {} is not in the array any more, it has {}", claim.key.item, split.items.len()))
+            let message = format!("item {} is not in the array any more, it has {}", claim.key.item, split.items.len());
+            corrupt_at(&version.stage_name(claim.key.stage), NO_ITEM, message)
         })?;
         if let Some(rest) = &split.rest {
             input.push(source_name(for_each, version), rest.clone());
@@ -222,7 +223,7 @@ impl Batch {
     fn put_together(&self, run: RunKey, stage: i16, version: &Version) -> Result<String, Failure> {
         let name = version.stage_name(stage);
         if version.stage(stage).is_none_or(|s| s.for_each.is_none()) {
-            let stored = self.stored(run, stage).first().ok_or_else(|| missing(&name))?;
+            let stored = self.stored(run, stage).first().ok_or_else(|| missing(&name, NO_ITEM))?;
             return Ok(verified(stored, version)?.to_owned());
         }
         if let Some(bytes) = self.too_large.get(&(run, stage)) {
@@ -231,7 +232,7 @@ impl Batch {
         let count = self.split_record(run, stage, version)?;
         let items: Vec<&Stored> = self.stored(run, stage).iter().filter(|s| s.item != NO_ITEM).collect();
         if items.len() != count as usize {
-            return Err(corrupt(format!("stage `{name}` has {} outputs of {count} items", items.len())));
+            return Err(miscounted(&name, &items, count));
         }
         let texts: Vec<&str> = items.into_iter().map(|s| verified(s, version)).collect::<Result<_, _>>()?;
         Ok(array(texts.into_iter()))
@@ -240,9 +241,11 @@ impl Batch {
     /// Into how many items a stage was split.
     fn split_record(&self, run: RunKey, stage: i16, version: &Version) -> Result<u32, Failure> {
         let record = self.stored(run, stage).iter().find(|s| s.item == NO_ITEM);
-        let record = record.ok_or_else(|| missing(&version.stage_name(stage)))?;
+        let name = version.stage_name(stage);
+        let record = record.ok_or_else(|| missing(&name, NO_ITEM))?;
         let text = verified(record, version)?;
-        text.parse().map_err(|_| corrupt(format!("the record of a split says `{text}`, not a number of items")))
+        let no_number = format!("the record of a split says `{text}`, not a number of items");
+        text.parse().map_err(|_| corrupt_at(&name, NO_ITEM, no_number))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::failure::Failure;
 use crate::model::id::RunId;
 use crate::stage::fan_out::Split;
 use crate::stage::input::StageInput;
+use crate::store::checkpoints::StoredRun;
 
 /// What an attempt has to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,10 +42,24 @@ pub(crate) struct RunInput {
     pub(crate) id: RunId,
     /// `None` where the run's row could not be read.
     pub(crate) input: Option<Arc<str>>,
+    /// How often each stage was begun anew; `None` where none was.
+    redone: Option<Arc<[i16]>>,
 }
 
 impl RunInput {
-    pub(super) const UNREAD: RunInput = RunInput { id: RunId(uuid::Uuid::nil()), input: None };
+    pub(super) const UNREAD: RunInput = RunInput { id: RunId(uuid::Uuid::nil()), input: None, redone: None };
+
+    /// How often that stage was begun anew.
+    pub(super) fn again(&self, stage: i16) -> u16 {
+        let redone = self.redone.as_deref().unwrap_or_default();
+        usize::try_from(stage).ok().and_then(|at| redone.get(at)).map_or(0, |times| times.unsigned_abs())
+    }
+}
+
+impl From<StoredRun> for RunInput {
+    fn from(StoredRun { run: _, id, input, redone }: StoredRun) -> RunInput {
+        RunInput { id, input: Some(input.into()), redone: redone.map(Arc::from) }
+    }
 }
 
 /// The inputs of the items that one branch does one after another. It keeps those and not the whole array.

@@ -40,6 +40,7 @@ impl Starter {
             stage: version.stage_name(key.stage),
             item: key.item(),
             attempt: key.attempt.unsigned_abs(),
+            again: known.run.again(key.stage),
             worker: self.worker_name.clone(),
         });
         let time_limit = version.stage(key.stage).map_or(Duration::ZERO, time_limit);

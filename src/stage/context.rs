@@ -31,6 +31,8 @@ pub(crate) struct About {
     pub(crate) stage: Arc<str>,
     pub(crate) item: Option<u32>,
     pub(crate) attempt: u32,
+    /// How often the stage was begun anew, with all that was done before forgotten.
+    pub(crate) again: u16,
     pub(crate) worker: Arc<str>,
 }
 
@@ -84,13 +86,13 @@ impl StageContext {
     }
 
     /// Names the job for services that are to do its work once, however often it is asked for: the same text for every
-    /// attempt. The `http` and `command` stages send it as `Idempotency-Key` and `PITON_IDEMPOTENCY_KEY`.
+    /// attempt. The `http` and `command` stages send it as `Idempotency-Key` and `PITON_IDEMPOTENCY_KEY`. A stage that
+    /// someone lets begin anew has another one, so that the work is done again.
     pub fn idempotency_key(&self) -> String {
-        let About { run, stage, item, .. } = &*self.about;
-        match item {
-            Some(item) => format!("{run}:{stage}:{item}"),
-            None => format!("{run}:{stage}"),
-        }
+        let About { run, stage, item, again, .. } = &*self.about;
+        let item = item.map_or_else(String::new, |item| format!(":{item}"));
+        let again = if *again == 0 { String::new() } else { format!(":again-{again}") };
+        format!("{run}:{stage}{item}{again}")
     }
 
     /// The trace context in the form of the W3C's `traceparent`: one trace for a run, one span for a job.
@@ -101,7 +103,7 @@ impl StageContext {
 
     /// Variables that tell a program of its attempt.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
-        let About { run, workflow, stage, item, attempt, worker } = &*self.about;
+        let About { run, workflow, stage, item, attempt, worker, again: _ } = &*self.about;
         let mut variables = vec![
             ("PITON_RUN", run.to_string()),
             ("PITON_WORKFLOW", workflow.to_string()),

@@ -118,7 +118,11 @@ fn read_back<T: DeserializeOwned>(stored: &StoredStep) -> Result<T, Failure> {
     let StoredStep { name, digest: recorded, output } = stored;
     if digest::of(output).as_slice() != recorded.as_slice() {
         let message = format!("step `{name}` is not what was recorded");
-        return Err(Failure::found(FailureClass::CorruptCheckpoint, message));
+        let failure = Failure::found(FailureClass::CorruptCheckpoint, message);
+        // The step is named so that a retry does the job again from its start.
+        return Err(failure.detail(serde_json::json!({
+            "step": name, "expected_sha256": digest::hex(recorded), "found_sha256": digest::hex(&digest::of(output)),
+        })));
     }
     serde_json::from_str(output).map_err(|error| {
         Failure::invalid_input(format!("what step `{name}` recorded does not fit what it returns now: {error}"))

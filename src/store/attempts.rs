@@ -10,7 +10,7 @@ use crate::model::retry::History;
 
 impl Store {
     /// For each claim and class of a failure at hand: how often the job failed before, since it was
-    /// last a dead letter.
+    /// last a dead letter or done again.
     pub(crate) async fn histories(&self, failures: &[(Claim, FailureClass)]) -> Result<Vec<History>, StoreError> {
         let columns = ClaimColumns::of(failures.iter().map(|(claim, _)| claim));
         let class: Vec<&str> = failures.iter().map(|(_, class)| class.as_str()).collect();
@@ -24,7 +24,7 @@ impl Store {
                      where a.run_id = f.run_id and a.stage = f.stage and a.item = f.item and a.attempt > f.behind)::int8
              from (
                  select f.*, coalesce((select max(d.attempt) from piton.dead_letters d where d.run_id = f.run_id
-                                       and d.stage = f.stage and d.item = f.item), 0) as behind
+                                       and d.stage = f.stage and d.item = f.item and not d.done_again), 0) as behind
                  from unnest($1::int8[], $2::int2[], $3::int4[], $4::text[], $5::timestamptz[]) with ordinality
                      as f (run_id, stage, item, class, started_at, ord)
              ) as f

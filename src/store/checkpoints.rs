@@ -24,16 +24,29 @@ pub(crate) struct Stored {
 
 type StoredRow = (i64, i16, i32, Vec<u8>, String);
 
+/// What every stage of a run gets, as it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredRun {
+    pub(crate) run: RunKey,
+    pub(crate) id: RunId,
+    pub(crate) input: String,
+    /// How often each stage was begun anew; none where none was.
+    pub(crate) redone: Option<Vec<i16>>,
+}
+
+type RunColumns = (i64, sqlx::types::Uuid, String, Option<Vec<i16>>);
+
 impl Store {
     /// Ids and inputs of runs.
-    pub(crate) async fn run_inputs(&self, runs: &[RunKey]) -> Result<Vec<(RunKey, RunId, String)>, StoreError> {
+    pub(crate) async fn run_inputs(&self, runs: &[RunKey]) -> Result<Vec<StoredRun>, StoreError> {
         let keys: Vec<i64> = runs.iter().map(|r| r.0).collect();
-        let rows: Vec<(i64, sqlx::types::Uuid, String)> =
-            sqlx::query_as("select id, uuid, input::text from piton.runs where id = any($1)")
+        let rows: Vec<RunColumns> =
+            sqlx::query_as("select id, uuid, input::text, redone from piton.runs where id = any($1)")
                 .bind(&keys)
                 .fetch_all(&self.pool)
                 .await?;
-        Ok(rows.into_iter().map(|(key, uuid, input)| (RunKey(key), RunId(uuid), input)).collect())
+        let stored = |(key, uuid, input, redone)| StoredRun { run: RunKey(key), id: RunId(uuid), input, redone };
+        Ok(rows.into_iter().map(stored).collect())
     }
 
     /// Outputs of jobs that are done, by run, stage and item in that order.

@@ -5,6 +5,7 @@ use sqlx::types::chrono::{DateTime, Utc};
 
 use super::{Store, StoreError};
 use crate::model::id::RunId;
+use crate::model::payload::Payload;
 use crate::model::state::Resolution;
 
 /// Which ones; what is not said leaves none out.
@@ -48,6 +49,30 @@ pub(crate) struct DeadLetter {
     pub(crate) resolved_at: Option<DateTime<Utc>>,
     pub(crate) resolved_by: Option<String>,
     pub(crate) note: Option<String>,
+    /// Its stage was done again from its start.
+    pub(crate) done_again: bool,
+}
+
+/// From where the jobs of dead letters that are retried go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin<'s> {
+    /// From the last checkpoint; where that was corrupt, from the stage that made it.
+    LastCheckpoint,
+    /// That stage and all that need it are done again.
+    Stage(&'s str),
+    /// Everything is done again.
+    Beginning,
+}
+
+impl<'s> Origin<'s> {
+    /// The parameters `from_stage` and `from_beginning`.
+    fn parameters(self) -> (Option<&'s str>, bool) {
+        match self {
+            Origin::LastCheckpoint => (None, false),
+            Origin::Stage(stage) => (Some(stage), false),
+            Origin::Beginning => (None, true),
+        }
+    }
 }
 
 /// One try at a dead letter's job.
@@ -62,6 +87,8 @@ pub(crate) struct Attempt {
     pub(crate) worker: String,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) ended_at: DateTime<Utc>,
+    /// When the stage was done again after it; then its number may come again.
+    pub(crate) done_again_at: Option<DateTime<Utc>>,
 }
 
 /// Dead letters of one cause.
@@ -117,16 +144,30 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(id).fetch_optional(&self.pool).await?)
     }
 
-    /// Every attempt at its job that left no checkpoint, also those before an earlier dead letter.
+    /// The run's input until that dead letter was retried with a corrected one.
+    pub(crate) async fn dead_letter_input_before(&self, id: Uuid) -> Result<Option<String>, StoreError> {
+        let sql = "select input_before::text from piton.dead_letters where id = $1";
+        Ok(sqlx::query_scalar(sql).bind(id).fetch_one(&self.pool).await?)
+    }
+
+    /// Every attempt at its job that left no checkpoint, also those before an earlier dead letter, and those before the
+    /// stage was done again.
     pub(crate) async fn dead_letter_attempts(&self, id: Uuid) -> Result<Vec<Attempt>, StoreError> {
         let sql =
             "select a.attempt, a.outcome, a.class, a.message, a.detail, coalesce(w.name, '?') as worker, a.started_at,
-                          a.ended_at
-                   from piton.dead_letters d
-                   join piton.attempts a on a.run_id = d.run_id and a.stage = d.stage and a.item = d.item
-                   left join piton.workers w on w.id = a.worker_id
-                   where d.id = $1
-                   order by a.attempt";
+                    a.ended_at, a.done_again_at
+             from piton.dead_letters d
+             cross join lateral (
+                 select p.attempt, p.outcome, p.class, p.message, p.detail, p.worker_id, p.started_at, p.ended_at,
+                        p.done_again_at
+                 from piton.past_attempts p where p.run_id = d.run_id and p.stage = d.stage and p.item = d.item
+                 union all
+                 select p.attempt, p.outcome, p.class, p.message, p.detail, p.worker_id, p.started_at, p.ended_at, null
+                 from piton.attempts p where p.run_id = d.run_id and p.stage = d.stage and p.item = d.item
+             ) as a
+             left join piton.workers w on w.id = a.worker_id
+             where d.id = $1
+             order by a.done_again_at, a.attempt";
         Ok(sqlx::query_as(sql).bind(id).fetch_all(&self.pool).await?)
     }
 
@@ -152,15 +193,27 @@ impl Store {
         ids: &[Uuid],
         actor: &str,
         note: Option<&str>,
+        from: Origin<'_>,
     ) -> Result<i64, StoreError> {
-        let sql = "select piton.retry_dead_letters($1, $2, $3)";
-        Ok(sqlx::query_scalar(sql).bind(ids).bind(actor).bind(note).fetch_one(&self.pool).await?)
+        let sql = "select piton.retry_dead_letters($1, $2, $3, $4, $5)";
+        let (stage, beginning) = from.parameters();
+        let asked = sqlx::query_scalar(sql).bind(ids).bind(actor).bind(note).bind(stage).bind(beginning);
+        Ok(asked.fetch_one(&self.pool).await?)
     }
 
-    /// Lets the job of one go on, or is refused with the reason.
-    pub(crate) async fn retry_dead_letter(&self, id: Uuid, actor: &str, note: Option<&str>) -> Result<(), StoreError> {
-        let sql = "select piton.retry_dead_letter($1, $2, $3)";
-        sqlx::query(sql).bind(id).bind(actor).bind(note).execute(&self.pool).await?;
+    /// Lets the job of one go on, with another input of its run if one is given; or is refused with the reason.
+    pub(crate) async fn retry_dead_letter(
+        &self,
+        id: Uuid,
+        actor: &str,
+        note: Option<&str>,
+        from: Origin<'_>,
+        input: Option<&Payload>,
+    ) -> Result<(), StoreError> {
+        let sql = "select piton.retry_dead_letter($1, $2, $3, $4, $5, $6::json)";
+        let (stage, beginning) = from.parameters();
+        let asked = sqlx::query(sql).bind(id).bind(actor).bind(note).bind(stage).bind(beginning);
+        asked.bind(input.map(Payload::as_str)).execute(&self.pool).await?;
         Ok(())
     }
 

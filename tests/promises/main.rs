@@ -24,6 +24,7 @@ mod outages;
 mod plans;
 mod recoveries;
 mod recovery_times;
+mod redo;
 mod retries;
 mod server;
 mod shipped;

@@ -20,6 +20,7 @@ fn main() -> std::process::ExitCode {
         .handler("work", work)
         .handler("misbehave", misbehave)
         .handler("steps", steps)
+        .handler("node", node)
         .state(Journal)
         .main()
 }
@@ -146,6 +147,32 @@ async fn steps(Input(run): Input<Run<Steps>>, context: StageContext, journal: St
             .await?;
     }
     Ok(sum)
+}
+
+#[derive(Deserialize, Default)]
+struct Node {
+    #[serde(default)]
+    items: Vec<u32>,
+    /// Milliseconds that stages of these names take.
+    #[serde(default)]
+    slow: std::collections::HashMap<String, u64>,
+    #[serde(default)]
+    say: Value,
+}
+
+/// Fails while a line `stage item` is in the file beside the journal; says under which idempotency key it ran.
+async fn node(Input(run): Input<Run<Node>>, context: StageContext) -> Result<Value, Failure> {
+    journal(&context);
+    let Node { items, slow, say } = run.input;
+    tokio::time::sleep(Duration::from_millis(slow.get(context.stage()).copied().unwrap_or_default())).await;
+    let line = format!("{} {}", context.stage(), context.item().map_or(-1, i64::from));
+    let fails = std::env::var("JOURNAL").map(|path| std::fs::read_to_string(path + ".fails").unwrap_or_default());
+    if fails.unwrap_or_default().lines().any(|failing| failing == line) {
+        return Err(Failure::invalid_input("as asked"));
+    }
+    let remembered = context.step("remembered", async || Ok::<_, Failure>(say.clone())).await?;
+    let key = context.idempotency_key().split_once(':').map(|(_, key)| key.to_owned());
+    Ok(json!({"key": key, "items": items, "say": say, "remembered": remembered}))
 }
 
 #[derive(Deserialize)]

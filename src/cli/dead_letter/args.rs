@@ -33,7 +33,7 @@ pub(crate) enum DeadLetterArgs {
         /// Its id.
         id: Uuid,
     },
-    /// Let a job go on from its last checkpoint, with a new budget of retries.
+    /// Let a job go on, with a new budget of retries: from its last checkpoint, or from further up.
     Retry {
         /// Its id; or choose many by a filter.
         id: Option<Uuid>,
@@ -42,6 +42,8 @@ pub(crate) enum DeadLetterArgs {
         /// Every one that is pending.
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        again: AgainArgs,
         /// Who decides [default: the user's name].
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
@@ -81,6 +83,20 @@ pub(crate) enum DeadLetterArgs {
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
+}
+
+/// What is done again.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AgainArgs {
+    /// Do that stage again, and everything that needs it.
+    #[arg(long, value_name = "STAGE", conflicts_with = "from_beginning")]
+    pub(crate) from: Option<String>,
+    /// Do everything again.
+    #[arg(long)]
+    pub(crate) from_beginning: bool,
+    /// A file with a corrected input for the run of one dead letter, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<String>,
 }
 
 /// Which dead letters.

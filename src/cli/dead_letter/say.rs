@@ -106,16 +106,20 @@ pub(super) struct Story {
     #[serde(flatten)]
     letter: DeadLetter,
     input: Option<serde_json::Value>,
+    /// The run's input until this one was retried with a corrected one.
+    input_before: Option<serde_json::Value>,
     attempts: Vec<Attempt>,
     checkpoints: Vec<CheckpointRow>,
 }
 
 impl Story {
     pub(super) async fn of(store: &Store, letter: DeadLetter, run: &RunRow) -> Result<Story, StoreError> {
-        let input = store.run_inputs(&[run.key]).await?.pop().map(|(.., input)| input);
+        let read = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+        let input = read(store.run_inputs(&[run.key]).await?.pop().map(|run| run.input));
+        let input_before = read(store.dead_letter_input_before(letter.id).await?);
         let attempts = store.dead_letter_attempts(letter.id).await?;
         let checkpoints = store.checkpoints(run.key).await?;
-        Ok(Story { letter, input: input.and_then(|text| serde_json::from_str(&text).ok()), attempts, checkpoints })
+        Ok(Story { letter, input, input_before, attempts, checkpoints })
     }
 
     pub(super) fn say(&self, global: &Global) -> anyhow::Result<()> {
@@ -129,7 +133,9 @@ impl Story {
 
     /// The end of what the program or the server said about the last failure.
     fn last_words(&self) -> String {
-        let detail = self.attempts.last().and_then(|attempt| attempt.detail.as_ref());
+        // Its last attempt ended in the transaction that made it a dead letter.
+        let last = self.attempts.iter().rfind(|attempt| attempt.ended_at == self.letter.dead_at);
+        let detail = last.or(self.attempts.last()).and_then(|attempt| attempt.detail.as_ref());
         let said = detail.and_then(|detail| detail["stderr"].as_str().or_else(|| detail["body"].as_str()));
         let lines: Vec<&str> = said.unwrap_or_default().lines().collect();
         let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
@@ -158,28 +164,48 @@ impl Story {
             let note = letter.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
             line(&letter.resolution, &format!("{} by {by}{note}", when::clock(at)));
         }
-        let input = self.input.as_ref().map(ToString::to_string).unwrap_or_default();
-        line("input", &input.chars().take(INPUT).collect::<String>());
-        text.push_str("\nIts attempts:\n");
+        let shown = |input: &Option<serde_json::Value>| -> String {
+            input.as_ref().map(ToString::to_string).unwrap_or_default().chars().take(INPUT).collect()
+        };
+        line("input", &shown(&self.input));
+        if self.input_before.is_some() {
+            line("before", &shown(&self.input_before));
+        }
+        text + &self.attempts() + &self.last_words() + &self.checkpoints() + &self.what_next()
+    }
+
+    fn attempts(&self) -> String {
+        let mut text = String::from("\nIts attempts:\n");
         for a in &self.attempts {
             let what = a.class.as_deref().unwrap_or(a.outcome.as_str());
             let message = shortened(a.message.as_deref().unwrap_or_default());
             let took = when::span(a.ended_at - a.started_at);
             let ended = when::clock(a.ended_at);
-            writeln!(text, "  {:>3}  {ended}  {took:>9}  {}  {what}: {message}", a.attempt, a.worker).ok();
+            let past = if a.done_again_at.is_some() { "  (before it was done again)" } else { "" };
+            writeln!(text, "  {:>3}  {ended}  {took:>9}  {}  {what}: {message}{past}", a.attempt, a.worker).ok();
         }
-        text.push_str(&self.last_words());
-        text.push_str("\nCheckpoints of the run:\n");
+        text
+    }
+
+    fn checkpoints(&self) -> String {
+        let mut text = String::from("\nCheckpoints of the run:\n");
         for c in &self.checkpoints {
             let item = if c.item == NO_ITEM { String::new() } else { format!("[{}]", c.item) };
             let ended = when::clock(c.finished_at);
             writeln!(text, "  {ended}  {}{item}  {} bytes, attempt {}", c.stage, c.bytes, c.attempt).ok();
         }
-        if letter.resolution == "pending" {
-            let (program, id) = (config::program(), letter.id);
-            writeln!(text, "\nTry it again with:    {program} dead-letter retry {id}").ok();
-            writeln!(text, "End its run with:     {program} dead-letter dismiss {id} --reason \"…\"").ok();
-        }
         text
+    }
+
+    fn what_next(&self) -> String {
+        if self.letter.resolution != "pending" {
+            return String::new();
+        }
+        let (program, id) = (config::program(), self.letter.id);
+        format!(
+            "\nTry it again with:    {program} dead-letter retry {id}\n\
+             Do more again with:   {program} dead-letter retry {id} --from STAGE [--input FILE]\n\
+             End its run with:     {program} dead-letter dismiss {id} --reason \"…\"\n"
+        )
     }
 }

@@ -8,7 +8,7 @@
 -- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
 -- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
 --
--- Locks: the runs that may get new jobs or dead letters (shared, against those who decide about runs), own job rows in
+-- Locks: the runs that may get new jobs or a dead letter (shared, against those who decide about runs), own job rows in
 -- (run, job) order, joins in (run, stage) order, then the runs that end or are blocked.
 with claim as materialized (
     select ord, becomes, ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
@@ -84,10 +84,10 @@ buried as (
     returning run_id
 ),
 blocked as (
-    update piton.runs r set state = 'blocked'
-    from (select distinct run_id from buried) as b
-    -- Also where it is blocked already: whoever retries its other dead letters at this moment must see this one.
-    where r.id = any(array[b.run_id]) and r.state in ('running', 'blocked')
+    -- The state of the newest row counts: whoever has just decided about the run saw no dead letter of this statement.
+    update piton.runs r set state = case r.state when 'running' then 'blocked' else r.state end
+    from (select distinct run_id from buried order by 1) as b
+    where r.id = any(array[b.run_id])
 ),
 awaited as materialized (
     select j.run_id, j.stage, j.missing + a.change as missing, a.ord

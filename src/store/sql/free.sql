@@ -45,10 +45,10 @@ buried as (
     where convicted
 ),
 blocked as (
-    update piton.runs r set state = 'blocked'
-    from (select distinct run_id from held where convicted) as b
-    -- Also where it is blocked already: whoever retries its other dead letters at this moment must see this one.
-    where r.id = any(array[b.run_id]) and r.state in ('running', 'blocked')
+    -- The state of the newest row counts: whoever has just decided about the run saw no dead letter of this statement.
+    update piton.runs r set state = case r.state when 'running' then 'blocked' else r.state end
+    from (select distinct run_id from held where convicted order by 1) as b
+    where r.id = any(array[b.run_id])
 )
 select count(*) filter (where convicted) as dead_lettered,
        count(*) filter (where not convicted and has_checkpoints) as resumed,

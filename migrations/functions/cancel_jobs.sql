@@ -1,0 +1,30 @@
+-- Called with the run's row locked. A commit that only hands a job on does not lock that row, and neither does what frees
+-- the jobs of a dead worker, which may put the rest of a branch beside them. So each pass looks anew until one finds
+-- nothing: whatever makes a job of these stages now makes it of one that it has locked, and a pass waits for that lock.
+create or replace function piton.cancel_jobs(run bigint, stages smallint[] default null) returns void
+language plpgsql
+as $$
+declare
+    found_some boolean;
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'jobs are cancelled in a transaction that is read committed, and this one is %',
+            current_setting('transaction_isolation')
+            using errcode = 'invalid_transaction_state', hint = 'Begin it with: begin isolation level read committed.';
+    end if;
+    loop
+        with gone as (
+            delete from piton.jobs j
+            where j.run_id = cancel_jobs.run and (cancel_jobs.stages is null or j.stage = any(cancel_jobs.stages))
+            returning j.run_id, j.stage, j.item, j.attempt, j.state, j.worker_id, j.since
+        ),
+        recorded as (
+            insert into piton.attempts (run_id, stage, item, attempt, outcome, worker_id, started_at)
+            select g.run_id, g.stage, g.item, g.attempt, 'cancelled', g.worker_id, g.since from gone g where g.state = 'running'
+        )
+        select exists (select from gone) into found_some;
+        exit when not found_some;
+    end loop;
+end
+$$;
+comment on function piton.cancel_jobs(bigint, smallint[]) is 'For Piton itself: ends the live jobs of a run whose row is locked, of those stages or of all. What runs is fenced, and remembered as a cancelled attempt.';

@@ -1,0 +1,30 @@
+-- Places first, all of them: a redo takes the evidence of the others in its run out of the way. Where a stage is named,
+-- one redo in a run is enough for all that come after it. Bad checkpoints may be several, so that each is made anew, under
+-- the old idempotency keys: the work is the same.
+create or replace function piton.redo_dead_letters(
+    dead_letters uuid[], actor text, note text, from_stage text, from_beginning boolean
+) returns void
+language plpgsql
+as $$
+declare
+    named boolean := from_stage is not null or from_beginning;
+    begun record;
+begin
+    for begun in
+        select d.id, p.stage, p.item
+        from piton.dead_letters d
+        cross join lateral (
+            select q.stage, q.item from piton.redo_place(d.id, from_stage) q where not from_beginning
+            union all
+            select null, null where from_beginning
+        ) as p
+        where d.id = any(dead_letters) and (named or d.class = 'corrupt_checkpoint')
+        order by d.run_id, d.stage, d.item
+    loop
+        if not named or exists (select from piton.dead_letters d where d.id = begun.id and d.resolution = 'pending') then
+            perform piton.redo(begun.id, begun.stage, begun.item, actor, note, named);
+        end if;
+    end loop;
+end
+$$;
+comment on function piton.redo_dead_letters(uuid[], text, text, text, boolean) is 'For Piton itself: does again what those dead letters begin again from, if they do not go on from their last checkpoints.';
