@@ -104,6 +104,9 @@ impl Campaign {
                 chronicle.events.push(done??);
             }
             watch(fleet, chronicle).await?;
+            if let Some(row) = self.witness.unexplained().await? {
+                chronicle.wrong.push(("looks that found something unexplained", row));
+            }
             if told.elapsed() >= Duration::from_secs(10) {
                 told = Instant::now();
                 tell(&format!("{} s, {} faults so far", begun.elapsed().as_secs(), chronicle.events.len()));

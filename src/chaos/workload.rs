@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::fate::{self, Stumble};
-use crate::app::App;
 use crate::model::failure::{Failure, FailureClass};
 use crate::stage::context::StageContext;
 use crate::stage::handler::Input;
@@ -17,7 +16,7 @@ pub(crate) const MARK: &str = "CHAOS_OF_PITON";
 pub(crate) const STEPS: usize = 3;
 
 /// Waits are short, so that retries are spent within the campaign; how many there are is as ever.
-const FILE: &str = r#"
+pub(crate) const FILE: &str = r#"
 name = "chaos"
 description = "The runs of a crash campaign."
 
@@ -54,16 +53,6 @@ needs = ["part", "steps", "program"]
 timeout = "4s"
 "#;
 
-/// A program that has it and its handlers.
-pub(crate) fn app() -> App {
-    App::new()
-        .workflow("chaos.toml", FILE)
-        .handler("chaos-list", list)
-        .handler("chaos-part", part)
-        .handler("chaos-steps", steps)
-        .handler("chaos-total", total)
-}
-
 /// A run's input.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunInput {
@@ -74,7 +63,7 @@ pub(crate) struct RunInput {
 }
 
 #[derive(Debug, Deserialize)]
-struct Run {
+pub(crate) struct Run {
     input: RunInput,
 }
 
@@ -92,16 +81,16 @@ pub(crate) struct Output {
     pub(crate) steps: Vec<u32>,
 }
 
-async fn list(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+pub(crate) async fn list(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
     let output = work(run.input.seed, &context).await?;
     Ok(Output { items: (0..run.input.items).collect(), ..output })
 }
 
-async fn part(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+pub(crate) async fn part(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
     work(run.input.seed, &context).await
 }
 
-async fn steps(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+pub(crate) async fn steps(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
     let mut ran = Vec::with_capacity(STEPS);
     for number in 0..STEPS {
         let name = format!("step-{number}");
@@ -115,14 +104,14 @@ async fn steps(Input(run): Input<Run>, context: StageContext) -> Result<Output, 
 }
 
 #[derive(Debug, Deserialize)]
-struct Ending {
+pub(crate) struct Ending {
     input: RunInput,
     part: Vec<Output>,
     steps: Output,
 }
 
 /// Sums up what came before it.
-async fn total(Input(ending): Input<Ending>, context: StageContext) -> Result<Output, Failure> {
+pub(crate) async fn total(Input(ending): Input<Ending>, context: StageContext) -> Result<Output, Failure> {
     let output = work(ending.input.seed, &context).await?;
     let before: u64 = ending.part.iter().map(|part| part.value).sum();
     Ok(Output { value: output.value + before + ending.steps.value, ..output })
@@ -161,9 +150,8 @@ mod tests {
     use crate::workflow::limits::Limits;
 
     #[test]
-    fn the_workflow_is_without_mistakes_and_its_handlers_are_there() {
+    fn the_workflow_is_without_mistakes() {
         let workflow = Workflow::parse("chaos.toml", FILE.as_bytes(), &Limits::default()).expect("no mistakes");
         assert_eq!(workflow.name.as_str(), NAME);
-        assert!(app().mistakes.is_empty());
     }
 }

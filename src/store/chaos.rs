@@ -119,6 +119,17 @@ impl Witness {
         Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
     }
 
+    /// One of the rows that should never be; none either when the server is away.
+    pub(crate) async fn unexplained(&self) -> Result<Option<String>, StoreError> {
+        let sql = "select what || ': run ' || coalesce(run::text, '?') || coalesce(' stage ' || stage, '')
+                   from piton.unexplained_jobs limit 1";
+        match sqlx::query_scalar(sql).fetch_optional(&self.pool).await.map_err(StoreError::from) {
+            Ok(found) => Ok(found),
+            Err(StoreError::Away(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What does not hold of a database that has come to rest, whatever was worked on in it.
     pub(crate) async fn broken(&self) -> Result<Vec<Broken>, StoreError> {
         Ok(sqlx::query_as(include_str!("sql/chaos_broken.sql")).fetch_all(&self.pool).await?)

@@ -50,7 +50,7 @@ async fn campaign(
 ) -> anyhow::Result<Report> {
     let own = args.workflow.is_none();
     let (app, inputs, name) = match &args.workflow {
-        None => (workload::app(), Inputs::Drawn(scope.seed), workload::NAME),
+        None => (worker::own(), Inputs::Drawn(scope.seed), workload::NAME),
         Some(name) => {
             let input = start::read_input(&args.input, PayloadLimits::default().payload_bytes)?;
             (app, Inputs::Given(input), name.as_str())

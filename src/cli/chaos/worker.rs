@@ -20,9 +20,19 @@ pub(crate) async fn worker(app: App, global: Global, args: ChaosWorkerArgs) -> a
     if args.own {
         // Whatever folder the environment names: only the campaign's own workflow is worked on.
         let global = Global { workflows: None, ..global };
-        return ordinary::worker(workload::app(), global, args.worker).await;
+        return ordinary::worker(own(), global, args.worker).await;
     }
     ordinary::worker(app, global, args.worker).await
+}
+
+/// A program that has the campaign's own workflow and its handlers.
+pub(super) fn own() -> App {
+    App::new()
+        .workflow("chaos.toml", workload::FILE)
+        .handler("chaos-list", workload::list)
+        .handler("chaos-part", workload::part)
+        .handler("chaos-steps", workload::steps)
+        .handler("chaos-total", workload::total)
 }
 
 /// How the campaign starts one: by its name, and by where it finds Postgres.
