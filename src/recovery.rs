@@ -92,12 +92,21 @@ impl Recovery {
             }
             let Some(freed) = store.recover_worker(suspect, me).await? else { continue };
             recovered.freed += freed;
-            let Freed { resumed, restarted, dead_lettered } = freed;
-            tracing::warn!(worker = suspect.name, boot = %suspect.worker, resumed, restarted, dead_lettered,
-                           sign = ?suspect.sign, "worker is gone, its jobs are claimable again");
+            tell(suspect, freed);
         }
         Ok(recovered)
     }
+}
+
+/// One whose jobs another one has freed just now, or that held none, is no news.
+fn tell(suspect: &Suspect, freed: Freed) {
+    let (worker, boot, sign) = (&suspect.name, suspect.worker, suspect.sign);
+    let Freed { resumed, restarted, dead_lettered } = freed;
+    if freed.jobs() == 0 {
+        tracing::debug!(worker, %boot, ?sign, "worker is gone");
+        return;
+    }
+    tracing::warn!(worker, %boot, ?sign, resumed, restarted, dead_lettered, "worker is gone, its jobs are claimable again");
 }
 
 /// How long the sign of a boot's end must be seen before it is believed.

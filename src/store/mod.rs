@@ -104,7 +104,8 @@ impl Store {
                     Ok(())
                 })
             })
-            .connect_lazy_with(options.disable_statement_logging());
+            // PgBouncer refuses that setting, and nothing here needs more digits than a server gives by itself.
+            .connect_lazy_with(options.extra_float_digits(None).disable_statement_logging());
         Store { pool }
     }
 }

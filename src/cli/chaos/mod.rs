@@ -8,6 +8,7 @@ use super::args::Global;
 use super::exit::Exit;
 use super::start;
 use crate::app::App;
+use crate::chaos::ChaosError;
 use crate::chaos::campaign::Campaign;
 use crate::chaos::offer::{Inputs, Offer};
 use crate::chaos::plan::Scope;
@@ -31,14 +32,18 @@ pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::
         report = campaign(app, &global, &args, scope, &ground) => report.map(Some),
         () = shutdown.asked() => Ok(None),
     };
-    let broken = done.as_ref().map_or(true, |report| report.as_ref().is_some_and(|r| !r.broken.is_empty()));
-    ground.leave(args.keep || broken).await;
+    let is_broken = |report: &Report| !report.broken.is_empty();
+    let is_of_interest = match &done {
+        Ok(report) => report.as_ref().is_some_and(is_broken),
+        Err(error) => error.is::<ChaosError>(),
+    };
+    ground.leave(args.keep || is_of_interest).await;
     let Some(report) = done? else {
         eprintln!("Stopped; there is no verdict.");
         return Ok(Exit::Stopped);
     };
     say(&global, &report)?;
-    Ok(if broken { Exit::Failed } else { Exit::Done })
+    Ok(if is_broken(&report) { Exit::Failed } else { Exit::Done })
 }
 
 async fn campaign(
