@@ -24,10 +24,12 @@ use crate::embedded::Cluster;
 use crate::store::Store;
 use crate::store::chaos::{Broken, Witness};
 
-/// Longest wait for what is left when nothing goes wrong any more.
-const SETTLES_WITHIN: Duration = Duration::from_secs(180);
-/// Between two looks at the fleet, and at what is left.
+/// When nothing goes wrong any more, and for that long no run came to rest, what is left is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(120);
+/// Between two looks at the fleet.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Between two questions about all runs, which cost the more the more there are.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Runs that are judged at once.
 const PAGE: i64 = 500;
 
@@ -63,7 +65,7 @@ impl Campaign {
         let faults = plan::draw(&self.scope);
         tell(&format!("{} faults in {} s", faults.len(), self.scope.length.as_secs()));
         let mut chronicle = Chronicle::default();
-        let offering = tokio::spawn(offer::offer(self.offer.clone(), self.store.clone()));
+        let offering = tokio::spawn(offer::offer(self.offer.clone(), self.store.clone(), self.witness.clone()));
         self.inject_all(&fleet, faults, &mut chronicle, &tell).await?;
         let runs = offering.await??;
         tell("nothing goes wrong any more, the runs come to rest");
@@ -92,7 +94,8 @@ impl Campaign {
         tell: &impl Fn(&str),
     ) -> Result<(), ChaosError> {
         let hands = Hands { fleet: fleet.clone(), cluster: self.cluster.clone(), witness: self.witness.clone() };
-        let (begun, mut told) = (Instant::now(), Instant::now());
+        let begun = Instant::now();
+        let (mut asked, mut told) = (begun, begun);
         let mut under_way = JoinSet::new();
         let mut faults = faults.into_iter().peekable();
         while faults.peek().is_some() || !under_way.is_empty() || begun.elapsed() < self.scope.length {
@@ -104,8 +107,10 @@ impl Campaign {
                 chronicle.events.push(done??);
             }
             watch(fleet, chronicle).await?;
-            if let Some(row) = self.witness.unexplained().await? {
-                chronicle.wrong.push(("looks that found something unexplained", row));
+            if asked.elapsed() >= ASK_EVERY {
+                asked = Instant::now();
+                let found = self.witness.unexplained().await?;
+                chronicle.wrong.extend(found.map(|row| ("looks that found something unexplained", row)));
             }
             if told.elapsed() >= Duration::from_secs(10) {
                 told = Instant::now();
@@ -123,19 +128,22 @@ impl Campaign {
         chronicle: &mut Chronicle,
         tell: &impl Fn(&str),
     ) -> Result<(), ChaosError> {
-        let (begun, mut told) = (Instant::now(), Instant::now());
+        let (mut told, mut moved, mut least) = (Instant::now(), Instant::now(), i64::MAX);
         loop {
             watch(fleet, chronicle).await?;
-            let left = self.witness.unsettled().await?;
-            // What is left after that long is found by the verdict.
-            if left == 0 || begun.elapsed() > SETTLES_WITHIN {
+            let left = self.witness.unsettled().await?.unwrap_or(least);
+            if left < least {
+                (least, moved) = (left, Instant::now());
+            }
+            // What is stuck is found by the verdict.
+            if left == 0 || moved.elapsed() > STUCK_AFTER {
                 return Ok(());
             }
             if told.elapsed() >= Duration::from_secs(10) {
                 told = Instant::now();
                 tell(&format!("runs that are left: {left}"));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(ASK_EVERY).await;
         }
     }
 

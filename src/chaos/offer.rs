@@ -11,6 +11,7 @@ use super::workload::RunInput;
 use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
+use crate::store::chaos::Witness;
 use crate::store::{Store, StoreError};
 
 /// Items of a fan-out, at most.
@@ -34,14 +35,27 @@ pub(crate) struct Offer {
     pub(crate) length: Duration,
 }
 
+/// Runs that may be under way at once. On a machine that cannot keep up, faults are to meet running jobs and no backlog.
+const MOST_AT_ONCE: i64 = 200;
+/// Between two counts of them.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
 /// Comes back with their number when the time is over.
-pub(super) async fn offer(offer: Offer, store: Store) -> Result<u64, ChaosError> {
+pub(super) async fn offer(offer: Offer, store: Store, witness: Witness) -> Result<u64, ChaosError> {
     let mut dice = match offer.inputs {
         Inputs::Drawn(seed) => StdRng::seed_from_u64(seed),
         Inputs::Given(_) => StdRng::seed_from_u64(0),
     };
     let (begun, mut started) = (Instant::now(), 0u64);
+    let (mut next, mut counted) = (begun, begun);
     while begun.elapsed() < offer.length {
+        if counted.elapsed() >= COUNT_EVERY {
+            counted = Instant::now();
+            if witness.unsettled().await?.is_none_or(|runs| runs >= MOST_AT_ONCE) {
+                tokio::time::sleep(COUNT_EVERY).await;
+                continue;
+            }
+        }
         let input = match &offer.inputs {
             // 53 bits: a number that every reader of JSON keeps.
             Inputs::Drawn(_) => {
@@ -52,7 +66,8 @@ pub(super) async fn offer(offer: Offer, store: Store) -> Result<u64, ChaosError>
         };
         start(&store, offer.version, &input).await?;
         started += 1;
-        let next = begun + Duration::from_secs_f64(started as f64 / offer.per_s);
+        next += Duration::from_secs_f64(1.0 / offer.per_s);
+        next = next.max(Instant::now());
         tokio::time::sleep_until(next).await;
     }
     Ok(started)

@@ -112,11 +112,16 @@ impl Witness {
         }
     }
 
-    /// Runs that are still to come to rest: they have a live job, or go on without one.
-    pub(crate) async fn unsettled(&self) -> Result<i64, StoreError> {
-        let sql = "select count(*) from piton.runs r
-                   where r.state = 'running' or exists (select from piton.jobs j where j.run_id = r.id)";
-        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+    /// Runs that are still to come to rest: they go on, or jobs of theirs are left. None is known of while the server is
+    /// away.
+    pub(crate) async fn unsettled(&self) -> Result<Option<i64>, StoreError> {
+        let sql = "select greatest((select count(*) from piton.runs where state = 'running'),
+                                   (select count(distinct run_id) from piton.jobs))";
+        match sqlx::query_scalar(sql).fetch_one(&self.pool).await.map_err(StoreError::from) {
+            Ok(count) => Ok(Some(count)),
+            Err(StoreError::Away(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// One of the rows that should never be; none either when the server is away.

@@ -70,9 +70,7 @@ pub(crate) async fn run(
     settings: Settings,
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
-    let boot = new_boot(&settings.name);
-    let id = register(&store, &boot, &shutdown).await?;
-    let Some(id) = id else { return Ok(()) };
+    let Some((boot, id)) = register(&store, &settings.name, &shutdown).await? else { return Ok(()) };
     tracing::info!(worker = boot.name, boot = %boot.boot_id, slots = settings.slots, "worker started");
     Running::start(store, catalog, workflows, settings, boot, id, &shutdown).until(shutdown).await
 }
@@ -86,12 +84,14 @@ fn new_boot(name: &str) -> Boot {
     }
 }
 
-/// Registers, waiting for a database that is away; `None` when a signal came first.
-async fn register(store: &Store, boot: &Boot, shutdown: &Shutdown) -> Result<Option<WorkerId>, StoreError> {
+/// Registers, waiting for a database that is away; `None` when a signal came first. Each try is a boot of its own, for one
+/// whose answer was lost may have been registered: it holds nothing, and the next one of its name ends it.
+async fn register(store: &Store, name: &str, shutdown: &Shutdown) -> Result<Option<(Boot, WorkerId)>, StoreError> {
     let mut backoff = Backoff::default();
     loop {
-        match store.register_worker(boot).await {
-            Ok(id) => return Ok(Some(id)),
+        let boot = new_boot(name);
+        match store.register_worker(&boot).await {
+            Ok(id) => return Ok(Some((boot, id))),
             Err(StoreError::Away(error)) if !shutdown.is_asked() => {
                 if backoff.is_first() {
                     tracing::warn!("registering waits: {error}");
