@@ -11,4 +11,4 @@ comment on column piton.workers.stop_reason is 'drained: it shut down; supersede
 -- Lost attempts are few among the others, and are asked for by their time.
 create index attempts_lost on piton.attempts (ended_at) where outcome = 'lost';
 
--- functions: 92d1e02c114382ca920bf2814819d1c9c1b92fb1c7a60811f9f0b5c29ac056ac
+-- functions: ecc7da76ff7ac30617a2176fe21f6541a9b5ec5362b90ebe1803bd5a670c3099

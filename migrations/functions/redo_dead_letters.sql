@@ -12,13 +12,14 @@ declare
 begin
     for begun in
         select d.id, p.stage, p.item
-        from piton.dead_letters d
+        from unnest(dead_letters) as asked (id)
+        join piton.dead_letters d on d.id = asked.id
         cross join lateral (
             select q.stage, q.item from piton.redo_place(d.id, from_stage) q where not from_beginning
             union all
             select null, null where from_beginning
         ) as p
-        where d.id = any(dead_letters) and (named or d.class = 'corrupt_checkpoint')
+        where named or d.class = 'corrupt_checkpoint'
         order by d.run_id, d.stage, d.item
     loop
         if not named or exists (select from piton.dead_letters d where d.id = begun.id and d.resolution = 'pending') then

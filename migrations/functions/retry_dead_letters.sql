@@ -1,4 +1,5 @@
--- The runs' rows first, in order: whoever decides about a run does it alone.
+-- The runs' rows first, in order: whoever decides about a run does it alone. Lists are joined, one look-up for each, or
+-- hashed ("is true" keeps it so): behind "= any" a long one is walked once for every row.
 create or replace function piton.retry_dead_letters(
     dead_letters uuid[], actor text default session_user, note text default null, from_stage text default null,
     from_beginning boolean default false
@@ -18,18 +19,22 @@ begin
     from (
         select r.id from piton.runs r
         where r.state = 'blocked'
-          and r.id in (select d.run_id from piton.dead_letters d where d.id = any(dead_letters) and d.resolution = 'pending')
+          and r.id in (select d.run_id from unnest(dead_letters) as asked (id) join piton.dead_letters d on d.id = asked.id
+                       where d.resolution = 'pending')
         order by r.id
         for update
     ) as locked;
-    select array_agg(d.id) into chosen from piton.dead_letters d
-    where d.id = any(dead_letters) and d.resolution = 'pending' and d.run_id = any(runs);
+    select array_agg(d.id) into chosen
+    from unnest(runs) as locked (id)
+    join piton.dead_letters d on d.run_id = locked.id
+    where d.resolution = 'pending' and (d.id in (select unnest(dead_letters))) is true;
     perform piton.redo_dead_letters(chosen, actor, note, from_stage, from_beginning);
     with alone as (
         update piton.dead_letters d
         set resolution = 'retried', resolved_at = now(), resolved_by = retry_dead_letters.actor,
             note = retry_dead_letters.note
-        where d.id = any(chosen) and d.resolution = 'pending'
+        from unnest(chosen) as c (id)
+        where d.id = c.id and d.resolution = 'pending'
         returning d.run_id, d.workflow_id, d.version_id, d.stage, d.item, d.attempt, d.rank, d.class
     )
     -- One that killed processes goes on alone.
@@ -38,7 +43,8 @@ begin
            case class when 'crashed' then 'suspect' else 'ready' end, (class = 'crashed')::int4, attempt, rank
     from alone;
     update piton.runs r set state = 'running'
-    where r.id = any(runs)
+    from unnest(runs) as locked (id)
+    where r.id = locked.id
       and not exists (select from piton.dead_letters d where d.run_id = r.id and d.resolution = 'pending');
     if cardinality(chosen) > 0 then
         perform pg_notify('piton_jobs', '');
