@@ -16,11 +16,11 @@ fn chaos(arguments: &[&str]) -> Command {
 #[test]
 fn whatever_goes_wrong_no_promise_is_broken() {
     let report: Value =
-        serde_json::from_str(&stdout(&chaos(&["--seed", "1", "--seconds", "45", "--json"]).output().unwrap())).unwrap();
+        serde_json::from_str(&stdout(&chaos(&["--seed", "1", "--seconds", "30", "--json"]).output().unwrap())).unwrap();
     assert_eq!(report["broken"], Value::Array(Vec::new()));
     let faults: u64 = report["faults"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
-    assert!(faults >= 30, "{report}");
-    assert_eq!(report["runs"], 270);
+    assert!(faults >= 20, "{report}");
+    assert!(report["runs"].as_u64() >= Some(50), "{report}");
 }
 
 #[test]
