@@ -30,6 +30,7 @@
 mod app;
 mod bench;
 mod chaos;
+mod child;
 mod cli;
 mod config;
 pub mod embedded;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::store::bench::ServerRow;
@@ -26,8 +27,8 @@ impl Machine {
 }
 
 /// Most memory a process ever had.
-pub(crate) fn peak_memory(pid: u32) -> Option<u64> {
-    kilobytes(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
+pub(crate) fn peak_memory(process: Pid) -> Option<u64> {
+    kilobytes(&fs::read_to_string(format!("/proc/{}/status", process.as_raw_pid())).ok()?, "VmHWM:")
 }
 
 fn kilobytes(text: &str, key: &str) -> Option<u64> {

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) use super::fleet::Start;
 use super::fleet::{Member, Post};
@@ -60,16 +61,17 @@ struct Chronicle {
 
 impl Campaign {
     /// Runs it. `tell` is told how far it is.
-    pub(crate) async fn run(&self, tell: impl Fn(&str)) -> Result<Report, ChaosError> {
+    pub(crate) async fn run(&self, tell: fn(&str)) -> Result<Report, ChaosError> {
         let fleet = Arc::new(self.fleet().await?);
         let faults = plan::draw(&self.scope);
         tell(&format!("{} faults in {} s", faults.len(), self.scope.length.as_secs()));
         let mut chronicle = Chronicle::default();
-        let offering = tokio::spawn(offer::offer(self.offer.clone(), self.store.clone(), self.witness.clone()));
-        self.inject_all(&fleet, faults, &mut chronicle, &tell).await?;
+        let offering = offer::offer(self.offer.clone(), self.store.clone(), self.witness.clone());
+        let offering = AbortOnDropHandle::new(tokio::spawn(offering));
+        self.inject_all(&fleet, faults, &mut chronicle, tell).await?;
         let runs = offering.await??;
         tell("nothing goes wrong any more, the runs come to rest");
-        self.settle(&fleet, &mut chronicle, &tell).await?;
+        self.settle(&fleet, &mut chronicle, tell).await?;
         self.stop(&fleet, &mut chronicle).await?;
         self.verdict(runs, chronicle).await
     }
@@ -91,7 +93,7 @@ impl Campaign {
         fleet: &Arc<Vec<Post>>,
         faults: Vec<Fault>,
         chronicle: &mut Chronicle,
-        tell: &impl Fn(&str),
+        tell: fn(&str),
     ) -> Result<(), ChaosError> {
         let hands = Hands { fleet: fleet.clone(), cluster: self.cluster.clone(), witness: self.witness.clone() };
         let begun = Instant::now();
@@ -126,7 +128,7 @@ impl Campaign {
         &self,
         fleet: &Arc<Vec<Post>>,
         chronicle: &mut Chronicle,
-        tell: &impl Fn(&str),
+        tell: fn(&str),
     ) -> Result<(), ChaosError> {
         let (mut told, mut moved, mut least) = (Instant::now(), Instant::now(), i64::MAX);
         loop {

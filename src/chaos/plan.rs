@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
@@ -111,8 +112,9 @@ pub(crate) fn draw(scope: &Scope) -> Vec<Fault> {
     let mut database_free_at = Duration::ZERO;
     let mut faults = Vec::new();
     let mut at = FIRST_AT;
-    while at < scope.length && !scope.kinds.is_empty() {
-        let kind = pick(&scope.kinds, &mut dice);
+    while at < scope.length {
+        // No kinds, no faults; the weights are fine.
+        let Ok(kind) = scope.kinds.choose_weighted(&mut dice, |kind| kind.weight()).copied() else { break };
         let (lasts, renamed) = (kind.lasts(&mut dice, scope.lease), dice.random_bool(0.3));
         let worker = kind.is_of_one_worker().then(|| dice.random_range(0..scope.workers));
         let (free_at, breath) = match worker {
@@ -126,18 +128,6 @@ pub(crate) fn draw(scope: &Scope) -> Vec<Fault> {
         at += scope.pause.mul_f64(dice.random_range(0.2..1.8));
     }
     faults
-}
-
-fn pick(kinds: &[Kind], dice: &mut StdRng) -> Kind {
-    let total: u32 = kinds.iter().map(|kind| kind.weight()).sum();
-    let mut left = dice.random_range(0..total);
-    for kind in kinds {
-        if left < kind.weight() {
-            return *kind;
-        }
-        left -= kind.weight();
-    }
-    kinds[0]
 }
 
 #[cfg(test)]

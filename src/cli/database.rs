@@ -1,6 +1,7 @@
 //! Which database a command uses: the one it is given, or the private one.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -43,12 +44,7 @@ impl Database {
             return Ok(Database { store: Store::open(options, CONNECTIONS), cluster: None });
         }
         let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;
-        let supervisor = SupervisorCommand {
-            exe: std::env::current_exe().context("where this program is")?,
-            args: vec![OsString::from(SUPERVISOR_ARGUMENT)],
-        };
-        let settings = Settings { root, supervisor, linger: Duration::ZERO, server_options: Vec::new() };
-        let cluster = Cluster::start(settings).await?;
+        let cluster = private_postgres(root, Vec::new()).await?;
         if cluster.first_start() {
             eprintln!("A private Postgres was set up in {}; your runs are kept there.", cluster.folder().display());
             if let [major, ..] = cluster.other_majors() {
@@ -79,6 +75,15 @@ impl Database {
     pub(crate) fn private_url(&self, name: &str) -> Option<String> {
         self.cluster.as_ref().map(|cluster| cluster.url(name))
     }
+}
+
+/// A private Postgres in that folder, supervised by this same program, with further settings of its server.
+pub(super) async fn private_postgres(root: PathBuf, server_options: Vec<(String, String)>) -> anyhow::Result<Cluster> {
+    let supervisor = SupervisorCommand {
+        exe: std::env::current_exe().context("where this program is")?,
+        args: vec![OsString::from(SUPERVISOR_ARGUMENT)],
+    };
+    Ok(Cluster::start(Settings { root, supervisor, linger: Duration::ZERO, server_options }).await?)
 }
 
 /// `piton migrate`.

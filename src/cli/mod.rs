@@ -3,7 +3,6 @@
 mod args;
 mod bench;
 mod chaos;
-mod child;
 mod database;
 mod dead_letter;
 mod exit;
@@ -67,7 +66,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
     let Arguments { global, command } = arguments;
     match command {
         // What `run` would start is started; this process is to run its suspects.
-        Command::Run(run) if worker::is_runner() => worker::worker(app, global, run.into()).await,
+        Command::Run(run) if crate::worker::is_runner() => worker::worker(app, global, run.into()).await,
         Command::Run(run) => run::run(app, global, run).await,
         Command::Worker(worker) => worker::worker(app, global, worker).await,
         Command::Start(start) => start::start(app, global, start).await,

@@ -18,11 +18,6 @@ use crate::worker::{self, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
 /// What a worker says. What sqlx says of broken connections, the engine says in its own words.
 pub(super) const WORKER_LOG: &str = "info,sqlx=off,apalis_core=warn";
 
-/// This process was started to run the suspects of a worker, each alone.
-pub(crate) fn is_runner() -> bool {
-    std::env::var_os(RUNS_SUSPECTS_AS).is_some()
-}
-
 impl From<RunArgs> for WorkerArgs {
     fn from(run: RunArgs) -> WorkerArgs {
         WorkerArgs { name: None, settings: run.settings }

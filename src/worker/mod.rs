@@ -8,6 +8,7 @@ mod runner;
 mod runners;
 mod running;
 mod session;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use sqlx::types::Uuid;
 
 pub(crate) use drain::Shutdown;
-pub(crate) use runners::RUNS_SUSPECTS_AS;
+pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner};
 
 use self::running::Running;
 use crate::model::id::{WorkerId, WorkflowId};
@@ -72,7 +73,7 @@ pub(crate) async fn run(
 ) -> Result<(), WorkerError> {
     let Some((boot, id)) = register(&store, &settings.name, &shutdown).await? else { return Ok(()) };
     tracing::info!(worker = boot.name, boot = %boot.boot_id, slots = settings.slots, "worker started");
-    Running::start(store, catalog, workflows, settings, boot, id, &shutdown).until(shutdown).await
+    Running::start(store, catalog, workflows, settings, (boot, id), &shutdown).until(shutdown).await
 }
 
 fn new_boot(name: &str) -> Boot {

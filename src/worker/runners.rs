@@ -22,6 +22,11 @@ use crate::store::Store;
 /// Set in a process that runs suspects: its name.
 pub(crate) const RUNS_SUSPECTS_AS: &str = "PITON_RUNS_SUSPECTS_AS";
 
+/// This process was started to run the suspects of a worker, each alone.
+pub(crate) fn is_runner() -> bool {
+    std::env::var_os(RUNS_SUSPECTS_AS).is_some()
+}
+
 /// The runners of one worker. Each uses one of its slots.
 pub(super) struct Runners {
     worker: String,

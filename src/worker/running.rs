@@ -4,25 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::WorkerContext;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::apalis_worker::{self, Handle};
-use super::{Role, Settings, Shutdown, WorkerError, drain, keeper, runners, session};
+use super::runners::Runners;
+use super::session::Session;
+use super::shared::Shared;
+use super::{Settings, Shutdown, WorkerError, drain};
 use crate::model::id::{WorkerId, WorkflowId};
-use crate::model::retry::RetryPolicy;
 use crate::queue::backend::Queue;
 use crate::queue::catalog::Catalog;
-use crate::queue::claimer::Claimer;
-use crate::queue::committer::Committer;
-use crate::queue::cursors::Cursors;
-use crate::queue::lookout::Lookout;
 use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
-use crate::queue::starter::Starter;
-use crate::queue::wake::Wake;
-use crate::recovery::Recovery;
 use crate::store::Store;
 use crate::store::workers::Boot;
 
@@ -55,94 +50,38 @@ impl Running {
         catalog: Arc<Catalog>,
         workflows: Vec<WorkflowId>,
         settings: Settings,
-        boot: Boot,
-        id: WorkerId,
+        (boot, id): (Boot, WorkerId),
         shutdown: &Shutdown,
     ) -> Running {
-        let runs_alone = settings.role == Role::Runner;
-        let (slots, wake) = (Slots::new(settings.slots), Arc::new(Wake::default()));
-        let (boot_number, boot_seen) = watch::channel(id);
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
-        let (stop_claiming, stop_keeping) = (CancellationToken::new(), CancellationToken::new());
-        let none_left = CancellationToken::new();
-        let lookout = Arc::new(Lookout::new(
-            store.clone(),
-            catalog.clone(),
-            workflows.clone(),
-            boot_seen.clone(),
-            settings.lease,
-            wake.clone(),
-            // What a suspect leads to is no suspect: a runner passes nothing on.
-            if runs_alone { stopped() } else { stop_claiming.clone() },
-        ));
-        let worker_name = settings.name.as_str().into();
-        let starter = Starter {
-            slots: slots.clone(),
-            worker_name,
-            store: store.clone(),
-            limits: settings.limits,
-            tasks: task_sender,
-        };
-        let committer = Committer {
-            store: store.clone(),
-            slots: slots.clone(),
-            wake: wake.clone(),
-            lookout: lookout.clone(),
-            starter: starter.clone(),
-            limits: settings.limits,
-            default_policy: RetryPolicy::default(),
-            ends: Arc::new(Mutex::new(ends)),
-        };
-        let claimer = Claimer {
-            store: store.clone(),
-            catalog: catalog.clone(),
-            slots: slots.clone(),
-            wake: wake.clone(),
-            lookout: lookout.clone(),
-            starter,
-            boot: boot_seen.clone(),
-            limits: settings.limits,
-            ends: end_sender.clone(),
-            cursors: Cursors::new(workflows),
-            alone: runs_alone.then(|| none_left.clone()),
-            stop: stop_claiming.clone(),
-        };
+        let shared = Shared::new(store, catalog, workflows, &settings, id, (task_sender, end_sender));
+        let committer = shared.committer(&settings, ends);
         let (tell_of_suspects, suspected) = watch::channel(0);
-        let runners = runners::Runners::new(&settings, store.clone(), slots.clone(), boot_seen.clone());
-        let runners = tokio::spawn(runners.run(suspected, shutdown.clone()));
+        let runners = Runners::new(&settings, shared.store.clone(), shared.slots.clone(), shared.boot.subscribe());
+        let service = RunStage::new(shared.catalog.clone(), settings.limits);
         let (apalis_context, apalis) =
-            apalis_worker::spawn(&settings, RunStage::new(catalog, settings.limits), Queue { tasks, ends: end_sender });
-        let session = session::Session::new(store.clone(), wake.clone(), boot_seen);
-        let keeper = keeper::Keeper {
-            store: store.clone(),
-            slots: slots.clone(),
-            wake,
-            lookout,
-            boot,
-            number: boot_number.clone(),
-            lock_held: session.lock_held(),
-            lease: settings.lease,
-            poll: settings.poll,
-            recovery: Recovery::new(),
-            suspected: (!runs_alone).then_some(tell_of_suspects),
-        };
-        let keepers =
-            vec![tokio::spawn(session.run(stop_keeping.clone())), tokio::spawn(keeper.run(stop_keeping.clone()))];
+            apalis_worker::spawn(&settings, service, Queue { tasks, ends: shared.ends.clone() });
+        let session = Session::new(shared.store.clone(), shared.wake.clone(), shared.boot.subscribe());
+        let keeper = shared.keeper(&settings, boot, session.lock_held(), tell_of_suspects);
+        let stop_keeping = CancellationToken::new();
         Running {
-            store,
-            slots,
-            boot: boot_number,
-            grace: settings.grace,
-            stop_claiming,
-            stop_keeping,
-            claimer: tokio::spawn(claimer.run()),
+            claimer: tokio::spawn(shared.claimer(&settings).run()),
             committers: (0..COMMITTERS).map(|_| tokio::spawn(committer.clone().run())).collect(),
-            keepers,
-            runners,
-            none_left,
+            keepers: vec![
+                tokio::spawn(session.run(stop_keeping.clone())),
+                tokio::spawn(keeper.run(stop_keeping.clone())),
+            ],
+            runners: tokio::spawn(runners.run(suspected, shutdown.clone())),
             apalis,
             apalis_context,
+            store: shared.store,
+            slots: shared.slots,
+            boot: shared.boot,
+            grace: settings.grace,
+            stop_claiming: shared.stop_claiming,
+            stop_keeping,
+            none_left: shared.none_left,
         }
     }
 
@@ -200,12 +139,6 @@ impl Running {
             _ = &mut self.apalis => "apalis worker",
         }
     }
-}
-
-fn stopped() -> CancellationToken {
-    let token = CancellationToken::new();
-    token.cancel();
-    token
 }
 
 async fn joined<T>(part: &str, handle: JoinHandle<T>) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["lib", "main"],
     &["app", "cli"],
-    &["bench", "chaos", "worker", "config", "embedded", "telemetry"],
+    &["bench", "chaos", "child", "worker", "config", "embedded", "telemetry"],
     &["recovery", "verify"],
     &["queue"],
     &["stage"],

@@ -83,7 +83,7 @@ pub(crate) struct BenchWorkerArgs {
     pub(super) worker: WorkerArgs,
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(in crate::cli) fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.01..=100_000.0).contains(&rate) => Ok(rate),
         Ok(_) | Err(_) => Err("a rate is a number of runs per second, from 0.01 to 100000".to_owned()),

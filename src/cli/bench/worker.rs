@@ -8,14 +8,14 @@ use super::args::BenchWorkerArgs;
 use crate::app::App;
 use crate::bench::case::{self, Case};
 use crate::bench::handlers;
+use crate::child;
 use crate::cli::args::Global;
-use crate::cli::child;
 use crate::cli::exit::Exit;
 use crate::cli::worker as ordinary;
 
 /// The hidden command.
 pub(crate) async fn worker(global: Global, args: BenchWorkerArgs) -> anyhow::Result<Exit> {
-    child::end_with_parent();
+    child::end_with_starter();
     let file = case::workflow(args.shape, args.stages);
     let app = App::new()
         .workflow("bench.toml", &file)

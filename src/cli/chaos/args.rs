@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::chaos::plan::{Kind, Scope};
 use crate::cli::args::{InputArgs, WorkerArgs};
+use crate::cli::bench::args::rate;
 use crate::workflow::duration;
 
 #[derive(Debug, Clone, Args)]
@@ -51,13 +52,6 @@ pub(crate) struct ChaosWorkerArgs {
     pub(super) own: bool,
     #[command(flatten)]
     pub(super) worker: WorkerArgs,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if (0.01..=1_000.0).contains(&rate) => Ok(rate),
-        Ok(_) | Err(_) => Err("a rate is a number of runs per second, from 0.01 to 1000".to_owned()),
-    }
 }
 
 impl ChaosArgs {

@@ -1,18 +1,16 @@
 //! Where a campaign takes place: a folder of its own, with a private Postgres in it.
 
-use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tempfile::TempDir;
 
-use crate::app::{App, SUPERVISOR_ARGUMENT};
+use crate::app::App;
 use crate::cli::args::Global;
-use crate::cli::database::CONNECTIONS;
+use crate::cli::database::{CONNECTIONS, private_postgres};
 use crate::cli::files;
-use crate::embedded::{Cluster, Settings, SupervisorCommand};
+use crate::embedded::Cluster;
 use crate::model::id::VersionId;
 use crate::store::Store;
 use crate::store::chaos::Witness;
@@ -31,15 +29,9 @@ impl Ground {
         let open = std::fs::Permissions::from_mode(0o711);
         let folder = tempfile::Builder::new().prefix("piton-chaos-").permissions(open).tempdir();
         let folder = folder.context("cannot make a folder for the campaign")?;
-        let supervisor = SupervisorCommand {
-            exe: std::env::current_exe().context("where this program is")?,
-            args: vec![OsString::from(SUPERVISOR_ARGUMENT)],
-        };
         // Every worker has its connections, and so has every process that runs a suspect.
         let server_options = vec![("max_connections".to_owned(), "1000".to_owned())];
-        let root = folder.path().to_path_buf();
-        let settings = Settings { root, supervisor, linger: Duration::ZERO, server_options };
-        let cluster = Arc::new(Cluster::start(settings).await?);
+        let cluster = Arc::new(private_postgres(folder.path().to_path_buf(), server_options).await?);
         let store = Store::open(cluster.options("piton"), CONNECTIONS);
         store.migrate().await?;
         let witness = Witness::open(cluster.options("piton"));

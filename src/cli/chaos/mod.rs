@@ -76,14 +76,8 @@ async fn campaign(
         mark,
         scope,
     };
-    let json = global.json;
-    Ok(campaign
-        .run(|how_far| {
-            if !json {
-                eprintln!("{how_far}")
-            }
-        })
-        .await?)
+    let tell: fn(&str) = if global.json { |_| {} } else { |how_far| eprintln!("{how_far}") };
+    Ok(campaign.run(tell).await?)
 }
 
 /// The command that draws the same faults.

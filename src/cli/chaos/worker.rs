@@ -9,14 +9,14 @@ use super::args::{ChaosArgs, ChaosWorkerArgs};
 use crate::app::App;
 use crate::chaos::campaign::Start;
 use crate::chaos::workload;
+use crate::child;
 use crate::cli::args::Global;
-use crate::cli::child;
 use crate::cli::exit::Exit;
 use crate::cli::worker as ordinary;
 
 /// The hidden command.
 pub(crate) async fn worker(app: App, global: Global, args: ChaosWorkerArgs) -> anyhow::Result<Exit> {
-    child::end_with_parent();
+    child::end_with_starter();
     if args.own {
         // Whatever folder the environment names: only the campaign's own workflow is worked on.
         let global = Global { workflows: None, ..global };

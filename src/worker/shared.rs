@@ -1,0 +1,133 @@
+//! What the parts of a worker share, and the parts that are made of it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use apalis_core::task::Task;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::keeper::Keeper;
+use super::{Role, Settings};
+use crate::model::id::{WorkerId, WorkflowId};
+use crate::model::retry::RetryPolicy;
+use crate::queue::catalog::Catalog;
+use crate::queue::claimer::Claimer;
+use crate::queue::committer::Committer;
+use crate::queue::cursors::Cursors;
+use crate::queue::lookout::Lookout;
+use crate::queue::run_stage::StageTask;
+use crate::queue::settle::Ended;
+use crate::queue::slots::Slots;
+use crate::queue::starter::Starter;
+use crate::queue::wake::Wake;
+use crate::recovery::Recovery;
+use crate::store::Store;
+use crate::store::workers::Boot;
+
+/// What the parts share.
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) workflows: Vec<WorkflowId>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) wake: Arc<Wake>,
+    pub(super) lookout: Arc<Lookout>,
+    pub(super) boot: watch::Sender<WorkerId>,
+    pub(super) starter: Starter,
+    /// Committers end when every copy of it is gone.
+    pub(super) ends: mpsc::UnboundedSender<Ended>,
+    pub(super) stop_claiming: CancellationToken,
+    pub(super) none_left: CancellationToken,
+}
+
+impl Shared {
+    pub(super) fn new(
+        store: Store,
+        catalog: Arc<Catalog>,
+        workflows: Vec<WorkflowId>,
+        settings: &Settings,
+        id: WorkerId,
+        (tasks, ends): (mpsc::UnboundedSender<Task<StageTask>>, mpsc::UnboundedSender<Ended>),
+    ) -> Shared {
+        let (slots, wake, boot) = (Slots::new(settings.slots), Arc::new(Wake::default()), watch::Sender::new(id));
+        let (stop_claiming, none_left) = (CancellationToken::new(), CancellationToken::new());
+        let lookout = Arc::new(Lookout::new(
+            store.clone(),
+            catalog.clone(),
+            workflows.clone(),
+            boot.subscribe(),
+            settings.lease,
+            wake.clone(),
+            // What a suspect leads to is no suspect: a runner passes nothing on.
+            if settings.role == Role::Runner { stopped() } else { stop_claiming.clone() },
+        ));
+        let starter = Starter {
+            slots: slots.clone(),
+            worker_name: settings.name.as_str().into(),
+            store: store.clone(),
+            limits: settings.limits,
+            tasks,
+        };
+        Shared { store, catalog, workflows, slots, wake, lookout, boot, starter, ends, stop_claiming, none_left }
+    }
+
+    pub(super) fn claimer(&self, settings: &Settings) -> Claimer {
+        Claimer {
+            store: self.store.clone(),
+            catalog: self.catalog.clone(),
+            slots: self.slots.clone(),
+            wake: self.wake.clone(),
+            lookout: self.lookout.clone(),
+            starter: self.starter.clone(),
+            boot: self.boot.subscribe(),
+            limits: settings.limits,
+            ends: self.ends.clone(),
+            cursors: Cursors::new(self.workflows.clone()),
+            alone: (settings.role == Role::Runner).then(|| self.none_left.clone()),
+            stop: self.stop_claiming.clone(),
+        }
+    }
+
+    pub(super) fn committer(&self, settings: &Settings, ends: mpsc::UnboundedReceiver<Ended>) -> Committer {
+        Committer {
+            store: self.store.clone(),
+            slots: self.slots.clone(),
+            wake: self.wake.clone(),
+            lookout: self.lookout.clone(),
+            starter: self.starter.clone(),
+            limits: settings.limits,
+            default_policy: RetryPolicy::default(),
+            ends: Arc::new(Mutex::new(ends)),
+        }
+    }
+
+    /// `told` is told how many suspects wait.
+    pub(super) fn keeper(
+        &self,
+        settings: &Settings,
+        boot: Boot,
+        lock_held: Arc<AtomicBool>,
+        told: watch::Sender<usize>,
+    ) -> Keeper {
+        Keeper {
+            store: self.store.clone(),
+            slots: self.slots.clone(),
+            wake: self.wake.clone(),
+            lookout: self.lookout.clone(),
+            boot,
+            number: self.boot.clone(),
+            lock_held,
+            lease: settings.lease,
+            poll: settings.poll,
+            recovery: Recovery::new(),
+            suspected: (settings.role == Role::Ordinary).then_some(told),
+        }
+    }
+}
+
+fn stopped() -> CancellationToken {
+    let token = CancellationToken::new();
+    token.cancel();
+    token
+}
