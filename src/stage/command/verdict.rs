@@ -163,9 +163,11 @@ fn sysexit(code: i32) -> (FailureClass, Option<&'static str>) {
 fn of_signal(program: &str, signal: i32) -> (FailureClass, String, Value) {
     use FailureClass as C;
     let (class, why) = match signal {
-        1 | 2 | 15 => (C::ResourceUnavailable, ""),
+        1 => (C::ResourceUnavailable, ""),
+        2 => (C::ResourceUnavailable, ""),
         9 => (C::OutOfMemory, ", as the system does when memory is short"),
         14 => (C::NetworkTimeout, ""),
+        15 => (C::ResourceUnavailable, ""),
         _ => (C::Unknown, ""),
     };
     let name = signal::name(signal);
