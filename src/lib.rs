@@ -34,6 +34,7 @@ mod child;
 mod cli;
 mod config;
 pub mod embedded;
+mod meters;
 mod model;
 mod queue;
 mod recovery;

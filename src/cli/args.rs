@@ -11,6 +11,7 @@ pub(super) use super::dead_letter::args::DeadLetterArgs;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::telemetry::LogFormat;
+use crate::telemetry::server::Address;
 use crate::workflow::duration;
 
 /// Durable pipelines on Postgres: every finished stage is a row that is never paid for twice.
@@ -128,6 +129,9 @@ pub(crate) struct WorkerArgs {
     /// [default: host and process id].
     #[arg(long, env = "PITON_WORKER_NAME")]
     pub(crate) name: Option<String>,
+    /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port where that is taken].
+    #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS")]
+    pub(crate) metrics: Option<Address>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 }

@@ -58,7 +58,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     }
     let settings = worker::settings(config::worker_name(), &args.settings);
     let stop = Shutdown::new();
-    let work = crate::worker::run(database.store.clone(), catalog.clone(), queues, settings, stop.clone());
+    let work = crate::worker::run(database.store.clone(), catalog.clone(), queues, settings, None, stop.clone());
     let (worked, last) =
         tokio::join!(work, follow::until_ended(&database.store, &catalog, id, follower.as_ref(), shutdown, stop));
     worked?;

@@ -3,6 +3,9 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
 use super::args::{Global, RunArgs, SettingsArgs, WorkerArgs};
 use super::database::Database;
 use super::exit::Exit;
@@ -13,6 +16,8 @@ use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
+use crate::telemetry::exporter::Exporter;
+use crate::telemetry::server::{self, Address};
 use crate::worker::{self, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
 
 /// What a worker says. What sqlx says of broken connections, the engine says in its own words.
@@ -20,7 +25,7 @@ pub(super) const WORKER_LOG: &str = "info,sqlx=off,apalis_core=warn";
 
 impl From<RunArgs> for WorkerArgs {
     fn from(run: RunArgs) -> WorkerArgs {
-        WorkerArgs { name: None, settings: run.settings }
+        WorkerArgs { name: None, metrics: Some(Address::Off), settings: run.settings }
     }
 }
 
@@ -28,6 +33,8 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     telemetry::log_to(global.log.as_deref().unwrap_or(WORKER_LOG), global.log_format, std::io::stderr)?;
     // Signals count from here on: one that comes during the start must not be lost.
     let shutdown = Shutdown::on_signals()?;
+    // Also while it waits for its database.
+    let metrics = Metrics::start(args.metrics.unwrap_or(Address::Default)).await?;
     let workflows = files::load(&app, &global)?;
     for workflow in &workflows {
         let lacking = files::lacking(workflow, &app.handlers);
@@ -53,9 +60,36 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
         Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &args.settings),
     };
     let queues = versions.iter().map(|version| version.workflow_id).collect();
-    worker::run(database.store.clone(), catalog, queues, settings, shutdown).await?;
+    worker::run(database.store.clone(), catalog, queues, settings, metrics.exporter(), shutdown).await?;
     database.close().await;
+    metrics.stop.cancel();
     Ok(Exit::Done)
+}
+
+/// The metrics of this process, while it has some.
+struct Metrics {
+    exporter: Option<Arc<Exporter>>,
+    stop: CancellationToken,
+}
+
+impl Metrics {
+    /// A process that runs suspects serves none: its worker does.
+    async fn start(address: Address) -> anyhow::Result<Metrics> {
+        let stop = CancellationToken::new();
+        if worker::is_runner() {
+            return Ok(Metrics { exporter: None, stop });
+        }
+        let listener = server::bind(address).await.with_context(|| format!("metrics cannot be served at {address}"))?;
+        let Some(listener) = listener else { return Ok(Metrics { exporter: None, stop }) };
+        let exporter = Exporter::install()?;
+        tokio::spawn(exporter.clone().keep_up(stop.clone()));
+        tokio::spawn(server::serve(listener, exporter.clone(), stop.clone()));
+        Ok(Metrics { exporter: Some(exporter), stop })
+    }
+
+    fn exporter(&self) -> Option<Arc<Exporter>> {
+        self.exporter.clone()
+    }
 }
 
 /// Tries again as long as the database is away, which is no reason for a worker to end; `None` when it was asked to stop.

@@ -1,37 +1,7 @@
-//! What a process says about itself: logs.
+//! What a process says about itself: logs, and metrics for Prometheus.
 
-use std::io;
+pub(crate) mod exporter;
+mod logs;
+pub(crate) mod server;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-
-/// How logs look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For eyes.
-    Pretty,
-    /// One JSON object per line.
-    Json,
-}
-
-/// Logs go to `writer`, so that standard output stays the command's own. A second call changes nothing.
-pub(crate) fn log_to<W>(filter: &str, format: LogFormat, writer: W) -> anyhow::Result<()>
-where
-    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
-{
-    let filter = EnvFilter::try_new(filter).map_err(|e| anyhow::anyhow!("the log filter `{filter}`: {e}"))?;
-    let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
-    let set = match format {
-        LogFormat::Pretty => {
-            use io::IsTerminal;
-            registry.with(layer.compact().with_ansi(io::stderr().is_terminal())).try_init()
-        }
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
-    };
-    if let Err(error) = set {
-        tracing::debug!("logging was set up before: {error}");
-    }
-    Ok(())
-}
+pub(crate) use logs::{LogFormat, log_to};

@@ -25,6 +25,7 @@ use crate::queue::catalog::Catalog;
 use crate::store::backoff::Backoff;
 use crate::store::workers::Boot;
 use crate::store::{Store, StoreError};
+use crate::telemetry::exporter::Exporter;
 
 /// How a worker works.
 #[derive(Debug, Clone)]
@@ -69,6 +70,7 @@ pub(crate) async fn run(
     catalog: Arc<Catalog>,
     workflows: Vec<WorkflowId>,
     settings: Settings,
+    exporter: Option<Arc<Exporter>>,
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
     let Some((boot, id)) = register(&store, &settings.name, &shutdown).await? else { return Ok(()) };

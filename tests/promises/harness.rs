@@ -108,6 +108,7 @@ impl World {
             .env("DATABASE_URL", &self.url)
             .env("JOURNAL", self.path("journal"))
             .env("STORY_OUT", self.path("story"))
+            .env("PITON_METRICS", "127.0.0.1:0")
             .env("RUST_BACKTRACE", "0")
             .current_dir(self.folder.path());
         command

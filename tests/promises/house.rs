@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["stage"],
     &["store"],
     &["workflow"],
+    &["meters"],
     &["model"],
 ];
 

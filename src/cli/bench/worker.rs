@@ -34,7 +34,8 @@ pub(super) fn command(global: &Global, case: &Case, url: &str, number: u32) -> a
         .args(["bench-worker", "--no-migrate", "--shape", shape.get_name()])
         .args(["--stages", &case.stages.to_string(), "--payload", &case.payload_bytes.to_string()])
         .args(["--slots", &case.slots.to_string(), "--name", &format!("bench-{number}")])
-        .args(["--log", global.log.as_deref().unwrap_or("warn")])
+        // They count as every worker does; nobody scrapes them.
+        .args(["--metrics", "127.0.0.1:0", "--log", global.log.as_deref().unwrap_or("warn")])
         .env("DATABASE_URL", url);
     Ok(command)
 }

@@ -50,7 +50,11 @@ pub(super) fn start(global: &Global, args: &ChaosArgs, own: bool, mark: &str) ->
     let mark = mark.to_owned();
     Ok(Arc::new(move |name, url| {
         let mut command = Command::new(&program);
-        command.args(&arguments).args(["--name", name]).env("DATABASE_URL", url).env(workload::MARK, &mark);
+        command
+            .args(&arguments)
+            .args(["--name", name, "--metrics", "127.0.0.1:0"])
+            .env("DATABASE_URL", url)
+            .env(workload::MARK, &mark);
         command
     }))
 }

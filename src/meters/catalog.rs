@@ -1,0 +1,122 @@
+//! Every metric of Piton.
+
+use super::{BATCHES, Kind, Meter, SECONDS, Source};
+
+macro_rules! meters {
+    ($($constant:ident = $source:ident $kind:expr, $name:literal [$($label:literal),*] $help:literal;)+) => {
+        $(pub(crate) const $constant: Meter =
+            Meter { name: $name, kind: $kind, labels: &[$($label),*], help: $help, source: Source::$source };)+
+        /// All of them, in the order of the documentation.
+        pub(crate) const ALL: &[Meter] = &[$($constant),+];
+    };
+}
+
+meters! {
+    // Flow: what this process did.
+    RUNS_STARTED = Process Kind::Counter, "piton_runs_started_total" ["workflow"]
+        "Runs whose first stage was begun by this worker.";
+    RUNS_DONE = Process Kind::Counter, "piton_runs_done_total" ["workflow"]
+        "Runs whose last stage was committed by this worker.";
+    RUNS_BLOCKED = Process Kind::Counter, "piton_runs_blocked_total" ["workflow"]
+        "Times that a job given up by this worker blocked its run.";
+    JOBS_STARTED = Process Kind::Counter, "piton_jobs_started_total" ["workflow", "stage"]
+        "Jobs whose first attempt was begun by this worker.";
+    JOBS_FINISHED = Process Kind::Counter, "piton_jobs_finished_total" ["workflow", "stage", "outcome"]
+        "Jobs that ended in a commit of this worker: done or dead_lettered.";
+    ATTEMPTS = Process Kind::Counter, "piton_attempts_total" ["workflow", "stage", "outcome"]
+        "Attempts that ended: done, retried, dead_lettered, released (handed back), cancelled, fenced (its claim held no more) or lost (counted by the worker that recovered it).";
+    FAILURES = Process Kind::Counter, "piton_failures_total" ["workflow", "stage", "class"]
+        "Failed attempts by failure class.";
+    RETRIES = Process Kind::Counter, "piton_retries_total" ["workflow", "stage", "class"]
+        "Retries that were scheduled, by the class of the failure before them.";
+    DEAD_LETTERED = Process Kind::Counter, "piton_dead_lettered_total" ["workflow", "stage", "class"]
+        "Jobs given up, by failure class.";
+    JOB_WAIT = Process Kind::Histogram(SECONDS), "piton_job_wait_seconds" ["workflow", "stage"]
+        "From the moment a job could be claimed to its claim, in seconds.";
+    ATTEMPT_DURATION = Process Kind::Histogram(SECONDS), "piton_attempt_duration_seconds" ["workflow", "stage"]
+        "How long attempts ran, in seconds, whatever their end.";
+    CLAIM_DURATION = Process Kind::Histogram(SECONDS), "piton_claim_duration_seconds" []
+        "How long claims took in the database, in seconds.";
+    CLAIM_BATCH = Process Kind::Histogram(BATCHES), "piton_claim_batch_size" []
+        "Jobs that a claim found.";
+    COMMIT_DURATION = Process Kind::Histogram(SECONDS), "piton_commit_duration_seconds" []
+        "How long commits took in the database, in seconds.";
+    COMMIT_BATCH = Process Kind::Histogram(BATCHES), "piton_commit_batch_size" []
+        "Attempts that a commit ended.";
+    SLOTS = Process Kind::Gauge, "piton_slots" ["state"]
+        "Slots of this worker: busy, free, or lent to a process that runs a suspect.";
+    RESULTS_WAITING = Process Kind::Gauge, "piton_results_waiting" []
+        "Attempts that have ended and whose commit has not landed yet; they are kept in memory.";
+    RECOVERIES = Process Kind::Counter, "piton_recoveries_total" ["action"]
+        "Jobs that this worker took from workers that were gone: resumed, restarted, dead_lettered, or skipped (this worker cannot run them and leaves them to others).";
+    SUSPECTED = Process Kind::Counter, "piton_crash_suspects_total" ["workflow", "stage"]
+        "Jobs that this worker found in a process that had died, and that wait to run alone.";
+    DATABASE_ERRORS = Process Kind::Counter, "piton_database_errors_total" ["part"]
+        "Statements that failed and are sent again, by the part of the worker that waits: claim, inputs, commit, look, session, snapshot or health.";
+    CONNECTIONS = Process Kind::Gauge, "piton_database_connections" ["state"]
+        "Connections of this worker's pool: idle or in_use.";
+    CONNECTIONS_MAX = Process Kind::Gauge, "piton_database_connections_max" []
+        "Connections that this worker's pool may open.";
+    RECONNECTS = Process Kind::Counter, "piton_database_reconnects_total" []
+        "Times that this worker's own session was lost and opened again.";
+    NOTIFICATIONS = Process Kind::Counter, "piton_notifications_total" []
+        "Notifications of new jobs that reached this worker.";
+    LOOP_LAG = Process Kind::Histogram(SECONDS), "piton_loop_lag_seconds" []
+        "How late a timer of this process fired, in seconds: handlers that compute without awaiting hold it up.";
+    SNAPSHOT_LEADER = Process Kind::Gauge, "piton_snapshot_leader" []
+        "1 while this worker takes the snapshot of the database's state, else 0.";
+    BUILD_INFO = Process Kind::Gauge, "piton_build_info" ["version"]
+        "1, with the version of this program.";
+
+    // Health of this process.
+    LIVE = Process Kind::Gauge, "piton_live" []
+        "1 while this process works: its parts run and its timers fire.";
+    READY = Process Kind::Gauge, "piton_ready" []
+        "1 while this worker takes jobs: the schema fits, the database answers, and it is not shutting down.";
+    COMPONENT_STATUS = Process Kind::Gauge, "piton_component_status" ["component", "status"]
+        "1 for the status that the component has, 0 for the others: healthy, degraded or unhealthy.";
+    COMPONENT_VALUE = Process Kind::Gauge, "piton_component_value" ["component", "measure"]
+        "What the last check of the component measured.";
+    COMPONENT_THRESHOLD = Process Kind::Gauge, "piton_component_threshold" ["component", "measure", "status"]
+        "From that value on the component is degraded, or unhealthy.";
+    COMPONENT_CHECK_AGE = Process Kind::Gauge, "piton_component_check_age_seconds" ["component"]
+        "Seconds since the component was last checked.";
+    COMPONENT_CHECK_DURATION = Process Kind::Gauge, "piton_component_check_duration_seconds" ["component"]
+        "How long the last check of the component took, in seconds.";
+
+    // State: what is in the database.
+    SNAPSHOT_AGE = Database Kind::Gauge, "piton_snapshot_age_seconds" []
+        "Seconds since the state in the database was read. All metrics of the state are as old.";
+    SNAPSHOT_DURATION = Database Kind::Gauge, "piton_snapshot_duration_seconds" []
+        "How long it took to read the state, in seconds.";
+    JOBS = Database Kind::Gauge, "piton_jobs" ["workflow", "stage", "state"]
+        "Live jobs: ready, running, scheduled (due later) or suspect (waiting to run alone).";
+    JOBS_DUE_SOON = Database Kind::Gauge, "piton_jobs_due_soon" ["workflow"]
+        "Scheduled jobs that are due within a minute.";
+    JOBS_RETRY_WAIT = Database Kind::Gauge, "piton_jobs_retry_wait" ["workflow"]
+        "Jobs that wait to be tried again.";
+    OLDEST_READY = Database Kind::Gauge, "piton_oldest_ready_age_seconds" ["workflow"]
+        "Seconds that the job has waited which has been claimable for longest; 0 when none is.";
+    RUNS = Database Kind::Gauge, "piton_runs" ["workflow", "state"]
+        "Runs that are not finished: running or blocked.";
+    OLDEST_RUN = Database Kind::Gauge, "piton_oldest_run_age_seconds" ["workflow"]
+        "Seconds since the oldest run that is running was started; 0 when none is.";
+    DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
+        "Dead letters: all that are pending, and those retried or dismissed within the last 24 hours.";
+    WORKERS = Database Kind::Gauge, "piton_workers" ["state"]
+        "Workers: alive, or lost within the last hour.";
+    UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []
+        "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect.";
+    WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]
+        "Worker-seconds of work that is ready, running, or due within a minute, by the measured time of each stage. The signal to scale by.";
+    TABLE_BYTES = Database Kind::Gauge, "piton_table_bytes" ["table"]
+        "Size of the table without its indexes, in bytes.";
+    INDEX_BYTES = Database Kind::Gauge, "piton_index_bytes" ["table"]
+        "Size of the table's indexes, in bytes.";
+    DEAD_ROWS = Database Kind::Gauge, "piton_dead_rows" ["table"]
+        "Dead rows of the table, as Postgres estimates them.";
+    DATABASE_BYTES = Database Kind::Gauge, "piton_database_bytes" []
+        "Size of the whole database, in bytes.";
+    OLDEST_SNAPSHOT = Database Kind::Gauge, "piton_oldest_snapshot_age_seconds" ["holder"]
+        "Age of the oldest snapshot that keeps dead rows from being cleaned up, in seconds, by who holds it: session, prepared (a prepared transaction), slot (replication) or standby. piton.snapshot_holders tells more.";
+}

@@ -1,0 +1,140 @@
+//! Keeps the numbers of this process, and writes them as Prometheus reads them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_process::Collector;
+use tokio_util::sync::CancellationToken;
+
+use crate::meters::catalog::{ALL, BUILD_INFO, LOOP_LAG, SNAPSHOT_AGE, SNAPSHOT_LEADER};
+use crate::meters::{Kind, Meter, Source};
+
+/// Samples of histograms wait in memory until they are put into their buckets, which a scrape does too.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// Between two looks at how late timers fire.
+const LAG_EVERY: Duration = Duration::from_millis(500);
+
+/// Asked before every scrape: sets gauges from what their owners know at that moment.
+type Refresh = Box<dyn Fn() + Send + Sync>;
+
+/// The numbers of this process, and for as long as it takes them, those of the database.
+pub(crate) struct Exporter {
+    own: PrometheusHandle,
+    process: Collector,
+    refresh: Mutex<Vec<Refresh>>,
+    state: Mutex<Option<State>>,
+}
+
+/// What was in the database, and until when this worker may say so.
+struct State {
+    recorder: PrometheusRecorder,
+    taken: Instant,
+    until: Instant,
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Exporter")
+    }
+}
+
+/// Why nothing is counted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExporterError {
+    /// A bucket list of the catalog is empty, or the process has a recorder already.
+    #[error("metrics are not kept: {0}")]
+    Recorder(#[from] BuildError),
+}
+
+impl Exporter {
+    /// From here on, what this process counts is kept. Once in a process.
+    pub(crate) fn install() -> Result<Arc<Exporter>, ExporterError> {
+        let own = builder(Source::Process)?.install_recorder()?;
+        of(Source::Process).for_each(Meter::describe);
+        let process = Collector::default();
+        process.describe();
+        BUILD_INFO.gauge(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+        SNAPSHOT_LEADER.gauge(&[]).set(0.0);
+        Ok(Arc::new(Exporter { own, process, refresh: Mutex::default(), state: Mutex::default() }))
+    }
+
+    /// Has `refresh` asked before every scrape. It must not wait.
+    pub(crate) fn before_scrapes(&self, refresh: impl Fn() + Send + Sync + 'static) {
+        lock(&self.refresh).push(Box::new(refresh));
+    }
+
+    /// Shows the state that `set` puts into the gauges of the catalog, until `until`: after that another worker may.
+    pub(crate) fn show_state(&self, taken: Instant, until: Instant, set: impl FnOnce()) -> Result<(), ExporterError> {
+        let recorder = builder(Source::Database)?.build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            of(Source::Database).for_each(Meter::describe);
+            set();
+        });
+        *lock(&self.state) = Some(State { recorder, taken, until });
+        SNAPSHOT_LEADER.gauge(&[]).set(1.0);
+        Ok(())
+    }
+
+    /// Another worker shows the state now.
+    pub(crate) fn hide_state(&self) {
+        *lock(&self.state) = None;
+        SNAPSHOT_LEADER.gauge(&[]).set(0.0);
+    }
+
+    /// Everything, as text. Asks nobody outside of this process.
+    pub(crate) fn render(&self) -> String {
+        let state = self.state();
+        self.process.collect();
+        lock(&self.refresh).iter().for_each(|refresh| refresh());
+        let mut text = self.own.render();
+        text.push_str(&state);
+        text
+    }
+
+    fn state(&self) -> String {
+        let mut shown = lock(&self.state);
+        if shown.as_ref().is_some_and(|state| Instant::now() >= state.until) {
+            *shown = None;
+            SNAPSHOT_LEADER.gauge(&[]).set(0.0);
+        }
+        let Some(state) = shown.as_ref() else { return String::new() };
+        metrics::with_local_recorder(&state.recorder, || {
+            SNAPSHOT_AGE.gauge(&[]).set(state.taken.elapsed().as_secs_f64());
+        });
+        state.recorder.handle().render()
+    }
+
+    /// What has to be done beside the scrapes, until told to stop.
+    pub(crate) async fn keep_up(self: Arc<Exporter>, stop: CancellationToken) {
+        let lag = LOOP_LAG.histogram(&[]);
+        let mut kept = Instant::now();
+        loop {
+            let due = Instant::now() + LAG_EVERY;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(due.into()) => lag.record(due.elapsed()),
+            }
+            if kept.elapsed() >= UPKEEP {
+                self.own.run_upkeep();
+                kept = Instant::now();
+            }
+        }
+    }
+}
+
+fn of(source: Source) -> impl Iterator<Item = &'static Meter> {
+    ALL.iter().filter(move |meter| meter.source == source)
+}
+
+/// Histograms with buckets, so that those of several workers can be added up.
+fn builder(source: Source) -> Result<PrometheusBuilder, BuildError> {
+    of(source).try_fold(PrometheusBuilder::new(), |builder, meter| match meter.kind {
+        Kind::Histogram(bounds) => builder.set_buckets_for_metric(Matcher::Full(meter.name.to_owned()), bounds),
+        Kind::Counter | Kind::Gauge => Ok(builder),
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
