@@ -17,6 +17,7 @@ use crate::queue::catalog::Catalog;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
 use crate::telemetry::exporter::Exporter;
+use crate::telemetry::relay;
 use crate::telemetry::server::{self, Address};
 use crate::worker::{self, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
 
@@ -73,10 +74,11 @@ struct Metrics {
 }
 
 impl Metrics {
-    /// A process that runs suspects serves none: its worker does.
+    /// A process that runs suspects serves none: its worker counts what it tells.
     async fn start(address: Address) -> anyhow::Result<Metrics> {
         let stop = CancellationToken::new();
         if worker::is_runner() {
+            relay::install()?;
             return Ok(Metrics { exporter: None, stop });
         }
         let listener = server::bind(address).await.with_context(|| format!("metrics cannot be served at {address}"))?;

@@ -17,8 +17,6 @@ meters! {
         "Runs whose first stage was begun by this worker.";
     RUNS_DONE = Process Kind::Counter, "piton_runs_done_total" ["workflow"]
         "Runs whose last stage was committed by this worker.";
-    RUNS_BLOCKED = Process Kind::Counter, "piton_runs_blocked_total" ["workflow"]
-        "Times that a job given up by this worker blocked its run.";
     JOBS_STARTED = Process Kind::Counter, "piton_jobs_started_total" ["workflow", "stage"]
         "Jobs whose first attempt was begun by this worker.";
     JOBS_FINISHED = Process Kind::Counter, "piton_jobs_finished_total" ["workflow", "stage", "outcome"]
@@ -32,7 +30,7 @@ meters! {
     DEAD_LETTERED = Process Kind::Counter, "piton_dead_lettered_total" ["workflow", "stage", "class"]
         "Jobs given up, by failure class.";
     JOB_WAIT = Process Kind::Histogram(SECONDS), "piton_job_wait_seconds" ["workflow", "stage"]
-        "From the moment a job could be claimed to its claim, in seconds.";
+        "From the moment a job could be claimed to its claim, in seconds; 0 where it was handed on.";
     ATTEMPT_DURATION = Process Kind::Histogram(SECONDS), "piton_attempt_duration_seconds" ["workflow", "stage"]
         "How long attempts ran, in seconds, whatever their end.";
     CLAIM_DURATION = Process Kind::Histogram(SECONDS), "piton_claim_duration_seconds" []
@@ -48,11 +46,13 @@ meters! {
     RESULTS_WAITING = Process Kind::Gauge, "piton_results_waiting" []
         "Attempts that have ended and whose commit has not landed yet; they are kept in memory.";
     RECOVERIES = Process Kind::Counter, "piton_recoveries_total" ["action"]
-        "Jobs that this worker took from workers that were gone: resumed, restarted, dead_lettered, or skipped (this worker cannot run them and leaves them to others).";
+        "Jobs that this worker took from workers that were gone: resumed, restarted or dead_lettered.";
+    STAGES_MISSING = Process Kind::Gauge, "piton_stages_missing" ["workflow"]
+        "Stages that this worker leaves to others, for it has no handler, program or variable for them.";
     SUSPECTED = Process Kind::Counter, "piton_crash_suspects_total" ["workflow", "stage"]
         "Jobs that this worker found in a process that had died, and that wait to run alone.";
     DATABASE_ERRORS = Process Kind::Counter, "piton_database_errors_total" ["part"]
-        "Statements that failed and are sent again, by the part of the worker that waits: claim, inputs, commit, look, session, snapshot or health.";
+        "Statements that had no answer and are sent again, by the part of the worker that waits: claim, inputs, commit, look, session, snapshot or health.";
     CONNECTIONS = Process Kind::Gauge, "piton_database_connections" ["state"]
         "Connections of this worker's pool: idle or in_use.";
     CONNECTIONS_MAX = Process Kind::Gauge, "piton_database_connections_max" []

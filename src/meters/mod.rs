@@ -3,7 +3,12 @@
 //! [`catalog`] is the one list of them: the exporter describes them from it, README's table is made of it, and tests hold
 //! dashboards and alert rules against it.
 
+pub(crate) mod batches;
 pub(crate) mod catalog;
+pub(crate) mod part;
+pub(crate) mod recovered;
+pub(crate) mod stage;
+pub(crate) mod workflow;
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata};
 

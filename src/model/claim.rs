@@ -1,5 +1,7 @@
 //! A claim: one attempt at one job by one boot of one worker.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::id::{AttemptKey, VersionId, WorkerId, WorkflowId};
@@ -18,6 +20,8 @@ pub(crate) struct Claim {
     pub(crate) worker: WorkerId,
     /// When it was claimed, by the database's clock.
     pub(crate) started_at: DateTime<Utc>,
+    /// How long the job could have been claimed before that.
+    pub(crate) waited: Duration,
     /// Where the job stood in the queue.
     pub(crate) place: Place,
     /// Stages and items that the branch did before this one without going back to the queue.

@@ -8,16 +8,17 @@ use apalis_core::backend::{Backend, BackendConfig};
 use apalis_core::task::Task;
 use apalis_core::task::task_id::RandomId;
 use apalis_core::worker::context::WorkerContext;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::ends::Ends;
 use super::run_stage::StageTask;
-use super::settle::{Ended, SettleLayer};
+use super::settle::SettleLayer;
 
 /// The end of the claimer's channel. It owns no connection and spawns nothing: claimer and committers are the worker's.
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) tasks: UnboundedReceiver<Task<StageTask>>,
-    pub(crate) ends: UnboundedSender<Ended>,
+    pub(crate) ends: Ends,
 }
 
 impl Backend for Queue {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::meters::workflow::WorkflowMeters;
 use crate::model::id::{VersionId, WorkflowId};
 use crate::model::retry::RetryPolicy;
 use crate::stage::handler::Handlers;
@@ -23,6 +24,7 @@ pub(crate) struct Version {
     /// How each stage's failures are retried.
     policies: Vec<RetryPolicy>,
     stage_names: Vec<Arc<str>>,
+    pub(crate) meters: WorkflowMeters,
 }
 
 impl Version {
@@ -76,10 +78,11 @@ impl Catalog {
 
     fn keep(&self, id: VersionId, workflow_id: WorkflowId, workflow: Workflow) -> Arc<Version> {
         let plan = Plan::of(&workflow);
-        let name = workflow.name.as_str().into();
-        let stage_names = workflow.stages.iter().map(|s| s.name.as_str().into()).collect();
+        let name: Arc<str> = workflow.name.as_str().into();
+        let stage_names: Vec<Arc<str>> = workflow.stages.iter().map(|s| s.name.as_str().into()).collect();
         let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
-        let version = Arc::new(Version { id, workflow_id, name, workflow, plan, policies, stage_names });
+        let meters = WorkflowMeters::new(&name, &stage_names, plan.start.first().copied());
+        let version = Arc::new(Version { id, workflow_id, name, workflow, plan, policies, stage_names, meters });
         let unknown = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| !self.can_run(stage));
         let mut list = lock(&self.unknown);
         for (stage, _) in unknown {
@@ -106,6 +109,17 @@ impl Catalog {
     /// Stages to leave for a worker that knows them.
     pub(crate) fn unknown(&self) -> Vec<(VersionId, i16)> {
         lock(&self.unknown).clone()
+    }
+
+    /// How many stages of each workflow are left to others.
+    pub(crate) fn missing(&self) -> Vec<(Arc<str>, usize)> {
+        let unknown = lock(&self.unknown);
+        let mut missing = HashMap::new();
+        for version in lock(&self.versions).values() {
+            let stages = unknown.iter().filter(|(id, _)| *id == version.id).count();
+            *missing.entry(version.name.clone()).or_insert(0) += stages;
+        }
+        missing.into_iter().collect()
     }
 
     pub(crate) fn is_unknown(&self, version: VersionId, stage: i16) -> bool {

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::catalog::{Catalog, Version};
 use super::cursors::Cursors;
+use super::ends::Ends;
 use super::inputs;
 use super::known::Prepared;
 use super::lookout::Lookout;
@@ -17,6 +17,8 @@ use super::settle::Ended;
 use super::slots::Slots;
 use super::starter::Starter;
 use super::wake::Wake;
+use crate::meters::batches::BatchMeters;
+use crate::meters::part::Part;
 use crate::model::claim::Claim;
 use crate::model::id::{VersionId, WorkerId};
 use crate::model::payload::PayloadLimits;
@@ -38,7 +40,8 @@ pub(crate) struct Claimer {
     /// The boot; it changes when the others have given it up.
     pub(crate) boot: watch::Receiver<WorkerId>,
     pub(crate) limits: PayloadLimits,
-    pub(crate) ends: UnboundedSender<Ended>,
+    pub(crate) ends: Ends,
+    pub(crate) meters: BatchMeters,
     pub(crate) cursors: Cursors,
     /// Suspects only, one after another; cancelled when none is left.
     pub(crate) alone: Option<CancellationToken>,
@@ -62,6 +65,7 @@ impl Claimer {
                 Err(error) => {
                     // An answer that was lost may have claimed jobs that this process knows nothing of.
                     self.slots.suspect_strays();
+                    Part::Claim.had_no_answer();
                     if backoff.is_first() {
                         tracing::warn!("claiming waits: {error}");
                     }
@@ -113,7 +117,9 @@ impl Claimer {
         let queues = Queues { workflows, unknown: &unknown };
         let begun = Instant::now();
         let claims = self.store.claim(queues, &cursors, (each, free), worker).await?;
-        let more = self.cursors.moved(each, free, &claims, begun.elapsed());
+        let took = begun.elapsed();
+        self.meters.answered(took, claims.len());
+        let more = self.cursors.moved(each, free, &claims, took);
         if let Some(best) = self.cursors.waiting() {
             self.lookout.note(best);
         }
@@ -125,7 +131,9 @@ impl Claimer {
     async fn claim_alone(&self) -> Result<bool, StoreError> {
         let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
         let queues = Queues { workflows: &self.lookout.workflows, unknown: &unknown };
+        let begun = Instant::now();
         let claims = self.store.claim_alone(queues, worker).await?;
+        self.meters.answered(begun.elapsed(), claims.len());
         let found = !claims.is_empty();
         self.start(claims).await;
         if !found && let Some(none_left) = &self.alone {
@@ -181,6 +189,7 @@ impl Claimer {
                     return Ok(Vec::new());
                 }
                 Err(error @ StoreError::Away(_)) => {
+                    Part::Inputs.had_no_answer();
                     if backoff.is_first() {
                         tracing::warn!("reading inputs waits: {error}");
                     }

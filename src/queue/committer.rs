@@ -1,12 +1,16 @@
 //! Ends attempts in the database, in groups. A result stays in memory until it has landed (promise 9).
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use metrics::Gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::commits::Commits;
+use super::count;
 use super::known::Known;
 use super::lookout::Lookout;
 use super::onward::Onward;
@@ -16,6 +20,8 @@ use super::settle::{Ended, Outcome};
 use super::slots::Slots;
 use super::starter::Starter;
 use super::wake::Wake;
+use crate::meters::batches::BatchMeters;
+use crate::meters::part::Part;
 use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::lane;
@@ -23,7 +29,7 @@ use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::retry::{History, RetryPolicy, Verdict};
 use crate::model::turn::Turn;
 use crate::store::backoff::Backoff;
-use crate::store::commit::Landed;
+use crate::store::commit::{Fate, Landed};
 use crate::store::endings::Ending;
 use crate::store::{Store, StoreError};
 
@@ -45,21 +51,9 @@ pub(crate) struct Committer {
     /// For a job whose definition is not known here.
     pub(crate) default_policy: RetryPolicy,
     pub(crate) ends: Arc<Mutex<UnboundedReceiver<Ended>>>,
-}
-
-/// Ends that let their runs go on.
-#[derive(Default)]
-struct Commits {
-    ends: Vec<(Claim, Ending)>,
-    /// For each, what its next stage or item needs if the branch stays here.
-    onward: Vec<Option<Onward>>,
-}
-
-impl Commits {
-    fn push(&mut self, (claim, ending, onward): (Claim, Ending, Option<Onward>)) {
-        self.ends.push((claim, ending));
-        self.onward.push(onward);
-    }
+    pub(crate) meters: BatchMeters,
+    /// Ends that were sent and have not landed.
+    pub(crate) waiting: Gauge,
 }
 
 impl Committer {
@@ -84,8 +78,10 @@ impl Committer {
         for (ended, history) in batch.drain(..).zip(histories) {
             let Ended { claim, known, outcome, took } = ended;
             let slow = took > SLOW;
-            match outcome {
-                Outcome::Finished(output) => commits.push(self.finished(claim, known, output, slow)),
+            let version = known.as_ref().map(|known| known.version.clone());
+            count::ran(version.as_deref(), &claim, &outcome, took);
+            let end = match outcome {
+                Outcome::Finished(output) => self.finished(claim, known, output, slow),
                 Outcome::Failed(failure) => {
                     let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
                     let policy = policy.unwrap_or(&self.default_policy);
@@ -94,13 +90,16 @@ impl Committer {
                         Verdict::Retry(delay) => Ending::Retry { failure, delay, behind },
                         Verdict::GiveUp => Ending::GiveUp { failure, behind },
                     };
-                    commits.push((claim, ending, None));
+                    (claim, ending, None)
                 }
-                Outcome::HandedBack => commits.push((claim, Ending::Release, None)),
-                Outcome::NeverBegan => commits.push((claim, Ending::Unclaim, None)),
-            }
+                Outcome::HandedBack => (claim, Ending::Release, None),
+                Outcome::NeverBegan => (claim, Ending::Unclaim, None),
+            };
+            commits.push(version, end);
         }
+        let ends = commits.ends.len();
         self.commit(commits).await;
+        self.waiting.decrement(ends as f64);
     }
 
     /// What follows a finished job, and whether its branch stays with this worker.
@@ -160,8 +159,12 @@ impl Committer {
         }
         let (mut backoff, mut sent_before) = (Backoff::default(), false);
         let landed = loop {
+            let begun = Instant::now();
             match self.store.commit(&commits.ends).await {
-                Ok(landed) => break landed,
+                Ok(landed) => {
+                    self.meters.answered(begun.elapsed(), commits.ends.len());
+                    break landed;
+                }
                 Err(error @ StoreError::Away(_)) => {
                     sent_before = true;
                     wait(&mut backoff, &error, commits.ends.len()).await;
@@ -169,8 +172,8 @@ impl Committer {
                 Err(refused) => return self.commit_one_by_one(commits, refused).await,
             }
         };
-        let claims: Vec<Claim> = commits.ends.iter().map(|(claim, _)| *claim).collect();
-        self.report_fenced(&claims, &landed.positions, sent_before).await;
+        count::landed(&commits, &landed);
+        self.report_missed(&commits, &landed.positions).await;
         self.go_on(commits, &landed);
         if sent_before {
             // Branches whose first commit landed unheard are claimed by this boot, and nothing runs them.
@@ -222,7 +225,8 @@ impl Committer {
                     let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
                     let behind = lane::behind_a_failed_item(claim.spot(), true);
                     let dead = (*claim, Ending::GiveUp { failure, behind });
-                    Box::pin(self.commit(Commits { ends: vec![dead], onward: vec![None] })).await;
+                    Box::pin(self.commit(Commits { ends: vec![dead], onward: vec![None], versions: commits.versions }))
+                        .await;
                 }
                 // Recovery frees the claim when this boot ends; nothing else can be written about it.
                 Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release | Ending::Unclaim => {
@@ -230,29 +234,33 @@ impl Committer {
                 }
             };
         }
-        for (end, onward) in commits.ends.into_iter().zip(commits.onward) {
-            Box::pin(self.commit(Commits { ends: vec![end], onward: vec![onward] })).await;
+        for ((end, onward), version) in commits.ends.into_iter().zip(commits.onward).zip(commits.versions) {
+            Box::pin(self.commit(Commits { ends: vec![end], onward: vec![onward], versions: vec![version] })).await;
         }
     }
 
     /// What did not land was fenced: someone else owns the job now, or its run ended. After a lost answer it may have
     /// landed the first time instead.
-    async fn report_fenced(&self, claims: &[Claim], landed: &[usize], sent_before: bool) {
-        if landed.len() == claims.len() {
+    async fn report_missed(&self, commits: &Commits, landed: &[usize]) {
+        if landed.len() == commits.ends.len() {
             return;
         }
-        let mut missing: Vec<Claim> =
-            claims.iter().enumerate().filter(|(i, _)| !landed.contains(i)).map(|(_, claim)| *claim).collect();
-        if sent_before && let Ok(early) = self.store.already_landed(&missing).await {
-            missing = missing.iter().enumerate().filter(|(i, _)| !early.contains(i)).map(|(_, c)| *c).collect();
-        }
-        for claim in missing {
-            report::fenced(&self.slots, &claim);
+        let missed: Vec<usize> = (0..commits.ends.len()).filter(|at| !landed.contains(at)).collect();
+        let claims: Vec<Claim> = missed.iter().map(|at| commits.ends[*at].0).collect();
+        // Where nobody answers, it is told as fenced, as it mostly is.
+        let mut fates: HashMap<usize, Fate> = self.store.fates(&claims).await.unwrap_or_default().into_iter().collect();
+        for (position, at) in missed.into_iter().enumerate() {
+            let fate = fates.remove(&position);
+            count::missed(commits, at, fate);
+            if fate.is_none() {
+                report::fenced(&self.slots, &commits.ends[at].0);
+            }
         }
     }
 }
 
 async fn wait(backoff: &mut Backoff, error: &StoreError, results: usize) {
+    Part::Commit.had_no_answer();
     if backoff.is_first() {
         tracing::warn!(results, "results wait in memory: {error}");
     }

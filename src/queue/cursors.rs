@@ -88,7 +88,7 @@ mod tests {
         let place = Place { rank: 0, due_at: DateTime::UNIX_EPOCH + chrono::Duration::seconds(job) };
         let started_at = DateTime::UNIX_EPOCH;
         let (workflow, version, worker) = (WorkflowId(workflow), VersionId(1), WorkerId(1));
-        Claim { key, until: 0, workflow, version, worker, started_at, place, in_a_row: 0 }
+        Claim { key, until: 0, workflow, version, worker, started_at, waited: Duration::ZERO, place, in_a_row: 0 }
     }
 
     #[test]

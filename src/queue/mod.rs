@@ -6,8 +6,11 @@
 pub(crate) mod backend;
 pub(crate) mod catalog;
 pub(crate) mod claimer;
+mod commits;
 pub(crate) mod committer;
+mod count;
 pub(crate) mod cursors;
+pub(crate) mod ends;
 mod evidence;
 pub(crate) mod inputs;
 pub(crate) mod known;

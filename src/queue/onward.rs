@@ -1,5 +1,7 @@
 //! A branch that stays with its worker from one stage to the next, or from one item to the next.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::inputs;
@@ -37,7 +39,7 @@ impl Onward {
     /// Its claim, once the commit at that moment has made it.
     pub(super) fn claim(&self, done: &Claim, at: DateTime<Utc>) -> Claim {
         let (key, until) = (self.key(done), self.spot.until);
-        Claim { key, until, started_at: at, in_a_row: done.in_a_row + 1, ..*done }
+        Claim { key, until, started_at: at, waited: Duration::ZERO, in_a_row: done.in_a_row + 1, ..*done }
     }
 
     /// Its inputs: the run's, and the output that was just committed or the next item.

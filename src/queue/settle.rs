@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc::UnboundedSender;
 use tower::{Layer, Service};
 
+use super::ends::Ends;
 use super::known::Known;
 use super::run_stage::{Output, StageTask};
 use crate::model::claim::Claim;
@@ -43,9 +43,9 @@ impl Ended {
     }
 }
 
-/// Adds the reporting of ends. The channel is bounded by the slots, for a slot is held until its end has landed.
+/// Adds the reporting of ends.
 #[derive(Debug, Clone)]
-pub(crate) struct SettleLayer(pub(crate) UnboundedSender<Ended>);
+pub(crate) struct SettleLayer(pub(crate) Ends);
 
 impl<S> Layer<S> for SettleLayer {
     type Service = Settle<S>;
@@ -59,7 +59,7 @@ impl<S> Layer<S> for SettleLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct Settle<S> {
     inner: S,
-    ends: UnboundedSender<Ended>,
+    ends: Ends,
 }
 
 impl<S> Service<Task<StageTask>> for Settle<S>
@@ -108,7 +108,7 @@ fn failure(error: BoxDynError) -> Failure {
 struct Report {
     claim: Claim,
     known: Option<Known>,
-    ends: Option<UnboundedSender<Ended>>,
+    ends: Option<Ends>,
     begun: Option<Instant>,
 }
 

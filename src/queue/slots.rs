@@ -50,6 +50,15 @@ pub(crate) struct Slots {
     hand_back: CancellationToken,
 }
 
+/// What slots are used for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    pub(crate) busy: usize,
+    /// By processes beside this one.
+    pub(crate) lent: usize,
+    pub(crate) free: usize,
+}
+
 impl Slots {
     pub(crate) fn new(capacity: usize) -> Arc<Slots> {
         Arc::new(Slots {
@@ -72,7 +81,13 @@ impl Slots {
     }
 
     pub(crate) fn free(&self) -> usize {
-        self.capacity.saturating_sub(self.held().len() + self.lent.load(Ordering::Relaxed))
+        self.usage().free
+    }
+
+    /// What the slots are used for.
+    pub(crate) fn usage(&self) -> Usage {
+        let (busy, lent) = (self.held().len(), self.lent.load(Ordering::Relaxed));
+        Usage { busy, lent, free: self.capacity.saturating_sub(busy + lent) }
     }
 
     /// Gives a slot to a process beside this one, once one is free.

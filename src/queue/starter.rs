@@ -48,6 +48,7 @@ impl Starter {
         let Hold { cancellation, progress, .. } = hold;
         let steps = Steps::new(self.store.clone(), claim, self.limits.payload_bytes, cancellation.clone());
         let context = StageContext { about, cancellation, progress, steps };
+        version.meters.begins(&claim);
         let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })
             .task_id(TaskId::from_int(hold.number))
             // apalis counts the attempt itself when it starts.

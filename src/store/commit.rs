@@ -1,5 +1,7 @@
 //! The end of attempts, in groups: what landed is in the database for good, what did not land was fenced.
 
+use std::collections::HashSet;
+
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::endings::{Ending, EndingColumns};
@@ -11,19 +13,30 @@ use crate::model::claim::Claim;
 pub(crate) struct Landed {
     /// Positions in the batch that landed.
     pub(crate) positions: Vec<usize>,
+    /// Those of them whose runs are done with them.
+    pub(crate) ended_runs: Vec<usize>,
     /// Jobs became ready.
     pub(crate) woke: bool,
     /// When, by the database's clock: the start of every attempt that was handed on.
     pub(crate) at: Option<DateTime<Utc>>,
 }
 
+/// What became of an attempt whose end a commit did not find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It landed in an earlier commit, whose answer was lost on the way.
+    Landed { ended_run: bool },
+    /// Its run was ended, or its stage is done again.
+    Cancelled,
+}
+
 impl Store {
     /// Commits a batch in one statement. The same batch may be sent again after an error: what landed the first time
-    /// is missing from the answer of the second, see [`Store::already_landed`].
+    /// is missing from the answer of the second, see [`Store::fates`].
     pub(crate) async fn commit(&self, batch: &[(Claim, Ending)]) -> Result<Landed, StoreError> {
         let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
         let ends = EndingColumns::of(batch);
-        let rows: Vec<(i64, bool, DateTime<Utc>)> = sqlx::query_as(include_str!("sql/commit.sql"))
+        let rows: Vec<(i64, bool, DateTime<Utc>, bool)> = sqlx::query_as(include_str!("sql/commit.sql"))
             .bind(&claims.run)
             .bind(&claims.job)
             .bind(&claims.stage)
@@ -65,22 +78,27 @@ impl Store {
             .await?;
         Ok(Landed {
             positions: rows.iter().filter_map(|(ord, ..)| position(*ord)).collect(),
-            woke: rows.iter().any(|(_, woke, _)| *woke),
-            at: rows.first().map(|(.., at)| *at),
+            ended_runs: rows.iter().filter(|row| row.3).filter_map(|row| position(row.0)).collect(),
+            woke: rows.iter().any(|row| row.1),
+            at: rows.first().map(|row| row.2),
         })
     }
 
-    /// Which of these claims ended in a commit of their own, although its answer was lost on the way.
-    pub(crate) async fn already_landed(&self, claims: &[Claim]) -> Result<Vec<usize>, StoreError> {
+    /// What became of claims that a commit did not find: by position; of one that is not in the answer, somebody else
+    /// owns the job now.
+    pub(crate) async fn fates(&self, claims: &[Claim]) -> Result<Vec<(usize, Fate)>, StoreError> {
         let columns = ClaimColumns::of(claims.iter());
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "select c.ord from unnest($1::int8[], $2::int2[], $3::int4[], $4::int4[], $5::int8[]) with ordinality
+        let rows: Vec<(i64, bool, bool)> = sqlx::query_as(
+            "select c.ord, coalesce(a.outcome = 'cancelled', false), coalesce(r.finished_at = k.finished_at, false)
+             from unnest($1::int8[], $2::int2[], $3::int4[], $4::int4[], $5::int8[]) with ordinality
                  as c (run_id, stage, item, attempt, worker_id, ord)
-             where exists (select from piton.checkpoints k where k.run_id = c.run_id and k.stage = c.stage
-                           and k.item = c.item and k.attempt = c.attempt and k.worker_id = c.worker_id)
-                or exists (select from piton.attempts a where a.run_id = c.run_id and a.stage = c.stage
-                           and a.item = c.item and a.attempt = c.attempt and a.worker_id = c.worker_id
-                           and a.outcome in ('failed', 'released'))",
+             left join piton.checkpoints k on k.run_id = c.run_id and k.stage = c.stage and k.item = c.item
+                 and k.attempt = c.attempt and k.worker_id = c.worker_id
+             left join piton.attempts a on a.run_id = c.run_id and a.stage = c.stage and a.item = c.item
+                 and a.attempt = c.attempt and a.worker_id = c.worker_id
+                 and a.outcome in ('failed', 'released', 'cancelled')
+             left join piton.runs r on r.id = k.run_id
+             where k.run_id is not null or a.run_id is not null",
         )
         .bind(&columns.run)
         .bind(&columns.stage)
@@ -89,7 +107,14 @@ impl Store {
         .bind(&columns.worker)
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.into_iter().filter_map(position).collect())
+        // One commit ends a run once, whatever number of its branches it holds.
+        let mut ended = HashSet::new();
+        let fate = |(ord, cancelled, with_run): (i64, bool, bool)| {
+            let at = position(ord)?;
+            let ended_run = with_run && ended.insert(claims.get(at)?.key.run);
+            Some((at, if cancelled { Fate::Cancelled } else { Fate::Landed { ended_run } }))
+        };
+        Ok(rows.into_iter().filter_map(fate).collect())
     }
 }
 

@@ -4,6 +4,7 @@ use sqlx::PgExecutor;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::{Store, StoreError};
+use crate::meters::recovered::Recovered;
 use crate::model::failure::FailureClass;
 use crate::model::fingerprint::fingerprint;
 use crate::model::id::WorkerId;
@@ -66,7 +67,7 @@ impl Sign {
 }
 
 /// What became of jobs that were taken from a boot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Freed {
     /// Their runs go on behind the checkpoints they had.
     pub(crate) resumed: i64,
@@ -196,7 +197,7 @@ pub(super) async fn free(
 ) -> Result<Freed, StoreError> {
     let cause = exit.map_or_else(|| sign.words().to_owned(), |exit| format!("its worker's process ended: {exit}"));
     let convicted = exit.map_or_else(|| CONVICTED.to_owned(), |exit| format!("{CONVICTED}: {exit}"));
-    Ok(sqlx::query_as(include_str!("sql/free.sql"))
+    let stages: Vec<FreedStage> = sqlx::query_as(include_str!("sql/free.sql"))
         .bind(worker.0)
         .bind(at_most)
         .bind(cause)
@@ -204,6 +205,37 @@ pub(super) async fn free(
         .bind(MOST_DEATHS)
         .bind(&convicted)
         .bind(fingerprint(FailureClass::Crashed, &convicted))
-        .fetch_one(connection)
-        .await?)
+        .fetch_all(connection)
+        .await?;
+    let mut freed = Freed::default();
+    for stage in stages {
+        stage.count();
+        freed += Freed { resumed: stage.resumed, restarted: stage.restarted, dead_lettered: stage.dead_lettered };
+    }
+    Ok(freed)
+}
+
+/// Jobs of one stage that were freed.
+#[derive(sqlx::FromRow)]
+struct FreedStage {
+    workflow: String,
+    stage: String,
+    resumed: i64,
+    restarted: i64,
+    dead_lettered: i64,
+    suspected: i64,
+}
+
+impl FreedStage {
+    fn count(&self) {
+        Recovered {
+            workflow: &self.workflow,
+            stage: &self.stage,
+            resumed: self.resumed.unsigned_abs(),
+            restarted: self.restarted.unsigned_abs(),
+            dead_lettered: self.dead_lettered.unsigned_abs(),
+            suspected: self.suspected.unsigned_abs(),
+        }
+        .count();
+    }
 }

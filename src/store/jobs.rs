@@ -43,10 +43,10 @@ impl Cursor {
         Cursor { place: Place { rank: i16::MIN, due_at: DateTime::UNIX_EPOCH }, job: i64::MIN };
 }
 
-type ClaimRow = (i64, i64, i64, i64, i16, i32, i32, i32, DateTime<Utc>, i16, DateTime<Utc>);
+type ClaimRow = (i64, i64, i64, i64, i16, i32, i32, i32, DateTime<Utc>, i16, DateTime<Utc>, DateTime<Utc>);
 
 fn claim_row(row: ClaimRow, worker: WorkerId) -> Claim {
-    let (run, job, workflow, version, stage, item, until, attempt, since, rank, due_at) = row;
+    let (run, job, workflow, version, stage, item, until, attempt, since, rank, due_at, claimable_since) = row;
     Claim {
         key: AttemptKey { run: RunKey(run), job, stage, item, attempt },
         until,
@@ -54,6 +54,7 @@ fn claim_row(row: ClaimRow, worker: WorkerId) -> Claim {
         version: VersionId(version),
         worker,
         started_at: since,
+        waited: (since - claimable_since).to_std().unwrap_or_default(),
         place: Place { rank, due_at },
         in_a_row: 0,
     }
@@ -111,7 +112,7 @@ impl Store {
     /// answer was lost.
     pub(crate) async fn held(&self, worker: WorkerId) -> Result<Vec<Claim>, StoreError> {
         let rows: Vec<ClaimRow> = sqlx::query_as(
-            "select run_id, id, workflow_id, version_id, stage, item, until, attempt, since, rank, due_at
+            "select run_id, id, workflow_id, version_id, stage, item, until, attempt, since, rank, due_at, since
              from piton.jobs where worker_id = $1 and state = 'running'",
         )
         .bind(worker.0)

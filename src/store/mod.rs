@@ -88,7 +88,22 @@ pub(crate) struct Store {
     pub(crate) pool: PgPool,
 }
 
+/// What the connections of a pool are doing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Connections {
+    pub(crate) idle: usize,
+    pub(crate) in_use: usize,
+    /// So many it may open.
+    pub(crate) max: usize,
+}
+
 impl Store {
+    /// What the pool's connections are doing.
+    pub(crate) fn connections(&self) -> Connections {
+        let (size, idle) = (self.pool.size() as usize, self.pool.num_idle());
+        Connections { idle, in_use: size.saturating_sub(idle), max: self.pool.options().get_max_connections() as usize }
+    }
+
     /// Opens no connection yet; the first statement does.
     pub(crate) fn open(options: PgConnectOptions, max_connections: u32) -> Store {
         let pool = PgPoolOptions::new()

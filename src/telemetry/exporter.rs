@@ -7,7 +7,9 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use metrics_process::Collector;
 use tokio_util::sync::CancellationToken;
 
-use crate::meters::catalog::{ALL, BUILD_INFO, LOOP_LAG, SNAPSHOT_AGE, SNAPSHOT_LEADER};
+use crate::meters::catalog::{ALL, BUILD_INFO, LOOP_LAG, RECONNECTS, SNAPSHOT_AGE, SNAPSHOT_LEADER};
+use crate::meters::part::Part;
+use crate::meters::recovered::Recovered;
 use crate::meters::{Kind, Meter, Source};
 
 /// Samples of histograms wait in memory until they are put into their buckets, which a scrape does too.
@@ -55,7 +57,7 @@ impl Exporter {
         let process = Collector::default();
         process.describe();
         BUILD_INFO.gauge(&[env!("CARGO_PKG_VERSION")]).set(1.0);
-        SNAPSHOT_LEADER.gauge(&[]).set(0.0);
+        begin_at_zero();
         Ok(Arc::new(Exporter { own, process, refresh: Mutex::default(), state: Mutex::default() }))
     }
 
@@ -121,6 +123,14 @@ impl Exporter {
             }
         }
     }
+}
+
+/// What alerts go by is there before the first of its kind.
+fn begin_at_zero() {
+    SNAPSHOT_LEADER.gauge(&[]).set(0.0);
+    RECONNECTS.counter(&[]).increment(0);
+    Part::ALL.into_iter().for_each(Part::begins_at_zero);
+    Recovered::begins_at_zero();
 }
 
 fn of(source: Source) -> impl Iterator<Item = &'static Meter> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod exporter;
 mod logs;
+pub(crate) mod relay;
 pub(crate) mod server;
 
 pub(crate) use logs::{LogFormat, log_to};

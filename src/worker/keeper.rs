@@ -8,6 +8,7 @@ use sqlx::types::Uuid;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::meters::part::Part;
 use crate::model::id::WorkerId;
 use crate::queue::lookout::Lookout;
 use crate::queue::slots::Slots;
@@ -52,6 +53,7 @@ impl Keeper {
                     pause
                 }
                 Err(error) => {
+                    Part::Look.had_no_answer();
                     if !away {
                         tracing::warn!("heartbeat waits: {error}");
                     }

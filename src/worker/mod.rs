@@ -3,6 +3,7 @@
 mod apalis_worker;
 mod drain;
 mod exit;
+mod gauges;
 mod keeper;
 mod runner;
 mod runners;
@@ -75,7 +76,7 @@ pub(crate) async fn run(
 ) -> Result<(), WorkerError> {
     let Some((boot, id)) = register(&store, &settings.name, &shutdown).await? else { return Ok(()) };
     tracing::info!(worker = boot.name, boot = %boot.boot_id, slots = settings.slots, "worker started");
-    Running::start(store, catalog, workflows, settings, (boot, id), &shutdown).until(shutdown).await
+    Running::start(store, catalog, workflows, settings, exporter, (boot, id), &shutdown).until(shutdown).await
 }
 
 fn new_boot(name: &str) -> Boot {

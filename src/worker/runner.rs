@@ -1,6 +1,9 @@
 //! One process that runs suspects, from its start to the record of its end.
 
+use std::time::Duration;
+
 use tokio::process::Child;
+use tokio::task::JoinHandle;
 
 use super::{Shutdown, exit};
 use crate::config;
@@ -8,6 +11,10 @@ use crate::model::id::WorkerId;
 use crate::store::backoff::Backoff;
 use crate::store::gone::EndedProcess;
 use crate::store::{Store, StoreError};
+use crate::telemetry::relay;
+
+/// A process that it left may hold its standard output open; what it counted itself is there at once.
+const LAST_COUNTS: Duration = Duration::from_secs(1);
 
 pub(super) struct Runner {
     /// No other process ever has it.
@@ -30,10 +37,14 @@ impl Runner {
     /// Waits for its end.
     pub(super) async fn ended(&mut self) -> Option<Exit> {
         let pid = self.child.id().map(u32::cast_signed);
+        let counted = self.child.stdout.take().map(|stdout| tokio::spawn(relay::count(stdout)));
         // The runner goes by the end of its standard input; to wait would close it.
         let held_open = self.child.stdin.take();
         let status = self.child.wait().await;
         drop(held_open);
+        if let Some(counted) = counted {
+            last_counts(counted).await;
+        }
         match (pid, status) {
             (Some(pid), Ok(status)) => {
                 let kills = exit::out_of_memory_kills();
@@ -69,5 +80,11 @@ impl Runner {
                 }
             }
         }
+    }
+}
+
+async fn last_counts(mut counted: JoinHandle<()>) {
+    if tokio::time::timeout(LAST_COUNTS, &mut counted).await.is_err() {
+        counted.abort();
     }
 }

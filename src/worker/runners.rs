@@ -110,7 +110,7 @@ impl Runners {
             .args(std::env::args_os().skip(1))
             .env(RUNS_SUSPECTS_AS, name)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             // A terminal's Ctrl-C is for this process, which tells them.
             .process_group(0)
             .spawn()

@@ -12,14 +12,16 @@ use super::apalis_worker::{self, Handle};
 use super::runners::Runners;
 use super::session::Session;
 use super::shared::Shared;
-use super::{Settings, Shutdown, WorkerError, drain};
+use super::{Settings, Shutdown, WorkerError, drain, gauges};
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::queue::backend::Queue;
 use crate::queue::catalog::Catalog;
+use crate::queue::ends::Ends;
 use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
 use crate::store::Store;
 use crate::store::workers::Boot;
+use crate::telemetry::exporter::Exporter;
 
 /// Group commits in flight at once.
 const COMMITTERS: usize = 2;
@@ -50,12 +52,16 @@ impl Running {
         catalog: Arc<Catalog>,
         workflows: Vec<WorkflowId>,
         settings: Settings,
+        exporter: Option<Arc<Exporter>>,
         (boot, id): (Boot, WorkerId),
         shutdown: &Shutdown,
     ) -> Running {
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
-        let shared = Shared::new(store, catalog, workflows, &settings, id, (task_sender, end_sender));
+        let shared = Shared::new(store, catalog, workflows, &settings, id, (task_sender, Ends::new(end_sender)));
+        if let Some(exporter) = &exporter {
+            gauges::show(exporter, &shared);
+        }
         let committer = shared.committer(&settings, ends);
         let (tell_of_suspects, suspected) = watch::channel(0);
         let runners = Runners::new(&settings, shared.store.clone(), shared.slots.clone(), shared.boot.subscribe());

@@ -8,6 +8,8 @@ use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::meters::catalog::{NOTIFICATIONS, RECONNECTS};
+use crate::meters::part::Part;
 use crate::model::id::WorkerId;
 use crate::queue::wake::Wake;
 use crate::store::backoff::Backoff;
@@ -20,11 +22,13 @@ pub(super) struct Session {
     wake: Arc<Wake>,
     boot: watch::Receiver<WorkerId>,
     lock_held: Arc<AtomicBool>,
+    /// It has been up before.
+    was_held: bool,
 }
 
 impl Session {
     pub(super) fn new(store: Store, wake: Arc<Wake>, boot: watch::Receiver<WorkerId>) -> Session {
-        Session { store, wake, boot, lock_held: Arc::default() }
+        Session { store, wake, boot, lock_held: Arc::default(), was_held: false }
     }
 
     /// Whether the lock is held right now, as far as this process can know.
@@ -40,8 +44,11 @@ impl Session {
                 () = stop.cancelled() => return,
                 ended = self.listen(&mut backoff) => {
                     held.store(false, Ordering::Relaxed);
-                    if let Err(error) = ended && backoff.is_first() {
-                        tracing::warn!("not listening for jobs, the poll goes on: {error}");
+                    if let Err(error) = ended {
+                        Part::Session.had_no_answer();
+                        if backoff.is_first() {
+                            tracing::warn!("not listening for jobs, the poll goes on: {error}");
+                        }
                     }
                 }
             }
@@ -61,15 +68,22 @@ impl Session {
             // The server has not noticed yet that an earlier connection is gone.
             return Ok(());
         }
+        if std::mem::replace(&mut self.was_held, true) {
+            RECONNECTS.counter(&[]).increment(1);
+        }
         self.lock_held.store(true, Ordering::Relaxed);
         listener.listen("piton_jobs").await?;
         backoff.reset();
+        let heard_of_jobs = NOTIFICATIONS.counter(&[]);
         // What was notified before we listened.
         self.wake.now();
         loop {
             tokio::select! {
                 heard = listener.try_recv() => match heard? {
-                    Some(_) => self.wake.now(),
+                    Some(_) => {
+                        heard_of_jobs.increment(1);
+                        self.wake.now();
+                    }
                     None => return Ok(()),
                 },
                 _ = self.boot.changed() => return Ok(()),

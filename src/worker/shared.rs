@@ -9,12 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::keeper::Keeper;
 use super::{Role, Settings};
+use crate::meters::batches::BatchMeters;
+use crate::meters::catalog::RESULTS_WAITING;
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::model::retry::RetryPolicy;
 use crate::queue::catalog::Catalog;
 use crate::queue::claimer::Claimer;
 use crate::queue::committer::Committer;
 use crate::queue::cursors::Cursors;
+use crate::queue::ends::Ends;
 use crate::queue::lookout::Lookout;
 use crate::queue::run_stage::StageTask;
 use crate::queue::settle::Ended;
@@ -36,7 +39,7 @@ pub(super) struct Shared {
     pub(super) boot: watch::Sender<WorkerId>,
     pub(super) starter: Starter,
     /// Committers end when every copy of it is gone.
-    pub(super) ends: mpsc::UnboundedSender<Ended>,
+    pub(super) ends: Ends,
     pub(super) stop_claiming: CancellationToken,
     pub(super) none_left: CancellationToken,
 }
@@ -48,7 +51,7 @@ impl Shared {
         workflows: Vec<WorkflowId>,
         settings: &Settings,
         id: WorkerId,
-        (tasks, ends): (mpsc::UnboundedSender<Task<StageTask>>, mpsc::UnboundedSender<Ended>),
+        (tasks, ends): (mpsc::UnboundedSender<Task<StageTask>>, Ends),
     ) -> Shared {
         let (slots, wake, boot) = (Slots::new(settings.slots), Arc::new(Wake::default()), watch::Sender::new(id));
         let (stop_claiming, none_left) = (CancellationToken::new(), CancellationToken::new());
@@ -83,6 +86,7 @@ impl Shared {
             boot: self.boot.subscribe(),
             limits: settings.limits,
             ends: self.ends.clone(),
+            meters: BatchMeters::of_claims(),
             cursors: Cursors::new(self.workflows.clone()),
             alone: (settings.role == Role::Runner).then(|| self.none_left.clone()),
             stop: self.stop_claiming.clone(),
@@ -99,6 +103,8 @@ impl Shared {
             limits: settings.limits,
             default_policy: RetryPolicy::default(),
             ends: Arc::new(Mutex::new(ends)),
+            meters: BatchMeters::of_commits(),
+            waiting: RESULTS_WAITING.gauge(&[]),
         }
     }
 

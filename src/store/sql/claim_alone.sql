@@ -4,11 +4,11 @@ with me as materialized (
     select id from piton.workers where id = $1 and stopped_at is null for share
 ),
 picked as materialized (
-    select p.run_id, p.id
+    select p.run_id, p.id, p.since
     from me
     cross join unnest($2::int8[]) as q (workflow_id)
     cross join lateral (
-        select j.run_id, j.id
+        select j.run_id, j.id, j.since
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'suspect'
           and not exists (
@@ -24,4 +24,5 @@ update piton.jobs j
 set state = 'running', worker_id = $1, attempt = j.attempt + 1, since = now()
 from picked p
 where j.run_id = any(array[p.run_id]) and j.id = p.id
-returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.since, j.rank, j.due_at
+returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.since, j.rank, j.due_at,
+          p.since as claimable_since

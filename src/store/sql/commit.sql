@@ -1,5 +1,6 @@
 -- Ends a batch of attempts: checkpoint, what follows, and the end of the job in one statement (promise 1), for those
--- attempts whose claim still holds (promise 2). Returns the ordinals that landed; what is missing was fenced.
+-- attempts whose claim still holds (promise 2). Returns the ordinals that landed, and which of them ended their run; what
+-- is missing was fenced.
 --
 -- $1 to $37 are arrays: $1 to $15 and $30 to $33 have an element for every attempt of the batch; the others list what
 -- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
@@ -130,9 +131,10 @@ born as (
     returning run_id
 ),
 finished as (
-    select ($1::int8[])[ord] as run_id from unnest($29::int8[]) as e (ord) where (ord in (select ord from landed)) is true
+    select ($1::int8[])[ord] as run_id, ord from unnest($29::int8[]) as e (ord)
+    where (ord in (select ord from landed)) is true
     union all
-    select run_id from opened where stage = -1
+    select run_id, ord from opened where stage = -1
 ),
 done as (
     update piton.runs r set state = 'done', finished_at = now()
@@ -143,5 +145,5 @@ select l.ord,
        (select count(*) from (
             select pg_notify('piton_jobs', '')
             where exists (select from born) or exists (select from kept where state = 'ready')) as woken) > 0 as woke,
-       now() as at
+       now() as at, (l.ord in (select ord from finished)) is true as ended_run
 from landed l

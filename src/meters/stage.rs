@@ -1,0 +1,125 @@
+//! What is counted of one stage's attempts. The counters are looked up once, for a busy worker ends a hundred thousand
+//! attempts a second.
+
+use std::time::Duration;
+
+use metrics::{Counter, Histogram};
+
+use super::catalog::{
+    ATTEMPT_DURATION, ATTEMPTS, DEAD_LETTERED, FAILURES, JOB_WAIT, JOBS_FINISHED, JOBS_STARTED, RETRIES,
+};
+use crate::model::failure::FailureClass;
+
+/// How an attempt ended, in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Retried,
+    DeadLettered,
+    /// It was handed back.
+    Released,
+    /// Its run was ended, or its stage is done again.
+    Cancelled,
+    /// Its claim held no more, so that it changed nothing.
+    Fenced,
+    /// Its worker was gone.
+    Lost,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 7] = [
+        Outcome::Done,
+        Outcome::Retried,
+        Outcome::DeadLettered,
+        Outcome::Released,
+        Outcome::Cancelled,
+        Outcome::Fenced,
+        Outcome::Lost,
+    ];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Retried => "retried",
+            Outcome::DeadLettered => "dead_lettered",
+            Outcome::Released => "released",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Fenced => "fenced",
+            Outcome::Lost => "lost",
+        }
+    }
+}
+
+/// The meters of one stage.
+#[derive(Debug)]
+pub(crate) struct StageMeters {
+    workflow: String,
+    stage: String,
+    started: Counter,
+    wait: Histogram,
+    duration: Histogram,
+    /// In the order of [`Outcome::ALL`].
+    attempts: [Counter; Outcome::ALL.len()],
+    jobs_done: Counter,
+    jobs_dead_lettered: Counter,
+}
+
+impl StageMeters {
+    /// Shows every outcome from the start, so that the first of its kind is seen as a change.
+    pub(crate) fn new(workflow: &str, stage: &str) -> StageMeters {
+        let counted = |outcome: Outcome| {
+            let counter = ATTEMPTS.counter(&[workflow, stage, outcome.as_str()]);
+            counter.increment(0);
+            counter
+        };
+        let finished = |outcome: Outcome| JOBS_FINISHED.counter(&[workflow, stage, outcome.as_str()]);
+        StageMeters {
+            workflow: workflow.to_owned(),
+            stage: stage.to_owned(),
+            started: JOBS_STARTED.counter(&[workflow, stage]),
+            wait: JOB_WAIT.histogram(&[workflow, stage]),
+            duration: ATTEMPT_DURATION.histogram(&[workflow, stage]),
+            attempts: Outcome::ALL.map(counted),
+            jobs_done: finished(Outcome::Done),
+            jobs_dead_lettered: finished(Outcome::DeadLettered),
+        }
+    }
+
+    /// An attempt begins, after a wait.
+    pub(crate) fn begins(&self, attempt: i32, waited: Duration) {
+        if attempt == 1 {
+            self.started.increment(1);
+        }
+        self.wait.record(waited);
+    }
+
+    /// An attempt ran, whatever becomes of its result.
+    pub(crate) fn ran(&self, took: Duration) {
+        self.duration.record(took);
+    }
+
+    /// The end of an attempt is in the database, or turned out not to count.
+    pub(crate) fn ended(&self, outcome: Outcome) {
+        // The order of the variants is that of the counters.
+        if let Some(counter) = self.attempts.get(outcome as usize) {
+            counter.increment(1);
+        }
+        match outcome {
+            Outcome::Done => self.jobs_done.increment(1),
+            Outcome::DeadLettered => self.jobs_dead_lettered.increment(1),
+            Outcome::Retried | Outcome::Released | Outcome::Cancelled | Outcome::Fenced | Outcome::Lost => {}
+        }
+    }
+
+    /// The same, for an attempt that failed: `outcome` is what follows.
+    pub(crate) fn failed(&self, class: FailureClass, outcome: Outcome) {
+        self.ended(outcome);
+        let labels: [&str; 3] = [&self.workflow, &self.stage, class.as_str()];
+        FAILURES.counter(&labels).increment(1);
+        match outcome {
+            Outcome::DeadLettered => DEAD_LETTERED.counter(&labels).increment(1),
+            Outcome::Retried => RETRIES.counter(&labels).increment(1),
+            Outcome::Done | Outcome::Released | Outcome::Cancelled | Outcome::Fenced | Outcome::Lost => {}
+        }
+    }
+}

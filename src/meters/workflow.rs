@@ -1,0 +1,52 @@
+//! What is counted of one workflow version's runs and stages.
+
+use std::sync::Arc;
+
+use metrics::Counter;
+
+use super::catalog::{RUNS_DONE, RUNS_STARTED};
+use super::stage::StageMeters;
+use crate::model::claim::Claim;
+
+/// The meters of one version of a workflow.
+#[derive(Debug)]
+pub(crate) struct WorkflowMeters {
+    runs_started: Counter,
+    runs_done: Counter,
+    /// The stage whose first attempt is the start of a run.
+    first: Option<i16>,
+    stages: Vec<StageMeters>,
+}
+
+impl WorkflowMeters {
+    /// Of a workflow with these stages; runs begin with `first`.
+    pub(crate) fn new(workflow: &str, stages: &[Arc<str>], first: Option<i16>) -> WorkflowMeters {
+        WorkflowMeters {
+            runs_started: RUNS_STARTED.counter(&[workflow]),
+            runs_done: RUNS_DONE.counter(&[workflow]),
+            first,
+            stages: stages.iter().map(|stage| StageMeters::new(workflow, stage)).collect(),
+        }
+    }
+
+    /// `None` where the definition has no such stage.
+    pub(crate) fn stage(&self, stage: i16) -> Option<&StageMeters> {
+        self.stages.get(usize::try_from(stage).ok()?)
+    }
+
+    /// An attempt begins.
+    pub(crate) fn begins(&self, claim: &Claim) {
+        let key = claim.key;
+        if key.attempt == 1 && key.item().is_none() && self.first == Some(key.stage) {
+            self.runs_started.increment(1);
+        }
+        if let Some(stage) = self.stage(key.stage) {
+            stage.begins(key.attempt, claim.waited);
+        }
+    }
+
+    /// A run's last stage is committed.
+    pub(crate) fn run_is_done(&self) {
+        self.runs_done.increment(1);
+    }
+}

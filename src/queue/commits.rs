@@ -1,0 +1,35 @@
+//! Decided ends on their way into one commit.
+
+use std::sync::Arc;
+
+use super::catalog::Version;
+use super::onward::Onward;
+use crate::model::claim::Claim;
+use crate::store::endings::Ending;
+
+/// Ends that are decided.
+#[derive(Default)]
+pub(super) struct Commits {
+    pub(super) ends: Vec<(Claim, Ending)>,
+    /// For each, what its next stage or item needs if the branch stays here.
+    pub(super) onward: Vec<Option<Onward>>,
+    /// For each, the definition it follows, where it is known.
+    pub(super) versions: Vec<Option<Arc<Version>>>,
+}
+
+impl Commits {
+    pub(super) fn push(
+        &mut self,
+        version: Option<Arc<Version>>,
+        (claim, ending, onward): (Claim, Ending, Option<Onward>),
+    ) {
+        self.ends.push((claim, ending));
+        self.onward.push(onward);
+        self.versions.push(version);
+    }
+
+    /// The definition that an end's job follows.
+    pub(super) fn version(&self, at: usize) -> Option<&Version> {
+        self.versions.get(at)?.as_deref()
+    }
+}

@@ -1,0 +1,66 @@
+//! Counts the ends of attempts, once it is known what became of them.
+
+use std::time::Duration;
+
+use super::catalog::Version;
+use super::commits::Commits;
+use super::settle;
+use crate::meters::stage::{Outcome, StageMeters};
+use crate::model::claim::Claim;
+use crate::store::commit::{Fate, Landed};
+use crate::store::endings::Ending;
+
+/// An attempt ran for that long, whatever becomes of it.
+pub(super) fn ran(version: Option<&Version>, claim: &Claim, outcome: &settle::Outcome, took: Duration) {
+    match outcome {
+        settle::Outcome::NeverBegan => {}
+        settle::Outcome::Finished(_) | settle::Outcome::Failed(_) | settle::Outcome::HandedBack => {
+            meters(version, claim).into_iter().for_each(|meters| meters.ran(took));
+        }
+    }
+}
+
+/// These ends are in the database.
+pub(super) fn landed(commits: &Commits, landed: &Landed) {
+    landed.positions.iter().for_each(|at| one(commits, *at));
+    landed.ended_runs.iter().for_each(|at| run_is_done(commits, *at));
+}
+
+/// The commit did not find the claim of that end.
+pub(super) fn missed(commits: &Commits, at: usize, fate: Option<Fate>) {
+    let Some((claim, ending)) = commits.ends.get(at) else { return };
+    let outcome = match (fate, ending) {
+        (Some(Fate::Landed { ended_run }), _) => {
+            one(commits, at);
+            if ended_run {
+                run_is_done(commits, at);
+            }
+            return;
+        }
+        (_, Ending::Unclaim) => return,
+        (Some(Fate::Cancelled), _) => Outcome::Cancelled,
+        (None, _) => Outcome::Fenced,
+    };
+    meters(commits.version(at), claim).into_iter().for_each(|meters| meters.ended(outcome));
+}
+
+/// An attempt that never began is none.
+fn one(commits: &Commits, at: usize) {
+    let Some((claim, ending)) = commits.ends.get(at) else { return };
+    let Some(meters) = meters(commits.version(at), claim) else { return };
+    match ending {
+        Ending::Done { .. } => meters.ended(Outcome::Done),
+        Ending::Retry { failure, .. } => meters.failed(failure.class(), Outcome::Retried),
+        Ending::GiveUp { failure, .. } => meters.failed(failure.class(), Outcome::DeadLettered),
+        Ending::Release => meters.ended(Outcome::Released),
+        Ending::Unclaim => {}
+    }
+}
+
+fn run_is_done(commits: &Commits, at: usize) {
+    commits.version(at).into_iter().for_each(|version| version.meters.run_is_done());
+}
+
+fn meters<'v>(version: Option<&'v Version>, claim: &Claim) -> Option<&'v StageMeters> {
+    version.and_then(|version| version.meters.stage(claim.key.stage))
+}

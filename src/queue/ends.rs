@@ -1,0 +1,26 @@
+//! The way of ended attempts to the committers. How many are on it is a metric: they wait in memory.
+
+use metrics::Gauge;
+use tokio::sync::mpsc::{UnboundedSender, error::SendError};
+
+use super::settle::Ended;
+use crate::meters::catalog::RESULTS_WAITING;
+
+/// Sends ends. Bounded by the slots, for a slot is held until its end has landed.
+#[derive(Debug, Clone)]
+pub(crate) struct Ends {
+    sender: UnboundedSender<Ended>,
+    waiting: Gauge,
+}
+
+impl Ends {
+    pub(crate) fn new(sender: UnboundedSender<Ended>) -> Ends {
+        Ends { sender, waiting: RESULTS_WAITING.gauge(&[]) }
+    }
+
+    /// An error when the committers are gone.
+    pub(crate) fn send(&self, ended: Ended) -> Result<(), SendError<Ended>> {
+        self.waiting.increment(1);
+        self.sender.send(ended)
+    }
+}
