@@ -68,5 +68,5 @@ from (
     ) as freed
     group by version_id, stage
 ) as f
-join piton.workflow_versions v on v.id = f.version_id
-join piton.workflows w on w.id = v.workflow_id
+join piton.workflow_versions v on v.id = any(array[f.version_id])
+join piton.workflows w on w.id = any(array[v.workflow_id])
