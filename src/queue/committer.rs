@@ -252,7 +252,7 @@ impl Committer {
         for (position, at) in missed.into_iter().enumerate() {
             let fate = fates.remove(&position);
             count::missed(commits, at, fate);
-            if fate.is_none() {
+            if !matches!(fate, Some(Fate::Landed { .. })) {
                 report::fenced(&self.slots, &commits.ends[at].0);
             }
         }
