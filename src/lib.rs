@@ -36,6 +36,7 @@ mod config;
 pub mod embedded;
 mod meters;
 mod model;
+mod neighbour;
 mod queue;
 mod recovery;
 mod stage;

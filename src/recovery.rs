@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::model::id::WorkerId;
+use crate::neighbour;
 use crate::store::gone::{Freed, Sign, Suspect};
 use crate::store::{Store, StoreError};
 
@@ -26,6 +27,8 @@ pub(crate) struct Recovery {
     /// When the database was first seen, at the start or since it was last away.
     seen_since: Instant,
     was_away: bool,
+    /// Where it looks from.
+    host: String,
 }
 
 /// What the looker itself has behind it.
@@ -48,9 +51,9 @@ pub(crate) struct Recovered {
 }
 
 impl Recovery {
-    /// From a first look on.
-    pub(crate) fn new() -> Recovery {
-        Recovery { seen_for: HashMap::new(), last_look: None, seen_since: Instant::now(), was_away: false }
+    /// From a first look on, on that machine.
+    pub(crate) fn new(host: String) -> Recovery {
+        Recovery { seen_for: HashMap::new(), last_look: None, seen_since: Instant::now(), was_away: false, host }
     }
 
     /// The database did not answer. What was seen before still counts, so that one who is away again and again recovers
@@ -84,6 +87,9 @@ impl Recovery {
         let looker = self.looker();
         let mut recovered = Recovered::default();
         for suspect in suspects {
+            let lives = suspect.host == self.host && neighbour::lives(suspect.pid);
+            let Some(sign) = believable(suspect.sign, lives) else { continue };
+            let suspect = &Suspect { sign, ..suspect.clone() };
             let seen_for = self.seen_for.entry(suspect.worker).and_modify(|seen| *seen += since_last).or_default();
             let grace = grace(suspect, looker).saturating_sub(*seen_for);
             if !grace.is_zero() {
@@ -95,6 +101,16 @@ impl Recovery {
             tell(suspect, freed);
         }
         Ok(recovered)
+    }
+}
+
+/// What a sign is worth where the process can be looked at: one that lives was cut off, if anything, and the lease decides.
+/// Where it lives no more, or is on another machine, there is only the sign.
+fn believable(sign: Sign, lives: bool) -> Option<Sign> {
+    match sign {
+        Sign::LockFree if lives => None,
+        Sign::LeaseOver if lives => Some(Sign::Frozen),
+        Sign::LockFree | Sign::LeaseOver | Sign::Frozen | Sign::Ended | Sign::Superseded | Sign::Drained => Some(sign),
     }
 }
 
@@ -126,11 +142,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_process_that_lives_has_not_died() {
+        assert_eq!(believable(Sign::LockFree, true), None);
+        assert_eq!(believable(Sign::LeaseOver, true), Some(Sign::Frozen));
+        for sign in [Sign::LockFree, Sign::LeaseOver] {
+            assert_eq!(believable(sign, false), Some(sign));
+        }
+        // Its own row says so.
+        assert_eq!(believable(Sign::Ended, true), Some(Sign::Ended));
+    }
+
+    #[test]
     fn a_sign_is_believed_sooner_by_who_was_there_all_the_time() {
         let grace = |sign, database_is_young, looker| {
-            let (worker, name) = (WorkerId(1), "w".to_owned());
+            let (worker, name, host, pid) = (WorkerId(1), "w".to_owned(), "h".to_owned(), 1);
             let last_seen = chrono::DateTime::UNIX_EPOCH;
-            grace(&Suspect { worker, name, last_seen, sign, database_is_young, exit: None }, looker)
+            grace(&Suspect { worker, name, host, pid, last_seen, sign, database_is_young, exit: None }, looker)
         };
         assert_eq!(grace(Sign::Ended, true, Looker::WasAway), Duration::ZERO);
         assert_eq!(grace(Sign::LeaseOver, false, Looker::Steady), Duration::ZERO);

@@ -45,7 +45,7 @@ async fn look(store: &Store, args: &RecoverArgs) -> Result<Seen, StoreError> {
 
 /// A lock that is seen free is believed when it stays so: looks again until nothing is left to wait for.
 async fn free(store: &Store, args: &RecoverArgs, mut seen: Seen) -> Result<Freed, StoreError> {
-    let mut recovery = Recovery::new();
+    let mut recovery = Recovery::new(crate::config::host_name());
     let mut freed = Freed::default();
     loop {
         let recovered = recovery.recover(store, &seen.suspects, None).await?;

@@ -18,6 +18,8 @@ const FREE_AT_ONCE: i64 = 1000;
 pub(crate) struct Suspect {
     pub(crate) worker: WorkerId,
     pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) pid: i32,
     /// Its last heartbeat, as it was seen.
     pub(crate) last_seen: DateTime<Utc>,
     pub(crate) sign: Sign,
@@ -52,7 +54,7 @@ impl Sign {
             Sign::Superseded => "a new boot took the worker's name",
             Sign::Drained => "its worker shut down before it was handed back",
             Sign::LeaseOver => "its worker's heartbeat stopped",
-            Sign::Frozen => "its worker's heartbeat stopped, while its session lived",
+            Sign::Frozen => "its worker's heartbeat stopped, while its process lived",
             Sign::LockFree => "its worker's process or database session ended",
         }
     }
@@ -158,6 +160,8 @@ impl Store {
         let suspect = Suspect {
             worker: WorkerId(id),
             name: process.name.to_owned(),
+            host: process.host.to_owned(),
+            pid: process.pid,
             last_seen,
             sign: Sign::Ended,
             exit: Some(process.exit.to_owned()),

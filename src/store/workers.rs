@@ -58,6 +58,8 @@ struct LookRow {
     waiting_due_at: Option<DateTime<Utc>>,
     gone_id: Option<i64>,
     gone_name: Option<String>,
+    gone_host: Option<String>,
+    gone_pid: Option<i32>,
     gone_last_seen: Option<DateTime<Utc>>,
     gone_ended: Option<bool>,
     gone_lease_over: Option<bool>,
@@ -80,6 +82,8 @@ impl LookRow {
         Some(Suspect {
             worker: WorkerId(self.gone_id?),
             name: self.gone_name.clone()?,
+            host: self.gone_host.clone()?,
+            pid: self.gone_pid?,
             last_seen: self.gone_last_seen?,
             sign,
             exit: self.gone_exit.clone(),

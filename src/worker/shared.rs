@@ -126,7 +126,7 @@ impl Shared {
             lock_held,
             lease: settings.lease,
             poll: settings.poll,
-            recovery: Recovery::new(),
+            recovery: Recovery::new(crate::config::host_name()),
             suspected: (settings.role == Role::Ordinary).then_some(told),
         }
     }

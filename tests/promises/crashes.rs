@@ -93,6 +93,25 @@ async fn a_frozen_worker_is_given_up_by_its_lease_and_its_late_commit_changes_no
     world.assert_nothing_is_left().await;
 }
 
+/// Its session is gone, as after a death, and it cannot take the lock again: but on this machine everyone sees that it lives.
+#[tokio::test]
+async fn who_lost_its_session_and_lives_is_given_up_by_the_lease_alone_and_its_jobs_are_no_suspects() {
+    let world = World::with(&[WORK]).await;
+    let frozen = world.worker("w1", &["--lease", "3s"]);
+    let run = world.start("work", r#"{"work_ms": 300}"#);
+    until(SOON, "it runs", async || world.journal().len() == 1).await;
+    frozen.signal("STOP");
+    world.cut_sessions().await;
+    let _other = world.worker("w2", &["--lease", "3s"]);
+    assert_eq!(world.ended(&run).await, "done");
+    let cause: String = sqlx::query_scalar("select cause from piton.recoveries").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(cause, "its worker's heartbeat stopped, while its process lived");
+    let by = "select count(*) from piton.checkpoints k join piton.workers w on w.id = k.worker_id where w.name = 'w2'";
+    assert_eq!(world.count(by).await, 1, "it did not have to run alone");
+    frozen.signal("CONT");
+    frozen.says("under a new boot id").await;
+}
+
 #[tokio::test]
 async fn run_resume_goes_on_where_a_killed_run_stopped() {
     let world = World::with(&[CHAIN]).await;

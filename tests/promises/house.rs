@@ -9,6 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["app", "cli"],
     &["bench", "chaos", "child", "worker", "config", "embedded", "telemetry"],
     &["recovery", "verify"],
+    &["neighbour"],
     &["queue"],
     &["stage"],
     &["store"],

@@ -42,7 +42,7 @@ suspected as (
     ) as counted
 ),
 gone as (
-    select id, name, last_seen, stopped_at is not null as ended, stop_reason = 'drained' as drained, exit,
+    select id, name, host, pid, last_seen, stopped_at is not null as ended, stop_reason = 'drained' as drained, exit,
            last_seen < now() - $2 * interval '1 millisecond' as lease_over,
            case when lock_held and stopped_at is null then not pg_try_advisory_xact_lock_shared($3, id::int4) else false end
                as locked
@@ -55,7 +55,8 @@ select exists (select from piton.workers where id = $1 and stopped_at is null) a
        (select ceil(extract(epoch from min(due_at) - now()) * 1000)::int8
         from piton.jobs where state = 'scheduled') as next_due_ms,
        waiting.rank as waiting_rank, waiting.due_at as waiting_due_at,
-       gone.id as gone_id, gone.name as gone_name, gone.last_seen as gone_last_seen, gone.ended as gone_ended,
+       gone.id as gone_id, gone.name as gone_name, gone.host as gone_host, gone.pid as gone_pid,
+       gone.last_seen as gone_last_seen, gone.ended as gone_ended,
        gone.lease_over as gone_lease_over, coalesce(gone.drained, false) as gone_drained, gone.locked as gone_locked,
        gone.exit as gone_exit,
        suspected.suspects,
