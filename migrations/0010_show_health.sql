@@ -51,4 +51,4 @@ comment on column piton.health_history.reason is 'What was measured, in words.';
 create index dead_letters_resolved on piton.dead_letters (resolved_at) where resolution <> 'pending';
 create index workers_lost on piton.workers (stopped_at) where stop_reason = 'lost';
 
--- functions: ecc7da76ff7ac30617a2176fe21f6541a9b5ec5362b90ebe1803bd5a670c3099
+-- functions: c2ca9d2de50583fc93f0adc22e598315cbe2321fbe883b35aa7485b592ace1d2

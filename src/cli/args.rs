@@ -132,6 +132,9 @@ pub(crate) struct WorkerArgs {
     /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port where that is taken].
     #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS")]
     pub(crate) metrics: Option<Address>,
+    /// Between two looks at the state in the database for its metrics; one worker at a time takes them.
+    #[arg(long, env = "PITON_SNAPSHOT_EVERY", default_value = "15s", value_parser = duration::parse)]
+    pub(crate) snapshot_every: Duration,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 }

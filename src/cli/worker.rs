@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -19,14 +20,14 @@ use crate::telemetry;
 use crate::telemetry::exporter::Exporter;
 use crate::telemetry::relay;
 use crate::telemetry::server::{self, Address};
-use crate::worker::{self, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
+use crate::worker::{self, Metrics, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
 
 /// What a worker says. What sqlx says of broken connections, the engine says in its own words.
 pub(super) const WORKER_LOG: &str = "info,sqlx=off,apalis_core=warn";
 
 impl From<RunArgs> for WorkerArgs {
     fn from(run: RunArgs) -> WorkerArgs {
-        WorkerArgs { name: None, metrics: Some(Address::Off), settings: run.settings }
+        WorkerArgs { name: None, metrics: Some(Address::Off), snapshot_every: Duration::MAX, settings: run.settings }
     }
 }
 
@@ -35,7 +36,7 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     // Signals count from here on: one that comes during the start must not be lost.
     let shutdown = Shutdown::on_signals()?;
     // Also while it waits for its database.
-    let metrics = Metrics::start(args.metrics.unwrap_or(Address::Default)).await?;
+    let metrics = Served::start(&args).await?;
     let workflows = files::load(&app, &global)?;
     for workflow in &workflows {
         let lacking = files::lacking(workflow, &app.handlers);
@@ -61,36 +62,33 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
         Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &args.settings),
     };
     let queues = versions.iter().map(|version| version.workflow_id).collect();
-    worker::run(database.store.clone(), catalog, queues, settings, metrics.exporter(), shutdown).await?;
+    worker::run(database.store.clone(), catalog, queues, settings, metrics.shown, shutdown).await?;
     database.close().await;
     metrics.stop.cancel();
     Ok(Exit::Done)
 }
 
 /// The metrics of this process, while it has some.
-struct Metrics {
-    exporter: Option<Arc<Exporter>>,
+struct Served {
+    shown: Option<Metrics>,
     stop: CancellationToken,
 }
 
-impl Metrics {
+impl Served {
     /// A process that runs suspects serves none: its worker counts what it tells.
-    async fn start(address: Address) -> anyhow::Result<Metrics> {
+    async fn start(args: &WorkerArgs) -> anyhow::Result<Served> {
+        let address = args.metrics.unwrap_or(Address::Default);
         let stop = CancellationToken::new();
         if worker::is_runner() {
             relay::install()?;
-            return Ok(Metrics { exporter: None, stop });
+            return Ok(Served { shown: None, stop });
         }
         let listener = server::bind(address).await.with_context(|| format!("metrics cannot be served at {address}"))?;
-        let Some(listener) = listener else { return Ok(Metrics { exporter: None, stop }) };
+        let Some(listener) = listener else { return Ok(Served { shown: None, stop }) };
         let exporter = Exporter::install()?;
         tokio::spawn(exporter.clone().keep_up(stop.clone()));
         tokio::spawn(server::serve(listener, exporter.clone(), stop.clone()));
-        Ok(Metrics { exporter: Some(exporter), stop })
-    }
-
-    fn exporter(&self) -> Option<Arc<Exporter>> {
-        self.exporter.clone()
+        Ok(Served { shown: Some(Metrics { exporter, snapshot_every: args.snapshot_every }), stop })
     }
 }
 

@@ -106,7 +106,7 @@ meters! {
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]
         "Workers: alive, or lost within the last hour.";
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []
-        "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect.";
+        "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect, and piton.unexplained_jobs tells which. The oldest runs are looked at less often than the newest: 50000 with every snapshot.";
     WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]
         "Worker-seconds of work that is ready, running, or due within a minute, by the measured time of each stage. The signal to scale by.";
     TABLE_BYTES = Database Kind::Gauge, "piton_table_bytes" ["table"]
@@ -118,5 +118,7 @@ meters! {
     DATABASE_BYTES = Database Kind::Gauge, "piton_database_bytes" []
         "Size of the whole database, in bytes.";
     OLDEST_SNAPSHOT = Database Kind::Gauge, "piton_oldest_snapshot_age_seconds" ["holder"]
-        "Age of the oldest snapshot that keeps dead rows from being cleaned up, in seconds, by who holds it: session, prepared (a prepared transaction), slot (replication) or standby. piton.snapshot_holders tells more.";
+        "Age of the oldest snapshot that keeps dead rows from being cleaned up, in seconds, where it is known: held by a session or by a prepared transaction. piton.snapshot_holders tells more.";
+    OLDEST_SNAPSHOT_TRANSACTIONS = Database Kind::Gauge, "piton_oldest_snapshot_transactions" ["holder"]
+        "Transactions that were begun since the oldest snapshot that keeps dead rows from being cleaned up, by who holds it: session, prepared (a prepared transaction), slot (replication) or standby.";
 }

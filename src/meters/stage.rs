@@ -1,6 +1,7 @@
 //! What is counted of one stage's attempts. The counters are looked up once, for a busy worker ends a hundred thousand
 //! attempts a second.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use metrics::{Counter, Histogram};
@@ -62,6 +63,8 @@ pub(crate) struct StageMeters {
     attempts: [Counter; Outcome::ALL.len()],
     jobs_done: Counter,
     jobs_dead_lettered: Counter,
+    /// Attempts that ran, and their microseconds, since they were last taken.
+    ran: (AtomicU64, AtomicU64),
 }
 
 impl StageMeters {
@@ -82,6 +85,7 @@ impl StageMeters {
             attempts: Outcome::ALL.map(counted),
             jobs_done: finished(Outcome::Done),
             jobs_dead_lettered: finished(Outcome::DeadLettered),
+            ran: Default::default(),
         }
     }
 
@@ -96,6 +100,14 @@ impl StageMeters {
     /// An attempt ran, whatever becomes of its result.
     pub(crate) fn ran(&self, took: Duration) {
         self.duration.record(took);
+        self.ran.0.fetch_add(1, Ordering::Relaxed);
+        self.ran.1.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many attempts ran since this was last asked, and for how many seconds together.
+    pub(crate) fn take_time(&self) -> (u64, f64) {
+        let (attempts, micros) = (self.ran.0.swap(0, Ordering::Relaxed), self.ran.1.swap(0, Ordering::Relaxed));
+        (attempts, micros as f64 / 1e6)
     }
 
     /// The end of an attempt is in the database, or turned out not to count.

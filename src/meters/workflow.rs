@@ -34,6 +34,11 @@ impl WorkflowMeters {
         self.stages.get(usize::try_from(stage).ok()?)
     }
 
+    /// In the order of the definition.
+    pub(crate) fn stages(&self) -> &[StageMeters] {
+        &self.stages
+    }
+
     /// An attempt begins.
     pub(crate) fn begins(&self, claim: &Claim) {
         let key = claim.key;

@@ -8,6 +8,7 @@ use crate::model::id::{VersionId, WorkflowId};
 use crate::model::retry::RetryPolicy;
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
+use crate::store::snapshot::StageTime;
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::plan::Plan;
@@ -109,6 +110,28 @@ impl Catalog {
     /// Stages to leave for a worker that knows them.
     pub(crate) fn unknown(&self) -> Vec<(VersionId, i16)> {
         lock(&self.unknown).clone()
+    }
+
+    /// How long attempts took since this was last asked, for each stage that had some.
+    pub(crate) fn take_stage_times(&self) -> Vec<StageTime> {
+        let versions: Vec<Arc<Version>> = lock(&self.versions).values().cloned().collect();
+        let mut times: HashMap<(WorkflowId, &str), (u64, f64)> = HashMap::new();
+        for version in &versions {
+            for (name, meters) in version.stage_names.iter().zip(version.meters.stages()) {
+                let (attempts, seconds) = meters.take_time();
+                if attempts > 0 {
+                    let time = times.entry((version.workflow_id, name)).or_default();
+                    *time = (time.0 + attempts, time.1 + seconds);
+                }
+            }
+        }
+        let told = |((workflow, stage), (attempts, seconds)): ((_, &str), _)| StageTime {
+            workflow,
+            stage: stage.to_owned(),
+            attempts,
+            seconds,
+        };
+        times.into_iter().map(told).collect()
     }
 
     /// How many stages of each workflow are left to others.

@@ -42,7 +42,11 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "force_dead_letter",
     "dead_letters_overview",
     "recoveries",
+    "unexplained_live",
+    "unexplained_runs",
     "unexplained_jobs",
+    "snapshot_holders",
+    "state",
 ];
 
 /// SHA-256 over the texts.

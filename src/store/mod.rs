@@ -16,6 +16,7 @@ pub(crate) mod migrate;
 pub(crate) mod overview;
 pub(crate) mod queues;
 pub(crate) mod runs;
+pub(crate) mod snapshot;
 pub(crate) mod steps;
 pub(crate) mod verify;
 pub(crate) mod workers;

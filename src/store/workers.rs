@@ -24,6 +24,8 @@ pub(crate) struct Boot {
     pub(crate) name: String,
     pub(crate) host: String,
     pub(crate) pid: i32,
+    /// Attempts that it runs side by side.
+    pub(crate) slots: usize,
 }
 
 /// What a look found.
@@ -107,12 +109,13 @@ impl Store {
             free(&mut *transaction, WorkerId(*worker), Sign::Superseded, None, i64::from(i32::MAX)).await?;
         }
         let id: i64 = sqlx::query_scalar(
-            "insert into piton.workers (boot_id, name, host, pid) values ($1, $2, $3, $4) returning id",
+            "insert into piton.workers (boot_id, name, host, pid, slots) values ($1, $2, $3, $4, $5) returning id",
         )
         .bind(boot.boot_id)
         .bind(&boot.name)
         .bind(&boot.host)
         .bind(boot.pid)
+        .bind(i32::try_from(boot.slots).unwrap_or(i32::MAX))
         .fetch_one(&mut *transaction)
         .await?;
         if !old.is_empty() {

@@ -10,6 +10,7 @@ mod runners;
 mod running;
 mod session;
 mod shared;
+mod snapshot;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,14 @@ pub(crate) struct Settings {
     pub(crate) role: Role,
 }
 
+/// Where a worker shows what it counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    pub(crate) exporter: Arc<Exporter>,
+    /// Between two snapshots of the state in the database.
+    pub(crate) snapshot_every: Duration,
+}
+
 /// What a worker works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -71,18 +80,19 @@ pub(crate) async fn run(
     catalog: Arc<Catalog>,
     workflows: Vec<WorkflowId>,
     settings: Settings,
-    exporter: Option<Arc<Exporter>>,
+    metrics: Option<Metrics>,
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
-    let Some((boot, id)) = register(&store, &settings.name, &shutdown).await? else { return Ok(()) };
+    let Some((boot, id)) = register(&store, &settings, &shutdown).await? else { return Ok(()) };
     tracing::info!(worker = boot.name, boot = %boot.boot_id, slots = settings.slots, "worker started");
-    Running::start(store, catalog, workflows, settings, exporter, (boot, id), &shutdown).until(shutdown).await
+    Running::start(store, catalog, workflows, settings, metrics, (boot, id), &shutdown).until(shutdown).await
 }
 
-fn new_boot(name: &str) -> Boot {
+fn new_boot(settings: &Settings) -> Boot {
     Boot {
         boot_id: Uuid::now_v7(),
-        name: name.to_owned(),
+        name: settings.name.clone(),
+        slots: settings.slots,
         host: crate::config::host_name(),
         pid: std::process::id().cast_signed(),
     }
@@ -90,10 +100,14 @@ fn new_boot(name: &str) -> Boot {
 
 /// Registers, waiting for a database that is away; `None` when a signal came first. Each try is a boot of its own, for one
 /// whose answer was lost may have been registered: it holds nothing, and the next one of its name ends it.
-async fn register(store: &Store, name: &str, shutdown: &Shutdown) -> Result<Option<(Boot, WorkerId)>, StoreError> {
+async fn register(
+    store: &Store,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> Result<Option<(Boot, WorkerId)>, StoreError> {
     let mut backoff = Backoff::default();
     loop {
-        let boot = new_boot(name);
+        let boot = new_boot(settings);
         match store.register_worker(&boot).await {
             Ok(id) => return Ok(Some((boot, id))),
             Err(StoreError::Away(error)) if !shutdown.is_asked() => {

@@ -12,7 +12,7 @@ use super::apalis_worker::{self, Handle};
 use super::runners::Runners;
 use super::session::Session;
 use super::shared::Shared;
-use super::{Settings, Shutdown, WorkerError, drain, gauges};
+use super::{Metrics, Settings, Shutdown, WorkerError, drain, gauges};
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::queue::backend::Queue;
 use crate::queue::catalog::Catalog;
@@ -21,7 +21,6 @@ use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
 use crate::store::Store;
 use crate::store::workers::Boot;
-use crate::telemetry::exporter::Exporter;
 
 /// Group commits in flight at once.
 const COMMITTERS: usize = 2;
@@ -40,6 +39,7 @@ pub(super) struct Running {
     committers: Vec<JoinHandle<()>>,
     keepers: Vec<JoinHandle<()>>,
     runners: JoinHandle<()>,
+    snapshots: Option<JoinHandle<()>>,
     /// There is nothing more to do for a runner.
     none_left: CancellationToken,
     apalis: Handle,
@@ -52,14 +52,14 @@ impl Running {
         catalog: Arc<Catalog>,
         workflows: Vec<WorkflowId>,
         settings: Settings,
-        exporter: Option<Arc<Exporter>>,
+        metrics: Option<Metrics>,
         (boot, id): (Boot, WorkerId),
         shutdown: &Shutdown,
     ) -> Running {
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
         let shared = Shared::new(store, catalog, workflows, &settings, id, (task_sender, Ends::new(end_sender)));
-        if let Some(exporter) = &exporter {
+        if let Some(Metrics { exporter, .. }) = &metrics {
             gauges::show(exporter, &shared);
         }
         let committer = shared.committer(&settings, ends);
@@ -71,6 +71,7 @@ impl Running {
         let session = Session::new(shared.store.clone(), shared.wake.clone(), shared.boot.subscribe());
         let keeper = shared.keeper(&settings, boot, session.lock_held(), tell_of_suspects);
         let stop_keeping = CancellationToken::new();
+        let snapshots = metrics.map(|metrics| shared.snapshots(metrics));
         Running {
             claimer: tokio::spawn(shared.claimer(&settings).run()),
             committers: (0..COMMITTERS).map(|_| tokio::spawn(committer.clone().run())).collect(),
@@ -78,6 +79,7 @@ impl Running {
                 tokio::spawn(session.run(stop_keeping.clone())),
                 tokio::spawn(keeper.run(stop_keeping.clone())),
             ],
+            snapshots: snapshots.map(|snapshots| tokio::spawn(snapshots.run(stop_keeping.clone()))),
             runners: tokio::spawn(runners.run(suspected, shutdown.clone())),
             apalis,
             apalis_context,
@@ -125,6 +127,9 @@ impl Running {
         self.stop_keeping.cancel();
         for keeper in self.keepers {
             joined("keeper", keeper).await;
+        }
+        if let Some(snapshots) = self.snapshots {
+            joined("snapshot", snapshots).await;
         }
         let id = *self.boot.borrow();
         if let Err(error) = self.store.stop_worker(id).await {

@@ -8,7 +8,8 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::keeper::Keeper;
-use super::{Role, Settings};
+use super::snapshot::{Snapshots, Sweep};
+use super::{Metrics, Role, Settings};
 use crate::meters::batches::BatchMeters;
 use crate::meters::catalog::RESULTS_WAITING;
 use crate::model::id::{WorkerId, WorkflowId};
@@ -105,6 +106,17 @@ impl Shared {
             ends: Arc::new(Mutex::new(ends)),
             meters: BatchMeters::of_commits(),
             waiting: RESULTS_WAITING.gauge(&[]),
+        }
+    }
+
+    pub(super) fn snapshots(&self, metrics: Metrics) -> Snapshots {
+        Snapshots {
+            store: self.store.clone(),
+            catalog: self.catalog.clone(),
+            exporter: metrics.exporter,
+            boot: self.boot.subscribe(),
+            every: metrics.snapshot_every,
+            sweep: Sweep::default(),
         }
     }
 

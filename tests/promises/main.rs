@@ -33,6 +33,7 @@ mod shipped;
 mod shutdown;
 mod sql;
 mod stages;
+mod state_metrics;
 mod steps;
 mod story;
 mod suspects;
