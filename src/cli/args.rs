@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Recover(RecoverArgs),
     /// Hold every checkpoint against what was committed: digest, size, stage, time, and that none is missing.
     Verify(VerifyArgs),
+    /// Tell of every metric that workers serve.
+    Metrics,
     /// Bring the schema up to date.
     Migrate,
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.

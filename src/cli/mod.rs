@@ -9,6 +9,7 @@ mod exit;
 mod files;
 mod follow;
 mod live;
+mod metrics;
 mod recover;
 mod report;
 mod retry_policy;
@@ -75,6 +76,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,
         Command::Verify(verify) => verify::verify(app, global, verify).await,
+        Command::Metrics => metrics::metrics(&global),
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,

@@ -52,7 +52,7 @@ meters! {
     SUSPECTED = Process Kind::Counter, "piton_crash_suspects_total" ["workflow", "stage"]
         "Jobs that this worker found in a process that had died, and that wait to run alone.";
     DATABASE_ERRORS = Process Kind::Counter, "piton_database_errors_total" ["part"]
-        "Statements that had no answer and are sent again, by the part of the worker that waits: claim, inputs, commit, look, session, snapshot or health.";
+        "Statements that had no answer and are sent again, by the part of the worker that waits: claim, inputs, commit, look, session or snapshot.";
     CONNECTIONS = Process Kind::Gauge, "piton_database_connections" ["state"]
         "Connections of this worker's pool: idle or in_use.";
     CONNECTIONS_MAX = Process Kind::Gauge, "piton_database_connections_max" []
@@ -67,22 +67,6 @@ meters! {
         "1 while this worker takes the snapshot of the database's state, else 0.";
     BUILD_INFO = Process Kind::Gauge, "piton_build_info" ["version"]
         "1, with the version of this program.";
-
-    // Health of this process.
-    LIVE = Process Kind::Gauge, "piton_live" []
-        "1 while this process works: its parts run and its timers fire.";
-    READY = Process Kind::Gauge, "piton_ready" []
-        "1 while this worker takes jobs: the schema fits, the database answers, and it is not shutting down.";
-    COMPONENT_STATUS = Process Kind::Gauge, "piton_component_status" ["component", "status"]
-        "1 for the status that the component has, 0 for the others: healthy, degraded or unhealthy.";
-    COMPONENT_VALUE = Process Kind::Gauge, "piton_component_value" ["component", "measure"]
-        "What the last check of the component measured.";
-    COMPONENT_THRESHOLD = Process Kind::Gauge, "piton_component_threshold" ["component", "measure", "status"]
-        "From that value on the component is degraded, or unhealthy.";
-    COMPONENT_CHECK_AGE = Process Kind::Gauge, "piton_component_check_age_seconds" ["component"]
-        "Seconds since the component was last checked.";
-    COMPONENT_CHECK_DURATION = Process Kind::Gauge, "piton_component_check_duration_seconds" ["component"]
-        "How long the last check of the component took, in seconds.";
 
     // State: what is in the database.
     SNAPSHOT_AGE = Database Kind::Gauge, "piton_snapshot_age_seconds" []

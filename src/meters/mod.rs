@@ -54,9 +54,8 @@ pub(crate) const BATCHES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200
 static METADATA: Metadata<'static> = Metadata::new("piton", Level::INFO, None);
 
 impl Meter {
-    /// Panics when the number of values is not that of the labels: the catalog and a call of it disagree.
     fn key(&self, values: &[&str]) -> Key {
-        assert_eq!(self.labels.len(), values.len(), "labels of {}", self.name);
+        debug_assert_eq!(self.labels.len(), values.len(), "labels of {}", self.name);
         let labels = self.labels.iter().zip(values).map(|(label, value)| Label::new(*label, (*value).to_owned()));
         Key::from_parts(self.name, labels.collect::<Vec<_>>())
     }

@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
     DeadLettered,
     /// It was handed back.
     Released,
-    /// Its run was ended, or its stage is done again.
+    /// Its run was ended, its stage is done again, or it was given up by hand.
     Cancelled,
     /// Its claim held no more, so that it changed nothing.
     Fenced,

@@ -246,8 +246,6 @@ impl Claimer {
     }
 
     fn put_back(&self, claim: Claim) {
-        if self.ends.send(Ended::unbegun(claim)).is_err() {
-            tracing::error!(key = ?claim.key, "the committers are gone; recovery will free this claim");
-        }
+        self.ends.send(Ended::unbegun(claim));
     }
 }

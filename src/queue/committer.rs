@@ -173,7 +173,7 @@ impl Committer {
             }
         };
         count::landed(&commits, &landed);
-        self.report_missed(&commits, &landed.positions).await;
+        self.report_missed(&commits, &landed.positions, sent_before).await;
         self.go_on(commits, &landed);
         if sent_before {
             // Branches whose first commit landed unheard are claimed by this boot, and nothing runs them.
@@ -241,7 +241,7 @@ impl Committer {
 
     /// What did not land was fenced: someone else owns the job now, or its run ended. After a lost answer it may have
     /// landed the first time instead.
-    async fn report_missed(&self, commits: &Commits, landed: &[usize]) {
+    async fn report_missed(&self, commits: &Commits, landed: &[usize], sent_before: bool) {
         if landed.len() == commits.ends.len() {
             return;
         }
@@ -250,7 +250,11 @@ impl Committer {
         // Where nobody answers, it is told as fenced, as it mostly is.
         let mut fates: HashMap<usize, Fate> = self.store.fates(&claims).await.unwrap_or_default().into_iter().collect();
         for (position, at) in missed.into_iter().enumerate() {
-            let fate = fates.remove(&position);
+            let fate = match fates.remove(&position) {
+                // Nobody sent it before: what is on record is somebody's decision to give the job up.
+                Some(Fate::Landed { .. }) if !sent_before => Some(Fate::Cancelled),
+                fate => fate,
+            };
             count::missed(commits, at, fate);
             if !matches!(fate, Some(Fate::Landed { .. })) {
                 report::fenced(&self.slots, &commits.ends[at].0);

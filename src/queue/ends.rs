@@ -18,9 +18,10 @@ impl Ends {
         Ends { sender, waiting: RESULTS_WAITING.gauge(&[]) }
     }
 
-    /// An error when the committers are gone.
-    pub(crate) fn send(&self, ended: Ended) -> Result<(), SendError<Ended>> {
+    pub(crate) fn send(&self, ended: Ended) {
         self.waiting.increment(1);
-        self.sender.send(ended)
+        if let Err(SendError(ended)) = self.sender.send(ended) {
+            tracing::error!(key = ?ended.claim.key, "the committers are gone; recovery will free this claim");
+        }
     }
 }

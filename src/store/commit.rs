@@ -26,7 +26,7 @@ pub(crate) struct Landed {
 pub(crate) enum Fate {
     /// It landed in an earlier commit, whose answer was lost on the way.
     Landed { ended_run: bool },
-    /// Its run was ended, or its stage is done again.
+    /// Its run was ended, its stage is done again, or it was given up by hand.
     Cancelled,
 }
 

@@ -3,10 +3,11 @@
 use sqlx::{ConnectOptions, Executor};
 
 use crate::harness::{SOON, World, until};
+use crate::scrape::{address, text};
 use crate::workflows::CHAIN;
 
 #[tokio::test]
-async fn an_idle_worker_makes_at_most_one_statement_a_second() {
+async fn an_idle_worker_makes_at_most_one_statement_a_second_and_none_for_a_scrape() {
     let world = World::with(&[CHAIN]).await;
     let worker = world.worker("w1", &[]);
     worker.says("worker started").await;
@@ -26,8 +27,11 @@ async fn an_idle_worker_makes_at_most_one_statement_a_second() {
     };
     let begun = look().await;
     let (mut before, mut after) = (begun, begun);
+    let (address, mut scrapes) = (address(&worker), 0);
     until(SOON, "the start is over, and twelve seconds more", async || {
         after = look().await;
+        assert!(text(&address).contains("piton_slots"));
+        scrapes += 1;
         if after.1 - begun.1 < 3.0 {
             before = after;
         }
@@ -35,6 +39,7 @@ async fn an_idle_worker_makes_at_most_one_statement_a_second() {
     })
     .await;
     let (statements, seconds) = (after.0 - before.0, after.1 - before.1);
+    assert!(scrapes > 30, "{scrapes} scrapes");
     assert!(statements >= 3, "the statistics do not count");
     assert!(statements as f64 <= seconds, "{statements} statements in {seconds:.1} s");
 }

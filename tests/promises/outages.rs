@@ -1,8 +1,9 @@
 //! The database goes away, and comes back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::harness::{SOON, World, until};
+use crate::harness::{Process, SOON, World, until};
+use crate::scrape::Scrape;
 use crate::server::Server;
 use crate::workflows::SQUARES;
 
@@ -26,6 +27,7 @@ async fn two_workers_share_a_fan_out_and_lose_nothing_when_postgres_is_away_for_
     // The outage itself is the event.
     tokio::time::sleep(OUTAGE).await;
     let begun = world.journal().len() - begun;
+    assert_metrics_are_served(&one).await;
     assert!(begun <= 8, "{begun} attempts began while results waited in 8 slots");
     assert!(one.is_running() && two.is_running(), "a worker exited");
     server.resume().await;
@@ -38,6 +40,15 @@ async fn two_workers_share_a_fan_out_and_lose_nothing_when_postgres_is_away_for_
     let lost = world.count("select count(*) from piton.attempts where outcome in ('failed', 'lost')").await;
     assert_eq!(lost, 0, "a worker that was cut off as well was taken for gone");
     world.assert_nothing_is_left().await;
+}
+
+/// Without the database, and at once: in less than 50 ms on a machine that is not busy with other tests.
+async fn assert_metrics_are_served(worker: &Process) {
+    let asked = Instant::now();
+    let scrape = Scrape::of(worker).await;
+    assert!(asked.elapsed() < Duration::from_millis(500), "a scrape took {:?}", asked.elapsed());
+    assert!(scrape.sum("piton_database_errors_total", &[("part", "commit")]) > 0.0);
+    assert!(scrape.sum("piton_results_waiting", &[]) > 0.0, "its results wait in memory");
 }
 
 #[tokio::test]
