@@ -2,7 +2,7 @@
 alter table piton.runs
     add column traceparent text
         check (traceparent ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]$' and traceparent !~ '^(00-0{32}|.{36}0{16})'),
-    add column tracestate text check (tracestate ~ '^[ -~]{1,512}$'),
+    add column tracestate text check (length(tracestate) <= 512 and tracestate ~ '^[ -~]+$'),
     add check (tracestate is null or traceparent is not null);
 comment on column piton.runs.traceparent is 'The W3C trace context it was started in: its stages are given the same trace id and flags. Empty where it was started in none.';
 comment on column piton.runs.tracestate is 'What came with it for those who trace, passed on as it is.';
@@ -11,4 +11,4 @@ drop function if exists piton.start_run(text, json, integer);
 drop function if exists piton.start_runs(text, json[], integer);
 drop function if exists piton.start_run_of(bigint, uuid, json, integer);
 
--- functions: a5d909c4a557818bef6c8b775d09131f64901adc9e7553412e1c7579daedf76b
+-- functions: d5128c68d47f6f3107e8bd99b778404b5b23307e2c59c73c848029bcbb62210e
