@@ -1,4 +1,7 @@
-create or replace function piton.start_run(workflow text, input json default '{}', priority integer default 0) returns uuid
+create or replace function piton.start_run(
+    workflow text, input json default '{}', priority integer default 0,
+    traceparent text default null, tracestate text default null
+) returns uuid
 language plpgsql
 as $$
 declare
@@ -22,8 +25,12 @@ begin
     if octet_length(input::text) > 200 or position('\u0000' in input::text) > 0 then
         perform piton.check_input(input);
     end if;
-    key := piton.start_run_of(version, run, input, priority);
+    if traceparent is not null or tracestate is not null then
+        tracestate := piton.trace_state(tracestate, traceparent);
+        traceparent := piton.trace_parent(traceparent);
+    end if;
+    key := piton.start_run_of(version, run, input, priority, traceparent, tracestate);
     return run;
 end
 $$;
-comment on function piton.start_run(text, json, integer) is 'Starts a run of the version of that workflow that was registered last, and returns its id. It starts when the caller''s transaction commits. Of higher priority (-1000 to 1000) is claimed first.';
+comment on function piton.start_run(text, json, integer, text, text) is 'Starts a run of the version of that workflow that was registered last, and returns its id. It starts when the caller''s transaction commits. Of higher priority (-1000 to 1000) is claimed first. With a traceparent (and tracestate) of the W3C its stages are part of that trace.';

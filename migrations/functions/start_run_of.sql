@@ -1,6 +1,8 @@
--- Where every run starts, whoever asks. That the input may be kept was checked before.
+-- Where every run starts, whoever asks. That the input and the trace may be kept was checked before.
 -- A value instead of a query wherever one will do: each statement in here costs every start some microseconds.
-create or replace function piton.start_run_of(version_id bigint, run uuid, input json, priority integer) returns bigint
+create or replace function piton.start_run_of(
+    version_id bigint, run uuid, input json, priority integer, traceparent text default null, tracestate text default null
+) returns bigint
 language plpgsql
 as $$
 declare
@@ -14,8 +16,9 @@ begin
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Register its file again: start a worker on it, or use "piton start".';
     end if;
-    insert into piton.runs (uuid, version_id, priority, input)
-    values (run, start_run_of.version_id, start_run_of.priority, start_run_of.input)
+    insert into piton.runs (uuid, version_id, priority, input, traceparent, tracestate)
+    values (run, start_run_of.version_id, start_run_of.priority, start_run_of.input, start_run_of.traceparent,
+            start_run_of.tracestate)
     returning id into key;
     for branch in 1..cardinality(plan.start_stages) loop
         insert into piton.jobs (run_id, workflow_id, version_id, stage, state, rank)
@@ -29,4 +32,4 @@ begin
     return key;
 end
 $$;
-comment on function piton.start_run_of(bigint, uuid, json, integer) is 'For Piton itself: starts a run of one workflow version under the given id, on an input that was checked. Returns the key of its row.';
+comment on function piton.start_run_of(bigint, uuid, json, integer, text, text) is 'For Piton itself: starts a run of one workflow version under the given id, on an input and within a trace that were checked. Returns the key of its row.';

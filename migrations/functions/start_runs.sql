@@ -1,5 +1,7 @@
 -- The same as start_run for as many inputs as there are, at a fifth of its price for each.
-create or replace function piton.start_runs(workflow text, inputs json[], priority integer default 0) returns setof uuid
+create or replace function piton.start_runs(
+    workflow text, inputs json[], priority integer default 0, traceparent text default null, tracestate text default null
+) returns setof uuid
 language plpgsql
 as $$
 declare
@@ -20,12 +22,17 @@ begin
     end if;
     perform piton.check_input(input) from unnest(inputs) as input
     where octet_length(input::text) > 200 or position('\u0000' in input::text) > 0;
+    if traceparent is not null or tracestate is not null then
+        tracestate := piton.trace_state(tracestate, traceparent);
+        traceparent := piton.trace_parent(traceparent);
+    end if;
     select v.workflow_id, v.start_stages, v.join_stages, v.join_missing into plan
     from piton.workflow_versions v where v.id = version;
     return query
     with run as (
-        insert into piton.runs (uuid, version_id, priority, input)
-        select piton.new_id(), version, start_runs.priority, input from unnest(inputs) as input
+        insert into piton.runs (uuid, version_id, priority, input, traceparent, tracestate)
+        select piton.new_id(), version, start_runs.priority, input, start_runs.traceparent, start_runs.tracestate
+        from unnest(inputs) as input
         returning id, uuid
     ),
     job as (
@@ -41,4 +48,4 @@ begin
     perform pg_notify('piton_jobs', '');
 end
 $$;
-comment on function piton.start_runs(text, json[], integer) is 'Starts a run for each input, of the version of that workflow that was registered last, and returns their ids in the order of the inputs. They start when the caller''s transaction commits; all of them or none.';
+comment on function piton.start_runs(text, json[], integer, text, text) is 'Starts a run for each input, of the version of that workflow that was registered last, and returns their ids in the order of the inputs. They start when the caller''s transaction commits; all of them or none. With a traceparent (and tracestate) of the W3C all of them are part of that trace.';

@@ -56,7 +56,7 @@ pub(super) async fn offer(
             let (store, tell) = (ground.store.clone(), tell.clone());
             let (version, input) = (start.version, start.input.clone());
             starts.spawn(async move {
-                let run = store.start_run(RunId::new(), version, &input, 0).await?;
+                let run = store.start_run(RunId::new(), version, &input, 0, None).await?;
                 // Nobody listens only when the watch has failed, which ends the bench.
                 tell.send(Started { run, answered: now_us() }).ok();
                 Ok::<(), StoreError>(())

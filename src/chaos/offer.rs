@@ -77,7 +77,7 @@ pub(super) async fn offer(offer: Offer, store: Store, witness: Witness) -> Resul
 async fn start(store: &Store, version: VersionId, input: &Payload) -> Result<(), StoreError> {
     let (id, mut backoff) = (RunId::new(), Backoff::default());
     loop {
-        match store.start_run(id, version, input, 0).await {
+        match store.start_run(id, version, input, 0, None).await {
             Ok(_) => return Ok(()),
             Err(StoreError::Away(_)) => backoff.wait().await,
             Err(refused) => match store.run(id).await {

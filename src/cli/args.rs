@@ -109,6 +109,19 @@ pub(crate) struct InputArgs {
     /// Runs of higher priority are claimed first.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i16).range(-1000..=1000), allow_hyphen_values = true)]
     pub(crate) priority: i16,
+    #[command(flatten)]
+    pub(crate) trace: TraceArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TraceArgs {
+    /// Trace context of the W3C that the run is part of, handed on to its stages [default: the variables TRACEPARENT and
+    /// TRACESTATE, where they hold one].
+    #[arg(long)]
+    pub(crate) traceparent: Option<String>,
+    /// What came with it for those who trace.
+    #[arg(long, requires = "traceparent")]
+    pub(crate) tracestate: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -119,7 +132,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Go on with a run that was started before.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["workflow", "input", "set"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["workflow", "input", "set", "traceparent"])]
     pub(crate) resume: Option<RunId>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,

@@ -18,6 +18,7 @@ mod runs;
 mod show;
 mod snapshot;
 mod start;
+mod trace;
 mod verify;
 mod when;
 mod worker;

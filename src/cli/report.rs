@@ -21,6 +21,11 @@ pub(crate) struct RunReport {
     started_at: Time,
     finished_at: Option<Time>,
     failure: Option<FailureReport>,
+    /// The trace it was started in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stages: Option<Vec<StageReport>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +82,8 @@ impl RunReport {
             started_at: run.started_at,
             finished_at: run.finished_at,
             failure,
+            traceparent: run.trace.as_ref().map(|trace| trace.parent().to_owned()),
+            tracestate: run.trace.as_ref().and_then(|trace| trace.state()).map(str::to_owned),
             stages: None,
             attempts: None,
             output: None,

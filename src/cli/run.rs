@@ -12,7 +12,7 @@ use super::follow::{self, Follower};
 use super::live::LiveTree;
 use super::report::{self, RunReport};
 use super::snapshot::Snapshot;
-use super::{files, show, start, worker};
+use super::{files, show, start, trace, worker};
 use crate::app::App;
 use crate::config;
 use crate::model::id::RunId;
@@ -33,6 +33,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     )?;
     let shutdown = Shutdown::on_signals()?;
     let input = start::read_input(&args.input, args.settings.payload_limit as usize)?;
+    let trace = trace::given(&args.input.trace)?;
     files::load(&app, &global)?;
     let database = Database::open(&global).await?;
     let (catalog, versions) = files::register(app, &global, &database.store).await?;
@@ -41,7 +42,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
         None => {
             let version = files::find(&versions, args.workflow.as_deref().unwrap_or_default())?;
             refuse_what_lacks(version, &catalog)?;
-            start::start_run(&database.store, version, &input, args.input.priority).await?
+            start::start_run(&database.store, version, &input, args.input.priority, trace.as_ref()).await?
         }
     };
     let Some(first) = Snapshot::read(&database.store, &catalog, id).await? else {

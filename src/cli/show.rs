@@ -79,8 +79,9 @@ pub(crate) async fn say_what_blocks(database: &Database, run: RunId) -> anyhow::
 fn story(snapshot: &Snapshot, attempts: &[AttemptRow]) -> String {
     let run = &snapshot.run;
     let took = run.finished_at.map_or_else(String::new, |end| format!(", took {}", when::span(end - run.started_at)));
+    let trace = run.trace.as_ref().map_or_else(String::new, |trace| format!(", in trace {}", trace.id()));
     let mut text = format!(
-        "Run {} of {} is {}: started {}{took}\n\n",
+        "Run {} of {} is {}: started {}{took}{trace}\n\n",
         run.id,
         run.workflow,
         run.state,

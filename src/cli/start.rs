@@ -8,21 +8,23 @@ use serde_json::{Map, Value};
 use super::args::{Global, InputArgs, StartArgs};
 use super::database::Database;
 use super::exit::Exit;
-use super::files;
+use super::{files, trace};
 use crate::app::App;
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::trace::TraceContext;
 use crate::queue::catalog::Version;
 use crate::store::Store;
 
 pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
     let input = read_input(&args.input, PayloadLimits::default().payload_bytes)?;
+    let trace = trace::given(&args.input.trace)?;
     // Mistakes in files are said before a database is touched.
     files::load(&app, &global)?;
     let database = Database::open(&global).await?;
     let (_, versions) = files::register(app, &global, &database.store).await?;
     let version = files::find(&versions, &args.workflow)?;
-    let id = start_run(&database.store, version, &input, args.input.priority).await?;
+    let id = start_run(&database.store, version, &input, args.input.priority, trace.as_ref()).await?;
     if global.json {
         println!("{}", serde_json::json!({"run": id, "workflow": args.workflow}));
     } else {
@@ -37,9 +39,10 @@ pub(crate) async fn start_run(
     version: &Version,
     input: &Payload,
     priority: i16,
+    trace: Option<&TraceContext>,
 ) -> anyhow::Result<RunId> {
     let id = RunId::new();
-    store.start_run(id, version.id, input, priority).await?;
+    store.start_run(id, version.id, input, priority, trace).await?;
     Ok(id)
 }
 

@@ -12,4 +12,5 @@ pub(crate) mod retry;
 pub(crate) mod signal;
 pub(crate) mod state;
 pub(crate) mod suspect;
+pub(crate) mod trace;
 pub(crate) mod turn;

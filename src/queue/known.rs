@@ -7,6 +7,7 @@ use super::catalog::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::RunId;
+use crate::model::trace::TraceContext;
 use crate::stage::fan_out::Split;
 use crate::stage::input::StageInput;
 use crate::store::checkpoints::StoredRun;
@@ -44,10 +45,13 @@ pub(crate) struct RunInput {
     pub(crate) input: Option<Arc<str>>,
     /// How often each stage was begun anew; `None` where none was.
     redone: Option<Arc<[i16]>>,
+    /// The trace it was started in.
+    pub(super) trace: Option<Arc<TraceContext>>,
 }
 
 impl RunInput {
-    pub(super) const UNREAD: RunInput = RunInput { id: RunId(uuid::Uuid::nil()), input: None, redone: None };
+    pub(super) const UNREAD: RunInput =
+        RunInput { id: RunId(uuid::Uuid::nil()), input: None, redone: None, trace: None };
 
     /// How often that stage was begun anew.
     pub(super) fn again(&self, stage: i16) -> u16 {
@@ -57,8 +61,8 @@ impl RunInput {
 }
 
 impl From<StoredRun> for RunInput {
-    fn from(StoredRun { run: _, id, input, redone }: StoredRun) -> RunInput {
-        RunInput { id, input: Some(input.into()), redone: redone.map(Arc::from) }
+    fn from(StoredRun { run: _, id, input, redone, trace }: StoredRun) -> RunInput {
+        RunInput { id, input: Some(input.into()), redone: redone.map(Arc::from), trace: trace.map(Arc::new) }
     }
 }
 

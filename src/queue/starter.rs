@@ -42,6 +42,7 @@ impl Starter {
             attempt: key.attempt.unsigned_abs(),
             again: known.run.again(key.stage),
             worker: self.worker_name.clone(),
+            trace: known.run.trace.clone(),
         });
         let time_limit = version.stage(key.stage).map_or(Duration::ZERO, time_limit);
         self.slots.name(&key, about.clone());

@@ -10,6 +10,7 @@ use super::steps::Steps;
 use crate::model::digest;
 use crate::model::failure::Failure;
 use crate::model::id::RunId;
+use crate::model::trace::TraceContext;
 use crate::store::jobs::Progress;
 
 /// The attempt a handler runs in. Cheap to clone; a handler may take it as an argument or not.
@@ -34,6 +35,8 @@ pub(crate) struct About {
     /// How often the stage was begun anew, with all that was done before forgotten.
     pub(crate) again: u16,
     pub(crate) worker: Arc<str>,
+    /// The trace that the run was started in.
+    pub(crate) trace: Option<Arc<TraceContext>>,
 }
 
 /// Progress on its way from the handler to the database; only the latest is kept.
@@ -95,15 +98,24 @@ impl StageContext {
         format!("{run}:{stage}{item}{again}")
     }
 
-    /// The trace context in the form of the W3C's `traceparent`: one trace for a run, one span for a job.
+    /// The trace context in the form of the W3C's `traceparent`: the trace that the run was started in, or else one of
+    /// its own, and one span for a job.
     pub fn traceparent(&self) -> String {
         let span = digest::hex(&digest::of(&self.idempotency_key())[..8]);
-        format!("00-{}-{span}-01", self.about.run.0.simple())
+        match &self.about.trace {
+            Some(trace) => trace.child(&span),
+            None => format!("00-{}-{span}-01", self.about.run.0.simple()),
+        }
+    }
+
+    /// The W3C's `tracestate` that the run was started with, to be passed on as it is.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.about.trace.as_ref()?.state()
     }
 
     /// Variables that tell a program of its attempt.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
-        let About { run, workflow, stage, item, attempt, worker, again: _ } = &*self.about;
+        let About { run, workflow, stage, item, attempt, worker, again: _, trace: _ } = &*self.about;
         let mut variables = vec![
             ("PITON_RUN", run.to_string()),
             ("PITON_WORKFLOW", workflow.to_string()),
@@ -113,6 +125,7 @@ impl StageContext {
             ("PITON_IDEMPOTENCY_KEY", self.idempotency_key()),
             ("TRACEPARENT", self.traceparent()),
         ];
+        variables.extend(self.tracestate().map(|state| ("TRACESTATE", state.to_owned())));
         variables.extend(item.map(|item| ("PITON_ITEM", item.to_string())));
         variables
     }

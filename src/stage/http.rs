@@ -116,7 +116,8 @@ fn headers(stage: &HttpStage, filler: &Filler<'_>, offer: &Offer) -> Result<Head
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     let own = [("idempotency-key", offer.context.idempotency_key()), ("traceparent", offer.context.traceparent())];
-    for (name, value) in own {
+    let state = offer.context.tracestate().map(|state| ("tracestate", state.to_owned()));
+    for (name, value) in own.into_iter().chain(state) {
         headers.insert(HeaderName::from_static(name), header_value(name, &value)?);
     }
     for (name, template) in &stage.headers {

@@ -2,6 +2,7 @@
 
 use super::{Store, StoreError};
 use crate::model::id::{NO_ITEM, RunId, RunKey};
+use crate::model::trace::TraceContext;
 
 /// Outputs that a stage asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,21 +33,28 @@ pub(crate) struct StoredRun {
     pub(crate) input: String,
     /// How often each stage was begun anew; none where none was.
     pub(crate) redone: Option<Vec<i16>>,
+    /// The trace it was started in.
+    pub(crate) trace: Option<TraceContext>,
 }
 
-type RunColumns = (i64, sqlx::types::Uuid, String, Option<Vec<i16>>);
+type RunColumns = (i64, sqlx::types::Uuid, String, Option<Vec<i16>>, Option<String>, Option<String>);
+
+fn stored_run((key, uuid, input, redone, parent, state): RunColumns) -> StoredRun {
+    let trace = parent.and_then(|parent| TraceContext::parse(&parent, state.as_deref()).ok());
+    StoredRun { run: RunKey(key), id: RunId(uuid), input, redone, trace }
+}
 
 impl Store {
     /// Ids and inputs of runs.
     pub(crate) async fn run_inputs(&self, runs: &[RunKey]) -> Result<Vec<StoredRun>, StoreError> {
         let keys: Vec<i64> = runs.iter().map(|r| r.0).collect();
-        let rows: Vec<RunColumns> =
-            sqlx::query_as("select id, uuid, input::text, redone from piton.runs where id = any($1)")
-                .bind(&keys)
-                .fetch_all(&self.pool)
-                .await?;
-        let stored = |(key, uuid, input, redone)| StoredRun { run: RunKey(key), id: RunId(uuid), input, redone };
-        Ok(rows.into_iter().map(stored).collect())
+        let rows: Vec<RunColumns> = sqlx::query_as(
+            "select id, uuid, input::text, redone, traceparent, tracestate from piton.runs where id = any($1)",
+        )
+        .bind(&keys)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(stored_run).collect())
     }
 
     /// Outputs of jobs that are done, by run, stage and item in that order.

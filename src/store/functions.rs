@@ -20,6 +20,8 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "new_id",
     "check_input",
     "refuse_workflow",
+    "trace_parent",
+    "trace_state",
     "start_run_of",
     "start_run",
     "start_runs",

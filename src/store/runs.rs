@@ -6,6 +6,7 @@ use super::{Store, StoreError};
 use crate::model::id::{RunId, RunKey, VersionId};
 use crate::model::payload::Payload;
 use crate::model::state::RunState;
+use crate::model::trace::TraceContext;
 
 /// A run as its row tells it.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct RunRow {
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) finished_at: Option<DateTime<Utc>>,
     pub(crate) failure: Option<RunFailure>,
+    /// The trace it was started in.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Why a run failed.
@@ -39,15 +42,18 @@ type RunColumns = (
     Option<i16>,
     Option<String>,
     Option<String>,
+    Option<String>,
+    Option<String>,
 );
 
 const SELECT: &str = "select r.id, r.uuid, r.version_id, w.name, r.state, r.started_at, r.finished_at, \
-                      r.failed_stage, r.failure_class, r.failure_message \
+                      r.failed_stage, r.failure_class, r.failure_message, r.traceparent, r.tracestate \
                       from piton.runs r join piton.workflow_versions v on v.id = r.version_id \
                       join piton.workflows w on w.id = v.workflow_id ";
 
 fn run_row(columns: RunColumns) -> Result<RunRow, StoreError> {
-    let (key, uuid, version, workflow, state, started_at, finished_at, stage, class, message) = columns;
+    let (key, uuid, version, workflow, state, started_at, finished_at, stage, class, message, parent, trace_state) =
+        columns;
     let state = RunState::from_word(&state).ok_or_else(|| StoreError::Damaged(format!("a run in state {state}")))?;
     let failure = match (stage, class, message) {
         (Some(stage), Some(class), Some(message)) => Some(RunFailure { stage, class, message }),
@@ -62,6 +68,7 @@ fn run_row(columns: RunColumns) -> Result<RunRow, StoreError> {
         started_at,
         finished_at,
         failure,
+        trace: parent.and_then(|parent| TraceContext::parse(&parent, trace_state.as_deref()).ok()),
     })
 }
 
@@ -73,12 +80,15 @@ impl Store {
         version: VersionId,
         input: &Payload,
         priority: i16,
+        trace: Option<&TraceContext>,
     ) -> Result<RunKey, StoreError> {
-        let key: i64 = sqlx::query_scalar("select piton.start_run_of($1, $2, $3::json, $4)")
+        let key: i64 = sqlx::query_scalar("select piton.start_run_of($1, $2, $3::json, $4, $5, $6)")
             .bind(version.0)
             .bind(id.0)
             .bind(input.as_str())
             .bind(i32::from(priority))
+            .bind(trace.map(TraceContext::parent))
+            .bind(trace.and_then(TraceContext::state))
             .fetch_one(&self.pool)
             .await?;
         Ok(RunKey(key))

@@ -176,8 +176,8 @@ pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];
 
 /// Headers that a request brings itself; in small letters.
-pub(crate) const OWN_HEADERS: [&str; 6] =
-    ["connection", "content-length", "host", "idempotency-key", "traceparent", "transfer-encoding"];
+pub(crate) const OWN_HEADERS: [&str; 7] =
+    ["connection", "content-length", "host", "idempotency-key", "traceparent", "tracestate", "transfer-encoding"];
 
 /// Keys that only stages of that kind have.
 pub(crate) fn of_kind(kind: &str) -> &'static [Key] {

@@ -37,6 +37,7 @@ mod state_metrics;
 mod steps;
 mod story;
 mod suspects;
+mod traces;
 mod trouble;
 mod workflow_files;
 mod workflows;
