@@ -34,6 +34,7 @@ mod child;
 mod cli;
 mod config;
 pub mod embedded;
+mod events;
 mod meters;
 mod model;
 mod neighbour;

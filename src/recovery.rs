@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::model::id::WorkerId;
 use crate::neighbour;
-use crate::store::gone::{Freed, Sign, Suspect};
+use crate::store::freed::Freed;
+use crate::store::gone::{Sign, Suspect};
 use crate::store::{Store, StoreError};
 
 /// A session lock must be seen free for that long: a worker that only lost its connection takes it again sooner.
@@ -98,7 +99,6 @@ impl Recovery {
             }
             let Some(freed) = store.recover_worker(suspect, me).await? else { continue };
             recovered.freed += freed;
-            tell(suspect, freed);
         }
         Ok(recovered)
     }
@@ -112,17 +112,6 @@ fn believable(sign: Sign, lives: bool) -> Option<Sign> {
         Sign::LeaseOver if lives => Some(Sign::Frozen),
         Sign::LockFree | Sign::LeaseOver | Sign::Frozen | Sign::Ended | Sign::Superseded | Sign::Drained => Some(sign),
     }
-}
-
-/// One whose jobs another one has freed just now, or that held none, is no news.
-fn tell(suspect: &Suspect, freed: Freed) {
-    let (worker, boot, sign) = (&suspect.name, suspect.worker, suspect.sign);
-    let Freed { resumed, restarted, dead_lettered } = freed;
-    if freed.jobs() == 0 {
-        tracing::debug!(worker, %boot, ?sign, "worker is gone");
-        return;
-    }
-    tracing::warn!(worker, %boot, ?sign, resumed, restarted, dead_lettered, "worker is gone, its jobs are claimable again");
 }
 
 /// How long the sign of a boot's end must be seen before it is believed.

@@ -90,6 +90,13 @@ pub(crate) enum Command {
     RetryPolicy(RetryPolicyArgs),
 }
 
+impl Command {
+    /// It works on runs, and says more than one that asks or decides.
+    pub(crate) fn works(&self) -> bool {
+        matches!(self, Command::Run(_) | Command::Worker(_) | Command::BenchWorker(_) | Command::ChaosWorker(_))
+    }
+}
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StartArgs {
     /// Name of the workflow.

@@ -1,6 +1,7 @@
 //! `piton dead-letter`: jobs that are not tried again by themselves, and what to do about them.
 
 pub(super) mod args;
+mod log;
 mod say;
 
 use anyhow::bail;
@@ -43,8 +44,9 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
             return retry(store, global, chosen, &again, (&actor(by), note.as_deref())).await;
         }
         DeadLetterArgs::Force { run, stage, item, reason, by } => {
-            let why = (reason.as_str(), &*actor(by));
-            let id = store.force_dead_letter(run, &stage, item, why).await.map_err(refused)?;
+            let by = actor(by);
+            let id = store.force_dead_letter(run, &stage, item, (&reason, &by)).await.map_err(refused)?;
+            log::forced(store, id, &by).await;
             say::forced(global, id);
         }
         DeadLetterArgs::Dismiss { id, filter, all, reason, by } => {
@@ -116,6 +118,7 @@ async fn retry(
             let limit = PayloadLimits::default().payload_bytes;
             let input = again.input.as_deref().map(|file| start::read_file(file, limit)).transpose()?;
             store.retry_dead_letter(id, actor, note, from, input.as_ref()).await.map_err(refused)?;
+            log::decided(store, &[id], actor).await;
             1
         }
         Chosen::Those(_) if again.input.is_some() => {
@@ -123,7 +126,9 @@ async fn retry(
         }
         Chosen::Those(filter) => {
             let ids = store.dead_letter_ids(&filter).await?;
-            store.retry_dead_letters(&ids, actor, note, from).await.map_err(refused)?
+            let retried = store.retry_dead_letters(&ids, actor, note, from).await.map_err(refused)?;
+            log::decided(store, &ids, actor).await;
+            retried
         }
     };
     say::count(global, "retried", retried, what);
@@ -135,12 +140,16 @@ async fn dismiss(store: &Store, global: &Global, chosen: Chosen, reason: &str, a
     match chosen {
         Chosen::One(id) => {
             store.dismiss_dead_letter(id, reason, actor).await.map_err(refused)?;
+            log::decided(store, &[id], actor).await;
             dismissed = 1;
         }
         Chosen::Those(filter) => {
             for id in store.dead_letter_ids(&filter).await? {
                 match store.dismiss_dead_letter(id, reason, actor).await {
-                    Ok(()) => dismissed += 1,
+                    Ok(()) => {
+                        log::decided(store, &[id], actor).await;
+                        dismissed += 1;
+                    }
                     // It went with another one of its run, or someone else has just decided.
                     Err(StoreError::Refused(error)) => tracing::debug!("{error}"),
                     Err(error) => return Err(error.into()),

@@ -29,8 +29,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::app::App;
+use crate::telemetry;
 use args::{Arguments, Command};
 use exit::Exit;
+
+/// What a command says that asks or decides. What sqlx says of broken connections, the command says in its own words.
+const PEOPLE_S_LOG: &str = "warn,sqlx=off";
 
 /// Parses the arguments, runs the command, and turns what became of it into an exit code.
 pub(crate) fn main(app: App) -> ExitCode {
@@ -66,6 +70,9 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         anyhow::bail!("{first}");
     }
     let Arguments { global, command } = arguments;
+    if !command.works() {
+        telemetry::log_to(global.log.as_deref().unwrap_or(PEOPLE_S_LOG), global.log_format, std::io::stderr)?;
+    }
     match command {
         // What `run` would start is started; this process is to run its suspects.
         Command::Run(run) if crate::worker::is_runner() => worker::worker(app, global, run.into()).await,

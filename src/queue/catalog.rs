@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::meters::workflow::WorkflowMeters;
+use crate::model::claim::Claim;
 use crate::model::id::{VersionId, WorkflowId};
 use crate::model::retry::RetryPolicy;
 use crate::stage::handler::Handlers;
@@ -36,6 +37,12 @@ impl Version {
     /// How its failures are retried; `None` where the definition has no such stage.
     pub(crate) fn policy(&self, stage: i16) -> Option<&RetryPolicy> {
         self.policies.get(usize::try_from(stage).ok()?)
+    }
+
+    /// The claim is the first one of its run.
+    pub(crate) fn begins_with(&self, claim: &Claim) -> bool {
+        let key = claim.key;
+        key.attempt == 1 && key.item().is_none() && self.plan.start.first() == Some(&key.stage)
     }
 
     /// Its name, for people; a number where the definition has no such stage.

@@ -173,6 +173,7 @@ impl Committer {
             }
         };
         count::landed(&commits, &landed);
+        report::landed(&self.slots, &commits, &landed);
         self.report_missed(&commits, &landed.positions, sent_before).await;
         self.go_on(commits, &landed);
         if sent_before {
@@ -192,13 +193,8 @@ impl Committer {
             let at = landed_here.then_some(landed.at).flatten();
             match (at, onward, ending) {
                 (Some(at), Some(onward), Ending::Done { output, .. }) => self.pass_on(&claim, onward, &output, at),
-                (Some(_), _, Ending::Retry { failure, delay, .. }) => {
-                    report::retried(&self.slots, &claim, &failure, delay);
+                (Some(_), _, Ending::Retry { delay, .. }) => {
                     self.wake.within(delay);
-                    self.slots.release(&claim.key);
-                }
-                (Some(_), _, Ending::GiveUp { failure, .. }) => {
-                    report::given_up(&self.slots, &claim, &failure);
                     self.slots.release(&claim.key);
                 }
                 _ => self.slots.release(&claim.key),
@@ -219,7 +215,7 @@ impl Committer {
     /// Postgres refused the batch for what one of them holds: the others must not suffer, and that one must not loop.
     async fn commit_one_by_one(&self, commits: Commits, refused: StoreError) {
         if let [(claim, ending)] = commits.ends.as_slice() {
-            report::refused(&self.slots, claim, &refused);
+            report::refused(&self.slots, &commits, &refused);
             return match ending {
                 Ending::Done { .. } => {
                     let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
@@ -256,9 +252,7 @@ impl Committer {
                 fate => fate,
             };
             count::missed(commits, at, fate);
-            if !matches!(fate, Some(Fate::Landed { .. })) {
-                report::fenced(&self.slots, &commits.ends[at].0);
-            }
+            report::missed(&self.slots, commits, at, fate);
         }
     }
 }

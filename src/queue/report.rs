@@ -1,56 +1,102 @@
-//! What the log is told about the ends of attempts.
+//! Tells the log of attempts and runs, once it is known what became of them.
 
-use std::sync::Arc;
-use std::time::Duration;
-
+use super::catalog::Version;
+use super::commits::Commits;
 use super::slots::Slots;
+use crate::events;
+use crate::events::attempt::Attempt;
+use crate::events::run::Run;
 use crate::model::claim::Claim;
-use crate::model::failure::Failure;
+use crate::stage::context::About;
 use crate::store::StoreError;
+use crate::store::commit::{Fate, Landed};
+use crate::store::endings::Ending;
 
-/// An attempt as logs name it.
-struct Named {
-    run: String,
-    stage: Arc<str>,
-    worker: Arc<str>,
+/// An attempt begins, and with the first one its run.
+pub(super) fn started(version: &Version, claim: &Claim, about: &About) {
+    if !events::tell_all() {
+        return;
+    }
+    if about.again == 0 && version.begins_with(claim) {
+        run_of(about).started();
+    }
+    attempt_of(about).started();
 }
 
-impl Named {
-    fn of(slots: &Slots, claim: &Claim) -> Named {
-        match slots.about(&claim.key) {
-            Some(about) => {
-                Named { run: about.run.to_string(), stage: about.stage.clone(), worker: about.worker.clone() }
+/// These ends are in the database.
+pub(super) fn landed(slots: &Slots, commits: &Commits, landed: &Landed) {
+    landed.positions.iter().for_each(|at| one(slots, commits, *at));
+    landed.ended_runs.iter().for_each(|at| run_is_done(slots, commits, *at));
+}
+
+/// The commit did not find the claim of that end.
+pub(super) fn missed(slots: &Slots, commits: &Commits, at: usize, fate: Option<Fate>) {
+    match fate {
+        Some(Fate::Landed { ended_run }) => {
+            one(slots, commits, at);
+            if ended_run {
+                run_is_done(slots, commits, at);
             }
-            None => Named {
-                run: format!("#{}", claim.key.run),
-                stage: format!("#{}", claim.key.stage).into(),
-                worker: format!("#{}", claim.worker).into(),
-            },
         }
+        Some(Fate::Cancelled) => with_names(slots, commits, at, |attempt, _| attempt.cancelled()),
+        None => with_names(slots, commits, at, |attempt, _| attempt.fenced()),
     }
 }
 
-pub(super) fn retried(slots: &Slots, claim: &Claim, failure: &Failure, delay: Duration) {
-    let Named { run, stage, worker } = Named::of(slots, claim);
-    tracing::warn!(run, %stage, item = claim.key.item(), attempt = claim.key.attempt, %worker,
-                   class = %failure.class(), wait_s = delay.as_secs_f64(),
-                   "attempt failed, due again: {}", failure.message());
+/// Postgres refused the only end in there.
+pub(super) fn refused(slots: &Slots, commits: &Commits, error: &StoreError) {
+    with_names(slots, commits, 0, |attempt, _| attempt.refused(error));
 }
 
-pub(super) fn given_up(slots: &Slots, claim: &Claim, failure: &Failure) {
-    let Named { run, stage, worker } = Named::of(slots, claim);
-    tracing::error!(run, %stage, item = claim.key.item(), attempt = claim.key.attempt, %worker,
-                    class = %failure.class(), "job given up, its run is blocked: {}", failure.message());
+fn one(slots: &Slots, commits: &Commits, at: usize) {
+    // What most ends are is not worth a look at the slots where nobody listens.
+    let is_quiet = matches!(commits.ends.get(at), Some((_, Ending::Done { .. } | Ending::Unclaim)));
+    if is_quiet && !events::tell_all() {
+        return;
+    }
+    with_names(slots, commits, at, |attempt, ending| match ending {
+        Ending::Done { .. } => attempt.done(),
+        Ending::Retry { failure, delay, .. } => attempt.retried(failure, *delay),
+        Ending::GiveUp { failure, .. } => attempt.given_up(&failure.class(), failure.message()),
+        Ending::Release => attempt.released(),
+        Ending::Unclaim => attempt.returned(),
+    });
 }
 
-pub(super) fn fenced(slots: &Slots, claim: &Claim) {
-    let Named { run, stage, worker } = Named::of(slots, claim);
-    tracing::warn!(run, %stage, item = claim.key.item(), attempt = claim.key.attempt, %worker,
-                   "the claim no longer held; this attempt changed nothing");
+fn run_is_done(slots: &Slots, commits: &Commits, at: usize) {
+    if events::tell_all()
+        && let Some((claim, _)) = commits.ends.get(at)
+        && let Some(about) = slots.about(&claim.key)
+    {
+        run_of(&about).done();
+    }
 }
 
-pub(super) fn refused(slots: &Slots, claim: &Claim, refused: &StoreError) {
-    let Named { run, stage, worker } = Named::of(slots, claim);
-    tracing::error!(run, %stage, item = claim.key.item(), attempt = claim.key.attempt, %worker,
-                    "the database refused the end of an attempt: {refused}");
+/// A claim that was never started has numbers for names.
+fn with_names(slots: &Slots, commits: &Commits, at: usize, tell: impl FnOnce(&Attempt<'_>, &Ending)) {
+    let Some((claim, ending)) = commits.ends.get(at) else { return };
+    if let Some(about) = slots.about(&claim.key) {
+        return tell(&attempt_of(&about), ending);
+    }
+    let attempt = Attempt {
+        run: &format_args!("#{}", claim.key.run),
+        workflow: commits.version(at).map(|version| &*version.name),
+        stage: &format!("#{}", claim.key.stage),
+        item: claim.key.item(),
+        attempt: claim.key.attempt.unsigned_abs(),
+        worker: &format!("#{}", claim.worker),
+        trace: None,
+    };
+    tell(&attempt, ending);
+}
+
+fn attempt_of(about: &About) -> Attempt<'_> {
+    let About { run, workflow, stage, item, attempt, again: _, worker, trace } = about;
+    let trace = trace.as_ref().map(|trace| trace.id());
+    Attempt { run, workflow: Some(workflow), stage, item: *item, attempt: *attempt, worker, trace }
+}
+
+fn run_of(about: &About) -> Run<'_> {
+    let trace = about.trace.as_ref().map(|trace| trace.id());
+    Run { run: &about.run, workflow: Some(&about.workflow), worker: &about.worker, trace }
 }

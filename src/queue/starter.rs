@@ -9,6 +9,7 @@ use apalis_core::task::task_id::TaskId;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::known::Prepared;
+use super::report;
 use super::run_stage::StageTask;
 use super::slots::{Hold, Slots};
 use crate::model::claim::Claim;
@@ -50,6 +51,7 @@ impl Starter {
         let steps = Steps::new(self.store.clone(), claim, self.limits.payload_bytes, cancellation.clone());
         let context = StageContext { about, cancellation, progress, steps };
         version.meters.begins(&claim);
+        report::started(version, &claim, &context.about);
         let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })
             .task_id(TaskId::from_int(hold.number))
             // apalis counts the attempt itself when it starts.

@@ -144,6 +144,16 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(id).fetch_optional(&self.pool).await?)
     }
 
+    /// Those that were decided about together with these, and by the same: one of a run takes others of it along.
+    pub(crate) async fn decided_with(&self, ids: &[Uuid], actor: &str) -> Result<Vec<DeadLetter>, StoreError> {
+        let sql = "select d.* from piton.dead_letters_overview d
+                   where d.resolution <> 'pending' and exists (
+                       select from piton.dead_letters_overview c
+                       where c.id = any($1) and c.resolved_by = $2 and c.run = d.run and c.resolved_at = d.resolved_at)
+                   order by d.dead_at";
+        Ok(sqlx::query_as(sql).bind(ids).bind(actor).fetch_all(&self.pool).await?)
+    }
+
     /// The run's input until that dead letter was retried with a corrected one.
     pub(crate) async fn dead_letter_input_before(&self, id: Uuid) -> Result<Option<String>, StoreError> {
         let sql = "select input_before::text from piton.dead_letters where id = $1";

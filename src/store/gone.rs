@@ -1,14 +1,11 @@
-//! Boots that are gone: the signs of it, and what becomes of the jobs they held.
+//! Boots that are gone: the signs of it, and how they are ended.
 
-use sqlx::PgExecutor;
+use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
+use super::freed::{EndedBoot, Freed, free};
 use super::{Store, StoreError};
-use crate::meters::recovered::Recovered;
-use crate::model::failure::FailureClass;
-use crate::model::fingerprint::fingerprint;
 use crate::model::id::WorkerId;
-use crate::model::suspect::{CONVICTED, MOST_DEATHS};
 
 /// Jobs freed by one statement.
 const FREE_AT_ONCE: i64 = 1000;
@@ -60,36 +57,11 @@ impl Sign {
     }
 
     /// A process died, so that one of its jobs may be to blame.
-    fn is_death(self) -> bool {
+    pub(super) fn is_death(self) -> bool {
         match self {
             Sign::Ended | Sign::Superseded | Sign::LeaseOver | Sign::LockFree => true,
             Sign::Drained | Sign::Frozen => false,
         }
-    }
-}
-
-/// What became of jobs that were taken from a boot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Freed {
-    /// Their runs go on behind the checkpoints they had.
-    pub(crate) resumed: i64,
-    /// Their runs had no checkpoint yet.
-    pub(crate) restarted: i64,
-    /// They had killed too many processes.
-    pub(crate) dead_lettered: i64,
-}
-
-impl Freed {
-    pub(crate) fn jobs(self) -> i64 {
-        self.resumed + self.restarted + self.dead_lettered
-    }
-}
-
-impl std::ops::AddAssign for Freed {
-    fn add_assign(&mut self, other: Freed) {
-        self.resumed += other.resumed;
-        self.restarted += other.restarted;
-        self.dead_lettered += other.dead_lettered;
     }
 }
 
@@ -112,29 +84,41 @@ impl Store {
         suspect: &Suspect,
         by: Option<WorkerId>,
     ) -> Result<Option<Freed>, StoreError> {
-        let ended = sqlx::query(
+        let ended: Option<Uuid> = sqlx::query_scalar(
             "update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $3
-             where id = $1 and stopped_at is null and last_seen = $2",
+             where id = $1 and stopped_at is null and last_seen = $2
+             returning boot_id",
         )
         .bind(suspect.worker.0)
         .bind(suspect.last_seen)
         .bind(by.map(|by| by.0))
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
         let had_ended = matches!(suspect.sign, Sign::Ended | Sign::Drained);
-        if ended.rows_affected() == 0 && !had_ended {
+        if ended.is_none() && !had_ended {
             return Ok(None);
         }
+        let freed = self.free_all(suspect).await?;
+        if let Some(boot) = ended {
+            freed.tell(&suspect.name, boot, suspect.sign.words());
+        }
+        Ok(Some(freed))
+    }
+
+    /// Frees what a boot that has ended holds, pass by pass.
+    async fn free_all(&self, suspect: &Suspect) -> Result<Freed, StoreError> {
+        let Suspect { worker, name, sign, exit, .. } = suspect;
+        let ended = EndedBoot { worker: *worker, name, sign: *sign, exit: exit.as_deref() };
         let mut freed = Freed::default();
         loop {
-            let pass = free(&self.pool, suspect.worker, suspect.sign, suspect.exit.as_deref(), FREE_AT_ONCE).await?;
+            let pass = free(&self.pool, &ended, FREE_AT_ONCE).await?;
             freed += pass;
             if pass.jobs() < FREE_AT_ONCE {
                 break;
             }
         }
         self.clear(suspect.worker).await?;
-        Ok(Some(freed))
+        Ok(freed)
     }
 
     /// Ends the boot whose process its parent saw end, and frees its jobs at once. A boot that drained, or that others
@@ -144,10 +128,10 @@ impl Store {
         process: &EndedProcess<'_>,
         by: WorkerId,
     ) -> Result<Option<Freed>, StoreError> {
-        let boot: Option<(i64, DateTime<Utc>)> = sqlx::query_as(
+        let boot: Option<(i64, DateTime<Utc>, Uuid)> = sqlx::query_as(
             "update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $5, exit = $4
              where name = $1 and host = $2 and pid = $3 and stopped_at is null
-             returning id, last_seen",
+             returning id, last_seen, boot_id",
         )
         .bind(process.name)
         .bind(process.host)
@@ -156,7 +140,7 @@ impl Store {
         .bind(by.0)
         .fetch_optional(&self.pool)
         .await?;
-        let Some((id, last_seen)) = boot else { return Ok(None) };
+        let Some((id, last_seen, boot)) = boot else { return Ok(None) };
         let suspect = Suspect {
             worker: WorkerId(id),
             name: process.name.to_owned(),
@@ -167,7 +151,9 @@ impl Store {
             exit: Some(process.exit.to_owned()),
             database_is_young: false,
         };
-        self.recover_worker(&suspect, Some(by)).await
+        let freed = self.free_all(&suspect).await?;
+        freed.tell(process.name, boot, process.exit);
+        Ok(Some(freed))
     }
 
     /// Nothing of a boot that has ended is left to free. A row that was locked just now was skipped: then the next look
@@ -188,58 +174,5 @@ impl Store {
     pub(crate) async fn held_count(&self, worker: WorkerId) -> Result<i64, StoreError> {
         let sql = "select count(*) from piton.jobs where worker_id = $1 and state = 'running'";
         Ok(sqlx::query_scalar(sql).bind(worker.0).fetch_one(&self.pool).await?)
-    }
-}
-
-/// One pass over what an ended boot holds.
-pub(super) async fn free(
-    connection: impl PgExecutor<'_>,
-    worker: WorkerId,
-    sign: Sign,
-    exit: Option<&str>,
-    at_most: i64,
-) -> Result<Freed, StoreError> {
-    let cause = exit.map_or_else(|| sign.words().to_owned(), |exit| format!("its worker's process ended: {exit}"));
-    let convicted = exit.map_or_else(|| CONVICTED.to_owned(), |exit| format!("{CONVICTED}: {exit}"));
-    let stages: Vec<FreedStage> = sqlx::query_as(include_str!("sql/free.sql"))
-        .bind(worker.0)
-        .bind(at_most)
-        .bind(cause)
-        .bind(sign.is_death())
-        .bind(MOST_DEATHS)
-        .bind(&convicted)
-        .bind(fingerprint(FailureClass::Crashed, &convicted))
-        .fetch_all(connection)
-        .await?;
-    let mut freed = Freed::default();
-    for stage in stages {
-        stage.count();
-        freed += Freed { resumed: stage.resumed, restarted: stage.restarted, dead_lettered: stage.dead_lettered };
-    }
-    Ok(freed)
-}
-
-/// Jobs of one stage that were freed.
-#[derive(sqlx::FromRow)]
-struct FreedStage {
-    workflow: String,
-    stage: String,
-    resumed: i64,
-    restarted: i64,
-    dead_lettered: i64,
-    suspected: i64,
-}
-
-impl FreedStage {
-    fn count(&self) {
-        Recovered {
-            workflow: &self.workflow,
-            stage: &self.stage,
-            resumed: self.resumed.unsigned_abs(),
-            restarted: self.restarted.unsigned_abs(),
-            dead_lettered: self.dead_lettered.unsigned_abs(),
-            suspected: self.suspected.unsigned_abs(),
-        }
-        .count();
     }
 }

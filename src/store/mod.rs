@@ -9,6 +9,7 @@ pub(crate) mod commit;
 pub(crate) mod dead_letters;
 pub(crate) mod endings;
 pub(crate) mod failures;
+pub(crate) mod freed;
 mod functions;
 pub(crate) mod gone;
 pub(crate) mod jobs;

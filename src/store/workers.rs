@@ -6,9 +6,11 @@ use sqlx::postgres::PgListener;
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
-use super::gone::{Sign, Suspect, free};
+use super::freed::{EndedBoot, free};
+use super::gone::{Sign, Suspect};
 use super::queues::Queues;
 use super::{Store, StoreError};
+use crate::events;
 use crate::model::claim::Place;
 use crate::model::id::WorkerId;
 use crate::model::suspect::SIDE_BY_SIDE;
@@ -98,15 +100,17 @@ impl Store {
     /// Registers a boot. An older boot of the same name is over from now on, and its jobs are claimable at once.
     pub(crate) async fn register_worker(&self, boot: &Boot) -> Result<WorkerId, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let old: Vec<i64> = sqlx::query_scalar(
+        let old: Vec<(i64, Uuid)> = sqlx::query_as(
             "update piton.workers set stopped_at = now(), stop_reason = 'superseded'
-             where name = $1 and stopped_at is null returning id",
+             where name = $1 and stopped_at is null returning id, boot_id",
         )
         .bind(&boot.name)
         .fetch_all(&mut *transaction)
         .await?;
-        for worker in &old {
-            free(&mut *transaction, WorkerId(*worker), Sign::Superseded, None, i64::from(i32::MAX)).await?;
+        for (worker, _) in &old {
+            let (worker, name) = (WorkerId(*worker), boot.name.as_str());
+            let ended = EndedBoot { worker, name, sign: Sign::Superseded, exit: None };
+            free(&mut *transaction, &ended, i64::from(i32::MAX)).await?;
         }
         let id: i64 = sqlx::query_scalar(
             "insert into piton.workers (boot_id, name, host, pid, slots) values ($1, $2, $3, $4, $5) returning id",
@@ -121,11 +125,12 @@ impl Store {
         if !old.is_empty() {
             sqlx::query("update piton.workers set ended_by = $1 where id = any($2)")
                 .bind(id)
-                .bind(&old)
+                .bind(old.iter().map(|(worker, _)| *worker).collect::<Vec<_>>())
                 .execute(&mut *transaction)
                 .await?;
         }
         transaction.commit().await?;
+        old.iter().for_each(|(_, old)| events::worker::superseded(&boot.name, old));
         Ok(WorkerId(id))
     }
 
@@ -155,15 +160,19 @@ impl Store {
         })
     }
 
-    /// The boot shut down in order and holds nothing any more.
+    /// The boot shut down in order and holds nothing any more. Nothing is to be told where the others had ended it.
     pub(crate) async fn stop_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
-        sqlx::query(
+        let stopped: Option<(String, Uuid)> = sqlx::query_as(
             "update piton.workers set stopped_at = now(), stop_reason = 'drained', ended_by = id
-             where id = $1 and stopped_at is null",
+             where id = $1 and stopped_at is null
+             returning name, boot_id",
         )
         .bind(worker.0)
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
+        if let Some((name, boot)) = stopped {
+            events::worker::stopped(&name, &boot);
+        }
         self.clear(worker).await
     }
 }

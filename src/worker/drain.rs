@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::events;
 use crate::queue::slots::Slots;
 
 /// How often the process was asked to stop. Cheap to clone.
@@ -59,19 +60,13 @@ impl Shutdown {
 /// Waits for running stages, and for the claimer, which may start more of them, until the grace period is over or a second
 /// signal comes; what runs then is handed back.
 pub(super) async fn wait_for_stages(
+    worker: &str,
     slots: &Slots,
     claimer: impl Future<Output = ()>,
     grace: Duration,
     shutdown: &Shutdown,
 ) {
-    let running = slots.capacity() - slots.free();
-    if running > 0 {
-        tracing::info!(
-            running,
-            grace_s = grace.as_secs(),
-            "shutting down, running stages may finish; again to hand them back"
-        );
-    }
+    events::worker::stopping(worker, slots.capacity() - slots.free(), grace.as_secs());
     let drained = async {
         claimer.await;
         slots.drained().await;

@@ -8,6 +8,7 @@ use sqlx::types::Uuid;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::events;
 use crate::meters::part::Part;
 use crate::model::id::WorkerId;
 use crate::queue::lookout::Lookout;
@@ -104,8 +105,7 @@ impl Keeper {
     async fn register_again(&mut self) -> Result<(), StoreError> {
         self.boot.boot_id = Uuid::now_v7();
         let me = self.store.register_worker(&self.boot).await?;
-        tracing::warn!(worker = self.boot.name, boot = %self.boot.boot_id,
-                       "this worker was given up as lost; it goes on under a new boot id");
+        events::worker::given_up(&self.boot.name, &self.boot.boot_id);
         self.number.send_replace(me);
         Ok(())
     }

@@ -21,6 +21,7 @@ pub(crate) use drain::Shutdown;
 pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner};
 
 use self::running::Running;
+use crate::events;
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
@@ -84,7 +85,7 @@ pub(crate) async fn run(
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
     let Some((boot, id)) = register(&store, &settings, &shutdown).await? else { return Ok(()) };
-    tracing::info!(worker = boot.name, boot = %boot.boot_id, slots = settings.slots, "worker started");
+    events::worker::started(&boot.name, &boot.boot_id, settings.slots);
     Running::start(store, catalog, workflows, settings, metrics, (boot, id), &shutdown).until(shutdown).await
 }
 

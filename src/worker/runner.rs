@@ -67,12 +67,7 @@ impl Runner {
         let mut backoff = Backoff::default();
         loop {
             match self.store.process_ended(&process, self.by).await {
-                Ok(None) => return,
-                Ok(Some(freed)) => {
-                    let (pid, jobs) = (exit.pid, freed.jobs());
-                    tracing::warn!(worker = self.name, pid, jobs, "a process that runs suspects: {}", exit.words);
-                    return;
-                }
+                Ok(_) => return,
                 Err(StoreError::Away(_)) if !shutdown.is_asked() => backoff.wait().await,
                 Err(error) => {
                     tracing::warn!(worker = self.name, "how its process ended is not on record: {error}");

@@ -32,6 +32,7 @@ pub(super) struct Running {
     store: Store,
     slots: Arc<Slots>,
     boot: watch::Sender<WorkerId>,
+    name: Arc<str>,
     grace: Duration,
     stop_claiming: CancellationToken,
     stop_keeping: CancellationToken,
@@ -86,6 +87,7 @@ impl Running {
             store: shared.store,
             slots: shared.slots,
             boot: shared.boot,
+            name: shared.starter.worker_name,
             grace: settings.grace,
             stop_claiming: shared.stop_claiming,
             stop_keeping,
@@ -107,7 +109,7 @@ impl Running {
         }
         // A claim that is on its way counts among what runs.
         let claimer = std::mem::replace(&mut self.claimer, tokio::spawn(async {}));
-        drain::wait_for_stages(&self.slots, joined("claimer", claimer), self.grace, &shutdown).await;
+        drain::wait_for_stages(&self.name, &self.slots, joined("claimer", claimer), self.grace, &shutdown).await;
         if shutdown.is_asked() {
             (&mut self.runners).await.ok();
         }

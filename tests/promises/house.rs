@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["stage"],
     &["store"],
     &["workflow"],
+    &["events"],
     &["meters"],
     &["model"],
 ];

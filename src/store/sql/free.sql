@@ -4,7 +4,7 @@
 -- Where a process died ($4), each of them is suspected: it waits to run alone. One that had been suspected ran alone, so
 -- that the death was its own: with $5 deaths it is convicted, and becomes a dead letter ($6 message, $7 fingerprint).
 -- Items that were still to come after it become a branch of their own. A suspect stays one, whatever its worker's end.
--- Returns how many there were of each kind that recovery is told in (piton.recoveries), for each stage.
+-- Returns each of them, with what recovery is told in (piton.recoveries).
 with held as materialized (
     select run_id, id, workflow_id, version_id, stage, item, until, attempt, rank, due_at, since,
            $4::bool or deaths > 0 as suspected, $4 and deaths + 1 >= $5::int4 as convicted
@@ -49,24 +49,18 @@ blocked as (
     update piton.runs r set state = case r.state when 'running' then 'blocked' else r.state end
     from (select distinct run_id from held where convicted order by 1) as b
     where r.id = any(array[b.run_id])
+),
+named as materialized (
+    select h.version_id, h.stage, w.name as workflow,
+           coalesce(v.definition -> 'stages' -> h.stage::int4 ->> 'name', '#' || h.stage) as name
+    from (select distinct version_id, stage from held) as h
+    join piton.workflow_versions v on v.id = any(array[h.version_id])
+    join piton.workflows w on w.id = any(array[v.workflow_id])
 )
-select w.name as workflow,
-       coalesce(v.definition -> 'stages' -> f.stage::int4 ->> 'name', '#' || f.stage) as stage,
-       f.dead_lettered, f.resumed, f.restarted, f.suspected,
+select r.uuid as run, n.workflow, n.name as stage, h.item, h.attempt, h.convicted, h.suspected,
+       exists (select from piton.checkpoints k where k.run_id = any(array[h.run_id])) as resumes,
        (select count(*) from (
             select pg_notify('piton_jobs', '') where exists (select from held)) as woken) as woken
-from (
-    select version_id, stage,
-           count(*) filter (where convicted) as dead_lettered,
-           count(*) filter (where not convicted and has_checkpoints) as resumed,
-           count(*) filter (where not convicted and not has_checkpoints) as restarted,
-           count(*) filter (where not convicted and suspected) as suspected
-    from (
-        select version_id, stage, convicted, suspected,
-               exists (select from piton.checkpoints k where k.run_id = any(array[held.run_id])) as has_checkpoints
-        from held
-    ) as freed
-    group by version_id, stage
-) as f
-join piton.workflow_versions v on v.id = any(array[f.version_id])
-join piton.workflows w on w.id = any(array[v.workflow_id])
+from held h
+join named n on n.version_id = h.version_id and n.stage = h.stage
+join piton.runs r on r.id = any(array[h.run_id])

@@ -1,0 +1,83 @@
+//! Attempts and their jobs: begun, ended, given up, lost.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::TARGET;
+use crate::model::failure::Failure;
+
+/// An attempt as the log names it.
+pub(crate) struct Attempt<'a> {
+    pub(crate) run: &'a dyn Display,
+    /// `None` where nothing was read for the claim.
+    pub(crate) workflow: Option<&'a str>,
+    pub(crate) stage: &'a str,
+    pub(crate) item: Option<u32>,
+    pub(crate) attempt: u32,
+    /// Who holds it, or held it.
+    pub(crate) worker: &'a str,
+    /// The trace that its run was started in, if it was.
+    pub(crate) trace: Option<&'a str>,
+}
+
+macro_rules! tell {
+    ($level:ident, $event:literal, $of:expr, [$($more:tt)*], $($text:tt)+) => {
+        tracing::$level!(
+            target: TARGET, event = $event, run = %$of.run, workflow = $of.workflow, stage = $of.stage, item = $of.item,
+            attempt = $of.attempt, worker = $of.worker, trace = $of.trace, $($more)* $($text)+
+        )
+    };
+}
+
+impl Attempt<'_> {
+    /// It has its slot and its inputs.
+    pub(crate) fn started(&self) {
+        tell!(debug, "attempt_started", self, [], "attempt started");
+    }
+
+    /// Its checkpoint is committed.
+    pub(crate) fn done(&self) {
+        tell!(debug, "attempt_done", self, [], "attempt done, its checkpoint is committed");
+    }
+
+    /// It failed, and its job is tried again.
+    pub(crate) fn retried(&self, failure: &Failure, wait: Duration) {
+        tell!(warn, "attempt_retried", self, [class = %failure.class(), wait_s = wait.as_secs_f64(),],
+              "attempt failed, due again: {}", failure.message());
+    }
+
+    /// It failed, and its job is a dead letter.
+    pub(crate) fn given_up(&self, class: &dyn Display, message: &str) {
+        tell!(error, "job_given_up", self, [class = %class,], "job given up, its run is blocked: {message}");
+    }
+
+    /// It was stopped, and its job is for others to claim.
+    pub(crate) fn released(&self) {
+        tell!(info, "attempt_released", self, [], "attempt stopped, its job is handed back");
+    }
+
+    /// It never began: the claim went back.
+    pub(crate) fn returned(&self) {
+        tell!(debug, "claim_returned", self, [], "claim handed back before its attempt began");
+    }
+
+    /// Its claim held no longer when it ended.
+    pub(crate) fn fenced(&self) {
+        tell!(warn, "attempt_fenced", self, [], "the claim no longer held; this attempt changed nothing");
+    }
+
+    /// Its run ended, or its stage is done again, while it ran.
+    pub(crate) fn cancelled(&self) {
+        tell!(info, "attempt_cancelled", self, [], "attempt cancelled: its run ended, or its stage is done again");
+    }
+
+    /// Its worker was gone. Where that died, the job is suspected, and waits to run alone.
+    pub(crate) fn lost(&self, suspected: bool, cause: &str) {
+        tell!(warn, "attempt_lost", self, [suspected,], "attempt lost: {cause}");
+    }
+
+    /// Postgres refused what it ended with. No state has changed by that.
+    pub(crate) fn refused(&self, error: &dyn Display) {
+        tell!(error, "end_refused", self, [], "the database refused the end of an attempt: {error}");
+    }
+}
