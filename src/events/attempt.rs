@@ -76,8 +76,10 @@ impl Attempt<'_> {
         tell!(warn, "attempt_lost", self, [suspected,], "attempt lost: {cause}");
     }
 
-    /// Postgres refused what it ended with. No state has changed by that.
+    /// Postgres refused what it ended with. By that no state has changed, so that it is no event.
     pub(crate) fn refused(&self, error: &dyn Display) {
-        tell!(error, "end_refused", self, [], "the database refused the end of an attempt: {error}");
+        let Attempt { run, workflow, stage, item, attempt, worker, trace } = self;
+        tracing::error!(%run, workflow, stage, item, attempt, worker, trace,
+                        "the database refused the end of an attempt: {error}");
     }
 }

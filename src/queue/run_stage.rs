@@ -82,7 +82,7 @@ impl RunStage {
         let work = self.work(stage, offer)?;
         let span = tracing::info_span!(
             "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
-            attempt = about.attempt, worker = &*about.worker,
+            attempt = about.attempt, worker = &*about.worker, trace = about.trace.as_ref().map(|trace| trace.id()),
         );
         // Its own task: a handler that computes without awaiting holds up neither its neighbours nor its time limit.
         let handle = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));

@@ -19,6 +19,7 @@ mod http_server;
 mod idle;
 mod integrity;
 mod lanes;
+mod logs;
 mod metrics;
 mod nothing_lost;
 mod outages;
