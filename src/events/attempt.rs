@@ -68,7 +68,13 @@ impl Attempt<'_> {
 
     /// Its run ended, or its stage is done again, while it ran.
     pub(crate) fn cancelled(&self) {
-        tell!(info, "attempt_cancelled", self, [], "attempt cancelled: its run ended, or its stage is done again");
+        tell!(
+            info,
+            "attempt_cancelled",
+            self,
+            [],
+            "attempt cancelled: its run ended, its stage is done again, or it was given up by hand"
+        );
     }
 
     /// Its worker was gone. Where that died, the job is suspected, and waits to run alone.

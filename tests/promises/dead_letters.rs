@@ -117,7 +117,7 @@ async fn a_run_that_is_dismissed_takes_everything_of_it_along() {
     assert!(refused(&world, &["retry", &id.to_string()]).contains("was dismissed by"));
     // What still ran when it was dismissed changes nothing any more.
     let before = world.count("select count(*) from piton.checkpoints").await;
-    worker.says("no longer held").await;
+    worker.says("attempt cancelled").await;
     assert_eq!(world.count("select count(*) from piton.checkpoints").await, before);
 }
 
@@ -184,7 +184,7 @@ async fn a_live_job_is_given_up_by_hand_and_its_attempt_changes_nothing() {
     assert!(missing.contains("has no live job of stage \"second\""), "{missing}");
     let forced = json(&world, &["force", &run, "first", "--reason", "it hangs", "--by", "anna"]);
     assert_eq!(world.ended(&run).await, "blocked");
-    worker.says("no longer held").await;
+    worker.says("attempt cancelled").await;
     let story = json(&world, &["show", forced["dead_letter"].as_str().unwrap()]);
     assert_eq!(story["message"], "given up by anna: it hangs");
     worker.kill();
