@@ -49,6 +49,9 @@ async fn what_all_workers_counted_is_what_is_in_the_tables() {
     })
     .await;
     let (victim, survivor) = if holder == "w1" { (first, second) } else { (second, first) };
+    // A claim is in the table before its attempt begins.
+    let begun = |scrape: &Scrape| scrape.sum("piton_jobs_started_total", &[("workflow", "work")]) == 1.0;
+    until_scraped(&victim, "its attempt has begun", begun).await;
     let last_words = Scrape::of(&victim).await;
     victim.kill();
     let again = world.worker(&holder, &[]);
