@@ -28,13 +28,16 @@
 //! Handlers run at least once; a result commits at most once.
 
 mod app;
+mod artifacts;
 mod bench;
+mod cgroup;
 mod chaos;
 mod child;
 mod cli;
 mod config;
 pub mod embedded;
 mod events;
+mod health;
 mod meters;
 mod model;
 mod neighbour;

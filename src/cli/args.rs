@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::dead_letter::args::DeadLetterArgs;
+use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::telemetry::LogFormat;
@@ -68,6 +69,11 @@ pub(crate) enum Command {
     Recover(RecoverArgs),
     /// Hold every checkpoint against what was committed: digest, size, stage, time, and that none is missing.
     Verify(VerifyArgs),
+    /// Tell how a worker is, as its metrics say; for probes too.
+    ///
+    /// Ends with 0 when it is live, ready, and no component of it is unhealthy, else with 1; with --live or --ready, that
+    /// alone counts. Asks the worker and not the database.
+    Health(HealthArgs),
     /// Tell of every metric that workers serve.
     Metrics,
     /// Bring the schema up to date.
@@ -157,8 +163,44 @@ pub(crate) struct WorkerArgs {
     /// Between two looks at the state in the database for its metrics; one worker at a time takes them.
     #[arg(long, env = "PITON_SNAPSHOT_EVERY", default_value = "15s", value_parser = duration::parse)]
     pub(crate) snapshot_every: Duration,
+    /// Folder of the artifact store, the same one for all workers [default: artifacts in the data folder].
+    #[arg(long, env = "PITON_ARTIFACT_STORE", value_name = "FOLDER")]
+    pub(crate) artifacts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) health: CheckArgs,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HealthArgs {
+    /// Address at which the worker serves /metrics.
+    #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS", default_value_t = Address::Default)]
+    pub(crate) at: Address,
+    #[command(flatten)]
+    pub(crate) probe: HealthProbe,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub(crate) struct HealthProbe {
+    /// Only whether every part of it runs.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Only whether it claims, and its database answers.
+    #[arg(long)]
+    pub(crate) ready: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CheckArgs {
+    /// Between two checks of the database, the artifact store, memory, disks and the queue.
+    #[arg(long, env = "PITON_HEALTH_EVERY", default_value = "15s", value_parser = duration::parse)]
+    pub(crate) health_every: Duration,
+    /// From where on a component is degraded, and unhealthy: COMPONENT.MEASURE=DEGRADED:UNHEALTHY, such as
+    /// disk.used_share=0.8:0.9; may be repeated [default: what piton_component_threshold shows].
+    #[arg(long, env = "PITON_HEALTH_THRESHOLDS", value_delimiter = ',', value_name = "THRESHOLD")]
+    pub(crate) health_threshold: Vec<SetThreshold>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -8,6 +8,7 @@ mod dead_letter;
 mod exit;
 mod files;
 mod follow;
+mod health;
 mod live;
 mod metrics;
 mod recover;
@@ -84,6 +85,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,
         Command::Verify(verify) => verify::verify(app, global, verify).await,
+        Command::Health(args) => health::health(global, args).await,
         Command::Metrics => metrics::metrics(&global),
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,

@@ -7,12 +7,16 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{Global, RunArgs, SettingsArgs, WorkerArgs};
+use super::args::{CheckArgs, Global, RunArgs, SettingsArgs, WorkerArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::files;
 use crate::app::App;
+use crate::artifacts::Artifacts;
 use crate::config;
+use crate::embedded;
+use crate::health::{self, Health};
+use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
 use crate::store::{self, backoff::Backoff};
@@ -27,7 +31,14 @@ pub(super) const WORKER_LOG: &str = "info,sqlx=off,apalis_core=warn";
 
 impl From<RunArgs> for WorkerArgs {
     fn from(run: RunArgs) -> WorkerArgs {
-        WorkerArgs { name: None, metrics: Some(Address::Off), snapshot_every: Duration::MAX, settings: run.settings }
+        WorkerArgs {
+            name: None,
+            metrics: Some(Address::Off),
+            snapshot_every: Duration::MAX,
+            health: CheckArgs { health_every: Duration::MAX, health_threshold: Vec::new() },
+            artifacts: None,
+            settings: run.settings,
+        }
     }
 }
 
@@ -36,7 +47,7 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     // Signals count from here on: one that comes during the start must not be lost.
     let shutdown = Shutdown::on_signals()?;
     // Also while it waits for its database.
-    let metrics = Served::start(&args).await?;
+    let metrics = Served::start(&global, &args).await?;
     let workflows = files::load(&app, &global)?;
     for workflow in &workflows {
         let lacking = files::lacking(workflow, &app.handlers);
@@ -45,12 +56,13 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
             tracing::warn!(workflow, "stages that lack something here: {stages}");
         }
     }
-    let Some(database) = patiently(&shutdown, async || Database::open(&global).await).await? else {
+    let health = metrics.shown.as_ref().map(|shown| shown.health.clone());
+    let Some(database) = patiently(&shutdown, health.as_deref(), async || Database::open(&global).await).await? else {
         return Ok(Exit::Done);
     };
     let catalog = Arc::new(Catalog::new(app.handlers));
     let register = async || files::register_all(&catalog, &workflows, &database.store).await;
-    let Some(versions) = patiently(&shutdown, register).await? else { return Ok(Exit::Done) };
+    let Some(versions) = patiently(&shutdown, health.as_deref(), register).await? else { return Ok(Exit::Done) };
     if versions.is_empty() {
         tracing::warn!("{}", files::no_such_workflow("*", &[]));
     }
@@ -76,7 +88,7 @@ struct Served {
 
 impl Served {
     /// A process that runs suspects serves none: its worker counts what it tells.
-    async fn start(args: &WorkerArgs) -> anyhow::Result<Served> {
+    async fn start(global: &Global, args: &WorkerArgs) -> anyhow::Result<Served> {
         let address = args.metrics.unwrap_or(Address::Default);
         let stop = CancellationToken::new();
         if worker::is_runner() {
@@ -88,13 +100,30 @@ impl Served {
         let exporter = Exporter::install()?;
         tokio::spawn(exporter.clone().keep_up(stop.clone()));
         tokio::spawn(server::serve(listener, exporter.clone(), stop.clone()));
-        Ok(Served { shown: Some(Metrics { exporter, snapshot_every: args.snapshot_every }), stop })
+        let health = Health::new(health_settings(global, args));
+        let shown = health.clone();
+        exporter.before_scrapes(move || shown.show());
+        Ok(Served { shown: Some(Metrics { exporter, snapshot_every: args.snapshot_every, health }), stop })
     }
+}
+
+/// Artifacts are kept in the data folder, beside the private Postgres, unless they have a place of their own.
+fn health_settings(global: &Global, args: &WorkerArgs) -> health::Settings {
+    // Who has no home has no data folder either.
+    let data = global.data_dir.clone().or_else(|| embedded::Settings::default_root().ok());
+    let artifacts = args.artifacts.clone().or_else(|| Some(data.as_ref()?.join("artifacts")));
+    // Programs run in folders of their own there.
+    let mut folders = vec![std::env::temp_dir()];
+    folders.extend(data.filter(|_| global.database_url.is_none()));
+    let CheckArgs { health_every: every, health_threshold } = &args.health;
+    let (thresholds, artifacts) = (Thresholds::with(health_threshold), artifacts.map(Artifacts::in_folder));
+    health::Settings { every: *every, thresholds, artifacts, folders }
 }
 
 /// Tries again as long as the database is away, which is no reason for a worker to end; `None` when it was asked to stop.
 async fn patiently<T>(
     shutdown: &Shutdown,
+    health: Option<&Health>,
     mut attempt: impl AsyncFnMut() -> anyhow::Result<T>,
 ) -> anyhow::Result<Option<T>> {
     let mut backoff = Backoff::default();
@@ -106,6 +135,9 @@ async fn patiently<T>(
         let waits = |error: &_| store::is_away(error) && !store::is_wrong_address(error);
         if !error.chain().any(|cause| cause.downcast_ref().is_some_and(waits)) {
             return Err(error);
+        }
+        if let Some(health) = health {
+            health.database_is_away(&format!("{error:#}"));
         }
         if backoff.is_first() {
             tracing::warn!("starting waits: {error:#}");

@@ -52,7 +52,7 @@ meters! {
     SUSPECTED = Process Kind::Counter, "piton_crash_suspects_total" ["workflow", "stage"]
         "Jobs that this worker found in a process that had died, and that wait to run alone.";
     DATABASE_ERRORS = Process Kind::Counter, "piton_database_errors_total" ["part"]
-        "Statements that had no answer and are sent again, by the part of the worker that waits: claim, inputs, commit, look, session or snapshot.";
+        "Statements that had no answer and are sent again, by the part of the worker that waits: claim, inputs, commit, look, session, snapshot or health.";
     CONNECTIONS = Process Kind::Gauge, "piton_database_connections" ["state"]
         "Connections of this worker's pool: idle or in_use.";
     CONNECTIONS_MAX = Process Kind::Gauge, "piton_database_connections_max" []
@@ -65,6 +65,20 @@ meters! {
         "How late a timer of this process fired, in seconds: handlers that compute without awaiting hold it up.";
     SNAPSHOT_LEADER = Process Kind::Gauge, "piton_snapshot_leader" []
         "1 while this worker takes the snapshot of the database's state, else 0.";
+    LIVE = Process Kind::Gauge, "piton_live" []
+        "1 while every part of this worker runs, else 0.";
+    READY = Process Kind::Gauge, "piton_ready" []
+        "1 while this worker claims and its database answers, else 0: while it waits for its database, migrates, or shuts down.";
+    COMPONENT_STATUS = Process Kind::Gauge, "piton_component_status" ["component", "status"]
+        "1 for the status that the component of this worker has (healthy, degraded or unhealthy), 0 for the others. Use max.";
+    COMPONENT_VALUE = Process Kind::Gauge, "piton_component_value" ["component", "measure"]
+        "What was measured of the component: seconds, or a share from 0 to 1. More is worse.";
+    COMPONENT_THRESHOLD = Process Kind::Gauge, "piton_component_threshold" ["component", "measure", "status"]
+        "The value from which on the component is degraded, or unhealthy.";
+    CHECK_AGE = Process Kind::Gauge, "piton_component_check_age_seconds" ["component"]
+        "Seconds since the component was last checked.";
+    CHECK_DURATION = Process Kind::Gauge, "piton_component_check_duration_seconds" ["component"]
+        "How long the last check of the component took, in seconds.";
     BUILD_INFO = Process Kind::Gauge, "piton_build_info" ["version"]
         "1, with the version of this program.";
 

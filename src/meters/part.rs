@@ -11,11 +11,12 @@ pub(crate) enum Part {
     Look,
     Session,
     Snapshot,
+    Health,
 }
 
 impl Part {
-    pub(crate) const ALL: [Part; 6] =
-        [Part::Claim, Part::Inputs, Part::Commit, Part::Look, Part::Session, Part::Snapshot];
+    pub(crate) const ALL: [Part; 7] =
+        [Part::Claim, Part::Inputs, Part::Commit, Part::Look, Part::Session, Part::Snapshot, Part::Health];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -25,6 +26,7 @@ impl Part {
             Part::Look => "look",
             Part::Session => "session",
             Part::Snapshot => "snapshot",
+            Part::Health => "health",
         }
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct StageMeters {
     jobs_dead_lettered: Counter,
     /// Attempts that ran, and their microseconds, since they were last taken.
     ran: (AtomicU64, AtomicU64),
+    /// Jobs that are done, and jobs that were given up.
+    jobs: (AtomicU64, AtomicU64),
 }
 
 impl StageMeters {
@@ -86,6 +88,7 @@ impl StageMeters {
             jobs_done: finished(Outcome::Done),
             jobs_dead_lettered: finished(Outcome::DeadLettered),
             ran: Default::default(),
+            jobs: Default::default(),
         }
     }
 
@@ -110,6 +113,11 @@ impl StageMeters {
         (attempts, micros as f64 / 1e6)
     }
 
+    /// How many jobs are done, and how many were given up.
+    pub(crate) fn jobs(&self) -> (u64, u64) {
+        (self.jobs.0.load(Ordering::Relaxed), self.jobs.1.load(Ordering::Relaxed))
+    }
+
     /// The end of an attempt is in the database, or turned out not to count.
     pub(crate) fn ended(&self, outcome: Outcome) {
         // The order of the variants is that of the counters.
@@ -117,8 +125,14 @@ impl StageMeters {
             counter.increment(1);
         }
         match outcome {
-            Outcome::Done => self.jobs_done.increment(1),
-            Outcome::DeadLettered => self.jobs_dead_lettered.increment(1),
+            Outcome::Done => {
+                self.jobs_done.increment(1);
+                self.jobs.0.fetch_add(1, Ordering::Relaxed);
+            }
+            Outcome::DeadLettered => {
+                self.jobs_dead_lettered.increment(1);
+                self.jobs.1.fetch_add(1, Ordering::Relaxed);
+            }
             Outcome::Retried | Outcome::Released | Outcome::Cancelled | Outcome::Fenced | Outcome::Lost => {}
         }
     }

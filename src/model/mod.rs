@@ -4,6 +4,7 @@ pub(crate) mod claim;
 pub(crate) mod digest;
 pub(crate) mod failure;
 pub(crate) mod fingerprint;
+pub(crate) mod health;
 pub(crate) mod id;
 pub(crate) mod lane;
 pub(crate) mod payload;

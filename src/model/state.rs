@@ -19,6 +19,7 @@ macro_rules! states {
             }
 
             /// The state of that word.
+            #[allow(dead_code, reason = "not every word is read back")]
             $vis fn from_word(word: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|s| s.as_str() == word)
             }

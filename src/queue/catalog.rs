@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::meters::stage::StageMeters;
 use crate::meters::workflow::WorkflowMeters;
 use crate::model::claim::Claim;
 use crate::model::id::{VersionId, WorkflowId};
@@ -139,6 +140,13 @@ impl Catalog {
             seconds,
         };
         times.into_iter().map(told).collect()
+    }
+
+    /// How many jobs are done here, and how many were given up.
+    pub(crate) fn jobs(&self) -> (u64, u64) {
+        let versions = lock(&self.versions);
+        let jobs = versions.values().flat_map(|version| version.meters.stages()).map(StageMeters::jobs);
+        jobs.fold((0, 0), |(done, given_up), jobs| (done + jobs.0, given_up + jobs.1))
     }
 
     /// How many stages of each workflow are left to others.

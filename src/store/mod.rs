@@ -12,6 +12,7 @@ pub(crate) mod failures;
 pub(crate) mod freed;
 mod functions;
 pub(crate) mod gone;
+pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod overview;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::events;
+use crate::health::Health;
 use crate::meters::part::Part;
 use crate::model::id::WorkerId;
 use crate::queue::lookout::Lookout;
@@ -35,6 +36,7 @@ pub(super) struct Keeper {
     pub(super) recovery: Recovery,
     /// Where it tells how many suspects wait; none in a process that runs them.
     pub(super) suspected: Option<watch::Sender<usize>>,
+    pub(super) health: Option<Arc<Health>>,
 }
 
 /// What the others were told last.
@@ -48,7 +50,11 @@ impl Keeper {
         let mut beats = Beats { last: None, told: false };
         let mut away = false;
         loop {
-            let pause = match self.tick(&mut beats).await {
+            let ticked = self.tick(&mut beats).await;
+            if let Some(health) = &self.health {
+                health.pulse.database_answered(ticked.is_ok());
+            }
+            let pause = match ticked {
                 Ok(pause) => {
                     away = false;
                     pause

@@ -22,6 +22,7 @@ pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner};
 
 use self::running::Running;
 use crate::events;
+use crate::health::Health;
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
@@ -53,6 +54,7 @@ pub(crate) struct Metrics {
     pub(crate) exporter: Arc<Exporter>,
     /// Between two snapshots of the state in the database.
     pub(crate) snapshot_every: Duration,
+    pub(crate) health: Arc<Health>,
 }
 
 /// What a worker works on.

@@ -13,6 +13,7 @@ use super::runners::Runners;
 use super::session::Session;
 use super::shared::Shared;
 use super::{Metrics, Settings, Shutdown, WorkerError, drain, gauges};
+use crate::health::{Health, Phase};
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::queue::backend::Queue;
 use crate::queue::catalog::Catalog;
@@ -41,6 +42,7 @@ pub(super) struct Running {
     keepers: Vec<JoinHandle<()>>,
     runners: JoinHandle<()>,
     snapshots: Option<JoinHandle<()>>,
+    health: Option<Arc<Health>>,
     /// There is nothing more to do for a runner.
     none_left: CancellationToken,
     apalis: Handle,
@@ -70,8 +72,13 @@ impl Running {
         let (apalis_context, apalis) =
             apalis_worker::spawn(&settings, service, Queue { tasks, ends: shared.ends.clone() });
         let session = Session::new(shared.store.clone(), shared.wake.clone(), shared.boot.subscribe());
-        let keeper = shared.keeper(&settings, boot, session.lock_held(), tell_of_suspects);
+        let health = metrics.as_ref().map(|metrics| metrics.health.clone());
+        let keeper = shared.keeper(&settings, boot, session.lock_held(), tell_of_suspects, health.clone());
         let stop_keeping = CancellationToken::new();
+        if let Some(health) = &health {
+            tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
+            health.pulse.enters(Phase::Claiming);
+        }
         let snapshots = metrics.map(|metrics| shared.snapshots(metrics));
         Running {
             claimer: tokio::spawn(shared.claimer(&settings).run()),
@@ -81,6 +88,7 @@ impl Running {
                 tokio::spawn(keeper.run(stop_keeping.clone())),
             ],
             snapshots: snapshots.map(|snapshots| tokio::spawn(snapshots.run(stop_keeping.clone()))),
+            health,
             runners: tokio::spawn(runners.run(suspected, shutdown.clone())),
             apalis,
             apalis_context,
@@ -104,6 +112,9 @@ impl Running {
             part = self.part_stopped() => Some(part),
         };
         self.stop_claiming.cancel();
+        if let Some(health) = &self.health {
+            health.pulse.enters(if failed.is_some() { Phase::Broken } else { Phase::Draining });
+        }
         if let Some(part) = failed {
             return Err(WorkerError::PartStopped(part));
         }

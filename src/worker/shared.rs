@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::keeper::Keeper;
 use super::snapshot::{Snapshots, Sweep};
 use super::{Metrics, Role, Settings};
+use crate::health::{Health, JobsEnded, Watched};
 use crate::meters::batches::BatchMeters;
 use crate::meters::catalog::RESULTS_WAITING;
 use crate::model::id::{WorkerId, WorkflowId};
@@ -120,6 +121,16 @@ impl Shared {
         }
     }
 
+    /// The worker as its health is checked.
+    pub(super) fn watched(&self) -> Watched {
+        let catalog = self.catalog.clone();
+        let ended = move || {
+            let (done, given_up) = catalog.jobs();
+            JobsEnded { done, given_up }
+        };
+        Watched { store: self.store.clone(), worker: self.starter.worker_name.clone(), ended: Box::new(ended) }
+    }
+
     /// `told` is told how many suspects wait.
     pub(super) fn keeper(
         &self,
@@ -127,6 +138,7 @@ impl Shared {
         boot: Boot,
         lock_held: Arc<AtomicBool>,
         told: watch::Sender<usize>,
+        health: Option<Arc<Health>>,
     ) -> Keeper {
         Keeper {
             store: self.store.clone(),
@@ -140,6 +152,7 @@ impl Shared {
             poll: settings.poll,
             recovery: Recovery::new(crate::config::host_name()),
             suspected: (settings.role == Role::Ordinary).then_some(told),
+            health,
         }
     }
 }

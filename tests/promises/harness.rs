@@ -109,6 +109,7 @@ impl World {
             .env("JOURNAL", self.path("journal"))
             .env("STORY_OUT", self.path("story"))
             .env("PITON_METRICS", "127.0.0.1:0")
+            .env("PITON_ARTIFACT_STORE", self.path("artifacts"))
             .env("RUST_BACKTRACE", "0")
             .current_dir(self.folder.path());
         command

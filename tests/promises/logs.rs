@@ -134,6 +134,7 @@ async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
     stop(worker).await;
     a_frozen_worker(&world, &mut told).await;
     left_to_others(&world, &mut told).await;
+    an_ailing_component(&world, &mut told).await;
 
     let events = told.events();
     as_listed(&events);
@@ -228,6 +229,19 @@ async fn left_to_others(world: &World, told: &mut Told<'_>) {
     until(SOON, "it runs", async || world.count(held).await == 1).await;
     stop(last).await;
     assert_eq!(world.state(&run).await, "running");
+}
+
+/// The artifact store is away for a while.
+async fn an_ailing_component(world: &World, told: &mut Told<'_>) {
+    let worker = told.worker("watchful", &["--health-every", "50ms"]);
+    let store = world.path("artifacts");
+    until(SOON, "the store was used", async || store.is_dir()).await;
+    std::fs::rename(&store, world.path("moved")).unwrap();
+    std::fs::write(&store, "").unwrap();
+    worker.says("component_not_healthy").await;
+    std::fs::remove_file(&store).unwrap();
+    worker.says("component_recovered").await;
+    stop(worker).await;
 }
 
 fn as_listed(events: &[Event]) {

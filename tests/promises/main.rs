@@ -14,6 +14,7 @@ mod fairness;
 mod flow;
 mod full_batches;
 mod harness;
+mod health;
 mod house;
 mod http;
 mod http_server;

@@ -1,0 +1,159 @@
+//! `piton health`: how a worker is, by what it serves at /metrics; for people and for probes. Needs no database.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+
+use super::args::{Global, HealthArgs, HealthProbe};
+use super::exit::Exit;
+use crate::meters::Meter;
+use crate::meters::catalog::{
+    CHECK_AGE, CHECK_DURATION, COMPONENT_STATUS, COMPONENT_THRESHOLD, COMPONENT_VALUE, LIVE, READY,
+};
+use crate::model::health::{Component, Measure, Status};
+use crate::telemetry::server::{self, Address};
+
+/// A worker that has not answered by then is as good as gone.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a worker is.
+#[derive(Debug, Serialize)]
+struct Health {
+    live: bool,
+    ready: bool,
+    components: Vec<ComponentHealth>,
+}
+
+#[derive(Debug, Serialize)]
+struct ComponentHealth {
+    component: Component,
+    status: Status,
+    measures: Vec<Measured>,
+    check_age_seconds: f64,
+    check_duration_seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Measured {
+    measure: &'static str,
+    value: f64,
+    degraded: f64,
+    unhealthy: f64,
+}
+
+pub(crate) async fn health(global: Global, args: HealthArgs) -> anyhow::Result<Exit> {
+    let address = address(args.at)?;
+    let text = scrape(address).await.with_context(|| format!("no worker answers at {address}"))?;
+    let health = Series::read(&text).health().with_context(|| format!("what answers at {address} is no worker"))?;
+    if global.json {
+        println!("{}", serde_json::to_string(&health)?);
+    } else {
+        health.say();
+    }
+    Ok(if health.passes(args.probe) { Exit::Done } else { Exit::Failed })
+}
+
+/// Where a worker that listens everywhere is reached from here.
+fn address(at: Address) -> anyhow::Result<SocketAddr> {
+    let mut address = match at {
+        Address::Off => bail!("that worker serves no metrics, so nobody can tell how it is"),
+        Address::Default => server::DEFAULT,
+        Address::At(address) => address,
+    };
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    Ok(address)
+}
+
+async fn scrape(address: SocketAddr) -> reqwest::Result<String> {
+    // A proxy of the environment is for services, not for the worker beside this process.
+    let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
+    client.get(format!("http://{address}/metrics")).send().await?.error_for_status()?.text().await
+}
+
+impl Health {
+    fn passes(&self, probe: HealthProbe) -> bool {
+        if probe.live {
+            self.live
+        } else if probe.ready {
+            self.ready
+        } else {
+            self.live && self.ready && self.components.iter().all(|component| component.status != Status::Unhealthy)
+        }
+    }
+
+    fn say(&self) {
+        let word = |is| if is { "yes" } else { "no" };
+        println!("live      {}\nready     {}", word(self.live), word(self.ready));
+        for ComponentHealth { component, status, measures, check_age_seconds, .. } in &self.components {
+            let measures: Vec<String> = measures.iter().map(Measured::words).collect();
+            println!("{component:<9} {status:<9}  {}  checked {check_age_seconds:.0} s ago", measures.join(", "));
+        }
+        if self.components.iter().any(|component| component.status != Status::Healthy) {
+            println!("\nWhy: the worker's log, and the table piton.health_history.");
+        }
+    }
+}
+
+impl Measured {
+    fn words(&self) -> String {
+        let Measured { measure, value, degraded, unhealthy } = self;
+        format!("{measure} {value:.3} (degraded from {degraded}, unhealthy from {unhealthy})")
+    }
+}
+
+/// The series of a worker by their names and the values of their labels, as they are written.
+struct Series<'t>(BTreeMap<&'t str, f64>);
+
+impl Series<'_> {
+    fn read(text: &str) -> Series<'_> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let series = lines.filter_map(|line| line.rsplit_once(' '));
+        Series(series.filter_map(|(series, value)| Some((series, value.parse().ok()?))).collect())
+    }
+
+    fn of(&self, meter: &Meter, values: &[&str]) -> Option<f64> {
+        let labels = meter.labels.iter().zip(values).map(|(label, value)| format!("{label}=\"{value}\""));
+        let labels = labels.collect::<Vec<_>>().join(",");
+        let series = if labels.is_empty() { meter.name.to_owned() } else { format!("{}{{{labels}}}", meter.name) };
+        self.0.get(series.as_str()).copied()
+    }
+
+    /// `None` where it is not a worker that serves them.
+    fn health(&self) -> Option<Health> {
+        let is = |meter| self.of(meter, &[]).map(|value| value == 1.0);
+        let components = Component::ALL.iter().filter_map(|component| self.component(*component)).collect();
+        Some(Health { live: is(&LIVE)?, ready: is(&READY)?, components })
+    }
+
+    /// `None` for one that the worker does not check, or has not checked yet.
+    fn component(&self, component: Component) -> Option<ComponentHealth> {
+        let name = component.as_str();
+        let has = |status: &&Status| self.of(&COMPONENT_STATUS, &[name, status.as_str()]) == Some(1.0);
+        let measures = Measure::ALL.iter().filter(|measure| measure.component() == component);
+        Some(ComponentHealth {
+            component,
+            status: *Status::ALL.iter().find(has)?,
+            measures: measures.filter_map(|measure| self.measured(*measure)).collect(),
+            check_age_seconds: self.of(&CHECK_AGE, &[name])?,
+            check_duration_seconds: self.of(&CHECK_DURATION, &[name])?,
+        })
+    }
+
+    fn measured(&self, measure: Measure) -> Option<Measured> {
+        let (component, name) = (measure.component().as_str(), measure.name());
+        let threshold = |status: Status| self.of(&COMPONENT_THRESHOLD, &[component, name, status.as_str()]);
+        Some(Measured {
+            measure: name,
+            value: self.of(&COMPONENT_VALUE, &[component, name])?,
+            degraded: threshold(Status::Degraded)?,
+            unhealthy: threshold(Status::Unhealthy)?,
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! The checks: one after another for each component, side by side for all of them, each within a bounded time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::queue::{self, JobsEnded, Lately};
+use super::{Health, disk, memory};
+use crate::meters::part::Part;
+use crate::model::health::{Component, Finding, Measure};
+use crate::store::{Store, StoreError};
+
+/// Longest wait for the end of a check.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Between two attempts to write the history.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The worker whose health is checked.
+pub(crate) struct Watched {
+    pub(crate) store: Store,
+    pub(crate) worker: Arc<str>,
+    /// What has ended in this process since it began.
+    pub(crate) ended: Box<dyn Fn() -> JobsEnded + Send + Sync>,
+}
+
+impl Health {
+    /// Checks until told to stop.
+    pub(crate) async fn check(self: Arc<Health>, watched: Watched, stop: CancellationToken) {
+        let checks = async {
+            tokio::join!(
+                self.repeat(Component::Memory, || blocking(memory::check)),
+                self.repeat(Component::Disk, || self.disk()),
+                self.repeat(Component::Storage, || self.storage(&watched.worker)),
+                self.database(&watched),
+                self.keep_history(&watched),
+            )
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = checks => {}
+        }
+    }
+
+    /// One that is overdue is told so, and waited for: what hangs in the system would pile up otherwise.
+    async fn repeat<F: Future<Output = Option<Finding>>>(&self, component: Component, check: impl Fn() -> F) {
+        loop {
+            let begun = Instant::now();
+            {
+                let mut running = std::pin::pin!(check());
+                let finding = match timeout(LIMIT, &mut running).await {
+                    Ok(finding) => finding,
+                    Err(_) => {
+                        self.put(component, &overdue(), begun.elapsed());
+                        running.await
+                    }
+                };
+                if let Some(finding) = finding {
+                    self.put(component, &finding, begun.elapsed());
+                }
+            }
+            sleep(self.settings.every).await;
+        }
+    }
+
+    async fn disk(&self) -> Option<Finding> {
+        let mut folders = self.settings.folders.clone();
+        folders.extend(self.settings.artifacts.as_ref().map(|artifacts| artifacts.folder().to_owned()));
+        blocking(move || Some(disk::check(&folders))).await
+    }
+
+    async fn storage(&self, worker: &str) -> Option<Finding> {
+        let begun = Instant::now();
+        Some(match self.settings.artifacts.as_ref()?.probe(worker).await {
+            Ok(()) => Finding::value(Measure::StorageLatency, begun.elapsed().as_secs_f64()),
+            Err(error) => Finding::failure(error),
+        })
+    }
+
+    /// One statement tells of the database by how long it takes, and of the queue by its answer.
+    async fn database(&self, watched: &Watched) {
+        let mut lately = Lately::new(Instant::now());
+        loop {
+            let begun = Instant::now();
+            let answer = timeout(LIMIT, watched.store.oldest_ready()).await;
+            let took = begun.elapsed();
+            let failed_share = lately.failed_share(Instant::now(), (watched.ended)());
+            let finding = match answer {
+                Ok(Ok(oldest_ready)) => {
+                    self.put(Component::Queue, &queue::finding(oldest_ready, failed_share), took);
+                    Finding::value(Measure::DatabaseLatency, took.as_secs_f64())
+                }
+                Ok(Err(error)) => unanswered(Finding::failure(error)),
+                Err(_) => unanswered(overdue()),
+            };
+            self.put(Component::Database, &finding, took);
+            sleep(self.settings.every).await;
+        }
+    }
+
+    async fn keep_history(&self, watched: &Watched) {
+        loop {
+            self.changed.notified().await;
+            while let Err(error) = self.write_history(watched).await {
+                tracing::debug!("the history of health waits: {error}");
+                sleep(AGAIN).await;
+            }
+        }
+    }
+
+    async fn write_history(&self, watched: &Watched) -> Result<(), StoreError> {
+        let changes = self.board.take_unwritten();
+        let written = watched.store.record_health(&watched.worker, &changes).await;
+        if written.is_err() {
+            Part::Health.had_no_answer();
+            self.board.put_back(changes);
+        }
+        written
+    }
+}
+
+fn overdue() -> Finding {
+    Finding::failure(format!("no answer within {} seconds", LIMIT.as_secs()))
+}
+
+fn unanswered(finding: Finding) -> Finding {
+    Part::Health.had_no_answer();
+    finding
+}
+
+/// Runs what asks the system aside, for the system may not answer.
+async fn blocking(check: impl FnOnce() -> Option<Finding> + Send + 'static) -> Option<Finding> {
+    tokio::task::spawn_blocking(check).await.unwrap_or_else(|error| Some(Finding::failure(error)))
+}
