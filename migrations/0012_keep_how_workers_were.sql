@@ -19,4 +19,4 @@ comment on column piton.health_history.status is 'How it is.';
 comment on column piton.health_history.reason is 'Why it is not healthy, in words.';
 create index health_history_at on piton.health_history (at);
 
--- functions: d5128c68d47f6f3107e8bd99b778404b5b23307e2c59c73c848029bcbb62210e
+-- functions: 4886be2adfccd9ad331794fc95d0e8915ffc00af7c6930d898085dae17f1635c

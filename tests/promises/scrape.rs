@@ -53,15 +53,20 @@ pub(crate) fn address(worker: &Process) -> String {
     behind.split('/').next().unwrap().to_owned()
 }
 
-/// The whole answer's body.
+/// What a worker serves.
 pub(crate) fn text(address: &str) -> String {
+    get(address, "/metrics")
+}
+
+/// The whole answer's body. Version 1.0 of the protocol has it in one piece.
+pub(crate) fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.split(' ').nth(1) == Some("200"), "{path}: {head}\n{body}");
     body.to_owned()
 }
 
