@@ -185,27 +185,88 @@ fn thresholds(steps: Steps) -> Value {
 
 fn overview() -> Value {
     let board = Board::new()
-        .stat("Workers alive", "Workers whose heartbeat is fresh. Without one nothing runs.", r#"max(piton_workers{state="alive"})"#, "none", NONE_IS_RED)
-        .stat("Workers ready", "Workers that claim, and whose database answers.", "sum(piton_ready)", "none", NONE_IS_RED)
-        .stat("Components unhealthy", "Components that a worker finds unhealthy: database, storage, memory, disk, queue. piton health says more.", r#"sum(max by (component) (piton_component_status{status="unhealthy"}))"#, "none", RED_FROM_ONE)
-        .stat("Oldest ready job", "How long the job has waited that could be claimed and was not. Alert from 30 minutes on.", "max(piton_oldest_ready_age_seconds)", "s", OLDEST_READY)
-        .stat("Dead letters", "Jobs given up that wait for a decision: piton dead-letter list.", r#"sum(max by (class) (piton_dead_letters{resolution="pending"}))"#, "none", ORANGE_FROM_ONE)
-        .stat("Unexplained", "Runs and jobs that wait for nothing that is named. Anything but 0 is a defect: select * from piton.unexplained_jobs.", "max(piton_unexplained_jobs)", "none", RED_FROM_ONE)
-        .stat("Work left", "Seconds that one worker would need for what is ready, running, or due within a minute. What to scale by.", "sum(max by (workflow) (piton_work_left_seconds))", "s", PLAIN)
-        .stat("Runs going on", "Runs that are running.", r#"sum(max by (workflow) (piton_runs{state="running"}))"#, "none", PLAIN)
-        .stat("Runs blocked", "Runs with a dead letter that waits for a decision.", r#"sum(max by (workflow) (piton_runs{state="blocked"}))"#, "none", ORANGE_FROM_ONE)
-        .stat("Workers lost", "Workers that went without a word within the last hour. Their jobs were recovered.", r#"max(piton_workers{state="lost"})"#, "none", ORANGE_FROM_ONE)
-        .stat("Age of the state", "How old what is shown of the database is. Alert from 2 minutes on.", "max(piton_snapshot_age_seconds)", "s", STALE)
-        .stat("Alerts", "Alerts of Piton that fire.", r#"count(ALERTS{alertname=~"Piton.*",alertstate="firing"}) or vector(0)"#, "none", RED_FROM_ONE)
+        .stat("Workers alive",
+            "Workers whose heartbeat is fresh. Without one nothing runs.",
+            r#"max(piton_workers{state="alive"})"#, "none", NONE_IS_RED)
+        .stat("Workers ready",
+            "Workers that claim, and whose database answers.",
+            "sum(piton_ready)", "none", NONE_IS_RED)
+        .stat("Components unhealthy",
+            "Components that a worker finds unhealthy: database, storage, memory, disk, queue. piton health says more.",
+            r#"sum(max by (component) (piton_component_status{status="unhealthy"}))"#, "none", RED_FROM_ONE)
+        .stat("Oldest ready job",
+            "How long the job has waited that could be claimed and was not. Alert from 30 minutes on.",
+            "max(piton_oldest_ready_age_seconds)", "s", OLDEST_READY)
+        .stat("Dead letters",
+            "Jobs given up that wait for a decision: piton dead-letter list.",
+            r#"sum(max by (class) (piton_dead_letters{resolution="pending"}))"#, "none", ORANGE_FROM_ONE)
+        .stat("Unexplained",
+            "Runs and jobs that wait for nothing that is named. Anything but 0 is a defect: select * from piton.unexplained_jobs.",
+            "max(piton_unexplained_jobs)", "none", RED_FROM_ONE)
+        .stat("Work left",
+            "Seconds that one worker would need for what is ready, running, or due within a minute. What to scale by.",
+            "sum(max by (workflow) (piton_work_left_seconds))", "s", PLAIN)
+        .stat("Runs going on",
+            "Runs that are running.",
+            r#"sum(max by (workflow) (piton_runs{state="running"}))"#, "none", PLAIN)
+        .stat("Runs blocked",
+            "Runs with a dead letter that waits for a decision.",
+            r#"sum(max by (workflow) (piton_runs{state="blocked"}))"#, "none", ORANGE_FROM_ONE)
+        .stat("Workers lost",
+            "Workers that went without a word within the last hour. Their jobs were recovered.",
+            r#"max(piton_workers{state="lost"})"#, "none", ORANGE_FROM_ONE)
+        .stat("Age of the state",
+            "How old what is shown of the database is. Alert from 2 minutes on.",
+            "max(piton_snapshot_age_seconds)", "s", STALE)
+        .stat("Alerts",
+            "Alerts of Piton that fire.",
+            r#"count(ALERTS{alertname=~"Piton.*",alertstate="firing"}) or vector(0)"#, "none", RED_FROM_ONE)
         .row("Flow")
-        .lines("Jobs by state", "Live jobs. Scheduled ones are due later; a suspect waits to run alone, for its process died.", STACK, &[("sum by (state) (max by (workflow, stage, state) (piton_jobs))", "{{state}}")])
-        .lines("Attempts per second by their end", "done, retried, dead_lettered, released, cancelled, fenced or lost.", STACKED_RATES, &[("sum by (outcome) (rate(piton_attempts_total[$__rate_interval]))", "{{outcome}}")])
-        .lines("Failures per second by class", "Failed attempts. Most are retried by themselves.", Look { empty: "no attempt has failed yet", ..STACKED_RATES }, &[("sum by (class) (rate(piton_failures_total[$__rate_interval]))", "{{class}}")])
-        .lines("Runs per second", "Runs that workers began, and runs that they finished.", RATES, &[("sum(rate(piton_runs_started_total[$__rate_interval]))", "started"), ("sum(rate(piton_runs_done_total[$__rate_interval]))", "done")])
-        .lines("Wait for a slot", "From the moment a job could be claimed to its claim.", TIMES, &[("histogram_quantile(0.5, sum by (le) (rate(piton_job_wait_seconds_bucket[$__rate_interval])))", "half of the jobs"), ("histogram_quantile(0.99, sum by (le) (rate(piton_job_wait_seconds_bucket[$__rate_interval])))", "99 of 100")])
-        .lines("Oldest ready job by workflow", "Grows while nobody claims it.", Look { steps: Some(OLDEST_READY), ..TIMES }, &[("max by (workflow) (piton_oldest_ready_age_seconds)", "{{workflow}}")])
-        .lines("Components", "0 is healthy, 1 degraded, 2 unhealthy: the worst of all workers.", Look { steps: Some(STATUS), ..LINES }, &[(r#"max by (component) (piton_component_status{status="degraded"} + ignoring (status) 2 * piton_component_status{status="unhealthy"})"#, "{{component}}")])
-        .lines("Dead letters by class", "Those that wait for a decision.", STACK, &[(r#"max by (class) (piton_dead_letters{resolution="pending"})"#, "{{class}}")]);
+        .lines("Jobs by state",
+            "Live jobs. Scheduled ones are due later; a suspect waits to run alone, for its process died.",
+            STACK, &[
+                ("sum by (state) (max by (workflow, stage, state) (piton_jobs))", "{{state}}"),
+            ])
+        .lines("Attempts per second by their end",
+            "done, retried, dead_lettered, released, cancelled, fenced or lost.",
+            STACKED_RATES, &[
+                ("sum by (outcome) (rate(piton_attempts_total[$__rate_interval]))", "{{outcome}}"),
+            ])
+        .lines("Failures per second by class",
+            "Failed attempts. Most are retried by themselves.",
+            Look { empty: "no attempt has failed yet", ..STACKED_RATES }, &[
+                ("sum by (class) (rate(piton_failures_total[$__rate_interval]))", "{{class}}"),
+            ])
+        .lines("Runs per second",
+            "Runs that workers began, and runs that they finished.",
+            RATES, &[
+                ("sum(rate(piton_runs_started_total[$__rate_interval]))", "started"),
+                ("sum(rate(piton_runs_done_total[$__rate_interval]))", "done"),
+            ])
+        .lines("Wait for a slot",
+            "From the moment a job could be claimed to its claim.",
+            TIMES, &[
+                ("histogram_quantile(0.5, sum by (le) (rate(piton_job_wait_seconds_bucket[$__rate_interval])))",
+                 "half of the jobs"),
+                ("histogram_quantile(0.99, sum by (le) (rate(piton_job_wait_seconds_bucket[$__rate_interval])))",
+                 "99 of 100"),
+            ])
+        .lines("Oldest ready job by workflow",
+            "Grows while nobody claims it.",
+            Look { steps: Some(OLDEST_READY), ..TIMES }, &[
+                ("max by (workflow) (piton_oldest_ready_age_seconds)", "{{workflow}}"),
+            ])
+        .lines("Components",
+            "0 is healthy, 1 degraded, 2 unhealthy: the worst of all workers.",
+            Look { steps: Some(STATUS), ..LINES }, &[
+                (r#"max by (component) (piton_component_status{status="degraded"} + ignoring (status) 2 * piton_component_status{status="unhealthy"})"#,
+                 "{{component}}"),
+            ])
+        .lines("Dead letters by class",
+            "Those that wait for a decision.",
+            STACK, &[
+                (r#"max by (class) (piton_dead_letters{resolution="pending"})"#, "{{class}}"),
+            ]);
     board.dashboard(
         "piton-overview",
         "Piton / Overview",
@@ -216,25 +277,91 @@ fn overview() -> Value {
 
 fn workflow() -> Value {
     let board = Board::new()
-        .stat("Runs going on", "Runs of this workflow that are running.", r#"max(piton_runs{workflow="$workflow",state="running"})"#, "none", PLAIN)
-        .stat("Runs blocked", "Runs with a dead letter that waits for a decision.", r#"max(piton_runs{workflow="$workflow",state="blocked"})"#, "none", ORANGE_FROM_ONE)
-        .stat("Oldest run", "Since the oldest run was started that is running.", r#"max(piton_oldest_run_age_seconds{workflow="$workflow"})"#, "s", PLAIN)
-        .stat("Oldest ready job", "How long the job has waited that could be claimed and was not.", r#"max(piton_oldest_ready_age_seconds{workflow="$workflow"})"#, "s", OLDEST_READY)
-        .stat("Work left", "Seconds that one worker would need for what is ready, running, or due within a minute.", r#"max(piton_work_left_seconds{workflow="$workflow"})"#, "s", PLAIN)
-        .stat("Stages left to others", "The most stages for which one worker has no handler, program or variable.", r#"max(piton_stages_missing{workflow="$workflow"}) or vector(0)"#, "none", ORANGE_FROM_ONE)
+        .stat("Runs going on",
+            "Runs of this workflow that are running.",
+            r#"max(piton_runs{workflow="$workflow",state="running"})"#, "none", PLAIN)
+        .stat("Runs blocked",
+            "Runs with a dead letter that waits for a decision.",
+            r#"max(piton_runs{workflow="$workflow",state="blocked"})"#, "none", ORANGE_FROM_ONE)
+        .stat("Oldest run",
+            "Since the oldest run was started that is running.",
+            r#"max(piton_oldest_run_age_seconds{workflow="$workflow"})"#, "s", PLAIN)
+        .stat("Oldest ready job",
+            "How long the job has waited that could be claimed and was not.",
+            r#"max(piton_oldest_ready_age_seconds{workflow="$workflow"})"#, "s", OLDEST_READY)
+        .stat("Work left",
+            "Seconds that one worker would need for what is ready, running, or due within a minute.",
+            r#"max(piton_work_left_seconds{workflow="$workflow"})"#, "s", PLAIN)
+        .stat("Stages left to others",
+            "The most stages for which one worker has no handler, program or variable.",
+            r#"max(piton_stages_missing{workflow="$workflow"}) or vector(0)"#, "none", ORANGE_FROM_ONE)
         .row("Flow through the stages")
-        .lines("Live jobs by stage", "In all states.", STACK, &[(r#"sum by (stage) (max by (stage, state) (piton_jobs{workflow="$workflow"}))"#, "{{stage}}")])
-        .lines("Due later", "Jobs that wait to be tried again, and jobs that are due within a minute.", LINES, &[(r#"max(piton_jobs_retry_wait{workflow="$workflow"})"#, "to be tried again"), (r#"max(piton_jobs_due_soon{workflow="$workflow"})"#, "due within a minute")])
-        .lines("Jobs started per second", "First attempts.", STACKED_RATES, &[(r#"sum by (stage) (rate(piton_jobs_started_total{workflow="$workflow"}[$__rate_interval]))"#, "{{stage}}")])
-        .lines("Jobs finished per second", "Jobs that are done, and jobs that were given up.", STACKED_RATES, &[(r#"sum by (stage, outcome) (rate(piton_jobs_finished_total{workflow="$workflow"}[$__rate_interval]))"#, "{{stage}} {{outcome}}")])
-        .lines("Duration of attempts, 95 of 100", "Whatever their end.", TIMES, &[(r#"histogram_quantile(0.95, sum by (le, stage) (rate(piton_attempt_duration_seconds_bucket{workflow="$workflow"}[$__rate_interval])))"#, "{{stage}}")])
-        .lines("Wait for a slot, 95 of 100", "From the moment a job could be claimed to its claim.", TIMES, &[(r#"histogram_quantile(0.95, sum by (le, stage) (rate(piton_job_wait_seconds_bucket{workflow="$workflow"}[$__rate_interval])))"#, "{{stage}}")])
+        .lines("Live jobs by stage",
+            "In all states.",
+            STACK, &[
+                (r#"sum by (stage) (max by (stage, state) (piton_jobs{workflow="$workflow"}))"#, "{{stage}}"),
+            ])
+        .lines("Due later",
+            "Jobs that wait to be tried again, and jobs that are due within a minute.",
+            LINES, &[
+                (r#"max(piton_jobs_retry_wait{workflow="$workflow"})"#, "to be tried again"),
+                (r#"max(piton_jobs_due_soon{workflow="$workflow"})"#, "due within a minute"),
+            ])
+        .lines("Jobs started per second",
+            "First attempts.",
+            STACKED_RATES, &[
+                (r#"sum by (stage) (rate(piton_jobs_started_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{stage}}"),
+            ])
+        .lines("Jobs finished per second",
+            "Jobs that are done, and jobs that were given up.",
+            STACKED_RATES, &[
+                (r#"sum by (stage, outcome) (rate(piton_jobs_finished_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{stage}} {{outcome}}"),
+            ])
+        .lines("Duration of attempts, 95 of 100",
+            "Whatever their end.",
+            TIMES, &[
+                (r#"histogram_quantile(0.95, sum by (le, stage) (rate(piton_attempt_duration_seconds_bucket{workflow="$workflow"}[$__rate_interval])))"#,
+                 "{{stage}}"),
+            ])
+        .lines("Wait for a slot, 95 of 100",
+            "From the moment a job could be claimed to its claim.",
+            TIMES, &[
+                (r#"histogram_quantile(0.95, sum by (le, stage) (rate(piton_job_wait_seconds_bucket{workflow="$workflow"}[$__rate_interval])))"#,
+                 "{{stage}}"),
+            ])
         .row("What fails")
-        .lines("Failures per second", "Failed attempts.", Look { empty: "no attempt has failed yet", ..STACKED_RATES }, &[(r#"sum by (stage, class) (rate(piton_failures_total{workflow="$workflow"}[$__rate_interval]))"#, "{{stage}} {{class}}")])
-        .lines("Retries per second", "Retries that were scheduled. Many more than jobs that are done: a retry storm.", Look { empty: "nothing was retried yet", ..STACKED_RATES }, &[(r#"sum by (stage, class) (rate(piton_retries_total{workflow="$workflow"}[$__rate_interval]))"#, "{{stage}} {{class}}")])
-        .lines("Given up per second", "Jobs that became dead letters.", Look { empty: "nothing was given up yet", ..STACKED_RATES }, &[(r#"sum by (stage, class) (rate(piton_dead_lettered_total{workflow="$workflow"}[$__rate_interval]))"#, "{{stage}} {{class}}")])
-        .lines("Crash suspects per second", "Jobs found in a process that had died. They run alone from then on.", Look { empty: "no process has died under a job yet", ..STACKED_RATES }, &[(r#"sum by (stage) (rate(piton_crash_suspects_total{workflow="$workflow"}[$__rate_interval]))"#, "{{stage}}")])
-        .lines("Attempts per second by their end", "Of all stages.", STACKED_RATES, &[(r#"sum by (outcome) (rate(piton_attempts_total{workflow="$workflow"}[$__rate_interval]))"#, "{{outcome}}")]);
+        .lines("Failures per second",
+            "Failed attempts.",
+            Look { empty: "no attempt has failed yet", ..STACKED_RATES }, &[
+                (r#"sum by (stage, class) (rate(piton_failures_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{stage}} {{class}}"),
+            ])
+        .lines("Retries per second",
+            "Retries that were scheduled. Many more than jobs that are done: a retry storm.",
+            Look { empty: "nothing was retried yet", ..STACKED_RATES }, &[
+                (r#"sum by (stage, class) (rate(piton_retries_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{stage}} {{class}}"),
+            ])
+        .lines("Given up per second",
+            "Jobs that became dead letters.",
+            Look { empty: "nothing was given up yet", ..STACKED_RATES }, &[
+                (r#"sum by (stage, class) (rate(piton_dead_lettered_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{stage}} {{class}}"),
+            ])
+        .lines("Crash suspects per second",
+            "Jobs found in a process that had died. They run alone from then on.",
+            Look { empty: "no process has died under a job yet", ..STACKED_RATES }, &[
+                (r#"sum by (stage) (rate(piton_crash_suspects_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{stage}}"),
+            ])
+        .lines("Attempts per second by their end",
+            "Of all stages.",
+            STACKED_RATES, &[
+                (r#"sum by (outcome) (rate(piton_attempts_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{outcome}}"),
+            ]);
     let workflow = choice("workflow", "Workflow", "label_values(piton_runs, workflow)", false);
     board.dashboard(
         "piton-workflow",
@@ -247,34 +374,144 @@ fn workflow() -> Value {
 fn workers() -> Value {
     let board = Board::new()
         .row("Workers")
-        .lines("Slots", "Busy, free, and lent to a process that runs a suspect.", STACK, &[(r#"sum by (state) (piton_slots{instance=~"$instance"})"#, "{{state}}")])
-        .lines("Live and ready", "Live: every part runs. Ready: it claims, and its database answers.", LINES, &[(r#"piton_live{instance=~"$instance"}"#, "{{instance}} live"), (r#"piton_ready{instance=~"$instance"}"#, "{{instance}} ready")])
-        .lines("Results that wait for the database", "Attempts that have ended and whose commit has not landed.", LINES, &[(r#"sum by (instance) (piton_results_waiting{instance=~"$instance"})"#, "{{instance}}")])
-        .lines("Recoveries per second", "Jobs taken from workers that were gone.", RATES, &[(r#"sum by (action) (rate(piton_recoveries_total{instance=~"$instance"}[$__rate_interval]))"#, "{{action}}")])
-        .lines("Loop lag, 99 of 100", "How late timers fire: handlers that compute without awaiting hold them up.", TIMES, &[(r#"histogram_quantile(0.99, sum by (le, instance) (rate(piton_loop_lag_seconds_bucket{instance=~"$instance"}[$__rate_interval])))"#, "{{instance}}")])
-        .lines("Versions", "Workers by the version of their program.", LINES, &[(r#"count by (version) (piton_build_info{instance=~"$instance"})"#, "{{version}}")])
-        .lines("Memory of the processes", "Resident.", BYTES, &[(r#"process_resident_memory_bytes{instance=~"$instance"}"#, "{{instance}}")])
-        .lines("Processor time of the processes", "Processors in use.", LINES, &[(r#"rate(process_cpu_seconds_total{instance=~"$instance"}[$__rate_interval])"#, "{{instance}}")])
+        .lines("Slots",
+            "Busy, free, and lent to a process that runs a suspect.",
+            STACK, &[
+                (r#"sum by (state) (piton_slots{instance=~"$instance"})"#, "{{state}}"),
+            ])
+        .lines("Live and ready",
+            "Live: every part runs. Ready: it claims, and its database answers.",
+            LINES, &[
+                (r#"piton_live{instance=~"$instance"}"#, "{{instance}} live"),
+                (r#"piton_ready{instance=~"$instance"}"#, "{{instance}} ready"),
+            ])
+        .lines("Results that wait for the database",
+            "Attempts that have ended and whose commit has not landed.",
+            LINES, &[
+                (r#"sum by (instance) (piton_results_waiting{instance=~"$instance"})"#, "{{instance}}"),
+            ])
+        .lines("Recoveries per second",
+            "Jobs taken from workers that were gone.",
+            RATES, &[
+                (r#"sum by (action) (rate(piton_recoveries_total{instance=~"$instance"}[$__rate_interval]))"#,
+                 "{{action}}"),
+            ])
+        .lines("Loop lag, 99 of 100",
+            "How late timers fire: handlers that compute without awaiting hold them up.",
+            TIMES, &[
+                (r#"histogram_quantile(0.99, sum by (le, instance) (rate(piton_loop_lag_seconds_bucket{instance=~"$instance"}[$__rate_interval])))"#,
+                 "{{instance}}"),
+            ])
+        .lines("Versions",
+            "Workers by the version of their program.",
+            LINES, &[
+                (r#"count by (version) (piton_build_info{instance=~"$instance"})"#, "{{version}}"),
+            ])
+        .lines("Memory of the processes",
+            "Resident.",
+            BYTES, &[
+                (r#"process_resident_memory_bytes{instance=~"$instance"}"#, "{{instance}}"),
+            ])
+        .lines("Processor time of the processes",
+            "Processors in use.",
+            LINES, &[
+                (r#"rate(process_cpu_seconds_total{instance=~"$instance"}[$__rate_interval])"#, "{{instance}}"),
+            ])
         .row("Components")
-        .lines("Measures against their limits", "Each measure, divided by the value from which on its component is unhealthy.", Look { unit: "percentunit", steps: Some(LIMIT), ..LINES }, &[(r#"max by (component, measure) (piton_component_value{instance=~"$instance"} / ignoring (status) piton_component_threshold{instance=~"$instance",status="unhealthy"})"#, "{{component}} {{measure}}")])
-        .lines("Since the last check", "Of the worker that is the furthest behind. Grows while a check hangs.", TIMES, &[(r#"max by (component) (piton_component_check_age_seconds{instance=~"$instance"})"#, "{{component}}")])
-        .lines("Duration of the checks", "Of the slowest worker.", TIMES, &[(r#"max by (component) (piton_component_check_duration_seconds{instance=~"$instance"})"#, "{{component}}")])
+        .lines("Measures against their limits",
+            "Each measure, divided by the value from which on its component is unhealthy.",
+            Look { unit: "percentunit", steps: Some(LIMIT), ..LINES }, &[
+                (r#"max by (component, measure) (piton_component_value{instance=~"$instance"} / ignoring (status) piton_component_threshold{instance=~"$instance",status="unhealthy"})"#,
+                 "{{component}} {{measure}}"),
+            ])
+        .lines("Since the last check",
+            "Of the worker that is the furthest behind. Grows while a check hangs.",
+            TIMES, &[
+                (r#"max by (component) (piton_component_check_age_seconds{instance=~"$instance"})"#, "{{component}}"),
+            ])
+        .lines("Duration of the checks",
+            "Of the slowest worker.",
+            TIMES, &[
+                (r#"max by (component) (piton_component_check_duration_seconds{instance=~"$instance"})"#,
+                 "{{component}}"),
+            ])
         .row("Statements")
-        .lines("Claims, 99 of 100", "Time in the database.", TIMES, &[(r#"histogram_quantile(0.99, sum by (le, instance) (rate(piton_claim_duration_seconds_bucket{instance=~"$instance"}[$__rate_interval])))"#, "{{instance}}")])
-        .lines("Commits, 99 of 100", "Time in the database.", TIMES, &[(r#"histogram_quantile(0.99, sum by (le, instance) (rate(piton_commit_duration_seconds_bucket{instance=~"$instance"}[$__rate_interval])))"#, "{{instance}}")])
-        .lines("Batches", "How many jobs a claim found, and how many attempts a commit ended, on the average.", LINES, &[(r#"sum(rate(piton_claim_batch_size_sum{instance=~"$instance"}[$__rate_interval])) / sum(rate(piton_claim_batch_size_count{instance=~"$instance"}[$__rate_interval]))"#, "claim"), (r#"sum(rate(piton_commit_batch_size_sum{instance=~"$instance"}[$__rate_interval])) / sum(rate(piton_commit_batch_size_count{instance=~"$instance"}[$__rate_interval]))"#, "commit")])
-        .lines("Statements without an answer per second", "They are sent again.", RATES, &[(r#"sum by (part) (rate(piton_database_errors_total{instance=~"$instance"}[$__rate_interval]))"#, "{{part}}")])
-        .lines("Connections", "Of the workers' pools.", LINES, &[(r#"sum by (state) (piton_database_connections{instance=~"$instance"})"#, "{{state}}"), (r#"sum(piton_database_connections_max{instance=~"$instance"})"#, "may be open")])
-        .lines("Sessions and notifications per second", "The workers' own sessions that were lost and opened again, and notifications of new jobs that reached them.", RATES, &[(r#"sum(rate(piton_database_reconnects_total{instance=~"$instance"}[$__rate_interval]))"#, "opened again"), (r#"sum(rate(piton_notifications_total{instance=~"$instance"}[$__rate_interval]))"#, "notifications")])
+        .lines("Claims, 99 of 100",
+            "Time in the database.",
+            TIMES, &[
+                (r#"histogram_quantile(0.99, sum by (le, instance) (rate(piton_claim_duration_seconds_bucket{instance=~"$instance"}[$__rate_interval])))"#,
+                 "{{instance}}"),
+            ])
+        .lines("Commits, 99 of 100",
+            "Time in the database.",
+            TIMES, &[
+                (r#"histogram_quantile(0.99, sum by (le, instance) (rate(piton_commit_duration_seconds_bucket{instance=~"$instance"}[$__rate_interval])))"#,
+                 "{{instance}}"),
+            ])
+        .lines("Batches",
+            "How many jobs a claim found, and how many attempts a commit ended, on the average.",
+            LINES, &[
+                (r#"sum(rate(piton_claim_batch_size_sum{instance=~"$instance"}[$__rate_interval])) / sum(rate(piton_claim_batch_size_count{instance=~"$instance"}[$__rate_interval]))"#,
+                 "claim"),
+                (r#"sum(rate(piton_commit_batch_size_sum{instance=~"$instance"}[$__rate_interval])) / sum(rate(piton_commit_batch_size_count{instance=~"$instance"}[$__rate_interval]))"#,
+                 "commit"),
+            ])
+        .lines("Statements without an answer per second",
+            "They are sent again.",
+            RATES, &[
+                (r#"sum by (part) (rate(piton_database_errors_total{instance=~"$instance"}[$__rate_interval]))"#,
+                 "{{part}}"),
+            ])
+        .lines("Connections",
+            "Of the workers' pools.",
+            LINES, &[
+                (r#"sum by (state) (piton_database_connections{instance=~"$instance"})"#, "{{state}}"),
+                (r#"sum(piton_database_connections_max{instance=~"$instance"})"#, "may be open"),
+            ])
+        .lines("Sessions and notifications per second",
+            "The workers' own sessions that were lost and opened again, and notifications of new jobs that reached them.",
+            RATES, &[
+                (r#"sum(rate(piton_database_reconnects_total{instance=~"$instance"}[$__rate_interval]))"#,
+                 "opened again"),
+                (r#"sum(rate(piton_notifications_total{instance=~"$instance"}[$__rate_interval]))"#, "notifications"),
+            ])
         .row("Database")
-        .lines("Tables", "Sizes without indexes.", Look { unit: "bytes", ..STACK }, &[("max by (table) (piton_table_bytes)", "{{table}}")])
-        .lines("Indexes", "Sizes by table.", Look { unit: "bytes", ..STACK }, &[("max by (table) (piton_index_bytes)", "{{table}}")])
-        .lines("Dead rows", "As Postgres estimates them. They stay while a snapshot is older.", LINES, &[("max by (table) (piton_dead_rows)", "{{table}}")])
+        .lines("Tables",
+            "Sizes without indexes.",
+            Look { unit: "bytes", ..STACK }, &[
+                ("max by (table) (piton_table_bytes)", "{{table}}"),
+            ])
+        .lines("Indexes",
+            "Sizes by table.",
+            Look { unit: "bytes", ..STACK }, &[
+                ("max by (table) (piton_index_bytes)", "{{table}}"),
+            ])
+        .lines("Dead rows",
+            "As Postgres estimates them. They stay while a snapshot is older.",
+            LINES, &[
+                ("max by (table) (piton_dead_rows)", "{{table}}"),
+            ])
         .lines("Whole database", "All schemas.", BYTES, &[("max(piton_database_bytes)", "size")])
-        .lines("Oldest snapshot", "Its age, by who holds it. Alert from 30 minutes on.", Look { steps: Some(HELD), ..TIMES }, &[("max by (holder) (piton_oldest_snapshot_age_seconds)", "{{holder}}")])
-        .lines("Oldest snapshot, in transactions", "Transactions that were begun since; known of slots and standbys too.", LINES, &[("max by (holder) (piton_oldest_snapshot_transactions)", "{{holder}}")])
-        .lines("Looking at the state", "How long it took.", TIMES, &[("max(piton_snapshot_duration_seconds)", "one look")])
-        .lines("Who looks at the state", "One worker at a time.", LINES, &[(r#"piton_snapshot_leader{instance=~"$instance"}"#, "{{instance}}")]);
+        .lines("Oldest snapshot",
+            "Its age, by who holds it. Alert from 30 minutes on.",
+            Look { steps: Some(HELD), ..TIMES }, &[
+                ("max by (holder) (piton_oldest_snapshot_age_seconds)", "{{holder}}"),
+            ])
+        .lines("Oldest snapshot, in transactions",
+            "Transactions that were begun since; known of slots and standbys too.",
+            LINES, &[
+                ("max by (holder) (piton_oldest_snapshot_transactions)", "{{holder}}"),
+            ])
+        .lines("Looking at the state",
+            "How long it took.",
+            TIMES, &[
+                ("max(piton_snapshot_duration_seconds)", "one look"),
+            ])
+        .lines("Who looks at the state",
+            "One worker at a time.",
+            LINES, &[
+                (r#"piton_snapshot_leader{instance=~"$instance"}"#, "{{instance}}"),
+            ]);
     let instance = choice("instance", "Worker", "label_values(piton_build_info, instance)", true);
     board.dashboard(
         "piton-workers",

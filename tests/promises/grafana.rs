@@ -155,10 +155,8 @@ async fn every_panel_and_every_rule_has_an_answer_and_an_alert_follows_what_happ
 /// Two scrapes after the last change, every expression has an answer.
 async fn every_expression(prometheus: &Prometheus) {
     for (panel, expression) in panels("expr") {
-        let expression = expression
-            .replace("$__rate_interval", "1m")
-            .replace("$workflow", "troubled")
-            .replace("$instance", ".+");
+        let expression =
+            expression.replace("$__rate_interval", "1m").replace("$workflow", "troubled").replace("$instance", ".+");
         assert!(!expression.contains('$'), "{panel}: {expression}");
         let words = format!("{panel}: {expression} has an answer");
         until(SOON, &words, async || !prometheus.query(&expression).is_empty()).await;
@@ -169,7 +167,8 @@ async fn every_expression(prometheus: &Prometheus) {
 async fn every_rule(prometheus: &Prometheus) {
     until(SOON, "every rule was evaluated", async || {
         let groups = prometheus.ask("/api/v1/rules")["groups"].clone();
-        let rules: Vec<&Value> = groups.as_array().unwrap().iter().flat_map(|g| g["rules"].as_array().unwrap()).collect();
+        let rules: Vec<&Value> =
+            groups.as_array().unwrap().iter().flat_map(|g| g["rules"].as_array().unwrap()).collect();
         assert!(rules.len() >= 10, "{rules:?}");
         assert!(rules.iter().all(|rule| rule["health"] != "err"), "{rules:?}");
         rules.iter().all(|rule| rule["health"] == "ok")
