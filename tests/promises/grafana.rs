@@ -11,10 +11,10 @@ use crate::prometheus::{Prometheus, free_address};
 use crate::workflows::SQUARES;
 
 #[path = "../../grafana/dashboards.rs"]
-mod generator;
+pub(crate) mod generator;
 
 /// Does everything that a stage can do.
-const TROUBLED: &str = r#"
+pub(crate) const TROUBLED: &str = r#"
 name = "troubled"
 [stages.misbehave]
 rust = "misbehave"
@@ -92,12 +92,16 @@ fn every_panel_says_what_it_shows_and_what_it_says_when_there_is_nothing() {
 }
 
 /// Two workers at addresses that stay theirs over restarts.
-struct Fleet<'w> {
+pub(crate) struct Fleet<'w> {
     world: &'w World,
-    addresses: [String; 2],
+    pub(crate) addresses: [String; 2],
 }
 
-impl Fleet<'_> {
+impl<'w> Fleet<'w> {
+    pub(crate) fn new(world: &'w World) -> Fleet<'w> {
+        Fleet { world, addresses: [free_address(), free_address()] }
+    }
+
     fn start(&self, number: usize) -> Process {
         let name = format!("w{}", number + 1);
         let often = ["--health-every", "200ms", "--snapshot-every", "500ms", "--slots", "4"];
@@ -105,12 +109,12 @@ impl Fleet<'_> {
     }
 }
 
-fn misbehaves(world: &World, how: &str) -> String {
+pub(crate) fn misbehaves(world: &World, how: &str) -> String {
     world.start("troubled", how)
 }
 
 /// Runs that are done, retried, given up, and a job that kills a worker and is found out.
-async fn trouble(world: &World, fleet: &Fleet<'_>) -> [Process; 2] {
+pub(crate) async fn trouble(world: &World, fleet: &Fleet<'_>) -> [Process; 2] {
     let poison = misbehaves(world, r#"{"how": "abort", "times": 2}"#);
     let mut first = fleet.start(0);
     assert_eq!(first.exit_code().await, None, "it dies by a signal");
@@ -128,7 +132,7 @@ async fn trouble(world: &World, fleet: &Fleet<'_>) -> [Process; 2] {
 #[tokio::test]
 async fn every_panel_and_every_rule_has_an_answer_and_an_alert_follows_what_happens() {
     let world = World::with(&[SQUARES, TROUBLED]).await;
-    let fleet = Fleet { world: &world, addresses: [free_address(), free_address()] };
+    let fleet = Fleet::new(&world);
     let prometheus = Prometheus::start(world.folder.path(), &fleet.addresses).await;
     let workers = trouble(&world, &fleet).await;
     prometheus.scrapes(2).await;

@@ -26,6 +26,7 @@ mod logs;
 mod metrics;
 mod nothing_lost;
 mod outages;
+mod picture;
 mod plans;
 mod prometheus;
 mod recoveries;
