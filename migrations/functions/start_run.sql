@@ -1,5 +1,6 @@
 create or replace function piton.start_run(
-    workflow text, input json default '{}', priority integer default 0,
+    workflow text, input json default '{}', key text default null, priority integer default 0,
+    run_at timestamptz default null, deadline timestamptz default null,
     traceparent text default null, tracestate text default null
 ) returns uuid
 language plpgsql
@@ -7,7 +8,7 @@ as $$
 declare
     run uuid := piton.new_id();
     version bigint;
-    key bigint;
+    row_key bigint;
 begin
     if workflow is null or input is null or priority is null then
         raise exception 'the workflow, the run''s input and its priority must not be null'
@@ -29,8 +30,14 @@ begin
         tracestate := piton.trace_state(tracestate, traceparent);
         traceparent := piton.trace_parent(traceparent);
     end if;
-    key := piton.start_run_of(version, run, input, priority, traceparent, tracestate);
+    if key is not null then
+        run := piton.run_under(workflow, key, run);
+        if exists (select from piton.runs r where r.uuid = run) then
+            return run;
+        end if;
+    end if;
+    row_key := piton.start_run_of(version, run, input, priority, traceparent, tracestate, run_at, deadline);
     return run;
 end
 $$;
-comment on function piton.start_run(text, json, integer, text, text) is 'Starts a run of the version of that workflow that was registered last, and returns its id. It starts when the caller''s transaction commits. Of higher priority (-1000 to 1000) is claimed first. With a traceparent (and tracestate) of the W3C its stages are part of that trace.';
+comment on function piton.start_run(text, json, text, integer, timestamptz, timestamptz, text, text) is 'Starts a run of the version of that workflow that was registered last, and returns its id. It starts when the caller''s transaction commits. Under a key (of 1 to 200 characters) only one is ever started of a workflow: asking again returns its id and starts nothing. Of higher priority (-1000 to 1000) is claimed first. With run_at it waits until then; with a deadline it is cancelled if it is not finished by then. With a traceparent (and tracestate) of the W3C its stages are part of that trace.';

@@ -1,13 +1,15 @@
 -- Where every run starts, whoever asks. That the input and the trace may be kept was checked before.
 -- A value instead of a query wherever one will do: each statement in here costs every start some microseconds.
 create or replace function piton.start_run_of(
-    version_id bigint, run uuid, input json, priority integer, traceparent text default null, tracestate text default null
+    version_id bigint, run uuid, input json, priority integer, traceparent text default null, tracestate text default null,
+    run_at timestamptz default null, deadline timestamptz default null
 ) returns bigint
 language plpgsql
 as $$
 declare
     plan record;
     key bigint;
+    is_later boolean := coalesce(run_at > now(), false);
 begin
     select v.workflow_id, v.start_stages, v.join_stages, v.join_missing into plan
     from piton.workflow_versions v where v.id = start_run_of.version_id;
@@ -21,15 +23,24 @@ begin
             start_run_of.tracestate)
     returning id into key;
     for branch in 1..cardinality(plan.start_stages) loop
-        insert into piton.jobs (run_id, workflow_id, version_id, stage, state, rank)
-        values (key, plan.workflow_id, start_run_of.version_id, plan.start_stages[branch], 'ready', -start_run_of.priority);
+        insert into piton.jobs (run_id, workflow_id, version_id, stage, state, rank, due_at)
+        values (key, plan.workflow_id, start_run_of.version_id, plan.start_stages[branch],
+                case when is_later then 'scheduled' else 'ready' end, -start_run_of.priority,
+                case when is_later then run_at else now() end);
     end loop;
     if plan.join_stages <> '{}' then
         insert into piton.joins (run_id, stage, missing)
         select key, j.stage, j.missing from unnest(plan.join_stages, plan.join_missing) as j (stage, missing);
     end if;
+    if deadline is not null then
+        if deadline <= now() then
+            raise exception 'the run''s deadline has passed: %', deadline
+                using errcode = 'invalid_parameter_value', hint = 'Give one that is still to come, or none.';
+        end if;
+        insert into piton.deadlines (run_id, at) values (key, deadline);
+    end if;
     perform pg_notify('piton_jobs', '');
     return key;
 end
 $$;
-comment on function piton.start_run_of(bigint, uuid, json, integer, text, text) is 'For Piton itself: starts a run of one workflow version under the given id, on an input and within a trace that were checked. Returns the key of its row.';
+comment on function piton.start_run_of(bigint, uuid, json, integer, text, text, timestamptz, timestamptz) is 'For Piton itself: starts a run of one workflow version under the given id, on an input and within a trace that were checked. Returns the key of its row.';

@@ -11,7 +11,7 @@ where d.resolution = 'pending' and r.state is distinct from 'blocked'
 union all
 select r.uuid, s.definition ->> 'name', nullif(j.item, -1),
        case when r.id is null then 'the job belongs to no run'
-            when r.state in ('done', 'failed') then 'the run is ' || r.state || ', and has a job'
+            when r.state in ('done', 'failed', 'cancelled') then 'the run is ' || r.state || ', and has a job'
             when k.id is null then 'the job is running on a worker that is not there'
             else 'the job is running on a worker that has ended, and counts as cleared' end
 from piton.jobs j
@@ -19,7 +19,7 @@ left join piton.runs r on r.id = j.run_id
 left join piton.workers k on k.id = j.worker_id
 left join piton.workflow_versions v on v.id = j.version_id
 cross join lateral (select v.definition -> 'stages' -> j.stage::int4 as definition) as s
-where r.id is null or r.state in ('done', 'failed') or j.state = 'running' and (k.id is null or k.cleared)
+where r.id is null or r.state in ('done', 'failed', 'cancelled') or j.state = 'running' and (k.id is null or k.cleared)
 union all
 select r.uuid, v.definition -> 'stages' -> nullif(o.stage, -1)::int4 ->> 'name', null,
        'the run is ' || r.state || ', and ' || case o.stage when -1 then 'its end' else 'the stage' end
@@ -27,7 +27,7 @@ select r.uuid, v.definition -> 'stages' -> nullif(o.stage, -1)::int4 ->> 'name',
 from piton.joins o
 join piton.runs r on r.id = o.run_id
 join piton.workflow_versions v on v.id = r.version_id
-where r.state in ('done', 'failed');
+where r.state in ('done', 'failed', 'cancelled');
 comment on view piton.unexplained_live is 'The part of piton.unexplained_jobs that begins at jobs, joins and dead letters, and costs no look at the runs that are finished.';
 comment on column piton.unexplained_live.run is 'Id of the run; empty where there is none.';
 comment on column piton.unexplained_live.stage is 'Name of the stage, where it is about one.';

@@ -14,6 +14,7 @@ use super::{BenchError, Teller};
 use crate::model::id::{RunId, RunKey};
 use crate::store::StoreError;
 use crate::store::bench::Observer;
+use crate::store::runs::RunStart;
 
 /// Between two looks for runs that are done: the grain of what is measured.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -54,9 +55,9 @@ pub(super) async fn offer(
         for number in 0..case.runs {
             tokio::time::sleep_until(begin + Duration::from_secs_f64(number as f64 / offered.per_s)).await;
             let (store, tell) = (ground.store.clone(), tell.clone());
-            let (version, input) = (start.version, start.input.clone());
+            let (version, run) = (start.version, RunStart::on(start.input.clone()));
             starts.spawn(async move {
-                let run = store.start_run(RunId::new(), version, &input, 0, None).await?;
+                let run = store.start_run(RunId::new(), version, &run).await?;
                 // Nobody listens only when the watch has failed, which ends the bench.
                 tell.send(Started { run, answered: now_us() }).ok();
                 Ok::<(), StoreError>(())

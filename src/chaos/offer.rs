@@ -12,6 +12,7 @@ use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
 use crate::store::chaos::Witness;
+use crate::store::runs::RunStart;
 use crate::store::{Store, StoreError};
 
 /// Items of a fan-out, at most.
@@ -76,8 +77,9 @@ pub(super) async fn offer(offer: Offer, store: Store, witness: Witness) -> Resul
 /// Under an id of its own, so that a start whose answer was lost is recognised.
 async fn start(store: &Store, version: VersionId, input: &Payload) -> Result<(), StoreError> {
     let (id, mut backoff) = (RunId::new(), Backoff::default());
+    let start = RunStart::on(input.clone());
     loop {
-        match store.start_run(id, version, input, 0, None).await {
+        match store.start_run(id, version, &start).await {
             Ok(_) => return Ok(()),
             Err(StoreError::Away(_)) => backoff.wait().await,
             Err(refused) => match store.run(id).await {

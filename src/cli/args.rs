@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::dead_letter::args::DeadLetterArgs;
+use super::when;
 use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
@@ -62,6 +64,14 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Show what became of a run, and what to do about it.
     Show(ShowArgs),
+    /// End a run that is not finished: what runs of it is stopped, what waits of it goes.
+    Cancel(CancelArgs),
+    /// Stop a workflow, a stage of it, or everything from being claimed; what runs goes on to its end.
+    Pause(PauseArgs),
+    /// Let what was paused go on.
+    Resume(ResumeArgs),
+    /// List what is paused, by whom and why.
+    Pauses,
     /// Look at jobs that are not tried again by themselves, and decide about them.
     #[command(subcommand)]
     DeadLetter(DeadLetterArgs),
@@ -107,8 +117,63 @@ impl Command {
 pub(crate) struct StartArgs {
     /// Name of the workflow.
     pub(crate) workflow: String,
+    /// Start no second run of that workflow under that key, but print the id of the first.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Not before then: a time such as 2026-12-24T18:00:00Z, 18:00 (today or tomorrow), or 2h from now.
+    #[arg(long, value_name = "WHEN", value_parser = when::later)]
+    pub(crate) at: Option<DateTime<Utc>>,
+    /// Cancel it when it is not finished by then; written as for --at.
+    #[arg(long, value_name = "WHEN", value_parser = when::later)]
+    pub(crate) deadline: Option<DateTime<Utc>>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CancelArgs {
+    /// Id of the run.
+    pub(crate) run: RunId,
+    /// Why, for the record.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Who does it [default: your user name].
+    #[arg(long)]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PauseArgs {
+    #[command(flatten)]
+    pub(crate) what: QueueArgs,
+    /// Why, for the record and for whoever asks what waits.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Who does it [default: your user name].
+    #[arg(long)]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) what: QueueArgs,
+    /// Who does it [default: your user name].
+    #[arg(long)]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct QueueArgs {
+    /// Name of the workflow.
+    #[arg(required_unless_present = "everything")]
+    pub(crate) workflow: Option<String>,
+    /// Only that stage of it.
+    #[arg(long, requires = "workflow")]
+    pub(crate) stage: Option<String>,
+    /// Every workflow there is.
+    #[arg(long, conflicts_with = "workflow")]
+    pub(crate) everything: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -227,7 +292,7 @@ pub(crate) struct RunsArgs {
     /// Only runs of that workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
-    /// Only runs in that state: running, done or failed.
+    /// Only runs in that state: running, blocked, done, failed or cancelled.
     #[arg(long, value_parser = run_state)]
     pub(crate) state: Option<RunState>,
     /// How many.

@@ -5,12 +5,12 @@ mod log;
 mod say;
 
 use anyhow::bail;
-use sqlx::postgres::PgDatabaseError;
 use sqlx::types::Uuid;
 
 use self::args::{AgainArgs, DeadLetterArgs, FilterArgs};
 use super::args::Global;
 use super::database::Database;
+use super::decide::{actor, refused};
 use super::exit::Exit;
 use super::start;
 use crate::config;
@@ -56,10 +56,6 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
     Ok(Exit::Done)
 }
 
-fn actor(by: Option<String>) -> String {
-    by.unwrap_or_else(config::user_name)
-}
-
 /// What a verb is about.
 enum Chosen {
     One(Uuid),
@@ -74,7 +70,7 @@ impl Chosen {
             Some(id) if filter.is_open() && !all => Ok(Chosen::One(id)),
             Some(_) => bail!("name one dead letter, or choose many by a filter or --all; not both"),
             None if filter.is_open() && !all => bail!(
-                "name a dead letter, a filter such as --workflow, --stage, --class or --fingerprint, or --all for every \
+                "name a dead letter, a filter such as --workflow, --stage, --class, --fingerprint or --since, or --all for every \
                  one that is pending. See them with:  {} dead-letter list",
                 config::program()
             ),
@@ -85,9 +81,9 @@ impl Chosen {
 
 impl From<FilterArgs> for Filter {
     fn from(args: FilterArgs) -> Filter {
-        let FilterArgs { workflow, stage, class, run, fingerprint } = args;
+        let FilterArgs { workflow, stage, class, run, fingerprint, since } = args;
         let class = class.map(|class| class.as_str().to_owned());
-        Filter { resolution: None, workflow, stage, class, run, fingerprint }
+        Filter { resolution: None, workflow, stage, class, run, fingerprint, since }
     }
 }
 
@@ -159,16 +155,4 @@ async fn dismiss(store: &Store, global: &Global, chosen: Chosen, reason: &str, a
     }
     say::count(global, "dismissed", dismissed, "Their runs have failed.");
     Ok(Exit::Done)
-}
-
-/// What the database said, without the words around it. Its hints are for those who ask it in SQL.
-fn refused(error: StoreError) -> anyhow::Error {
-    match &error {
-        StoreError::Refused(sqlx::Error::Database(said)) => {
-            let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
-            let detail = detail.map_or_else(String::new, |detail| format!(". {}", detail.trim_end_matches('.')));
-            anyhow::anyhow!("{}{detail}", said.message())
-        }
-        StoreError::Refused(_) | StoreError::Away(_) | StoreError::Damaged(_) => error.into(),
-    }
 }

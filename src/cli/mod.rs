@@ -3,8 +3,10 @@
 mod args;
 mod bench;
 mod chaos;
+mod control;
 mod database;
 mod dead_letter;
+mod decide;
 mod exit;
 mod files;
 mod follow;
@@ -82,6 +84,10 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
+        Command::Cancel(args) => control::cancel(global, args).await,
+        Command::Pause(args) => control::pause(global, args).await,
+        Command::Resume(args) => control::resume(global, args).await,
+        Command::Pauses => control::pauses(global).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,
         Command::Verify(verify) => verify::verify(app, global, verify).await,

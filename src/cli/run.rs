@@ -18,6 +18,7 @@ use crate::config;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::queue::catalog::{Catalog, Version};
+use crate::store::runs::RunStart;
 use crate::telemetry;
 use crate::worker::Shutdown;
 
@@ -42,7 +43,10 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
         None => {
             let version = files::find(&versions, args.workflow.as_deref().unwrap_or_default())?;
             refuse_what_lacks(version, &catalog)?;
-            start::start_run(&database.store, version, &input, args.input.priority, trace.as_ref()).await?
+            let start = RunStart { priority: args.input.priority, trace, ..RunStart::on(input) };
+            let id = RunId::new();
+            database.store.start_run(id, version.id, &start).await?;
+            id
         }
     };
     let Some(first) = Snapshot::read(&database.store, &catalog, id).await? else {
@@ -112,6 +116,11 @@ async fn finish(
                 eprintln!("error: the run failed at stage {stage}: {}: {}", failure.class, failure.message);
                 eprintln!("See what happened with:  {} show {id}", config::program());
             }
+            Exit::RunFailed
+        }
+        RunState::Cancelled => {
+            eprintln!("error: the run was cancelled");
+            eprintln!("See by whom and why with:  {} show {id}", config::program());
             Exit::RunFailed
         }
         RunState::Blocked if last.is_at_rest() => {

@@ -35,6 +35,12 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
         if snapshot.run.state == RunState::Done {
             print_outputs(&output)?;
         }
+        if snapshot.run.state == RunState::Cancelled
+            && let Some(cancelled) = database.store.cancellation(snapshot.run.key).await?
+        {
+            let (by, at) = (cancelled.cancelled_by, when::clock(cancelled.cancelled_at));
+            println!("It was cancelled by {by} at {at}: {}", cancelled.reason);
+        }
         let workers = database.store.live_workers().await?;
         println!("{}", what_to_do(&snapshot, &workers));
         if snapshot.run.state == RunState::Blocked {
@@ -138,6 +144,7 @@ fn what_to_do(snapshot: &Snapshot, workers: &[String]) -> String {
             ),
             None => String::new(),
         },
+        RunState::Cancelled => "Nothing to do.".to_owned(),
         RunState::Blocked => "It is blocked by what was given up; what does not depend on that goes on:".to_owned(),
         RunState::Running if workers.is_empty() => {
             format!("No worker is alive. Go on with:  {} run --resume {}", config::program(), snapshot.run.id)

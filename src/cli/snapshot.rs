@@ -91,7 +91,7 @@ fn state(run: &RunRow, number: i16, fanned: bool, row: Option<&StageRow>) -> Sta
     match (run.state, row) {
         (RunState::Failed, _) if failed => StageState::Failed,
         (_, Some(_)) if complete => StageState::Done,
-        (RunState::Failed | RunState::Done, _) => StageState::Cancelled,
+        (RunState::Failed | RunState::Done | RunState::Cancelled, _) => StageState::Cancelled,
         (RunState::Running | RunState::Blocked, Some(r)) if r.running > 0 => StageState::Running,
         (RunState::Running | RunState::Blocked, Some(r)) if r.ready > 0 => StageState::Ready,
         (RunState::Running | RunState::Blocked, Some(r)) if r.scheduled > 0 => StageState::Scheduled,

@@ -7,14 +7,13 @@ use serde_json::{Map, Value};
 
 use super::args::{Global, InputArgs, StartArgs};
 use super::database::Database;
+use super::decide::refused;
 use super::exit::Exit;
 use super::{files, trace};
 use crate::app::App;
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
-use crate::model::trace::TraceContext;
-use crate::queue::catalog::Version;
-use crate::store::Store;
+use crate::store::runs::RunStart;
 
 pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
     let input = read_input(&args.input, PayloadLimits::default().payload_bytes)?;
@@ -24,7 +23,16 @@ pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::
     let database = Database::open(&global).await?;
     let (_, versions) = files::register(app, &global, &database.store).await?;
     let version = files::find(&versions, &args.workflow)?;
-    let id = start_run(&database.store, version, &input, args.input.priority, trace.as_ref()).await?;
+    let (priority, run_at, deadline) = (args.input.priority, args.at, args.deadline);
+    let start = RunStart { input, priority, run_at, deadline, trace };
+    let id = match &args.key {
+        Some(key) => database.store.start_run_once(key, &args.workflow, version.id, &start).await,
+        None => {
+            let id = RunId::new();
+            database.store.start_run(id, version.id, &start).await.map(|_| id)
+        }
+    }
+    .map_err(refused)?;
     if global.json {
         println!("{}", serde_json::json!({"run": id, "workflow": args.workflow}));
     } else {
@@ -32,18 +40,6 @@ pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::
     }
     database.close().await;
     Ok(Exit::Done)
-}
-
-pub(crate) async fn start_run(
-    store: &Store,
-    version: &Version,
-    input: &Payload,
-    priority: i16,
-    trace: Option<&TraceContext>,
-) -> anyhow::Result<RunId> {
-    let id = RunId::new();
-    store.start_run(id, version.id, input, priority, trace).await?;
-    Ok(id)
 }
 
 /// The input from a file or standard input, with single values set over it.

@@ -1,6 +1,43 @@
 //! Times as people read them.
 
-use chrono::{DateTime, Local, Utc};
+use chrono::{DateTime, Local, NaiveTime, TimeDelta, Utc};
+
+use crate::workflow::duration;
+
+/// A moment to come: a time with its zone, a local time of day, or a span from now.
+pub(super) fn later(text: &str) -> Result<DateTime<Utc>, String> {
+    let now = Local::now();
+    moment(text, now, |today| if today > now { today } else { today + TimeDelta::days(1) }, now + span_of(text))
+}
+
+/// A moment that has been: a time with its zone, a local time of day, or a span before now.
+pub(super) fn earlier(text: &str) -> Result<DateTime<Utc>, String> {
+    let now = Local::now();
+    moment(text, now, |today| if today < now { today } else { today - TimeDelta::days(1) }, now - span_of(text))
+}
+
+fn span_of(text: &str) -> TimeDelta {
+    duration::parse(text).ok().and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default()
+}
+
+fn moment(
+    text: &str,
+    now: DateTime<Local>,
+    of_day: impl Fn(DateTime<Local>) -> DateTime<Local>,
+    by_span: DateTime<Local>,
+) -> Result<DateTime<Utc>, String> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.to_utc());
+    }
+    let time = ["%H:%M:%S", "%H:%M"].iter().find_map(|format| NaiveTime::parse_from_str(text, format).ok());
+    if let Some(today) = time.and_then(|time| now.with_time(time).earliest()) {
+        return Ok(of_day(today).to_utc());
+    }
+    if by_span == now {
+        return Err("give a time such as 2026-12-24T18:00:00Z or 18:00, or a span such as 30m or 2h".to_owned());
+    }
+    Ok(by_span.to_utc())
+}
 
 /// Local time of day, with the date when it is not today.
 pub(crate) fn clock(at: DateTime<Utc>) -> String {
@@ -22,9 +59,22 @@ pub(crate) fn span(span: chrono::TimeDelta) -> String {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
+
+    #[test]
+    fn moments_are_read_as_people_write_them() {
+        let exact = "2026-12-24T18:00:00+01:00".parse::<DateTime<Utc>>().unwrap();
+        assert_eq!(later("2026-12-24T18:00:00+01:00"), Ok(exact));
+        assert_eq!(earlier("2026-12-24T17:00:00Z"), Ok(exact));
+        let (now, hour) = (Utc::now(), TimeDelta::minutes(60));
+        assert!((later("1h").unwrap() - now - hour).num_seconds().abs() < 10);
+        assert!((now - earlier("1h").unwrap() - hour).num_seconds().abs() < 10);
+        assert!(later("18:00").unwrap() > now && later("18:00").unwrap() - now <= TimeDelta::hours(25));
+        assert!(earlier("18:00").unwrap() < Utc::now() + TimeDelta::seconds(1));
+        for wrong in ["", "noon", "25:00", "2026-12-24", "1.5h", "-2h"] {
+            assert!(later(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn spans_read_well() {

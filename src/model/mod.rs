@@ -7,6 +7,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod health;
 pub(crate) mod id;
 pub(crate) mod lane;
+pub(crate) mod paused;
 pub(crate) mod payload;
 pub(crate) mod replay;
 pub(crate) mod retry;

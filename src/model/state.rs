@@ -45,6 +45,8 @@ states! {
         Done = "done",
         /// A dead letter of it was dismissed; its other jobs were cancelled.
         Failed = "failed",
+        /// Somebody ended it, or its deadline has passed.
+        Cancelled = "cancelled",
     }
 }
 
@@ -80,7 +82,7 @@ impl RunState {
         match self {
             // Someone may retry the dead letter.
             RunState::Running | RunState::Blocked => false,
-            RunState::Done | RunState::Failed => true,
+            RunState::Done | RunState::Failed | RunState::Cancelled => true,
         }
     }
 }
@@ -89,9 +91,12 @@ impl RunState {
 mod tests {
     use super::*;
     use crate::model::failure::FailureClass;
+    use crate::model::health::{Component, Status};
 
     const ENGINE: &str = include_str!("../../migrations/0001_create_the_engine.sql");
-    const RUNS: &str = include_str!("../../migrations/0006_keep_dead_letters.sql");
+    const LETTERS: &str = include_str!("../../migrations/0006_keep_dead_letters.sql");
+    const RUNS: &str = include_str!("../../migrations/0013_let_people_decide.sql");
+    const HEALTH: &str = include_str!("../../migrations/0012_keep_how_workers_were.sql");
 
     fn check(column: &str, words: impl Iterator<Item = &'static str>) -> String {
         let quoted: Vec<String> = words.map(|word| format!("'{word}'")).collect();
@@ -102,8 +107,10 @@ mod tests {
     fn the_schema_knows_the_same_words() {
         for (schema, expected) in [
             (RUNS, check("state", RunState::ALL.iter().map(|s| s.as_str()))),
-            (RUNS, check("resolution", Resolution::ALL.iter().map(|r| r.as_str()))),
-            (RUNS, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
+            (HEALTH, check("component", Component::ALL.iter().map(|c| c.as_str()))),
+            (HEALTH, check("status", Status::ALL.iter().map(|s| s.as_str()))),
+            (LETTERS, check("resolution", Resolution::ALL.iter().map(|r| r.as_str()))),
+            (LETTERS, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
             (ENGINE, check("outcome", AttemptOutcome::ALL.iter().map(|s| s.as_str()))),
             (ENGINE, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
         ] {

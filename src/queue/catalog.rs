@@ -85,6 +85,11 @@ impl Catalog {
         Ok(self.keep(id, workflow_id, workflow))
     }
 
+    /// It was met before.
+    pub(crate) fn has(&self, id: VersionId) -> bool {
+        lock(&self.versions).contains_key(&id)
+    }
+
     fn keep(&self, id: VersionId, workflow_id: WorkflowId, workflow: Workflow) -> Arc<Version> {
         let plan = Plan::of(&workflow);
         let name: Arc<str> = workflow.name.as_str().into();

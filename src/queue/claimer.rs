@@ -46,6 +46,7 @@ pub(crate) struct Claimer {
     /// Suspects only, one after another; cancelled when none is left.
     pub(crate) alone: Option<CancellationToken>,
     pub(crate) stop: CancellationToken,
+    pub(crate) has_looked: bool,
 }
 
 impl Claimer {
@@ -90,6 +91,13 @@ impl Claimer {
         }
         if self.slots.may_have_strays() {
             self.give_back_strays().await?;
+        }
+        // What is paused is known before anything is claimed that could be handed on.
+        if !std::mem::replace(&mut self.has_looked, true)
+            && let Err(error) = self.lookout.look(None).await
+        {
+            self.has_looked = false;
+            return Err(error);
         }
         if self.alone.is_some() {
             return self.claim_alone().await;
@@ -217,11 +225,16 @@ impl Claimer {
         known
     }
 
-    /// `None` when the definition cannot be read at all.
+    /// `None` when the definition cannot be read at all. With a version that is new here, what is paused of it is learned
+    /// before a run of it is handed on.
     async fn version(&self, id: VersionId) -> Option<Arc<Version>> {
-        let mut backoff = Backoff::default();
+        let (mut backoff, is_new) = (Backoff::default(), !self.catalog.has(id));
         loop {
-            match self.catalog.version(&self.store, id).await {
+            let mut read = self.catalog.version(&self.store, id).await;
+            if is_new && read.is_ok() {
+                read = self.lookout.look(None).await.and(read);
+            }
+            match read {
                 Ok(version) => return Some(version),
                 Err(StoreError::Away(_)) if !self.stop.is_cancelled() => backoff.wait().await,
                 Err(error) => {

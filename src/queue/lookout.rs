@@ -10,6 +10,7 @@ use super::catalog::Catalog;
 use super::wake::Wake;
 use crate::model::claim::{Claim, Place};
 use crate::model::id::{WorkerId, WorkflowId};
+use crate::model::paused::Paused;
 use crate::model::turn::{self, Turn};
 use crate::store::queues::Queues;
 use crate::store::workers::{Look, Seen};
@@ -38,6 +39,7 @@ pub(crate) struct Lookout {
 #[derive(Debug)]
 struct Waiting {
     best: Option<Place>,
+    paused: Paused,
     seen: Option<Instant>,
     cost: Duration,
 }
@@ -52,7 +54,7 @@ impl Lookout {
         wake: Arc<Wake>,
         stop: CancellationToken,
     ) -> Lookout {
-        let waiting = Mutex::new(Waiting { best: None, seen: None, cost: Duration::ZERO });
+        let waiting = Mutex::new(Waiting { best: None, paused: Paused::default(), seen: None, cost: Duration::ZERO });
         Lookout { store, catalog, workflows, boot, lease, wake, stop, waiting }
     }
 
@@ -63,7 +65,8 @@ impl Lookout {
         let me = *self.boot.borrow();
         let begun = Instant::now();
         let seen = self.store.look(Look { me, lease: self.lease, beat, queues }).await?;
-        *self.waiting() = Waiting { best: seen.waiting, seen: Some(begun), cost: begun.elapsed() };
+        let (best, paused) = (seen.waiting, seen.paused.clone());
+        *self.waiting() = Waiting { best, paused, seen: Some(begun), cost: begun.elapsed() };
         if seen.waiting.is_some() {
             self.wake.now();
         }
@@ -101,7 +104,11 @@ impl Lookout {
         if self.stop.is_cancelled() || self.catalog.is_unknown(claim.version, next_stage) {
             return Turn::Yields;
         }
-        turn::after_a_stage(claim.place, claim.in_a_row + 1, self.waiting().best)
+        let waiting = self.waiting();
+        if waiting.paused.holds(claim.workflow, claim.version, next_stage) {
+            return Turn::Yields;
+        }
+        turn::after_a_stage(claim.place, claim.in_a_row + 1, waiting.best)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

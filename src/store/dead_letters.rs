@@ -17,13 +17,16 @@ pub(crate) struct Filter {
     pub(crate) class: Option<String>,
     pub(crate) run: Option<RunId>,
     pub(crate) fingerprint: Option<String>,
+    /// Given up then or later.
+    pub(crate) since: Option<DateTime<Utc>>,
 }
 
 impl Filter {
     /// It would take every one there is.
     pub(crate) fn is_open(&self) -> bool {
-        let Filter { resolution: _, workflow, stage, class, run, fingerprint } = self;
-        workflow.is_none() && stage.is_none() && class.is_none() && run.is_none() && fingerprint.is_none()
+        let Filter { resolution: _, workflow, stage, class, run, fingerprint, since } = self;
+        let named = [workflow, stage, class, fingerprint].into_iter().any(Option::is_some);
+        !named && run.is_none() && since.is_none()
     }
 }
 
@@ -113,7 +116,8 @@ macro_rules! filtered {
             " from piton.dead_letters_overview d
               where ($1::text is null or d.resolution = $1) and ($2::text is null or d.workflow = $2)
                 and ($3::text is null or d.stage = $3) and ($4::text is null or d.class = $4)
-                and ($5::uuid is null or d.run = $5) and ($6::text is null or d.fingerprint = $6) ",
+                and ($5::uuid is null or d.run = $5) and ($6::text is null or d.fingerprint = $6)
+                and ($7::timestamptz is null or d.dead_at >= $7) ",
             $rest
         )
     };
@@ -128,13 +132,14 @@ macro_rules! bound {
             .bind(&$filter.class)
             .bind($filter.run.map(|run| run.0))
             .bind(&$filter.fingerprint)
+            .bind($filter.since)
     };
 }
 
 impl Store {
     /// The newest first.
     pub(crate) async fn dead_letters(&self, filter: &Filter, limit: i64) -> Result<Vec<DeadLetter>, StoreError> {
-        let sql = filtered!("select d.*", "order by d.dead_at desc limit $7");
+        let sql = filtered!("select d.*", "order by d.dead_at desc limit $8");
         Ok(bound!(sqlx::query_as(sql), filter).bind(limit).fetch_all(&self.pool).await?)
     }
 

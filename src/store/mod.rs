@@ -16,6 +16,7 @@ pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod overview;
+pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod snapshot;

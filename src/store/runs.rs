@@ -1,8 +1,10 @@
 //! Runs: started here, looked up by the id that people see.
 
+use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::{Store, StoreError};
+use crate::events;
 use crate::model::id::{RunId, RunKey, VersionId};
 use crate::model::payload::Payload;
 use crate::model::state::RunState;
@@ -23,6 +25,9 @@ pub(crate) struct RunRow {
     pub(crate) trace: Option<TraceContext>,
 }
 
+/// Runs past their deadline that one statement cancels.
+const OVERDUE_AT_ONCE: i32 = 100;
+
 /// Why a run failed.
 #[derive(Debug, Clone)]
 pub(crate) struct RunFailure {
@@ -33,7 +38,7 @@ pub(crate) struct RunFailure {
 
 type RunColumns = (
     i64,
-    sqlx::types::Uuid,
+    Uuid,
     i64,
     String,
     String,
@@ -72,26 +77,83 @@ fn run_row(columns: RunColumns) -> Result<RunRow, StoreError> {
     })
 }
 
+/// Why a run was cancelled.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct Cancellation {
+    pub(crate) reason: String,
+    pub(crate) cancelled_by: String,
+    pub(crate) cancelled_at: DateTime<Utc>,
+}
+
+/// What a run is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct RunStart {
+    pub(crate) input: Payload,
+    /// Higher is claimed first.
+    pub(crate) priority: i16,
+    /// Not before that.
+    pub(crate) run_at: Option<DateTime<Utc>>,
+    /// It is cancelled when it is not finished by then.
+    pub(crate) deadline: Option<DateTime<Utc>>,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+impl RunStart {
+    /// At once, like any other, on that input.
+    pub(crate) fn on(input: Payload) -> RunStart {
+        RunStart { input, priority: 0, run_at: None, deadline: None, trace: None }
+    }
+}
+
 impl Store {
+    /// Ends a run that is not finished, or is refused with the reason.
+    pub(crate) async fn cancel_run(&self, id: RunId, reason: &str, actor: &str) -> Result<(), StoreError> {
+        let sql = "select piton.cancel_run($1, $2, $3)";
+        sqlx::query(sql).bind(id.0).bind(reason).bind(actor).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Why it was cancelled, if it was.
+    pub(crate) async fn cancellation(&self, run: RunKey) -> Result<Option<Cancellation>, StoreError> {
+        let sql = "select reason, cancelled_by, cancelled_at from piton.cancellations where run_id = $1";
+        Ok(sqlx::query_as(sql).bind(run.0).fetch_optional(&self.pool).await?)
+    }
+
+    /// Cancels runs whose deadline has passed.
+    pub(crate) async fn end_overdue_runs(&self) -> Result<(), StoreError> {
+        let sql = "select piton.end_overdue_runs($1)";
+        let ended: Vec<Uuid> = sqlx::query_scalar(sql).bind(OVERDUE_AT_ONCE).fetch_all(&self.pool).await?;
+        ended.iter().for_each(|run| events::decision::cancelled(run, "piton"));
+        Ok(())
+    }
+
     /// Starts a run: its row, its first jobs and its joins in one statement. Started means committed.
     pub(crate) async fn start_run(
         &self,
         id: RunId,
         version: VersionId,
-        input: &Payload,
-        priority: i16,
-        trace: Option<&TraceContext>,
+        start: &RunStart,
     ) -> Result<RunKey, StoreError> {
-        let key: i64 = sqlx::query_scalar("select piton.start_run_of($1, $2, $3::json, $4, $5, $6)")
-            .bind(version.0)
-            .bind(id.0)
-            .bind(input.as_str())
-            .bind(i32::from(priority))
-            .bind(trace.map(TraceContext::parent))
-            .bind(trace.and_then(TraceContext::state))
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(RunKey(key))
+        start_run(&self.pool, id, version, start).await
+    }
+
+    /// The same under a key; the id of the run that was started under it before, if one was.
+    pub(crate) async fn start_run_once(
+        &self,
+        key: &str,
+        workflow: &str,
+        version: VersionId,
+        start: &RunStart,
+    ) -> Result<RunId, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let new = RunId::new();
+        let under = sqlx::query_scalar("select piton.run_under($1, $2, $3)").bind(workflow).bind(key).bind(new.0);
+        let id = RunId(under.fetch_one(&mut *transaction).await?);
+        if id == new {
+            start_run(&mut *transaction, id, version, start).await?;
+        }
+        transaction.commit().await?;
+        Ok(id)
     }
 
     /// The run of that id, if there is one.
@@ -121,6 +183,27 @@ impl Store {
             .await?;
         rows.into_iter().map(run_row).collect()
     }
+}
+
+async fn start_run<'e>(
+    executor: impl sqlx::PgExecutor<'e>,
+    id: RunId,
+    version: VersionId,
+    start: &RunStart,
+) -> Result<RunKey, StoreError> {
+    let trace = start.trace.as_ref();
+    let key: i64 = sqlx::query_scalar("select piton.start_run_of($1, $2, $3::json, $4, $5, $6, $7, $8)")
+        .bind(version.0)
+        .bind(id.0)
+        .bind(start.input.as_str())
+        .bind(i32::from(start.priority))
+        .bind(trace.map(TraceContext::parent))
+        .bind(trace.and_then(TraceContext::state))
+        .bind(start.run_at)
+        .bind(start.deadline)
+        .fetch_one(executor)
+        .await?;
+    Ok(RunKey(key))
 }
 
 /// Both halves are constants of this file.

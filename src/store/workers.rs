@@ -12,7 +12,8 @@ use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::events;
 use crate::model::claim::Place;
-use crate::model::id::WorkerId;
+use crate::model::id::{VersionId, WorkerId, WorkflowId};
+use crate::model::paused::Paused;
 use crate::model::suspect::SIDE_BY_SIDE;
 
 /// First key of the session locks that say "this boot is alive"; the second is the boot's number.
@@ -42,6 +43,9 @@ pub(crate) struct Seen {
     /// Jobs that wait to run alone, as far as they are counted.
     pub(crate) suspected: usize,
     pub(crate) suspects: Vec<Suspect>,
+    pub(crate) paused: Paused,
+    /// A run is past its deadline.
+    pub(crate) overdue: bool,
 }
 
 /// What a look asks about.
@@ -71,10 +75,20 @@ struct LookRow {
     gone_exit: Option<String>,
     gone_locked: Option<bool>,
     suspects: i64,
+    paused_workflows: Option<Vec<i64>>,
+    paused_versions: Option<Vec<i64>>,
+    paused_stages: Option<Vec<i16>>,
+    overdue: bool,
     database_is_young: bool,
 }
 
 impl LookRow {
+    fn paused(&self) -> Paused {
+        let versions = self.paused_versions.iter().flatten().copied().map(VersionId);
+        let stages = versions.zip(self.paused_stages.iter().flatten().copied());
+        Paused::new(self.paused_workflows.iter().flatten().copied().map(WorkflowId).collect(), stages)
+    }
+
     fn suspect(&self) -> Option<Suspect> {
         let sign = match (self.gone_ended?, self.gone_lease_over?) {
             (true, _) if self.gone_drained => Sign::Drained,
@@ -157,6 +171,8 @@ impl Store {
             suspected: usize::try_from(first.suspects).unwrap_or_default(),
             waiting: first.waiting_rank.zip(first.waiting_due_at).map(place),
             suspects: rows.iter().filter_map(LookRow::suspect).collect(),
+            paused: first.paused(),
+            overdue: first.overdue,
         })
     }
 

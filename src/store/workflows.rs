@@ -45,6 +45,8 @@ impl Store {
                 break id;
             }
         };
+        // A stage that is paused is paused in this version, too, before any run of it can start.
+        sqlx::query("select piton.renew_paused_stages($1)").bind(workflow).execute(&self.pool).await?;
         self.make_current(workflow, version).await?;
         Ok((WorkflowId(workflow), VersionId(version)))
     }

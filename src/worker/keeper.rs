@@ -92,6 +92,9 @@ impl Keeper {
             self.register_again().await?;
         }
         self.touch(beat, beat_every).await?;
+        if seen.overdue {
+            self.store.end_overdue_runs().await?;
+        }
         if seen.suspected > 0
             && let Some(suspected) = &self.suspected
         {

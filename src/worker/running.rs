@@ -71,7 +71,8 @@ impl Running {
         let service = RunStage::new(shared.catalog.clone(), settings.limits);
         let (apalis_context, apalis) =
             apalis_worker::spawn(&settings, service, Queue { tasks, ends: shared.ends.clone() });
-        let session = Session::new(shared.store.clone(), shared.wake.clone(), shared.boot.subscribe());
+        let session =
+            Session::new(shared.store.clone(), shared.wake.clone(), shared.lookout.clone(), shared.boot.subscribe());
         let health = metrics.as_ref().map(|metrics| metrics.health.clone());
         let keeper = shared.keeper(&settings, boot, session.lock_held(), tell_of_suspects, health.clone());
         let stop_keeping = CancellationToken::new();

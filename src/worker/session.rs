@@ -11,15 +11,20 @@ use tokio_util::sync::CancellationToken;
 use crate::meters::catalog::{NOTIFICATIONS, RECONNECTS};
 use crate::meters::part::Part;
 use crate::model::id::WorkerId;
+use crate::queue::lookout::Lookout;
 use crate::queue::wake::Wake;
 use crate::store::backoff::Backoff;
 use crate::store::workers::take_session_lock;
 use crate::store::{Store, StoreError};
 
+/// What is notified when something was paused or resumed, and not for new jobs.
+const PAUSES: &str = "pauses";
+
 /// Keeps the connection up. Nothing rests on it: without it jobs are found by the poll and deaths by the lease.
 pub(super) struct Session {
     store: Store,
     wake: Arc<Wake>,
+    lookout: Arc<Lookout>,
     boot: watch::Receiver<WorkerId>,
     lock_held: Arc<AtomicBool>,
     /// It has been up before.
@@ -27,8 +32,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(store: Store, wake: Arc<Wake>, boot: watch::Receiver<WorkerId>) -> Session {
-        Session { store, wake, boot, lock_held: Arc::default(), was_held: false }
+    pub(super) fn new(
+        store: Store,
+        wake: Arc<Wake>,
+        lookout: Arc<Lookout>,
+        boot: watch::Receiver<WorkerId>,
+    ) -> Session {
+        Session { store, wake, lookout, boot, lock_held: Arc::default(), was_held: false }
     }
 
     /// Whether the lock is held right now, as far as this process can know.
@@ -80,6 +90,10 @@ impl Session {
         loop {
             tokio::select! {
                 heard = listener.try_recv() => match heard? {
+                    Some(heard) if heard.payload() == PAUSES => {
+                        self.lookout.look(None).await?;
+                        self.wake.now();
+                    }
                     Some(_) => {
                         heard_of_jobs.increment(1);
                         self.wake.now();

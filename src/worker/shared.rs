@@ -92,6 +92,7 @@ impl Shared {
             cursors: Cursors::new(self.workflows.clone()),
             alone: (settings.role == Role::Runner).then(|| self.none_left.clone()),
             stop: self.stop_claiming.clone(),
+            has_looked: false,
         }
     }
 

@@ -195,6 +195,12 @@ async fn decisions(world: &World, told: &mut Told<'_>, worker: &Process) {
     })
     .await;
     told.decides(&["dead-letter", "dismiss", "--run", &torn, "--reason", "not needed"]);
+    let held = world.start("fails", &input("hang", ""));
+    let running = "select count(*) from piton.jobs where state = 'running'";
+    until(SOON, "it hangs", async || world.count(running).await == 1).await;
+    told.decides(&["pause", "fails", "--reason", "nothing is to begin"]);
+    told.decides(&["cancel", &held, "--reason", "nobody needs it"]);
+    told.decides(&["resume", "fails"]);
     worker.says("attempt_cancelled").await;
 }
 

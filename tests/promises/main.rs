@@ -7,6 +7,7 @@ mod bench;
 mod chaos;
 mod command_line;
 mod commands;
+mod control;
 mod crashes;
 mod dead_letters;
 mod embedded;

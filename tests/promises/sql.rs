@@ -219,8 +219,10 @@ async fn processes_that_migrate_at_once_do_not_collide() {
 async fn functions_that_differ_are_put_back_and_newer_ones_are_left_alone() {
     let world = registered("chain", CHAIN).await;
     let other =
-        "create or replace function piton.start_run(workflow text, input json default '{}', priority integer default 0,
-                                                     traceparent text default null, tracestate text default null)
+        "create or replace function piton.start_run(workflow text, input json default '{}', key text default null,
+                                                     priority integer default 0, run_at timestamptz default null,
+                                                     deadline timestamptz default null, traceparent text default null,
+                                                     tracestate text default null)
                  returns uuid language sql as 'select null::uuid'";
     let body = "select count(*) from pg_proc where proname = 'start_run' and prosrc = 'select null::uuid'";
     sqlx::query(other).execute(&world.pool).await.unwrap();

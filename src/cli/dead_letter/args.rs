@@ -1,8 +1,10 @@
 //! The arguments of `piton dead-letter`.
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use sqlx::types::Uuid;
 
+use crate::cli::when;
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
@@ -117,6 +119,9 @@ pub(crate) struct FilterArgs {
     /// Of that cause, as `dead-letter stats` names it.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
+    /// Given up since then: a time such as 2026-12-24T18:00:00Z, 12:00 (today or yesterday), or 2h ago.
+    #[arg(long, value_name = "WHEN", value_parser = when::earlier)]
+    pub(crate) since: Option<DateTime<Utc>>,
 }
 
 fn resolution(word: &str) -> Result<Resolution, String> {

@@ -1,6 +1,6 @@
 -- Claims ready jobs for boot $1: up to $3 of each workflow in $2 and $4 in all, best rank first, then oldest due, behind
--- the cursors ($5, $6, $7: where the last claim of that workflow stopped), leaving out the stages ($8, $9) that this
--- worker has no handler for.
+-- the cursors ($5, $6, $7: where the last claim of that workflow stopped), leaving out what is paused, and the stages ($8, $9)
+-- that this worker has no handler for.
 --
 -- The cursor spares the walk over entries of claimed rows that an old snapshot elsewhere keeps from being cleaned up.
 -- The shared lock on the worker's row, one for all jobs, orders the claim against the end of the boot: a boot that was
@@ -9,10 +9,16 @@
 with me as materialized (
     select id from piton.workers where id = $1 and stopped_at is null for share
 ),
+queue as materialized (
+    select q.workflow_id, q.rank, q.due_at, q.id
+    from unnest($2::int8[], $5::int2[], $6::timestamptz[], $7::int8[]) as q (workflow_id, rank, due_at, id)
+    where not exists (
+        select from piton.pauses h where h.workflow_id = any(array[q.workflow_id, 0]) and h.stage = '')
+),
 picked as materialized (
     select p.run_id, p.id, p.since
     from me
-    cross join unnest($2::int8[], $5::int2[], $6::timestamptz[], $7::int8[]) as q (workflow_id, rank, due_at, id)
+    cross join queue q
     cross join lateral (
         select j.run_id, j.id, j.since
         from piton.jobs j
@@ -21,6 +27,9 @@ picked as materialized (
           and not exists (
               select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)
               where u.version_id = j.version_id and u.stage = j.stage)
+          and not exists (
+              select from piton.paused_stages s
+              where s.version_id = any(array[j.version_id]) and s.stage = j.stage)
         order by j.rank, j.due_at, j.id
         limit $3
         for no key update skip locked

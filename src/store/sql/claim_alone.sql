@@ -1,12 +1,18 @@
--- Claims one suspected job for boot $1, of the workflows $2 without the stages ($3, $4) that this worker cannot run: the
--- one that has waited longest. The lock on the worker's row is that of claim.sql.
+-- Claims one suspected job for boot $1, of the workflows $2 without what is paused and the stages ($3, $4) that this worker
+-- cannot run: the one that has waited longest. The lock on the worker's row is that of claim.sql.
 with me as materialized (
     select id from piton.workers where id = $1 and stopped_at is null for share
+),
+queue as materialized (
+    select q.workflow_id
+    from unnest($2::int8[]) as q (workflow_id)
+    where not exists (
+        select from piton.pauses h where h.workflow_id = any(array[q.workflow_id, 0]) and h.stage = '')
 ),
 picked as materialized (
     select p.run_id, p.id, p.since
     from me
-    cross join unnest($2::int8[]) as q (workflow_id)
+    cross join queue q
     cross join lateral (
         select j.run_id, j.id, j.since
         from piton.jobs j
@@ -14,6 +20,9 @@ picked as materialized (
           and not exists (
               select from unnest($3::int8[], $4::int2[]) as u (version_id, stage)
               where u.version_id = j.version_id and u.stage = j.stage)
+          and not exists (
+              select from piton.paused_stages s
+              where s.version_id = any(array[j.version_id]) and s.stage = j.stage)
         order by j.due_at, j.id
         limit 1
         for no key update skip locked

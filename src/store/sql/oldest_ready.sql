@@ -1,5 +1,5 @@
 -- How many seconds the job has waited which has been claimable for longest, as far as the head of each queue and rank
--- tells; 0 when none is. Hops from head to head, however many jobs stand behind them, and over no more than $1 of them.
+-- tells; 0 when none is, and what is paused does not count. Hops from head to head, however many jobs stand behind them, and over no more than $1 of them.
 with recursive head (workflow_id, rank, since) as (
     values (0::int8, 0::int2, null::timestamptz)
     union all
@@ -13,4 +13,7 @@ with recursive head (workflow_id, rank, since) as (
         limit 1
     ) as next
 )
-select coalesce(extract(epoch from now() - min(since)), 0)::float8 from (select since from head limit $1) as heads
+select coalesce(extract(epoch from now() - min(since)), 0)::float8
+from (select workflow_id, since from head limit $1) as heads
+where not exists (
+    select from piton.pauses h where h.workflow_id = any(array[heads.workflow_id, 0]))

@@ -1,0 +1,23 @@
+-- A claim reads piton.pauses itself, so none begins that did not see the pause. A branch that would go on to its next stage in
+-- its slot goes by the last look of its worker, which looks when it is notified, and about once a second anyway.
+create or replace function piton.pause(
+    reason text, workflow text default null, stage text default null, actor text default session_user
+) returns void
+language plpgsql
+as $$
+declare
+    queue bigint := piton.queue_named(workflow, stage);
+begin
+    if coalesce(trim(reason), '') = '' then
+        raise exception 'something is paused for a reason, and none was given'
+            using errcode = 'invalid_parameter_value', hint = 'select piton.pause(''why'', ''workflow'').';
+    end if;
+    insert into piton.pauses (workflow_id, stage, reason, paused_by)
+    values (queue, coalesce(pause.stage, ''), pause.reason, pause.actor)
+    on conflict on constraint pauses_pkey do update
+    set reason = excluded.reason, paused_by = excluded.paused_by, paused_at = excluded.paused_at;
+    perform piton.renew_paused_stages(queue);
+    perform pg_notify('piton_jobs', 'pauses');
+end
+$$;
+comment on function piton.pause(text, text, text, text) is 'Pauses a workflow, a stage of it, or everything (no workflow), for a reason: no job of it is claimed any more. What runs goes on to its end.';

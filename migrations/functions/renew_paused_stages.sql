@@ -1,0 +1,25 @@
+-- Claims look stages up by version and position, and never read a definition. Several processes may register versions of one
+-- workflow at once.
+create or replace function piton.renew_paused_stages(workflow bigint) returns void
+language plpgsql
+as $$
+begin
+    with wanted as materialized (
+        select v.id as version_id, (s.place - 1)::int2 as stage
+        from piton.pauses p
+        join piton.workflow_versions v on v.workflow_id = p.workflow_id
+        cross join lateral json_array_elements(v.definition -> 'stages') with ordinality as s (definition, place)
+        where p.workflow_id = renew_paused_stages.workflow and p.stage <> '' and s.definition ->> 'name' = p.stage
+    ),
+    over as (
+        delete from piton.paused_stages s
+        using piton.workflow_versions v
+        where v.workflow_id = renew_paused_stages.workflow and s.version_id = v.id
+          and not exists (select from wanted w where w.version_id = s.version_id and w.stage = s.stage)
+    )
+    insert into piton.paused_stages (version_id, stage)
+    select w.version_id, w.stage from wanted w
+    on conflict (version_id, stage) do nothing;
+end
+$$;
+comment on function piton.renew_paused_stages(bigint) is 'For Piton itself: brings piton.paused_stages up to date with piton.pauses, for one workflow.';

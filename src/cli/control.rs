@@ -1,0 +1,98 @@
+//! `piton cancel`, `pause`, `resume` and `pauses`: what people decide about runs and queues.
+
+use super::args::{CancelArgs, Global, PauseArgs, QueueArgs, ResumeArgs};
+use super::database::Database;
+use super::decide::{actor, refused};
+use super::exit::Exit;
+use super::when;
+use crate::config;
+use crate::events;
+use crate::store::pauses::Queue;
+
+pub(crate) async fn cancel(global: Global, args: CancelArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let (run, by) = (args.run, actor(args.by));
+    database.store.cancel_run(run, &args.reason, &by).await.map_err(refused)?;
+    events::decision::cancelled(&run, &by);
+    database.close().await;
+    if global.json {
+        println!("{}", serde_json::json!({"cancelled": run}));
+    } else {
+        println!("Run {run} is cancelled. What was finished is kept: {} show {run}", config::program());
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn pause(global: Global, args: PauseArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let by = actor(args.by);
+    database.store.pause(queue(&args.what), &args.reason, &by).await.map_err(refused)?;
+    database.close().await;
+    let QueueArgs { workflow, stage, .. } = &args.what;
+    events::decision::paused(workflow.as_deref(), stage.as_deref(), &by);
+    if global.json {
+        println!("{}", serde_json::json!({"paused": {"workflow": workflow, "stage": stage}}));
+    } else {
+        let program = config::program();
+        println!("{} is paused: what runs goes on to its end, and nothing more begins.", named(&args.what));
+        println!("Let it go on with:  {program} resume {}", again(&args.what));
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn resume(global: Global, args: ResumeArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let by = actor(args.by);
+    database.store.resume(queue(&args.what), &by).await.map_err(refused)?;
+    database.close().await;
+    let QueueArgs { workflow, stage, .. } = &args.what;
+    events::decision::resumed(workflow.as_deref(), stage.as_deref(), &by);
+    if global.json {
+        println!("{}", serde_json::json!({"resumed": {"workflow": workflow, "stage": stage}}));
+    } else {
+        println!("{} goes on.", named(&args.what));
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn pauses(global: Global) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let pauses = database.store.pauses().await?;
+    database.close().await;
+    if global.json {
+        println!("{}", serde_json::to_string(&pauses)?);
+        return Ok(Exit::Done);
+    }
+    if pauses.is_empty() {
+        println!("Nothing is paused.");
+    }
+    for pause in &pauses {
+        let what = match (&pause.workflow, &pause.stage) {
+            (None, _) => "everything".to_owned(),
+            (Some(workflow), None) => workflow.clone(),
+            (Some(workflow), Some(stage)) => format!("{workflow}, stage {stage}"),
+        };
+        println!("{what}: paused by {} at {}: {}", pause.paused_by, when::clock(pause.paused_at), pause.reason);
+    }
+    Ok(Exit::Done)
+}
+
+fn queue(what: &QueueArgs) -> Queue<'_> {
+    Queue { workflow: what.workflow.as_deref(), stage: what.stage.as_deref() }
+}
+
+fn named(what: &QueueArgs) -> String {
+    match (&what.workflow, &what.stage) {
+        (None, _) => "Everything".to_owned(),
+        (Some(workflow), None) => format!("Workflow {workflow}"),
+        (Some(workflow), Some(stage)) => format!("Stage {stage} of workflow {workflow}"),
+    }
+}
+
+fn again(what: &QueueArgs) -> String {
+    match (&what.workflow, &what.stage) {
+        (None, _) => "--everything".to_owned(),
+        (Some(workflow), None) => workflow.clone(),
+        (Some(workflow), Some(stage)) => format!("{workflow} --stage {stage}"),
+    }
+}

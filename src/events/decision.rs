@@ -1,0 +1,17 @@
+//! What was decided about runs and queues on the command line, and about runs by their deadlines.
+
+use std::fmt::Display;
+
+use super::TARGET;
+
+pub(crate) fn cancelled(run: &dyn Display, by: &str) {
+    tracing::info!(target: TARGET, event = "run_cancelled", %run, by, "run cancelled");
+}
+
+pub(crate) fn paused(workflow: Option<&str>, stage: Option<&str>, by: &str) {
+    tracing::info!(target: TARGET, event = "queue_paused", workflow, stage, by, "paused, nothing of it begins any more");
+}
+
+pub(crate) fn resumed(workflow: Option<&str>, stage: Option<&str>, by: &str) {
+    tracing::info!(target: TARGET, event = "queue_resumed", workflow, stage, by, "resumed, its jobs are claimed again");
+}
