@@ -218,6 +218,12 @@ fn overview() -> Value {
         .stat("Age of the state",
             "How old what is shown of the database is. Alert from 2 minutes on.",
             "max(piton_snapshot_age_seconds)", "s", STALE)
+        .stat("Paused",
+            "Workflows and stages of which nothing begins, for somebody paused them: piton pauses.",
+            "max(piton_pauses)", "none", ORANGE_FROM_ONE)
+        .stat("Past their deadline",
+            "Runs that were not finished by their deadline within the last 24 hours, and were cancelled.",
+            "max(piton_runs_past_deadline)", "none", ORANGE_FROM_ONE)
         .stat("Alerts",
             "Alerts of Piton that fire.",
             r#"count(ALERTS{alertname=~"Piton.*",alertstate="firing"}) or vector(0)"#, "none", RED_FROM_ONE)
@@ -527,9 +533,9 @@ fn runs() -> Value {
             "select workflow, stage, class, count(*) as letters, max(dead_at) as newest, min(message) as example\nfrom piton.dead_letters_overview where resolution = 'pending'\ngroup by workflow, stage, class, fingerprint order by letters desc limit 100")
         .table("Dead letters", "The newest that wait for a decision: piton dead-letter show ID.", "no dead letter waits for a decision", 24,
             "select dead_at, run, workflow, stage, item, class, message, attempts, worker, id\nfrom piton.dead_letters_overview where resolution = 'pending' order by dead_at desc limit 100")
-        .table("Queue", "Live jobs.", "nothing is live", 12,
-            "select workflow, stage, state, jobs, oldest_since, next_due_at\nfrom piton.queue_depth order by workflow, stage, state")
-        .table("Newest runs", "The latest hundred.", "no run was started yet", 12,
+        .table("What waits, and why", "Live jobs and dead letters, with what would move them. For one run: piton why RUN.", "nothing is live", 24,
+            "select workflow, stage, reason, jobs, oldest_since, why, moves\nfrom piton.waiting_overview order by workflow, stage, reason")
+        .table("Newest runs", "The latest hundred.", "no run was started yet", 24,
             "select run, workflow, state, started_at, extract(epoch from duration)::float8 as seconds, dead_letters\nfrom piton.runs_overview order by run desc limit 100")
         .table("Story of run ${run}", "Every attempt of it that has ended. piton show RUN says more.", "choose a run from another table, or type its id above", 24,
             "select started_at, stage, item, attempt, outcome, class, message, worker, extract(epoch from duration)::float8 as seconds, retry_at\nfrom piton.attempts_overview where run = nullif('${run}', '')::uuid order by ended_at limit 1000")

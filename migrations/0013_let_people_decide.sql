@@ -85,8 +85,16 @@ comment on column piton.workers.serves is 'Workflows that it claims jobs of. Emp
 comment on column piton.workers.lacks_versions is 'Versions of the stages that it leaves to others, as far as it has met them: it has no handler, program or variable for them.';
 comment on column piton.workers.lacks_stages is 'Positions of those stages, in the order of their versions.';
 
+-- What people ask joins the names of stages to a great many jobs: they are read from here, and not from the definition's text.
+alter table piton.workflow_versions add column stage_names text[];
+update piton.workflow_versions v set stage_names = array(
+    select s.definition ->> 'name'
+    from json_array_elements(v.definition -> 'stages') with ordinality as s (definition, place) order by s.place);
+alter table piton.workflow_versions alter column stage_names set not null;
+comment on column piton.workflow_versions.stage_names is 'Names of its stages, in the order of the definition.';
+
 -- The signature has changed (migrations/functions).
 drop function if exists piton.start_run(text, json, integer, text, text);
 drop function if exists piton.start_run_of(bigint, uuid, json, integer, text, text);
 
--- functions: 49f291bc4e30f6011f79d9f84c62f5dfc8024393a90fd8be17ce82de9c40e30f
+-- functions: 0f89a1c3ec41ceb6a6986b25ee48c8fcfbb579559063a2c623d4f2bba932fd73

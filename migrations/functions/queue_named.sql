@@ -17,9 +17,7 @@ begin
         perform piton.refuse_workflow(workflow);
     end if;
     if stage is not null and not exists (
-        select from piton.workflow_versions v
-        cross join lateral json_array_elements(v.definition -> 'stages') as s (definition)
-        where v.workflow_id = found_id and s.definition ->> 'name' = queue_named.stage
+        select from piton.stage_names s where s.workflow_id = found_id and s.name = queue_named.stage
     ) then
         raise exception 'workflow "%" has no stage "%"', workflow, stage
             using errcode = 'undefined_object',

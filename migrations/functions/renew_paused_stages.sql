@@ -5,11 +5,10 @@ language plpgsql
 as $$
 begin
     with wanted as materialized (
-        select v.id as version_id, (s.place - 1)::int2 as stage
+        select s.version_id, s.stage
         from piton.pauses p
-        join piton.workflow_versions v on v.workflow_id = p.workflow_id
-        cross join lateral json_array_elements(v.definition -> 'stages') with ordinality as s (definition, place)
-        where p.workflow_id = renew_paused_stages.workflow and p.stage <> '' and s.definition ->> 'name' = p.stage
+        join piton.stage_names s on s.workflow_id = p.workflow_id and s.name = p.stage
+        where p.workflow_id = renew_paused_stages.workflow
     ),
     over as (
         delete from piton.paused_stages s

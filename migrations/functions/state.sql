@@ -117,12 +117,21 @@ as $$
     cross join lateral (values
         ('piton_jobs_due_soon', null, l.due_soon::float8),
         ('piton_jobs_retry_wait', null, l.retry_wait::float8),
-        ('piton_oldest_ready_age_seconds', null, extract(epoch from now() - l.ready_since)::float8),
+        ('piton_oldest_ready_age_seconds', null,
+         case when not exists (select from piton.pauses p where p.workflow_id in (w.id, 0))
+              then extract(epoch from now() - l.ready_since)::float8 end),
         ('piton_runs', 'running', running.runs::float8),
         ('piton_runs', 'blocked', blocked.runs::float8),
         ('piton_oldest_run_age_seconds', null, extract(epoch from now() - r.started_at)::float8),
         ('piton_work_left_seconds', null, work.seconds::float8)
     ) as series (metric, label, value)
+    union all
+    select 'piton_runs_past_deadline', null, null, null,
+           ((select count(*) from piton.cancellations c
+             where c.cancelled_by = 'piton' and c.cancelled_at > now() - interval '24 hours')
+            + (select count(*) from piton.deadlines d where d.at < now()))::float8
+    union all
+    select 'piton_pauses', null, null, null, count(*)::float8 from piton.pauses
     union all
     select 'piton_dead_letters', class.name, resolution.name, null, coalesce(r.letters, 0)::float8
     from class

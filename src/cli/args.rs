@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Show what became of a run, and what to do about it.
     Show(ShowArgs),
+    /// Tell what is stuck and why, and what would move it: everything, or one run.
+    Why(WhyArgs),
     /// End a run that is not finished: what runs of it is stopped, what waits of it goes.
     Cancel(CancelArgs),
     /// Stop a workflow, a stage of it, or everything from being claimed; what runs goes on to its end.
@@ -128,6 +130,15 @@ pub(crate) struct StartArgs {
     pub(crate) deadline: Option<DateTime<Utc>>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhyArgs {
+    /// One run, with everything that it waits for [default: all that is live, counted].
+    pub(crate) run: Option<RunId>,
+    /// Only that workflow.
+    #[arg(long, conflicts_with = "run")]
+    pub(crate) workflow: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -24,6 +24,7 @@ mod start;
 mod trace;
 mod verify;
 mod when;
+mod why;
 mod worker;
 mod workflows;
 
@@ -84,6 +85,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
+        Command::Why(args) => why::why(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,

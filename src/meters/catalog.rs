@@ -94,11 +94,15 @@ meters! {
     JOBS_RETRY_WAIT = Database Kind::Gauge, "piton_jobs_retry_wait" ["workflow"]
         "Jobs that wait to be tried again.";
     OLDEST_READY = Database Kind::Gauge, "piton_oldest_ready_age_seconds" ["workflow"]
-        "Seconds that the job has waited which has been claimable for longest; 0 when none is.";
+        "Seconds that the job has waited which has been claimable for longest; 0 when none is, or while something of the workflow is paused.";
     RUNS = Database Kind::Gauge, "piton_runs" ["workflow", "state"]
         "Runs that are not finished: running or blocked.";
     OLDEST_RUN = Database Kind::Gauge, "piton_oldest_run_age_seconds" ["workflow"]
         "Seconds since the oldest run that is running was started; 0 when none is.";
+    PAST_DEADLINE = Database Kind::Gauge, "piton_runs_past_deadline" []
+        "Runs whose deadline passed within the last 24 hours: they were cancelled, or are about to be.";
+    PAUSES = Database Kind::Gauge, "piton_pauses" []
+        "What is paused: workflows, stages, or everything. piton.pauses_overview tells.";
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
         "Dead letters: all that are pending, and those retried or dismissed within the last 24 hours.";
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]

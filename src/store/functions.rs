@@ -18,6 +18,7 @@ macro_rules! files {
 /// Names and texts, in the order in which they are put there.
 const FUNCTIONS: &[(&str, &str)] = files![
     "new_id",
+    "stage_names",
     "check_input",
     "refuse_workflow",
     "trace_parent",
@@ -55,6 +56,9 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "queue_depth",
     "attempts_overview",
     "dead_letters_overview",
+    "holds",
+    "why_waiting",
+    "waiting_overview",
     "recoveries",
     "unexplained_live",
     "unexplained_runs",

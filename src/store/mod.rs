@@ -22,6 +22,7 @@ pub(crate) mod runs;
 pub(crate) mod snapshot;
 pub(crate) mod steps;
 pub(crate) mod verify;
+pub(crate) mod why;
 pub(crate) mod workers;
 pub(crate) mod workflows;
 

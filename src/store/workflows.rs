@@ -23,8 +23,11 @@ impl Store {
             let found: Option<i64> = sqlx::query_scalar(
                 "with new as (
                      insert into piton.workflow_versions as v
-                         (workflow_id, digest, definition, start_stages, join_stages, join_missing)
-                     values ($1, $2, $3::json, $4, $5, $6)
+                         (workflow_id, digest, definition, start_stages, join_stages, join_missing, stage_names)
+                     values ($1, $2, $3::json, $4, $5, $6, array(
+                         select s.definition ->> 'name'
+                         from json_array_elements($3::json -> 'stages') with ordinality as s (definition, place)
+                         order by s.place))
                      on conflict (workflow_id, digest) do update set
                          start_stages = excluded.start_stages, join_stages = excluded.join_stages,
                          join_missing = excluded.join_missing

@@ -46,5 +46,6 @@ mod story;
 mod suspects;
 mod traces;
 mod trouble;
+mod why;
 mod workflow_files;
 mod workflows;
