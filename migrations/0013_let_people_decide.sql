@@ -97,4 +97,4 @@ comment on column piton.workflow_versions.stage_names is 'Names of its stages, i
 drop function if exists piton.start_run(text, json, integer, text, text);
 drop function if exists piton.start_run_of(bigint, uuid, json, integer, text, text);
 
--- functions: 0f89a1c3ec41ceb6a6986b25ee48c8fcfbb579559063a2c623d4f2bba932fd73
+-- functions: 9ab8f33b75f342745336219af8c6da43e228e3f645b4c708c76be655abe4d464

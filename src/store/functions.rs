@@ -65,6 +65,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "unexplained_jobs",
     "snapshot_holders",
     "state",
+    "roles",
 ];
 
 /// SHA-256 over the texts.

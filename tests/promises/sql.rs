@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use sqlx::Executor;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::types::Uuid;
 
@@ -274,4 +275,29 @@ async fn many_runs_start_in_one_statement_or_none_does() {
     let done = async || world.count("select count(*) from piton.runs where state = 'done'").await == 4;
     crate::harness::until(crate::harness::SOON, "all of them end", done).await;
     world.assert_nothing_is_left().await;
+}
+
+/// As that role in one transaction, which is rolled back.
+async fn as_role(world: &World, role: &str, sql: &str) -> Result<(), String> {
+    let mut transaction = world.pool.begin().await.unwrap();
+    transaction.execute(sqlx::AssertSqlSafe(format!("set local role {role}"))).await.unwrap();
+    let done = transaction.execute(sqlx::AssertSqlSafe(sql.to_owned())).await;
+    transaction.rollback().await.unwrap();
+    done.map(|_| ()).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_reader_sees_everything_and_an_operator_decides() {
+    let world = registered("chain", CHAIN).await;
+    world.start("chain", "{}");
+    let look = "select count(*) from piton.why_waiting; select count(*) from piton.dead_letters_overview";
+    let decide = "select piton.pause('why', 'chain'); select piton.start_run('chain', key => 'k');
+                  select piton.cancel_run(run, 'why') from piton.runs_overview";
+    for (role, may_decide) in [("piton_reader", false), ("piton_operator", true)] {
+        as_role(&world, role, look).await.unwrap();
+        let decided = as_role(&world, role, decide).await;
+        assert_eq!(decided.is_ok(), may_decide, "{role}: {decided:?}");
+    }
+    let refused = as_role(&world, "piton_operator", "update piton.function_set set version = 0").await.unwrap_err();
+    assert!(refused.contains("permission denied"), "{refused}");
 }
