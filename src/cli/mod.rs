@@ -1,6 +1,7 @@
 //! The command line: reads arguments, says results to people, and leaves the doing to the layers below.
 
 mod args;
+mod artifacts;
 mod bench;
 mod chaos;
 mod database;
@@ -82,6 +83,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
+        Command::Artifacts(action) => artifacts::artifacts(global, action).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,
         Command::Verify(verify) => verify::verify(app, global, verify).await,

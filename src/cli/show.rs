@@ -35,6 +35,7 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
         if snapshot.run.state == RunState::Done {
             print_outputs(&output)?;
         }
+        print!("{}", artifacts(&database, &snapshot).await?);
         let workers = database.store.live_workers().await?;
         println!("{}", what_to_do(&snapshot, &workers));
         if snapshot.run.state == RunState::Blocked {
@@ -43,6 +44,16 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
     }
     database.close().await;
     Ok(Exit::Done)
+}
+
+/// That there are some, and how to see them.
+async fn artifacts(database: &Database, snapshot: &Snapshot) -> anyhow::Result<String> {
+    let (run, program) = (&snapshot.run, config::program());
+    Ok(match database.store.artifact_count(run.key).await? {
+        0 => String::new(),
+        1 => format!("It has 1 artifact: see it with:  {program} artifacts list {}\n", run.id),
+        count => format!("It has {count} artifacts: see them with:  {program} artifacts list {}\n", run.id),
+    })
 }
 
 /// Dead letters that are told of one run.
