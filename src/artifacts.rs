@@ -1,10 +1,18 @@
 //! The artifact store: where files of stages are kept.
 
+mod reader;
+mod streamed;
+
 use std::path::PathBuf;
 
+use object_store::ObjectStoreExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutPayload};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+pub use self::reader::ArtifactReader;
+pub(crate) use self::reader::Expected;
+pub(crate) use self::streamed::Written;
 
 /// A folder of artifacts. Several workers may share one, over a network too.
 #[derive(Debug, Clone)]
@@ -21,6 +29,9 @@ pub(crate) enum ArtifactError {
     Store(#[from] object_store::Error),
     #[error("what was written was read back changed")]
     Changed,
+    /// What was to be kept could not be read; the store is not to blame.
+    #[error(transparent)]
+    Source(std::io::Error),
 }
 
 impl Artifacts {
@@ -32,14 +43,56 @@ impl Artifacts {
         &self.folder
     }
 
+    /// Writes what is read, to its end, piece by piece. Nothing is at the address before all of it is.
+    pub(crate) async fn put(&self, address: &str, from: impl AsyncRead + Unpin) -> Result<Written, ArtifactError> {
+        let store = self.open().await?;
+        streamed::put(&store, &Path::parse(address).map_err(object_store::Error::from)?, from).await
+    }
+
+    /// What is at the address, to be read piece by piece, and held against what is expected there.
+    pub(crate) async fn get(&self, address: &str, expected: Expected) -> Result<ArtifactReader, ArtifactError> {
+        // Who reads makes no folder: a wrong one shows itself.
+        let place = Path::parse(address).map_err(object_store::Error::from)?;
+        let found = LocalFileSystem::new_with_prefix(&self.folder)?.get(&place).await?;
+        Ok(ArtifactReader::new(found.into_stream(), expected))
+    }
+
+    /// Takes away what is at the address, also what a process that died there has left half done. Nothing is there
+    /// afterwards, whatever was there before.
+    pub(crate) async fn delete(&self, address: &str) -> Result<(), ArtifactError> {
+        let place = Path::parse(address).map_err(object_store::Error::from)?;
+        let store = self.open().await?.with_automatic_cleanup(true);
+        self.delete_half_done(&place).await;
+        match store.delete(&place).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            deleted => Ok(deleted?),
+        }
+    }
+
+    /// A file is written beside its place, under its name, a `#` and a number. One that stays is no harm but for its size.
+    async fn delete_half_done(&self, place: &Path) {
+        let file = self.folder.join(place.as_ref());
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {
+            return;
+        };
+        let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return };
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            let found = entry.file_name();
+            let number = found.to_str().and_then(|found| found.strip_prefix(name)?.strip_prefix('#'));
+            if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
+                tokio::fs::remove_file(entry.path()).await.ok();
+            }
+        }
+    }
+
     /// Writes, reads and deletes a small file of that name, out of the way of all others.
     pub(crate) async fn probe(&self, name: &str) -> Result<(), ArtifactError> {
-        let store = self.open().await?;
-        let (place, written) = (Path::from(".probes").join(name), name.to_owned().into_bytes());
-        store.put(&place, PutPayload::from(written.clone())).await?;
-        let read = store.get(&place).await?.bytes().await?;
-        store.delete(&place).await?;
-        if *read == *written { Ok(()) } else { Err(ArtifactError::Changed) }
+        let address = Path::from(".probes").join(name);
+        let written = self.put(address.as_ref(), name.as_bytes()).await?;
+        let mut reader = self.get(address.as_ref(), Expected::probe(name, &written)).await?;
+        let read = reader.read_to_end(&mut Vec::new()).await;
+        self.delete(address.as_ref()).await?;
+        read.map(|_| ()).map_err(|_| ArtifactError::Changed)
     }
 
     async fn open(&self) -> Result<LocalFileSystem, ArtifactError> {
@@ -52,6 +105,12 @@ impl Artifacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::failure::{Failure, FailureClass};
+
+    fn files(folder: &std::path::Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
 
     #[tokio::test]
     async fn a_probe_leaves_nothing_and_tells_what_is_wrong() {
@@ -59,9 +118,65 @@ mod tests {
         let folder = root.path().join("artifacts");
         let artifacts = Artifacts::in_folder(folder.clone());
         artifacts.probe("w1").await.unwrap();
-        assert_eq!(std::fs::read_dir(folder.join(".probes")).unwrap().count(), 0);
-        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(files(&folder.join(".probes")), [""; 0]);
+        std::fs::remove_dir_all(&folder).ok();
         std::fs::write(&folder, "").unwrap();
         assert!(artifacts.probe("w1").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_put_is_got_back_whatever_its_size_and_what_was_changed_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::in_folder(root.path().to_owned());
+        for size in [0, 1, (5 << 20) - 1, 5 << 20, (11 << 20) + 7] {
+            let bytes: Vec<u8> = (0..size).map(|n: u32| (n % 251) as u8).collect();
+            let written = artifacts.put("runs/a/b.bin", &bytes[..]).await.unwrap();
+            assert_eq!(written.bytes, u64::from(size));
+            let mut read = Vec::new();
+            let mut reader = artifacts.get("runs/a/b.bin", Expected::probe("b.bin", &written)).await.unwrap();
+            reader.read_to_end(&mut read).await.unwrap();
+            assert!(read == bytes, "of {size} bytes");
+            std::fs::write(root.path().join("runs/a/b.bin"), [&bytes[..], b"x"].concat()).unwrap();
+            let mut reader = artifacts.get("runs/a/b.bin", Expected::probe("b.bin", &written)).await.unwrap();
+            let failure: Failure = reader.read_to_end(&mut read).await.unwrap_err().into();
+            assert_eq!(failure.class(), FailureClass::CorruptCheckpoint, "of {size} bytes");
+        }
+        assert_eq!(files(&root.path().join("runs/a")), ["b.bin"]);
+    }
+
+    #[tokio::test]
+    async fn deleting_leaves_nothing_also_of_what_was_half_done() {
+        let root = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::in_folder(root.path().to_owned());
+        artifacts.put("runs/a/b.bin", &b"x"[..]).await.unwrap();
+        std::fs::write(root.path().join("runs/a/b.bin#1"), "half").unwrap();
+        artifacts.delete("runs/a/b.bin").await.unwrap();
+        assert_eq!(files(root.path()), [""; 0], "nor of its folders");
+        artifacts.delete("runs/a/b.bin").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_to_its_end_is_not_there() {
+        let root = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::in_folder(root.path().to_owned());
+
+        let error = artifacts.put("runs/a/b.bin", breaks_off()).await.unwrap_err();
+        assert!(matches!(error, ArtifactError::Source(_)), "{error}");
+        assert!(artifacts.get("runs/a/b.bin", Expected::probe("b", &Written::default())).await.is_err());
+    }
+
+    /// Six mebibytes, and then an error.
+    fn breaks_off() -> impl AsyncRead + Unpin {
+        struct BreaksOff;
+        impl AsyncRead for BreaksOff {
+            fn poll_read(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+                _: &mut tokio::io::ReadBuf<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
+            }
+        }
+        tokio::io::repeat(7).take(6 << 20).chain(BreaksOff)
     }
 }

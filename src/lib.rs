@@ -51,10 +51,13 @@ mod worker;
 mod workflow;
 
 pub use app::App;
+pub use artifacts::ArtifactReader;
+pub use model::artifact::Artifact;
 pub use model::failure::{Failure, FailureClass, UnknownClass};
 pub use model::id::RunId;
 pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
+pub use stage::new_artifact::NewArtifact;
 pub use stage::state::State;
 
 /// README's example is compiled with the tests.

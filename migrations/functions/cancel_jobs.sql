@@ -25,6 +25,10 @@ begin
         select exists (select from gone) into found_some;
         exit when not found_some;
     end loop;
+    -- A statement of its own: an artifact that was announced while a pass waited for its job is seen only now.
+    update piton.artifacts a set type = 'orphan'
+    where a.run_id = cancel_jobs.run and a.type = 'pending'
+      and (cancel_jobs.stages is null or a.stage = any(cancel_jobs.stages));
 end
 $$;
-comment on function piton.cancel_jobs(bigint, smallint[]) is 'For Piton itself: ends the live jobs of a run whose row is locked, of those stages or of all. What runs is fenced, and remembered as a cancelled attempt.';
+comment on function piton.cancel_jobs(bigint, smallint[]) is 'For Piton itself: ends the live jobs of a run whose row is locked, of those stages or of all. What runs is fenced, and remembered as a cancelled attempt; its artifacts are orphans.';

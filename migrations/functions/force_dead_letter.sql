@@ -38,6 +38,8 @@ begin
         values (job.run_id, job.workflow_id, job.version_id, job.stage, job.item + 1, job.until, 'ready', job.rank, job.due_at);
         perform pg_notify('piton_jobs', '');
     end if;
+    update piton.artifacts a set type = 'failed'
+    where a.run_id = job.run_id and a.job_id = job.id and a.stage = job.stage and a.item = job.item and a.type = 'pending';
     said := 'given up by ' || actor || ': ' || reason;
     job.attempt := job.attempt + (job.state <> 'running')::int4;
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, worker_id, started_at)

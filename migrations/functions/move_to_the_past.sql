@@ -24,9 +24,13 @@ begin
     select m.run_id, m.stage, m.item, m.attempt, m.outcome, m.class, m.message, m.detail, m.worker_id, m.started_at,
            m.ended_at, m.retry_at, move_to_the_past.dead_letter
     from moved m;
+    -- They show what was there before, and are no output of the run any more.
+    update piton.artifacts a set type = 'failed'
+    where a.run_id = run and a.type not in ('pending', 'failed', 'orphan', 'dead_letter')
+      and (a.stage = any(undone) or a.stage = one_stage and a.item = one_item);
     -- Done again means done again: also what a handler had remembered.
     delete from piton.steps s
     where s.run_id = run and (s.stage = any(undone) or s.stage = one_stage and s.item = one_item);
 end
 $$;
-comment on function piton.move_to_the_past(bigint, uuid, smallint[], smallint, integer) is 'For Piton itself: makes room for those stages of a run, and for that item, to be done again. Checkpoints and attempts are kept under the dead letter; steps are not.';
+comment on function piton.move_to_the_past(bigint, uuid, smallint[], smallint, integer) is 'For Piton itself: makes room for those stages of a run, and for that item, to be done again. Checkpoints and attempts are kept under the dead letter; steps are not. Artifacts are failed from then on.';

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use super::artifacts::args::ArtifactsArgs;
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::dead_letter::args::DeadLetterArgs;
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// List what is paused, by whom and why.
     Pauses,
+    /// Look at the files that the stages of a run have made, and get them.
+    #[command(subcommand)]
+    Artifacts(ArtifactsArgs),
     /// Look at jobs that are not tried again by themselves, and decide about them.
     #[command(subcommand)]
     DeadLetter(DeadLetterArgs),
@@ -239,9 +243,6 @@ pub(crate) struct WorkerArgs {
     /// Between two looks at the state in the database for its metrics; one worker at a time takes them.
     #[arg(long, env = "PITON_SNAPSHOT_EVERY", default_value = "15s", value_parser = duration::parse)]
     pub(crate) snapshot_every: Duration,
-    /// Folder of the artifact store, the same one for all workers [default: artifacts in the data folder].
-    #[arg(long, env = "PITON_ARTIFACT_STORE", value_name = "FOLDER")]
-    pub(crate) artifacts: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) health: CheckArgs,
     #[command(flatten)]
@@ -296,6 +297,15 @@ pub(crate) struct SettingsArgs {
     /// Bytes of one run input or stage output.
     #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) payload_limit: u32,
+    #[command(flatten)]
+    pub(crate) store: ArtifactStoreArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ArtifactStoreArgs {
+    /// Folder of the artifact store, the same one for all workers [default: artifacts in the data folder].
+    #[arg(long, env = "PITON_ARTIFACT_STORE", value_name = "FOLDER")]
+    pub(crate) artifacts: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

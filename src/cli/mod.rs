@@ -1,6 +1,7 @@
 //! The command line: reads arguments, says results to people, and leaves the doing to the layers below.
 
 mod args;
+mod artifacts;
 mod bench;
 mod chaos;
 mod control;
@@ -90,6 +91,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,
         Command::Pauses => control::pauses(global).await,
+        Command::Artifacts(action) => artifacts::artifacts(global, action).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,
         Command::Verify(verify) => verify::verify(app, global, verify).await,

@@ -61,7 +61,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     if !queues.contains(&first.version.workflow_id) {
         queues.push(first.version.workflow_id);
     }
-    let settings = worker::settings(config::worker_name(), &args.settings);
+    let settings = worker::settings(config::worker_name(), &global, &args.settings);
     let stop = Shutdown::new();
     let work = crate::worker::run(database.store.clone(), catalog.clone(), queues, settings, None, stop.clone());
     let (worked, last) =

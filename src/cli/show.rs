@@ -41,6 +41,7 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
             let (by, at) = (cancelled.cancelled_by, when::clock(cancelled.cancelled_at));
             println!("It was cancelled by {by} at {at}: {}", cancelled.reason);
         }
+        print!("{}", artifacts(&database, &snapshot).await?);
         let workers = database.store.live_workers().await?;
         println!("{}", what_to_do(&snapshot, &workers));
         if snapshot.run.state == RunState::Blocked {
@@ -49,6 +50,16 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
     }
     database.close().await;
     Ok(Exit::Done)
+}
+
+/// That there are some, and how to see them.
+async fn artifacts(database: &Database, snapshot: &Snapshot) -> anyhow::Result<String> {
+    let (run, program) = (&snapshot.run, config::program());
+    Ok(match database.store.artifact_count(run.key).await? {
+        0 => String::new(),
+        1 => format!("It has 1 artifact: see it with:  {program} artifacts list {}\n", run.id),
+        count => format!("It has {count} artifacts: see them with:  {program} artifacts list {}\n", run.id),
+    })
 }
 
 /// Dead letters that are told of one run.

@@ -8,13 +8,12 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{CheckArgs, Global, RunArgs, SettingsArgs, WorkerArgs};
+use super::artifacts;
 use super::database::Database;
 use super::exit::Exit;
 use super::files;
 use crate::app::App;
-use crate::artifacts::Artifacts;
 use crate::config;
-use crate::embedded;
 use crate::health::{self, Health};
 use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
@@ -36,7 +35,6 @@ impl From<RunArgs> for WorkerArgs {
             metrics: Some(Address::Off),
             snapshot_every: Duration::MAX,
             health: CheckArgs { health_every: Duration::MAX, health_threshold: Vec::new() },
-            artifacts: None,
             settings: run.settings,
         }
     }
@@ -69,9 +67,9 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     let settings = match std::env::var(RUNS_SUSPECTS_AS) {
         Ok(name) => {
             end_with_parent(shutdown.clone());
-            Settings { slots: 1, role: Role::Runner, ..settings(name, &args.settings) }
+            Settings { slots: 1, role: Role::Runner, ..settings(name, &global, &args.settings) }
         }
-        Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &args.settings),
+        Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &global, &args.settings),
     };
     let queues = versions.iter().map(|version| version.workflow_id).collect();
     worker::run(database.store.clone(), catalog, queues, settings, metrics.shown, shutdown).await?;
@@ -107,17 +105,13 @@ impl Served {
     }
 }
 
-/// Artifacts are kept in the data folder, beside the private Postgres, unless they have a place of their own.
 fn health_settings(global: &Global, args: &WorkerArgs) -> health::Settings {
-    // Who has no home has no data folder either.
-    let data = global.data_dir.clone().or_else(|| embedded::Settings::default_root().ok());
-    let artifacts = args.artifacts.clone().or_else(|| Some(data.as_ref()?.join("artifacts")));
     // Programs run in folders of their own there.
     let mut folders = vec![std::env::temp_dir()];
-    folders.extend(data.filter(|_| global.database_url.is_none()));
+    folders.extend(artifacts::data_folder(global).filter(|_| global.database_url.is_none()));
     let CheckArgs { health_every: every, health_threshold } = &args.health;
-    let (thresholds, artifacts) = (Thresholds::with(health_threshold), artifacts.map(Artifacts::in_folder));
-    health::Settings { every: *every, thresholds, artifacts, folders }
+    let thresholds = Thresholds::with(health_threshold);
+    health::Settings { every: *every, thresholds, artifacts: artifacts::store(global, &args.settings.store), folders }
 }
 
 /// Tries again as long as the database is away, which is no reason for a worker to end; `None` when it was asked to stop.
@@ -160,7 +154,7 @@ fn end_with_parent(shutdown: Shutdown) {
     });
 }
 
-pub(crate) fn settings(name: String, args: &SettingsArgs) -> Settings {
+pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Settings {
     Settings {
         name,
         slots: args.slots as usize,
@@ -168,6 +162,7 @@ pub(crate) fn settings(name: String, args: &SettingsArgs) -> Settings {
         lease: args.lease,
         grace: args.grace,
         role: Role::Ordinary,
+        artifacts: artifacts::store(global, &args.store),
         limits: PayloadLimits { payload_bytes: args.payload_limit as usize, ..PayloadLimits::default() },
     }
 }

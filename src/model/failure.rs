@@ -134,6 +134,19 @@ impl Failure {
         self
     }
 
+    /// One more thing about it, beside what the detail says already.
+    pub(crate) fn note(mut self, key: &str, text: &str) -> Self {
+        let detail = self.detail.take().unwrap_or_else(|| serde_json::json!({}));
+        self.detail = Some(match detail {
+            serde_json::Value::Object(mut detail) => {
+                detail.insert(key.to_owned(), text.into());
+                detail.into()
+            }
+            detail => serde_json::json!({"detail": detail, key: text}),
+        });
+        self
+    }
+
     /// Its class.
     pub fn class(&self) -> FailureClass {
         self.class
@@ -187,6 +200,10 @@ impl std::error::Error for Failure {}
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind as K;
+        // What a reader of Piton's own wraps.
+        if let Some(failure) = error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>()) {
+            return failure.clone();
+        }
         let class = match error.kind() {
             K::TimedOut => FailureClass::NetworkTimeout,
             K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::StorageFull => {

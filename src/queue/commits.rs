@@ -15,6 +15,8 @@ pub(super) struct Commits {
     pub(super) onward: Vec<Option<Onward>>,
     /// For each, the definition it follows, where it is known.
     pub(super) versions: Vec<Option<Arc<Version>>>,
+    /// For each, whether it has to say what becomes of artifacts.
+    pub(super) artifacts: Vec<bool>,
 }
 
 impl Commits {
@@ -22,10 +24,12 @@ impl Commits {
         &mut self,
         version: Option<Arc<Version>>,
         (claim, ending, onward): (Claim, Ending, Option<Onward>),
+        artifacts: bool,
     ) {
         self.ends.push((claim, ending));
         self.onward.push(onward);
         self.versions.push(version);
+        self.artifacts.push(artifacts);
     }
 
     /// The definition that an end's job follows.

@@ -76,7 +76,7 @@ impl Committer {
         self.lookout.refresh().await;
         let mut commits = Commits::default();
         for (ended, history) in batch.drain(..).zip(histories) {
-            let Ended { claim, known, outcome, took } = ended;
+            let Ended { claim, known, outcome, took, artifacts } = ended;
             let slow = took > SLOW;
             let version = known.as_ref().map(|known| known.version.clone());
             count::ran(version.as_deref(), &claim, &outcome, took);
@@ -95,7 +95,7 @@ impl Committer {
                 Outcome::HandedBack => (claim, Ending::Release, None),
                 Outcome::NeverBegan => (claim, Ending::Unclaim, None),
             };
-            commits.push(version, end);
+            commits.push(version, end, artifacts);
         }
         let ends = commits.ends.len();
         self.commit(commits).await;
@@ -160,7 +160,7 @@ impl Committer {
         let (mut backoff, mut sent_before) = (Backoff::default(), false);
         let landed = loop {
             let begun = Instant::now();
-            match self.store.commit(&commits.ends).await {
+            match self.store.commit(&commits.ends, &commits.artifacts).await {
                 Ok(landed) => {
                     self.meters.answered(begun.elapsed(), commits.ends.len());
                     break landed;
@@ -221,8 +221,7 @@ impl Committer {
                     let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
                     let behind = lane::behind_a_failed_item(claim.spot(), true);
                     let dead = (*claim, Ending::GiveUp { failure, behind });
-                    Box::pin(self.commit(Commits { ends: vec![dead], onward: vec![None], versions: commits.versions }))
-                        .await;
+                    Box::pin(self.commit(Commits { ends: vec![dead], onward: vec![None], ..commits })).await;
                 }
                 // Recovery frees the claim when this boot ends; nothing else can be written about it.
                 Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release | Ending::Unclaim => {
@@ -230,8 +229,11 @@ impl Committer {
                 }
             };
         }
-        for ((end, onward), version) in commits.ends.into_iter().zip(commits.onward).zip(commits.versions) {
-            Box::pin(self.commit(Commits { ends: vec![end], onward: vec![onward], versions: vec![version] })).await;
+        let parts = commits.ends.into_iter().zip(commits.onward).zip(commits.versions).zip(commits.artifacts);
+        for ((((claim, ending), onward), version), artifacts) in parts {
+            let mut one = Commits::default();
+            one.push(version, (claim, ending, onward), artifacts);
+            Box::pin(self.commit(one)).await;
         }
     }
 
@@ -243,6 +245,7 @@ impl Committer {
         }
         let missed: Vec<usize> = (0..commits.ends.len()).filter(|at| !landed.contains(at)).collect();
         let claims: Vec<Claim> = missed.iter().map(|at| commits.ends[*at].0).collect();
+        self.orphan_artifacts(commits, &missed).await;
         // Where nobody answers, it is told as fenced, as it mostly is.
         let mut fates: HashMap<usize, Fate> = self.store.fates(&claims).await.unwrap_or_default().into_iter().collect();
         for (position, at) in missed.into_iter().enumerate() {
@@ -253,6 +256,17 @@ impl Committer {
             };
             count::missed(commits, at, fate);
             report::missed(&self.slots, commits, at, fate);
+        }
+    }
+
+    /// Where nobody answers, the next look at what is pending finds them.
+    async fn orphan_artifacts(&self, commits: &Commits, missed: &[usize]) {
+        let with_some = missed.iter().filter(|at| commits.artifacts[**at]);
+        let claims: Vec<Claim> = with_some.map(|at| commits.ends[*at].0).collect();
+        if !claims.is_empty()
+            && let Err(error) = self.store.orphan_artifacts(&claims).await
+        {
+            tracing::debug!("artifacts of attempts that were fenced are settled later: {error}");
         }
     }
 }

@@ -13,6 +13,7 @@ use super::known::Known;
 use super::run_stage::{Output, StageTask};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
+use crate::stage::artifacts::AttemptArtifacts;
 
 /// How an attempt ended, before anything is decided.
 #[derive(Debug)]
@@ -34,12 +35,14 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// From the moment it began.
     pub(crate) took: Duration,
+    /// Its end has to say what becomes of its artifacts.
+    pub(crate) artifacts: bool,
 }
 
 impl Ended {
     /// Of a claim that never became an attempt.
     pub(crate) fn unbegun(claim: Claim) -> Ended {
-        Ended { claim, known: None, outcome: Outcome::NeverBegan, took: Duration::ZERO }
+        Ended { claim, known: None, outcome: Outcome::NeverBegan, took: Duration::ZERO, artifacts: false }
     }
 }
 
@@ -78,7 +81,8 @@ where
     fn call(&mut self, task: Task<StageTask>) -> Self::Future {
         let StageTask { claim, known, .. } = &task.args;
         let (known, ends) = (Some(known.clone()), Some(self.ends.clone()));
-        let mut report = Report { claim: *claim, known, ends, begun: None };
+        let artifacts = task.args.context.artifacts.clone();
+        let mut report = Report { claim: *claim, known, ends, artifacts, begun: None };
         let cancellation = task.args.context.cancellation.clone();
         let attempt = self.inner.call(task);
         Box::pin(async move {
@@ -109,6 +113,7 @@ struct Report {
     claim: Claim,
     known: Option<Known>,
     ends: Option<Ends>,
+    artifacts: AttemptArtifacts,
     begun: Option<Instant>,
 }
 
@@ -120,7 +125,8 @@ impl Report {
     fn put(&mut self, outcome: Outcome) {
         let Some(ends) = self.ends.take() else { return };
         let took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-        let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took };
+        let artifacts = self.artifacts.has_some();
+        let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took, artifacts };
         ends.send(ended);
     }
 }

@@ -12,8 +12,10 @@ use super::known::Prepared;
 use super::report;
 use super::run_stage::StageTask;
 use super::slots::{Hold, Slots};
+use crate::artifacts::Artifacts;
 use crate::model::claim::Claim;
 use crate::model::payload::PayloadLimits;
+use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::command;
 use crate::stage::context::{About, StageContext};
 use crate::stage::steps::Steps;
@@ -26,6 +28,7 @@ pub(crate) struct Starter {
     pub(crate) slots: Arc<Slots>,
     pub(crate) worker_name: Arc<str>,
     pub(crate) store: Store,
+    pub(crate) artifacts: Option<Arc<Artifacts>>,
     pub(crate) limits: PayloadLimits,
     pub(crate) tasks: UnboundedSender<Task<StageTask>>,
 }
@@ -49,7 +52,14 @@ impl Starter {
         self.slots.name(&key, about.clone());
         let Hold { cancellation, progress, .. } = hold;
         let steps = Steps::new(self.store.clone(), claim, self.limits.payload_bytes, cancellation.clone());
-        let context = StageContext { about, cancellation, progress, steps };
+        let artifacts = AttemptArtifacts::new(
+            self.store.clone(),
+            self.artifacts.clone(),
+            claim,
+            about.clone(),
+            cancellation.clone(),
+        );
+        let context = StageContext { about, cancellation, progress, steps, artifacts };
         version.meters.begins(&claim);
         report::started(version, &claim, &context.about);
         let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })

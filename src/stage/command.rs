@@ -5,6 +5,7 @@
 //! attempt is over, also when the worker was killed (see ARCHITECTURE.md).
 
 mod environment;
+mod files;
 mod guard;
 mod launch;
 mod tail;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::time::Instant;
 
 use self::environment::Filled;
 use self::tail::Tail;
@@ -55,10 +57,28 @@ pub(crate) fn own_program() -> std::io::Result<PathBuf> {
 
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
 pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
-    let filled = Filled::of(stage, &offer)?;
+    let begun = Instant::now();
     let folder = tempfile::Builder::new().prefix("piton-").tempdir()?;
+    let files = folder.path().join(files::FOLDER);
+    tokio::fs::create_dir(&files).await?;
+    let artifacts = &offer.context.artifacts;
+    match end(stage, &offer, &folder, limit).await {
+        Ok(payload) => match tokio::time::timeout_at(begun + limit, files::keep(&files, artifacts)).await {
+            Ok(kept) => kept.map(|()| payload),
+            Err(_) => Err(Failure::network_timeout(format!(
+                "the command ended, and its files were not kept within the stage's timeout of {}",
+                duration::format(limit)
+            ))),
+        },
+        Err(failure) => Err(files::keep_failed(&files, artifacts, files::until(begun, limit), failure).await),
+    }
+}
+
+/// Runs the program to its end: its output, or why there is none.
+async fn end(stage: &CommandStage, offer: &Offer, folder: &TempDir, limit: Duration) -> Result<Payload, Failure> {
+    let filled = Filled::of(stage, offer)?;
     let output_file = folder.path().join("output");
-    let mut running = Running::start(&filled, &folder, &output_file, stage.memory_bytes)?;
+    let mut running = Running::start(&filled, folder, &output_file, stage.memory_bytes)?;
     let most = offer.limits.payload_bytes;
     let ended = tokio::time::timeout(limit, running.until_ended(offer.input.as_bytes(), most)).await;
     let end = match ended {
@@ -111,6 +131,7 @@ impl Running {
             .env_clear()
             .envs(&filled.env)
             .env("PITON_OUTPUT", output)
+            .env("PITON_ARTIFACTS", folder.path().join(files::FOLDER))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

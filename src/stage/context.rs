@@ -1,12 +1,17 @@
 //! What a running stage knows about itself.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::artifacts::AttemptArtifacts;
+use super::new_artifact::NewArtifact;
 use super::steps::Steps;
+use crate::artifacts::ArtifactReader;
+use crate::model::artifact::Artifact;
 use crate::model::digest;
 use crate::model::failure::Failure;
 use crate::model::id::RunId;
@@ -22,6 +27,7 @@ pub struct StageContext {
     pub(crate) cancellation: CancellationToken,
     pub(crate) progress: ProgressCell,
     pub(crate) steps: Steps,
+    pub(crate) artifacts: AttemptArtifacts,
 }
 
 /// The fixed part.
@@ -148,6 +154,52 @@ impl StageContext {
         Fut: Future<Output = Result<T, E>>,
     {
         self.steps.step(name, work).await
+    }
+
+    /// Keeps a file of any size in the artifact store, as an artifact of type `output`, and returns what names it: put that
+    /// into the stage's output. The file is streamed, 5 MiB at a time. [`StageContext::artifact`] gives it another type.
+    ///
+    /// It is visible (`artifacts list`, `piton.artifacts_overview`) from the moment the attempt's result commits, and only
+    /// then: of an attempt that fails it is kept as `failed`, of one that is lost or cancelled as `orphan`. A stage that is
+    /// tried again puts it again. Waits for a database that is away, as long as the stage may run.
+    ///
+    /// Fails as `invalid_input` where the name is none (1 to 200 ASCII letters, digits, spaces and `._-+=@(),`, no `/`) or
+    /// was put by this attempt before, as `resource_unavailable` where the store is not there, and as the file's own error
+    /// where that cannot be read.
+    ///
+    /// ```no_run
+    /// # use piton::{Artifact, ArtifactReader, Failure, Input, StageContext};
+    /// # #[derive(serde::Deserialize)] struct Needs { draw: Artifact }
+    /// async fn draw(context: StageContext) -> Result<Artifact, Failure> {
+    ///     context.put_file("picture.png", "/tmp/picture.png").await
+    /// }
+    ///
+    /// async fn shrink(Input(Needs { draw }): Input<Needs>, context: StageContext) -> Result<Artifact, Failure> {
+    ///     let picture: ArtifactReader = context.open(&draw).await?;
+    ///     context.artifact("copy.png").of_type("preview").content_type("image/png").put(picture).await
+    /// }
+    /// ```
+    pub async fn put_file(&self, name: &str, path: impl AsRef<Path>) -> Result<Artifact, Failure> {
+        self.artifact(name).put_file(path).await
+    }
+
+    /// Keeps these bytes as [`StageContext::put_file`] keeps a file.
+    pub async fn put_bytes(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<Artifact, Failure> {
+        self.artifact(name).put_bytes(bytes).await
+    }
+
+    /// An artifact of that name, to be given a type and a content type before it is put.
+    pub fn artifact(&self, name: &str) -> NewArtifact {
+        NewArtifact::new(self.artifacts.clone(), name)
+    }
+
+    /// Opens an artifact that a stage before this one has put, or this attempt itself. Its digest is verified while it is
+    /// read; see [`ArtifactReader`].
+    ///
+    /// Fails as `invalid_input` where there is no such artifact, as `resource_unavailable` where its file is not in this
+    /// worker's store, and as `corrupt_checkpoint` where it is not the one that the reference names.
+    pub async fn open(&self, artifact: &Artifact) -> Result<ArtifactReader, Failure> {
+        self.artifacts.open(artifact).await
     }
 
     /// Reports `done` of `of`, with a few words. Shown to people about once a second; lost with a crash.

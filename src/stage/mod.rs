@@ -1,6 +1,7 @@
 //! The user's work: what a stage is given, and how a handler is written.
 
 mod answer;
+pub(crate) mod artifacts;
 pub(crate) mod command;
 pub(crate) mod context;
 mod errors;
@@ -10,5 +11,6 @@ pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod input;
 pub(crate) mod missing;
+pub(crate) mod new_artifact;
 pub(crate) mod state;
 pub(crate) mod steps;

@@ -81,7 +81,7 @@ impl Steps {
         loop {
             match self.store.steps(&self.claim).await {
                 Ok(steps) => return Ok(steps.into_iter().map(|step| (step.name.clone(), step)).collect()),
-                Err(error) => wait(&mut backoff, error).await?,
+                Err(error) => wait(&mut backoff, error, "a step").await?,
             }
         }
     }
@@ -92,7 +92,7 @@ impl Steps {
             match self.store.record_step(&self.claim, name, output).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => break,
-                Err(error) => wait(&mut backoff, error).await?,
+                Err(error) => wait(&mut backoff, error, "a step").await?,
             }
         }
         // Whatever the handler does next, its result will not be used.
@@ -102,12 +102,12 @@ impl Steps {
 }
 
 /// Waits for a database that is away, for as long as the stage may run.
-async fn wait(backoff: &mut Backoff, error: StoreError) -> Result<(), Failure> {
+pub(super) async fn wait(backoff: &mut Backoff, error: StoreError, what: &str) -> Result<(), Failure> {
     let StoreError::Away(_) = error else {
-        return Err(Failure::unknown(format!("the database refused a step: {error}")));
+        return Err(Failure::unknown(format!("the database refused {what}: {error}")));
     };
     if backoff.is_first() {
-        tracing::warn!("a step waits: {error}");
+        tracing::warn!("{what} waits: {error}");
     }
     backoff.wait().await;
     Ok(())

@@ -1,12 +1,33 @@
 //! The end of attempts, in groups: what landed is in the database for good, what did not land was fenced.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
+use sqlx::AssertSqlSafe;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::endings::{Ending, EndingColumns};
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
+
+const COMMIT: &str = include_str!("sql/commit.sql");
+
+/// Even a part of a statement that finds nothing to do has to be begun: few batches have artifacts, and the others do not
+/// pay for them.
+static WITHOUT_ARTIFACTS: LazyLock<String> = LazyLock::new(|| without_artifacts(COMMIT));
+
+fn without_artifacts(statement: &str) -> String {
+    let (mut text, mut left_out) = (String::with_capacity(statement.len()), false);
+    for line in statement.lines() {
+        left_out |= line == "-- artifacts {";
+        if !left_out {
+            text.push_str(line);
+            text.push('\n');
+        }
+        left_out &= line != "-- } artifacts";
+    }
+    text
+}
 
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,11 +53,14 @@ pub(crate) enum Fate {
 
 impl Store {
     /// Commits a batch in one statement. The same batch may be sent again after an error: what landed the first time
-    /// is missing from the answer of the second, see [`Store::fates`].
-    pub(crate) async fn commit(&self, batch: &[(Claim, Ending)]) -> Result<Landed, StoreError> {
+    /// is missing from the answer of the second, see [`Store::fates`]. `artifacts` says of each whether it has some.
+    pub(crate) async fn commit(&self, batch: &[(Claim, Ending)], artifacts: &[bool]) -> Result<Landed, StoreError> {
         let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
-        let ends = EndingColumns::of(batch);
-        let rows: Vec<(i64, bool, DateTime<Utc>, bool)> = sqlx::query_as(include_str!("sql/commit.sql"))
+        let ends = EndingColumns::of(batch, artifacts);
+        let without_artifacts = ends.artifacts_of.is_empty();
+        let text = if without_artifacts { WITHOUT_ARTIFACTS.as_str() } else { COMMIT };
+        // Both are parts of one file of ours.
+        let query = sqlx::query_as(AssertSqlSafe(text))
             .bind(&claims.run)
             .bind(&claims.job)
             .bind(&claims.stage)
@@ -73,9 +97,9 @@ impl Store {
             .bind(&ends.dead_of)
             .bind(&ends.dead_class)
             .bind(&ends.dead_message)
-            .bind(&ends.dead_fingerprint)
-            .fetch_all(&self.pool)
-            .await?;
+            .bind(&ends.dead_fingerprint);
+        let query = if without_artifacts { query } else { query.bind(&ends.artifacts_of).bind(&ends.artifacts_become) };
+        let rows: Vec<(i64, bool, DateTime<Utc>, bool)> = query.fetch_all(&self.pool).await?;
         Ok(Landed {
             positions: rows.iter().filter_map(|(ord, ..)| position(*ord)).collect(),
             ended_runs: rows.iter().filter(|row| row.3).filter_map(|row| position(row.0)).collect(),
@@ -156,5 +180,22 @@ impl ClaimColumns {
             columns.due_at.push(claim.place.due_at);
         }
         columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_without_artifacts_says_nothing_of_them() {
+        let statement = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| !line.trim_start().starts_with("--")).map(str::to_owned).collect()
+        };
+        let (whole, without) = (statement(COMMIT).join("\n"), statement(&WITHOUT_ARTIFACTS).join("\n"));
+        assert!(whole.contains("piton.artifacts") && whole.contains("$38") && whole.contains("$39"));
+        assert!(!without.contains("artifacts") && !without.contains("$38") && !without.contains("$39"));
+        let ends = |text: &str| (text.starts_with("with claim as"), text.trim_end().ends_with("from landed l"));
+        assert_eq!((ends(&whole), ends(&without)), ((true, true), (true, true)));
     }
 }

@@ -58,6 +58,9 @@ pub(super) struct EndingColumns<'b> {
     pub(super) dead_class: Vec<&'static str>,
     pub(super) dead_message: Vec<&'b str>,
     pub(super) dead_fingerprint: Vec<String>,
+    pub(super) artifacts_of: Vec<i64>,
+    /// `None` where they become what they were declared to be.
+    pub(super) artifacts_become: Vec<Option<&'static str>>,
 }
 
 /// A job's row after its attempt ended.
@@ -71,8 +74,12 @@ struct Becomes {
 const KEEPS_ITS_PLACE: i64 = -1;
 
 impl<'b> EndingColumns<'b> {
-    pub(super) fn of(batch: &'b [(Claim, Ending)]) -> EndingColumns<'b> {
+    pub(super) fn of(batch: &'b [(Claim, Ending)], artifacts: &[bool]) -> EndingColumns<'b> {
         let mut columns = EndingColumns::default();
+        for ((ordinal, (_, ending)), _) in (1i64..).zip(batch).zip(artifacts).filter(|(_, has_some)| **has_some) {
+            columns.artifacts_of.push(ordinal);
+            columns.artifacts_become.push(artifacts_become(ending));
+        }
         for (ordinal, (claim, ending)) in (1i64..).zip(batch) {
             columns.push_becomes(becomes(claim, ending));
             match ending {
@@ -146,6 +153,15 @@ impl<'b> EndingColumns<'b> {
         self.tried_class.push(failure.map(|f| f.class().as_str()));
         self.tried_message.push(failure.map(Failure::message));
         self.tried_detail.push(failure.and_then(Failure::detail_json));
+    }
+}
+
+/// What an ending makes of artifacts, where that is not what they were declared to be.
+fn artifacts_become(ending: &Ending) -> Option<&'static str> {
+    match ending {
+        Ending::Done { .. } => None,
+        Ending::Retry { .. } | Ending::GiveUp { .. } => Some("failed"),
+        Ending::Release | Ending::Unclaim => Some("orphan"),
     }
 }
 

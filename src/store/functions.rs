@@ -63,6 +63,8 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "unexplained_live",
     "unexplained_runs",
     "unexplained_jobs",
+    "settle_artifacts",
+    "artifacts_overview",
     "snapshot_holders",
     "state",
     "roles",

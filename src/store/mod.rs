@@ -1,5 +1,6 @@
 //! All SQL: one file per noun, one statement per change of state. The only home of sqlx queries.
 
+pub(crate) mod artifacts;
 pub(crate) mod attempts;
 pub(crate) mod backoff;
 pub(crate) mod bench;

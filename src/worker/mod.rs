@@ -21,6 +21,7 @@ pub(crate) use drain::Shutdown;
 pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner};
 
 use self::running::Running;
+use crate::artifacts::Artifacts;
 use crate::events;
 use crate::health::Health;
 use crate::model::id::{WorkerId, WorkflowId};
@@ -45,6 +46,8 @@ pub(crate) struct Settings {
     /// How long running stages may go on after the first signal.
     pub(crate) grace: Duration,
     pub(crate) limits: PayloadLimits,
+    /// Where files of stages are kept.
+    pub(crate) artifacts: Option<Artifacts>,
     pub(crate) role: Role,
 }
 

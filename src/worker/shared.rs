@@ -71,6 +71,7 @@ impl Shared {
             slots: slots.clone(),
             worker_name: settings.name.as_str().into(),
             store: store.clone(),
+            artifacts: settings.artifacts.clone().map(Arc::new),
             limits: settings.limits,
             tasks,
         };

@@ -7,9 +7,10 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use piton::{App, Failure, FailureClass, Input, StageContext, State};
+use piton::{App, Artifact, Failure, FailureClass, Input, StageContext, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 fn main() -> std::process::ExitCode {
     App::new()
@@ -21,6 +22,9 @@ fn main() -> std::process::ExitCode {
         .handler("misbehave", misbehave)
         .handler("steps", steps)
         .handler("node", node)
+        .handler("keep", keep)
+        .handler("read", read)
+        .handler("copy", copy)
         .state(Journal)
         .main()
 }
@@ -173,6 +177,72 @@ async fn node(Input(run): Input<Run<Node>>, context: StageContext) -> Result<Val
     let remembered = context.step("remembered", async || Ok::<_, Failure>(say.clone())).await?;
     let key = context.idempotency_key().split_once(':').map(|(_, key)| key.to_owned());
     Ok(json!({"key": key, "items": items, "say": say, "remembered": remembered}))
+}
+
+#[derive(Deserialize)]
+struct Keep {
+    names: Vec<String>,
+    r#type: Option<String>,
+    content_type: Option<String>,
+    /// So many attempts fail behind that.
+    #[serde(default)]
+    fails: u32,
+    /// So long the first attempt takes behind that.
+    #[serde(default)]
+    work_ms: u64,
+}
+
+/// Keeps a text of its own under each of the names.
+async fn keep(Input(run): Input<Run<Keep>>, context: StageContext) -> Result<Vec<Artifact>, Failure> {
+    let Keep { names, r#type, content_type, fails, work_ms } = run.input;
+    let mut kept = Vec::new();
+    for name in &names {
+        let mut artifact = context.artifact(name);
+        if let Some(word) = &r#type {
+            artifact = artifact.of_type(word);
+        }
+        if let Some(media_type) = &content_type {
+            artifact = artifact.content_type(media_type);
+        }
+        kept.push(artifact.put_bytes(format!("{name} of attempt {}", context.attempt())).await?);
+    }
+    journal(&context);
+    if context.attempt() == 1 {
+        tokio::time::sleep(Duration::from_millis(work_ms)).await;
+    }
+    if context.attempt() <= fails {
+        return Err(Failure::network_timeout("as asked"));
+    }
+    Ok(kept)
+}
+
+#[derive(Deserialize)]
+struct Read {
+    keep: Vec<Artifact>,
+}
+
+async fn read(Input(Read { keep }): Input<Read>, context: StageContext) -> Result<Vec<String>, Failure> {
+    journal(&context);
+    let mut texts = Vec::new();
+    for artifact in &keep {
+        let mut text = String::new();
+        context.open(artifact).await?.read_to_string(&mut text).await?;
+        texts.push(text);
+    }
+    Ok(texts)
+}
+
+#[derive(Deserialize)]
+struct Copied {
+    path: String,
+}
+
+/// Keeps a file, and a copy of what was kept of it.
+async fn copy(Input(run): Input<Run<Copied>>, context: StageContext) -> Result<Value, Failure> {
+    journal(&context);
+    let kept = context.put_file("file", &run.input.path).await?;
+    let copy = context.artifact("copy").of_type("temp").put(context.open(&kept).await?).await?;
+    Ok(json!({"bytes": copy.bytes(), "same": copy.digest() == kept.digest()}))
 }
 
 #[derive(Deserialize)]

@@ -2,15 +2,17 @@
 -- attempts whose claim still holds (promise 2). Returns the ordinals that landed, and which of them ended their run; what
 -- is missing was fenced.
 --
--- $1 to $37 are arrays: $1 to $15 and $30 to $33 have an element for every attempt of the batch; the others list what
+-- $1 to $39 are arrays: $1 to $15 and $30 to $33 have an element for every attempt of the batch; the others list what
 -- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
 -- which costs less than to unnest them, and only narrow rows pass through the update.
 --
 -- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
 -- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
 --
+-- What stands between the marks "artifacts {" and "} artifacts" is left out for a batch that has none ($38 is empty).
+--
 -- Locks: the runs that may get new jobs or a dead letter (shared, against those who decide about runs), own job rows in
--- (run, job) order, joins in (run, stage) order, then the runs that end or are blocked.
+-- (run, job) order, joins in (run, stage) order, then the runs that end or are blocked; artifacts of the own jobs.
 with claim as materialized (
     select ord, becomes, ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
            ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id
@@ -90,6 +92,22 @@ blocked as (
     from (select distinct run_id from buried order by 1) as b
     where r.id = any(array[b.run_id])
 ),
+-- artifacts {
+shown as (
+    -- Artifacts: what is whole becomes, with the checkpoint, what it was declared to be; with any other end, $39 says what.
+    -- "is true" again: they are looked up by their attempt, never by their type.
+    update piton.artifacts a
+    set type = case when a.digest is null then 'orphan' else coalesce(s.becomes, a.declared) end
+    from (
+        select ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
+               ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id, becomes
+        from unnest($38::int8[], $39::text[]) as s (ord, becomes)
+        where (ord in (select ord from landed)) is true
+    ) as s
+    where a.run_id = any(array[s.run_id]) and a.stage = s.stage and a.item = s.item and a.attempt = s.attempt
+      and a.job_id = s.job_id and a.worker_id = s.worker_id and (a.type = 'pending') is true
+),
+-- } artifacts
 awaited as materialized (
     select j.run_id, j.stage, j.missing + a.change as missing, a.ord
     from (

@@ -4,6 +4,7 @@
 -- Where a process died ($4), each of them is suspected: it waits to run alone. One that had been suspected ran alone, so
 -- that the death was its own: with $5 deaths it is convicted, and becomes a dead letter ($6 message, $7 fingerprint).
 -- Items that were still to come after it become a branch of their own. A suspect stays one, whatever its worker's end.
+-- Artifacts of a lost attempt are orphans.
 -- Returns each of them, with what recovery is told in (piton.recoveries).
 with held as materialized (
     select run_id, id, workflow_id, version_id, stage, item, until, attempt, rank, due_at, since,
@@ -36,6 +37,12 @@ rest as (
 lost as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, worker_id, started_at)
     select run_id, stage, item, attempt, 'lost', 'crashed', $3, $1, since from held
+),
+orphaned as (
+    update piton.artifacts a set type = 'orphan'
+    from held h
+    where a.run_id = any(array[h.run_id]) and a.stage = h.stage and a.item = h.item and a.attempt = h.attempt
+      and a.job_id = h.id and a.worker_id = $1 and (a.type = 'pending') is true
 ),
 buried as (
     insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,

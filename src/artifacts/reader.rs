@@ -1,0 +1,98 @@
+//! An artifact that is read: piece by piece, and held against its digest at its end (promise 8).
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_util::StreamExt;
+use futures_util::stream::{BoxStream, Fuse};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::bytes::Bytes;
+
+use super::Written;
+use crate::model::digest;
+use crate::model::failure::{Failure, FailureClass};
+
+/// What an artifact was when it was committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) digest: Vec<u8>,
+    /// The stage and the item that made it, and that a retry makes it again with.
+    pub(crate) stage: String,
+    pub(crate) item: i32,
+}
+
+impl Expected {
+    /// Of a file that no stage made.
+    pub(super) fn probe(name: &str, written: &Written) -> Expected {
+        let (name, stage) = (name.to_owned(), String::new());
+        Expected { name, bytes: written.bytes, digest: written.digest.to_vec(), stage, item: crate::model::id::NO_ITEM }
+    }
+
+    /// That it is not what was committed, with the evidence: a retry does the stage again that made it.
+    pub(crate) fn corrupt(&self, found: &[u8], found_bytes: u64) -> Failure {
+        let message = format!("artifact `{}` is not what was committed", self.name);
+        Failure::found(FailureClass::CorruptCheckpoint, message).detail(serde_json::json!({
+            "artifact": self.name, "stage": self.stage, "item": self.item,
+            "expected_sha256": digest::hex(&self.digest), "found_sha256": digest::hex(found),
+            "expected_bytes": self.bytes, "found_bytes": found_bytes,
+        }))
+    }
+}
+
+/// The bytes of an artifact.
+///
+/// An [`AsyncRead`]: they come piece by piece, and never all of them at once into memory. The digest is known at the end
+/// only: what was read is right when the end was reached without an error. An artifact that is not what was committed ends
+/// in an error that `?` makes a failure of class `corrupt_checkpoint` of; a store that breaks off in one of class
+/// `resource_unavailable`.
+pub struct ArtifactReader {
+    pieces: Fuse<BoxStream<'static, object_store::Result<Bytes>>>,
+    piece: Bytes,
+    hash: Sha256,
+    bytes: u64,
+    expected: Expected,
+}
+
+impl ArtifactReader {
+    pub(super) fn new(pieces: BoxStream<'static, object_store::Result<Bytes>>, expected: Expected) -> ArtifactReader {
+        ArtifactReader { pieces: pieces.fuse(), piece: Bytes::new(), hash: Sha256::new(), bytes: 0, expected }
+    }
+
+    fn verified(&self) -> Result<(), Failure> {
+        let found = self.hash.clone().finalize();
+        if found.as_slice() == self.expected.digest { Ok(()) } else { Err(self.expected.corrupt(&found, self.bytes)) }
+    }
+}
+
+impl AsyncRead for ArtifactReader {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.piece.is_empty() {
+            match ready!(self.pieces.poll_next_unpin(cx)) {
+                Some(Ok(piece)) => {
+                    self.hash.update(&piece);
+                    self.bytes += piece.len() as u64;
+                    self.piece = piece;
+                }
+                Some(Err(error)) => {
+                    let failure = Failure::resource_unavailable(format!("the artifact store broke off: {error}"));
+                    return Poll::Ready(Err(io::Error::other(failure)));
+                }
+                None => return Poll::Ready(self.verified().map_err(io::Error::other)),
+            }
+        }
+        let count = self.piece.len().min(into.remaining());
+        into.put_slice(&self.piece.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for ArtifactReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArtifactReader").field("expected", &self.expected).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! `piton artifacts`: the files that the stages of a run have made.
+
+pub(super) mod args;
+mod get;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+
+use self::args::{ArtifactsArgs, ListArgs};
+use super::args::{ArtifactStoreArgs, Global};
+use super::database::Database;
+use super::exit::Exit;
+use super::when;
+use crate::artifacts::Artifacts;
+use crate::config;
+use crate::embedded;
+use crate::model::id::RunId;
+use crate::store::Store;
+use crate::store::artifacts::{ArtifactRow, Asked};
+
+/// Artifacts of one run that people are shown; beyond that they are read in SQL.
+const MOST: i64 = 10_000;
+
+pub(crate) async fn artifacts(global: Global, action: ArtifactsArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let done = match action {
+        ArtifactsArgs::List(args) => list(&database.store, &global, &args).await,
+        ArtifactsArgs::Get(args) => get::get(&database.store, &global, &args).await,
+    };
+    database.close().await;
+    done
+}
+
+/// Where files of stages are: the folder that is named, or the one in the data folder.
+pub(crate) fn store(global: &Global, args: &ArtifactStoreArgs) -> Option<Artifacts> {
+    let folder = args.artifacts.clone().or_else(|| Some(data_folder(global)?.join("artifacts")));
+    folder.map(Artifacts::in_folder)
+}
+
+/// Who has no home has no data folder either.
+pub(crate) fn data_folder(global: &Global) -> Option<PathBuf> {
+    global.data_dir.clone().or_else(|| embedded::Settings::default_root().ok())
+}
+
+async fn list(store: &Store, global: &Global, args: &ListArgs) -> anyhow::Result<Exit> {
+    if store.run(args.run).await?.is_none() {
+        bail!("{}", no_such_run(args.run));
+    }
+    let all = Asked { run: args.run, all: args.all, name: None, stage: None, item: None, most: MOST };
+    let rows = store.artifacts(all).await?;
+    if global.json {
+        println!("{}", serde_json::to_string(&rows)?);
+    } else if rows.is_empty() {
+        let hint = if args.all { "" } else { " Those of attempts that came to nothing: --all." };
+        println!("The run has no artifacts.{hint}");
+    } else {
+        println!("{:<24}  {:<8}  {:>10}  {:<12}  {:<19}  name", "stage", "type", "size", "digest", "made");
+        rows.iter().for_each(|row| println!("{}", line(row)));
+    }
+    Ok(Exit::Done)
+}
+
+fn no_such_run(run: RunId) -> String {
+    format!("there is no run {run}; `{} runs` lists those there are", config::program())
+}
+
+fn line(row: &ArtifactRow) -> String {
+    let size = row.bytes.map_or_else(|| "-".to_owned(), size);
+    let digest = row.digest.as_deref().and_then(|digest| digest.get(..12)).unwrap_or("-");
+    format!(
+        "{:<24}  {:<8}  {size:>10}  {digest:<12}  {:<19}  {}",
+        place(row),
+        row.r#type,
+        when::clock(row.created_at),
+        row.name
+    )
+}
+
+/// The stage, and the item.
+fn place(row: &ArtifactRow) -> String {
+    row.item.map_or_else(|| row.stage.clone(), |item| format!("{}[{item}]", row.stage))
+}
+
+fn size(bytes: i64) -> String {
+    bytesize::ByteSize::b(bytes.unsigned_abs()).display().iec().to_string()
+}

@@ -1,0 +1,45 @@
+//! The arguments of `piton artifacts`.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::args::ArtifactStoreArgs;
+use crate::model::id::RunId;
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ArtifactsArgs {
+    /// List the artifacts of a run.
+    List(ListArgs),
+    /// Get one: its bytes, held against their digest.
+    ///
+    /// Ends with 1 where they are not what was committed. A file is written only when all of it is right; what goes to
+    /// standard output is judged at its end.
+    Get(GetArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListArgs {
+    /// Id of the run.
+    pub(crate) run: RunId,
+    /// Also those of attempts that are under way, or came to nothing.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GetArgs {
+    /// Id of the run.
+    pub(crate) run: RunId,
+    /// Its name, or its id as --json lists it.
+    pub(crate) name: String,
+    /// The stage that made it, where several have one of that name.
+    #[arg(long)]
+    pub(crate) stage: Option<String>,
+    /// The item of a fanned-out stage, from 0.
+    #[arg(long, value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) item: Option<i32>,
+    /// File to write; - for standard output [default: its name, in this folder, if there is no such file].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: ArtifactStoreArgs,
+}

@@ -1,0 +1,122 @@
+//! `piton artifacts get`: the bytes of one artifact, held against their digest.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::args::GetArgs;
+use super::{Asked, no_such_run, place, size, store as artifact_store};
+use crate::artifacts::{ArtifactReader, Expected};
+use crate::cli::args::Global;
+use crate::cli::exit::Exit;
+use crate::config;
+use crate::model::failure::Failure;
+use crate::store::Store;
+use crate::store::artifacts::ArtifactRow;
+
+/// Artifacts that an error names, where it is not clear which one is meant.
+const NAMED: i64 = 5;
+/// Bytes that are printed at once.
+const PIECE: usize = 64 << 10;
+
+pub(super) async fn get(store: &Store, global: &Global, args: &GetArgs) -> anyhow::Result<Exit> {
+    let row = the_one(store, args).await?;
+    let Some(found) = store.artifact(row.artifact).await? else {
+        bail!("artifact `{}` was never whole: the attempt that made it did not get so far", row.name);
+    };
+    let Some(artifacts) = artifact_store(global, &args.store) else {
+        bail!("no artifact store is known here; name it with --artifacts FOLDER, or set PITON_ARTIFACT_STORE");
+    };
+    let bytes = u64::try_from(found.bytes).unwrap_or_default();
+    let expected = Expected { name: found.name, bytes, digest: found.digest, stage: found.stage, item: found.item };
+    let reader = artifacts.get(&found.address, expected).await.map_err(|error| {
+        anyhow!(
+            "artifact `{}` cannot be read from {}: {error}\nName the artifact store of the workers with --artifacts FOLDER",
+            row.name,
+            artifacts.folder().display()
+        )
+    })?;
+    match args.to.as_deref() {
+        Some("-") => to_standard_output(reader).await?,
+        Some(file) => to_file(reader, Path::new(file)).await?,
+        None => to_file(reader, Path::new(default_file(&row)?)).await?,
+    }
+    Ok(Exit::Done)
+}
+
+/// The artifact that is meant.
+async fn the_one(store: &Store, args: &GetArgs) -> anyhow::Result<ArtifactRow> {
+    let asked = Asked {
+        run: args.run,
+        all: false,
+        name: Some(&args.name),
+        stage: args.stage.as_deref(),
+        item: args.item,
+        most: NAMED,
+    };
+    let mut rows = store.artifacts(asked).await?;
+    match rows.len() {
+        0 => bail!("{}", none_of_that_name(store, args).await?),
+        1 => Ok(rows.swap_remove(0)),
+        _ => bail!("{}", several(args, &rows)),
+    }
+}
+
+async fn none_of_that_name(store: &Store, args: &GetArgs) -> anyhow::Result<String> {
+    if store.run(args.run).await?.is_none() {
+        return Ok(no_such_run(args.run));
+    }
+    let of_stage = args.stage.as_deref().map_or_else(String::new, |stage| format!(" of stage `{stage}`"));
+    let of_item = args.item.map_or_else(String::new, |item| format!(", item {item}"));
+    Ok(format!(
+        "the run has no artifact `{}`{of_stage}{of_item}; `{} artifacts list {}` lists those there are, and those of \
+         attempts that came to nothing with --all: name them by their ids",
+        args.name,
+        config::program(),
+        args.run
+    ))
+}
+
+fn several(args: &GetArgs, rows: &[ArtifactRow]) -> String {
+    let options = rows.iter().map(|row| {
+        let item = row.item.map_or_else(String::new, |item| format!(" --item {item}"));
+        format!("  {} artifacts get {} '{}' --stage {}{item}", config::program(), args.run, args.name, row.stage)
+    });
+    let mut text = format!("several stages or items have an artifact `{}`; say which one:\n", args.name);
+    text.push_str(&options.collect::<Vec<_>>().join("\n"));
+    text
+}
+
+/// Nothing is written over that nobody named.
+fn default_file(row: &ArtifactRow) -> anyhow::Result<&str> {
+    let file = row.name.rsplit('/').next().unwrap_or(&row.name);
+    if Path::new(file).exists() {
+        bail!("there is a file `{file}` here; name another one, or this one, with --to FILE (- prints it)");
+    }
+    eprintln!("{} of {}, {}: into {file}", row.name, place(row), size(row.bytes.unwrap_or_default()));
+    Ok(file)
+}
+
+async fn to_standard_output(mut reader: ArtifactReader) -> anyhow::Result<()> {
+    let (mut out, mut piece) = (std::io::stdout().lock(), vec![0; PIECE]);
+    loop {
+        match reader.read(&mut piece).await.map_err(Failure::from)? {
+            0 => return out.flush().context("standard output"),
+            count => out.write_all(&piece[..count]).context("standard output")?,
+        }
+    }
+}
+
+/// The file is there when all of it is right, and as it was before until then.
+async fn to_file(mut reader: ArtifactReader, file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let part = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("cannot write into the folder {}", folder.display()))?;
+    let mut writer = tokio::fs::File::from_std(part.reopen()?);
+    tokio::io::copy(&mut reader, &mut writer).await.map_err(Failure::from)?;
+    writer.flush().await?;
+    part.persist(file).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! The artifacts of one attempt: each is on record before it is written, and visible only with the attempt's checkpoint.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::AsyncRead;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::context::About;
+use super::steps::wait;
+use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Written};
+use crate::model::artifact::{self, Artifact, ArtifactName, ArtifactType, Misnamed};
+use crate::model::claim::Claim;
+use crate::model::digest;
+use crate::model::failure::Failure;
+use crate::store::Store;
+use crate::store::artifacts::Announced;
+use crate::store::backoff::Backoff;
+
+/// What an attempt keeps and reads. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct AttemptArtifacts(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    place: Option<Arc<Artifacts>>,
+    claim: Claim,
+    about: Arc<About>,
+    cancellation: CancellationToken,
+    /// Something may be on record.
+    begun: AtomicBool,
+    /// Names that this attempt has used.
+    used: Mutex<HashSet<ArtifactName>>,
+}
+
+/// How an artifact is to be kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) name: ArtifactName,
+    pub(crate) declared: ArtifactType,
+    pub(crate) content_type: Option<String>,
+}
+
+impl AttemptArtifacts {
+    pub(crate) fn new(
+        store: Store,
+        place: Option<Arc<Artifacts>>,
+        claim: Claim,
+        about: Arc<About>,
+        cancellation: CancellationToken,
+    ) -> AttemptArtifacts {
+        let (begun, used) = (AtomicBool::new(false), Mutex::default());
+        AttemptArtifacts(Arc::new(Inner { store, place, claim, about, cancellation, begun, used }))
+    }
+
+    /// Whether the end of the attempt has to say what becomes of them.
+    pub(crate) fn has_some(&self) -> bool {
+        self.0.begun.load(Ordering::Acquire)
+    }
+
+    /// Keeps what is read, to its end.
+    pub(super) async fn put(&self, kept: Kept, from: impl AsyncRead + Unpin) -> Result<Artifact, Failure> {
+        let place = self.place()?;
+        let taken = self.take_name(&kept.name)?;
+        let About { run, stage, .. } = &*self.0.about;
+        let (key, id) = (self.0.claim.key, Uuid::now_v7());
+        let address = artifact::address(*run, stage, key.item, key.attempt, id, &kept.name);
+        let Kept { name, declared, content_type } = kept;
+        let announced = Announced { id, name, declared, address, content_type };
+        self.announce(&announced).await?;
+        let written = place.put(&announced.address, from).await.map_err(|error| not_kept(&announced.name, &error))?;
+        self.is_whole(&announced, &written).await?;
+        taken.keep();
+        let Written { bytes, digest } = written;
+        Ok(Artifact { artifact: id, name: announced.name.as_str().to_owned(), bytes, digest: digest::hex(&digest) })
+    }
+
+    /// An artifact by its reference, to be read.
+    pub(super) async fn open(&self, artifact: &Artifact) -> Result<ArtifactReader, Failure> {
+        let place = self.place()?;
+        let mut backoff = Backoff::default();
+        let found = loop {
+            match self.0.store.artifact(artifact.artifact).await {
+                Ok(found) => break found,
+                Err(error) => wait(&mut backoff, error, "an artifact").await?,
+            }
+        };
+        let Some(found) = found else {
+            return Err(Failure::invalid_input(format!(
+                "there is no artifact `{}` ({}): it was deleted, or never whole, or is of another database",
+                artifact.name, artifact.artifact
+            )));
+        };
+        let bytes = u64::try_from(found.bytes).unwrap_or_default();
+        let expected = Expected { name: found.name, bytes, digest: found.digest, stage: found.stage, item: found.item };
+        // What a stage handed on was committed with its checkpoint, and what is on record must say the same.
+        if digest::hex(&expected.digest) != artifact.digest {
+            return Err(Expected { bytes: artifact.bytes, ..expected.clone() }.corrupt(&expected.digest, bytes));
+        }
+        place.get(&found.address, expected).await.map_err(|error| {
+            Failure::resource_unavailable(format!(
+                "artifact `{}` cannot be read: {error}; is {} the artifact store of all workers?",
+                artifact.name,
+                place.folder().display()
+            ))
+        })
+    }
+
+    fn place(&self) -> Result<&Artifacts, Failure> {
+        self.0.place.as_deref().ok_or_else(|| {
+            Failure::resource_unavailable(
+                "this worker has no artifact store: set PITON_ARTIFACT_STORE (or --artifacts) to a folder that all \
+                 workers share",
+            )
+        })
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashSet<ArtifactName>> {
+        self.0.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A reference and a person know an artifact by its name.
+    fn take_name<'a>(&'a self, name: &'a ArtifactName) -> Result<Taken, Failure> {
+        if !self.used().insert(name.clone()) {
+            return Err(Failure::invalid_input(format!(
+                "two artifacts of one attempt are named `{}`; give each a name of its own",
+                name.as_str()
+            )));
+        }
+        Ok(Taken { artifacts: self.clone(), name: Some(name.clone()) })
+    }
+
+    async fn announce(&self, artifact: &Announced) -> Result<(), Failure> {
+        // Before it is sent: the answer may be lost.
+        self.0.begun.store(true, Ordering::Release);
+        let mut backoff = Backoff::default();
+        loop {
+            match self.0.store.announce_artifact(&self.0.claim, artifact).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(self.is_over(&artifact.name)),
+                Err(error) => wait(&mut backoff, error, "an artifact").await?,
+            }
+        }
+    }
+
+    async fn is_whole(&self, artifact: &Announced, written: &Written) -> Result<(), Failure> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.0.store.artifact_is_whole(artifact.id, written.bytes, &written.digest).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(self.is_over(&artifact.name)),
+                Err(error) => wait(&mut backoff, error, "an artifact").await?,
+            }
+        }
+    }
+
+    /// Whatever the handler does next, its result will not be used.
+    fn is_over(&self, name: &ArtifactName) -> Failure {
+        self.0.cancellation.cancel();
+        let name = name.as_str();
+        Failure::unknown(format!("artifact `{name}` is not kept: the job is no longer this attempt's"))
+    }
+}
+
+/// A name that is free again unless its artifact was kept.
+struct Taken {
+    artifacts: AttemptArtifacts,
+    name: Option<ArtifactName>,
+}
+
+impl Taken {
+    fn keep(mut self) {
+        self.name = None;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            self.artifacts.used().remove(name);
+        }
+    }
+}
+
+impl From<Misnamed> for Failure {
+    fn from(error: Misnamed) -> Failure {
+        Failure::invalid_input(error.to_string())
+    }
+}
+
+/// The store may be there again later, or on another worker; what could not be read is the stage's own affair.
+fn not_kept(name: &ArtifactName, error: &ArtifactError) -> Failure {
+    let message = format!("artifact `{}` was not kept: {error}", name.as_str());
+    match error {
+        ArtifactError::Source(source) => {
+            let class = Failure::from(std::io::Error::from(source.kind())).class();
+            Failure::new(class, message)
+        }
+        ArtifactError::Folder { .. } | ArtifactError::Store(_) | ArtifactError::Changed => {
+            Failure::resource_unavailable(message)
+        }
+    }
+}
+
+impl fmt::Debug for AttemptArtifacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttemptArtifacts").field("job", &self.0.claim.key).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::model::claim::Place;
+    use crate::model::id::{AttemptKey, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
+
+    fn attempt_without_a_store() -> AttemptArtifacts {
+        let claim = Claim {
+            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item: NO_ITEM, attempt: 1 },
+            until: 0,
+            workflow: WorkflowId(1),
+            version: VersionId(1),
+            worker: WorkerId(1),
+            started_at: DateTime::UNIX_EPOCH,
+            waited: Duration::ZERO,
+            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
+            in_a_row: 0,
+        };
+        let about = About {
+            run: RunId::new(),
+            workflow: "w".into(),
+            stage: "s".into(),
+            item: None,
+            attempt: 1,
+            again: 0,
+            worker: "w1".into(),
+            trace: None,
+        };
+        let database = Store::open(sqlx::postgres::PgConnectOptions::new_without_pgpass(), 1);
+        AttemptArtifacts::new(database, None, claim, Arc::new(about), CancellationToken::new())
+    }
+
+    #[tokio::test]
+    async fn without_a_store_nothing_is_recorded_and_the_cure_is_told() {
+        let artifacts = attempt_without_a_store();
+        let name = ArtifactName::parse("a.txt").expect("a name");
+        let kept = Kept { name, declared: ArtifactType::output(), content_type: None };
+        let failure = artifacts.put(kept, &b"x"[..]).await.expect_err("no store");
+        assert!(!artifacts.has_some());
+        insta::assert_snapshot!(failure, @"resource_unavailable: this worker has no artifact store: set PITON_ARTIFACT_STORE (or --artifacts) to a folder that all workers share");
+    }
+}

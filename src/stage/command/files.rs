@@ -1,0 +1,145 @@
+//! The files that a program left in `$PITON_ARTIFACTS`, kept as artifacts.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use tokio::time::Instant;
+
+use crate::model::artifact::{ArtifactName, ArtifactType};
+use crate::model::failure::Failure;
+use crate::stage::artifacts::{AttemptArtifacts, Kept};
+
+/// The folder's name in that of the attempt.
+pub(super) const FOLDER: &str = "artifacts";
+
+/// Files of one attempt. Each is a row and two writes to the database.
+const MOST: usize = 10_000;
+/// Files of an attempt that failed, and their bytes together.
+const MOST_OF_FAILED: usize = 100;
+const MOST_BYTES_OF_FAILED: u64 = 1 << 30;
+
+/// A file, and the way to it from the folder.
+struct Found {
+    parts: Vec<String>,
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// Keeps all of them, for a program that ended well.
+pub(super) async fn keep(folder: &Path, artifacts: &AttemptArtifacts) -> Result<(), Failure> {
+    let found = found(folder).await?;
+    if found.len() > MOST {
+        return Err(Failure::invalid_input(format!(
+            "the command left {} files or more in $PITON_ARTIFACTS, over the limit of {MOST}; pack them into one",
+            found.len()
+        )));
+    }
+    for file in found {
+        keep_one(&file, artifacts).await?;
+    }
+    Ok(())
+}
+
+/// Keeps what there is of a program that failed, until then: the first files, as far as they go. The failure tells of what
+/// was left out, and stays what it is.
+pub(super) async fn keep_failed(
+    folder: &Path,
+    artifacts: &AttemptArtifacts,
+    until: Instant,
+    failure: Failure,
+) -> Failure {
+    let found = match found(folder).await {
+        Ok(found) if found.is_empty() => return failure,
+        Ok(found) => found,
+        Err(error) => return failure.note("artifacts", &format!("none is kept: {}", error.message())),
+    };
+    let (mut kept, mut bytes, mut why) = (0, 0, None);
+    for file in &found {
+        bytes += file.bytes;
+        if kept == MOST_OF_FAILED || bytes > MOST_BYTES_OF_FAILED {
+            why = Some(format!("no more than {MOST_OF_FAILED} files and 1 GiB are kept of an attempt that failed"));
+            break;
+        }
+        match tokio::time::timeout_at(until, keep_one(file, artifacts)).await {
+            Ok(Ok(())) => kept += 1,
+            Ok(Err(error)) => {
+                why = Some(error.message().to_owned());
+                break;
+            }
+            Err(_) => {
+                why = Some("there was no more time".to_owned());
+                break;
+            }
+        }
+    }
+    match why {
+        None => failure,
+        Some(why) => failure.note("artifacts", &format!("{kept} of {} files are kept: {why}", found.len())),
+    }
+}
+
+/// How much longer an attempt may take for the files of a program that failed.
+pub(super) fn until(begun: Instant, limit: Duration) -> Instant {
+    begun + limit + super::LAST_WAIT
+}
+
+async fn keep_one(file: &Found, artifacts: &AttemptArtifacts) -> Result<(), Failure> {
+    let name = ArtifactName::of_path(&file.parts)?;
+    let opened = open(file.path.clone()).await.map_err(|error| unreadable(&file.path, &error))?;
+    let kept = Kept { name, declared: ArtifactType::output(), content_type: None };
+    artifacts.put(kept, tokio::fs::File::from_std(opened)).await?;
+    Ok(())
+}
+
+/// The file itself, and nothing that it points to.
+async fn open(path: PathBuf) -> io::Result<std::fs::File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    blocking(move || OpenOptions::new().read(true).custom_flags(flags).open(path)).await
+}
+
+/// Regular files below the folder, by their names. Links are neither kept nor followed.
+async fn found(folder: &Path) -> Result<Vec<Found>, Failure> {
+    let root = folder.to_owned();
+    let walked = blocking(move || {
+        let mut found = Vec::new();
+        // The program may have put something else in its place.
+        if root.symlink_metadata().is_ok_and(|folder| folder.is_dir()) {
+            walk(&root, &mut Vec::new(), &mut found)?;
+        }
+        Ok(found)
+    });
+    let mut found = walked.await.map_err(|error| unreadable(folder, &error))?;
+    found.sort_by(|a, b| a.parts.cmp(&b.parts));
+    Ok(found)
+}
+
+fn walk(folder: &Path, parts: &mut Vec<String>, found: &mut Vec<Found>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        if found.len() > MOST {
+            return Ok(());
+        }
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        // What is no UTF-8 is refused by its name.
+        parts.push(entry.file_name().to_string_lossy().into_owned());
+        if kind.is_dir() {
+            walk(&entry.path(), parts, found)?;
+        } else if kind.is_file() {
+            found.push(Found { parts: parts.clone(), path: entry.path(), bytes: entry.metadata()?.len() });
+        }
+        parts.pop();
+    }
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::unknown(format!("what the command left in $PITON_ARTIFACTS cannot be read: {}: {error}", path.display()))
+}

@@ -1,0 +1,164 @@
+//! What is known of artifacts: announced before they are written, whole afterwards, visible with a checkpoint.
+
+use sqlx::types::Uuid;
+use sqlx::types::chrono::{DateTime, Utc};
+
+use super::commit::ClaimColumns;
+use super::{Store, StoreError};
+use crate::model::artifact::{ArtifactName, ArtifactType};
+use crate::model::claim::Claim;
+use crate::model::id::{RunId, RunKey};
+
+/// An artifact that is about to be written.
+#[derive(Debug, Clone)]
+pub(crate) struct Announced {
+    pub(crate) id: Uuid,
+    pub(crate) name: ArtifactName,
+    pub(crate) declared: ArtifactType,
+    pub(crate) address: String,
+    pub(crate) content_type: Option<String>,
+}
+
+/// An artifact that can be read.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct Whole {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) bytes: i64,
+    pub(crate) digest: Vec<u8>,
+    /// Who made it.
+    pub(crate) stage: String,
+    pub(crate) item: i32,
+}
+
+/// An artifact of a run, for people.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+pub(crate) struct ArtifactRow {
+    pub(crate) artifact: Uuid,
+    pub(crate) stage: String,
+    pub(crate) item: Option<i32>,
+    pub(crate) attempt: i32,
+    pub(crate) name: String,
+    pub(crate) r#type: String,
+    pub(crate) visible: bool,
+    pub(crate) bytes: Option<i64>,
+    pub(crate) digest: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) address: String,
+    pub(crate) worker: Option<String>,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// Which artifacts of a run are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) run: RunId,
+    /// Also those that are not visible.
+    pub(crate) all: bool,
+    /// Of that name; or with that id, visible or not.
+    pub(crate) name: Option<&'a str>,
+    pub(crate) stage: Option<&'a str>,
+    pub(crate) item: Option<i32>,
+    pub(crate) most: i64,
+}
+
+impl Store {
+    /// Puts an artifact on record before its bytes are written; `false` when the claim no longer holds, and nothing was
+    /// recorded. May be sent again.
+    pub(crate) async fn announce_artifact(&self, claim: &Claim, artifact: &Announced) -> Result<bool, StoreError> {
+        let holds = sqlx::query_scalar(include_str!("sql/artifact.sql"))
+            .bind(claim.key.run.0)
+            .bind(claim.key.job)
+            .bind(claim.key.stage)
+            .bind(claim.key.item)
+            .bind(claim.key.attempt)
+            .bind(claim.worker.0)
+            .bind(artifact.id)
+            .bind(artifact.name.as_str())
+            .bind(artifact.declared.as_str())
+            .bind(&artifact.address)
+            .bind(&artifact.content_type)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(holds)
+    }
+
+    /// All of its bytes are written; `false` when its attempt is known to be over. May be sent again.
+    pub(crate) async fn artifact_is_whole(&self, id: Uuid, bytes: u64, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        let done = sqlx::query("update piton.artifacts set bytes = $2, digest = $3 where id = $1 and type = 'pending'")
+            .bind(id)
+            .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+            .bind(&digest[..])
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// An artifact by its id, if all of it was written.
+    pub(crate) async fn artifact(&self, id: Uuid) -> Result<Option<Whole>, StoreError> {
+        Ok(sqlx::query_as(
+            "select a.name, a.address, a.bytes, a.digest,
+                    coalesce(v.definition -> 'stages' -> a.stage::int4 ->> 'name', '#' || a.stage) as stage, a.item
+             from piton.artifacts a
+             join piton.runs r on r.id = a.run_id
+             join piton.workflow_versions v on v.id = r.version_id
+             where a.id = $1 and a.digest is not null",
+        )
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// Artifacts of a run, by stage, item, attempt and name.
+    pub(crate) async fn artifacts(&self, asked: Asked<'_>) -> Result<Vec<ArtifactRow>, StoreError> {
+        Ok(sqlx::query_as(
+            "select artifact, stage, item, attempt, name, type, visible, bytes, digest, content_type, address, worker,
+                    created_at
+             from (
+                 select o.*, a.stage as place from piton.artifacts_overview o join piton.artifacts a on a.id = o.artifact
+                 where o.run = $1
+             ) as o
+             where case when $3::text is null then $2 or visible else name = $3 and visible or artifact::text = $3 end
+               and ($4::text is null or stage = $4) and ($5::int4 is null or item = $5)
+             order by place, item nulls first, attempt, name, artifact
+             limit $6",
+        )
+        .bind(asked.run.0)
+        .bind(asked.all)
+        .bind(asked.name)
+        .bind(asked.stage)
+        .bind(asked.item)
+        .bind(asked.most)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// How many artifacts of a run are visible.
+    pub(crate) async fn artifact_count(&self, run: RunKey) -> Result<i64, StoreError> {
+        let sql = "select count(*) from piton.artifacts
+                   where run_id = $1 and type not in ('pending', 'failed', 'orphan', 'dead_letter')";
+        Ok(sqlx::query_scalar(sql).bind(run.0).fetch_one(&self.pool).await?)
+    }
+
+    /// The commit of these attempts did not land: nobody will ask for their artifacts. What became visible by an earlier
+    /// commit stays so.
+    pub(crate) async fn orphan_artifacts(&self, claims: &[Claim]) -> Result<(), StoreError> {
+        let columns = ClaimColumns::of(claims.iter());
+        sqlx::query(
+            "update piton.artifacts a set type = 'orphan'
+             from unnest($1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[])
+                 as c (run_id, job_id, stage, item, attempt, worker_id)
+             where a.run_id = any(array[c.run_id]) and a.stage = c.stage and a.item = c.item and a.attempt = c.attempt
+               and a.job_id = c.job_id and a.worker_id = c.worker_id and (a.type = 'pending') is true",
+        )
+        .bind(&columns.run)
+        .bind(&columns.job)
+        .bind(&columns.stage)
+        .bind(&columns.item)
+        .bind(&columns.attempt)
+        .bind(&columns.worker)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}

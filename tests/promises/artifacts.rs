@@ -1,0 +1,473 @@
+//! Files of stages: visible with the checkpoint of the attempt that made them and with no other, and read back as they were.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Process, SOON, World, stdout, until};
+
+/// Keeps texts, then reads them.
+const KEEP: &str = r#"
+name = "keep"
+[stages.keep]
+rust = "keep"
+retry = { network_timeout = { base = "1ms" }, resource_unavailable = { base = "200ms", cap = "200ms", max_retries = 200 }, max_retries = 200 }
+[stages.read]
+rust = "read"
+needs = ["keep"]
+"#;
+
+/// Runs the script that its input names, once.
+const SCRIPT: &str = r#"
+name = "script"
+[stages.script]
+command = ["sh", "-c", "{{input.script}}"]
+output = "text"
+retry = { max_retries = 0 }
+"#;
+
+/// Name and type of every artifact on record, in the order in which they were announced.
+async fn kept(world: &World) -> Vec<(String, String)> {
+    let sql = "select name, type from piton.artifacts_overview order by artifact";
+    sqlx::query_as(sql).fetch_all(&world.pool).await.unwrap()
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(name, r#type)| ((*name).to_owned(), (*r#type).to_owned())).collect()
+}
+
+async fn only(world: &World, column: &str) -> String {
+    let sql = format!("select {column}::text from piton.artifacts_overview");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&world.pool).await.unwrap()
+}
+
+async fn output(world: &World, run: &str) -> Value {
+    assert_eq!(world.ended(run).await, "done");
+    sqlx::query_scalar(
+        "select k.output from piton.checkpoints k join piton.runs r on r.id = k.run_id where r.uuid = $1::uuid
+         order by k.stage desc limit 1",
+    )
+    .bind(run)
+    .fetch_one(&world.pool)
+    .await
+    .unwrap()
+}
+
+fn say(world: &World, arguments: &[&str]) -> Output {
+    world.command(["artifacts"].iter().chain(arguments)).output().unwrap()
+}
+
+fn refused(world: &World, arguments: &[&str]) -> String {
+    let output = say(world, arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Files in the store, but for what health checks leave.
+fn stored(world: &World) -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&world.path("artifacts").join("runs"), &mut found);
+    found
+}
+
+/// Peak memory of a process, in MiB.
+fn peak_mib(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test]
+async fn a_file_is_handed_on_by_its_reference_and_visible_with_its_checkpoint() {
+    let world = World::with(&[KEEP]).await;
+    let _worker = world.worker("w1", &[]);
+    let input = json!({"names": ["a.txt", "b 2.txt"], "type": "preview", "content_type": "text/plain"});
+    let run = world.start("keep", &input.to_string());
+    assert_eq!(output(&world, &run).await, json!(["a.txt of attempt 1", "b 2.txt of attempt 1"]));
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "preview"), ("b 2.txt", "preview")]));
+    let references: Value = sqlx::query_scalar("select output from piton.checkpoints where stage = 0")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    let listed: Value = serde_json::from_slice(&say(&world, &["list", &run, "--json"]).stdout).unwrap();
+    for at in [0, 1] {
+        for key in ["artifact", "name", "bytes", "digest"] {
+            assert_eq!(references[at][key], listed[at][key], "{key}");
+        }
+        assert_eq!((&listed[at]["content_type"], &listed[at]["stage"]), (&json!("text/plain"), &json!("keep")));
+        let address = listed[at]["address"].as_str().unwrap();
+        let id = listed[at]["artifact"].as_str().unwrap();
+        let name = listed[at]["name"].as_str().unwrap();
+        assert_eq!(address, format!("runs/{run}/keep/-/1-{id}/{name}"));
+        assert!(world.path("artifacts").join(address).is_file());
+    }
+    let told = stdout(&world.command(["show", &run]).output().unwrap());
+    assert!(told.contains("It has 2 artifacts") && told.contains(&format!("artifacts list {run}")), "{told}");
+}
+
+#[tokio::test]
+async fn the_files_of_a_command_are_kept_with_its_checkpoint() {
+    let world = World::with(&[SCRIPT]).await;
+    let _worker = world.worker("w1", &[]);
+    let nothing = world.start("script", &json!({"script": "echo nothing"}).to_string());
+    assert_eq!(output(&world, &nothing).await, json!("nothing"));
+    assert_eq!(kept(&world).await, []);
+    let script = "cd \"$PITON_ARTIFACTS\"; mkdir -p pages/empty; echo 1 > pages/1.txt; : > none; ln -s /etc/passwd link; \
+                  ln -s / folder; mkfifo pipe; echo done";
+    let run = world.start("script", &json!({"script": script}).to_string());
+    assert_eq!(output(&world, &run).await, json!("done"));
+    assert_eq!(kept(&world).await, pairs(&[("none", "output"), ("pages/1.txt", "output")]));
+    assert_eq!(stdout(&say(&world, &["get", &run, "pages/1.txt", "--to", "-"])), "1\n");
+    assert_eq!(stdout(&say(&world, &["get", &run, "none", "--to", "-"])), "");
+
+    let script = "echo x > \"$PITON_ARTIFACTS/ü.txt\"";
+    let run = world.start("script", &json!({"script": script}).to_string());
+    assert_eq!(world.ended(&run).await, "blocked");
+    let message: String = sqlx::query_scalar("select message from piton.attempts where class = 'invalid_input'")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert!(message.starts_with("an artifact cannot be named \"ü.txt\""), "{message}");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_no_folder_any_more_is_not_followed() {
+    let world = World::with(&[SCRIPT]).await;
+    let _worker = world.worker("w1", &[]);
+    let script = "rmdir \"$PITON_ARTIFACTS\"; ln -s /etc \"$PITON_ARTIFACTS\"; echo done";
+    let run = world.start("script", &json!({"script": script}).to_string());
+    assert_eq!(output(&world, &run).await, json!("done"));
+    assert_eq!(kept(&world).await, []);
+}
+
+#[tokio::test]
+async fn a_large_file_goes_through_a_worker_and_is_never_in_its_memory() {
+    const COPY: &str = "name = 'copy'\n[stages.copy]\nrust = 'copy'";
+    let world = World::with(&[SCRIPT, COPY]).await;
+    let worker = world.worker("w1", &[]);
+    let mib =
+        |count: u64| json!({"script": format!("head -c {count}M /dev/zero > \"$PITON_ARTIFACTS/big\"; echo done")});
+    let copied = async |bytes: u64| {
+        let path = world.path("big");
+        std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+        let run = world.start("copy", &json!({"path": path}).to_string());
+        assert_eq!(output(&world, &run).await, json!({"bytes": bytes, "same": true}));
+    };
+    for count in [1, 200] {
+        let before = peak_mib(&worker);
+        let run = world.start("script", &mib(count).to_string());
+        assert_eq!(output(&world, &run).await, json!("done"));
+        copied(count << 20).await;
+        let grown = peak_mib(&worker) - before;
+        println!("{count} MiB twice, and once more to copy it: {grown} MiB more memory");
+        assert!(grown < 60, "{grown} MiB");
+    }
+    assert_eq!(world.count("select count(*) from piton.artifacts where bytes = 209715200").await, 3);
+    assert_eq!(world.count("select count(distinct digest) from piton.artifacts where bytes = 209715200").await, 1);
+}
+
+#[tokio::test]
+async fn what_a_failed_attempt_kept_is_failed_and_the_retry_s_is_the_output() {
+    let world = World::with(&[KEEP]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("keep", &json!({"names": ["a.txt"], "fails": 2}).to_string());
+    assert_eq!(output(&world, &run).await, json!(["a.txt of attempt 3"]));
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "failed"), ("a.txt", "failed"), ("a.txt", "output")]));
+    assert_eq!(stdout(&say(&world, &["get", &run, "a.txt", "--to", "-"])), "a.txt of attempt 3");
+    let failed: Vec<String> =
+        sqlx::query_scalar("select artifact::text from piton.artifacts_overview where not visible order by 1")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
+    let told = stdout(&say(&world, &["get", &run, &failed[0], "--to", "-"]));
+    assert_eq!(told, "a.txt of attempt 1", "by its id");
+}
+
+#[tokio::test]
+async fn what_a_failed_program_left_is_failed_up_to_a_hundred_files() {
+    let world = World::with(&[SCRIPT]).await;
+    let _worker = world.worker("w1", &[]);
+    let script = "cd \"$PITON_ARTIFACTS\"; for i in $(seq 100 219); do echo $i > $i; done; echo why >&2; exit 65";
+    let run = world.start("script", &json!({"script": script}).to_string());
+    assert_eq!(world.ended(&run).await, "blocked");
+    assert_eq!(world.count("select count(*) from piton.artifacts where type = 'failed'").await, 100);
+    assert_eq!(world.count("select count(*) from piton.artifacts").await, 100);
+    let (class, note): (String, String) = sqlx::query_as("select class, detail ->> 'artifacts' from piton.attempts")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(class, "invalid_input", "the program's own failure");
+    insta::assert_snapshot!(note, @"100 of 120 files are kept: no more than 100 files and 1 GiB are kept of an attempt that failed");
+}
+
+#[tokio::test]
+async fn the_artifacts_of_a_killed_worker_are_orphans_and_one_is_visible() {
+    let world = World::with(&[KEEP]).await;
+    let victim = world.worker("w1", &[]);
+    let run = world.start("keep", &json!({"names": ["a.txt"], "work_ms": 600_000}).to_string());
+    until(SOON, "it is kept", async || world.journal().len() == 1).await;
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "pending")]));
+    let told = stdout(&say(&world, &["list", &run]));
+    insta::assert_snapshot!(told, @"The run has no artifacts. Those of attempts that came to nothing: --all.");
+    victim.kill();
+    let _heir = world.worker("w2", &[]);
+    assert_eq!(output(&world, &run).await, json!(["a.txt of attempt 2"]));
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "orphan"), ("a.txt", "output")]));
+    assert_eq!(world.count("select count(*) from piton.artifacts_overview where visible").await, 1);
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn the_artifacts_of_an_attempt_that_was_handed_back_are_orphans() {
+    let world = World::with(&[KEEP]).await;
+    let mut leaving = world.worker("w1", &["--grace", "1ms"]);
+    let run = world.start("keep", &json!({"names": ["a.txt"], "work_ms": 600_000}).to_string());
+    until(SOON, "it is kept", async || world.journal().len() == 1).await;
+    leaving.signal("TERM");
+    assert_eq!(leaving.exit_code().await, Some(0));
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "orphan")]));
+    let _heir = world.worker("w2", &[]);
+    assert_eq!(output(&world, &run).await, json!(["a.txt of attempt 2"]));
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "orphan"), ("a.txt", "output")]));
+}
+
+#[tokio::test]
+async fn the_artifacts_of_a_frozen_worker_are_orphans_also_when_it_wakes() {
+    let world = World::with(&[KEEP]).await;
+    let frozen = world.worker("w1", &["--lease", "1s"]);
+    let run = world.start("keep", &json!({"names": ["a.txt"], "work_ms": 3000}).to_string());
+    until(SOON, "it is kept", async || world.journal().len() == 1).await;
+    frozen.signal("STOP");
+    let _heir = world.worker("w2", &["--lease", "1s"]);
+    assert_eq!(output(&world, &run).await, json!(["a.txt of attempt 2"]));
+    frozen.signal("CONT");
+    frozen.says("attempt_fenced").await;
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "orphan"), ("a.txt", "output")]));
+}
+
+#[tokio::test]
+async fn the_artifacts_of_a_run_that_was_dismissed_are_orphans_where_they_were_under_way() {
+    let both = "name = 'both'\n[stages.first]\nrust = 'keep'\n[stages.fails]\nrust = 'misbehave'\nneeds = ['first']\n\
+                [stages.slow]\nneeds = ['first']\ncommand = ['sh', '-c', 'echo 1 > $PITON_ARTIFACTS/x; sleep 600']\n\
+                [stages.keeps]\nneeds = ['first']\nrust = 'keep'";
+    let world = World::with(&[both]).await;
+    let _worker = world.worker("w1", &[]);
+    // The first one ends at its first attempt; the fourth stage is at its first one for long.
+    let input = json!({"names": ["a.txt"], "work_ms": 2000, "how": "fail", "times": 9, "class": "invalid_input"});
+    let run = world.start("both", &input.to_string());
+    until(SOON, "two are kept", async || kept(&world).await.len() == 2).await;
+    let dead = "select count(*) from piton.dead_letters where resolution = 'pending'";
+    until(SOON, "one is given up", async || world.count(dead).await == 1).await;
+    let letter = world.dead_letter().await;
+    stdout(&world.command(["dead-letter", "dismiss", &letter, "--reason", "enough"]).output().unwrap());
+    assert_eq!(world.state(&run).await, "failed");
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "output"), ("a.txt", "orphan")]));
+}
+
+#[tokio::test]
+async fn the_artifacts_of_a_job_that_is_given_up_by_hand_are_failed() {
+    let world = World::with(&[KEEP]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("keep", &json!({"names": ["a.txt"], "work_ms": 600_000}).to_string());
+    until(SOON, "it is kept", async || world.journal().len() == 1).await;
+    stdout(&world.command(["dead-letter", "force", &run, "keep", "--reason", "enough"]).output().unwrap());
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "failed")]));
+}
+
+#[tokio::test]
+async fn an_attempt_that_lost_its_job_makes_orphans_of_its_artifacts_itself() {
+    let world = World::with(&[KEEP]).await;
+    // Nobody looks at what is pending meanwhile.
+    let worker = world.worker("w1", &["--lease", "2s", "--snapshot-every", "1h"]);
+    world.start("keep", &json!({"names": ["a.txt"], "work_ms": 600_000}).to_string());
+    until(SOON, "it is kept", async || world.journal().len() == 1).await;
+    sqlx::query("delete from piton.jobs").execute(&world.pool).await.unwrap();
+    worker.says("attempt_fenced").await;
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "orphan")]));
+}
+
+#[tokio::test]
+async fn a_put_waits_for_a_database_that_is_away_for_a_moment() {
+    let world = World::with(&[KEEP]).await;
+    let _worker = world.worker("w1", &[]);
+    let names: Vec<String> = (0..300).map(|number| format!("{number}.txt")).collect();
+    let run = world.start("keep", &json!({"names": names}).to_string());
+    for cut in 1..=3 {
+        until(SOON, "it goes on", async || kept(&world).await.len() > cut * 50).await;
+        world.cut_sessions().await;
+    }
+    assert_eq!(output(&world, &run).await.as_array().unwrap().len(), 300);
+    assert_eq!(world.count("select count(*) from piton.attempts").await, 0);
+    assert_eq!(world.count("select count(*) from piton.artifacts where type = 'output'").await, 300);
+    assert_eq!(world.count("select count(*) from piton.artifacts").await, 300, "none was announced twice");
+}
+
+#[tokio::test]
+async fn a_stage_that_is_done_again_has_new_artifacts_and_the_old_ones_are_failed() {
+    let again = "name = 'again'\n[stages.keep]\nrust = 'keep'\n[stages.fails]\nrust = 'node'\nneeds = ['keep']";
+    let world = World::with(&[again]).await;
+    let _worker = world.worker("w1", &[]);
+    std::fs::write(world.path("journal.fails"), "fails -1").unwrap();
+    let run = world.start("again", &json!({"names": ["a.txt"]}).to_string());
+    assert_eq!(world.ended(&run).await, "blocked");
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "output")]));
+    std::fs::write(world.path("journal.fails"), "").unwrap();
+    let letter = world.dead_letter().await;
+    stdout(&world.command(["dead-letter", "retry", &letter, "--from", "keep"]).output().unwrap());
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "failed"), ("a.txt", "output")]));
+}
+
+#[tokio::test]
+async fn a_store_that_is_broken_is_a_failure_that_is_tried_again() {
+    let world = World::with(&[KEEP]).await;
+    let store = world.path("artifacts");
+    std::fs::write(&store, "no folder").unwrap();
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("keep", &json!({"names": ["a.txt"]}).to_string());
+    let failed = "select count(*) from piton.attempts where class = 'resource_unavailable' and message like
+                  'artifact `a.txt` was not kept: %artifacts cannot be made: %'";
+    until(SOON, "it has failed", async || world.count(failed).await >= 2).await;
+    std::fs::remove_file(&store).unwrap();
+    let text = output(&world, &run).await;
+    assert!(text[0].as_str().unwrap().starts_with("a.txt of attempt "), "{text}");
+    let visible = "select count(*) from piton.artifacts_overview where visible";
+    assert_eq!(world.count(visible).await, 1);
+    assert_eq!(world.count("select count(*) from piton.artifacts where type = 'pending'").await, 0);
+    assert_eq!(stored(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn names_and_types_that_are_none_are_refused_and_nothing_is_written() {
+    let world = World::with(&[KEEP]).await;
+    let _worker = world.worker("w1", &[]);
+    for (names, r#type) in [
+        (json!(["../../x"]), "output"),
+        (json!(["/etc/passwd"]), "output"),
+        (json!(["a/b"]), "output"),
+        (json!([".."]), "output"),
+        (json!([""]), "output"),
+        (json!(["naïve.txt"]), "output"),
+        (json!(["x".repeat(201)]), "output"),
+        (json!(["a\nb"]), "output"),
+        (json!(["a.txt"]), "orphan"),
+        (json!(["a.txt"]), "Preview"),
+    ] {
+        let run = world.start("keep", &json!({"names": names, "type": r#type}).to_string());
+        assert_eq!(world.ended(&run).await, "blocked", "{names}");
+    }
+    assert_eq!(stored(&world), [""; 0].map(PathBuf::from));
+    assert_eq!(kept(&world).await, []);
+    let run = world.start("keep", &json!({"names": ["a.txt", "a.txt"]}).to_string());
+    assert_eq!(world.ended(&run).await, "blocked");
+    let messages: Vec<String> = sqlx::query_scalar("select message from piton.attempts order by ended_at")
+        .fetch_all(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(messages.len(), 11);
+    assert!(messages[..8].iter().all(|m| m.starts_with("an artifact cannot be named ")), "{messages:#?}");
+    assert!(messages[8..10].iter().all(|m| m.starts_with("an artifact cannot be of the type ")), "{messages:#?}");
+    insta::assert_snapshot!(messages[10], @"two artifacts of one attempt are named `a.txt`; give each a name of its own");
+    let invalid = "select count(*) from piton.attempts where class = 'invalid_input'";
+    assert_eq!(world.count(invalid).await, 11);
+}
+
+#[tokio::test]
+async fn an_artifact_that_was_changed_is_never_passed_on_and_is_made_anew() {
+    let gated = KEEP
+        .replace("[stages.read]", "[stages.gate]\nrust = \"node\"\nneeds = [\"keep\"]\n[stages.read]")
+        .replace("rust = \"read\"\nneeds = [\"keep\"]", "rust = \"read\"\nneeds = [\"keep\", \"gate\"]");
+    let world = World::with(&[&gated]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("keep", &json!({"names": ["a.txt"], "slow": {"gate": 2000}}).to_string());
+    until(SOON, "it is visible", async || kept(&world).await == pairs(&[("a.txt", "output")])).await;
+    std::fs::write(&stored(&world)[0], "a.txt of attempt 7").unwrap();
+    assert_eq!(world.ended(&run).await, "blocked");
+    let detail: Value = sqlx::query_scalar("select detail from piton.attempts where class = 'corrupt_checkpoint'")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!((&detail["stage"], &detail["artifact"]), (&json!("keep"), &json!("a.txt")));
+    assert_ne!(detail["expected_sha256"], detail["found_sha256"]);
+    stdout(&world.command(["dead-letter", "retry", &world.dead_letter().await]).output().unwrap());
+    assert_eq!(output(&world, &run).await, json!(["a.txt of attempt 1"]));
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "failed"), ("a.txt", "output")]));
+}
+
+#[tokio::test]
+async fn getting_an_artifact_verifies_it_and_says_what_to_type() {
+    let two = "name = 'two'\n[stages.one]\nrust = 'keep'\n[stages.other]\nrust = 'keep'\nfor_each = 'input.names'";
+    let world = World::with(&[two]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("two", &json!({"names": ["a.txt"]}).to_string());
+    // An item's input has no names left: its array was taken out.
+    assert_eq!(world.ended(&run).await, "blocked");
+    let folder = world.path("out");
+    std::fs::create_dir(&folder).unwrap();
+    let get = |arguments: &[&str]| {
+        let mut command = world.command(["artifacts", "get", &run].iter().chain(arguments));
+        let output = command.current_dir(&folder).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap().replace(&run, "RUN");
+        let program = crate::harness::example("test-worker");
+        (output.status.code(), said.replace(program.to_str().unwrap(), "piton"))
+    };
+    let file = folder.join("a.txt");
+    assert_eq!(get(&["a.txt"]), (Some(0), "a.txt of one, 18 B: into a.txt\n".to_owned()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a.txt of attempt 1");
+    insta::assert_snapshot!(get(&["a.txt"]).1, @"error: there is a file `a.txt` here; name another one, or this one, with --to FILE (- prints it)");
+    insta::assert_snapshot!(get(&["b.txt", "--stage", "one"]).1, @"error: the run has no artifact `b.txt` of stage `one`; `piton artifacts list RUN` lists those there are, and those of attempts that came to nothing with --all: name them by their ids");
+    let said = get(&["a.txt", "--to", "-", "--artifacts", "/nowhere"]).1;
+    assert!(said.starts_with("error: artifact `a.txt` cannot be read from /nowhere: "), "{said}");
+    assert!(said.ends_with("\nName the artifact store of the workers with --artifacts FOLDER\n"), "{said}");
+    std::fs::write(&stored(&world)[0], "a.txt of attempt 2").unwrap();
+    let (code, said) = get(&["a.txt", "--to", "a.txt"]);
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(said, @"error: corrupt_checkpoint: artifact `a.txt` is not what was committed");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a.txt of attempt 1", "as it was before");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    let nobody = refused(&world, &["list", "01a20b0a-30d3-7295-8a1e-18acb1a0cd85"]);
+    assert!(nobody.contains("there is no run 01a20b0a") && nobody.contains("runs` lists"), "{nobody}");
+}
+
+#[tokio::test]
+async fn what_nobody_settled_is_settled_by_the_one_that_looks() {
+    let world = World::with(&[KEEP]).await;
+    let _worker = world.worker("w1", &["--snapshot-every", "1s"]);
+    let run = world.start("keep", &json!({"names": ["a.txt"]}).to_string());
+    output(&world, &run).await;
+    let live = world.start("keep", &json!({"names": ["b.txt"], "work_ms": 600_000}).to_string());
+    until(SOON, "it is kept", async || world.journal().len() == 3).await;
+    // As what an attempt leaves running would write it, behind its end.
+    sqlx::query("update piton.artifacts set type = 'pending' where name = 'a.txt'").execute(&world.pool).await.unwrap();
+    until(SOON, "it is an orphan", async || kept(&world).await[0].1 == "orphan").await;
+    assert_eq!(kept(&world).await, pairs(&[("a.txt", "orphan"), ("b.txt", "pending")]), "{live} is under way");
+}
+
+#[tokio::test]
+async fn a_file_is_there_before_nobody_knows_of_it() {
+    let world = World::with(&[SCRIPT]).await;
+    let worker = world.worker("w1", &["--slots", "1"]);
+    let script = "head -c 300M /dev/zero > \"$PITON_ARTIFACTS/big\"";
+    let run = world.start("script", &json!({"script": script}).to_string());
+    until(SOON, "it is being written", async || !stored(&world).is_empty()).await;
+    assert_eq!(only(&world, "type").await, "pending");
+    worker.kill();
+    let left = stored(&world);
+    let address = only(&world, "address").await;
+    let half_done = world.path("artifacts").join(&address);
+    assert!(left.iter().all(|path| path.parent() == half_done.parent()), "{left:?} is found by {address}");
+    stdout(&world.command(["recover"]).output().unwrap());
+    until(SOON, "it is an orphan", async || {
+        stdout(&world.command(["recover"]).output().unwrap());
+        only(&world, "type").await == "orphan"
+    })
+    .await;
+    assert_eq!(world.state(&run).await, "running");
+}
