@@ -508,6 +508,23 @@ fn workers() -> Value {
             LINES, &[
                 ("max by (holder) (piton_oldest_snapshot_transactions)", "{{holder}}"),
             ])
+        .lines("Artifacts",
+            "What is in the artifact store, by type.",
+            Look { unit: "bytes", ..STACK }, &[("max by (type) (piton_artifact_bytes)", "{{type}}")])
+        .lines("Since the last cleanup",
+            "Until it was through. Alert from 2 days on.",
+            TIMES, &[("max(piton_cleanup_age_seconds)", "last one")])
+        .lines("Cleaned up per second",
+            "Runs and artifacts that were deleted, and those that could not be.",
+            Look { empty: "nothing was due yet", ..RATES }, &[
+                ("sum by (what, type) (rate(piton_cleanup_deleted_total[$__rate_interval]))", "{{what}} {{type}}"),
+                ("sum by (what, type) (rate(piton_cleanup_errors_total[$__rate_interval]))", "{{what}} {{type}} not"),
+            ])
+        .lines("Cleaned up bytes per second",
+            "Size of what was deleted.",
+            Look { empty: "nothing was due yet", ..BYTES }, &[
+                ("sum by (what, type) (rate(piton_cleanup_bytes_total[$__rate_interval]))", "{{what}} {{type}}"),
+            ])
         .lines("Looking at the state",
             "How long it took.",
             TIMES, &[

@@ -33,6 +33,7 @@ mod bench;
 mod cgroup;
 mod chaos;
 mod child;
+mod cleanup;
 mod cli;
 mod config;
 pub mod embedded;

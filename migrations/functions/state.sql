@@ -131,6 +131,19 @@ as $$
              where c.cancelled_by = 'piton' and c.cancelled_at > now() - interval '24 hours')
             + (select count(*) from piton.deadlines d where d.at < now()))::float8
     union all
+    select 'piton_cleanup_age_seconds', null, null, null,
+           extract(epoch from now() - coalesce(
+               (select c.ended_at from piton.cleanups c where c.state = 'done' order by c.planned_at desc limit 1),
+               (select min(m.installed_on) from piton.migrations m)))::float8
+    union all
+    select 'piton_artifact_bytes', type.name, null, null, coalesce(a.bytes, 0)::float8
+    from (values ('output'), ('preview'), ('temp'), ('failed'), ('orphan'), ('dead_letter'), ('pending'), ('other')) as type (name)
+    left join (
+        select case when a.type in ('output', 'preview', 'temp', 'failed', 'orphan', 'dead_letter', 'pending') then a.type
+                    else 'other' end as name, sum(a.bytes) as bytes
+        from piton.artifacts a group by 1
+    ) as a on a.name = type.name
+    union all
     select 'piton_pauses', null, null, null, count(*)::float8 from piton.pauses
     union all
     select 'piton_dead_letters', class.name, resolution.name, null, coalesce(r.letters, 0)::float8

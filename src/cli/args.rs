@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 pub(super) use super::artifacts::args::ArtifactsArgs;
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
+pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
 use super::when;
 use crate::model::health::SetThreshold;
@@ -85,6 +86,9 @@ pub(crate) enum Command {
     Recover(RecoverArgs),
     /// Hold every checkpoint against what was committed: digest, size, stage, time, and that none is missing.
     Verify(VerifyArgs),
+    /// Delete what was kept for long enough, or tell what that would be.
+    #[command(subcommand)]
+    Cleanup(CleanupArgs),
     /// Tell how a worker is, as its metrics say; for probes too.
     ///
     /// Ends with 0 when it is live, ready, and no component of it is unhealthy, else with 1; with --live or --ready, that
@@ -243,6 +247,9 @@ pub(crate) struct WorkerArgs {
     /// Between two looks at the state in the database for its metrics; one worker at a time takes them.
     #[arg(long, env = "PITON_SNAPSHOT_EVERY", default_value = "15s", value_parser = duration::parse)]
     pub(crate) snapshot_every: Duration,
+    /// Between two cleanups of what was kept for long enough; one worker at a time does them.
+    #[arg(long, env = "PITON_CLEANUP_EVERY", default_value = "1h", value_parser = duration::parse)]
+    pub(crate) cleanup_every: Duration,
     #[command(flatten)]
     pub(crate) health: CheckArgs,
     #[command(flatten)]

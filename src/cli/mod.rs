@@ -4,6 +4,7 @@ mod args;
 mod artifacts;
 mod bench;
 mod chaos;
+mod cleanup;
 mod control;
 mod database;
 mod dead_letter;
@@ -95,6 +96,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,
         Command::Verify(verify) => verify::verify(app, global, verify).await,
+        Command::Cleanup(action) => cleanup::cleanup(global, action).await,
         Command::Health(args) => health::health(global, args).await,
         Command::Metrics => metrics::metrics(&global),
         Command::Migrate => database::migrate(global).await,

@@ -34,6 +34,7 @@ impl From<RunArgs> for WorkerArgs {
             name: None,
             metrics: Some(Address::Off),
             snapshot_every: Duration::MAX,
+            cleanup_every: Duration::MAX,
             health: CheckArgs { health_every: Duration::MAX, health_threshold: Vec::new() },
             settings: run.settings,
         }
@@ -69,7 +70,10 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
             end_with_parent(shutdown.clone());
             Settings { slots: 1, role: Role::Runner, ..settings(name, &global, &args.settings) }
         }
-        Err(_) => settings(args.name.clone().unwrap_or_else(config::worker_name), &global, &args.settings),
+        Err(_) => Settings {
+            cleanup_every: Some(args.cleanup_every),
+            ..settings(args.name.clone().unwrap_or_else(config::worker_name), &global, &args.settings)
+        },
     };
     let queues = versions.iter().map(|version| version.workflow_id).collect();
     worker::run(database.store.clone(), catalog, queues, settings, metrics.shown, shutdown).await?;
@@ -162,6 +166,7 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Se
         lease: args.lease,
         grace: args.grace,
         role: Role::Ordinary,
+        cleanup_every: None,
         artifacts: artifacts::store(global, &args.store),
         limits: PayloadLimits { payload_bytes: args.payload_limit as usize, ..PayloadLimits::default() },
     }

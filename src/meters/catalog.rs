@@ -65,6 +65,12 @@ meters! {
         "How late a timer of this process fired, in seconds: handlers that compute without awaiting hold it up.";
     SNAPSHOT_LEADER = Process Kind::Gauge, "piton_snapshot_leader" []
         "1 while this worker takes the snapshot of the database's state, else 0.";
+    CLEANUP_DELETED = Process Kind::Counter, "piton_cleanup_deleted_total" ["what", "type"]
+        "Runs (with all that is known of them) and artifacts that cleanup has deleted, by their state or type.";
+    CLEANUP_BYTES = Process Kind::Counter, "piton_cleanup_bytes_total" ["what", "type"]
+        "Size of the artifacts, and of the outputs of the runs, that cleanup has deleted, in bytes.";
+    CLEANUP_ERRORS = Process Kind::Counter, "piton_cleanup_errors_total" ["what", "type"]
+        "What cleanup could not delete; piton.cleanup_items tells why.";
     LIVE = Process Kind::Gauge, "piton_live" []
         "1 while every part of this worker runs, else 0.";
     READY = Process Kind::Gauge, "piton_ready" []
@@ -101,6 +107,10 @@ meters! {
         "Seconds since the oldest run that is running was started; 0 when none is.";
     PAST_DEADLINE = Database Kind::Gauge, "piton_runs_past_deadline" []
         "Runs whose deadline passed within the last 24 hours: they were cancelled, or are about to be.";
+    CLEANUP_AGE = Database Kind::Gauge, "piton_cleanup_age_seconds" []
+        "Seconds since a cleanup was last through; since the schema was made, where there was none yet.";
+    ARTIFACT_BYTES = Database Kind::Gauge, "piton_artifact_bytes" ["type"]
+        "Size of what is in the artifact store, by type, in bytes.";
     PAUSES = Database Kind::Gauge, "piton_pauses" []
         "What is paused: workflows, stages, or everything. piton.pauses_overview tells.";
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]

@@ -6,6 +6,7 @@ pub(crate) mod backoff;
 pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;
+pub(crate) mod cleanup;
 pub(crate) mod commit;
 pub(crate) mod dead_letters;
 pub(crate) mod endings;

@@ -1,6 +1,7 @@
 //! One running worker, from boot to exit.
 
 mod apalis_worker;
+mod cleaner;
 mod drain;
 mod exit;
 mod gauges;
@@ -49,6 +50,8 @@ pub(crate) struct Settings {
     /// Where files of stages are kept.
     pub(crate) artifacts: Option<Artifacts>,
     pub(crate) role: Role,
+    /// Between two cleanups; `None` for a worker that leaves them to others.
+    pub(crate) cleanup_every: Option<Duration>,
 }
 
 /// Where a worker shows what it counts.

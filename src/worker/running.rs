@@ -76,6 +76,9 @@ impl Running {
         let health = metrics.as_ref().map(|metrics| metrics.health.clone());
         let keeper = shared.keeper(&settings, boot, session.lock_held(), tell_of_suspects, health.clone());
         let stop_keeping = CancellationToken::new();
+        if let Some(cleaner) = shared.cleaner(&settings) {
+            tokio::spawn(cleaner.run(stop_keeping.clone()));
+        }
         if let Some(health) = &health {
             tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
             health.pulse.enters(Phase::Claiming);

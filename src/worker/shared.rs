@@ -7,6 +7,7 @@ use apalis_core::task::Task;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::cleaner::Cleaner;
 use super::keeper::Keeper;
 use super::snapshot::{Snapshots, Sweep};
 use super::{Metrics, Role, Settings};
@@ -121,6 +122,15 @@ impl Shared {
             every: metrics.snapshot_every,
             sweep: Sweep::default(),
         }
+    }
+
+    pub(super) fn cleaner(&self, settings: &Settings) -> Option<Cleaner> {
+        Some(Cleaner {
+            store: self.store.clone(),
+            artifacts: settings.artifacts.clone(),
+            boot: self.boot.subscribe(),
+            every: settings.cleanup_every?,
+        })
     }
 
     /// The worker as its health is checked.

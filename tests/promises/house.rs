@@ -8,7 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["lib", "main"],
     &["app", "cli"],
     &["bench", "chaos", "child", "worker", "config", "embedded", "telemetry"],
-    &["health", "recovery", "verify"],
+    &["cleanup", "health", "recovery", "verify"],
     &["cgroup", "neighbour"],
     &["queue"],
     &["stage"],

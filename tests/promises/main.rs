@@ -6,6 +6,7 @@ mod alerts;
 mod artifacts;
 mod bench;
 mod chaos;
+mod cleanup;
 mod command_line;
 mod commands;
 mod control;

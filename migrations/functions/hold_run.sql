@@ -1,0 +1,20 @@
+-- The run's row is locked: a cleanup that deletes it at this moment is waited for.
+create or replace function piton.hold_run(run uuid, reason text, actor text default session_user) returns void
+language plpgsql
+as $$
+declare
+    key bigint;
+begin
+    if coalesce(trim(reason), '') = '' then
+        raise exception 'a run is held for a reason, and none was given'
+            using errcode = 'invalid_parameter_value', hint = 'select piton.hold_run(run, ''why'').';
+    end if;
+    select r.id into key from piton.runs r where r.uuid = hold_run.run for update;
+    if not found then
+        perform piton.refuse_run(run);
+    end if;
+    insert into piton.run_holds (run_id, reason, held_by) values (key, hold_run.reason, hold_run.actor)
+    on conflict on constraint run_holds_pkey do update set reason = excluded.reason, held_by = excluded.held_by;
+end
+$$;
+comment on function piton.hold_run(uuid, text, text) is 'Has cleanup leave a run alone, with all that it made, for a reason.';

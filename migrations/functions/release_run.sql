@@ -1,0 +1,12 @@
+create or replace function piton.release_run(run uuid) returns void
+language plpgsql
+as $$
+begin
+    delete from piton.run_holds h using piton.runs r where r.id = h.run_id and r.uuid = release_run.run;
+    if not found then
+        raise exception 'run % is not held', run
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Those that are: select * from piton.run_holds.';
+    end if;
+end
+$$;
+comment on function piton.release_run(uuid) is 'Ends the hold of a run.';

@@ -1,0 +1,76 @@
+//! Deletes what a plan has written down: in small batches, with pauses in between, so that the engine does not notice.
+
+use std::time::{Duration, Instant};
+
+use sqlx::types::Uuid;
+
+use crate::artifacts::Artifacts;
+use crate::meters::catalog::{CLEANUP_BYTES, CLEANUP_DELETED, CLEANUP_ERRORS};
+use crate::store::cleanup::CleanupGroup;
+use crate::store::{Store, StoreError};
+
+/// Runs that one statement deletes; their rows are locked for as long as it takes.
+const RUNS_AT_ONCE: i32 = 200;
+/// Artifacts whose files are deleted between two statements.
+const ARTIFACTS_AT_ONCE: i32 = 100;
+/// A batch is followed by a pause of so many times as long.
+const PAUSE: u32 = 1;
+
+/// Begins a plan, or goes on with one that was cut short, and does all of it that is left. What was deleted, by what it was.
+pub(crate) async fn run(
+    store: &Store,
+    artifacts: Option<&Artifacts>,
+    plan: Uuid,
+) -> Result<Vec<CleanupGroup>, StoreError> {
+    store.begin_cleanup(plan).await?;
+    let before = store.cleanup(plan).await?;
+    // Without a store the files cannot be reached, and their rows stay.
+    if let Some(artifacts) = artifacts {
+        while delete_artifacts(store, artifacts, plan).await? {}
+    }
+    loop {
+        let begun = Instant::now();
+        if store.clean_runs(plan, RUNS_AT_ONCE).await? == 0 {
+            break;
+        }
+        pause(begun.elapsed()).await;
+    }
+    store.end_cleanup(plan).await?;
+    let groups = store.cleanup(plan).await?;
+    for group in &groups {
+        let same =
+            |g: &&CleanupGroup| (&g.what, &g.r#type, &g.workflow) == (&group.what, &group.r#type, &group.workflow);
+        count(group, before.iter().find(same));
+    }
+    Ok(groups)
+}
+
+/// One batch; `false` when none was left.
+async fn delete_artifacts(store: &Store, artifacts: &Artifacts, plan: Uuid) -> Result<bool, StoreError> {
+    if !store.has_artifacts_left(plan).await? {
+        return Ok(false);
+    }
+    let begun = Instant::now();
+    let taken = store.take_artifacts(plan, ARTIFACTS_AT_ONCE).await?;
+    let (mut numbers, mut errors) = (Vec::new(), Vec::new());
+    for (number, address) in taken {
+        numbers.push(number);
+        errors.push(artifacts.delete(&address).await.err().map(|error| error.to_string()));
+    }
+    store.artifacts_deleted(plan, &numbers, &errors).await?;
+    pause(begun.elapsed()).await;
+    Ok(true)
+}
+
+async fn pause(took: Duration) {
+    tokio::time::sleep(took * PAUSE).await;
+}
+
+/// What an earlier go at the same plan has done was counted then.
+fn count(group: &CleanupGroup, before: Option<&CleanupGroup>) {
+    let labels: [&str; 2] = [&group.what, &group.r#type];
+    let more = |of: fn(&CleanupGroup) -> i64| (of(group) - before.map_or(0, of)).unsigned_abs();
+    CLEANUP_DELETED.counter(&labels).increment(more(|group| group.deleted));
+    CLEANUP_ERRORS.counter(&labels).increment(more(|group| group.errors));
+    CLEANUP_BYTES.counter(&labels).increment(more(|group| group.deleted_bytes));
+}

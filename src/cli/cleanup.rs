@@ -1,0 +1,153 @@
+//! `piton cleanup`: what is deleted, and when.
+
+pub(super) mod args;
+
+use bytesize::ByteSize;
+
+use self::args::{CleanupArgs, KeepArgs, RunArgs};
+use super::args::Global;
+use super::artifacts;
+use super::database::Database;
+use super::decide::{actor, refused};
+use super::exit::Exit;
+use crate::cleanup;
+use crate::config;
+use crate::store::Store;
+use crate::store::cleanup::{CleanupGroup, DueGroup};
+
+/// Runs and artifacts of one plan.
+const PLANNED: i32 = 100_000;
+
+pub(crate) async fn cleanup(global: Global, action: CleanupArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let done = act(&database.store, &global, action).await;
+    database.close().await;
+    done.map(|()| Exit::Done)
+}
+
+async fn act(store: &Store, global: &Global, action: CleanupArgs) -> anyhow::Result<()> {
+    match action {
+        CleanupArgs::Preview => preview(store, global).await,
+        CleanupArgs::Run(args) => run(store, global, args).await,
+        CleanupArgs::Stats => stats(store, global).await,
+        CleanupArgs::Rules => rules(store, global).await,
+        CleanupArgs::Keep(args) => keep(store, global, args).await,
+        CleanupArgs::Hold { run, reason, by } => {
+            store.hold_run(run, &reason, &actor(by)).await.map_err(refused)?;
+            say(global, &serde_json::json!({"held": run}), &format!("Run {run} is held: cleanup leaves it alone."))
+        }
+        CleanupArgs::Release { run } => {
+            store.release_run(run).await.map_err(refused)?;
+            say(global, &serde_json::json!({"released": run}), &format!("Run {run} is no longer held."))
+        }
+    }
+}
+
+fn say(global: &Global, json: &serde_json::Value, words: &str) -> anyhow::Result<()> {
+    println!("{}", if global.json { serde_json::to_string(json)? } else { words.to_owned() });
+    Ok(())
+}
+
+async fn preview(store: &Store, global: &Global) -> anyhow::Result<()> {
+    let plan = store.plan_cleanup(PLANNED, &actor(None)).await?;
+    let (due, stays) = (store.cleanup(plan).await?, store.cleanup_refuses().await?);
+    if global.json {
+        println!("{}", serde_json::json!({"plan": plan, "deletes": due, "refuses": stays}));
+        return Ok(());
+    }
+    if due.is_empty() {
+        println!("Nothing is due to be deleted.");
+    } else {
+        println!("Would delete:");
+        due.iter().for_each(|group| println!("  {}", line(group)));
+        if due.iter().map(|group| group.items).sum::<i64>() >= i64::from(PLANNED) {
+            println!("  and more: a plan has up to {PLANNED} of them");
+        }
+        println!("Delete exactly that with:  {} cleanup run --plan {plan}", config::program());
+    }
+    if !stays.is_empty() {
+        println!("Old enough, and stays:");
+        stays.iter().for_each(|group| println!("  {}", stay(group)));
+    }
+    Ok(())
+}
+
+fn line(group: &CleanupGroup) -> String {
+    let CleanupGroup { what, r#type, workflow, items, bytes, .. } = group;
+    format!("{items} {what} of {workflow}, {type}: {}", ByteSize(bytes.unsigned_abs()))
+}
+
+fn stay(group: &DueGroup) -> String {
+    let DueGroup { what, r#type, workflow, items, refused, .. } = group;
+    format!("{items} {what} of {workflow}, {type}: {}", refused.as_deref().unwrap_or_default())
+}
+
+async fn run(store: &Store, global: &Global, args: RunArgs) -> anyhow::Result<()> {
+    let artifacts = artifacts::store(global, &args.store);
+    let plan = match args.plan {
+        Some(plan) => plan,
+        None => store.plan_cleanup(PLANNED, &actor(None)).await?,
+    };
+    let groups = cleanup::run(store, artifacts.as_ref(), plan).await.map_err(refused)?;
+    if global.json {
+        println!("{}", serde_json::json!({"plan": plan, "deleted": groups}));
+        return Ok(());
+    }
+    if groups.is_empty() {
+        println!("Nothing was due to be deleted.");
+    }
+    for group in &groups {
+        println!("Deleted {} of {}", group.deleted, line(group));
+        if let Some(error) = &group.error {
+            println!("  {} were not: {error}", group.errors);
+        }
+    }
+    Ok(())
+}
+
+async fn stats(store: &Store, global: &Global) -> anyhow::Result<()> {
+    let stored = store.storage_stats().await?;
+    let cleaned = store.cleaned().await?;
+    if global.json {
+        println!("{}", serde_json::json!({"stored": stored, "deleted": cleaned}));
+        return Ok(());
+    }
+    println!("In the artifact store:");
+    for group in &stored {
+        let size = ByteSize(group.bytes.unsigned_abs());
+        println!("  {} artifacts of {}, {}: {size}", group.artifacts, group.workflow, group.r#type);
+    }
+    println!("Deleted within the last 90 days:");
+    for group in &cleaned {
+        let size = ByteSize(group.deleted_bytes.unsigned_abs());
+        println!("  {} {} of {}, {}: {size}", group.deleted, group.what, group.workflow, group.r#type);
+    }
+    Ok(())
+}
+
+async fn rules(store: &Store, global: &Global) -> anyhow::Result<()> {
+    let rules = store.retention_rules().await?;
+    if global.json {
+        println!("{}", serde_json::to_string(&rules)?);
+        return Ok(());
+    }
+    for rule in &rules {
+        let keep = rule.keep_seconds.map_or_else(|| "for ever".to_owned(), |s| format!("for {}", span(s)));
+        println!("{}: {} {} are kept {keep}", rule.workflow, rule.r#type, rule.what);
+    }
+    Ok(())
+}
+
+fn span(seconds: f64) -> String {
+    let hours = seconds / 3600.0;
+    if hours >= 48.0 { format!("{} days", hours / 24.0) } else { format!("{hours} hours") }
+}
+
+async fn keep(store: &Store, global: &Global, args: KeepArgs) -> anyhow::Result<()> {
+    let (workflow, by) = (args.workflow.as_deref(), actor(args.by));
+    store.keep((&args.what, &args.kind), args.keep.0, workflow, &by).await.map_err(refused)?;
+    let keep = args.keep.0.map_or_else(|| "for ever".to_owned(), |keep| format!("for {}", span(keep.as_secs_f64())));
+    let json = serde_json::json!({"what": args.what, "type": args.kind, "keep_seconds": args.keep.0.map(|k| k.as_secs()), "workflow": workflow});
+    let of = workflow.map_or_else(|| "every workflow".to_owned(), |workflow| format!("workflow {workflow}"));
+    say(global, &json, &format!("{} {} of {of} are kept {keep}.", args.kind, args.what))
+}

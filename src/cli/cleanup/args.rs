@@ -1,0 +1,84 @@
+//! The arguments of `piton cleanup`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use sqlx::types::Uuid;
+
+use crate::cli::args::ArtifactStoreArgs;
+use crate::model::id::RunId;
+use crate::workflow::duration;
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum CleanupArgs {
+    /// Show exactly what a cleanup would delete, what it refuses to delete, and why; deletes nothing.
+    Preview,
+    /// Delete what a preview has shown, or else what is due now; workers do the latter by themselves.
+    Run(RunArgs),
+    /// Tell what cleanups have deleted, and what is in the artifact store.
+    Stats,
+    /// Tell for how long what is kept.
+    Rules,
+    /// Say for how long something is kept: runs of a state, or artifacts of a type.
+    Keep(KeepArgs),
+    /// Have cleanup leave a run alone, with all that it made.
+    Hold {
+        /// Id of the run.
+        run: RunId,
+        /// Why, for the record.
+        #[arg(long)]
+        reason: String,
+        /// Who does it [default: your user name].
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// End the hold of a run.
+    Release {
+        /// Id of the run.
+        run: RunId,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// The plan that a preview has named: deletes exactly what it showed, or nothing if that has changed.
+    #[arg(long)]
+    pub(crate) plan: Option<Uuid>,
+    #[command(flatten)]
+    pub(crate) store: ArtifactStoreArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeepArgs {
+    /// What: runs or artifacts.
+    #[arg(value_parser = ["runs", "artifacts"])]
+    pub(crate) what: String,
+    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …).
+    #[arg(value_name = "TYPE")]
+    pub(crate) kind: String,
+    /// For how long, such as 30d, or forever.
+    #[arg(value_name = "HOW LONG", value_parser = how_long)]
+    pub(crate) keep: HowLong,
+    /// Of that workflow only.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// Who says so [default: your user name].
+    #[arg(long)]
+    pub(crate) by: Option<String>,
+}
+
+/// For how long something is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HowLong(pub(crate) Option<Duration>);
+
+fn how_long(text: &str) -> Result<HowLong, String> {
+    if text == "forever" {
+        return Ok(HowLong(None));
+    }
+    // Up to a year and more, unlike the durations of a workflow: in days.
+    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
+        return Ok(HowLong(Some(Duration::from_secs(u64::from(days) * 86_400))));
+    }
+    let parsed = duration::parse(text).map_err(|error| format!("{error}, or forever"))?;
+    Ok(HowLong(Some(parsed)))
+}

@@ -1,0 +1,68 @@
+//! Cleans up on a timer: one worker at a time does, for all of them.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::artifacts::Artifacts;
+use crate::cleanup;
+use crate::model::id::WorkerId;
+use crate::store::{Store, StoreError};
+
+/// After its start a worker has better things to do.
+const FIRST: Duration = Duration::from_secs(60);
+/// Runs and artifacts of one plan; there is another one when it was full.
+const PLANNED: i32 = 100_000;
+/// Who has not come back after so many intervals leaves it to the others.
+const INTERVALS_PER_LEASE: u32 = 2;
+
+pub(super) struct Cleaner {
+    pub(super) store: Store,
+    pub(super) artifacts: Option<Artifacts>,
+    pub(super) boot: watch::Receiver<WorkerId>,
+    /// Between two cleanups.
+    pub(super) every: Duration,
+}
+
+impl Cleaner {
+    /// Until told to stop; what it was at then goes on with the next one.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let cleaning = async {
+            tokio::time::sleep(self.every.min(FIRST)).await;
+            loop {
+                if let Err(error) = self.clean().await {
+                    tracing::warn!("cleanup waits: {error}");
+                }
+                tokio::time::sleep(self.every).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = cleaning => {}
+        }
+    }
+
+    /// What was cut short first, and then all that is due.
+    async fn clean(&self) -> Result<(), StoreError> {
+        let boot = *self.boot.borrow();
+        if !self.store.take_cleanup(boot, self.every * INTERVALS_PER_LEASE).await? {
+            return Ok(());
+        }
+        for plan in self.store.unfinished_cleanups().await? {
+            cleanup::run(&self.store, self.artifacts.as_ref(), plan).await?;
+        }
+        loop {
+            let plan = self.store.plan_cleanup(PLANNED, "piton").await?;
+            let groups = cleanup::run(&self.store, self.artifacts.as_ref(), plan).await?;
+            let (deleted, errors) = groups.iter().fold((0, 0), |sum, g| (sum.0 + g.deleted, sum.1 + g.errors));
+            if deleted + errors > 0 {
+                tracing::info!(%plan, deleted, errors, "cleaned up; piton.cleanups_overview tells what");
+            }
+            // Runs go when their artifacts are gone: that is another plan.
+            if deleted == 0 {
+                return Ok(());
+            }
+        }
+    }
+}

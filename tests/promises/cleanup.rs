@@ -1,0 +1,285 @@
+//! Cleanup deletes what is due and nothing that is protected, exactly as its preview says, also when it is killed midway.
+
+use std::collections::BTreeSet;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use sqlx::types::Uuid;
+
+use crate::harness::{Process, SOON, World, stdout, until};
+use crate::workflows::{CHAIN, WORK};
+
+const DAY: i64 = 86_400;
+
+/// A run of a history, and what was made for it.
+#[derive(Debug, Clone)]
+struct Past {
+    run: Uuid,
+    is_chain: bool,
+    state: &'static str,
+    /// Seconds since its end.
+    age: i64,
+    held: bool,
+    artifacts: Vec<Made>,
+}
+
+#[derive(Debug, Clone)]
+struct Made {
+    id: Uuid,
+    kind: &'static str,
+    age: i64,
+}
+
+/// For how long the rules of these tests keep what, in seconds: the defaults, but for what `rules` says.
+fn keep(past: &Past, what: &str, kind: &str) -> Option<i64> {
+    match (what, kind) {
+        ("runs", "done") if past.is_chain => Some(10 * DAY),
+        ("runs", "failed") => None,
+        ("runs", _) => Some(90 * DAY),
+        (_, "output") if past.is_chain => Some(DAY),
+        (_, "output" | "frames") => None,
+        (_, "preview") => Some(DAY),
+        (_, "temp" | "orphan") => Some(3600),
+        (_, "failed") => Some(7 * DAY),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn rules(world: &World) {
+    for rule in [
+        &["runs", "done", "10d", "--workflow", "chain"][..],
+        &["runs", "failed", "forever"],
+        &["artifacts", "output", "24h", "--workflow", "chain"],
+    ] {
+        says(world, &[&["cleanup", "keep"], rule].concat());
+    }
+}
+
+fn says(world: &World, arguments: &[&str]) -> String {
+    stdout(&world.command(arguments).output().unwrap())
+}
+
+fn is_protected(past: &Past) -> bool {
+    past.held || matches!(past.state, "running" | "blocked")
+}
+
+/// What is to be left of the artifacts, and whether the run is to be left, after as many cleanups as it takes.
+fn expected(past: &Past) -> (BTreeSet<Uuid>, bool) {
+    let due =
+        |made: &&Made| !is_protected(past) && keep(past, "artifacts", made.kind).is_some_and(|keep| made.age >= keep);
+    let left: BTreeSet<Uuid> = past.artifacts.iter().filter(|made| !due(made)).map(|made| made.id).collect();
+    let run_is_due = !is_protected(past) && keep(past, "runs", past.state).is_some_and(|keep| past.age >= keep);
+    let stays = !run_is_due || !left.is_empty();
+    (left, stays)
+}
+
+fn history(dice: &mut StdRng, runs: usize) -> Vec<Past> {
+    // A minute off every limit: a test takes its time.
+    let ages = [0, 3500, 3700, 23 * 3600, 25 * 3600, 6 * DAY, 8 * DAY, 11 * DAY, 89 * DAY, 91 * DAY];
+    let past = |_| Past {
+        run: Uuid::from_u128(dice.random()),
+        is_chain: dice.random(),
+        state: ["running", "blocked", "done", "done", "failed", "cancelled"][dice.random_range(0..6)],
+        age: ages[dice.random_range(0..ages.len())],
+        held: dice.random_range(0..6) == 0,
+        artifacts: (0..dice.random_range(0..3))
+            .map(|_| Made {
+                id: Uuid::from_u128(dice.random()),
+                kind: ["output", "preview", "temp", "failed", "orphan", "frames"][dice.random_range(0..6)],
+                age: ages[dice.random_range(0..ages.len())],
+            })
+            .collect(),
+    };
+    (0..runs).map(past).collect()
+}
+
+/// Puts it into the tables, and its files into the store.
+async fn write(world: &World, history: &[Past]) {
+    for past in history {
+        let ended = !matches!(past.state, "running" | "blocked");
+        let key: i64 = sqlx::query_scalar(
+            "insert into piton.runs (uuid, version_id, input, state, started_at, finished_at, failed_stage, failure_class,
+                                     failure_message)
+             select $1, w.current_version_id, '{}', $2, now() - ($3 + 10) * interval '1 second',
+                    case when $4 then now() - $3 * interval '1 second' end, case when $2 = 'failed' then 0 end,
+                    case when $2 = 'failed' then 'unknown' end, case when $2 = 'failed' then 'it failed' end
+             from piton.workflows w where w.name = $5 returning id",
+        )
+        .bind(past.run)
+        .bind(past.state)
+        .bind(past.age)
+        .bind(ended)
+        .bind(if past.is_chain { "chain" } else { "work" })
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+        sqlx::query(
+            "insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output)
+             values ($1, 0, -1, 1, 1, now(), 4, sha256('null'), 'null')",
+        )
+        .bind(key)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        if past.held {
+            let hold = sqlx::query("select piton.hold_run($1, 'evidence', 'anna')").bind(past.run);
+            hold.execute(&world.pool).await.unwrap();
+        }
+        for made in &past.artifacts {
+            let address = format!("runs/{}/{}", past.run, made.id);
+            let file = world.path("artifacts").join(&address);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "bytes").unwrap();
+            sqlx::query(
+                "insert into piton.artifacts (id, run_id, job_id, stage, item, attempt, worker_id, name, type, declared,
+                                              address, bytes, digest, created_at)
+                 values ($1, $2, 1, 0, -1, 1, 1, 'file', $3, case when $3 in ('failed', 'orphan') then 'output' else $3 end,
+                         $4, 5, sha256('bytes'), now() - $5 * interval '1 second')",
+            )
+            .bind(made.id)
+            .bind(key)
+            .bind(made.kind)
+            .bind(address)
+            .bind(made.age)
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        }
+    }
+}
+
+async fn world_of(history: &[Past]) -> World {
+    let world = World::with(&[WORK, CHAIN]).await;
+    for workflow in ["work", "chain"] {
+        world.start(workflow, "{}");
+    }
+    sqlx::raw_sql("truncate piton.runs, piton.jobs, piton.joins").execute(&world.pool).await.unwrap();
+    rules(&world);
+    write(&world, history).await;
+    world
+}
+
+async fn left(world: &World, sql: &'static str) -> BTreeSet<Uuid> {
+    sqlx::query_scalar(sql).fetch_all(&world.pool).await.unwrap().into_iter().collect()
+}
+
+/// Catalogue, store and runs are what is expected, and nothing hangs on a run that is gone.
+async fn assert_cleaned(world: &World, history: &[Past]) {
+    let runs = left(world, "select uuid from piton.runs").await;
+    let artifacts = left(world, "select id from piton.artifacts").await;
+    for past in history {
+        let (left, stays) = expected(past);
+        assert_eq!(runs.contains(&past.run), stays, "{past:?}");
+        for made in &past.artifacts {
+            assert_eq!(artifacts.contains(&made.id), left.contains(&made.id), "{made:?} of {past:?}");
+            let file = world.path("artifacts").join(format!("runs/{}/{}", past.run, made.id));
+            assert_eq!(file.exists(), left.contains(&made.id), "the file of {made:?} of {past:?}");
+        }
+    }
+    for table in ["checkpoints", "run_holds", "artifacts"] {
+        let sql = format!(
+            "select count(*) from piton.{table} t where not exists (select from piton.runs where id = t.run_id)"
+        );
+        let loose: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&world.pool).await.unwrap();
+        assert_eq!(loose, 0, "{table}");
+    }
+}
+
+fn json(world: &World, arguments: &[&str]) -> Value {
+    serde_json::from_str(&says(world, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+fn sum(groups: &Value, field: &str) -> i64 {
+    groups.as_array().unwrap().iter().map(|group| group[field].as_i64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn what_is_due_goes_what_is_protected_stays_and_the_preview_says_so() {
+    for seed in 0..4 {
+        let history = history(&mut StdRng::seed_from_u64(seed), 60);
+        let world = world_of(&history).await;
+        // Artifacts in the first, runs that had some in the second.
+        for round in 0..3 {
+            let preview = json(&world, &["cleanup", "preview"]);
+            let plan = preview["plan"].as_str().unwrap();
+            let run = json(&world, &["cleanup", "run", "--plan", plan]);
+            let (shown, deleted) = (&preview["deletes"], &run["deleted"]);
+            assert_eq!(sum(shown, "items"), sum(deleted, "deleted"), "seed {seed}, round {round}");
+            assert_eq!(sum(deleted, "errors"), 0, "{deleted}");
+            assert!(preview["refuses"].as_array().unwrap().iter().all(|group| group["refused"].is_string()));
+        }
+        assert_cleaned(&world, &history).await;
+        assert_eq!(sum(&json(&world, &["cleanup", "preview"])["deletes"], "items"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_is_refused_when_the_world_has_changed() {
+    let history = history(&mut StdRng::seed_from_u64(9), 40);
+    let world = world_of(&history).await;
+    let preview = json(&world, &["cleanup", "preview"]);
+    let plan = preview["plan"].as_str().unwrap();
+    let due = sqlx::query_scalar("select run from piton.cleanup_items order by number limit 1");
+    let run: Uuid = due.fetch_one(&world.pool).await.unwrap();
+    says(&world, &["cleanup", "hold", &run.to_string(), "--reason", "it is needed"]);
+    let before = left(&world, "select uuid from piton.runs").await;
+    let output = world.command(["cleanup", "run", "--plan", plan]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the world has changed") && said.contains("of its items"), "{said}");
+    assert_eq!(left(&world, "select uuid from piton.runs").await, before, "nothing was deleted");
+    let again = json(&world, &["cleanup", "preview"]);
+    says(&world, &["cleanup", "run", "--plan", again["plan"].as_str().unwrap()]);
+    assert!(left(&world, "select uuid from piton.runs").await.contains(&run), "it is held");
+    says(&world, &["cleanup", "release", &run.to_string()]);
+    let done = world.command(["cleanup", "run", "--plan", again["plan"].as_str().unwrap()]).output().unwrap();
+    assert!(String::from_utf8_lossy(&done.stderr).contains("is done already"));
+}
+
+#[tokio::test]
+async fn a_cleanup_that_is_killed_midway_is_finished_by_the_next_one() {
+    let history = history(&mut StdRng::seed_from_u64(5), 400);
+    let world = world_of(&history).await;
+    let mut dice = StdRng::seed_from_u64(6);
+    let mut killed = 0;
+    for round in 0..20 {
+        let running = Process::spawn(world.command(["cleanup", "run"]), world.path(&format!("cleanup-{round}.log")));
+        // The moment is the point: somewhere between its start and its end.
+        tokio::time::sleep(std::time::Duration::from_millis(dice.random_range(30..120))).await;
+        let mut running = running;
+        if running.is_running() {
+            killed += 1;
+        }
+        running.kill();
+    }
+    assert!(killed >= 3, "{killed} were killed");
+    // Orphans that were taken out of sight a moment ago are as old as they were made.
+    let _worker = world.worker("w1", &["--cleanup-every", "1s"]);
+    let through = "select count(*) from piton.cleanups where state = 'running'";
+    until(SOON, "nothing is due any more", async || {
+        world.count("select count(*) from piton.cleanup_due where refused is null").await == 0
+            && world.count(through).await == 0
+    })
+    .await;
+    let runs = left(&world, "select uuid from piton.runs").await;
+    for past in &history {
+        let (_, stays) = expected(past);
+        assert!(!stays || runs.contains(&past.run), "{past:?} was protected, or not due");
+    }
+    // An artifact that was taken and not deleted is an orphan, and goes by the rule of orphans.
+    for past in &history {
+        let (left_over, _) = expected(past);
+        for made in &past.artifacts {
+            let file = world.path("artifacts").join(format!("runs/{}/{}", past.run, made.id));
+            if left_over.contains(&made.id) {
+                assert!(file.exists(), "{made:?} of {past:?}");
+            }
+        }
+    }
+    let without_file: Vec<String> =
+        sqlx::query_scalar("select address from piton.artifacts").fetch_all(&world.pool).await.unwrap();
+    for address in without_file {
+        assert!(world.path("artifacts").join(&address).exists(), "{address} has a row and no file");
+    }
+}
