@@ -100,6 +100,8 @@ pub(crate) async fn steps(Input(run): Input<Run>, context: StageContext) -> Resu
         });
         ran.push(step.await?);
     }
+    // Whatever becomes of it, it is visible with this attempt's checkpoint and with no other.
+    context.put_bytes("drawn.txt", context.attempt().to_string()).await?;
     Ok(Output { steps: ran, ..work(run.input.seed, &context).await? })
 }
 

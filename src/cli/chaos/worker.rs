@@ -1,5 +1,6 @@
 //! The workers of a campaign: this same program, started again as an ordinary worker.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -35,8 +36,13 @@ pub(super) fn own() -> App {
         .handler("chaos-total", workload::total)
 }
 
-/// How the campaign starts one: by its name, and by where it finds Postgres.
-pub(super) fn start(global: &Global, args: &ChaosArgs, own: bool, mark: &str) -> anyhow::Result<Start> {
+/// How the campaign starts one: by its name, and by where it finds Postgres. Artifacts are where one that looks into a kept folder finds them.
+pub(super) fn start(
+    global: &Global,
+    args: &ChaosArgs,
+    own: bool,
+    (mark, artifacts): (&str, PathBuf),
+) -> anyhow::Result<Start> {
     let program = std::env::current_exe().context("where this program is")?;
     let mut arguments = vec!["chaos-worker".to_owned(), "--no-migrate".to_owned()];
     arguments.extend(own.then(|| "--own".to_owned()));
@@ -54,6 +60,7 @@ pub(super) fn start(global: &Global, args: &ChaosArgs, own: bool, mark: &str) ->
             .args(&arguments)
             .args(["--name", name, "--metrics", "127.0.0.1:0"])
             .env("DATABASE_URL", url)
+            .env("PITON_ARTIFACT_STORE", &artifacts)
             .env(workload::MARK, &mark);
         command
     }))

@@ -25,6 +25,18 @@ found (what, run_id, place) as (
     from piton.steps s join piton.checkpoints k using (run_id, stage, item)
     where s.attempt > k.attempt
     union all
+    select 'artifacts that are visible without a checkpoint of their attempt', a.run_id, a.name
+    from piton.artifacts a
+    where a.type not in ('pending', 'failed', 'orphan', 'dead_letter')
+      and not exists (select from piton.checkpoints k where k.run_id = a.run_id and k.stage = a.stage and k.item = a.item
+                      and k.attempt = a.attempt and k.worker_id = a.worker_id)
+    union all
+    select 'artifacts that are not visible, though their attempt has its checkpoint', a.run_id, a.name || ', ' || a.type
+    from piton.artifacts a
+    join piton.checkpoints k on k.run_id = a.run_id and k.stage = a.stage and k.item = a.item
+        and k.attempt = a.attempt and k.worker_id = a.worker_id
+    where a.type in ('pending', 'failed', 'orphan') and a.digest is not null
+    union all
     select 'runs that go on without end', id, state from piton.runs where state = 'running'
     union all
     select 'runs that are blocked without a dead letter', id, state from piton.runs r
