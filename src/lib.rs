@@ -35,6 +35,7 @@ mod chaos;
 mod child;
 mod cli;
 mod config;
+mod decide;
 pub mod embedded;
 mod events;
 mod health;
@@ -47,6 +48,7 @@ mod stage;
 mod store;
 mod telemetry;
 mod verify;
+mod view;
 mod worker;
 mod workflow;
 

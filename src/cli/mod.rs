@@ -12,16 +12,13 @@ mod health;
 mod live;
 mod metrics;
 mod recover;
-mod report;
 mod retry_policy;
 mod run;
 mod runs;
 mod show;
-mod snapshot;
 mod start;
 mod trace;
 mod verify;
-mod when;
 mod worker;
 mod workflows;
 

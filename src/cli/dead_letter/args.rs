@@ -1,11 +1,14 @@
 //! The arguments of `piton dead-letter`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use sqlx::types::Uuid;
 
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
+use crate::workflow::duration;
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DeadLetterArgs {
@@ -117,6 +120,9 @@ pub(crate) struct FilterArgs {
     /// Of that cause, as `dead-letter stats` names it.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
+    /// Given up within that time, such as 2h or 7d.
+    #[arg(long, value_parser = duration::parse)]
+    pub(crate) since: Option<Duration>,
 }
 
 fn resolution(word: &str) -> Result<Resolution, String> {
