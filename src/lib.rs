@@ -27,6 +27,7 @@
 //!
 //! Handlers run at least once; a result commits at most once.
 
+mod api;
 mod app;
 mod artifacts;
 mod bench;

@@ -1,5 +1,6 @@
 //! The command line: reads arguments, says results to people, and leaves the doing to the layers below.
 
+mod api;
 mod args;
 mod bench;
 mod chaos;
@@ -84,6 +85,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Verify(verify) => verify::verify(app, global, verify).await,
         Command::Health(args) => health::health(global, args).await,
         Command::Metrics => metrics::metrics(&global),
+        Command::Api(args) => api::api(app, global, args).await,
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,
