@@ -14,17 +14,17 @@ use utoipa_axum::routes;
 use super::Api;
 use super::problem::{PROBLEM_JSON, Problem};
 
-/// What every request may be answered with, and those with something in the path, and those that change something.
-const ALWAYS: [(&str, &str); 7] = [
-    ("400", "The request cannot be read."),
+/// What every request may be answered with, and what those that change something.
+const ALWAYS: [(&str, &str); 8] = [
+    ("400", "The request is none that this document knows."),
     ("401", "A token is needed, or this one is not known."),
     ("403", "The token does not allow this."),
+    ("404", "There is no such thing."),
     ("421", "Without a token, only names of this machine are answered."),
     ("500", "Piton failed; its log has more."),
     ("503", "The database does not answer; ask again."),
     ("504", "It took too long, and may have been done."),
 ];
-const NAMED: (&str, &str) = ("404", "There is no such thing.");
 const CHANGING: [(&str, &str); 4] = [
     ("409", "It is not in the state for this."),
     ("413", "The body is too large."),
@@ -65,7 +65,7 @@ pub(super) fn beginning() -> Document {
          none is asked for, and only this machine is answered.",
     ));
     components.add_security_scheme("token", SecurityScheme::Http(token.build()));
-    for (status, description) in ALWAYS.iter().chain(&CHANGING).chain([&NAMED]) {
+    for (status, description) in ALWAYS.iter().chain(&CHANGING) {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let response = ResponseBuilder::new().description(*description).content(PROBLEM_JSON, content).build();
         components.responses.insert(name(status), RefOr::T(response));
@@ -75,13 +75,11 @@ pub(super) fn beginning() -> Document {
 
 /// Adds to every route what it may be answered with instead.
 pub(super) fn finish(mut document: Document) -> Document {
-    for (path, item) in &mut document.paths.paths {
-        let named = path.contains('{');
+    for item in document.paths.paths.values_mut() {
         for (method, operation) in operations(item) {
             let changes = !matches!(method, HttpMethod::Get);
             add(operation, ALWAYS.iter());
             add(operation, CHANGING.iter().filter(|_| changes));
-            add(operation, [&NAMED].into_iter().filter(|_| named || changes));
         }
     }
     document

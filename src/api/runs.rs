@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::Api;
 use super::problem::Problem;
 use super::take::{Body, Path, Query};
-use super::words::{Limit, Text};
+use super::words::{Limit, Priority, Text};
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::RunState;
@@ -83,7 +83,7 @@ struct NewRun {
     /// Of higher priority is claimed first.
     #[serde(default)]
     #[schema(minimum = -1000, maximum = 1000, default = 0)]
-    priority: i16,
+    priority: Priority,
     /// W3C trace context that the run is part of.
     #[schema(
         pattern = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
@@ -105,7 +105,7 @@ struct Started {
 async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(StatusCode, Json<Started>), Problem> {
     let input = payload(new.input.as_deref().map_or("{}", RawValue::get))?;
     let trace = trace(new.traceparent.as_deref(), new.tracestate.as_deref())?;
-    let run = api.store.start_current(&new.workflow.0, &input, new.priority, trace.as_ref()).await?;
+    let run = api.store.start_current(&new.workflow.0, &input, new.priority.0, trace.as_ref()).await?;
     Ok((StatusCode::CREATED, Json(Started { run: run.0 })))
 }
 

@@ -1,7 +1,5 @@
 //! What comes in, read strictly: path, query and body, each refused as a problem.
 
-use std::borrow::Cow;
-
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -38,10 +36,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let text = percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8();
-        match text {
-            Err(_) => return Err(Problem::bad_request("the query is not UTF-8")),
-            Ok(text) if text.contains('\0') => return Err(Problem::bad_request("the query holds a NUL character")),
-            Ok(Cow::Borrowed(_) | Cow::Owned(_)) => {}
+        // Read leniently, it would be another one.
+        if text.is_err() {
+            return Err(Problem::bad_request("the query is not UTF-8"));
         }
         let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
         read.map(|query| Query(query.0))
@@ -62,9 +59,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unread)?;
         let text = str::from_utf8(&bytes).map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
-        serde_json::from_str(text).map(Body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => Problem::invalid(format!("the body: {error}")),
-            _ => Problem::bad_request(format!("the body is not JSON: {error}")),
+        // A list would be read as the fields in their order.
+        if !text.trim_start().starts_with('{') {
+            return Err(Problem::bad_request("the body is not a JSON object"));
+        }
+        serde_json::from_str(text).map(Body).map_err(|error| {
+            Problem::bad_request(format!("the body: {error}")).hint("GET /v1/admin/openapi.json says what it may be.")
         })
     }
 }

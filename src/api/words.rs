@@ -1,7 +1,10 @@
 //! Small values of queries and bodies that cannot be wrong once they are read.
 
+use std::fmt;
+
 use chrono::{DateTime, Datelike, Utc};
-use serde::Deserialize;
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 /// Characters of a text.
@@ -16,14 +19,14 @@ const LEASE: u32 = 15;
 /// A name or a sentence that Postgres can keep.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
-#[schema(value_type = String, min_length = 1, max_length = 2000, pattern = r"^[^\x00]*\S[^\x00]*$")]
+#[schema(value_type = String, min_length = 1, max_length = 2000, pattern = r"^[^\x00]*$")]
 pub(super) struct Text(pub(super) String);
 
 impl TryFrom<String> for Text {
     type Error = String;
 
     fn try_from(text: String) -> Result<Text, String> {
-        if text.trim().is_empty() {
+        if text.is_empty() {
             return Err("a text must not be empty".to_owned());
         }
         if text.contains('\0') {
@@ -36,9 +39,57 @@ impl TryFrom<String> for Text {
     }
 }
 
+/// A whole number, also one that is written `15.0`: to JSON that is the same.
+struct Whole(i64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Whole, D::Error> {
+        deserializer.deserialize_i64(WholeVisitor)
+    }
+}
+
+struct WholeVisitor;
+
+impl Visitor<'_> for WholeVisitor {
+    type Value = Whole;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Whole, E> {
+        Ok(Whole(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Whole, E> {
+        // What is larger than any number in here is refused as well.
+        Ok(Whole(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Whole, E> {
+        let is_whole = number.fract() == 0.0 && number.abs() < 1e15;
+        if is_whole { Ok(Whole(number as i64)) } else { Err(E::invalid_value(Unexpected::Float(number), &self)) }
+    }
+}
+
+/// A run's priority.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(try_from = "Whole")]
+#[schema(value_type = i32, minimum = -1000, maximum = 1000, default = 0)]
+pub(super) struct Priority(pub(super) i16);
+
+impl TryFrom<Whole> for Priority {
+    type Error = String;
+
+    fn try_from(Whole(priority): Whole) -> Result<Priority, String> {
+        let priority = i16::try_from(priority).ok().filter(|priority| (-1000..=1000).contains(priority));
+        priority.map(Priority).ok_or_else(|| "a priority is between -1000 and 1000".to_owned())
+    }
+}
+
 /// How many rows.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(try_from = "u32")]
+#[serde(try_from = "Whole")]
 #[schema(value_type = u32, minimum = 1, maximum = 1000, default = 50)]
 pub(super) struct Limit(u16);
 
@@ -54,10 +105,10 @@ impl Limit {
     }
 }
 
-impl TryFrom<u32> for Limit {
+impl TryFrom<Whole> for Limit {
     type Error = String;
 
-    fn try_from(rows: u32) -> Result<Limit, String> {
+    fn try_from(Whole(rows): Whole) -> Result<Limit, String> {
         let rows = u16::try_from(rows).ok().filter(|rows| (1..=MOST_ROWS).contains(rows));
         rows.map(Limit).ok_or_else(|| format!("a limit is between 1 and {MOST_ROWS}"))
     }
@@ -81,14 +132,14 @@ impl TryFrom<String> for Since {
 
 /// An item of a fanned-out stage.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(try_from = "i64")]
+#[serde(try_from = "Whole")]
 #[schema(value_type = i32, minimum = 0)]
 pub(super) struct Item(pub(super) i32);
 
-impl TryFrom<i64> for Item {
+impl TryFrom<Whole> for Item {
     type Error = String;
 
-    fn try_from(item: i64) -> Result<Item, String> {
+    fn try_from(Whole(item): Whole) -> Result<Item, String> {
         let item = i32::try_from(item).ok().filter(|item| *item >= 0);
         item.map(Item).ok_or_else(|| "an item is a number from 0".to_owned())
     }
@@ -96,7 +147,7 @@ impl TryFrom<i64> for Item {
 
 /// Seconds without a sign of life after which a worker counts as gone.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(try_from = "u32")]
+#[serde(try_from = "Whole")]
 #[schema(value_type = u32, minimum = 1, maximum = 86400, default = 15)]
 pub(super) struct Lease(u32);
 
@@ -112,11 +163,11 @@ impl Lease {
     }
 }
 
-impl TryFrom<u32> for Lease {
+impl TryFrom<Whole> for Lease {
     type Error = String;
 
-    fn try_from(seconds: u32) -> Result<Lease, String> {
-        let sound = (1..=LONGEST_LEASE).contains(&seconds);
-        if sound { Ok(Lease(seconds)) } else { Err(format!("a lease is between 1 and {LONGEST_LEASE} seconds")) }
+    fn try_from(Whole(seconds): Whole) -> Result<Lease, String> {
+        let seconds = u32::try_from(seconds).ok().filter(|seconds| (1..=LONGEST_LEASE).contains(seconds));
+        seconds.map(Lease).ok_or_else(|| format!("a lease is between 1 and {LONGEST_LEASE} seconds"))
     }
 }

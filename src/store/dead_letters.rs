@@ -43,6 +43,7 @@ pub(crate) struct DeadLetter {
     pub(crate) message: String,
     pub(crate) fingerprint: String,
     /// Number of the last attempt.
+    #[serde(rename = "last_attempt")]
     pub(crate) attempts: i32,
     pub(crate) worker: Option<String>,
     pub(crate) run_state: String,

@@ -186,6 +186,13 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(ended_too).bind(after).bind(limit).fetch_all(&self.pool).await?)
     }
 
+    /// The boot of that id, if there is one.
+    pub(crate) async fn worker_of(&self, boot: Uuid) -> Result<Option<WorkerId>, StoreError> {
+        let sql = "select id from piton.workers where boot_id = $1";
+        let id: Option<i64> = sqlx::query_scalar(sql).bind(boot).fetch_optional(&self.pool).await?;
+        Ok(id.map(WorkerId))
+    }
+
     /// Jobs that a boot holds, so many at most.
     pub(crate) async fn held_jobs(&self, worker: WorkerId, limit: i64) -> Result<Vec<HeldJob>, StoreError> {
         let sql =

@@ -44,24 +44,44 @@ pub(super) struct Which {
     /// Given up then or later.
     #[param(inline)]
     since: Option<Since>,
-    /// Behind that dead letter: `next` of the page before. Not for the stats.
+    /// Behind that dead letter: `next` of the page before.
     after: Option<Uuid>,
-    /// Not for the stats.
     #[serde(default)]
     #[param(inline)]
     limit: Limit,
 }
 
-fn pending() -> Resolution {
-    Resolution::Pending
+/// Which dead letters are counted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Counted {
+    /// Pending where nothing is said.
+    #[serde(default = "pending")]
+    #[param(inline, value_type = Option<Resolution>)]
+    resolution: Resolution,
+    /// Of that workflow.
+    #[param(inline)]
+    workflow: Option<Text>,
+    /// Of that stage.
+    #[param(inline)]
+    stage: Option<Text>,
+    /// Of that failure class.
+    #[param(inline)]
+    class: Option<FailureClass>,
+    /// Of that run.
+    #[param(value_type = Option<Uuid>)]
+    run: Option<RunId>,
+    /// Of that cause, as the stats name it.
+    #[param(inline)]
+    fingerprint: Option<Text>,
+    /// Given up then or later.
+    #[param(inline)]
+    since: Option<Since>,
 }
 
-impl Which {
-    fn filter(self) -> Filter {
-        let Which { resolution, workflow, stage, class, run, fingerprint, since, .. } = self;
-        let said = FilterSaid { workflow, stage, class, run, fingerprint, since };
-        Filter { resolution: Some(resolution), ..said.into() }
-    }
+fn pending() -> Resolution {
+    Resolution::Pending
 }
 
 /// A page of dead letters, the newest first.
@@ -75,8 +95,10 @@ pub(super) struct DeadLetters {
 /// List dead letters
 #[utoipa::path(get, path = "/dead-letters", tag = "dead letters", params(Which), responses((status = 200, description = "A page of them, the newest first.", body = DeadLetters)))]
 pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<DeadLetters>, Problem> {
-    let (after, limit) = (which.after, which.limit.rows());
-    let dead_letters = api.store.dead_letters(&which.filter(), after, limit).await?;
+    let Which { resolution, workflow, stage, class, run, fingerprint, since, after, limit } = which;
+    let said = FilterSaid { workflow, stage, class, run, fingerprint, since };
+    let limit = limit.rows();
+    let dead_letters = api.store.dead_letters(&of(resolution, said), after, limit).await?;
     if let (true, Some(after)) = (dead_letters.is_empty(), after) {
         found(&api, after).await?;
     }
@@ -94,15 +116,21 @@ pub(super) struct Stats {
 /// Count dead letters by cause
 ///
 /// The most frequent first.
-#[utoipa::path(get, path = "/dead-letters/stats", tag = "dead letters", params(Which), responses((status = 200, description = "All causes.", body = Stats)))]
-pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Stats>, Problem> {
-    Ok(Json(Stats { causes: api.store.dead_letter_groups(&which.filter()).await? }))
+#[utoipa::path(get, path = "/dead-letters/stats", tag = "dead letters", params(Counted), responses((status = 200, description = "All causes.", body = Stats)))]
+pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Counted>) -> Result<Json<Stats>, Problem> {
+    let Counted { resolution, workflow, stage, class, run, fingerprint, since } = which;
+    let said = FilterSaid { workflow, stage, class, run, fingerprint, since };
+    Ok(Json(Stats { causes: api.store.dead_letter_groups(&of(resolution, said)).await? }))
 }
 
 /// Show a dead letter with its whole story
 #[utoipa::path(get, path = "/dead-letters/{id}", tag = "dead letters", params(("id" = Uuid, Path, description = "Its id.")), responses((status = 200, description = "It.", body = Story)))]
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<Story>, Problem> {
     Story::read(&api.store, id).await?.map(Json).ok_or_else(|| none(id))
+}
+
+fn of(resolution: Resolution, said: FilterSaid) -> Filter {
+    Filter { resolution: Some(resolution), ..said.into() }
 }
 
 async fn found(api: &Api, id: Uuid) -> Result<DeadLetter, Problem> {
