@@ -69,7 +69,11 @@ struct Checkpoints {
 /// List the checkpoints of a run
 ///
 /// Without their outputs.
-#[utoipa::path(get, path = "/runs/{run}/checkpoints", tag = "runs", params(("run" = Uuid, Path, description = "Its id."), Which), responses((status = 200, description = "A page of them.", body = Checkpoints)))]
+#[utoipa::path(
+    get, path = "/runs/{run}/checkpoints", tag = "runs",
+    params(("run" = Uuid, Path, description = "Its id."), Which),
+    responses((status = 200, description = "A page of them.", body = Checkpoints)),
+)]
 async fn list(
     State(api): State<Api>,
     Path(run): Path<RunId>,
@@ -79,11 +83,12 @@ async fn list(
     let version = api.catalog.version(&api.store, run.version).await?;
     let after = which.after.map(|place| (place.0, place.1));
     let checkpoints = api.store.checkpoints(run.key, after, which.limit.rows()).await?;
-    let full = checkpoints.len() as i64 == which.limit.rows();
-    let next = checkpoints.last().filter(|_| full).and_then(|last| {
-        let stage = version.workflow.stages.iter().position(|stage| stage.name.as_str() == last.stage)?;
+    let stages = &version.workflow.stages;
+    let next = which.limit.next(&checkpoints, |last| {
+        let stage = stages.iter().position(|stage| stage.name.as_str() == last.stage)?;
         Some(format!("{stage}.{}", last.item))
     });
+    let next = next.flatten();
     Ok(Json(Checkpoints { checkpoints, next }))
 }
 
@@ -115,7 +120,15 @@ struct Shown {
 }
 
 /// Show a checkpoint with its output
-#[utoipa::path(get, path = "/runs/{run}/checkpoints/{stage}", tag = "runs", params(("run" = Uuid, Path, description = "Its run."), ("stage" = String, Path, description = "Name of its stage."), WhichItem), responses((status = 200, description = "It.", body = Shown)))]
+#[utoipa::path(
+    get, path = "/runs/{run}/checkpoints/{stage}", tag = "runs",
+    params(
+        ("run" = Uuid, Path, description = "Its run."),
+        ("stage" = String, Path, description = "Name of its stage."),
+        WhichItem,
+    ),
+    responses((status = 200, description = "It.", body = Shown)),
+)]
 async fn show(
     State(api): State<Api>,
     Path((run, stage)): Path<(RunId, String)>,
@@ -143,6 +156,10 @@ async fn show(
     }))
 }
 
+/// What to do where nothing can be done again.
+const KEPT: &str = "Checkpoints of a run that goes on, or has ended, are kept. Start a new run, or give up a live job first: \
+                    POST /v1/admin/dead-letters/force.";
+
 /// Why, in words.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -159,9 +176,17 @@ struct DoneAgain {
 
 /// Delete the checkpoints of a stage, so that it is done again
 ///
-/// All that need it are done again as well. A run that is done, or that nothing blocks, keeps its checkpoints: this retries the
-/// pending dead letter that comes after the stage, from the stage. The old outputs stay in piton.past_checkpoints.
-#[utoipa::path(delete, path = "/runs/{run}/checkpoints/{stage}", tag = "runs", params(("run" = Uuid, Path, description = "Its run."), ("stage" = String, Path, description = "Name of the stage.")), request_body = Why, responses((status = 200, description = "The stage is done again.", body = DoneAgain)))]
+/// All that need it are done again as well. A run that is done, or that nothing blocks, keeps its checkpoints: this
+/// retries the pending dead letter that comes after the stage, from the stage. The old outputs stay in piton.past_checkpoints.
+#[utoipa::path(
+    delete, path = "/runs/{run}/checkpoints/{stage}", tag = "runs",
+    params(
+        ("run" = Uuid, Path, description = "Its run."),
+        ("stage" = String, Path, description = "Name of the stage."),
+    ),
+    request_body = Why,
+    responses((status = 200, description = "The stage is done again.", body = DoneAgain)),
+)]
 async fn delete(
     State(api): State<Api>,
     who: Who,
@@ -174,7 +199,7 @@ async fn delete(
     let blocked = decide::do_again(&api.store, run.id, again, who.actor()).await?;
     let keeps = || {
         Problem::wrong_state(format!("run {} is {}, and no dead letter of it waits for a decision", run.id, run.state))
-            .hint("Checkpoints of a run that goes on, or has ended, are kept. Start a new run, or give up a live job first: POST /v1/admin/dead-letters/force.")
+            .hint(KEPT)
     };
     blocked.map(|dead_letter| Json(DoneAgain { dead_letter })).ok_or_else(keeps)
 }

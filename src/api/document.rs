@@ -116,7 +116,10 @@ struct AnyObject(serde_json::Value);
 /// This document.
 ///
 /// Needs no token.
-#[utoipa::path(get, path = "/openapi.json", tag = "about", security(()), responses((status = 200, description = "It.", body = AnyObject)))]
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "about", security(()),
+    responses((status = 200, description = "It.", body = AnyObject)),
+)]
 async fn document(State(api): State<Api>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], api.document.get().cloned().unwrap_or_else(Bytes::new))
 }

@@ -31,7 +31,11 @@ struct When {
 /// Tell which workers seem gone
 ///
 /// With the jobs they hold: what a recovery would free. Changes nothing.
-#[utoipa::path(get, path = "/recovery", tag = "recovery", params(When), responses((status = 200, description = "They, and nothing freed.", body = Told)))]
+#[utoipa::path(
+    get, path = "/recovery", tag = "recovery",
+    params(When),
+    responses((status = 200, description = "They, and nothing freed.", body = Told)),
+)]
 async fn scan(State(api): State<Api>, Query(when): Query<When>) -> Result<Json<Told>, Problem> {
     Ok(Json(by_hand::scan(&api.store, when.lease.duration()).await?))
 }
@@ -57,7 +61,11 @@ struct RecoverableJobs {
 }
 
 /// List jobs of workers that seem gone
-#[utoipa::path(get, path = "/recovery/jobs", tag = "recovery", params(Which), responses((status = 200, description = "They, so many at most.", body = RecoverableJobs)))]
+#[utoipa::path(
+    get, path = "/recovery/jobs", tag = "recovery",
+    params(Which),
+    responses((status = 200, description = "They, so many at most.", body = RecoverableJobs)),
+)]
 async fn jobs(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<RecoverableJobs>, Problem> {
     Ok(Json(RecoverableJobs { jobs: by_hand::jobs(&api.store, which.lease.duration(), which.limit.rows()).await? }))
 }
@@ -76,7 +84,11 @@ struct Recover {
 /// Free the jobs of workers that are gone
 ///
 /// A sign that is not sure is looked at again, for some seconds.
-#[utoipa::path(post, path = "/recovery", tag = "recovery", request_body = Recover, responses((status = 200, description = "What was found, and what became of it.", body = Told)))]
+#[utoipa::path(
+    post, path = "/recovery", tag = "recovery",
+    request_body = Recover,
+    responses((status = 200, description = "What was found, and what became of it.", body = Told)),
+)]
 async fn recover(State(api): State<Api>, who: Who, Body(when): Body<Recover>) -> Result<Json<Told>, Problem> {
     let host = api.host.to_string();
     Ok(Json(by_hand::recover(&api.store, when.lease.duration(), host, who.actor()).await?))

@@ -57,15 +57,18 @@ struct Runs {
 }
 
 /// List runs
-#[utoipa::path(get, path = "/runs", tag = "runs", params(Which), responses((status = 200, description = "A page of them, the newest first.", body = Runs)))]
+#[utoipa::path(
+    get, path = "/runs", tag = "runs",
+    params(Which),
+    responses((status = 200, description = "A page of them, the newest first.", body = Runs)),
+)]
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Runs>, Problem> {
     let Which { workflow, state, after, limit } = which;
     let rows = api.store.runs(workflow.as_ref().map(|name| name.0.as_str()), state, after, limit.rows()).await?;
     if let (true, Some(after)) = (rows.is_empty(), after) {
         api.run(after).await?;
     }
-    let full = rows.len() as i64 == limit.rows();
-    let next = rows.last().filter(|_| full).map(|last| last.id.0);
+    let next = limit.next(&rows, |last| last.id.0);
     Ok(Json(Runs { runs: rows.iter().map(RunReport::brief).collect(), next }))
 }
 
@@ -101,7 +104,11 @@ struct Started {
 }
 
 /// Start a run
-#[utoipa::path(post, path = "/runs", tag = "runs", request_body = NewRun, responses((status = 201, description = "It is started.", body = Started)))]
+#[utoipa::path(
+    post, path = "/runs", tag = "runs",
+    request_body = NewRun,
+    responses((status = 201, description = "It is started.", body = Started)),
+)]
 async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(StatusCode, Json<Started>), Problem> {
     let input = payload(new.input.as_deref().map_or("{}", RawValue::get))?;
     let trace = trace(new.traceparent.as_deref(), new.tracestate.as_deref())?;
@@ -128,7 +135,11 @@ fn trace(parent: Option<&str>, state: Option<&str>) -> Result<Option<TraceContex
 /// Show a run
 ///
 /// With its stages, its last attempts that did not finish, and, once it is done, the outputs of its last stages.
-#[utoipa::path(get, path = "/runs/{run}", tag = "runs", params(("run" = Uuid, Path, description = "Its id.")), responses((status = 200, description = "It.", body = RunReport)))]
+#[utoipa::path(
+    get, path = "/runs/{run}", tag = "runs",
+    params(("run" = Uuid, Path, description = "Its id.")),
+    responses((status = 200, description = "It.", body = RunReport)),
+)]
 async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunReport>, Problem> {
     api.run(id).await?;
     let none = || Problem::no_such_thing(format!("there is no run {id} any more"));
@@ -141,7 +152,11 @@ async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunR
 /// Verify the checkpoints of a run
 ///
 /// Each is held against what was committed.
-#[utoipa::path(get, path = "/runs/{run}/verify", tag = "runs", params(("run" = Uuid, Path, description = "Its id.")), responses((status = 200, description = "What was found.", body = Verified)))]
+#[utoipa::path(
+    get, path = "/runs/{run}/verify", tag = "runs",
+    params(("run" = Uuid, Path, description = "Its id.")),
+    responses((status = 200, description = "What was found.", body = Verified)),
+)]
 async fn verify_run(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<Verified>, Problem> {
     let run = api.run(id).await?;
     Ok(Json(verify::verify(&api.store, &api.catalog, Some(run.key)).await?))

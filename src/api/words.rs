@@ -103,6 +103,11 @@ impl Limit {
     pub(super) fn rows(self) -> i64 {
         i64::from(self.0)
     }
+
+    /// Behind which row the next page begins, where this one is full.
+    pub(super) fn next<'r, R, N>(self, rows: &'r [R], name: impl FnOnce(&'r R) -> N) -> Option<N> {
+        rows.last().filter(|_| rows.len() == usize::from(self.0)).map(name)
+    }
 }
 
 impl TryFrom<Whole> for Limit {

@@ -44,13 +44,16 @@ struct Workers {
 /// List workers
 ///
 /// Each start of one is a boot of its own.
-#[utoipa::path(get, path = "/workers", tag = "workers", params(Which), responses((status = 200, description = "A page of them, the newest first.", body = Workers)))]
+#[utoipa::path(
+    get, path = "/workers", tag = "workers",
+    params(Which),
+    responses((status = 200, description = "A page of them, the newest first.", body = Workers)),
+)]
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Workers>, Problem> {
     let workers = api.store.workers(which.all, which.after, which.limit.rows()).await?;
     if let (true, Some(after)) = (workers.is_empty(), which.after) {
         api.store.worker_of(after).await?.ok_or_else(|| Problem::no_such_thing(format!("there is no boot {after}")))?;
     }
-    let full = workers.len() as i64 == which.limit.rows();
-    let next = workers.last().filter(|_| full).map(|last| last.boot);
+    let next = which.limit.next(&workers, |last| last.boot);
     Ok(Json(Workers { workers, next }))
 }

@@ -46,7 +46,10 @@ struct Workflows {
 }
 
 /// List workflows
-#[utoipa::path(get, path = "/workflows", tag = "workflows", responses((status = 200, description = "All of them.", body = Workflows)))]
+#[utoipa::path(
+    get, path = "/workflows", tag = "workflows",
+    responses((status = 200, description = "All of them.", body = Workflows)),
+)]
 async fn list(State(api): State<Api>) -> Result<Json<Workflows>, Problem> {
     let rows = api.store.workflows(None).await?;
     Ok(Json(Workflows { workflows: rows.iter().map(Registered::of).collect() }))
@@ -63,7 +66,11 @@ struct Defined {
 }
 
 /// Show a workflow
-#[utoipa::path(get, path = "/workflows/{workflow}", tag = "workflows", params(("workflow" = String, Path, description = "Its name.")), responses((status = 200, description = "It.", body = Defined)))]
+#[utoipa::path(
+    get, path = "/workflows/{workflow}", tag = "workflows",
+    params(("workflow" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "It.", body = Defined)),
+)]
 async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Defined>, Problem> {
     let none =
         || Problem::no_such_thing(format!("there is no workflow `{name}`")).hint("List them: GET /v1/admin/workflows.");

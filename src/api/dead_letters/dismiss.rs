@@ -39,7 +39,12 @@ pub(super) struct DismissThose {
 /// Dismiss a dead letter
 ///
 /// Its run ends as failed: its other jobs are cancelled, its other dead letters dismissed with it.
-#[utoipa::path(post, path = "/dead-letters/{id}/dismiss", tag = "dead letters", params(("id" = Uuid, Path, description = "Its id.")), request_body = DismissOne, responses((status = 200, description = "Its run has failed.", body = Dismissed)))]
+#[utoipa::path(
+    post, path = "/dead-letters/{id}/dismiss", tag = "dead letters",
+    params(("id" = Uuid, Path, description = "Its id.")),
+    request_body = DismissOne,
+    responses((status = 200, description = "Its run has failed.", body = Dismissed)),
+)]
 pub(super) async fn one(
     State(api): State<Api>,
     who: Who,
@@ -53,7 +58,11 @@ pub(super) async fn one(
 /// Dismiss many dead letters
 ///
 /// Those that are pending and chosen by a filter, or all, one by one.
-#[utoipa::path(post, path = "/dead-letters/dismiss", tag = "dead letters", request_body = DismissThose, responses((status = 200, description = "Their runs have failed.", body = Dismissed)))]
+#[utoipa::path(
+    post, path = "/dead-letters/dismiss", tag = "dead letters",
+    request_body = DismissThose,
+    responses((status = 200, description = "Their runs have failed.", body = Dismissed)),
+)]
 pub(super) async fn those(
     State(api): State<Api>,
     who: Who,

@@ -32,7 +32,11 @@ pub(super) struct ForceJob {
 /// Give up a live job
 ///
 /// Its attempt is stopped, it becomes a dead letter, and its run is blocked.
-#[utoipa::path(post, path = "/dead-letters/force", tag = "dead letters", request_body = ForceJob, responses((status = 201, description = "It is a dead letter.", body = Forced)))]
+#[utoipa::path(
+    post, path = "/dead-letters/force", tag = "dead letters",
+    request_body = ForceJob,
+    responses((status = 201, description = "It is a dead letter.", body = Forced)),
+)]
 pub(super) async fn force(
     State(api): State<Api>,
     who: Who,

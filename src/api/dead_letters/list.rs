@@ -93,17 +93,19 @@ pub(super) struct DeadLetters {
 }
 
 /// List dead letters
-#[utoipa::path(get, path = "/dead-letters", tag = "dead letters", params(Which), responses((status = 200, description = "A page of them, the newest first.", body = DeadLetters)))]
+#[utoipa::path(
+    get, path = "/dead-letters", tag = "dead letters",
+    params(Which),
+    responses((status = 200, description = "A page of them, the newest first.", body = DeadLetters)),
+)]
 pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<DeadLetters>, Problem> {
     let Which { resolution, workflow, stage, class, run, fingerprint, since, after, limit } = which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since };
-    let limit = limit.rows();
-    let dead_letters = api.store.dead_letters(&of(resolution, said), after, limit).await?;
+    let dead_letters = api.store.dead_letters(&of(resolution, said), after, limit.rows()).await?;
     if let (true, Some(after)) = (dead_letters.is_empty(), after) {
         found(&api, after).await?;
     }
-    let full = dead_letters.len() as i64 == limit;
-    let next = dead_letters.last().filter(|_| full).map(|last| last.id);
+    let next = limit.next(&dead_letters, |last| last.id);
     Ok(Json(DeadLetters { dead_letters, next }))
 }
 
@@ -116,7 +118,11 @@ pub(super) struct Stats {
 /// Count dead letters by cause
 ///
 /// The most frequent first.
-#[utoipa::path(get, path = "/dead-letters/stats", tag = "dead letters", params(Counted), responses((status = 200, description = "All causes.", body = Stats)))]
+#[utoipa::path(
+    get, path = "/dead-letters/stats", tag = "dead letters",
+    params(Counted),
+    responses((status = 200, description = "All causes.", body = Stats)),
+)]
 pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Counted>) -> Result<Json<Stats>, Problem> {
     let Counted { resolution, workflow, stage, class, run, fingerprint, since } = which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since };
@@ -124,7 +130,11 @@ pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Counted>) 
 }
 
 /// Show a dead letter with its whole story
-#[utoipa::path(get, path = "/dead-letters/{id}", tag = "dead letters", params(("id" = Uuid, Path, description = "Its id.")), responses((status = 200, description = "It.", body = Story)))]
+#[utoipa::path(
+    get, path = "/dead-letters/{id}", tag = "dead letters",
+    params(("id" = Uuid, Path, description = "Its id.")),
+    responses((status = 200, description = "It.", body = Story)),
+)]
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<Story>, Problem> {
     Story::read(&api.store, id).await?.map(Json).ok_or_else(|| none(id))
 }

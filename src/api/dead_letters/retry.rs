@@ -56,7 +56,12 @@ pub(super) struct RetryThose {
 ///
 /// Its job goes on with a new budget of retries: from the last checkpoint, from a stage that is named, or from the beginning;
 /// with another input of its run if one is given.
-#[utoipa::path(post, path = "/dead-letters/{id}/retry", tag = "dead letters", params(("id" = Uuid, Path, description = "Its id.")), request_body = RetryOne, responses((status = 200, description = "Its job goes on.", body = Retried)))]
+#[utoipa::path(
+    post, path = "/dead-letters/{id}/retry", tag = "dead letters",
+    params(("id" = Uuid, Path, description = "Its id.")),
+    request_body = RetryOne,
+    responses((status = 200, description = "Its job goes on.", body = Retried)),
+)]
 pub(super) async fn one(
     State(api): State<Api>,
     who: Who,
@@ -73,7 +78,11 @@ pub(super) async fn one(
 /// Retry many dead letters
 ///
 /// Those that are pending and chosen by a filter, or all; either all of them go on, or none.
-#[utoipa::path(post, path = "/dead-letters/retry", tag = "dead letters", request_body = RetryThose, responses((status = 200, description = "Their jobs go on.", body = Retried)))]
+#[utoipa::path(
+    post, path = "/dead-letters/retry", tag = "dead letters",
+    request_body = RetryThose,
+    responses((status = 200, description = "Their jobs go on.", body = Retried)),
+)]
 pub(super) async fn those(
     State(api): State<Api>,
     who: Who,
