@@ -25,7 +25,8 @@ const ALWAYS: [(&str, &str); 8] = [
     ("503", "The database does not answer; ask again."),
     ("504", "It took too long, and may have been done."),
 ];
-const CHANGING: [(&str, &str); 4] = [
+const CHANGING: [(&str, &str); 5] = [
+    ("408", "The body did not come in time."),
     ("409", "It is not in the state for this."),
     ("413", "The body is too large."),
     ("415", "The body is not said to be JSON."),

@@ -52,6 +52,7 @@ kinds! {
     bad_request = BAD_REQUEST "bad-request" "The request cannot be read";
     no_such_thing = NOT_FOUND "not-found" "There is no such thing";
     no_such_method = METHOD_NOT_ALLOWED "method-not-allowed" "This cannot be done here";
+    too_slow = REQUEST_TIMEOUT "too-slow" "The body did not come in time";
     wrong_state = CONFLICT "wrong-state" "Not in this state";
     too_large = PAYLOAD_TOO_LARGE "too-large" "The body is too large";
     not_json = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body is not said to be JSON";

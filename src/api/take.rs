@@ -1,5 +1,7 @@
 //! What comes in, read strictly: path, query and body, each refused as a problem.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -15,6 +17,9 @@ use crate::model::actor::{Actor, Face};
 
 /// Bytes of a body: a run's input as large as it may be, and what is said beside it.
 pub(super) const MOST_BYTES: usize = (1 << 20) + (64 << 10);
+
+/// A body takes no longer to come.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Parameters in the path.
 pub(super) struct Path<T>(pub(super) T);
@@ -57,7 +62,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(Problem::not_json("the body has to come as application/json")
                 .hint("Send it with the header: Content-Type: application/json."));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(unread)?;
+        let whole = tokio::time::timeout(LONGEST, Bytes::from_request(request, state)).await;
+        let late = |_| Problem::too_slow(format!("the body did not come within {} s", LONGEST.as_secs()));
+        let bytes = whole.map_err(late)?.map_err(unread)?;
         let text = str::from_utf8(&bytes).map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
         // A list would be read as the fields in their order.
         if !text.trim_start().starts_with('{') {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::client::Api;
+use super::client::{Api, OPERATOR};
 use crate::harness::World;
 use crate::workflows::CHAIN;
 
@@ -82,6 +82,19 @@ async fn what_cannot_be_read_is_refused_as_what_it_is() {
     }
     assert_eq!(world.count("select count(*) from piton.runs").await, 2, "nothing was half done");
     assert!(!api.process.log().contains(" ERROR "), "{}", api.process.log());
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_keeps_nobody() {
+    let world = World::with(&[CHAIN]).await;
+    let api = Api::of(&world).await;
+    let head = format!(
+        "POST /v1/admin/runs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {OPERATOR}\r\n\
+         Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"workflow\": "
+    );
+    assert_eq!(api.raw(head.as_bytes()).problem(), (408, "too-slow".to_owned()));
+    assert_eq!(api.raw(b"nonsense\r\n\r\n").status, 400);
+    assert_eq!(world.count("select count(*) from piton.runs").await, 0);
 }
 
 #[tokio::test]
