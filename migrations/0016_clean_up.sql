@@ -80,4 +80,4 @@ comment on column piton.cleanup_items.error is 'Why it was not.';
 create index dead_letters_of_a_run on piton.dead_letters (run_id);
 create index run_keys_of_a_run on piton.run_keys (run);
 
--- functions: 1b99e40187388f416c69882f87cc0b71242ae380ec5eed0ab903a777d4ef1c7e
+-- functions: 7c5f28a471948792f8824e7bf0efb6c3a9276fc1ae95776f85d8cdb43ffbef31

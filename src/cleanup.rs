@@ -6,6 +6,7 @@ use sqlx::types::Uuid;
 
 use crate::artifacts::Artifacts;
 use crate::meters::catalog::{CLEANUP_BYTES, CLEANUP_DELETED, CLEANUP_ERRORS};
+use crate::model::actor::Actor;
 use crate::store::cleanup::CleanupGroup;
 use crate::store::{Store, StoreError};
 
@@ -21,8 +22,9 @@ pub(crate) async fn run(
     store: &Store,
     artifacts: Option<&Artifacts>,
     plan: Uuid,
+    actor: Option<Actor<'_>>,
 ) -> Result<Vec<CleanupGroup>, StoreError> {
-    store.begin_cleanup(plan).await?;
+    store.begin_cleanup(plan, actor).await?;
     let before = store.cleanup(plan).await?;
     // Without a store the files cannot be reached, and their rows stay.
     if let Some(artifacts) = artifacts {

@@ -27,6 +27,7 @@
 //!
 //! Handlers run at least once; a result commits at most once.
 
+mod api;
 mod app;
 mod artifacts;
 mod bench;
@@ -36,6 +37,7 @@ mod child;
 mod cleanup;
 mod cli;
 mod config;
+mod decide;
 pub mod embedded;
 mod events;
 mod health;
@@ -48,6 +50,7 @@ mod stage;
 mod store;
 mod telemetry;
 mod verify;
+mod view;
 mod worker;
 mod workflow;
 

@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 const PAGE: i64 = 100;
 
 /// Something that is not as it was committed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Mismatch {
     pub(crate) run: Uuid,
     pub(crate) stage: String,
@@ -24,7 +24,7 @@ pub(crate) struct Mismatch {
 }
 
 /// What was looked at, and what was found.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 pub(crate) struct Verified {
     pub(crate) checkpoints: u64,
     pub(crate) mismatches: Vec<Mismatch>,

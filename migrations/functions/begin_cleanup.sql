@@ -1,5 +1,5 @@
 -- A plan deletes exactly what it shows, or nothing. One that has begun before goes on.
-create or replace function piton.begin_cleanup(plan uuid) returns void
+create or replace function piton.begin_cleanup(plan uuid, actor text default session_user) returns void
 language plpgsql
 set enable_seqscan = on
 set enable_hashjoin = on
@@ -30,7 +30,9 @@ begin
                 using errcode = 'object_not_in_prerequisite_state', hint = 'Make a new plan: "piton cleanup preview".';
         end if;
         update piton.cleanups c set state = 'running', began_at = now() where c.id = begin_cleanup.plan;
+        insert into piton.audit (actor, verb, subject_kind, subject)
+        select begin_cleanup.actor, 'clean_up', 'cleanup', begin_cleanup.plan where begin_cleanup.actor is not null;
     end if;
 end
 $$;
-comment on function piton.begin_cleanup(uuid) is 'For Piton itself: lets a plan begin, or go on; raises where what it shows is no longer what is due.';
+comment on function piton.begin_cleanup(uuid, text) is 'For Piton itself: lets a plan begin, or go on; raises where what it shows is no longer what is due. Nobody decides about those that workers make by themselves: their actor is null.';

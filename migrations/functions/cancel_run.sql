@@ -20,6 +20,9 @@ begin
     where d.run_id = key and d.resolution = 'pending';
     update piton.runs r set state = 'cancelled', finished_at = now() where r.id = key;
     insert into piton.cancellations (run_id, reason, cancelled_by) values (key, cancel_run.reason, cancel_run.actor);
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    select cancel_run.actor, 'cancel', 'run', cancel_run.run, jsonb_build_object('reason', cancel_run.reason)
+    where cancel_run.actor <> 'piton';
     perform piton.cancel_jobs(key);
     delete from piton.joins j where j.run_id = key;
 end

@@ -27,6 +27,10 @@ begin
         redone = array(select coalesce(keys_before[s.stage + 1], 0::int2) + 1
                        from piton.stages_of(letter.version_id) s order by s.stage)
     where r.id = letter.run_id;
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    select letter.resolved_by, 'correct_input', 'run', r.uuid, jsonb_build_object('dead_letter', letter.id)
+    from piton.runs r
+    where r.id = letter.run_id;
     -- What unfinished jobs had remembered was made of the old input.
     delete from piton.steps s
     where s.run_id = letter.run_id

@@ -5,6 +5,7 @@ language plpgsql
 as $$
 declare
     letter piton.dead_letters;
+    others uuid[];
 begin
     if coalesce(trim(reason), '') = '' then
         raise exception 'a dead letter is dismissed for a reason, and none was given'
@@ -19,11 +20,20 @@ begin
     if not found then
         perform piton.refuse_dead_letter(dead_letter);
     end if;
-    update piton.dead_letters d
-    set resolution = 'dismissed', resolved_at = now(), resolved_by = dismiss_dead_letter.actor,
-        note = case when d.id = dismiss_dead_letter.dead_letter then reason
-                    else 'its run ended with dead letter ' || dead_letter || ': ' || reason end
-    where d.run_id = letter.run_id and d.resolution = 'pending';
+    with dismissed as (
+        update piton.dead_letters d
+        set resolution = 'dismissed', resolved_at = now(), resolved_by = dismiss_dead_letter.actor,
+            note = case when d.id = dismiss_dead_letter.dead_letter then reason
+                        else 'its run ended with dead letter ' || dead_letter || ': ' || reason end
+        where d.run_id = letter.run_id and d.resolution = 'pending'
+        returning d.id
+    )
+    select array_agg(d.id order by d.id) into others from dismissed d where d.id <> letter.id;
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    select dismiss_dead_letter.actor, 'dismiss', 'dead_letter', letter.id,
+           jsonb_strip_nulls(jsonb_build_object('run', r.uuid, 'reason', dismiss_dead_letter.reason, 'with', others))
+    from piton.runs r
+    where r.id = letter.run_id;
     update piton.runs r
     set state = 'failed', finished_at = now(), failed_stage = letter.stage, failure_class = letter.class,
         failure_message = letter.message

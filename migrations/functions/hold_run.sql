@@ -15,6 +15,8 @@ begin
     end if;
     insert into piton.run_holds (run_id, reason, held_by) values (key, hold_run.reason, hold_run.actor)
     on conflict on constraint run_holds_pkey do update set reason = excluded.reason, held_by = excluded.held_by;
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    values (hold_run.actor, 'hold', 'run', hold_run.run, jsonb_build_object('reason', hold_run.reason));
 end
 $$;
 comment on function piton.hold_run(uuid, text, text) is 'Has cleanup leave a run alone, with all that it made, for a reason.';

@@ -14,6 +14,9 @@ begin
     values (queue, keep.what, keep.type, keep.keep, keep.actor)
     on conflict on constraint retentions_pkey do update
     set keep = excluded.keep, set_by = excluded.set_by, set_at = excluded.set_at;
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    values (keep.actor, 'keep', 'retention', keep.what || ' ' || keep.type,
+            jsonb_strip_nulls(jsonb_build_object('workflow', keep.workflow, 'keep', keep.keep)));
 end
 $$;
 comment on function piton.keep(text, text, interval, text, text) is 'Says for how long runs of a state, or artifacts of a type, are kept: of one workflow, or of every one. Null is for ever.';

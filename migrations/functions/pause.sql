@@ -16,6 +16,9 @@ begin
     values (queue, coalesce(pause.stage, ''), pause.reason, pause.actor)
     on conflict on constraint pauses_pkey do update
     set reason = excluded.reason, paused_by = excluded.paused_by, paused_at = excluded.paused_at;
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    values (pause.actor, 'pause', 'queue', coalesce(pause.workflow, 'everything'),
+            jsonb_strip_nulls(jsonb_build_object('stage', pause.stage, 'reason', pause.reason)));
     perform piton.renew_paused_stages(queue);
     perform pg_notify('piton_jobs', 'pauses');
 end

@@ -9,6 +9,7 @@ declare
     letter piton.dead_letters;
     starts smallint[] := array[from_stage];
     undone smallint[];
+    others uuid[];
 begin
     select d.* into strict letter from piton.dead_letters d where d.id = redo.dead_letter;
     if from_stage is null then
@@ -27,16 +28,27 @@ begin
     end if;
     perform piton.cancel_jobs(letter.run_id, undone);
     perform piton.move_to_the_past(letter.run_id, letter.id, undone, from_stage, from_item);
-    update piton.dead_letters d
-    set done_again = true,
-        resolution = case d.resolution when 'pending' then 'retried' else d.resolution end,
-        resolved_at = coalesce(d.resolved_at, now()),
-        resolved_by = coalesce(d.resolved_by, redo.actor),
-        note = case when d.resolution <> 'pending' then d.note
-                    when d.id = letter.id then redo.note
-                    else 'done again with dead letter ' || letter.id || coalesce(': ' || redo.note, '') end
-    where d.run_id = letter.run_id and not d.done_again
-      and (d.stage = any(undone) or d.stage = from_stage and d.item = from_item);
+    with again as (
+        update piton.dead_letters d
+        set done_again = true,
+            resolution = case d.resolution when 'pending' then 'retried' else d.resolution end,
+            resolved_at = coalesce(d.resolved_at, now()),
+            resolved_by = coalesce(d.resolved_by, redo.actor),
+            note = case when d.resolution <> 'pending' then d.note
+                        when d.id = letter.id then redo.note
+                        else 'done again with dead letter ' || letter.id || coalesce(': ' || redo.note, '') end
+        where d.run_id = letter.run_id and not d.done_again
+          and (d.stage = any(undone) or d.stage = from_stage and d.item = from_item)
+        returning d.id
+    )
+    select array_agg(a.id order by a.id) into others from again a where a.id <> letter.id;
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    select redo.actor, 'redo', 'run', r.uuid,
+           jsonb_strip_nulls(jsonb_build_object(
+               'dead_letter', letter.id, 'item', from_item, 'with', others,
+               'stage', (select s.name from piton.stages_of(letter.version_id) s where s.stage = from_stage)))
+    from piton.runs r
+    where r.id = letter.run_id;
     perform piton.renew_joins(letter.run_id, letter.version_id, undone, starts);
     if new_keys then
         update piton.runs r

@@ -1,4 +1,4 @@
-create or replace function piton.release_run(run uuid) returns void
+create or replace function piton.release_run(run uuid, actor text default session_user) returns void
 language plpgsql
 as $$
 begin
@@ -7,6 +7,8 @@ begin
         raise exception 'run % is not held', run
             using errcode = 'object_not_in_prerequisite_state', hint = 'Those that are: select * from piton.run_holds.';
     end if;
+    insert into piton.audit (actor, verb, subject_kind, subject)
+    values (release_run.actor, 'release', 'run', release_run.run);
 end
 $$;
-comment on function piton.release_run(uuid) is 'Ends the hold of a run.';
+comment on function piton.release_run(uuid, text) is 'Ends the hold of a run.';

@@ -12,6 +12,9 @@ begin
                 then 'workflow "' || workflow || '"' else 'stage "' || stage || '" of workflow "' || workflow || '"' end
             using errcode = 'object_not_in_prerequisite_state', hint = 'What is: select * from piton.pauses_overview.';
     end if;
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    values (resume.actor, 'resume', 'queue', coalesce(resume.workflow, 'everything'),
+            jsonb_strip_nulls(jsonb_build_object('stage', resume.stage)));
     perform piton.renew_paused_stages(queue);
     perform pg_notify('piton_jobs', 'pauses');
 end

@@ -42,6 +42,14 @@ begin
     select run_id, workflow_id, version_id, stage, item, case when item >= 0 then item + 1 else 0 end,
            case class when 'crashed' then 'suspect' else 'ready' end, (class = 'crashed')::int4, attempt, rank
     from alone;
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    select retry_dead_letters.actor, 'retry', 'dead_letter', d.id,
+           jsonb_strip_nulls(jsonb_build_object(
+               'run', r.uuid, 'note', retry_dead_letters.note, 'from_stage', retry_dead_letters.from_stage,
+               'from_beginning', nullif(retry_dead_letters.from_beginning, false)))
+    from unnest(chosen) as c (id)
+    join piton.dead_letters d on d.id = c.id
+    join piton.runs r on r.id = d.run_id;
     update piton.runs r set state = 'running'
     from unnest(runs) as locked (id)
     where r.id = locked.id

@@ -1,5 +1,6 @@
 //! The arguments of every command.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,12 +12,12 @@ pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
-use super::when;
 use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::telemetry::LogFormat;
 use crate::telemetry::server::Address;
+use crate::view::when;
 use crate::workflow::duration;
 
 /// Durable pipelines on Postgres: every finished stage is a row that is never paid for twice.
@@ -96,6 +97,12 @@ pub(crate) enum Command {
     Health(HealthArgs),
     /// Tell of every metric that workers serve.
     Metrics,
+    /// Serve the admin API over HTTP: runs, dead letters, recovery, checkpoints, workers and workflows.
+    ///
+    /// Tokens come from the environment: PITON_API_OPERATOR_TOKEN may change things, PITON_API_READER_TOKEN may look. Each is
+    /// a token, or several with commas between them; with a name before it (anna:TOKEN) that is who decides. Without any,
+    /// only this machine is answered, and only at 127.0.0.1. /v1/admin/openapi.json says what there is.
+    Api(ApiArgs),
     /// Bring the schema up to date.
     Migrate,
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
@@ -117,9 +124,12 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// It works on runs, and says more than one that asks or decides.
+    /// It works on runs, or serves, and says more than one that asks or decides.
     pub(crate) fn works(&self) -> bool {
-        matches!(self, Command::Run(_) | Command::Worker(_) | Command::BenchWorker(_) | Command::ChaosWorker(_))
+        matches!(
+            self,
+            Command::Run(_) | Command::Worker(_) | Command::Api(_) | Command::BenchWorker(_) | Command::ChaosWorker(_)
+        )
     }
 }
 
@@ -274,6 +284,19 @@ pub(crate) struct HealthProbe {
     /// Only whether it claims, and its database answers.
     #[arg(long)]
     pub(crate) ready: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ApiArgs {
+    /// Address to listen at. Off this machine it needs a token, and something in front of it that speaks TLS.
+    #[arg(long, env = "PITON_API", value_name = "ADDRESS", default_value = "127.0.0.1:7487")]
+    pub(crate) listen: SocketAddr,
+    /// File with tokens of operators, one a line.
+    #[arg(long, env = "PITON_API_OPERATOR_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) operator_tokens: Option<PathBuf>,
+    /// File with tokens of readers, one a line.
+    #[arg(long, env = "PITON_API_READER_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) reader_tokens: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

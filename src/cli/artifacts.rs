@@ -11,13 +11,13 @@ use self::args::{ArtifactsArgs, ListArgs};
 use super::args::{ArtifactStoreArgs, Global};
 use super::database::Database;
 use super::exit::Exit;
-use super::when;
 use crate::artifacts::Artifacts;
 use crate::config;
 use crate::embedded;
 use crate::model::id::RunId;
 use crate::store::Store;
 use crate::store::artifacts::{ArtifactRow, Asked};
+use crate::view::when;
 
 /// Artifacts of one run that people are shown; beyond that they are read in SQL.
 const MOST: i64 = 10_000;

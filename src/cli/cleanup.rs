@@ -8,8 +8,8 @@ use self::args::{CleanupArgs, KeepArgs, RunArgs};
 use super::args::Global;
 use super::artifacts;
 use super::database::Database;
-use super::decide::{actor, refused};
 use super::exit::Exit;
+use super::refusal::{actor, name, refused};
 use crate::cleanup;
 use crate::config;
 use crate::store::Store;
@@ -33,11 +33,11 @@ async fn act(store: &Store, global: &Global, action: CleanupArgs) -> anyhow::Res
         CleanupArgs::Rules => rules(store, global).await,
         CleanupArgs::Keep(args) => keep(store, global, args).await,
         CleanupArgs::Hold { run, reason, by } => {
-            store.hold_run(run, &reason, &actor(by)).await.map_err(refused)?;
+            store.hold_run(run, &reason, actor(&name(by))).await.map_err(refused)?;
             say(global, &serde_json::json!({"held": run}), &format!("Run {run} is held: cleanup leaves it alone."))
         }
-        CleanupArgs::Release { run } => {
-            store.release_run(run).await.map_err(refused)?;
+        CleanupArgs::Release { run, by } => {
+            store.release_run(run, actor(&name(by))).await.map_err(refused)?;
             say(global, &serde_json::json!({"released": run}), &format!("Run {run} is no longer held."))
         }
     }
@@ -49,7 +49,7 @@ fn say(global: &Global, json: &serde_json::Value, words: &str) -> anyhow::Result
 }
 
 async fn preview(store: &Store, global: &Global) -> anyhow::Result<()> {
-    let plan = store.plan_cleanup(PLANNED, &actor(None)).await?;
+    let plan = store.plan_cleanup(PLANNED, &name(None)).await?;
     let (due, stays) = (store.cleanup(plan).await?, store.cleanup_refuses().await?);
     if global.json {
         println!("{}", serde_json::json!({"plan": plan, "deletes": due, "refuses": stays}));
@@ -86,9 +86,9 @@ async fn run(store: &Store, global: &Global, args: RunArgs) -> anyhow::Result<()
     let artifacts = artifacts::store(global, &args.store);
     let plan = match args.plan {
         Some(plan) => plan,
-        None => store.plan_cleanup(PLANNED, &actor(None)).await?,
+        None => store.plan_cleanup(PLANNED, &name(None)).await?,
     };
-    let groups = cleanup::run(store, artifacts.as_ref(), plan).await.map_err(refused)?;
+    let groups = cleanup::run(store, artifacts.as_ref(), plan, Some(actor(&name(args.by)))).await.map_err(refused)?;
     if global.json {
         println!("{}", serde_json::json!({"plan": plan, "deleted": groups}));
         return Ok(());
@@ -144,8 +144,8 @@ fn span(seconds: f64) -> String {
 }
 
 async fn keep(store: &Store, global: &Global, args: KeepArgs) -> anyhow::Result<()> {
-    let (workflow, by) = (args.workflow.as_deref(), actor(args.by));
-    store.keep((&args.what, &args.kind), args.keep.0, workflow, &by).await.map_err(refused)?;
+    let (workflow, by) = (args.workflow.as_deref(), name(args.by));
+    store.keep((&args.what, &args.kind), args.keep.0, workflow, actor(&by)).await.map_err(refused)?;
     let keep = args.keep.0.map_or_else(|| "for ever".to_owned(), |keep| format!("for {}", span(keep.as_secs_f64())));
     let json = serde_json::json!({"what": args.what, "type": args.kind, "keep_seconds": args.keep.0.map(|k| k.as_secs()), "workflow": workflow});
     let of = workflow.map_or_else(|| "every workflow".to_owned(), |workflow| format!("workflow {workflow}"));

@@ -2,17 +2,17 @@
 
 use super::args::{CancelArgs, Global, PauseArgs, QueueArgs, ResumeArgs};
 use super::database::Database;
-use super::decide::{actor, refused};
 use super::exit::Exit;
-use super::when;
+use super::refusal::{actor, name, refused};
 use crate::config;
 use crate::events;
 use crate::store::pauses::Queue;
+use crate::view::when;
 
 pub(crate) async fn cancel(global: Global, args: CancelArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
-    let (run, by) = (args.run, actor(args.by));
-    database.store.cancel_run(run, &args.reason, &by).await.map_err(refused)?;
+    let (run, by) = (args.run, name(args.by));
+    database.store.cancel_run(run, &args.reason, actor(&by)).await.map_err(refused)?;
     events::decision::cancelled(&run, &by);
     database.close().await;
     if global.json {
@@ -25,8 +25,8 @@ pub(crate) async fn cancel(global: Global, args: CancelArgs) -> anyhow::Result<E
 
 pub(crate) async fn pause(global: Global, args: PauseArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
-    let by = actor(args.by);
-    database.store.pause(queue(&args.what), &args.reason, &by).await.map_err(refused)?;
+    let by = name(args.by);
+    database.store.pause(queue(&args.what), &args.reason, actor(&by)).await.map_err(refused)?;
     database.close().await;
     let QueueArgs { workflow, stage, .. } = &args.what;
     events::decision::paused(workflow.as_deref(), stage.as_deref(), &by);
@@ -42,8 +42,8 @@ pub(crate) async fn pause(global: Global, args: PauseArgs) -> anyhow::Result<Exi
 
 pub(crate) async fn resume(global: Global, args: ResumeArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
-    let by = actor(args.by);
-    database.store.resume(queue(&args.what), &by).await.map_err(refused)?;
+    let by = name(args.by);
+    database.store.resume(queue(&args.what), actor(&by)).await.map_err(refused)?;
     database.close().await;
     let QueueArgs { workflow, stage, .. } = &args.what;
     events::decision::resumed(workflow.as_deref(), stage.as_deref(), &by);

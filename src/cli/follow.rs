@@ -4,10 +4,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::snapshot::{Snapshot, StageState, StageView};
 use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
 use crate::store::{Store, StoreError};
+use crate::view::snapshot::{Snapshot, StageState, StageView};
 use crate::worker::Shutdown;
 
 /// Between two snapshots.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::follow::{Follower, opening};
-use super::snapshot::{Snapshot, StageState, StageView};
-use super::when;
+use crate::view::snapshot::{Snapshot, StageState, StageView};
+use crate::view::when;
 
 /// Draws on standard error, so that standard output holds the result alone.
 pub(crate) struct LiveTree {

@@ -1,5 +1,6 @@
 //! The command line: reads arguments, says results to people, and leaves the doing to the layers below.
 
+mod api;
 mod args;
 mod artifacts;
 mod bench;
@@ -8,7 +9,6 @@ mod cleanup;
 mod control;
 mod database;
 mod dead_letter;
-mod decide;
 mod exit;
 mod files;
 mod follow;
@@ -16,16 +16,14 @@ mod health;
 mod live;
 mod metrics;
 mod recover;
-mod report;
+mod refusal;
 mod retry_policy;
 mod run;
 mod runs;
 mod show;
-mod snapshot;
 mod start;
 mod trace;
 mod verify;
-mod when;
 mod why;
 mod worker;
 mod workflows;
@@ -99,6 +97,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Cleanup(action) => cleanup::cleanup(global, action).await,
         Command::Health(args) => health::health(global, args).await,
         Command::Metrics => metrics::metrics(&global),
+        Command::Api(args) => api::api(app, global, args).await,
         Command::Migrate => database::migrate(global).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,

@@ -1,68 +1,33 @@
 //! `piton recover`: what every worker does about once a second, asked for by hand.
 
-use serde::Serialize;
-
 use super::args::{Global, RecoverArgs};
 use super::database::Database;
 use super::exit::Exit;
-use crate::model::id::WorkerId;
-use crate::recovery::Recovery;
+use crate::config;
+use crate::model::actor::{Actor, Face};
+use crate::recovery::by_hand::{self, Gone, Told};
 use crate::store::freed::Freed;
-use crate::store::gone::Suspect;
-use crate::store::queues::Queues;
-use crate::store::workers::{Look, Seen};
-use crate::store::{Store, StoreError};
-
-/// No worker: every one that seems gone is told.
-const NOBODY: WorkerId = WorkerId(0);
-
-/// A worker that seems gone, and what it held.
-#[derive(Serialize)]
-struct Gone {
-    worker: String,
-    sign: &'static str,
-    jobs: i64,
-}
 
 pub(crate) async fn recover(global: Global, args: RecoverArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
-    let store = &database.store;
-    let seen = look(store, &args).await?;
-    let mut gone = Vec::new();
-    for suspect in &seen.suspects {
-        let Suspect { worker, name, sign, .. } = suspect;
-        gone.push(Gone { worker: name.clone(), sign: sign.words(), jobs: store.held_count(*worker).await? });
-    }
-    let freed = if args.dry_run { None } else { Some(free(store, &args, seen).await?) };
+    let told = if args.dry_run {
+        by_hand::scan(&database.store, args.lease).await?
+    } else {
+        let user = config::user_name();
+        let by = Actor { name: &user, face: Face::Cli };
+        by_hand::recover(&database.store, args.lease, config::host_name(), by).await?
+    };
     database.close().await;
-    say(&global, &gone, freed)?;
+    say(&global, &told)?;
     Ok(Exit::Done)
 }
 
-async fn look(store: &Store, args: &RecoverArgs) -> Result<Seen, StoreError> {
-    let queues = Queues { workflows: &[], unknown: &[] };
-    store.look(Look { me: NOBODY, lease: args.lease, beat: None, queues }).await
-}
-
-/// A lock that is seen free is believed when it stays so: looks again until nothing is left to wait for.
-async fn free(store: &Store, args: &RecoverArgs, mut seen: Seen) -> Result<Freed, StoreError> {
-    let mut recovery = Recovery::new(crate::config::host_name());
-    let mut freed = Freed::default();
-    loop {
-        let recovered = recovery.recover(store, &seen.suspects, None).await?;
-        freed += recovered.freed;
-        let Some(wait) = recovered.again_in else { return Ok(freed) };
-        tokio::time::sleep(wait).await;
-        seen = look(store, args).await?;
-    }
-}
-
-fn say(global: &Global, gone: &[Gone], freed: Option<Freed>) -> anyhow::Result<()> {
+fn say(global: &Global, told: &Told) -> anyhow::Result<()> {
     if global.json {
-        let told = serde_json::json!({"gone": gone, "freed": freed.map(Freed::jobs), "actions": freed});
-        println!("{}", serde_json::to_string(&told)?);
+        println!("{}", serde_json::to_string(told)?);
         return Ok(());
     }
+    let Told { gone, actions, .. } = told;
     if gone.is_empty() {
         println!(
             "No worker is gone with jobs of its own. Workers recover by themselves; this only shows or hastens it."
@@ -71,7 +36,7 @@ fn say(global: &Global, gone: &[Gone], freed: Option<Freed>) -> anyhow::Result<(
     for Gone { worker, sign, jobs } in gone {
         println!("worker {worker}: {sign}; it held {jobs} jobs");
     }
-    match freed {
+    match *actions {
         Some(freed) if !gone.is_empty() => println!("{}", said(freed)),
         None if !gone.is_empty() => println!("Nothing was changed; without --dry-run their jobs are freed."),
         Some(_) | None => {}

@@ -10,8 +10,6 @@ use super::database::Database;
 use super::exit::Exit;
 use super::follow::{self, Follower};
 use super::live::LiveTree;
-use super::report::{self, RunReport};
-use super::snapshot::Snapshot;
 use super::{files, show, start, trace, worker};
 use crate::app::App;
 use crate::config;
@@ -20,6 +18,8 @@ use crate::model::state::RunState;
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::runs::RunStart;
 use crate::telemetry;
+use crate::view::report::{self, RunReport};
+use crate::view::snapshot::Snapshot;
 use crate::worker::Shutdown;
 
 pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Result<Exit> {

@@ -3,12 +3,12 @@
 use super::args::{Global, RunsArgs};
 use super::database::Database;
 use super::exit::Exit;
-use super::report::RunReport;
-use super::when;
+use crate::view::report::RunReport;
+use crate::view::when;
 
 pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
-    let rows = database.store.runs(args.workflow.as_deref(), args.state, i64::from(args.limit)).await?;
+    let rows = database.store.runs(args.workflow.as_deref(), args.state, None, i64::from(args.limit)).await?;
     if global.json {
         let reports: Vec<RunReport> = rows.iter().map(RunReport::brief).collect();
         println!("{}", serde_json::to_string(&reports)?);

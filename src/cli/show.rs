@@ -5,9 +5,6 @@ use anyhow::bail;
 use super::args::{Global, ShowArgs};
 use super::database::Database;
 use super::exit::Exit;
-use super::report::{self, RunReport};
-use super::snapshot::Snapshot;
-use super::when;
 use crate::app::App;
 use crate::config;
 use crate::model::id::{NO_ITEM, RunId};
@@ -15,6 +12,9 @@ use crate::model::state::{Resolution, RunState};
 use crate::queue::catalog::Catalog;
 use crate::store::dead_letters::Filter;
 use crate::store::overview::AttemptRow;
+use crate::view::report::{self, RunReport};
+use crate::view::snapshot::Snapshot;
+use crate::view::when;
 
 /// Attempts shown; a run with a thousand failures is read in SQL.
 const ATTEMPTS: i64 = 50;
@@ -68,7 +68,7 @@ const TOLD: i64 = 5;
 /// The dead letters that a run waits for, and what to type.
 async fn what_blocks(database: &Database, run: RunId) -> anyhow::Result<String> {
     let filter = Filter { resolution: Some(Resolution::Pending), run: Some(run), ..Filter::default() };
-    let letters = database.store.dead_letters(&filter, TOLD).await?;
+    let letters = database.store.dead_letters(&filter, None, TOLD).await?;
     let program = config::program();
     let mut text = String::new();
     for letter in &letters {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::args::{Global, InputArgs, StartArgs};
 use super::database::Database;
-use super::decide::refused;
 use super::exit::Exit;
+use super::refusal::refused;
 use super::{files, trace};
 use crate::app::App;
 use crate::model::id::RunId;

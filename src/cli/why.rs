@@ -5,9 +5,9 @@ use anyhow::bail;
 use super::args::{Global, WhyArgs};
 use super::database::Database;
 use super::exit::Exit;
-use super::when;
 use crate::config;
 use crate::store::why::{Waiting, WaitingGroup};
+use crate::view::when;
 
 /// Things of one run that are told; a fan-out may wait for thousands for one reason.
 const TOLD: i64 = 200;

@@ -119,7 +119,7 @@ fn health_settings(global: &Global, args: &WorkerArgs) -> health::Settings {
 }
 
 /// Tries again as long as the database is away, which is no reason for a worker to end; `None` when it was asked to stop.
-async fn patiently<T>(
+pub(super) async fn patiently<T>(
     shutdown: &Shutdown,
     health: Option<&Health>,
     mut attempt: impl AsyncFnMut() -> anyhow::Result<T>,

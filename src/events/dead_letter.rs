@@ -1,4 +1,4 @@
-//! Dead letters, as people decide about them on the command line. Decisions in SQL are on record in the table alone.
+//! Dead letters, as people decide about them on the command line and through the admin API. Decisions in SQL are on record in the table alone.
 
 use std::fmt::Display;
 

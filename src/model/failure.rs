@@ -8,7 +8,7 @@ use super::state::states;
 
 states! {
     /// The class of a failure decides whether and when the job is tried again.
-    #[derive(PartialOrd, Ord, serde::Deserialize)]
+    #[derive(PartialOrd, Ord, serde::Deserialize, utoipa::ToSchema)]
     pub enum FailureClass {
         /// A service did not answer in time, or the stage ran out of its own time.
         NetworkTimeout = "network_timeout",

@@ -36,6 +36,7 @@ pub(crate) use states;
 
 states! {
     /// Where a run is.
+    #[derive(serde::Deserialize, utoipa::ToSchema)]
     pub(crate) enum RunState {
         /// It has live jobs.
         Running = "running",
@@ -52,6 +53,7 @@ states! {
 
 states! {
     /// How an attempt ended that left no checkpoint.
+    #[derive(utoipa::ToSchema)]
     pub(crate) enum AttemptOutcome {
         /// It returned a failure, panicked, or ran out of time.
         Failed = "failed",
@@ -66,6 +68,7 @@ states! {
 
 states! {
     /// What became of a dead letter.
+    #[derive(serde::Deserialize, utoipa::ToSchema)]
     pub(crate) enum Resolution {
         /// Nothing yet; its run is blocked.
         Pending = "pending",

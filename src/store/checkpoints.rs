@@ -1,5 +1,7 @@
 //! Finished jobs' outputs, read back when they become inputs.
 
+use sqlx::types::chrono::{DateTime, Utc};
+
 use super::{Store, StoreError};
 use crate::model::id::{NO_ITEM, RunId, RunKey};
 use crate::model::trace::TraceContext;
@@ -19,6 +21,17 @@ pub(crate) struct Stored {
     pub(crate) run: RunKey,
     pub(crate) stage: i16,
     pub(crate) item: i32,
+    pub(crate) digest: Vec<u8>,
+    pub(crate) output: String,
+}
+
+/// One output with all that was committed beside it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct WholeCheckpoint {
+    pub(crate) attempt: i32,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) finished_at: DateTime<Utc>,
+    pub(crate) bytes: i32,
     pub(crate) digest: Vec<u8>,
     pub(crate) output: String,
 }
@@ -79,6 +92,18 @@ impl Store {
         .await?;
         let stored = |(run, stage, item, digest, output)| Stored { run: RunKey(run), stage, item, digest, output };
         Ok(rows.into_iter().map(stored).collect())
+    }
+
+    /// One checkpoint, for people.
+    pub(crate) async fn checkpoint(
+        &self,
+        run: RunKey,
+        stage: i16,
+        item: i32,
+    ) -> Result<Option<WholeCheckpoint>, StoreError> {
+        let sql = "select attempt, started_at, finished_at, bytes, digest, output::text as output
+                   from piton.checkpoints where run_id = $1 and stage = $2 and item = $3";
+        Ok(sqlx::query_as(sql).bind(run.0).bind(stage).bind(item).fetch_optional(&self.pool).await?)
     }
 
     /// Bytes of all outputs of fanned-out stages, so that a join that is too large is refused before it is read.

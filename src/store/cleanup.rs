@@ -7,7 +7,8 @@ use sqlx::postgres::types::PgInterval;
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, through_a_face};
+use crate::model::actor::Actor;
 use crate::model::id::{RunId, WorkerId};
 
 /// What is due, or stays though it is old, by what it is.
@@ -87,9 +88,11 @@ impl Store {
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
     }
 
-    /// Lets a plan begin or go on, or is refused with the reason.
-    pub(crate) async fn begin_cleanup(&self, plan: Uuid) -> Result<(), StoreError> {
-        sqlx::query("select piton.begin_cleanup($1)").bind(plan).execute(&self.pool).await?;
+    /// Lets a plan begin or go on, or is refused with the reason. Nobody decides about one that workers make by themselves.
+    pub(crate) async fn begin_cleanup(&self, plan: Uuid, actor: Option<Actor<'_>>) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.begin_cleanup($2, $3)");
+        let face = actor.map(|actor| actor.face.as_str());
+        sqlx::query(sql).bind(face).bind(plan).bind(actor.map(|actor| actor.name)).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -156,11 +159,12 @@ impl Store {
         (what, kind): (&str, &str),
         keep: Option<Duration>,
         workflow: Option<&str>,
-        actor: &str,
+        actor: Actor<'_>,
     ) -> Result<(), StoreError> {
         let keep = keep.and_then(|keep| PgInterval::try_from(keep).ok());
-        let sql = "select piton.keep($1, $2, $3, $4, $5)";
-        sqlx::query(sql).bind(what).bind(kind).bind(keep).bind(workflow).bind(actor).execute(&self.pool).await?;
+        let sql = through_a_face!("piton.keep($2, $3, $4, $5, $6)");
+        let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(what).bind(kind).bind(keep);
+        asked.bind(workflow).bind(actor.name).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -178,15 +182,17 @@ impl Store {
     }
 
     /// Has cleanup leave a run alone, or is refused with the reason.
-    pub(crate) async fn hold_run(&self, run: RunId, reason: &str, actor: &str) -> Result<(), StoreError> {
-        let sql = "select piton.hold_run($1, $2, $3)";
-        sqlx::query(sql).bind(run.0).bind(reason).bind(actor).execute(&self.pool).await?;
+    pub(crate) async fn hold_run(&self, run: RunId, reason: &str, actor: Actor<'_>) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.hold_run($2, $3, $4)");
+        let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(run.0).bind(reason).bind(actor.name);
+        asked.execute(&self.pool).await?;
         Ok(())
     }
 
     /// Ends that.
-    pub(crate) async fn release_run(&self, run: RunId) -> Result<(), StoreError> {
-        sqlx::query("select piton.release_run($1)").bind(run.0).execute(&self.pool).await?;
+    pub(crate) async fn release_run(&self, run: RunId, actor: Actor<'_>) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.release_run($2, $3)");
+        sqlx::query(sql).bind(actor.face.as_str()).bind(run.0).bind(actor.name).execute(&self.pool).await?;
         Ok(())
     }
 }

@@ -3,7 +3,8 @@
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, through_a_face};
+use crate::model::actor::Actor;
 use crate::model::id::RunId;
 use crate::model::payload::Payload;
 use crate::model::state::Resolution;
@@ -25,13 +26,13 @@ impl Filter {
     /// It would take every one there is.
     pub(crate) fn is_open(&self) -> bool {
         let Filter { resolution: _, workflow, stage, class, run, fingerprint, since } = self;
-        let named = [workflow, stage, class, fingerprint].into_iter().any(Option::is_some);
-        !named && run.is_none() && since.is_none()
+        let named = [workflow, stage, class, fingerprint];
+        named.into_iter().all(Option::is_none) && run.is_none() && since.is_none()
     }
 }
 
 /// A dead letter, with names for people.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
 pub(crate) struct DeadLetter {
     pub(crate) id: Uuid,
     pub(crate) run: Uuid,
@@ -42,6 +43,7 @@ pub(crate) struct DeadLetter {
     pub(crate) message: String,
     pub(crate) fingerprint: String,
     /// Number of the last attempt.
+    #[serde(rename = "last_attempt")]
     pub(crate) attempts: i32,
     pub(crate) worker: Option<String>,
     pub(crate) run_state: String,
@@ -79,7 +81,7 @@ impl<'s> Origin<'s> {
 }
 
 /// One try at a dead letter's job.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
 pub(crate) struct Attempt {
     pub(crate) attempt: i32,
     pub(crate) outcome: String,
@@ -95,7 +97,7 @@ pub(crate) struct Attempt {
 }
 
 /// Dead letters of one cause.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
 pub(crate) struct Group {
     pub(crate) workflow: String,
     pub(crate) stage: String,
@@ -108,7 +110,7 @@ pub(crate) struct Group {
     pub(crate) message: String,
 }
 
-/// The filter, by its six parameters.
+/// The filter, by its seven parameters.
 macro_rules! filtered {
     ($select:literal, $rest:literal) => {
         concat!(
@@ -137,10 +139,20 @@ macro_rules! bound {
 }
 
 impl Store {
-    /// The newest first.
-    pub(crate) async fn dead_letters(&self, filter: &Filter, limit: i64) -> Result<Vec<DeadLetter>, StoreError> {
-        let sql = filtered!("select d.*", "order by d.dead_at desc limit $8");
-        Ok(bound!(sqlx::query_as(sql), filter).bind(limit).fetch_all(&self.pool).await?)
+    /// The newest first, behind that one where one is given.
+    pub(crate) async fn dead_letters(
+        &self,
+        filter: &Filter,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let sql = filtered!(
+            "select d.*",
+            "and ($8::uuid is null
+                  or (d.dead_at, d.id) < (select a.dead_at, a.id from piton.dead_letters a where a.id = $8))
+             order by d.dead_at desc, d.id desc limit $9"
+        );
+        Ok(bound!(sqlx::query_as(sql), filter).bind(after).bind(limit).fetch_all(&self.pool).await?)
     }
 
     /// One of them.
@@ -206,13 +218,14 @@ impl Store {
     pub(crate) async fn retry_dead_letters(
         &self,
         ids: &[Uuid],
-        actor: &str,
+        actor: Actor<'_>,
         note: Option<&str>,
         from: Origin<'_>,
     ) -> Result<i64, StoreError> {
-        let sql = "select piton.retry_dead_letters($1, $2, $3, $4, $5)";
+        let sql = through_a_face!("piton.retry_dead_letters($2, $3, $4, $5, $6)");
         let (stage, beginning) = from.parameters();
-        let asked = sqlx::query_scalar(sql).bind(ids).bind(actor).bind(note).bind(stage).bind(beginning);
+        let asked = sqlx::query_scalar(sql).bind(actor.face.as_str()).bind(ids).bind(actor.name);
+        let asked = asked.bind(note).bind(stage).bind(beginning);
         Ok(asked.fetch_one(&self.pool).await?)
     }
 
@@ -220,14 +233,15 @@ impl Store {
     pub(crate) async fn retry_dead_letter(
         &self,
         id: Uuid,
-        actor: &str,
+        actor: Actor<'_>,
         note: Option<&str>,
         from: Origin<'_>,
         input: Option<&Payload>,
     ) -> Result<(), StoreError> {
-        let sql = "select piton.retry_dead_letter($1, $2, $3, $4, $5, $6::json)";
+        let sql = through_a_face!("piton.retry_dead_letter($2, $3, $4, $5, $6, $7::json)");
         let (stage, beginning) = from.parameters();
-        let asked = sqlx::query(sql).bind(id).bind(actor).bind(note).bind(stage).bind(beginning);
+        let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(id).bind(actor.name);
+        let asked = asked.bind(note).bind(stage).bind(beginning);
         asked.bind(input.map(Payload::as_str)).execute(&self.pool).await?;
         Ok(())
     }
@@ -238,17 +252,19 @@ impl Store {
         run: RunId,
         stage: &str,
         item: Option<i32>,
-        (reason, actor): (&str, &str),
+        (reason, actor): (&str, Actor<'_>),
     ) -> Result<Uuid, StoreError> {
-        let sql = "select piton.force_dead_letter($1, $2, $3, $4, $5)";
-        let asked = sqlx::query_scalar(sql).bind(run.0).bind(stage).bind(reason).bind(item).bind(actor);
+        let sql = through_a_face!("piton.force_dead_letter($2, $3, $4, $5, $6)");
+        let asked = sqlx::query_scalar(sql).bind(actor.face.as_str()).bind(run.0).bind(stage);
+        let asked = asked.bind(reason).bind(item).bind(actor.name);
         Ok(asked.fetch_one(&self.pool).await?)
     }
 
     /// Ends the run of one, or is refused with the reason.
-    pub(crate) async fn dismiss_dead_letter(&self, id: Uuid, reason: &str, actor: &str) -> Result<(), StoreError> {
-        let sql = "select piton.dismiss_dead_letter($1, $2, $3)";
-        sqlx::query(sql).bind(id).bind(reason).bind(actor).execute(&self.pool).await?;
+    pub(crate) async fn dismiss_dead_letter(&self, id: Uuid, reason: &str, actor: Actor<'_>) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.dismiss_dead_letter($2, $3, $4)");
+        let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(id).bind(reason).bind(actor.name);
+        asked.execute(&self.pool).await?;
         Ok(())
     }
 }

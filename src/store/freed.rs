@@ -16,7 +16,7 @@ use crate::model::id::{NO_ITEM, WorkerId};
 use crate::model::suspect::{CONVICTED, MOST_DEATHS};
 
 /// What became of jobs that were taken from a boot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Freed {
     /// Their runs go on behind the checkpoints they had.
     pub(crate) resumed: i64,

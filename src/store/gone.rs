@@ -5,6 +5,7 @@ use sqlx::types::chrono::{DateTime, Utc};
 
 use super::freed::{EndedBoot, Freed, free};
 use super::{Store, StoreError};
+use crate::model::actor::Actor;
 use crate::model::id::WorkerId;
 
 /// Jobs freed by one statement.
@@ -65,6 +66,15 @@ impl Sign {
     }
 }
 
+/// Who recovers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum By<'a> {
+    /// A worker, by itself.
+    Worker(WorkerId),
+    /// A person, by hand: that is for `piton.audit`.
+    Person(Actor<'a>),
+}
+
 /// A process as its parent knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct EndedProcess<'p> {
@@ -79,22 +89,35 @@ impl Store {
     /// Ends a boot that is gone, then frees its jobs: in that order, so that it can claim nothing in between. Whoever
     /// dies halfway leaves a row that the next look finds. Tells what became of them; `None` when the boot was heard
     /// of again.
-    pub(crate) async fn recover_worker(
-        &self,
-        suspect: &Suspect,
-        by: Option<WorkerId>,
-    ) -> Result<Option<Freed>, StoreError> {
+    pub(crate) async fn recover_worker(&self, suspect: &Suspect, by: By<'_>) -> Result<Option<Freed>, StoreError> {
+        let had_ended = matches!(suspect.sign, Sign::Ended | Sign::Drained);
+        let (worker, person) = match by {
+            By::Worker(worker) => (Some(worker.0), None),
+            By::Person(actor) => (None, Some(actor)),
+        };
         let ended: Option<Uuid> = sqlx::query_scalar(
-            "update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $3
-             where id = $1 and stopped_at is null and last_seen = $2
-             returning boot_id",
+            "with ended as (
+                 update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $3
+                 where id = $1 and stopped_at is null and last_seen = $2
+                 returning boot_id),
+             held as (select count(*) as jobs from piton.jobs where worker_id = $1 and state = 'running'),
+             told as (
+                 insert into piton.audit (actor, face, verb, subject_kind, subject, detail)
+                 select $4, $5, 'recover', 'worker', w.boot_id,
+                        jsonb_build_object('worker', w.name, 'sign', $6::text, 'jobs', held.jobs)
+                 from piton.workers w cross join held
+                 where w.id = $1 and $4 is not null and (exists (select from ended) or $7 and held.jobs > 0))
+             select boot_id from ended",
         )
         .bind(suspect.worker.0)
         .bind(suspect.last_seen)
-        .bind(by.map(|by| by.0))
+        .bind(worker)
+        .bind(person.map(|person| person.name))
+        .bind(person.map(|person| person.face.as_str()))
+        .bind(suspect.sign.words())
+        .bind(had_ended)
         .fetch_optional(&self.pool)
         .await?;
-        let had_ended = matches!(suspect.sign, Sign::Ended | Sign::Drained);
         if ended.is_none() && !had_ended {
             return Ok(None);
         }

@@ -34,6 +34,15 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
 use sqlx::{ConnectOptions, Executor};
 
+/// A verb of the schema, called in the name of the face that is the first parameter: `piton.audit` is told it. The setting
+/// ends with the statement, so that a pooler hands it to nobody else.
+macro_rules! through_a_face {
+    ($call:literal) => {
+        concat!("with face as materialized (select set_config('piton.face', $1, true)) select ", $call, " from face")
+    };
+}
+pub(crate) use through_a_face;
+
 /// Why a statement gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {

@@ -52,18 +52,18 @@ pub(crate) struct AttemptRow {
 }
 
 /// A finished job.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[schema(as = Checkpoint)]
 pub(crate) struct CheckpointRow {
     pub(crate) stage: String,
+    /// Item of a fanned-out stage; -1 for a whole stage, and for the record of a split.
     pub(crate) item: i32,
     pub(crate) attempt: i32,
+    /// Of its output.
     pub(crate) bytes: i32,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) finished_at: DateTime<Utc>,
 }
-
-/// Checkpoints that people are shown of one run.
-const MOST_CHECKPOINTS: i64 = 1000;
 
 type AttemptColumns = (
     i16,
@@ -86,20 +86,28 @@ fn attempt_row(columns: AttemptColumns) -> Result<AttemptRow, StoreError> {
 }
 
 impl Store {
-    /// The first checkpoints of a run, without their outputs.
-    pub(crate) async fn checkpoints(&self, run: RunKey) -> Result<Vec<CheckpointRow>, StoreError> {
+    /// Checkpoints of a run, without their outputs, by stage and item; behind that one where one is given.
+    pub(crate) async fn checkpoints(
+        &self,
+        run: RunKey,
+        after: Option<(i16, i32)>,
+        limit: i64,
+    ) -> Result<Vec<CheckpointRow>, StoreError> {
+        let (after_stage, after_item) = after.unzip();
         let rows = sqlx::query_as(
             "select v.definition -> 'stages' -> k.stage::int4 ->> 'name' as stage, k.item, k.attempt, k.bytes,
                     k.started_at, k.finished_at
              from piton.runs r
              join piton.workflow_versions v on v.id = r.version_id
              join piton.checkpoints k on k.run_id = r.id
-             where r.id = $1
+             where r.id = $1 and ($2::int2 is null or (k.stage, k.item) > ($2, $3::int4))
              order by k.stage, k.item
-             limit $2",
+             limit $4",
         )
         .bind(run.0)
-        .bind(MOST_CHECKPOINTS)
+        .bind(after_stage)
+        .bind(after_item)
+        .bind(limit)
         .fetch_all(&self.pool)
         .await?;
         Ok(rows)

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use sqlx::types::chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, through_a_face};
+use crate::model::actor::Actor;
 
 /// What a pause is about.
 #[derive(Debug, Clone, Copy)]
@@ -26,17 +27,19 @@ pub(crate) struct Pause {
 
 impl Store {
     /// Nothing of it is claimed any more; or is refused with the reason.
-    pub(crate) async fn pause(&self, queue: Queue<'_>, reason: &str, actor: &str) -> Result<(), StoreError> {
-        let sql = "select piton.pause($1, $2, $3, $4)";
-        let asked = sqlx::query(sql).bind(reason).bind(queue.workflow).bind(queue.stage).bind(actor);
+    pub(crate) async fn pause(&self, queue: Queue<'_>, reason: &str, actor: Actor<'_>) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.pause($2, $3, $4, $5)");
+        let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(reason).bind(queue.workflow).bind(queue.stage);
+        let asked = asked.bind(actor.name);
         asked.execute(&self.pool).await?;
         Ok(())
     }
 
     /// It goes on; or is refused with the reason.
-    pub(crate) async fn resume(&self, queue: Queue<'_>, actor: &str) -> Result<(), StoreError> {
-        let sql = "select piton.resume($1, $2, $3)";
-        sqlx::query(sql).bind(queue.workflow).bind(queue.stage).bind(actor).execute(&self.pool).await?;
+    pub(crate) async fn resume(&self, queue: Queue<'_>, actor: Actor<'_>) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.resume($2, $3, $4)");
+        let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(queue.workflow).bind(queue.stage);
+        asked.bind(actor.name).execute(&self.pool).await?;
         Ok(())
     }
 

@@ -3,8 +3,9 @@
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, through_a_face};
 use crate::events;
+use crate::model::actor::Actor;
 use crate::model::id::{RunId, RunKey, VersionId};
 use crate::model::payload::Payload;
 use crate::model::state::RunState;
@@ -107,9 +108,10 @@ impl RunStart {
 
 impl Store {
     /// Ends a run that is not finished, or is refused with the reason.
-    pub(crate) async fn cancel_run(&self, id: RunId, reason: &str, actor: &str) -> Result<(), StoreError> {
-        let sql = "select piton.cancel_run($1, $2, $3)";
-        sqlx::query(sql).bind(id.0).bind(reason).bind(actor).execute(&self.pool).await?;
+    pub(crate) async fn cancel_run(&self, id: RunId, reason: &str, actor: Actor<'_>) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.cancel_run($2, $3, $4)");
+        let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(id.0).bind(reason).bind(actor.name);
+        asked.execute(&self.pool).await?;
         Ok(())
     }
 
@@ -156,6 +158,25 @@ impl Store {
         Ok(id)
     }
 
+    /// Starts a run of the version of that workflow that was registered last, as whoever asks in SQL does.
+    pub(crate) async fn start_current(
+        &self,
+        workflow: &str,
+        input: &Payload,
+        priority: i16,
+        trace: Option<&TraceContext>,
+    ) -> Result<RunId, StoreError> {
+        let id = sqlx::query_scalar("select piton.start_run($1, $2::json, $3, $4, $5)")
+            .bind(workflow)
+            .bind(input.as_str())
+            .bind(i32::from(priority))
+            .bind(trace.map(TraceContext::parent))
+            .bind(trace.and_then(TraceContext::state))
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(RunId(id))
+    }
+
     /// The run of that id, if there is one.
     pub(crate) async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
         let sql = with_filter(SELECT, "where r.uuid = $1");
@@ -164,20 +185,23 @@ impl Store {
         row.map(run_row).transpose()
     }
 
-    /// The newest runs first.
+    /// The newest runs first, behind that one where one is given.
     pub(crate) async fn runs(
         &self,
         workflow: Option<&str>,
         state: Option<RunState>,
+        after: Option<RunId>,
         limit: i64,
     ) -> Result<Vec<RunRow>, StoreError> {
         let sql = with_filter(
             SELECT,
-            "where ($1::text is null or w.name = $1) and ($2::text is null or r.state = $2) order by r.id desc limit $3",
+            "where ($1::text is null or w.name = $1) and ($2::text is null or r.state = $2) \
+             and ($3::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $3)) order by r.id desc limit $4",
         );
         let rows: Vec<RunColumns> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(workflow)
             .bind(state.map(RunState::as_str))
+            .bind(after.map(|after| after.0))
             .bind(limit)
             .fetch_all(&self.pool)
             .await?;

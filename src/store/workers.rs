@@ -58,6 +58,41 @@ pub(crate) struct Look<'q> {
     pub(crate) queues: Queues<'q>,
 }
 
+/// A job that a boot holds.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+pub(crate) struct HeldJob {
+    pub(crate) run: Uuid,
+    pub(crate) workflow: String,
+    pub(crate) stage: String,
+    pub(crate) item: Option<i32>,
+    pub(crate) attempt: i32,
+    /// When the attempt began.
+    pub(crate) since: DateTime<Utc>,
+}
+
+/// A boot of a worker, for people.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[schema(as = Worker)]
+pub(crate) struct WorkerRow {
+    pub(crate) worker: String,
+    /// New at every start.
+    pub(crate) boot: Uuid,
+    pub(crate) host: String,
+    pub(crate) pid: i32,
+    /// Attempts that it runs side by side.
+    pub(crate) slots: Option<i32>,
+    /// Jobs that it holds.
+    pub(crate) jobs: i64,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) last_seen: DateTime<Utc>,
+    /// When it ended, by itself or in the eyes of the others.
+    pub(crate) stopped_at: Option<DateTime<Utc>>,
+    /// `drained`, `superseded` or `lost`.
+    pub(crate) stop_reason: Option<String>,
+    /// How its process ended, where that was seen.
+    pub(crate) exit: Option<String>,
+}
+
 #[derive(sqlx::FromRow)]
 struct LookRow {
     alive: bool,
@@ -146,6 +181,44 @@ impl Store {
         transaction.commit().await?;
         old.iter().for_each(|(_, old)| events::worker::superseded(&boot.name, old));
         Ok(WorkerId(id))
+    }
+
+    /// Boots, the newest first, behind that one where one is given; those that live, or those that have ended too.
+    pub(crate) async fn workers(
+        &self,
+        ended_too: bool,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<WorkerRow>, StoreError> {
+        let sql = "select w.name as worker, w.boot_id as boot, w.host, w.pid, w.slots, w.started_at, w.last_seen,
+                          w.stopped_at, w.stop_reason, w.exit,
+                          (select count(*) from piton.jobs j where j.worker_id = w.id and j.state = 'running') as jobs
+                   from piton.workers w
+                   where ($1 or w.stopped_at is null)
+                     and ($2::uuid is null or w.id < (select a.id from piton.workers a where a.boot_id = $2))
+                   order by w.id desc limit $3";
+        Ok(sqlx::query_as(sql).bind(ended_too).bind(after).bind(limit).fetch_all(&self.pool).await?)
+    }
+
+    /// The boot of that id, if there is one.
+    pub(crate) async fn worker_of(&self, boot: Uuid) -> Result<Option<WorkerId>, StoreError> {
+        let sql = "select id from piton.workers where boot_id = $1";
+        let id: Option<i64> = sqlx::query_scalar(sql).bind(boot).fetch_optional(&self.pool).await?;
+        Ok(id.map(WorkerId))
+    }
+
+    /// Jobs that a boot holds, so many at most.
+    pub(crate) async fn held_jobs(&self, worker: WorkerId, limit: i64) -> Result<Vec<HeldJob>, StoreError> {
+        let sql =
+            "select r.uuid as run, w.name as workflow, v.definition -> 'stages' -> j.stage::int4 ->> 'name' as stage,
+                          nullif(j.item, -1) as item, j.attempt, j.since
+                   from piton.jobs j
+                   join piton.runs r on r.id = j.run_id
+                   join piton.workflow_versions v on v.id = j.version_id
+                   join piton.workflows w on w.id = j.workflow_id
+                   where j.worker_id = $1 and j.state = 'running'
+                   order by j.run_id, j.id limit $2";
+        Ok(sqlx::query_as(sql).bind(worker.0).bind(limit.max(0)).fetch_all(&self.pool).await?)
     }
 
     /// One look at what changes by itself, and with it a heartbeat where one is due.

@@ -1,10 +1,34 @@
 //! Workflows and their versions.
 
+use sqlx::types::chrono::{DateTime, Utc};
+
 use super::{Store, StoreError};
 use crate::model::id::{VersionId, WorkflowId};
 use crate::workflow::plan::Plan;
 
+/// A workflow, and its version that was registered last.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct WorkflowRow {
+    pub(crate) workflow: String,
+    /// None where an older Piton left no plan.
+    pub(crate) digest: Option<Vec<u8>>,
+    pub(crate) versions: i64,
+    pub(crate) registered_at: DateTime<Utc>,
+    /// Asked for with a name alone.
+    pub(crate) definition: Option<String>,
+}
+
 impl Store {
+    /// All workflows by name; or the one of that name, with its definition.
+    pub(crate) async fn workflows(&self, name: Option<&str>) -> Result<Vec<WorkflowRow>, StoreError> {
+        let sql = "select w.name as workflow, v.digest, w.registered_at,
+                          (select count(*) from piton.workflow_versions a where a.workflow_id = w.id) as versions,
+                          case when $1::text is not null then v.definition::text end as definition
+                   from piton.workflows w left join piton.workflow_versions v on v.id = w.current_version_id
+                   where $1::text is null or w.name = $1 order by w.name";
+        Ok(sqlx::query_as(sql).bind(name).fetch_all(&self.pool).await?)
+    }
+
     /// Registers a definition under its name and digest, and makes it the current one: what is started from SQL.
     ///
     /// The same definition gets the same ids again, and is current again. A version that an older Piton registered gets

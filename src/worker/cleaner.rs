@@ -50,11 +50,11 @@ impl Cleaner {
             return Ok(());
         }
         for plan in self.store.unfinished_cleanups().await? {
-            cleanup::run(&self.store, self.artifacts.as_ref(), plan).await?;
+            cleanup::run(&self.store, self.artifacts.as_ref(), plan, None).await?;
         }
         loop {
             let plan = self.store.plan_cleanup(PLANNED, "piton").await?;
-            let groups = cleanup::run(&self.store, self.artifacts.as_ref(), plan).await?;
+            let groups = cleanup::run(&self.store, self.artifacts.as_ref(), plan, None).await?;
             let (deleted, errors) = groups.iter().fold((0, 0), |sum, g| (sum.0 + g.deleted, sum.1 + g.errors));
             if deleted + errors > 0 {
                 tracing::info!(%plan, deleted, errors, "cleaned up; piton.cleanups_overview tells what");

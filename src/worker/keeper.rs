@@ -16,6 +16,7 @@ use crate::queue::lookout::Lookout;
 use crate::queue::slots::Slots;
 use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
+use crate::store::gone::By;
 use crate::store::workers::Boot;
 use crate::store::{Store, StoreError};
 
@@ -101,7 +102,7 @@ impl Keeper {
             suspected.send_replace(seen.suspected);
         }
         let me = *self.number.borrow();
-        let recovered = self.recovery.recover(&self.store, &seen.suspects, Some(me)).await?;
+        let recovered = self.recovery.recover(&self.store, &seen.suspects, By::Worker(me)).await?;
         if recovered.freed.jobs() > 0 {
             self.wake.now();
             // What was freed may be suspected: the next look tells.

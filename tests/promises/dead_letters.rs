@@ -131,6 +131,12 @@ async fn many_are_chosen_by_a_filter_or_by_saying_all() {
     }
     assert!(refused(&world, &["retry"]).contains("or --all for every one"));
     assert_eq!(json(&world, &["list", "--class", "auth_failure"]).as_array().unwrap().len(), 2);
+    assert_eq!(json(&world, &["list", "--since", "1h"]).as_array().unwrap().len(), 3);
+    sqlx::query("update piton.dead_letters set dead_at = now() - interval '2 h' where class = 'invalid_input'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(json(&world, &["list", "--since", "1h"]).as_array().unwrap().len(), 2);
     assert_eq!(json(&world, &["retry", "--workflow", "chain"]), json!({"retried": 0}));
     assert_eq!(json(&world, &["dismiss", "--class", "invalid_input", "--reason", "x"]), json!({"dismissed": 1}));
     assert_eq!(json(&world, &["retry", "--all"]), json!({"retried": 2}));

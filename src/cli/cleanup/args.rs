@@ -36,6 +36,9 @@ pub(crate) enum CleanupArgs {
     Release {
         /// Id of the run.
         run: RunId,
+        /// Who does it [default: your user name].
+        #[arg(long)]
+        by: Option<String>,
     },
 }
 
@@ -44,6 +47,9 @@ pub(crate) struct RunArgs {
     /// The plan that a preview has named: deletes exactly what it showed, or nothing if that has changed.
     #[arg(long)]
     pub(crate) plan: Option<Uuid>,
+    /// Who does it [default: your user name].
+    #[arg(long)]
+    pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) store: ArtifactStoreArgs,
 }

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use sqlx::types::Uuid;
 
-use crate::cli::when;
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
+use crate::view::when;
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DeadLetterArgs {

@@ -2,17 +2,14 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
 use sqlx::types::Uuid;
 
 use super::Global;
-use crate::cli::when;
 use crate::config;
 use crate::model::id::NO_ITEM;
-use crate::store::dead_letters::{Attempt, DeadLetter, Group};
-use crate::store::overview::CheckpointRow;
-use crate::store::runs::RunRow;
-use crate::store::{Store, StoreError};
+use crate::store::dead_letters::{DeadLetter, Group};
+use crate::view::letter::Story;
+use crate::view::when;
 
 /// Characters of a message in a list.
 const MESSAGE: usize = 100;
@@ -100,28 +97,7 @@ pub(super) fn forced(global: &Global, id: Uuid) {
     }
 }
 
-/// A dead letter with all that is needed to judge it.
-#[derive(Serialize)]
-pub(super) struct Story {
-    #[serde(flatten)]
-    letter: DeadLetter,
-    input: Option<serde_json::Value>,
-    /// The run's input until this one was retried with a corrected one.
-    input_before: Option<serde_json::Value>,
-    attempts: Vec<Attempt>,
-    checkpoints: Vec<CheckpointRow>,
-}
-
 impl Story {
-    pub(super) async fn of(store: &Store, letter: DeadLetter, run: &RunRow) -> Result<Story, StoreError> {
-        let read = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
-        let input = read(store.run_inputs(&[run.key]).await?.pop().map(|run| run.input));
-        let input_before = read(store.dead_letter_input_before(letter.id).await?);
-        let attempts = store.dead_letter_attempts(letter.id).await?;
-        let checkpoints = store.checkpoints(run.key).await?;
-        Ok(Story { letter, input, input_before, attempts, checkpoints })
-    }
-
     pub(super) fn say(&self, global: &Global) -> anyhow::Result<()> {
         if global.json {
             println!("{}", serde_json::to_string(self)?);

@@ -31,7 +31,7 @@ pub(crate) struct StageView {
 }
 
 /// Where a stage of a run is, all its jobs taken together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StageState {
     /// Stages it needs are not done.

@@ -1,12 +1,14 @@
 //! Frees what dead workers held. Runs on every worker after every look, and may run on all at once.
 
+pub(crate) mod by_hand;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::model::id::WorkerId;
 use crate::neighbour;
 use crate::store::freed::Freed;
-use crate::store::gone::{Sign, Suspect};
+use crate::store::gone::{By, Sign, Suspect};
 use crate::store::{Store, StoreError};
 
 /// A session lock must be seen free for that long: a worker that only lost its connection takes it again sooner.
@@ -73,13 +75,13 @@ impl Recovery {
         }
     }
 
-    /// Recovers, in the name of `me`, those of the suspects that are gone. A database error goes to the caller, who comes
+    /// Recovers, in the name of whoever asks, those of the suspects that are gone. A database error goes to the caller, who comes
     /// again.
     pub(crate) async fn recover(
         &mut self,
         store: &Store,
         suspects: &[Suspect],
-        me: Option<WorkerId>,
+        by: By<'_>,
     ) -> Result<Recovered, StoreError> {
         let since_last = self.last_look.replace(Instant::now()).map_or(Duration::ZERO, |last| last.elapsed());
         // A process that was frozen between two looks has not looked meanwhile.
@@ -97,7 +99,7 @@ impl Recovery {
                 recovered.again_in = Some(recovered.again_in.map_or(grace, |other| other.min(grace)));
                 continue;
             }
-            let Some(freed) = store.recover_worker(suspect, me).await? else { continue };
+            let Some(freed) = store.recover_worker(suspect, by).await? else { continue };
             recovered.freed += freed;
         }
         Ok(recovered)

@@ -5,13 +5,13 @@ use chrono::{DateTime, Local, NaiveTime, TimeDelta, Utc};
 use crate::workflow::duration;
 
 /// A moment to come: a time with its zone, a local time of day, or a span from now.
-pub(super) fn later(text: &str) -> Result<DateTime<Utc>, String> {
+pub(crate) fn later(text: &str) -> Result<DateTime<Utc>, String> {
     let now = Local::now();
     moment(text, now, |today| if today > now { today } else { today + TimeDelta::days(1) }, now + span_of(text))
 }
 
 /// A moment that has been: a time with its zone, a local time of day, or a span before now.
-pub(super) fn earlier(text: &str) -> Result<DateTime<Utc>, String> {
+pub(crate) fn earlier(text: &str) -> Result<DateTime<Utc>, String> {
     let now = Local::now();
     moment(text, now, |today| if today < now { today } else { today - TimeDelta::days(1) }, now - span_of(text))
 }

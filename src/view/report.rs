@@ -1,5 +1,8 @@
-//! A run as JSON: the shape of `run --json`, `show --json` and `runs --json`, pinned by a test.
+//! A run as JSON: the shape of `run --json`, `show --json`, `runs --json` and the admin API, pinned by a test.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,15 +14,15 @@ use crate::store::overview::AttemptRow;
 use crate::store::runs::RunRow;
 use crate::store::{Store, StoreError};
 
-type Time = chrono::DateTime<chrono::Utc>;
-
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Run)]
 pub(crate) struct RunReport {
+    #[schema(value_type = Uuid)]
     run: RunId,
     workflow: String,
     state: RunState,
-    started_at: Time,
-    finished_at: Option<Time>,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
     failure: Option<FailureReport>,
     /// The trace it was started in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,17 +35,21 @@ pub(crate) struct RunReport {
     attempts: Option<Vec<AttemptReport>>,
     /// Outputs of the stages that nothing needs, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<std::collections::BTreeMap<String, Box<RawValue>>>,
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    output: Option<BTreeMap<String, Box<RawValue>>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = RunFailure)]
 struct FailureReport {
+    /// Its name; in a list its position in the definition.
     stage: Value,
     class: String,
     message: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = RunStage)]
 struct StageReport {
     stage: String,
     state: StageState,
@@ -50,10 +57,11 @@ struct StageReport {
     done: i64,
     attempt: i32,
     failures: i64,
-    due_at: Option<Time>,
+    due_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = RunAttempt)]
 struct AttemptReport {
     stage: String,
     item: Option<i32>,
@@ -62,9 +70,9 @@ struct AttemptReport {
     class: Option<String>,
     message: Option<String>,
     worker: String,
-    started_at: Time,
-    ended_at: Time,
-    retry_at: Option<Time>,
+    started_at: DateTime<Utc>,
+    ended_at: DateTime<Utc>,
+    retry_at: Option<DateTime<Utc>>,
 }
 
 impl RunReport {

@@ -3,11 +3,17 @@
 use sqlx::postgres::PgDatabaseError;
 
 use crate::config;
+use crate::model::actor::{Actor, Face};
 use crate::store::StoreError;
 
 /// Who decides, for the record.
-pub(super) fn actor(by: Option<String>) -> String {
+pub(super) fn name(by: Option<String>) -> String {
     by.unwrap_or_else(config::user_name)
+}
+
+/// The same through this face.
+pub(super) fn actor(name: &str) -> Actor<'_> {
+    Actor { name, face: Face::Cli }
 }
 
 /// What the database said, without the words around it. Its hints are for those who ask it in SQL.

@@ -1,0 +1,95 @@
+//! Dead letters: looked for, looked at, and decided about. A verb is a file here.
+
+mod dismiss;
+mod force;
+mod list;
+mod retry;
+
+use serde::{Deserialize, Serialize};
+use sqlx::types::Uuid;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::problem::Problem;
+use super::words::{Since, Text};
+use crate::decide::{Chosen, NotChosen};
+use crate::model::failure::FailureClass;
+use crate::model::id::RunId;
+use crate::store::dead_letters::Filter;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(list::stats))
+        .routes(routes!(list::show))
+        .routes(routes!(retry::one))
+        .routes(routes!(retry::those))
+        .routes(routes!(dismiss::one))
+        .routes(routes!(dismiss::those))
+        .routes(routes!(force::force))
+}
+
+/// Which ones; what is left out leaves none out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DeadLetterFilter, example = json!({"workflow": "story", "class": "rate_limited"}))]
+struct FilterSaid {
+    workflow: Option<Text>,
+    stage: Option<Text>,
+    class: Option<FailureClass>,
+    #[schema(value_type = Option<Uuid>)]
+    run: Option<RunId>,
+    /// Of that cause, as the stats name it.
+    fingerprint: Option<Text>,
+    /// Given up then or later.
+    since: Option<Since>,
+}
+
+impl From<FilterSaid> for Filter {
+    fn from(said: FilterSaid) -> Filter {
+        let FilterSaid { workflow, stage, class, run, fingerprint, since } = said;
+        let text = |text: Option<Text>| text.map(|text| text.0);
+        Filter {
+            resolution: None,
+            workflow: text(workflow),
+            stage: text(stage),
+            class: class.map(|class| class.as_str().to_owned()),
+            run,
+            fingerprint: text(fingerprint),
+            since: since.map(|since| since.0),
+        }
+    }
+}
+
+/// Those that are pending and chosen by a filter, or all where that is said.
+fn those(filter: FilterSaid, all: bool) -> Result<Filter, Problem> {
+    match Chosen::of(None, filter.into(), all) {
+        Ok(Chosen::Those(filter)) => Ok(filter),
+        Ok(Chosen::One(_)) | Err(NotChosen::OneAndMany | NotChosen::Nothing) => {
+            Err(Problem::invalid("no filter is given, and it is not said that all are meant")
+                .hint("Give a filter such as {\"workflow\": \"story\"}, or say \"all\": true."))
+        }
+    }
+}
+
+/// How many were retried.
+#[derive(Debug, Serialize, ToSchema)]
+struct Retried {
+    #[schema(minimum = 0)]
+    retried: i64,
+}
+
+/// How many were dismissed.
+#[derive(Debug, Serialize, ToSchema)]
+struct Dismissed {
+    #[schema(minimum = 0)]
+    dismissed: i64,
+}
+
+/// The dead letter that was made.
+#[derive(Debug, Serialize, ToSchema)]
+struct Forced {
+    dead_letter: Uuid,
+}

@@ -1,0 +1,95 @@
+//! The admin API over HTTP: the verbs of the command line and of SQL, said in JSON. A verb is a file here.
+
+mod access;
+mod checkpoints;
+mod dead_letters;
+mod document;
+mod guard;
+mod problem;
+mod recovery;
+mod runs;
+mod take;
+mod tokens;
+mod words;
+mod workers;
+mod workflows;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::problem::Problem;
+use crate::model::id::RunId;
+use crate::queue::catalog::Catalog;
+use crate::store::Store;
+use crate::store::runs::RunRow;
+
+pub(crate) use access::Access;
+pub(crate) use tokens::{Scope, Tokens};
+
+/// What every route has at hand. Cheap to clone.
+#[derive(Debug, Clone)]
+struct Api {
+    store: Store,
+    catalog: Arc<Catalog>,
+    /// The machine that workers are looked at from.
+    host: Arc<str>,
+    document: Arc<OnceLock<Bytes>>,
+}
+
+impl Api {
+    /// The run of that id, or that there is none.
+    async fn run(&self, id: RunId) -> Result<RunRow, Problem> {
+        let none = || Problem::no_such_thing(format!("there is no run {id}")).hint("List them: GET /v1/admin/runs.");
+        self.store.run(id).await?.ok_or_else(none)
+    }
+}
+
+/// Answers until `stopped`, and then to those who have asked already.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    access: Access,
+    store: Store,
+    catalog: Arc<Catalog>,
+    host: String,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    tracing::info!("the admin API is at http://{}/v1/admin", listener.local_addr()?);
+    let api = Api { store, catalog, host: host.into(), document: Arc::default() };
+    axum::serve(listener, router(api, access)).with_graceful_shutdown(stopped).await
+}
+
+fn router(api: Api, access: Access) -> Router {
+    let (routes, paths) =
+        OpenApiRouter::with_openapi(document::beginning()).nest("/v1/admin", routes()).split_for_parts();
+    // What was derived from types always is JSON.
+    let text = document::finish(paths).to_json().unwrap_or_default();
+    api.document.get_or_init(|| text.into());
+    routes
+        .fallback(async || {
+            Problem::no_such_thing("there is nothing at this path")
+                .hint("GET /v1/admin/openapi.json says what there is.")
+        })
+        .method_not_allowed_fallback(async || Problem::no_such_method("the Allow header says what can be done here"))
+        .layer(DefaultBodyLimit::max(take::MOST_BYTES))
+        // Last, so that it stands before everything, also before what is not there.
+        .layer(from_fn_with_state(Arc::new(access), guard::guard))
+        .with_state(api)
+}
+
+/// One line for each file with verbs.
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .merge(runs::routes())
+        .merge(checkpoints::routes())
+        .merge(dead_letters::routes())
+        .merge(recovery::routes())
+        .merge(workers::routes())
+        .merge(workflows::routes())
+        .merge(document::routes())
+}

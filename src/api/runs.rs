@@ -1,0 +1,163 @@
+//! Runs: listed, shown, started, verified.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sqlx::types::Uuid;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::problem::Problem;
+use super::take::{Body, Path, Query};
+use super::words::{Limit, Priority, Text};
+use crate::model::id::RunId;
+use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::state::RunState;
+use crate::model::trace::TraceContext;
+use crate::verify::{self, Verified};
+use crate::view::report::{self, RunReport};
+use crate::view::snapshot::Snapshot;
+
+/// Attempts that are shown of one run.
+const ATTEMPTS: i64 = 50;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list, start)).routes(routes!(show)).routes(routes!(verify_run))
+}
+
+/// Which runs.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Of that workflow.
+    #[param(inline)]
+    workflow: Option<Text>,
+    /// In that state.
+    #[param(inline)]
+    state: Option<RunState>,
+    /// Behind that run: `next` of the page before.
+    #[param(value_type = Option<Uuid>)]
+    after: Option<RunId>,
+    #[serde(default)]
+    #[param(inline)]
+    limit: Limit,
+}
+
+/// A page of runs, the newest first.
+#[derive(Serialize, ToSchema)]
+struct Runs {
+    runs: Vec<RunReport>,
+    /// For `after`, where there may be more.
+    next: Option<Uuid>,
+}
+
+/// List runs
+#[utoipa::path(
+    get, path = "/runs", tag = "runs",
+    params(Which),
+    responses((status = 200, description = "A page of them, the newest first.", body = Runs)),
+)]
+async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Runs>, Problem> {
+    let Which { workflow, state, after, limit } = which;
+    let rows = api.store.runs(workflow.as_ref().map(|name| name.0.as_str()), state, after, limit.rows()).await?;
+    if let (true, Some(after)) = (rows.is_empty(), after) {
+        api.run(after).await?;
+    }
+    let next = limit.next(&rows, |last| last.id.0);
+    Ok(Json(Runs { runs: rows.iter().map(RunReport::brief).collect(), next }))
+}
+
+/// What is to be run.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"workflow": "story", "input": {"topic": "The last lighthouse keepers"}, "priority": 10}))]
+struct NewRun {
+    /// Its version that was registered last is started.
+    workflow: Text,
+    /// Any JSON, 1 MiB at most; `{}` where it is left out.
+    #[serde(default)]
+    #[schema(value_type = serde_json::Value)]
+    input: Option<Box<RawValue>>,
+    /// Of higher priority is claimed first.
+    #[serde(default)]
+    #[schema(minimum = -1000, maximum = 1000, default = 0)]
+    priority: Priority,
+    /// W3C trace context that the run is part of.
+    #[schema(
+        pattern = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    )]
+    traceparent: Option<String>,
+    /// What came with it for those who trace.
+    tracestate: Option<String>,
+}
+
+/// The run that was started.
+#[derive(Serialize, ToSchema)]
+struct Started {
+    run: Uuid,
+}
+
+/// Start a run
+#[utoipa::path(
+    post, path = "/runs", tag = "runs",
+    request_body = NewRun,
+    responses((status = 201, description = "It is started.", body = Started)),
+)]
+async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(StatusCode, Json<Started>), Problem> {
+    let input = payload(new.input.as_deref().map_or("{}", RawValue::get))?;
+    let trace = trace(new.traceparent.as_deref(), new.tracestate.as_deref())?;
+    let run = api.store.start_current(&new.workflow.0, &input, new.priority.0, trace.as_ref()).await?;
+    Ok((StatusCode::CREATED, Json(Started { run: run.0 })))
+}
+
+/// A run's input, checked as everywhere.
+pub(super) fn payload(text: &str) -> Result<Payload, Problem> {
+    let limit = PayloadLimits::default().payload_bytes;
+    Payload::parse(text, limit).map_err(|error| Problem::invalid(format!("the run's input: {error}")))
+}
+
+fn trace(parent: Option<&str>, state: Option<&str>) -> Result<Option<TraceContext>, Problem> {
+    match (parent, state) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Problem::invalid("a tracestate goes with a traceparent")),
+        (Some(parent), state) => {
+            TraceContext::parse(parent, state).map(Some).map_err(|error| Problem::invalid(error.to_string()))
+        }
+    }
+}
+
+/// Show a run
+///
+/// With its stages, its last attempts that did not finish, and, once it is done, the outputs of its last stages.
+#[utoipa::path(
+    get, path = "/runs/{run}", tag = "runs",
+    params(("run" = Uuid, Path, description = "Its id.")),
+    responses((status = 200, description = "It.", body = RunReport)),
+)]
+async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunReport>, Problem> {
+    api.run(id).await?;
+    let none = || Problem::no_such_thing(format!("there is no run {id} any more"));
+    let snapshot = Snapshot::read(&api.store, &api.catalog, id).await?.ok_or_else(none)?;
+    let attempts = api.store.attempts(snapshot.run.key, ATTEMPTS).await?;
+    let output = report::outputs(&api.store, &snapshot).await?;
+    Ok(Json(RunReport::full(&snapshot, &attempts, output)))
+}
+
+/// Verify the checkpoints of a run
+///
+/// Each is held against what was committed.
+#[utoipa::path(
+    get, path = "/runs/{run}/verify", tag = "runs",
+    params(("run" = Uuid, Path, description = "Its id.")),
+    responses((status = 200, description = "What was found.", body = Verified)),
+)]
+async fn verify_run(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<Verified>, Problem> {
+    let run = api.run(id).await?;
+    Ok(Json(verify::verify(&api.store, &api.catalog, Some(run.key)).await?))
+}

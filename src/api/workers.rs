@@ -1,0 +1,59 @@
+//! Workers: listed.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Uuid;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::problem::Problem;
+use super::take::Query;
+use super::words::Limit;
+use crate::store::workers::WorkerRow;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Which boots of workers.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Also those that have ended.
+    #[serde(default)]
+    all: bool,
+    /// Behind that boot: `next` of the page before.
+    after: Option<Uuid>,
+    #[serde(default)]
+    #[param(inline)]
+    limit: Limit,
+}
+
+/// A page of boots, the newest first.
+#[derive(Serialize, ToSchema)]
+struct Workers {
+    workers: Vec<WorkerRow>,
+    /// For `after`, where there may be more.
+    next: Option<Uuid>,
+}
+
+/// List workers
+///
+/// Each start of one is a boot of its own.
+#[utoipa::path(
+    get, path = "/workers", tag = "workers",
+    params(Which),
+    responses((status = 200, description = "A page of them, the newest first.", body = Workers)),
+)]
+async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Workers>, Problem> {
+    let workers = api.store.workers(which.all, which.after, which.limit.rows()).await?;
+    if let (true, Some(after)) = (workers.is_empty(), which.after) {
+        api.store.worker_of(after).await?.ok_or_else(|| Problem::no_such_thing(format!("there is no boot {after}")))?;
+    }
+    let next = which.limit.next(&workers, |last| last.boot);
+    Ok(Json(Workers { workers, next }))
+}

@@ -1,0 +1,134 @@
+//! What people decide about dead letters, through whichever face: chosen, done by the store, and told to the log.
+
+mod log;
+
+use sqlx::types::Uuid;
+
+use crate::model::actor::Actor;
+use crate::model::id::RunId;
+use crate::model::payload::Payload;
+use crate::model::state::Resolution;
+use crate::store::dead_letters::{Filter, Origin};
+use crate::store::{Store, StoreError};
+
+/// What a verb is about.
+#[derive(Debug)]
+pub(crate) enum Chosen {
+    One(Uuid),
+    Those(Filter),
+}
+
+/// Why nothing is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotChosen {
+    /// One is named, and a filter too.
+    OneAndMany,
+    /// Neither one nor a filter, nor that all are meant.
+    Nothing,
+}
+
+impl Chosen {
+    /// Many are chosen by a filter or by saying that all are meant, never by leaving something out.
+    pub(crate) fn of(id: Option<Uuid>, filter: Filter, all: bool) -> Result<Chosen, NotChosen> {
+        let filter = Filter { resolution: Some(Resolution::Pending), ..filter };
+        match id {
+            Some(id) if filter.is_open() && !all => Ok(Chosen::One(id)),
+            Some(_) => Err(NotChosen::OneAndMany),
+            None if filter.is_open() && !all => Err(NotChosen::Nothing),
+            None => Ok(Chosen::Those(filter)),
+        }
+    }
+}
+
+/// How a job goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Again<'a> {
+    pub(crate) from: Origin<'a>,
+    pub(crate) note: Option<&'a str>,
+}
+
+/// Lets one go on, with another input of its run if one is given; or is refused with the reason.
+pub(crate) async fn retry_one(
+    store: &Store,
+    id: Uuid,
+    again: Again<'_>,
+    input: Option<&Payload>,
+    by: Actor<'_>,
+) -> Result<(), StoreError> {
+    store.retry_dead_letter(id, by, again.note, again.from, input).await?;
+    log::decided(store, &[id], by.name).await;
+    Ok(())
+}
+
+/// Lets all that are chosen go on, or none; tells how many there were.
+pub(crate) async fn retry_those(
+    store: &Store,
+    filter: &Filter,
+    again: Again<'_>,
+    by: Actor<'_>,
+) -> Result<i64, StoreError> {
+    let ids = store.dead_letter_ids(filter).await?;
+    let retried = store.retry_dead_letters(&ids, by, again.note, again.from).await?;
+    log::decided(store, &ids, by.name).await;
+    Ok(retried)
+}
+
+/// Lets the first pending dead letter of a run go on from a stage that it comes after; tells which one. None where none is
+/// pending, and a refusal where none comes after it.
+pub(crate) async fn do_again(
+    store: &Store,
+    run: RunId,
+    again: Again<'_>,
+    by: Actor<'_>,
+) -> Result<Option<Uuid>, StoreError> {
+    let filter = Filter { resolution: Some(Resolution::Pending), run: Some(run), ..Filter::default() };
+    let mut refused = None;
+    for id in store.dead_letter_ids(&filter).await? {
+        match retry_one(store, id, again, None, by).await {
+            Ok(()) => return Ok(Some(id)),
+            Err(StoreError::Refused(error)) => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    refused.map_or(Ok(None), |error| Err(StoreError::Refused(error)))
+}
+
+/// Ends the run of one, or is refused with the reason.
+pub(crate) async fn dismiss_one(store: &Store, id: Uuid, reason: &str, by: Actor<'_>) -> Result<(), StoreError> {
+    store.dismiss_dead_letter(id, reason, by).await?;
+    log::decided(store, &[id], by.name).await;
+    Ok(())
+}
+
+/// Ends the runs of those that are chosen, one by one; tells how many there were. What stops it halfway leaves the rest
+/// pending.
+pub(crate) async fn dismiss_those(
+    store: &Store,
+    filter: &Filter,
+    reason: &str,
+    by: Actor<'_>,
+) -> Result<i64, StoreError> {
+    let mut dismissed = 0;
+    for id in store.dead_letter_ids(filter).await? {
+        match dismiss_one(store, id, reason, by).await {
+            Ok(()) => dismissed += 1,
+            // It went with another one of its run, or someone else has just decided.
+            Err(StoreError::Refused(error)) => tracing::debug!("{error}"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(dismissed)
+}
+
+/// Gives up a live job; the id of its dead letter, or a refusal with the reason.
+pub(crate) async fn force(
+    store: &Store,
+    run: RunId,
+    (stage, item): (&str, Option<i32>),
+    reason: &str,
+    by: Actor<'_>,
+) -> Result<Uuid, StoreError> {
+    let id = store.force_dead_letter(run, stage, item, (reason, by)).await?;
+    log::forced(store, id, by.name).await;
+    Ok(id)
+}

@@ -1,0 +1,34 @@
+//! Who asks for a change, and through which face: what `piton.audit` is told.
+
+use std::fmt;
+
+use super::state::states;
+
+states! {
+    /// Where a change was asked for. What is asked for in SQL says so by itself.
+    pub(crate) enum Face {
+        /// The command line.
+        Cli = "cli",
+        /// The admin API.
+        Api = "api",
+    }
+}
+
+/// Who decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Actor<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) face: Face,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_the_same_faces() {
+        let schema = include_str!("../../migrations/0015_keep_an_audit.sql");
+        let quoted: Vec<String> = Face::ALL.iter().map(|face| format!("'{face}'")).collect();
+        assert!(schema.contains(&format!("face in ('sql', {})", quoted.join(", "))));
+    }
+}

@@ -1,0 +1,288 @@
+//! One verb through any face: the same rows afterwards, and the same in the audit.
+
+use serde_json::{Value, json};
+use sqlx::types::Uuid;
+
+use super::client::Api;
+use crate::harness::{SOON, World, stdout, until};
+use crate::workflows::{CHAIN, WORK};
+
+const STEPS: &str = "name = 'steps'\n[stages.first]\nrust = 'echo'\n[stages.second]\nrust = 'misbehave'\nneeds = ['first']\n\
+                     [stages.third]\nrust = 'echo'\nneeds = ['second']\n";
+const FAILS: &str = r#"{"how": "fail", "times": 99, "class": "auth_failure"}"#;
+const GOES_WELL: &str = r#"{"how": "fail", "times": 0, "class": "unknown"}"#;
+
+/// Everything that verbs change, without ids and times.
+const ALL: &str = r"
+    select regexp_replace(line, '[0-9a-f]{8}-[0-9a-f-]{27}', 'ID', 'g') from (
+        select concat_ws(' ', 'run', id, state, priority, input, redone, failed_stage, failure_class, failure_message) from piton.runs
+        union all select concat_ws(' ', 'letter', run_id, stage, item, attempt, rank, class, message, fingerprint, resolution,
+                                   resolved_by, note, done_again, input_before) from piton.dead_letters
+        union all select concat_ws(' ', 'job', run_id, stage, item, until, state, deaths, attempt, rank) from piton.jobs
+        union all select concat_ws(' ', 'join', run_id, stage, missing) from piton.joins
+        union all select concat_ws(' ', 'checkpoint', run_id, stage, item, attempt) from piton.checkpoints
+        union all select concat_ws(' ', 'past', run_id, stage, item, attempt) from piton.past_checkpoints
+        union all select concat_ws(' ', 'attempt', run_id, stage, item, attempt, outcome, class, message) from piton.attempts
+        union all select concat_ws(' ', 'past attempt', run_id, stage, item, attempt, outcome) from piton.past_attempts
+        union all select concat_ws(' ', 'audit', actor, verb, subject_kind, detail) from piton.audit) as lines (line)
+    order by 1";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Face {
+    Sql,
+    Cli,
+    Api,
+}
+
+/// Anna, who asks through one face.
+struct Anna<'w> {
+    world: &'w World,
+    face: Face,
+    api: Api,
+}
+
+impl Anna<'_> {
+    async fn of(world: &World, face: Face) -> Anna<'_> {
+        Anna { world, face, api: Api::of(world).await }
+    }
+
+    async fn sql(&self, statement: &'static str, texts: &[&str]) {
+        let asked = texts.iter().fold(sqlx::query(statement), |asked, text| asked.bind(*text));
+        asked.execute(&self.world.pool).await.unwrap();
+    }
+
+    fn cli(&self, arguments: &[&str]) {
+        stdout(&self.world.command(arguments).output().unwrap());
+    }
+
+    async fn start(&self, input: &str) {
+        let given: Value = serde_json::from_str(input).unwrap();
+        match self.face {
+            Face::Sql => self.sql("select piton.start_run('steps', $1::json, 7)", &[&given.to_string()]).await,
+            Face::Cli => {
+                let (file, folder) = (self.world.path("given.json"), self.world.path("workflows"));
+                std::fs::write(&file, given.to_string()).unwrap();
+                let (file, folder) = (file.to_str().unwrap(), folder.to_str().unwrap());
+                self.cli(&["start", "steps", "--priority", "7", "--input", file, "--workflows", folder]);
+            }
+            Face::Api => {
+                self.api.post("/runs", &json!({"workflow": "steps", "input": given, "priority": 7})).good();
+            }
+        }
+    }
+
+    async fn retry(&self, id: &str) {
+        match self.face {
+            Face::Sql => self.sql("select piton.retry_dead_letter($1::uuid, 'anna', 'it is back')", &[id]).await,
+            Face::Cli => self.cli(&["dead-letter", "retry", id, "--by", "anna", "--note", "it is back"]),
+            Face::Api => {
+                self.api.post(&format!("/dead-letters/{id}/retry"), &json!({"note": "it is back"})).good();
+            }
+        }
+    }
+
+    async fn retry_corrected(&self, id: &str) {
+        let input: Value = serde_json::from_str(GOES_WELL).unwrap();
+        match self.face {
+            Face::Sql => {
+                let sql = "select piton.retry_dead_letter($1::uuid, 'anna', from_stage => 'first', input => $2::json)";
+                self.sql(sql, &[id, &input.to_string()]).await;
+            }
+            Face::Cli => {
+                let file = self.world.path("corrected.json");
+                std::fs::write(&file, input.to_string()).unwrap();
+                let file = file.to_str().unwrap();
+                self.cli(&["dead-letter", "retry", id, "--by", "anna", "--from", "first", "--input", file]);
+            }
+            Face::Api => {
+                let body = json!({"from_stage": "first", "input": input});
+                self.api.post(&format!("/dead-letters/{id}/retry"), &body).good();
+            }
+        }
+    }
+
+    async fn retry_from_beginning(&self, id: &str) {
+        match self.face {
+            Face::Sql => {
+                self.sql("select piton.retry_dead_letter($1::uuid, 'anna', from_beginning => true)", &[id]).await
+            }
+            Face::Cli => self.cli(&["dead-letter", "retry", id, "--by", "anna", "--from-beginning"]),
+            Face::Api => {
+                self.api.post(&format!("/dead-letters/{id}/retry"), &json!({"from_beginning": true})).good();
+            }
+        }
+    }
+
+    /// Through the API, as a checkpoint that is deleted.
+    async fn do_again(&self, run: &str, id: &str) {
+        match self.face {
+            Face::Sql => {
+                self.sql("select piton.retry_dead_letter($1::uuid, 'anna', from_stage => 'first')", &[id]).await
+            }
+            Face::Cli => self.cli(&["dead-letter", "retry", "--run", run, "--by", "anna", "--from", "first"]),
+            Face::Api => {
+                let done = self.api.send("DELETE", &format!("/runs/{run}/checkpoints/first"), &json!({})).good();
+                assert_eq!(done["dead_letter"], id);
+            }
+        }
+    }
+
+    async fn dismiss(&self, id: &str) {
+        match self.face {
+            Face::Sql => self.sql("select piton.dismiss_dead_letter($1::uuid, 'no use', 'anna')", &[id]).await,
+            Face::Cli => self.cli(&["dead-letter", "dismiss", id, "--by", "anna", "--reason", "no use"]),
+            Face::Api => {
+                self.api.post(&format!("/dead-letters/{id}/dismiss"), &json!({"reason": "no use"})).good();
+            }
+        }
+    }
+
+    async fn force(&self, run: &str) {
+        match self.face {
+            Face::Sql => {
+                self.sql("select piton.force_dead_letter($1::uuid, 'second', 'it hangs', actor => 'anna')", &[run])
+                    .await;
+            }
+            Face::Cli => self.cli(&["dead-letter", "force", run, "second", "--reason", "it hangs", "--by", "anna"]),
+            Face::Api => {
+                let body = json!({"run": run, "stage": "second", "reason": "it hangs"});
+                self.api.post("/dead-letters/force", &body).good();
+            }
+        }
+    }
+
+    async fn retry_those(&self) {
+        match self.face {
+            Face::Sql => {
+                let sql = "select piton.retry_dead_letters(array(select id from piton.dead_letters_overview
+                           where resolution = 'pending' and workflow = 'steps' and class = 'unknown'), 'anna')";
+                self.sql(sql, &[]).await;
+            }
+            Face::Cli => {
+                self.cli(&["dead-letter", "retry", "--workflow", "steps", "--class", "unknown", "--by", "anna"]);
+            }
+            Face::Api => {
+                let body = json!({"filter": {"workflow": "steps", "class": "unknown"}});
+                assert_eq!(self.api.post("/dead-letters/retry", &body).good(), json!({"retried": 1}));
+            }
+        }
+    }
+
+    /// SQL has none for many.
+    async fn dismiss_those(&self, id: &str) {
+        match self.face {
+            Face::Sql => self.dismiss(id).await,
+            Face::Cli => self.cli(&["dead-letter", "dismiss", "--all", "--by", "anna", "--reason", "no use"]),
+            Face::Api => {
+                let body = json!({"all": true, "reason": "no use"});
+                assert_eq!(self.api.post("/dead-letters/dismiss", &body).good(), json!({"dismissed": 1}));
+            }
+        }
+    }
+}
+
+/// The pending dead letter of each run, in the order of their starts.
+async fn letters(world: &World) -> Vec<(String, String)> {
+    let sql = "select run::text, id::text from piton.dead_letters_overview where resolution = 'pending' order by run_started_at";
+    sqlx::query_as(sql).fetch_all(&world.pool).await.unwrap()
+}
+
+async fn everything_by(face: Face) -> Vec<String> {
+    let world = World::with(&[STEPS]).await;
+    let mut worker = world.worker("w1", &[]);
+    worker.says("worker_started").await;
+    let anna = Anna::of(&world, face).await;
+    for _ in 0..6 {
+        anna.start(FAILS).await;
+    }
+    let blocked = async || world.count("select count(*) from piton.runs where state = 'blocked'").await == 6;
+    until(SOON, "all are blocked", blocked).await;
+    worker.signal("TERM");
+    worker.exit_code().await;
+    let letters = letters(&world).await;
+    let (run, id) = &letters[0];
+    anna.retry(id).await;
+    anna.force(run).await;
+    anna.retry_those().await;
+    anna.retry_corrected(&letters[1].1).await;
+    anna.retry_from_beginning(&letters[2].1).await;
+    anna.do_again(&letters[3].0, &letters[3].1).await;
+    anna.dismiss(&letters[4].1).await;
+    anna.dismiss_those(&letters[5].1).await;
+    let faces: Vec<String> =
+        sqlx::query_scalar("select distinct face from piton.audit").fetch_all(&world.pool).await.unwrap();
+    assert_eq!(faces, [format!("{face:?}").to_lowercase()]);
+    assert_eq!(world.count("select count(*) from piton.audit where role <> session_user").await, 0);
+    assert_eq!(world.unexplained().await, [""; 0]);
+    sqlx::query_scalar(ALL).fetch_all(&world.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_verb_has_the_same_effect_through_every_face() {
+    let by_sql = everything_by(Face::Sql).await;
+    let audited: Vec<&String> = by_sql.iter().filter(|line| line.starts_with("audit ")).collect();
+    let with = |verb: &str| audited.iter().filter(|line| line.starts_with(&format!("audit anna {verb} "))).count();
+    let verbs = ["retry", "redo", "correct_input", "dismiss", "force"].map(with);
+    assert_eq!(verbs, [5, 3, 1, 2, 1], "{audited:#?}");
+    for face in [Face::Cli, Face::Api] {
+        assert_eq!(everything_by(face).await, by_sql, "{face:?}");
+    }
+}
+
+#[tokio::test]
+async fn recovery_by_hand_is_the_same_and_is_on_record() {
+    let mut told = Vec::new();
+    for face in ["cli", "api"] {
+        let world = World::with(&[WORK]).await;
+        let worker = world.worker("w1", &[]);
+        world.start("work", r#"{"work_ms": 60000}"#);
+        until(SOON, "it runs", async || world.journal().len() == 1).await;
+        let api = Api::of(&world).await;
+        assert_eq!(api.get("/recovery/jobs").good(), json!({"jobs": []}), "it lives");
+        worker.kill();
+        let seen = async || api.get("/recovery").good()["gone"].as_array().is_some_and(|gone| gone.len() == 1);
+        until(SOON, "its session has ended", seen).await;
+        let jobs = api.get("/recovery/jobs").good();
+        assert_eq!((&jobs["jobs"][0]["stage"], &jobs["jobs"][0]["worker"]), (&json!("work"), &json!("w1")), "{jobs}");
+        let answer = match face {
+            "cli" => serde_json::from_str(&stdout(
+                &world.command(["recover", "--json"]).env("USER", "anna").output().unwrap(),
+            ))
+            .unwrap(),
+            _ => api.post("/recovery", &json!({})).good(),
+        };
+        assert_eq!(
+            world.count("select count(*) from piton.jobs where state = 'suspect' and worker_id is null").await,
+            1
+        );
+        let audit: Vec<String> = sqlx::query_scalar(
+            "select concat_ws(' ', a.actor, a.face = $1, a.verb, a.subject_kind, a.subject = w.boot_id::text, a.detail)
+             from piton.audit a cross join piton.workers w",
+        )
+        .bind(face)
+        .fetch_all(&world.pool)
+        .await
+        .unwrap();
+        told.push((answer, audit));
+    }
+    assert_eq!(told[0].1.len(), 1);
+    assert!(told[0].1[0].starts_with("anna t recover worker t {\"jobs\": 1, "), "{told:?}");
+    assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test]
+async fn the_audit_is_kept_as_it_was_written_and_tells_nothing_that_did_not_happen() {
+    let world = World::with(&[CHAIN]).await;
+    let run: Uuid = world.start("chain", "{}").parse().unwrap();
+    let force = "select piton.force_dead_letter($1, 'first', 'x')";
+    let mut transaction = world.pool.begin().await.unwrap();
+    sqlx::query(force).bind(run).execute(&mut *transaction).await.unwrap();
+    transaction.rollback().await.unwrap();
+    assert_eq!(world.count("select count(*) from piton.audit").await, 0);
+    sqlx::query(force).bind(run).execute(&world.pool).await.unwrap();
+    for statement in ["update piton.audit set actor = 'x'", "delete from piton.audit", "truncate piton.audit"] {
+        let error = sqlx::query(statement).execute(&world.pool).await.unwrap_err();
+        assert!(error.to_string().contains("never changed or taken away"), "{error}");
+    }
+    assert_eq!(world.count("select count(*) from piton.audit where face = 'sql' and actor = session_user").await, 1);
+}
