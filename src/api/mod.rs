@@ -2,6 +2,8 @@
 
 mod access;
 mod checkpoints;
+mod cleanup;
+mod control;
 mod dead_letters;
 mod document;
 mod guard;
@@ -24,6 +26,7 @@ use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::Problem;
+use crate::artifacts::Artifacts;
 use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
@@ -37,6 +40,7 @@ pub(crate) use tokens::{Scope, Tokens};
 struct Api {
     store: Store,
     catalog: Arc<Catalog>,
+    artifacts: Option<Artifacts>,
     /// The machine that workers are looked at from.
     host: Arc<str>,
     document: Arc<OnceLock<Bytes>>,
@@ -56,11 +60,12 @@ pub(crate) async fn serve(
     access: Access,
     store: Store,
     catalog: Arc<Catalog>,
+    artifacts: Option<Artifacts>,
     host: String,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     tracing::info!("the admin API is at http://{}/v1/admin", listener.local_addr()?);
-    let api = Api { store, catalog, host: host.into(), document: Arc::default() };
+    let api = Api { store, catalog, artifacts, host: host.into(), document: Arc::default() };
     axum::serve(listener, router(api, access)).with_graceful_shutdown(stopped).await
 }
 
@@ -86,9 +91,11 @@ fn router(api: Api, access: Access) -> Router {
 fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(runs::routes())
+        .merge(control::routes())
         .merge(checkpoints::routes())
         .merge(dead_letters::routes())
         .merge(recovery::routes())
+        .merge(cleanup::routes())
         .merge(workers::routes())
         .merge(workflows::routes())
         .merge(document::routes())

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::types::Uuid;
@@ -18,6 +19,7 @@ use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::RunState;
 use crate::model::trace::TraceContext;
+use crate::store::runs::RunStart;
 use crate::verify::{self, Verified};
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;
@@ -87,6 +89,13 @@ struct NewRun {
     #[serde(default)]
     #[schema(minimum = -1000, maximum = 1000, default = 0)]
     priority: Priority,
+    /// Of that workflow only one run is ever started under it: asking again answers with the first.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    key: Option<Text>,
+    /// Not before then.
+    run_at: Option<DateTime<Utc>>,
+    /// It is cancelled when it is not finished by then.
+    deadline: Option<DateTime<Utc>>,
     /// W3C trace context that the run is part of.
     #[schema(
         pattern = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
@@ -112,7 +121,10 @@ struct Started {
 async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(StatusCode, Json<Started>), Problem> {
     let input = payload(new.input.as_deref().map_or("{}", RawValue::get))?;
     let trace = trace(new.traceparent.as_deref(), new.tracestate.as_deref())?;
-    let run = api.store.start_current(&new.workflow.0, &input, new.priority.0, trace.as_ref()).await?;
+    let (run_at, deadline) = (new.run_at, new.deadline);
+    let start = RunStart { input, priority: new.priority.0, run_at, deadline, trace };
+    let key = new.key.as_ref().map(|key| key.0.as_str());
+    let run = api.store.start_current(&new.workflow.0, key, &start).await?;
     Ok((StatusCode::CREATED, Json(Started { run: run.0 })))
 }
 

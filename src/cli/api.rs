@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
 use super::args::{ApiArgs, Global};
+use super::artifacts;
 use super::database::Database;
 use super::exit::Exit;
 use super::worker::{WORKER_LOG, patiently};
@@ -31,7 +32,9 @@ pub(crate) async fn api(app: App, global: Global, args: ApiArgs) -> anyhow::Resu
     let catalog = Arc::new(Catalog::new(app.handlers));
     let asked = shutdown.clone();
     let stopped = async move { asked.asked().await };
-    let served = api::serve(listener, access, database.store.clone(), catalog, config::host_name(), stopped);
+    let artifacts = artifacts::store(&global, &args.store);
+    let (store, host) = (database.store.clone(), config::host_name());
+    let served = api::serve(listener, access, store, catalog, artifacts, host, stopped);
     tokio::select! {
         served = served => served.context("the admin API is not served any more")?,
         // Asked again: whoever still waits for an answer gets none.

@@ -297,6 +297,8 @@ pub(crate) struct ApiArgs {
     /// File with tokens of readers, one a line.
     #[arg(long, env = "PITON_API_READER_TOKEN_FILE", value_name = "FILE")]
     pub(crate) reader_tokens: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: ArtifactStoreArgs,
 }
 
 #[derive(Debug, Clone, Args)]

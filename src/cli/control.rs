@@ -5,15 +5,14 @@ use super::database::Database;
 use super::exit::Exit;
 use super::refusal::{actor, name, refused};
 use crate::config;
-use crate::events;
+use crate::decide;
 use crate::store::pauses::Queue;
 use crate::view::when;
 
 pub(crate) async fn cancel(global: Global, args: CancelArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let (run, by) = (args.run, name(args.by));
-    database.store.cancel_run(run, &args.reason, actor(&by)).await.map_err(refused)?;
-    events::decision::cancelled(&run, &by);
+    decide::cancel_run(&database.store, run, &args.reason, actor(&by)).await.map_err(refused)?;
     database.close().await;
     if global.json {
         println!("{}", serde_json::json!({"cancelled": run}));
@@ -26,10 +25,9 @@ pub(crate) async fn cancel(global: Global, args: CancelArgs) -> anyhow::Result<E
 pub(crate) async fn pause(global: Global, args: PauseArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let by = name(args.by);
-    database.store.pause(queue(&args.what), &args.reason, actor(&by)).await.map_err(refused)?;
+    decide::pause(&database.store, queue(&args.what), &args.reason, actor(&by)).await.map_err(refused)?;
     database.close().await;
     let QueueArgs { workflow, stage, .. } = &args.what;
-    events::decision::paused(workflow.as_deref(), stage.as_deref(), &by);
     if global.json {
         println!("{}", serde_json::json!({"paused": {"workflow": workflow, "stage": stage}}));
     } else {
@@ -43,10 +41,9 @@ pub(crate) async fn pause(global: Global, args: PauseArgs) -> anyhow::Result<Exi
 pub(crate) async fn resume(global: Global, args: ResumeArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let by = name(args.by);
-    database.store.resume(queue(&args.what), actor(&by)).await.map_err(refused)?;
+    decide::resume(&database.store, queue(&args.what), actor(&by)).await.map_err(refused)?;
     database.close().await;
     let QueueArgs { workflow, stage, .. } = &args.what;
-    events::decision::resumed(workflow.as_deref(), stage.as_deref(), &by);
     if global.json {
         println!("{}", serde_json::json!({"resumed": {"workflow": workflow, "stage": stage}}));
     } else {

@@ -1,14 +1,16 @@
-//! What people decide about dead letters, through whichever face: chosen, done by the store, and told to the log.
+//! What people decide, through whichever face: chosen, done by the store, and told to the log.
 
 mod log;
 
 use sqlx::types::Uuid;
 
+use crate::events;
 use crate::model::actor::Actor;
 use crate::model::id::RunId;
 use crate::model::payload::Payload;
 use crate::model::state::Resolution;
 use crate::store::dead_letters::{Filter, Origin};
+use crate::store::pauses::Queue;
 use crate::store::{Store, StoreError};
 
 /// What a verb is about.
@@ -131,4 +133,25 @@ pub(crate) async fn force(
     let id = store.force_dead_letter(run, stage, item, (reason, by)).await?;
     log::forced(store, id, by.name).await;
     Ok(id)
+}
+
+/// Ends a run that is not finished, or is refused with the reason.
+pub(crate) async fn cancel_run(store: &Store, run: RunId, reason: &str, by: Actor<'_>) -> Result<(), StoreError> {
+    store.cancel_run(run, reason, by).await?;
+    events::decision::cancelled(&run, by.name);
+    Ok(())
+}
+
+/// Lets nothing more of it begin, or is refused with the reason.
+pub(crate) async fn pause(store: &Store, queue: Queue<'_>, reason: &str, by: Actor<'_>) -> Result<(), StoreError> {
+    store.pause(queue, reason, by).await?;
+    events::decision::paused(queue.workflow, queue.stage, by.name);
+    Ok(())
+}
+
+/// Lets it go on, or is refused with the reason.
+pub(crate) async fn resume(store: &Store, queue: Queue<'_>, by: Actor<'_>) -> Result<(), StoreError> {
+    store.resume(queue, by).await?;
+    events::decision::resumed(queue.workflow, queue.stage, by.name);
+    Ok(())
 }

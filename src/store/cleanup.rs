@@ -6,13 +6,14 @@ use serde::Serialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
+use utoipa::ToSchema;
 
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
 use crate::model::id::{RunId, WorkerId};
 
 /// What is due, or stays though it is old, by what it is.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct DueGroup {
     pub(crate) what: String,
     pub(crate) r#type: String,
@@ -25,7 +26,7 @@ pub(crate) struct DueGroup {
 }
 
 /// How a cleanup went, or what it would do.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct CleanupGroup {
     pub(crate) what: String,
     pub(crate) r#type: String,
@@ -39,7 +40,7 @@ pub(crate) struct CleanupGroup {
 }
 
 /// For how long something is kept; for ever without a time.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Rule {
     pub(crate) workflow: String,
     pub(crate) what: String,
@@ -48,7 +49,7 @@ pub(crate) struct Rule {
 }
 
 /// What the artifact store holds.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct StoredGroup {
     pub(crate) workflow: String,
     pub(crate) r#type: String,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sqlx::types::chrono::{DateTime, Utc};
+use utoipa::ToSchema;
 
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
@@ -16,7 +17,7 @@ pub(crate) struct Queue<'q> {
 }
 
 /// One that is in force.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Pause {
     pub(crate) workflow: Option<String>,
     pub(crate) stage: Option<String>,

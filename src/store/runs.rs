@@ -162,14 +162,17 @@ impl Store {
     pub(crate) async fn start_current(
         &self,
         workflow: &str,
-        input: &Payload,
-        priority: i16,
-        trace: Option<&TraceContext>,
+        key: Option<&str>,
+        start: &RunStart,
     ) -> Result<RunId, StoreError> {
-        let id = sqlx::query_scalar("select piton.start_run($1, $2::json, $3, $4, $5)")
+        let trace = start.trace.as_ref();
+        let id = sqlx::query_scalar("select piton.start_run($1, $2::json, $3, $4, $5, $6, $7, $8)")
             .bind(workflow)
-            .bind(input.as_str())
-            .bind(i32::from(priority))
+            .bind(start.input.as_str())
+            .bind(key)
+            .bind(i32::from(start.priority))
+            .bind(start.run_at)
+            .bind(start.deadline)
             .bind(trace.map(TraceContext::parent))
             .bind(trace.and_then(TraceContext::state))
             .fetch_one(&self.pool)

@@ -3,12 +3,13 @@
 use serde::Serialize;
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
+use utoipa::ToSchema;
 
 use super::{Store, StoreError};
 use crate::model::id::RunId;
 
 /// Jobs of one stage that wait for the same reason.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct WaitingGroup {
     pub(crate) workflow: String,
     pub(crate) stage: String,
@@ -20,7 +21,7 @@ pub(crate) struct WaitingGroup {
 }
 
 /// One thing that a run waits for.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Waiting {
     pub(crate) run: Uuid,
     pub(crate) workflow: String,

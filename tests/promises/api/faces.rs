@@ -58,7 +58,9 @@ impl Anna<'_> {
     async fn start(&self, input: &str) {
         let given: Value = serde_json::from_str(input).unwrap();
         match self.face {
-            Face::Sql => self.sql("select piton.start_run('steps', $1::json, 7)", &[&given.to_string()]).await,
+            Face::Sql => {
+                self.sql("select piton.start_run('steps', $1::json, priority => 7)", &[&given.to_string()]).await
+            }
             Face::Cli => {
                 let (file, folder) = (self.world.path("given.json"), self.world.path("workflows"));
                 std::fs::write(&file, given.to_string()).unwrap();
@@ -178,6 +180,157 @@ impl Anna<'_> {
                 assert_eq!(self.api.post("/dead-letters/dismiss", &body).good(), json!({"dismissed": 1}));
             }
         }
+    }
+}
+
+/// What is decided about runs and queues.
+impl Anna<'_> {
+    async fn cancel(&self, run: &str) {
+        match self.face {
+            Face::Sql => self.sql("select piton.cancel_run($1::uuid, 'no use', 'anna')", &[run]).await,
+            Face::Cli => self.cli(&["cancel", run, "--by", "anna", "--reason", "no use"]),
+            Face::Api => {
+                self.api.post(&format!("/runs/{run}/cancel"), &json!({"reason": "no use"})).good();
+            }
+        }
+    }
+
+    async fn pause(&self) {
+        match self.face {
+            Face::Sql => {
+                self.sql("select piton.pause('it is down', 'steps', 'second', 'anna')", &[]).await;
+                self.sql("select piton.pause('all of it', actor => 'anna')", &[]).await;
+            }
+            Face::Cli => {
+                self.cli(&["pause", "steps", "--stage", "second", "--by", "anna", "--reason", "it is down"]);
+                self.cli(&["pause", "--everything", "--by", "anna", "--reason", "all of it"]);
+            }
+            Face::Api => {
+                let one = json!({"workflow": "steps", "stage": "second", "reason": "it is down"});
+                self.api.post("/pauses", &one).good();
+                let all = self.api.post("/pauses", &json!({"reason": "all of it"})).good();
+                assert_eq!(all["pauses"].as_array().unwrap().len(), 2);
+            }
+        }
+    }
+
+    async fn resume(&self) {
+        match self.face {
+            Face::Sql => self.sql("select piton.resume('steps', 'second', 'anna')", &[]).await,
+            Face::Cli => self.cli(&["resume", "steps", "--stage", "second", "--by", "anna"]),
+            Face::Api => {
+                self.api.post("/pauses/resume", &json!({"workflow": "steps", "stage": "second"})).good();
+            }
+        }
+    }
+
+    async fn hold(&self, run: &str) {
+        match self.face {
+            Face::Sql => self.sql("select piton.hold_run($1::uuid, 'evidence', 'anna')", &[run]).await,
+            Face::Cli => self.cli(&["cleanup", "hold", run, "--by", "anna", "--reason", "evidence"]),
+            Face::Api => {
+                self.api.post(&format!("/runs/{run}/hold"), &json!({"reason": "evidence"})).good();
+            }
+        }
+    }
+
+    async fn release(&self, run: &str) {
+        match self.face {
+            Face::Sql => self.sql("select piton.release_run($1::uuid, 'anna')", &[run]).await,
+            Face::Cli => self.cli(&["cleanup", "release", run, "--by", "anna"]),
+            Face::Api => {
+                self.api.send("DELETE", &format!("/runs/{run}/hold"), &json!({})).good();
+            }
+        }
+    }
+
+    /// In SQL the batches are asked for one by one, as a worker does.
+    async fn clean_up(&self) {
+        match self.face {
+            Face::Sql => {
+                let sql = "do $$ declare plan uuid := piton.plan_cleanup(); begin
+                           perform piton.begin_cleanup(plan, 'anna'); perform piton.clean_runs(plan, 1000);
+                           update piton.cleanups set state = 'done', ended_at = now() where id = plan; end $$";
+                self.sql(sql, &[]).await;
+            }
+            Face::Cli => self.cli(&["cleanup", "run", "--by", "anna"]),
+            Face::Api => {
+                let preview = self.api.post("/cleanup/preview", &json!({})).good();
+                let done = self.api.post("/cleanup/run", &json!({"plan": preview["plan"]})).good();
+                assert_eq!(done["deleted"][0]["deleted"], 1, "{done}");
+            }
+        }
+    }
+
+    /// What waits, as anybody may ask.
+    async fn why(&self, run: &str) -> Vec<String> {
+        let told = |rows: &Value| -> Vec<String> {
+            let row = |row: &Value| format!("{} {} {}", row["stage"], row["reason"], row["moves"]);
+            rows.as_array().unwrap().iter().map(row).collect()
+        };
+        let mut rows = match self.face {
+            Face::Sql => {
+                let sql = "select concat('\"', stage, '\" \"', reason, '\" \"', moves, '\"') from piton.why_waiting
+                           where run = $1::uuid";
+                sqlx::query_scalar(sql).bind(run).fetch_all(&self.world.pool).await.unwrap()
+            }
+            Face::Cli => {
+                let output = self.world.command(["why", run, "--json"]).output().unwrap();
+                told(&serde_json::from_str(&stdout(&output)).unwrap())
+            }
+            Face::Api => told(&self.api.get(&format!("/runs/{run}/why")).good()["waits"]),
+        };
+        rows.sort();
+        rows
+    }
+}
+
+async fn control_by(face: Face) -> (Vec<String>, Vec<String>) {
+    let world = World::with(&[STEPS]).await;
+    let anna = Anna::of(&world, face).await;
+    world.start("steps", FAILS);
+    for _ in 0..2 {
+        anna.start(FAILS).await;
+    }
+    let runs: Vec<String> =
+        sqlx::query_scalar("select uuid::text from piton.runs order by id").fetch_all(&world.pool).await.unwrap();
+    anna.pause().await;
+    let mut why = anna.why(&runs[2]).await;
+    anna.resume().await;
+    anna.cancel(&runs[0]).await;
+    anna.cancel(&runs[1]).await;
+    anna.hold(&runs[0]).await;
+    anna.hold(&runs[1]).await;
+    anna.release(&runs[1]).await;
+    sqlx::query("update piton.runs set finished_at = now() - interval '91 days' where state = 'cancelled'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    anna.clean_up().await;
+    why.extend(anna.why(&runs[2]).await);
+    let faces: Vec<String> =
+        sqlx::query_scalar("select distinct face from piton.audit").fetch_all(&world.pool).await.unwrap();
+    assert_eq!(faces, [format!("{face:?}").to_lowercase()]);
+    let lines = " union all select concat_ws(' ', 'pause', workflow_id, stage, reason, paused_by) from piton.pauses
+                 union all select concat_ws(' ', 'cancelled', run_id, reason, cancelled_by) from piton.cancellations
+                 union all select concat_ws(' ', 'hold', run_id, reason, held_by) from piton.run_holds
+                 union all select concat_ws(' ', 'cleaned', what, type, deleted_at is not null, error) from piton.cleanup_items
+                 ) as lines (line)";
+    let all = ALL.replace(") as lines (line)", lines);
+    (sqlx::query_scalar(sqlx::AssertSqlSafe(all)).fetch_all(&world.pool).await.unwrap(), why)
+}
+
+#[tokio::test]
+async fn runs_and_queues_are_decided_about_in_the_same_way_through_every_face() {
+    let (by_sql, why) = control_by(Face::Sql).await;
+    let verbs = ["cancel", "pause", "resume", "hold", "release", "clean_up"];
+    let with = |verb: &str| by_sql.iter().filter(|line| line.starts_with(&format!("audit anna {verb} "))).count();
+    assert_eq!(verbs.map(with), [2, 2, 1, 2, 1, 1], "{by_sql:#?}");
+    assert!(by_sql.iter().any(|line| line.starts_with("run 1 cancelled")), "it is held: {by_sql:#?}");
+    assert!(!by_sql.iter().any(|line| line.starts_with("run 2 ")), "it is cleaned up: {by_sql:#?}");
+    assert!(why.iter().any(|row| row.contains("paused")), "{why:?}");
+    for face in [Face::Cli, Face::Api] {
+        assert_eq!(control_by(face).await, (by_sql.clone(), why.clone()), "{face:?}");
     }
 }
 

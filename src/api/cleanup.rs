@@ -1,0 +1,138 @@
+//! Cleanup: what would be deleted, deleting it, and what is held.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Uuid;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::control::Reason;
+use super::problem::Problem;
+use super::take::{Body, Path, Who};
+use crate::cleanup;
+use crate::model::id::RunId;
+use crate::store::cleanup::{CleanupGroup, DueGroup, Rule, StoredGroup};
+
+/// Runs and artifacts of one plan.
+const PLANNED: i32 = 100_000;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(stats))
+        .routes(routes!(preview))
+        .routes(routes!(run))
+        .routes(routes!(hold, release))
+}
+
+/// What is kept, and what is gone.
+#[derive(Serialize, ToSchema)]
+struct Stats {
+    /// In the artifact store.
+    stored: Vec<StoredGroup>,
+    /// By cleanups within the last 90 days.
+    deleted: Vec<CleanupGroup>,
+    rules: Vec<Rule>,
+}
+
+/// Tell what is kept, for how long, and what was deleted
+#[utoipa::path(
+    get, path = "/cleanup", tag = "cleanup",
+    responses((status = 200, description = "By what it is.", body = Stats)),
+)]
+async fn stats(State(api): State<Api>) -> Result<Json<Stats>, Problem> {
+    let (stored, deleted) = (api.store.storage_stats().await?, api.store.cleaned().await?);
+    Ok(Json(Stats { stored, deleted, rules: api.store.retention_rules().await? }))
+}
+
+/// What a cleanup would delete.
+#[derive(Serialize, ToSchema)]
+struct Preview {
+    plan: Uuid,
+    deletes: Vec<CleanupGroup>,
+    /// Old enough, and stays.
+    refuses: Vec<DueGroup>,
+}
+
+/// Show what a cleanup would delete
+///
+/// Writes a plan, and deletes nothing.
+#[utoipa::path(
+    post, path = "/cleanup/preview", tag = "cleanup",
+    responses((status = 201, description = "The plan.", body = Preview)),
+)]
+async fn preview(State(api): State<Api>, who: Who) -> Result<(StatusCode, Json<Preview>), Problem> {
+    let plan = api.store.plan_cleanup(PLANNED, who.actor().name).await?;
+    let (deletes, refuses) = (api.store.cleanup(plan).await?, api.store.cleanup_refuses().await?);
+    Ok((StatusCode::CREATED, Json(Preview { plan, deletes, refuses })))
+}
+
+/// Which plan.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Plan {
+    /// As a preview has named it.
+    plan: Uuid,
+}
+
+/// How a cleanup went.
+#[derive(Serialize, ToSchema)]
+struct Cleaned {
+    plan: Uuid,
+    deleted: Vec<CleanupGroup>,
+}
+
+/// Delete what a plan shows
+///
+/// Exactly that, or nothing where it has changed since. A plan that is too large for one request goes on with the next worker
+/// that cleans up.
+#[utoipa::path(
+    post, path = "/cleanup/run", tag = "cleanup",
+    request_body = Plan,
+    responses((status = 200, description = "It is done.", body = Cleaned)),
+)]
+async fn run(State(api): State<Api>, who: Who, Body(which): Body<Plan>) -> Result<Json<Cleaned>, Problem> {
+    let plan = which.plan;
+    let deleted = cleanup::run(&api.store, api.artifacts.as_ref(), plan, Some(who.actor())).await?;
+    Ok(Json(Cleaned { plan, deleted }))
+}
+
+/// The run that was decided about.
+#[derive(Serialize, ToSchema)]
+struct Decided {
+    run: Uuid,
+}
+
+/// Hold a run
+///
+/// Cleanup leaves it alone, with all that it made.
+#[utoipa::path(
+    post, path = "/runs/{run}/hold", tag = "cleanup",
+    params(("run" = Uuid, Path, description = "Its id.")),
+    request_body = Reason,
+    responses((status = 200, description = "It is held.", body = Decided)),
+)]
+async fn hold(
+    State(api): State<Api>,
+    who: Who,
+    Path(run): Path<RunId>,
+    Body(why): Body<Reason>,
+) -> Result<Json<Decided>, Problem> {
+    api.store.hold_run(run, &why.reason.0, who.actor()).await?;
+    Ok(Json(Decided { run: run.0 }))
+}
+
+/// Release a run
+#[utoipa::path(
+    delete, path = "/runs/{run}/hold", tag = "cleanup",
+    params(("run" = Uuid, Path, description = "Its id.")),
+    responses((status = 200, description = "It is no longer held.", body = Decided)),
+)]
+async fn release(State(api): State<Api>, who: Who, Path(run): Path<RunId>) -> Result<Json<Decided>, Problem> {
+    api.run(run).await?;
+    api.store.release_run(run, who.actor()).await?;
+    Ok(Json(Decided { run: run.0 }))
+}
