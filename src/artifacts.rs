@@ -5,9 +5,11 @@ mod streamed;
 
 use std::path::PathBuf;
 
-use object_store::ObjectStoreExt;
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub use self::reader::ArtifactReader;
@@ -18,6 +20,17 @@ pub(crate) use self::streamed::Written;
 #[derive(Debug, Clone)]
 pub(crate) struct Artifacts {
     folder: PathBuf,
+}
+
+/// What every address of an artifact begins with.
+const ARTIFACTS: &str = "runs";
+
+/// A file in the store.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredFile {
+    pub(crate) address: String,
+    pub(crate) bytes: u64,
+    pub(crate) modified: DateTime<Utc>,
 }
 
 /// Why the store cannot be used.
@@ -82,6 +95,28 @@ impl Artifacts {
             if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
                 tokio::fs::remove_file(entry.path()).await.ok();
             }
+        }
+    }
+
+    /// Every file of an artifact that is there, in no order.
+    pub(crate) async fn files(&self) -> Result<impl Stream<Item = Result<StoredFile, ArtifactError>>, ArtifactError> {
+        let store = self.open().await?;
+        let files = store.list(Some(&Path::from(ARTIFACTS)));
+        let file = |found: ObjectMeta| StoredFile {
+            address: found.location.to_string(),
+            bytes: found.size,
+            modified: found.last_modified,
+        };
+        Ok(files.map(move |found| Ok(file(found?))))
+    }
+
+    /// Whether a file is at the address.
+    pub(crate) async fn has(&self, address: &str) -> Result<bool, ArtifactError> {
+        let place = Path::parse(address).map_err(object_store::Error::from)?;
+        match self.open().await?.head(&place).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Deletes what a plan has written down: in small batches, with pauses in between, so that the engine does not notice.
 
+pub(crate) mod scan;
+
 use std::time::{Duration, Instant};
 
 use sqlx::types::Uuid;

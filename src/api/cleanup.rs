@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// What is kept, and what is gone.
 #[derive(Serialize, ToSchema)]
-struct Stats {
+struct CleanupStats {
     /// In the artifact store.
     stored: Vec<StoredGroup>,
     /// By cleanups within the last 90 days.
@@ -41,11 +41,11 @@ struct Stats {
 /// Tell what is kept, for how long, and what was deleted
 #[utoipa::path(
     get, path = "/cleanup", tag = "cleanup",
-    responses((status = 200, description = "By what it is.", body = Stats)),
+    responses((status = 200, description = "By what it is.", body = CleanupStats)),
 )]
-async fn stats(State(api): State<Api>) -> Result<Json<Stats>, Problem> {
+async fn stats(State(api): State<Api>) -> Result<Json<CleanupStats>, Problem> {
     let (stored, deleted) = (api.store.storage_stats().await?, api.store.cleaned().await?);
-    Ok(Json(Stats { stored, deleted, rules: api.store.retention_rules().await? }))
+    Ok(Json(CleanupStats { stored, deleted, rules: api.store.retention_rules().await? }))
 }
 
 /// What a cleanup would delete.
@@ -73,7 +73,7 @@ async fn preview(State(api): State<Api>, who: Who) -> Result<(StatusCode, Json<P
 /// Which plan.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Plan {
+struct CleanupPlan {
     /// As a preview has named it.
     plan: Uuid,
 }
@@ -91,10 +91,10 @@ struct Cleaned {
 /// that cleans up.
 #[utoipa::path(
     post, path = "/cleanup/run", tag = "cleanup",
-    request_body = Plan,
+    request_body = CleanupPlan,
     responses((status = 200, description = "It is done.", body = Cleaned)),
 )]
-async fn run(State(api): State<Api>, who: Who, Body(which): Body<Plan>) -> Result<Json<Cleaned>, Problem> {
+async fn run(State(api): State<Api>, who: Who, Body(which): Body<CleanupPlan>) -> Result<Json<Cleaned>, Problem> {
     let plan = which.plan;
     let deleted = cleanup::run(&api.store, api.artifacts.as_ref(), plan, Some(who.actor())).await?;
     Ok(Json(Cleaned { plan, deleted }))

@@ -2,9 +2,10 @@
 
 pub(super) mod args;
 
+use anyhow::bail;
 use bytesize::ByteSize;
 
-use self::args::{CleanupArgs, KeepArgs, RunArgs};
+use self::args::{CleanupArgs, KeepArgs, RunArgs, ScanArgs};
 use super::args::Global;
 use super::artifacts;
 use super::database::Database;
@@ -22,25 +23,27 @@ pub(crate) async fn cleanup(global: Global, action: CleanupArgs) -> anyhow::Resu
     let database = Database::open(&global).await?;
     let done = act(&database.store, &global, action).await;
     database.close().await;
-    done.map(|()| Exit::Done)
+    done
 }
 
-async fn act(store: &Store, global: &Global, action: CleanupArgs) -> anyhow::Result<()> {
+async fn act(store: &Store, global: &Global, action: CleanupArgs) -> anyhow::Result<Exit> {
     match action {
-        CleanupArgs::Preview => preview(store, global).await,
-        CleanupArgs::Run(args) => run(store, global, args).await,
-        CleanupArgs::Stats => stats(store, global).await,
-        CleanupArgs::Rules => rules(store, global).await,
-        CleanupArgs::Keep(args) => keep(store, global, args).await,
+        CleanupArgs::Preview => preview(store, global).await?,
+        CleanupArgs::Run(args) => run(store, global, args).await?,
+        CleanupArgs::Stats => stats(store, global).await?,
+        CleanupArgs::Scan(args) => return scan(store, global, args).await,
+        CleanupArgs::Rules => rules(store, global).await?,
+        CleanupArgs::Keep(args) => keep(store, global, args).await?,
         CleanupArgs::Hold { run, reason, by } => {
             store.hold_run(run, &reason, actor(&name(by))).await.map_err(refused)?;
-            say(global, &serde_json::json!({"held": run}), &format!("Run {run} is held: cleanup leaves it alone."))
+            say(global, &serde_json::json!({"held": run}), &format!("Run {run} is held: cleanup leaves it alone."))?;
         }
         CleanupArgs::Release { run, by } => {
             store.release_run(run, actor(&name(by))).await.map_err(refused)?;
-            say(global, &serde_json::json!({"released": run}), &format!("Run {run} is no longer held."))
+            say(global, &serde_json::json!({"released": run}), &format!("Run {run} is no longer held."))?;
         }
     }
+    Ok(Exit::Done)
 }
 
 fn say(global: &Global, json: &serde_json::Value, words: &str) -> anyhow::Result<()> {
@@ -150,4 +153,25 @@ async fn keep(store: &Store, global: &Global, args: KeepArgs) -> anyhow::Result<
     let json = serde_json::json!({"what": args.what, "type": args.kind, "keep_seconds": args.keep.0.map(|k| k.as_secs()), "workflow": workflow});
     let of = workflow.map_or_else(|| "every workflow".to_owned(), |workflow| format!("workflow {workflow}"));
     say(global, &json, &format!("{} {} of {of} are kept {keep}.", args.kind, args.what))
+}
+
+async fn scan(store: &Store, global: &Global, args: ScanArgs) -> anyhow::Result<Exit> {
+    let Some(artifacts) = artifacts::store(global, &args.store) else {
+        bail!("there is no artifact store; name its folder with --artifacts");
+    };
+    let found = cleanup::scan::scan(store, &artifacts, args.delete).await?;
+    let exit = if found.missing_files == 0 { Exit::Done } else { Exit::Failed };
+    if global.json {
+        println!("{}", serde_json::to_string(&found)?);
+        return Ok(exit);
+    }
+    let size = ByteSize(found.unknown_bytes);
+    let gone = if found.deleted { ", deleted" } else { "" };
+    println!("{} files that nobody knows of: {size}{gone}", found.unknown_files);
+    println!("{} artifacts whose file is gone", found.missing_files);
+    found.addresses.iter().for_each(|address| println!("  {address}"));
+    if found.unknown_files > 0 && !found.deleted {
+        println!("Delete those that nobody knows of with:  {} cleanup scan --delete", config::program());
+    }
+    Ok(exit)
 }

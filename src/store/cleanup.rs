@@ -128,6 +128,20 @@ impl Store {
         Ok(())
     }
 
+    /// Those of the addresses that no artifact has.
+    pub(crate) async fn unknown_addresses(&self, addresses: &[&str]) -> Result<Vec<String>, StoreError> {
+        let sql = "select f.address from unnest($1::text[]) as f (address)
+                   where not exists (select from piton.artifacts a where a.address = any(array[f.address]))";
+        Ok(sqlx::query_scalar(sql).bind(addresses).fetch_all(&self.pool).await?)
+    }
+
+    /// Artifacts whose file should be there, page by page.
+    pub(crate) async fn artifact_addresses(&self, after: Uuid, most: i64) -> Result<Vec<(Uuid, String)>, StoreError> {
+        let sql = "select id, address from piton.artifacts
+                   where id > $1 and digest is not null and type not in ('pending', 'orphan') order by id limit $2";
+        Ok(sqlx::query_as(sql).bind(after).bind(most).fetch_all(&self.pool).await?)
+    }
+
     /// It is through.
     pub(crate) async fn end_cleanup(&self, plan: Uuid) -> Result<(), StoreError> {
         let sql = "update piton.cleanups set state = 'done', ended_at = now() where id = $1 and state = 'running'";

@@ -283,3 +283,31 @@ async fn a_cleanup_that_is_killed_midway_is_finished_by_the_next_one() {
         assert!(world.path("artifacts").join(&address).exists(), "{address} has a row and no file");
     }
 }
+
+#[tokio::test]
+async fn a_scan_tells_files_that_nobody_knows_of_and_artifacts_whose_file_is_gone() {
+    let history = history(&mut StdRng::seed_from_u64(3), 20);
+    let world = world_of(&history).await;
+    let scan = |more: &[&str], code: i32| -> Value {
+        let output = world.command([&["cleanup", "scan", "--json"], more].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let clean = scan(&[], 0);
+    assert_eq!((&clean["unknown_files"], &clean["missing_files"]), (&0.into(), &0.into()), "{clean}");
+    let stray = world.path("artifacts").join("runs/stray/file");
+    std::fs::create_dir_all(stray.parent().unwrap()).unwrap();
+    std::fs::write(&stray, "bytes").unwrap();
+    assert_eq!(scan(&[], 0)["unknown_files"], 0, "it is too young to tell");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    std::fs::File::options().write(true).open(&stray).unwrap().set_modified(long_ago).unwrap();
+    let found = scan(&[], 0);
+    assert_eq!((&found["unknown_files"], &found["unknown_bytes"]), (&1.into(), &5.into()), "{found}");
+    scan(&["--delete"], 0);
+    assert!(!stray.exists());
+    let kept = sqlx::query_scalar("select address from piton.artifacts where type = 'frames' limit 1");
+    let address: String = kept.fetch_one(&world.pool).await.unwrap();
+    std::fs::remove_file(world.path("artifacts").join(&address)).unwrap();
+    let missing = scan(&[], 1);
+    assert_eq!((&missing["missing_files"], &missing["addresses"][0]), (&1.into(), &address.into()), "{missing}");
+}

@@ -17,6 +17,10 @@ pub(crate) enum CleanupArgs {
     Run(RunArgs),
     /// Tell what cleanups have deleted, and what is in the artifact store.
     Stats,
+    /// Hold the artifact store against the catalogue: files that nobody knows of, and artifacts whose file is gone.
+    ///
+    /// Ends with 1 when an artifact's file is gone.
+    Scan(ScanArgs),
     /// Tell for how long what is kept.
     Rules,
     /// Say for how long something is kept: runs of a state, or artifacts of a type.
@@ -50,6 +54,15 @@ pub(crate) struct RunArgs {
     /// Who does it [default: your user name].
     #[arg(long)]
     pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: ArtifactStoreArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ScanArgs {
+    /// Delete the files that nobody knows of, and that are older than an hour.
+    #[arg(long)]
+    pub(crate) delete: bool,
     #[command(flatten)]
     pub(crate) store: ArtifactStoreArgs,
 }
