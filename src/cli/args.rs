@@ -12,6 +12,7 @@ pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
+use crate::health::External;
 use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
@@ -310,6 +311,10 @@ pub(crate) struct CheckArgs {
     /// disk.used_share=0.8:0.9; may be repeated [default: what piton_component_threshold shows].
     #[arg(long, env = "PITON_HEALTH_THRESHOLDS", value_delimiter = ',', value_name = "THRESHOLD")]
     pub(crate) health_threshold: Vec<SetThreshold>,
+    /// Server that workflows depend on, to be checked as well: NAME=URL, such as voices=https://voices.example/health or
+    /// mail=tcp://mail.example:25; may be repeated.
+    #[arg(long, env = "PITON_EXTERNALS", value_delimiter = ',', value_name = "EXTERNAL")]
+    pub(crate) external: Vec<External>,
 }
 
 #[derive(Debug, Clone, Args)]

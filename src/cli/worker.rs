@@ -35,7 +35,7 @@ impl From<RunArgs> for WorkerArgs {
             metrics: Some(Address::Off),
             snapshot_every: Duration::MAX,
             cleanup_every: Duration::MAX,
-            health: CheckArgs { health_every: Duration::MAX, health_threshold: Vec::new() },
+            health: CheckArgs { health_every: Duration::MAX, health_threshold: Vec::new(), external: Vec::new() },
             settings: run.settings,
         }
     }
@@ -113,9 +113,16 @@ fn health_settings(global: &Global, args: &WorkerArgs) -> health::Settings {
     // Programs run in folders of their own there.
     let mut folders = vec![std::env::temp_dir()];
     folders.extend(artifacts::data_folder(global).filter(|_| global.database_url.is_none()));
-    let CheckArgs { health_every: every, health_threshold } = &args.health;
+    let CheckArgs { health_every: every, health_threshold, external } = &args.health;
+    let externals = external.clone();
     let thresholds = Thresholds::with(health_threshold);
-    health::Settings { every: *every, thresholds, artifacts: artifacts::store(global, &args.settings.store), folders }
+    health::Settings {
+        every: *every,
+        thresholds,
+        artifacts: artifacts::store(global, &args.settings.store),
+        externals,
+        folders,
+    }
 }
 
 /// Tries again as long as the database is away, which is no reason for a worker to end; `None` when it was asked to stop.

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::queue::{self, JobsEnded, Lately};
-use super::{Health, disk, memory};
+use super::{Health, disk, external, memory};
 use crate::meters::part::Part;
 use crate::model::health::{Component, Finding, Measure};
 use crate::store::{Store, StoreError};
@@ -33,6 +33,7 @@ impl Health {
                 self.repeat(Component::Memory, || blocking(memory::check)),
                 self.repeat(Component::Disk, || self.disk()),
                 self.repeat(Component::Storage, || self.storage(&watched.worker)),
+                self.repeat(Component::External, || external::check(&self.settings.externals)),
                 self.database(&watched),
                 self.keep_history(&watched),
             )

@@ -9,6 +9,7 @@
 mod board;
 mod checks;
 mod disk;
+mod external;
 mod memory;
 mod pulse;
 mod queue;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) use checks::Watched;
+pub(crate) use external::External;
 pub(crate) use pulse::Phase;
 pub(crate) use queue::JobsEnded;
 
@@ -35,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) thresholds: Thresholds,
     /// `None` where the worker has no place for any.
     pub(crate) artifacts: Option<Artifacts>,
+    /// Servers that workflows depend on.
+    pub(crate) externals: Vec<External>,
     /// Folders on whose disks the worker writes, beside the artifacts.
     pub(crate) folders: Vec<PathBuf>,
 }

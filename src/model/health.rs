@@ -19,7 +19,7 @@ states! {
         Disk = "disk",
         /// Jobs are claimed in time, and most of them succeed.
         Queue = "queue",
-        /// What workflow files declare to need beside all that.
+        /// Servers that workflows depend on, as they were named to the worker.
         External = "external",
     }
 }

@@ -219,3 +219,19 @@ async fn nobody_there_and_a_threshold_that_cannot_be_are_told_as_such() {
     refused(&["health", "--live", "--ready"], 2, "cannot be used with");
     refused(&["worker", "--health-threshold", "disk.full=1:2"], 2, "nothing measures disk.full");
 }
+
+#[tokio::test]
+async fn a_server_that_workflows_depend_on_is_unhealthy_while_it_is_away() {
+    let world = World::with(&[WORK]).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let watched = Watched::start(&world, &["--external", &format!("voices=tcp://{address}")]).await;
+    watched.becomes("external", "healthy").await;
+    drop(listener);
+    watched.becomes("external", "unhealthy").await;
+    let reason = watched.history("external", "healthy", "unhealthy").await;
+    assert!(reason.starts_with("voices: "), "{reason}");
+    let _again = std::net::TcpListener::bind(address).unwrap();
+    watched.becomes("external", "healthy").await;
+    watched.history("external", "unhealthy", "healthy").await;
+}
