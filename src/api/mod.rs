@@ -1,6 +1,7 @@
 //! The admin API over HTTP: the verbs of the command line and of SQL, said in JSON. A verb is a file here.
 
 mod access;
+mod artifacts;
 mod checkpoints;
 mod cleanup;
 mod control;
@@ -93,6 +94,7 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(runs::routes())
         .merge(control::routes())
         .merge(checkpoints::routes())
+        .merge(artifacts::routes())
         .merge(dead_letters::routes())
         .merge(recovery::routes())
         .merge(cleanup::routes())

@@ -32,7 +32,7 @@ pub(crate) struct Whole {
 }
 
 /// An artifact of a run, for people.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema, sqlx::FromRow)]
 pub(crate) struct ArtifactRow {
     pub(crate) artifact: Uuid,
     pub(crate) stage: String,

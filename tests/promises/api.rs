@@ -222,3 +222,24 @@ async fn what_is_shown_is_what_the_command_line_shows() {
         assert_eq!(api.get(nothing).problem(), (404, "not-found".to_owned()));
     }
 }
+
+#[tokio::test]
+async fn an_artifact_is_got_as_it_was_committed() {
+    let file = "name = 'files'\n[stages.write]\ncommand = ['sh', '-c', 'printf captions > $PITON_ARTIFACTS/captions.srt']\noutput = 'text'\n";
+    let world = World::with(&[file]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("files", "{}");
+    assert_eq!(world.ended(&run).await, "done");
+    let api = Api::of(&world).await;
+    let listed = api.get(&format!("/runs/{run}/artifacts")).good();
+    let artifact = &listed["artifacts"][0];
+    assert_eq!((&artifact["name"], &artifact["type"]), (&json!("captions.srt"), &json!("output")), "{listed}");
+    let got = api.get(&format!("/artifacts/{}", artifact["artifact"].as_str().unwrap()));
+    assert_eq!((got.status, got.body.as_str()), (200, "captions"), "{got:?}");
+    assert_eq!(got.headers["content-type"], "application/octet-stream");
+    assert_eq!(got.headers["etag"], format!("\"{}\"", artifact["digest"].as_str().unwrap()));
+    let stored = world.path("artifacts").join(artifact["address"].as_str().unwrap());
+    std::fs::remove_file(stored).unwrap();
+    let gone = api.get(&format!("/artifacts/{}", artifact["artifact"].as_str().unwrap()));
+    assert_eq!(gone.problem(), (404, "not-found".to_owned()));
+}

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection};
 
-use crate::harness::{Process, SOON, World, until};
+use crate::harness::{Process, SOON, World, stdout, until};
 use crate::prometheus::{Prometheus, free_address};
 use crate::workflows::SQUARES;
 
@@ -104,7 +104,7 @@ impl<'w> Fleet<'w> {
 
     fn start(&self, number: usize) -> Process {
         let name = format!("w{}", number + 1);
-        let often = ["--health-every", "200ms", "--snapshot-every", "500ms", "--slots", "4"];
+        let often = ["--health-every", "200ms", "--snapshot-every", "500ms", "--cleanup-every", "1s", "--slots", "4"];
         self.world.worker(&name, &[&["--metrics", &self.addresses[number]], &often[..]].concat())
     }
 }
@@ -126,6 +126,12 @@ pub(crate) async fn trouble(world: &World, fleet: &Fleet<'_>) -> [Process; 2] {
         assert_eq!(world.ended(&run).await, state);
     }
     world.cut_sessions().await;
+    // Something for cleanup.
+    let cancelled = world.start("troubled", r#"{"how": "hang"}"#);
+    let keep = ["cleanup", "keep", "runs", "cancelled", "0d"];
+    for decision in [&["cancel", &cancelled, "--reason", "nobody needs it"][..], &keep] {
+        stdout(&world.command(decision).output().unwrap());
+    }
     workers
 }
 
