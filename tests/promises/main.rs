@@ -4,6 +4,7 @@
 
 mod alerts;
 mod artifacts;
+mod batches;
 mod bench;
 mod chaos;
 mod cleanup;
