@@ -70,4 +70,4 @@ comment on table piton.batch_places is 'Places of batches with a cap that are ta
 comment on column piton.batch_places.batch_id is 'The batch.';
 comment on column piton.batch_places.run_id is 'The run.';
 
--- functions: e33f07b0fff62a441184acb7d69e3d361898b25794d204673fa42748ea5419e3
+-- functions: 888be9bbce90db66fccfa45d5b3ee027844503c9beee08bd84dc90087f02f17a

@@ -1,15 +1,17 @@
 -- One at a time: whoever has the batch's row sees every place that is taken. Costs the cap and the runs that begin, however
--- many runs there are; the settings keep it so with whatever statistics.
+-- many runs there are; the settings keep it so with whatever statistics, in whatever session.
 create or replace function piton.feed_batch(batch bigint, most integer) returns integer
 language plpgsql
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set jit = off
 as $$
 declare
     fed piton.batches;
     plan record;
     room integer := most;
+    ids uuid[];
 begin
     select b.* into fed from piton.batches b
     where b.id = feed_batch.batch and b.state = 'sealed'
@@ -31,14 +33,14 @@ begin
     if room > 0 then
         select v.start_stages, v.join_stages, v.join_missing into plan
         from piton.workflow_versions v where v.id = fed.version_id;
-        with chosen as materialized (
-            select i.number, piton.new_id() as run, i.input
+        -- By its place in an array, and not by a join, which can be planned badly.
+        ids := array(select piton.new_id() from generate_series(1, room));
+        with run as (
+            insert into piton.runs (uuid, version_id, priority, input)
+            select ids[i.number - fed.started], fed.version_id, fed.priority, i.input
             from piton.batch_items i
             where i.batch_id = fed.id and i.number > fed.started and i.number <= fed.started + room
-        ),
-        run as (
-            insert into piton.runs (uuid, version_id, priority, input)
-            select c.run, fed.version_id, fed.priority, c.input from chosen c order by c.number
+            order by i.number
             returning id
         ),
         job as (
@@ -49,12 +51,10 @@ begin
         joined as (
             insert into piton.joins (run_id, stage, missing)
             select run.id, j.stage, j.missing from run cross join unnest(plan.join_stages, plan.join_missing) as j (stage, missing)
-        ),
-        placed as (
-            insert into piton.batch_places (batch_id, run_id) select fed.id, run.id from run where fed.cap is not null
         )
-        update piton.batch_items i set run = c.run, input = null
-        from chosen c where i.batch_id = fed.id and i.number = c.number;
+        insert into piton.batch_places (batch_id, run_id) select fed.id, run.id from run where fed.cap is not null;
+        update piton.batch_items i set run = ids[i.number - fed.started], input = null
+        where i.batch_id = fed.id and i.number > fed.started and i.number <= fed.started + room;
         perform pg_notify('piton_jobs', '');
     end if;
     update piton.batches b
