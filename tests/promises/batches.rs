@@ -378,6 +378,12 @@ async fn twenty_thousand_runs_start_within_a_minute() {
     println!("20,000 runs were started in {took:?}");
     assert!(took < Duration::from_secs(60), "{took:?}");
     assert_eq!(world.count("select count(*) from piton.jobs where state = 'ready'").await, 20_000);
+    // In a session that is set in no way.
+    let begun = Instant::now();
+    let sql = "select piton.start_batch('sql', 'work', array_fill('{}'::json, array[20000]))";
+    sqlx::query(sql).execute(&world.pool).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!(world.count("select count(*) from piton.jobs where state = 'ready'").await, 40_000);
 }
 
 /// Kept for whoever wonders how fast a batch with a cap is fed.
