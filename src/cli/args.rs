@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use super::artifacts::args::ArtifactsArgs;
+pub(super) use super::batch::args::BatchArgs;
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
@@ -78,6 +79,9 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// List what is paused, by whom and why.
     Pauses,
+    /// Start many runs together under one name, see how they are doing, and decide about all of them.
+    #[command(subcommand)]
+    Batch(BatchArgs),
     /// Look at the files that the stages of a run have made, and get them.
     #[command(subcommand)]
     Artifacts(ArtifactsArgs),

@@ -3,6 +3,7 @@
 mod api;
 mod args;
 mod artifacts;
+mod batch;
 mod bench;
 mod chaos;
 mod cleanup;
@@ -90,6 +91,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,
         Command::Pauses => control::pauses(global).await,
+        Command::Batch(action) => batch::batch(app, global, action).await,
         Command::Artifacts(action) => artifacts::artifacts(global, action).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,

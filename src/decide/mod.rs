@@ -155,3 +155,16 @@ pub(crate) async fn resume(store: &Store, queue: Queue<'_>, by: Actor<'_>) -> Re
     events::decision::resumed(queue.workflow, queue.stage, by.name);
     Ok(())
 }
+
+/// Lets the jobs of a batch's pending dead letters go on, all or those of a class; tells how many there were.
+pub(crate) async fn retry_batch(
+    store: &Store,
+    batch: &str,
+    class: Option<&str>,
+    note: Option<&str>,
+    by: Actor<'_>,
+) -> Result<usize, StoreError> {
+    let ids = store.retry_batch(batch, class, by, note).await?;
+    log::decided(store, &ids, by.name).await;
+    Ok(ids.len())
+}

@@ -176,6 +176,9 @@ impl Committer {
         report::landed(&self.slots, &commits, &landed);
         self.report_missed(&commits, &landed.positions, sent_before).await;
         self.go_on(commits, &landed);
+        if !landed.ended_runs.is_empty() {
+            self.lookout.feeding.runs_ended();
+        }
         if sent_before {
             // Branches whose first commit landed unheard are claimed by this boot, and nothing runs them.
             self.slots.suspect_strays();

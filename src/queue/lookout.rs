@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::catalog::Catalog;
+use super::feeding::Feeding;
 use super::wake::Wake;
 use crate::model::claim::{Claim, Place};
 use crate::model::id::{WorkerId, WorkflowId};
@@ -30,6 +31,8 @@ pub(crate) struct Lookout {
     pub(crate) boot: watch::Receiver<WorkerId>,
     pub(crate) lease: Duration,
     pub(crate) wake: Arc<Wake>,
+    /// Where it tells whether batches wait to be fed.
+    pub(crate) feeding: Feeding,
     /// The worker shuts down: every branch goes back to the queue.
     pub(crate) stop: CancellationToken,
     waiting: Mutex<Waiting>,
@@ -55,7 +58,7 @@ impl Lookout {
         stop: CancellationToken,
     ) -> Lookout {
         let waiting = Mutex::new(Waiting { best: None, paused: Paused::default(), seen: None, cost: Duration::ZERO });
-        Lookout { store, catalog, workflows, boot, lease, wake, stop, waiting }
+        Lookout { store, catalog, workflows, boot, lease, wake, feeding: Feeding::default(), stop, waiting }
     }
 
     /// One look, and with it a heartbeat where one is due. The claimer is woken for what is ready or will be.
@@ -73,6 +76,7 @@ impl Lookout {
         if let Some(wait) = seen.next_due {
             self.wake.within(wait);
         }
+        self.feeding.seen(seen.batches_due);
         Ok(seen)
     }
 

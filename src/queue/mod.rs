@@ -12,6 +12,7 @@ mod count;
 pub(crate) mod cursors;
 pub(crate) mod ends;
 mod evidence;
+pub(crate) mod feeding;
 pub(crate) mod inputs;
 pub(crate) mod known;
 pub(crate) mod lookout;

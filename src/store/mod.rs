@@ -3,6 +3,7 @@
 pub(crate) mod artifacts;
 pub(crate) mod attempts;
 pub(crate) mod backoff;
+pub(crate) mod batches;
 pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;

@@ -46,6 +46,8 @@ pub(crate) struct Seen {
     pub(crate) paused: Paused,
     /// A run is past its deadline.
     pub(crate) overdue: bool,
+    /// Whether a batch is due to be fed; `None` where every item of every batch has begun.
+    pub(crate) batches_due: Option<bool>,
 }
 
 /// What a look asks about.
@@ -114,6 +116,7 @@ struct LookRow {
     paused_versions: Option<Vec<i64>>,
     paused_stages: Option<Vec<i16>>,
     overdue: bool,
+    batches_due: Option<bool>,
     database_is_young: bool,
 }
 
@@ -246,6 +249,7 @@ impl Store {
             suspects: rows.iter().filter_map(LookRow::suspect).collect(),
             paused: first.paused(),
             overdue: first.overdue,
+            batches_due: first.batches_due,
         })
     }
 

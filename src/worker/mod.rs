@@ -4,6 +4,7 @@ mod apalis_worker;
 mod cleaner;
 mod drain;
 mod exit;
+mod feeder;
 mod gauges;
 mod keeper;
 mod runner;

@@ -79,6 +79,9 @@ impl Running {
         if let Some(cleaner) = shared.cleaner(&settings) {
             tokio::spawn(cleaner.run(stop_keeping.clone()));
         }
+        if let Some(feeder) = shared.feeder(&settings) {
+            tokio::spawn(feeder.run(stop_keeping.clone()));
+        }
         if let Some(health) = &health {
             tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
             health.pulse.enters(Phase::Claiming);

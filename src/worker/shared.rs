@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::cleaner::Cleaner;
+use super::feeder::Feeder;
 use super::keeper::Keeper;
 use super::snapshot::{Snapshots, Sweep};
 use super::{Metrics, Role, Settings};
@@ -131,6 +132,12 @@ impl Shared {
             boot: self.boot.subscribe(),
             every: settings.cleanup_every?,
         })
+    }
+
+    /// None in a process that runs suspects.
+    pub(super) fn feeder(&self, settings: &Settings) -> Option<Feeder> {
+        let feeder = Feeder { store: self.store.clone(), lookout: self.lookout.clone() };
+        (settings.role == Role::Ordinary).then_some(feeder)
     }
 
     /// The worker as its health is checked.

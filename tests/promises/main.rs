@@ -5,6 +5,7 @@
 mod alerts;
 mod api;
 mod artifacts;
+mod batches;
 mod bench;
 mod chaos;
 mod cleanup;

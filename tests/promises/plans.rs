@@ -12,8 +12,14 @@ use crate::workflows::CHAIN;
 const SESSION: &str = include_str!("../../src/store/sql/session.sql");
 
 /// Indexes that hold little by nature, and may be read from end to end.
-const SMALL: &[&str] =
-    &["workers_uncleared", "workers_live_name", "jobs_scheduled", "paused_stages_pkey", "pauses_pkey"];
+const SMALL: &[&str] = &[
+    "workers_uncleared",
+    "workers_live_name",
+    "jobs_scheduled",
+    "paused_stages_pkey",
+    "pauses_pkey",
+    "batches_sealed",
+];
 
 /// The statements the engine runs by itself. What people ask (`bench_*`, `chaos_*`) may walk.
 fn statements() -> Vec<(String, String)> {

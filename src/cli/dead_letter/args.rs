@@ -131,7 +131,7 @@ fn resolution(word: &str) -> Result<Resolution, String> {
     })
 }
 
-fn class(word: &str) -> Result<FailureClass, String> {
+pub(crate) fn class(word: &str) -> Result<FailureClass, String> {
     FailureClass::from_word(word).ok_or_else(|| {
         let known: Vec<&str> = FailureClass::ALL.iter().map(|c| c.as_str()).collect();
         format!("the classes are {}", known.join(", "))

@@ -1,8 +1,9 @@
 -- What boot $1 has to know about once a second: whether it still counts as alive, when the next scheduled job is due,
 -- the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the stages it has none
--- for), how many suspects wait there (no more than $9 are counted), what is paused, whether a run is past its deadline, and, in
--- a row each, the other boots that seem gone: their session lock is free, their heartbeat is older than the lease ($2), or they have ended and jobs of theirs are still
--- to be freed. One whose lock is still held has not died: it is frozen, or cut off.
+-- for), how many suspects wait there (no more than $9 are counted), what is paused, whether a run is past its deadline,
+-- whether batches have items that have not begun (null where there are none) and are due to be fed, and, in a row each, the
+-- other boots that seem gone: their session lock is free, their heartbeat is older than the lease ($2), or they have ended and
+-- jobs of theirs are still to be freed. One whose lock is still held has not died: it is frozen, or cut off.
 -- With $4 it also says that it is alive itself, and what it serves; $5 tells the others to go by its session lock or not, where that changed.
 with beat as (
     update piton.workers
@@ -81,6 +82,10 @@ select exists (select from piton.workers where id = $1 and stopped_at is null) a
        suspected.suspects, paused.workflows as paused_workflows, paused.versions as paused_versions,
        paused.stages as paused_stages,
        exists (select from piton.deadlines where at <= now()) as overdue,
+       (select bool_or(b.feed_at <= now()) from piton.batches b
+        where b.state = 'sealed'
+          and not exists (
+              select from piton.pauses h where h.workflow_id = any(array[b.workflow_id, 0]) and h.stage = '')) as batches_due,
        pg_postmaster_start_time() > now() - interval '10 seconds' as database_is_young
 from suspected
 cross join paused

@@ -1,0 +1,24 @@
+-- Those that have waited longest first, and not all in one transaction, if there are a great many.
+create or replace function piton.feed_batches(most integer) returns boolean
+language plpgsql
+as $$
+declare
+    hungry bigint;
+    fed integer;
+    again boolean := false;
+begin
+    for hungry in
+        select b.id from piton.batches b
+        where b.state = 'sealed'
+          and not exists (
+              select from piton.pauses p where p.workflow_id = any(array[b.workflow_id, 0]) and p.stage = '')
+        order by b.feed_at
+        limit 20
+    loop
+        fed := piton.feed_batch(hungry, most);
+        again := again or fed is null or fed = most;
+    end loop;
+    return again;
+end
+$$;
+comment on function piton.feed_batches(integer) is 'For Piton itself: starts more runs of the batches that have room, no more than so many of each. Tells whether there is more to do at once.';

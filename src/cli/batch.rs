@@ -1,0 +1,49 @@
+//! `piton batch`: many runs that are started, looked at and decided about together.
+
+pub(super) mod args;
+mod cancel;
+mod lines;
+mod results;
+mod say;
+mod start;
+
+use self::args::BatchArgs;
+use super::args::Global;
+use super::database::Database;
+use super::exit::Exit;
+use super::refusal::{actor, name, refused};
+use crate::app::App;
+use crate::decide;
+use crate::store::Store;
+
+pub(crate) async fn batch(app: App, global: Global, action: BatchArgs) -> anyhow::Result<Exit> {
+    if let BatchArgs::Start(args) = action {
+        return start::start(app, global, args).await;
+    }
+    let database = Database::open(&global).await?;
+    let done = act(&database.store, &global, action).await;
+    database.close().await;
+    done.map(|()| Exit::Done)
+}
+
+async fn act(store: &Store, global: &Global, action: BatchArgs) -> anyhow::Result<()> {
+    match action {
+        BatchArgs::Start(_) => Ok(()),
+        BatchArgs::List { limit } => say::list(global, &store.batches(i64::from(limit)).await?),
+        BatchArgs::Show { batch } => {
+            let row = store.batch(&batch).await.map_err(refused)?;
+            let letters = store.batch_dead_letters(row.batch).await?;
+            say::show(global, &row, &letters)
+        }
+        BatchArgs::Cancel { batch, reason, by } => {
+            cancel::cancel(store, global, &batch, (&reason, actor(&name(by)))).await
+        }
+        BatchArgs::Retry { batch, class, by, note } => {
+            let (by, class) = (name(by), class.map(|class| class.as_str()));
+            let asked = decide::retry_batch(store, &batch, class, note.as_deref(), actor(&by));
+            say::retried(global, asked.await.map_err(refused)?);
+            Ok(())
+        }
+        BatchArgs::Results { batch, to } => results::results(store, &batch, &to).await,
+    }
+}

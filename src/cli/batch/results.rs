@@ -1,0 +1,63 @@
+//! `piton batch results`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write, stdout};
+
+use anyhow::Context;
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::types::Uuid;
+
+use crate::cli::refusal::refused;
+use crate::store::Store;
+use crate::store::batches::BatchResult;
+
+/// Items of one statement: a slow reader holds no old snapshot for longer than they take.
+const AT_ONCE: i32 = 1000;
+
+/// A line of the export.
+#[derive(Serialize)]
+struct Line {
+    item: i32,
+    run: Option<Uuid>,
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Box<RawValue>>,
+}
+
+/// One row is in memory at a time.
+pub(super) async fn results(store: &Store, batch: &str, to: &str) -> anyhow::Result<()> {
+    let row = store.batch(batch).await.map_err(refused)?;
+    if to == "-" {
+        return write(store, row.batch, row.items, stdout().lock()).await.context("standard output");
+    }
+    let file = File::create(to).with_context(|| format!("cannot write {to}"))?;
+    write(store, row.batch, row.items, file).await.with_context(|| format!("cannot write {to}"))?;
+    eprintln!("{} items: into {to}", row.items);
+    Ok(())
+}
+
+async fn write(store: &Store, batch: Uuid, items: i32, out: impl Write) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(out);
+    let mut after = 0;
+    while after < items {
+        let mut rows = store.batch_results(batch, after, AT_ONCE);
+        while let Some(row) = rows.next().await {
+            serde_json::to_writer(&mut out, &line(row?)?)?;
+            out.write_all(b"\n")?;
+        }
+        after = after.saturating_add(AT_ONCE);
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn line(row: BatchResult) -> anyhow::Result<Line> {
+    let BatchResult { item, run, state, output, failure } = row;
+    let output = output.map(RawValue::from_string).transpose()?;
+    let failure = failure.map(RawValue::from_string).transpose()?;
+    Ok(Line { item, run, state, output, failure })
+}

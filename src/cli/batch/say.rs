@@ -1,0 +1,153 @@
+//! Batches as people and programs read them.
+
+use std::fmt::Write;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use crate::cli::args::Global;
+use crate::config;
+use crate::store::batches::{BatchRow, ClassCount};
+use crate::view::when;
+
+#[derive(Serialize)]
+struct Shown<'b> {
+    #[serde(flatten)]
+    row: &'b BatchRow,
+    dead_letter_classes: &'b [ClassCount],
+}
+
+pub(super) fn started(global: &Global, row: &BatchRow) -> anyhow::Result<()> {
+    if global.json {
+        println!("{}", serde_json::to_string(row)?);
+        return Ok(());
+    }
+    let begun = row.items - row.not_started;
+    println!("Batch {} of {}: {} items, {begun} of them started.", row.name, row.workflow, row.items);
+    if let Some(waits) = &row.waits {
+        println!("The others wait: {waits}.");
+    }
+    println!("See how it is doing with:  {} batch show {}", config::program(), row.name);
+    Ok(())
+}
+
+pub(super) fn list(global: &Global, rows: &[BatchRow]) -> anyhow::Result<()> {
+    if global.json {
+        println!("{}", serde_json::to_string(rows)?);
+        return Ok(());
+    }
+    if rows.is_empty() {
+        println!("No batches. Start one with:  {} batch start NAME WORKFLOW --input FILE.jsonl", config::program());
+        return Ok(());
+    }
+    println!(
+        "{:<30}  {:<20}  {:<9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}",
+        "batch", "workflow", "state", "items", "waiting", "running", "blocked", "done", "ended"
+    );
+    for row in rows {
+        let BatchRow { name, workflow, state, items, not_started, running, blocked, done, .. } = row;
+        // In other ways than done.
+        let ended = row.failed + row.cancelled + row.gone;
+        println!(
+            "{name:<30}  {workflow:<20}  {state:<9}  {items:>9}  {not_started:>9}  {running:>9}  {blocked:>9}  {done:>9}  {ended:>9}"
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn show(global: &Global, row: &BatchRow, letters: &[ClassCount]) -> anyhow::Result<()> {
+    if global.json {
+        println!("{}", serde_json::to_string(&Shown { row, dead_letter_classes: letters })?);
+    } else {
+        print!("{}", text(row, letters));
+    }
+    Ok(())
+}
+
+fn text(row: &BatchRow, letters: &[ClassCount]) -> String {
+    let mut text = format!("Batch {} of {}: {}\n\n", row.name, row.workflow, row.state);
+    let mut line = |name: &str, value: &str| {
+        // Writing into a string cannot fail.
+        writeln!(text, "  {name:<12} {value}").ok();
+    };
+    line("id", &row.batch.to_string());
+    line("started", &format!("{} by {}", when::clock(row.created_at), row.created_by));
+    if let Some(cap) = row.cap {
+        line("cap", &format!("{cap} runs that are not finished"));
+    }
+    line("items", &row.items.to_string());
+    for (name, count) in [
+        ("not started", i64::from(row.not_started)),
+        ("running", row.running),
+        ("blocked", row.blocked),
+        ("done", row.done),
+        ("failed", row.failed),
+        ("cancelled", row.cancelled),
+        ("cleaned up", row.gone),
+    ] {
+        if count > 0 {
+            line(name, &count.to_string());
+        }
+    }
+    if let (Some(rate), Some(left)) = (row.per_minute, row.left_seconds) {
+        let left = when::span(TimeDelta::seconds(left as i64));
+        line("rate", &format!("{rate:.0} runs ended in the last minute; the rest takes {left} at that rate"));
+    }
+    if let Some(at) = row.finished_at {
+        line("finished", &when::clock(at));
+    }
+    if let (Some(by), Some(at), Some(why)) = (&row.cancelled_by, row.cancelled_at, &row.cancel_reason) {
+        line("cancelled", &format!("{} by {by}: {why}", when::clock(at)));
+    }
+    text + &waits(row) + &dead_letters(row, letters)
+}
+
+fn waits(row: &BatchRow) -> String {
+    let (Some(waits), Some(moves)) = (&row.waits, &row.moves) else { return String::new() };
+    let what = match row.state.as_str() {
+        "filling" => "Nothing of it has begun".to_owned(),
+        _ => format!("{} items wait", row.not_started),
+    };
+    format!("\n{what}: {waits}.\nWhat would move that: {moves}\n")
+}
+
+fn dead_letters(row: &BatchRow, letters: &[ClassCount]) -> String {
+    let [first, ..] = letters else { return String::new() };
+    let mut text = String::from("\nDead letters that wait for a decision:\n");
+    for ClassCount { class, count } in letters {
+        writeln!(text, "  {count:>7}  {class}").ok();
+    }
+    let (program, name) = (config::program(), &row.name);
+    writeln!(text, "\nTry them again with:  {program} batch retry {name} [--class {}]", first.class).ok();
+    text
+}
+
+pub(super) fn retried(global: &Global, count: usize) {
+    if global.json {
+        println!("{}", serde_json::json!({"retried": count}));
+    } else if count == 0 {
+        println!("No dead letter was retried: none of that batch is pending, or none of that class.");
+    } else {
+        println!(
+            "Dead letters that were retried: {count}. Their jobs go on from the last checkpoints when a worker is free."
+        );
+    }
+}
+
+pub(super) fn cancelled(global: &Global, row: &BatchRow, runs: usize) {
+    let BatchRow { name, not_started, .. } = row;
+    if global.json {
+        println!("{}", serde_json::json!({"batch": row.batch, "cancelled": runs, "never_started": not_started}));
+    } else {
+        println!("Batch {name} is cancelled: {runs} runs were ended, and {not_started} items never start.");
+        println!("What was finished is kept:  {} batch results {name}", config::program());
+    }
+}
+
+pub(super) fn discarded(global: &Global, name: &str) {
+    if global.json {
+        println!("{}", serde_json::json!({"discarded": name}));
+    } else {
+        println!("Batch {name} was not whole, so that nothing of it had begun: it is discarded, and the name is free.");
+    }
+}

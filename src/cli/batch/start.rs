@@ -1,0 +1,84 @@
+//! `piton batch start`.
+
+use anyhow::bail;
+
+use super::args::StartArgs;
+use super::lines::Lines;
+use super::say;
+use crate::app::App;
+use crate::cli::args::Global;
+use crate::cli::database::Database;
+use crate::cli::exit::Exit;
+use crate::cli::files;
+use crate::cli::refusal::{name, refused};
+use crate::config;
+use crate::model::payload::{Payload, PayloadLimits};
+use crate::store::Store;
+use crate::store::batches::{BatchKey, BatchStart};
+
+/// Runs that one statement starts.
+const AT_ONCE: i32 = 5000;
+
+pub(super) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
+    // Mistakes in files are said before a database is touched, and those of the first lines too.
+    files::load(&app, &global)?;
+    let mut lines = Lines::open(&args.input, PayloadLimits::default().payload_bytes)?;
+    let first = lines.piece()?;
+    if first.is_empty() {
+        bail!("{} has no line, and a batch has at least one item: write {{}} for an empty input", args.input);
+    }
+    let database = Database::open(&global).await?;
+    let done = begin(app, &global, &database.store, &args, (lines, first)).await;
+    database.close().await;
+    done.map(|()| Exit::Done)
+}
+
+async fn begin(
+    app: App,
+    global: &Global,
+    store: &Store,
+    args: &StartArgs,
+    (lines, first): (Lines, Vec<Payload>),
+) -> anyhow::Result<()> {
+    let (_, versions) = files::register(app, global, store).await?;
+    files::find(&versions, &args.workflow)?;
+    let start = BatchStart { name: &args.name, workflow: &args.workflow, cap: args.cap, priority: args.priority };
+    let cure = |error: anyhow::Error| anyhow::anyhow!("{error}; {}", what_next(&args.name));
+    let key = store.open_batch(start, &name(args.by.clone())).await.map_err(refused).map_err(cure)?;
+    let items = fill(store, key, lines, first, cure).await?;
+    store.seal_batch(key, items).await.map_err(refused).map_err(cure)?;
+    // A worker that looks meanwhile does the same: then there is nothing left for this.
+    while store.feed_batch(key, AT_ONCE).await?.is_some_and(|fed| fed > 0) {}
+    say::started(global, &store.batch_of(key).await?)
+}
+
+/// How many items there are. Where a line is wrong, nothing is left of the batch.
+async fn fill(
+    store: &Store,
+    key: BatchKey,
+    mut lines: Lines,
+    first: Vec<Payload>,
+    cure: impl Fn(anyhow::Error) -> anyhow::Error,
+) -> anyhow::Result<i32> {
+    let (mut piece, mut items) = (first, 0);
+    while !piece.is_empty() {
+        store.add_to_batch(key, items + 1, &piece).await.map_err(refused).map_err(&cure)?;
+        items += i32::try_from(piece.len())?;
+        piece = match lines.piece() {
+            Ok(piece) => piece,
+            Err(wrong) => {
+                store.discard_batch(key).await?;
+                return Err(wrong);
+            }
+        };
+    }
+    Ok(items)
+}
+
+fn what_next(name: &str) -> String {
+    let program = config::program();
+    format!(
+        "look at it with `{program} batch show {name}`, give this one another name, or, where it was begun and not finished, \
+         discard it with `{program} batch cancel {name} --reason \"...\"`"
+    )
+}
