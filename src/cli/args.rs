@@ -114,6 +114,10 @@ pub(crate) enum Command {
     /// Think about how failures are retried.
     #[command(subcommand)]
     RetryPolicy(RetryPolicyArgs),
+    /// Print the script with which a shell completes commands and options.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(ManArgs),
 }
 
 impl Command {
@@ -382,6 +386,20 @@ pub(crate) enum GraphFormat {
     Text,
     Mermaid,
     Dot,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ManArgs {
+    /// Folder for a page of each command, such as ~/.local/share/man/man1; it is made if it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

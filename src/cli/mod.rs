@@ -5,6 +5,7 @@ mod artifacts;
 mod bench;
 mod chaos;
 mod cleanup;
+mod completions;
 mod control;
 mod database;
 mod dead_letter;
@@ -14,6 +15,7 @@ mod files;
 mod follow;
 mod health;
 mod live;
+mod man;
 mod metrics;
 mod recover;
 mod report;
@@ -105,6 +107,8 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Chaos(args) => chaos::chaos(app, global, args).await,
         Command::ChaosWorker(worker) => chaos::worker(app, global, worker).await,
         Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
+        Command::Completions(args) => completions::completions(&global, &args),
+        Command::Man(args) => man::man(&global, &args),
         Command::Workflows(action) => workflows::workflows(&app, &global, action),
     }
 }
