@@ -11,6 +11,7 @@ pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
+pub(super) use super::top::args::TopArgs;
 use super::when;
 use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Tell what is stuck and why, and what would move it: everything, or one run.
     Why(WhyArgs),
+    /// Watch all that is live on a terminal, and decide about it by keys.
+    Top(TopArgs),
     /// End a run that is not finished: what runs of it is stopped, what waits of it goes.
     Cancel(CancelArgs),
     /// Stop a workflow, a stage of it, or everything from being claimed; what runs goes on to its end.
@@ -124,6 +127,11 @@ impl Command {
     /// It works on runs, and says more than one that asks or decides.
     pub(crate) fn works(&self) -> bool {
         matches!(self, Command::Run(_) | Command::Worker(_) | Command::BenchWorker(_) | Command::ChaosWorker(_))
+    }
+
+    /// It draws on the whole terminal.
+    pub(crate) fn draws(&self) -> bool {
+        matches!(self, Command::Top(_))
     }
 }
 

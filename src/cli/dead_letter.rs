@@ -1,7 +1,7 @@
 //! `piton dead-letter`: jobs that are not tried again by themselves, and what to do about them.
 
 pub(super) mod args;
-mod log;
+pub(super) mod log;
 mod say;
 
 use anyhow::bail;

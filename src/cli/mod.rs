@@ -25,6 +25,7 @@ mod runs;
 mod show;
 mod snapshot;
 mod start;
+mod top;
 mod trace;
 mod verify;
 mod when;
@@ -32,6 +33,7 @@ mod why;
 mod worker;
 mod workflows;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -79,7 +81,10 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
     }
     let Arguments { global, command } = arguments;
     if !command.works() {
-        telemetry::log_to(global.log.as_deref().unwrap_or(PEOPLE_S_LOG), global.log_format, std::io::stderr)?;
+        let filter = global.log.as_deref().unwrap_or(PEOPLE_S_LOG);
+        // Lines would tear the picture, unless they go elsewhere.
+        let filter = if command.draws() && std::io::stderr().is_terminal() { "off" } else { filter };
+        telemetry::log_to(filter, global.log_format, std::io::stderr)?;
     }
     match command {
         // What `run` would start is started; this process is to run its suspects.
@@ -89,6 +94,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
+        Command::Top(args) => top::top(global, args).await,
         Command::Why(args) => why::why(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,

@@ -9,7 +9,7 @@ use crate::store::dead_letters::DeadLetter;
 use crate::store::{Store, StoreError};
 
 /// These were retried or dismissed just now, and what went with them.
-pub(super) async fn decided(store: &Store, ids: &[Uuid], by: &str) {
+pub(crate) async fn decided(store: &Store, ids: &[Uuid], by: &str) {
     if events::tell_decisions() {
         tell(store.decided_with(ids, by).await, by);
     }
