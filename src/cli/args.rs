@@ -13,6 +13,7 @@ pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
+pub(super) use super::top::args::TopArgs;
 use crate::health::External;
 use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Tell what is stuck and why, and what would move it: everything, or one run.
     Why(WhyArgs),
+    /// Watch all that is live on a terminal, and decide about it by keys.
+    Top(TopArgs),
     /// End a run that is not finished: what runs of it is stopped, what waits of it goes.
     Cancel(CancelArgs),
     /// Stop a workflow, a stage of it, or everything from being claimed; what runs goes on to its end.
@@ -126,6 +129,10 @@ pub(crate) enum Command {
     /// Think about how failures are retried.
     #[command(subcommand)]
     RetryPolicy(RetryPolicyArgs),
+    /// Print the script with which a shell completes commands and options.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(ManArgs),
 }
 
 impl Command {
@@ -135,6 +142,11 @@ impl Command {
             self,
             Command::Run(_) | Command::Worker(_) | Command::Api(_) | Command::BenchWorker(_) | Command::ChaosWorker(_)
         )
+    }
+
+    /// It draws on the whole terminal.
+    pub(crate) fn draws(&self) -> bool {
+        matches!(self, Command::Top(_))
     }
 }
 
@@ -416,6 +428,20 @@ pub(crate) enum GraphFormat {
     Text,
     Mermaid,
     Dot,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ManArgs {
+    /// Folder for a page of each command, such as ~/.local/share/man/man1; it is made if it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -7,6 +7,7 @@ mod batch;
 mod bench;
 mod chaos;
 mod cleanup;
+mod completions;
 mod control;
 mod database;
 mod dead_letter;
@@ -15,6 +16,7 @@ mod files;
 mod follow;
 mod health;
 mod live;
+mod man;
 mod metrics;
 mod recover;
 mod refusal;
@@ -23,12 +25,14 @@ mod run;
 mod runs;
 mod show;
 mod start;
+mod top;
 mod trace;
 mod verify;
 mod why;
 mod worker;
 mod workflows;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -76,7 +80,10 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
     }
     let Arguments { global, command } = arguments;
     if !command.works() {
-        telemetry::log_to(global.log.as_deref().unwrap_or(PEOPLE_S_LOG), global.log_format, std::io::stderr)?;
+        let filter = global.log.as_deref().unwrap_or(PEOPLE_S_LOG);
+        // Lines would tear the picture, unless they go elsewhere.
+        let filter = if command.draws() && std::io::stderr().is_terminal() { "off" } else { filter };
+        telemetry::log_to(filter, global.log_format, std::io::stderr)?;
     }
     match command {
         // What `run` would start is started; this process is to run its suspects.
@@ -86,6 +93,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
+        Command::Top(args) => top::top(global, args).await,
         Command::Why(args) => why::why(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
@@ -106,6 +114,8 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Chaos(args) => chaos::chaos(app, global, args).await,
         Command::ChaosWorker(worker) => chaos::worker(app, global, worker).await,
         Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
+        Command::Completions(args) => completions::completions(&global, &args),
+        Command::Man(args) => man::man(&global, &args),
         Command::Workflows(action) => workflows::workflows(&app, &global, action),
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod snapshot;
 pub(crate) mod steps;
+pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod why;
 pub(crate) mod workers;

@@ -48,6 +48,7 @@ mod state_metrics;
 mod steps;
 mod story;
 mod suspects;
+mod top;
 mod traces;
 mod trouble;
 mod why;

@@ -21,14 +21,15 @@ const SMALL: &[&str] = &[
     "batches_sealed",
 ];
 
-/// The statements the engine runs by itself. What people ask (`bench_*`, `chaos_*`) may walk.
+/// The statements the engine runs by itself. What people ask (`bench_*`, `chaos_*`, `top_*`) may walk.
 fn statements() -> Vec<(String, String)> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql"));
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if name != "session" && !name.starts_with("bench_") && !name.starts_with("chaos_") {
+        let asked = ["bench_", "chaos_", "top_"].iter().any(|prefix| name.starts_with(prefix));
+        if name != "session" && !asked {
             found.push((name, std::fs::read_to_string(&path).unwrap()));
         }
     }

@@ -1,0 +1,84 @@
+//! Carries out what keys ask for, as the commands of the same names do, and says what became of it.
+
+use sqlx::types::Uuid;
+
+use super::keys::Wish;
+use super::state::{Ask, Said};
+use crate::cli::refusal::refused;
+use crate::decide::{self, Again};
+use crate::model::actor::Actor;
+use crate::model::id::RunId;
+use crate::store::dead_letters::Origin;
+use crate::store::pauses::Queue;
+use crate::store::why::Waiting;
+use crate::store::{Store, StoreError};
+
+/// Rows of one run that are shown; a fan-out may wait for thousands for one reason.
+const TOLD: i64 = 200;
+
+/// What the database answered.
+pub(super) enum Answer {
+    Said(Said),
+    Why(RunId, Vec<Waiting>),
+    Nothing,
+}
+
+/// A refusal, or a database that is away, is an answer like any other.
+pub(super) async fn carry_out(store: &Store, wish: Wish, by: Actor<'_>) -> Answer {
+    let done = match wish {
+        Wish::Quit => Ok(String::new()),
+        Wish::Why { run } => return why(store, run).await,
+        Wish::Retry { letter, run } => retry(store, letter, run, by).await,
+        Wish::Decide { ask, reason } => for_a_reason(store, ask, &reason, by).await,
+        Wish::Resume { workflow } => resume(store, &workflow, by).await,
+    };
+    Answer::Said(match done {
+        Ok(sentence) => Said::Done(sentence),
+        // The answer may be lost, and not the question.
+        Err(StoreError::Away(error)) => {
+            Said::Refused(format!("No answer, it may have been done: look before you ask again ({error})"))
+        }
+        Err(error) => Said::Refused(refused(error).to_string()),
+    })
+}
+
+async fn why(store: &Store, run: RunId) -> Answer {
+    match store.waiting(run, TOLD).await {
+        Ok(rows) => Answer::Why(run, rows),
+        // It is asked again with the next look.
+        Err(StoreError::Away(_)) => Answer::Nothing,
+        Err(error) => Answer::Said(Said::Refused(error.to_string())),
+    }
+}
+
+async fn retry(store: &Store, letter: Uuid, run: RunId, by: Actor<'_>) -> Result<String, StoreError> {
+    let again = Again { from: Origin::LastCheckpoint, note: None };
+    decide::retry_one(store, letter, again, None, by).await?;
+    Ok(format!("Run {run} goes on from its last checkpoint when a worker is free."))
+}
+
+async fn resume(store: &Store, workflow: &str, by: Actor<'_>) -> Result<String, StoreError> {
+    decide::resume(store, queue(workflow), by).await?;
+    Ok(format!("Workflow {workflow} goes on."))
+}
+
+async fn for_a_reason(store: &Store, ask: Ask, reason: &str, by: Actor<'_>) -> Result<String, StoreError> {
+    match ask {
+        Ask::Dismiss { letter, run } => {
+            decide::dismiss_one(store, letter, reason, by).await?;
+            Ok(format!("Run {run} has failed: its dead letter is dismissed."))
+        }
+        Ask::Cancel { run } => {
+            decide::cancel_run(store, run, reason, by).await?;
+            Ok(format!("Run {run} is cancelled. What was finished is kept."))
+        }
+        Ask::Pause { workflow } => {
+            decide::pause(store, queue(&workflow), reason, by).await?;
+            Ok(format!("Workflow {workflow} is paused: what runs goes on to its end, and nothing more begins."))
+        }
+    }
+}
+
+fn queue(workflow: &str) -> Queue<'_> {
+    Queue { workflow: Some(workflow), stage: None }
+}
