@@ -21,13 +21,15 @@ create table piton.cancellations (
     run_id bigint primary key,
     reason text not null,
     cancelled_by text not null,
-    cancelled_at timestamptz not null default now()
+    cancelled_at timestamptz not null default now(),
+    deadline timestamptz
 );
 comment on table piton.cancellations is 'Why runs were cancelled: a row for each that was.';
 comment on column piton.cancellations.run_id is 'The run.';
 comment on column piton.cancellations.reason is 'Why, in words.';
 comment on column piton.cancellations.cancelled_by is 'Who did it: a name from the command line, or the database role; piton for a deadline that passed.';
 comment on column piton.cancellations.cancelled_at is 'When.';
+comment on column piton.cancellations.deadline is 'The deadline that passed; empty where somebody decided.';
 create index cancellations_at on piton.cancellations (cancelled_at);
 
 -- A run without a key or a deadline has no row, and costs nothing more.

@@ -70,4 +70,4 @@ comment on table piton.batch_places is 'Places of batches with a cap that are ta
 comment on column piton.batch_places.batch_id is 'The batch.';
 comment on column piton.batch_places.run_id is 'The run.';
 
--- functions: 1764ee6a304a2fc675bca8276405dbb4044664b08dd61578b8b8ec4dcd1fdbd0
+-- functions: 9a07ba9d680eaa9ea83f9752ac71ff30e8d0135165f6e27d62b54cff860a2958

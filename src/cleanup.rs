@@ -4,20 +4,39 @@ pub(crate) mod scan;
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use sqlx::types::Uuid;
+use utoipa::ToSchema;
 
 use crate::artifacts::Artifacts;
 use crate::meters::catalog::{CLEANUP_BYTES, CLEANUP_DELETED, CLEANUP_ERRORS};
 use crate::model::actor::Actor;
-use crate::store::cleanup::CleanupGroup;
+use crate::store::cleanup::{CleanupGroup, DueGroup};
 use crate::store::{Store, StoreError};
 
+/// Runs and artifacts of one plan.
+pub(crate) const PLANNED: i32 = 100_000;
 /// Runs that one statement deletes; their rows are locked for as long as it takes.
 const RUNS_AT_ONCE: i32 = 200;
 /// Artifacts whose files are deleted between two statements.
 const ARTIFACTS_AT_ONCE: i32 = 100;
 /// A batch is followed by a pause of so many times as long.
 const PAUSE: u32 = 1;
+
+/// What a cleanup would delete, and what it would not.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Preview {
+    pub(crate) plan: Uuid,
+    pub(crate) deletes: Vec<CleanupGroup>,
+    /// Old enough, and stays.
+    pub(crate) refuses: Vec<DueGroup>,
+}
+
+/// Writes a plan, and deletes nothing.
+pub(crate) async fn preview(store: &Store, actor: &str) -> Result<Preview, StoreError> {
+    let plan = store.plan_cleanup(PLANNED, actor).await?;
+    Ok(Preview { plan, deletes: store.cleanup(plan).await?, refuses: store.cleanup_refuses().await? })
+}
 
 /// Begins a plan, or goes on with one that was cut short, and does all of it that is left. What was deleted, by what it was.
 pub(crate) async fn run(

@@ -7,10 +7,7 @@ declare
     letter piton.dead_letters;
     others uuid[];
 begin
-    if coalesce(trim(reason), '') = '' then
-        raise exception 'a dead letter is dismissed for a reason, and none was given'
-            using errcode = 'invalid_parameter_value', hint = 'select piton.dismiss_dead_letter(id, ''why'').';
-    end if;
+    perform piton.check_reason(reason, 'a dead letter is dismissed', 'piton.dismiss_dead_letter(id, ''why'')');
     perform from piton.runs r
     where r.id = (select d.run_id from piton.dead_letters d where d.id = dismiss_dead_letter.dead_letter)
       and r.state = 'blocked'

@@ -15,7 +15,7 @@ begin
     loop
         begin
             if due.run is not null then
-                perform piton.cancel_run(due.run, 'its deadline passed: ' || due.at, 'piton');
+                perform piton.end_run(due.run, 'its deadline passed: ' || due.at, 'piton', due.at);
                 return next due.run;
             end if;
         exception when object_not_in_prerequisite_state then

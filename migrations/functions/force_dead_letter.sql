@@ -12,10 +12,7 @@ declare
     letter uuid := piton.new_id();
     said text;
 begin
-    if coalesce(trim(reason), '') = '' then
-        raise exception 'a job is given up for a reason, and none was given'
-            using errcode = 'invalid_parameter_value', hint = 'select piton.force_dead_letter(run, ''stage'', ''why'').';
-    end if;
+    perform piton.check_reason(reason, 'a job is given up', 'piton.force_dead_letter(run, ''stage'', ''why'')');
     select r.id, r.state, r.version_id into found_run from piton.runs r where r.uuid = force_dead_letter.run for update;
     if not found then
         raise exception 'there is no run %', run using errcode = 'no_data_found', hint = 'List them: select * from piton.runs.';

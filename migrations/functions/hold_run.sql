@@ -5,10 +5,7 @@ as $$
 declare
     key bigint;
 begin
-    if coalesce(trim(reason), '') = '' then
-        raise exception 'a run is held for a reason, and none was given'
-            using errcode = 'invalid_parameter_value', hint = 'select piton.hold_run(run, ''why'').';
-    end if;
+    perform piton.check_reason(reason, 'a run is held', 'piton.hold_run(run, ''why'')');
     select r.id into key from piton.runs r where r.uuid = hold_run.run for update;
     if not found then
         perform piton.refuse_run(run);

@@ -8,10 +8,7 @@ as $$
 declare
     queue bigint := piton.queue_named(workflow, stage);
 begin
-    if coalesce(trim(reason), '') = '' then
-        raise exception 'something is paused for a reason, and none was given'
-            using errcode = 'invalid_parameter_value', hint = 'select piton.pause(''why'', ''workflow'').';
-    end if;
+    perform piton.check_reason(reason, 'something is paused', 'piton.pause(''why'', ''workflow'')');
     insert into piton.pauses (workflow_id, stage, reason, paused_by)
     values (queue, coalesce(pause.stage, ''), pause.reason, pause.actor)
     on conflict on constraint pauses_pkey do update

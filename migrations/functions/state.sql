@@ -64,6 +64,10 @@ as $$
         left join stage s on s.version_id = l.version_id and s.number = l.stage
         left join measured m on m.workflow_id = l.workflow_id and m.stage = s.stage
         left join mean on mean.workflow_id = l.workflow_id
+        -- More workers would not help what is paused.
+        where l.state = 'running'
+           or not exists (
+               select from piton.pauses p where p.workflow_id in (l.workflow_id, 0) and p.stage in ('', s.stage))
         group by l.workflow_id
     ),
     class (name) as (
@@ -128,7 +132,7 @@ as $$
     union all
     select 'piton_runs_past_deadline', null, null, null,
            ((select count(*) from piton.cancellations c
-             where c.cancelled_by = 'piton' and c.cancelled_at > now() - interval '24 hours')
+             where c.deadline is not null and c.cancelled_at > now() - interval '24 hours')
             + (select count(*) from piton.deadlines d where d.at < now()))::float8
     union all
     select 'piton_cleanup_age_seconds', null, null, null,

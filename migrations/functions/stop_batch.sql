@@ -6,10 +6,7 @@ as $$
 declare
     known piton.batches;
 begin
-    if coalesce(trim(reason), '') = '' then
-        raise exception 'a batch is cancelled for a reason, and none was given'
-            using errcode = 'invalid_parameter_value', hint = 'select piton.cancel_batch(batch, ''why'').';
-    end if;
+    perform piton.check_reason(reason, 'a batch is cancelled', 'piton.cancel_batch(batch, ''why'')');
     select b.* into known from piton.batches b where b.id = piton.batch_named(batch) for no key update;
     if known.state = 'open' then
         perform piton.discard_batch(known.id);

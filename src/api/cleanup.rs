@@ -13,12 +13,9 @@ use super::Api;
 use super::control::Reason;
 use super::problem::Problem;
 use super::take::{Body, Path, Who};
-use crate::cleanup;
+use crate::cleanup::{self, Preview};
 use crate::model::id::RunId;
-use crate::store::cleanup::{CleanupGroup, DueGroup, Rule, StoredGroup};
-
-/// Runs and artifacts of one plan.
-const PLANNED: i32 = 100_000;
+use crate::store::cleanup::{CleanupGroup, Rule, StoredGroup};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -48,15 +45,6 @@ async fn stats(State(api): State<Api>) -> Result<Json<CleanupStats>, Problem> {
     Ok(Json(CleanupStats { stored, deleted, rules: api.store.retention_rules().await? }))
 }
 
-/// What a cleanup would delete.
-#[derive(Serialize, ToSchema)]
-struct Preview {
-    plan: Uuid,
-    deletes: Vec<CleanupGroup>,
-    /// Old enough, and stays.
-    refuses: Vec<DueGroup>,
-}
-
 /// Show what a cleanup would delete
 ///
 /// Writes a plan, and deletes nothing.
@@ -65,9 +53,7 @@ struct Preview {
     responses((status = 201, description = "The plan.", body = Preview)),
 )]
 async fn preview(State(api): State<Api>, who: Who) -> Result<(StatusCode, Json<Preview>), Problem> {
-    let plan = api.store.plan_cleanup(PLANNED, who.actor().name).await?;
-    let (deletes, refuses) = (api.store.cleanup(plan).await?, api.store.cleanup_refuses().await?);
-    Ok((StatusCode::CREATED, Json(Preview { plan, deletes, refuses })))
+    Ok((StatusCode::CREATED, Json(cleanup::preview(&api.store, who.actor().name).await?)))
 }
 
 /// Which plan.

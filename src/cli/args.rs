@@ -285,9 +285,9 @@ pub(crate) struct WorkerArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HealthArgs {
-    /// Address at which the worker serves /metrics.
-    #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS", default_value_t = Address::Default)]
-    pub(crate) at: Address,
+    /// Where the worker serves /metrics: address or name of its machine, and port.
+    #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS", default_value_t = Address::Default.to_string())]
+    pub(crate) at: String,
     #[command(flatten)]
     pub(crate) probe: HealthProbe,
 }

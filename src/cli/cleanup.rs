@@ -11,13 +11,10 @@ use super::artifacts;
 use super::database::Database;
 use super::exit::Exit;
 use super::refusal::{actor, name, refused};
-use crate::cleanup;
+use crate::cleanup::{self, PLANNED, Preview};
 use crate::config;
 use crate::store::Store;
 use crate::store::cleanup::{CleanupGroup, DueGroup};
-
-/// Runs and artifacts of one plan.
-const PLANNED: i32 = 100_000;
 
 pub(crate) async fn cleanup(global: Global, action: CleanupArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
@@ -52,12 +49,12 @@ fn say(global: &Global, json: &serde_json::Value, words: &str) -> anyhow::Result
 }
 
 async fn preview(store: &Store, global: &Global) -> anyhow::Result<()> {
-    let plan = store.plan_cleanup(PLANNED, &name(None)).await?;
-    let (due, stays) = (store.cleanup(plan).await?, store.cleanup_refuses().await?);
+    let preview = cleanup::preview(store, &name(None)).await?;
     if global.json {
-        println!("{}", serde_json::json!({"plan": plan, "deletes": due, "refuses": stays}));
+        println!("{}", serde_json::to_string(&preview)?);
         return Ok(());
     }
+    let Preview { plan, deletes: due, refuses: stays } = preview;
     if due.is_empty() {
         println!("Nothing is due to be deleted.");
     } else {

@@ -1,7 +1,7 @@
 //! `piton health`: how a worker is, by what it serves at /metrics; for people and for probes. Needs no database.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -45,8 +45,8 @@ struct Measured {
 }
 
 pub(crate) async fn health(global: Global, args: HealthArgs) -> anyhow::Result<Exit> {
-    let address = address(args.at)?;
-    let text = scrape(address).await.with_context(|| format!("no worker answers at {address}"))?;
+    let address = address(&args.at)?;
+    let text = scrape(&address).await.with_context(|| format!("no worker answers at {address}"))?;
     let health = Series::read(&text).health().with_context(|| format!("what answers at {address} is no worker"))?;
     if global.json {
         println!("{}", serde_json::to_string(&health)?);
@@ -56,22 +56,23 @@ pub(crate) async fn health(global: Global, args: HealthArgs) -> anyhow::Result<E
     Ok(if health.passes(args.probe) { Exit::Done } else { Exit::Failed })
 }
 
-/// Where a worker that listens everywhere is reached from here.
-fn address(at: Address) -> anyhow::Result<SocketAddr> {
-    let mut address = match at {
-        Address::Off => bail!("that worker serves no metrics, so nobody can tell how it is"),
-        Address::Default => server::DEFAULT,
-        Address::At(address) => address,
+/// Where a worker that listens there is reached from here. Another machine may be told by its name, as Prometheus has it.
+fn address(at: &str) -> anyhow::Result<String> {
+    let mut address = match at.parse() {
+        Ok(Address::Off) => bail!("that worker serves no metrics, so nobody can tell how it is"),
+        Ok(Address::Default) => server::DEFAULT,
+        Ok(Address::At(address)) => address,
+        Err(_) => return Ok(at.to_owned()),
     };
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         IpAddr::V4(_) | IpAddr::V6(_) => {}
     }
-    Ok(address)
+    Ok(address.to_string())
 }
 
-async fn scrape(address: SocketAddr) -> reqwest::Result<String> {
+async fn scrape(address: &str) -> reqwest::Result<String> {
     // A proxy of the environment is for services, not for the worker beside this process.
     let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
     client.get(format!("http://{address}/metrics")).send().await?.error_for_status()?.text().await

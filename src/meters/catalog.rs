@@ -120,7 +120,7 @@ meters! {
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []
         "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect, and piton.unexplained_jobs tells which. The oldest runs are looked at less often than the newest: 50000 with every snapshot.";
     WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]
-        "Worker-seconds of work that is ready, running, or due within a minute, by the measured time of each stage. The signal to scale by.";
+        "Worker-seconds of work that is ready, running, or due within a minute, by the measured time of each stage; what is paused and does not run is left out. The signal to scale by.";
     TABLE_BYTES = Database Kind::Gauge, "piton_table_bytes" ["table"]
         "Size of the table without its indexes, in bytes.";
     INDEX_BYTES = Database Kind::Gauge, "piton_index_bytes" ["table"]

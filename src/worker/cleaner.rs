@@ -12,8 +12,6 @@ use crate::store::{Store, StoreError};
 
 /// After its start a worker has better things to do.
 const FIRST: Duration = Duration::from_secs(60);
-/// Runs and artifacts of one plan; there is another one when it was full.
-const PLANNED: i32 = 100_000;
 /// Who has not come back after so many intervals leaves it to the others.
 const INTERVALS_PER_LEASE: u32 = 2;
 
@@ -53,7 +51,7 @@ impl Cleaner {
             cleanup::run(&self.store, self.artifacts.as_ref(), plan, None).await?;
         }
         loop {
-            let plan = self.store.plan_cleanup(PLANNED, "piton").await?;
+            let plan = self.store.plan_cleanup(cleanup::PLANNED, "piton").await?;
             let groups = cleanup::run(&self.store, self.artifacts.as_ref(), plan, None).await?;
             let (deleted, errors) = groups.iter().fold((0, 0), |sum, g| (sum.0 + g.deleted, sum.1 + g.errors));
             if deleted + errors > 0 {

@@ -153,12 +153,12 @@ async fn every_panel_and_every_rule_has_an_answer_and_an_alert_follows_what_happ
     every_statement(&world).await;
 
     let store = world.path("artifacts");
-    assert!(!prometheus.notices("PitonComponentUnhealthy"));
+    assert!(!prometheus.notices("PitonComponentUnhealthy", "storage"));
     std::fs::rename(&store, world.path("moved")).unwrap();
     std::fs::write(&store, "").unwrap();
-    until(SOON, "the alert notices", async || prometheus.notices("PitonComponentUnhealthy")).await;
+    until(SOON, "the alert notices", async || prometheus.notices("PitonComponentUnhealthy", "storage")).await;
     std::fs::remove_file(&store).unwrap();
-    until(SOON, "the alert is over", async || !prometheus.notices("PitonComponentUnhealthy")).await;
+    until(SOON, "the alert is over", async || !prometheus.notices("PitonComponentUnhealthy", "storage")).await;
     drop(workers);
 }
 

@@ -1,4 +1,4 @@
-//! Each component is driven unhealthy for real and back: gauge, exit code and history follow, whatever it is.
+//! Each component is driven unhealthy for real and back: gauge, exit code, history and alert follow, whatever it is.
 
 use std::process::Command;
 use std::time::Duration;
@@ -6,25 +6,32 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::harness::{Process, SOON, World, stdout, until};
+use crate::prometheus::Prometheus;
 use crate::scrape::{Scrape, address};
 use crate::server::Server;
 use crate::workflows::{MISBEHAVE, WORK};
 
-/// Checks come often enough for a test.
-const OFTEN: &[&str] = &["--health-every", "200ms"];
+/// Between two checks.
+const EVERY: &[&str] = &["--health-every", "1s"];
+/// What a check finds is told within its interval; a busy machine gets ten of them.
+const FOLLOWS: Duration = Duration::from_secs(10);
 const MIB: u64 = 1 << 20;
 
 /// A worker, and what is asked of it.
 struct Watched<'w> {
     world: &'w World,
     process: Process,
+    prometheus: Prometheus,
 }
 
 impl Watched<'_> {
     async fn start<'w>(world: &'w World, arguments: &[&str]) -> Watched<'w> {
-        let process = world.worker("w1", &[OFTEN, arguments].concat());
+        let process = world.worker("w1", &[EVERY, arguments].concat());
         process.says("metrics are at http://").await;
-        Watched { world, process }
+        let prometheus = Prometheus::start(world.folder.path(), &[address(&process)]).await;
+        let checked = async || Scrape::of(&process).await.sum("piton_component_status", &[("component", "database")]);
+        until(SOON, "it was checked", async || checked().await == 1.0).await;
+        Watched { world, process, prometheus }
     }
 
     /// `piton health`: whether it ends with 0, and what it prints.
@@ -36,10 +43,10 @@ impl Watched<'_> {
         (output.status.success(), said.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))))
     }
 
-    /// Waits until the gauges say so, and asks the command line then.
+    /// Within an interval the gauges say so; then the command line does, and the alert is there or not.
     async fn becomes(&self, component: &str, status: &str) {
         let says = format!("{component} is {status}");
-        until(SOON, &says, async || {
+        until(FOLLOWS, &says, async || {
             let scrape = Scrape::of(&self.process).await;
             let of = |status| scrape.sum("piton_component_status", &[("component", component), ("status", status)]);
             let all = ["healthy", "degraded", "unhealthy"].map(of);
@@ -51,8 +58,11 @@ impl Watched<'_> {
         let components = health["components"].as_array().unwrap();
         let told = components.iter().find(|told| told["component"] == component).unwrap();
         assert_eq!(told["status"], status, "{health}");
-        assert!(told["check_age_seconds"].as_f64().unwrap() < 2.0, "{health}");
+        assert!(told["check_age_seconds"].as_f64().unwrap() < FOLLOWS.as_secs_f64(), "{health}");
         assert_eq!(passes, status == "healthy" && health["ready"] == true, "{health}");
+        let alert = "PitonComponentUnhealthy";
+        let notices = async || self.prometheus.notices(alert, component) == (status == "unhealthy");
+        until(FOLLOWS, &format!("{alert} follows {says}"), notices).await;
     }
 
     /// Waits for the row of a change, and returns its reason.
@@ -60,7 +70,7 @@ impl Watched<'_> {
         let mut reason: Option<Option<String>> = None;
         let sql = "select reason from piton.health_history
                    where worker = 'w1' and component = $1 and was = $2 and status = $3 order by id desc limit 1";
-        until(SOON, "the change is in the history", async || {
+        until(FOLLOWS, "the change is in the history", async || {
             let row = sqlx::query_scalar(sql).bind(component).bind(was).bind(status);
             reason = row.fetch_optional(&self.world.pool).await.unwrap();
             reason.is_some()
@@ -215,6 +225,7 @@ async fn nobody_there_and_a_threshold_that_cannot_be_are_told_as_such() {
     let asked = std::time::Instant::now();
     refused(&["health", "--at", "127.0.0.1:1"], 1, "no worker answers at 127.0.0.1:1");
     assert!(asked.elapsed() < quick * 10);
+    refused(&["health", "--at", "localhost:1"], 1, "no worker answers at localhost:1");
     refused(&["health", "--at", "off"], 1, "serves no metrics");
     refused(&["health", "--live", "--ready"], 2, "cannot be used with");
     refused(&["worker", "--health-threshold", "disk.full=1:2"], 2, "nothing measures disk.full");

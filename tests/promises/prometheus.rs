@@ -53,10 +53,11 @@ impl Prometheus {
         until(SOON, "all are scraped", async || self.query("up == 1").len() == workers).await;
     }
 
-    /// Whether the alert fires, or will once it has lasted.
-    pub(crate) fn notices(&self, alert: &str) -> bool {
+    /// Whether the alert fires, or will once it has lasted; of that component.
+    pub(crate) fn notices(&self, alert: &str, component: &str) -> bool {
         let alerts = self.ask("/api/v1/alerts");
-        alerts["alerts"].as_array().unwrap().iter().any(|told| told["labels"]["alertname"] == alert)
+        let mut labels = alerts["alerts"].as_array().unwrap().iter().map(|told| &told["labels"]);
+        labels.any(|labels| labels["alertname"] == alert && labels["component"] == component)
     }
 }
 

@@ -4,7 +4,8 @@
 -- whether batches have items that have not begun (null where there are none) and are due to be fed, and, in a row each, the
 -- other boots that seem gone: their session lock is free, their heartbeat is older than the lease ($2), or they have ended and
 -- jobs of theirs are still to be freed. One whose lock is still held has not died: it is frozen, or cut off.
--- With $4 it also says that it is alive itself, and what it serves; $5 tells the others to go by its session lock or not, where that changed.
+-- With $4 it also says that it is alive itself, and what it serves; $5 tells the others to go by its session lock or not,
+-- where that changed.
 with beat as (
     update piton.workers
     set last_seen = now(), lock_held = coalesce($5, lock_held), serves = $6, lacks_versions = $7, lacks_stages = $8

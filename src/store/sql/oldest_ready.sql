@@ -1,5 +1,6 @@
 -- How many seconds the job has waited which has been claimable for longest, as far as the head of each queue and rank
--- tells; 0 when none is, and what is paused does not count. Hops from head to head, however many jobs stand behind them, and over no more than $1 of them.
+-- tells; 0 when none is. A workflow of which something is paused does not count. Hops from head to head, however many jobs
+-- stand behind them, and over no more than $1 of them.
 with recursive head (workflow_id, rank, since) as (
     values (0::int8, 0::int2, null::timestamptz)
     union all

@@ -1,0 +1,11 @@
+create or replace function piton.check_reason(reason text, what text, example text) returns void
+language plpgsql immutable
+as $$
+begin
+    if coalesce(trim(reason), '') = '' then
+        raise exception '% for a reason, and none was given', what
+            using errcode = 'invalid_parameter_value', hint = 'select ' || example || '.';
+    end if;
+end
+$$;
+comment on function piton.check_reason(text, text, text) is 'For Piton itself: refuses a decision that no reason was given for.';
