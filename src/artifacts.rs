@@ -1,25 +1,26 @@
 //! The artifact store: where files of stages are kept.
 
+mod place;
 mod reader;
 mod streamed;
 
-use std::path::PathBuf;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use self::place::Place;
 pub use self::reader::ArtifactReader;
 pub(crate) use self::reader::Expected;
 pub(crate) use self::streamed::Written;
 
-/// A folder of artifacts. Several workers may share one, over a network too.
+/// A folder of artifacts, or a bucket. Several workers may share a folder too, over a network.
 #[derive(Debug, Clone)]
 pub(crate) struct Artifacts {
-    folder: PathBuf,
+    place: Place,
 }
 
 /// What every address of an artifact begins with.
@@ -48,59 +49,57 @@ pub(crate) enum ArtifactError {
 }
 
 impl Artifacts {
-    pub(crate) fn in_folder(folder: PathBuf) -> Artifacts {
-        Artifacts { folder }
+    /// The store of that name: a folder, or a URL of a bucket.
+    ///
+    /// # Errors
+    ///
+    /// In words, where the name makes no sense or the environment has not what the bucket needs.
+    pub(crate) fn at(name: &str) -> Result<Artifacts, String> {
+        Ok(Artifacts { place: Place::parse(name)? })
     }
 
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        &self.folder
+    pub(crate) fn in_folder(folder: std::path::PathBuf) -> Artifacts {
+        Artifacts { place: Place::Folder(folder) }
+    }
+
+    /// The folder on this machine, where it is one.
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder),
+            Place::Bucket { .. } => None,
+        }
     }
 
     /// Writes what is read, to its end, piece by piece. Nothing is at the address before all of it is.
     pub(crate) async fn put(&self, address: &str, from: impl AsyncRead + Unpin) -> Result<Written, ArtifactError> {
-        let store = self.open().await?;
-        streamed::put(&store, &Path::parse(address).map_err(object_store::Error::from)?, from).await
+        let store = self.place.open().await?;
+        streamed::put(&*store, &Path::parse(address).map_err(object_store::Error::from)?, from).await
     }
 
     /// What is at the address, to be read piece by piece, and held against what is expected there.
     pub(crate) async fn get(&self, address: &str, expected: Expected) -> Result<ArtifactReader, ArtifactError> {
-        // Who reads makes no folder: a wrong one shows itself.
         let place = Path::parse(address).map_err(object_store::Error::from)?;
-        let found = LocalFileSystem::new_with_prefix(&self.folder)?.get(&place).await?;
+        let found = self.place.look()?.get(&place).await?;
         Ok(ArtifactReader::new(found.into_stream(), expected))
     }
 
-    /// Takes away what is at the address, also what a process that died there has left half done. Nothing is there
-    /// afterwards, whatever was there before.
+    /// Takes away what is at the address, also what a process that died there has left half done in a folder. Nothing is
+    /// there afterwards, whatever was there before.
     pub(crate) async fn delete(&self, address: &str) -> Result<(), ArtifactError> {
         let place = Path::parse(address).map_err(object_store::Error::from)?;
-        let store = self.open().await?.with_automatic_cleanup(true);
-        self.delete_half_done(&place).await;
+        let store = self.place.open().await?;
+        if let Some(folder) = self.folder() {
+            place::delete_half_done(&folder.join(place.as_ref())).await;
+        }
         match store.delete(&place).await {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
             deleted => Ok(deleted?),
         }
     }
 
-    /// A file is written beside its place, under its name, a `#` and a number. One that stays is no harm but for its size.
-    async fn delete_half_done(&self, place: &Path) {
-        let file = self.folder.join(place.as_ref());
-        let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {
-            return;
-        };
-        let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return };
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            let found = entry.file_name();
-            let number = found.to_str().and_then(|found| found.strip_prefix(name)?.strip_prefix('#'));
-            if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
-                tokio::fs::remove_file(entry.path()).await.ok();
-            }
-        }
-    }
-
     /// Every file of an artifact that is there, in no order.
     pub(crate) async fn files(&self) -> Result<impl Stream<Item = Result<StoredFile, ArtifactError>>, ArtifactError> {
-        let store = self.open().await?;
+        let store = self.place.open().await?;
         let files = store.list(Some(&Path::from(ARTIFACTS)));
         let file = |found: ObjectMeta| StoredFile {
             address: found.location.to_string(),
@@ -113,7 +112,7 @@ impl Artifacts {
     /// Whether a file is at the address.
     pub(crate) async fn has(&self, address: &str) -> Result<bool, ArtifactError> {
         let place = Path::parse(address).map_err(object_store::Error::from)?;
-        match self.open().await?.head(&place).await {
+        match self.place.open().await?.head(&place).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),
@@ -129,11 +128,11 @@ impl Artifacts {
         self.delete(address.as_ref()).await?;
         read.map(|_| ()).map_err(|_| ArtifactError::Changed)
     }
+}
 
-    async fn open(&self) -> Result<LocalFileSystem, ArtifactError> {
-        let made = tokio::fs::create_dir_all(&self.folder).await;
-        made.map_err(|source| ArtifactError::Folder { folder: self.folder.display().to_string(), source })?;
-        Ok(LocalFileSystem::new_with_prefix(&self.folder)?.with_fsync(true))
+impl fmt::Display for Artifacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
     }
 }
 

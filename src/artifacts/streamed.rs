@@ -21,7 +21,7 @@ pub(crate) struct Written {
 
 /// Writes what is read, to its end. What could not be written to its end is taken away again.
 pub(super) async fn put(
-    store: &impl ObjectStore,
+    store: &dyn ObjectStore,
     place: &Path,
     from: impl AsyncRead + Unpin,
 ) -> Result<Written, ArtifactError> {

@@ -14,6 +14,7 @@ pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
 pub(super) use super::top::args::TopArgs;
+use crate::artifacts::Artifacts;
 use crate::health::External;
 use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
@@ -356,9 +357,10 @@ pub(crate) struct SettingsArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ArtifactStoreArgs {
-    /// Folder of the artifact store, the same one for all workers [default: artifacts in the data folder].
-    #[arg(long, env = "PITON_ARTIFACT_STORE", value_name = "FOLDER")]
-    pub(crate) artifacts: Option<PathBuf>,
+    /// The artifact store, the same one for all workers: a folder, or a bucket as s3://, gs:// or abfss:// [default: artifacts in
+    /// the data folder].
+    #[arg(long, env = "PITON_ARTIFACT_STORE", value_name = "STORE", value_parser = Artifacts::at)]
+    pub(crate) artifacts: Option<Artifacts>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -32,10 +32,9 @@ pub(crate) async fn artifacts(global: Global, action: ArtifactsArgs) -> anyhow::
     done
 }
 
-/// Where files of stages are: the folder that is named, or the one in the data folder.
+/// Where files of stages are: the store that is named, or the folder in the data folder.
 pub(crate) fn store(global: &Global, args: &ArtifactStoreArgs) -> Option<Artifacts> {
-    let folder = args.artifacts.clone().or_else(|| Some(data_folder(global)?.join("artifacts")));
-    folder.map(Artifacts::in_folder)
+    args.artifacts.clone().or_else(|| Some(Artifacts::in_folder(data_folder(global)?.join("artifacts"))))
 }
 
 /// Who has no home has no data folder either.

@@ -154,7 +154,7 @@ async fn keep(store: &Store, global: &Global, args: KeepArgs) -> anyhow::Result<
 
 async fn scan(store: &Store, global: &Global, args: ScanArgs) -> anyhow::Result<Exit> {
     let Some(artifacts) = artifacts::store(global, &args.store) else {
-        bail!("there is no artifact store; name its folder with --artifacts");
+        bail!("there is no artifact store; name it with --artifacts");
     };
     let found = cleanup::scan::scan(store, &artifacts, args.delete).await?;
     let exit = if found.missing_files == 0 { Exit::Done } else { Exit::Failed };

@@ -67,7 +67,7 @@ impl Health {
 
     async fn disk(&self) -> Option<Finding> {
         let mut folders = self.settings.folders.clone();
-        folders.extend(self.settings.artifacts.as_ref().map(|artifacts| artifacts.folder().to_owned()));
+        folders.extend(self.settings.artifacts.as_ref().and_then(|artifacts| Some(artifacts.folder()?.to_owned())));
         blocking(move || Some(disk::check(&folders))).await
     }
 

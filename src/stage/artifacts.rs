@@ -102,9 +102,8 @@ impl AttemptArtifacts {
         }
         place.get(&found.address, expected).await.map_err(|error| {
             Failure::resource_unavailable(format!(
-                "artifact `{}` cannot be read: {error}; is {} the artifact store of all workers?",
-                artifact.name,
-                place.folder().display()
+                "artifact `{}` cannot be read: {error}; is {place} the artifact store of all workers?",
+                artifact.name
             ))
         })
     }
@@ -113,7 +112,7 @@ impl AttemptArtifacts {
         self.0.place.as_deref().ok_or_else(|| {
             Failure::resource_unavailable(
                 "this worker has no artifact store: set PITON_ARTIFACT_STORE (or --artifacts) to a folder that all \
-                 workers share",
+                 workers share, or to a bucket",
             )
         })
     }
@@ -254,6 +253,6 @@ mod tests {
         let kept = Kept { name, declared: ArtifactType::output(), content_type: None };
         let failure = artifacts.put(kept, &b"x"[..]).await.expect_err("no store");
         assert!(!artifacts.has_some());
-        insta::assert_snapshot!(failure, @"resource_unavailable: this worker has no artifact store: set PITON_ARTIFACT_STORE (or --artifacts) to a folder that all workers share");
+        insta::assert_snapshot!(failure, @"resource_unavailable: this worker has no artifact store: set PITON_ARTIFACT_STORE (or --artifacts) to a folder that all workers share, or to a bucket");
     }
 }

@@ -425,7 +425,7 @@ async fn getting_an_artifact_verifies_it_and_says_what_to_type() {
     insta::assert_snapshot!(get(&["b.txt", "--stage", "one"]).1, @"error: the run has no artifact `b.txt` of stage `one`; `piton artifacts list RUN` lists those there are, and those of attempts that came to nothing with --all: name them by their ids");
     let said = get(&["a.txt", "--to", "-", "--artifacts", "/nowhere"]).1;
     assert!(said.starts_with("error: artifact `a.txt` cannot be read from /nowhere: "), "{said}");
-    assert!(said.ends_with("\nName the artifact store of the workers with --artifacts FOLDER\n"), "{said}");
+    assert!(said.ends_with("\nName the artifact store of the workers with --artifacts STORE\n"), "{said}");
     std::fs::write(&stored(&world)[0], "a.txt of attempt 2").unwrap();
     let (code, said) = get(&["a.txt", "--to", "a.txt"]);
     assert_eq!(code, Some(1));

@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) pool: PgPool,
     pub(crate) url: String,
     pub(crate) folder: TempDir,
+    /// What its commands and workers find in their environment beside the usual.
+    pub(crate) environment: Vec<(&'static str, String)>,
     // Last, so that the cluster goes after everything that uses it.
     _shared: Option<Arc<Shared>>,
 }
@@ -67,14 +69,26 @@ impl World {
         admin.execute(AssertSqlSafe(format!("create database {name} template {TEMPLATE}"))).await.unwrap();
         admin.close().await.unwrap();
         let pool = pool(shared.cluster().options(&name));
-        let world = World { pool, url: shared.cluster().url(&name), folder: folder(), _shared: Some(shared) };
+        let world = World {
+            pool,
+            url: shared.cluster().url(&name),
+            folder: folder(),
+            environment: Vec::new(),
+            _shared: Some(shared),
+        };
         world.write_workflows(workflows);
         world
     }
 
     /// On a server of the test's own.
     pub(crate) async fn on(server: &Server, workflows: &[&str]) -> World {
-        let world = World { pool: pool(server.options()), url: server.url(), folder: folder(), _shared: None };
+        let world = World {
+            pool: pool(server.options()),
+            url: server.url(),
+            folder: folder(),
+            environment: Vec::new(),
+            _shared: None,
+        };
         stdout(&world.command(["migrate"]).output().unwrap());
         world.write_workflows(workflows);
         world
@@ -111,6 +125,7 @@ impl World {
             .env("PITON_METRICS", "127.0.0.1:0")
             .env("PITON_ARTIFACT_STORE", self.path("artifacts"))
             .env("RUST_BACKTRACE", "0")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path());
         command
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{Process, SOON, World, stdout, until};
 use crate::prometheus::Prometheus;
+use crate::s3_server::S3Server;
 use crate::scrape::{Scrape, address};
 use crate::server::Server;
 use crate::workflows::{MISBEHAVE, WORK};
@@ -131,6 +132,20 @@ async fn a_store_that_cannot_be_written_is_unhealthy_until_it_can() {
     std::fs::remove_file(&store).unwrap();
     watched.becomes("storage", "healthy").await;
     watched.history("storage", "unhealthy", "healthy").await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_refuses_is_unhealthy_until_it_answers() {
+    let mut world = World::with(&[WORK]).await;
+    let bucket = S3Server::start();
+    world.environment = bucket.environment();
+    let watched = Watched::start(&world, &[]).await;
+    watched.becomes("storage", "healthy").await;
+    bucket.set_down(true);
+    watched.becomes("storage", "unhealthy").await;
+    watched.history("storage", "healthy", "unhealthy").await;
+    bucket.set_down(false);
+    watched.becomes("storage", "healthy").await;
 }
 
 #[tokio::test]

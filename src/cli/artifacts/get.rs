@@ -27,15 +27,14 @@ pub(super) async fn get(store: &Store, global: &Global, args: &GetArgs) -> anyho
         bail!("artifact `{}` was never whole: the attempt that made it did not get so far", row.name);
     };
     let Some(artifacts) = artifact_store(global, &args.store) else {
-        bail!("no artifact store is known here; name it with --artifacts FOLDER, or set PITON_ARTIFACT_STORE");
+        bail!("no artifact store is known here; name it with --artifacts STORE, or set PITON_ARTIFACT_STORE");
     };
     let bytes = u64::try_from(found.bytes).unwrap_or_default();
     let expected = Expected { name: found.name, bytes, digest: found.digest, stage: found.stage, item: found.item };
     let reader = artifacts.get(&found.address, expected).await.map_err(|error| {
         anyhow!(
-            "artifact `{}` cannot be read from {}: {error}\nName the artifact store of the workers with --artifacts FOLDER",
-            row.name,
-            artifacts.folder().display()
+            "artifact `{}` cannot be read from {artifacts}: {error}\nName the artifact store of the workers with --artifacts STORE",
+            row.name
         )
     })?;
     match args.to.as_deref() {
