@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::args::{Arguments, CompletionsArgs, Global};
@@ -29,8 +29,15 @@ pub(super) fn program_name() -> String {
 /// Into memory first: the generator panics where it cannot write.
 fn script(shell: Shell, name: &str) -> anyhow::Result<String> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), name, &mut script);
+    clap_complete::generate(shell, &mut shown(), name, &mut script);
     Ok(String::from_utf8(script)?)
+}
+
+/// All commands but those that other commands start; the generators would offer them too.
+fn shown() -> Command {
+    let whole = Arguments::command();
+    let commands = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    Command::new("piton").args(whole.get_arguments().cloned()).subcommands(commands)
 }
 
 #[cfg(test)]
@@ -47,6 +54,7 @@ mod tests {
             for word in ["dead-letter", "dismiss", "resume", "story"] {
                 assert!(script.contains(word), "{shell} does not know {word}");
             }
+            assert!(!script.contains("bench-worker"), "{shell} offers what nobody types");
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod environment;
 mod files;
+mod folder;
 mod guard;
 mod launch;
 mod tail;
@@ -16,12 +17,12 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::Instant;
 
 use self::environment::Filled;
+use self::folder::Folder;
 use self::tail::Tail;
 use self::verdict::End;
 use super::answer;
@@ -32,6 +33,7 @@ use crate::workflow::definition::CommandStage;
 use crate::workflow::duration;
 
 pub(crate) use self::environment::missing;
+pub(crate) use self::folder::delete_abandoned;
 
 /// Between the polite signal and the one that cannot be ignored.
 const TERMINATION: Duration = Duration::from_secs(1);
@@ -58,7 +60,7 @@ pub(crate) fn own_program() -> std::io::Result<PathBuf> {
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
 pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
     let begun = Instant::now();
-    let folder = tempfile::Builder::new().prefix("piton-").tempdir()?;
+    let folder = Folder::make()?;
     let files = folder.path().join(files::FOLDER);
     tokio::fs::create_dir(&files).await?;
     let artifacts = &offer.context.artifacts;
@@ -75,7 +77,7 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
 }
 
 /// Runs the program to its end: its output, or why there is none.
-async fn end(stage: &CommandStage, offer: &Offer, folder: &TempDir, limit: Duration) -> Result<Payload, Failure> {
+async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Duration) -> Result<Payload, Failure> {
     let filled = Filled::of(stage, offer)?;
     let output_file = folder.path().join("output");
     let mut running = Running::start(&filled, folder, &output_file, stage.memory_bytes)?;
@@ -121,7 +123,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(filled: &Filled, folder: &TempDir, output: &Path, memory: Option<u64>) -> Result<Running, Failure> {
+    fn start(filled: &Filled, folder: &Folder, output: &Path, memory: Option<u64>) -> Result<Running, Failure> {
         let mut command = Command::new(own_program()?);
         command
             .arg(guard::ROLE)

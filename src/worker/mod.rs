@@ -29,6 +29,7 @@ use crate::health::Health;
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
+use crate::stage::command;
 use crate::store::backoff::Backoff;
 use crate::store::workers::Boot;
 use crate::store::{Store, StoreError};
@@ -95,6 +96,7 @@ pub(crate) async fn run(
 ) -> Result<(), WorkerError> {
     let Some((boot, id)) = register(&store, &settings, &shutdown).await? else { return Ok(()) };
     events::worker::started(&boot.name, &boot.boot_id, settings.slots);
+    tokio::task::spawn_blocking(command::delete_abandoned);
     Running::start(store, catalog, workflows, settings, metrics, (boot, id), &shutdown).until(shutdown).await
 }
 

@@ -26,7 +26,7 @@ fn worker(world: &World, name: &str, variables: &[(&str, &str)]) -> Process {
     let folder = world.path("workflows");
     let arguments = ["worker", "--name", name, "--workflows", folder.to_str().unwrap(), "--log", "debug"];
     let mut command = world.command_of(Path::new(env!("CARGO_BIN_EXE_piton")), arguments);
-    command.envs(variables.iter().copied()).env("TMPDIR", world.folder.path());
+    command.envs(variables.iter().copied());
     Process::spawn(command, world.path(&format!("{name}.log")))
 }
 
@@ -150,9 +150,7 @@ async fn whatever_a_program_does_ends_in_a_class_and_leaves_no_process() {
     }
     assert!(worker.is_running());
     assert!(peak_mib(&worker) < 300, "{} MiB", peak_mib(&worker));
-    let folders = std::fs::read_dir(world.folder.path()).unwrap().flatten();
-    let left: Vec<_> = folders.filter(|f| f.file_name().to_string_lossy().starts_with("piton-")).collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert!(folders(&world).is_empty(), "{:?}", folders(&world));
 }
 
 #[tokio::test]
@@ -380,9 +378,36 @@ async fn a_killed_worker_leaves_no_process_of_its_commands() {
     runs(&run).await;
     victim.kill();
     no_process_is_left(&run).await;
-    let folders = || std::fs::read_dir(world.folder.path()).unwrap().flatten();
-    let left = || folders().filter(|f| f.file_name().to_string_lossy().starts_with("piton-")).count();
-    until(SOON, "the attempt's folder is gone", async || left() == 0).await;
+    until(SOON, "the attempt's folder is gone", async || folders(&world).is_empty()).await;
+}
+
+/// Folders of attempts.
+fn folders(world: &World) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(world.folder.path()).unwrap().flatten();
+    let folders = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("piton-"));
+    folders.map(|entry| entry.path()).collect()
+}
+
+#[tokio::test]
+async fn what_killed_workers_left_is_deleted_by_the_next_one_and_nothing_that_is_used() {
+    let world = World::with(&[LONG]).await;
+    let _worker = worker(&world, "w1", &[]);
+    let run = world.start("long", "{}");
+    runs(&run).await;
+    let used = folders(&world).remove(0);
+    let (abandoned, young) = (world.path("piton-command-abandoned"), world.path("piton-command-young"));
+    for folder in [&abandoned, &young] {
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(folder.join("lock"), "").unwrap();
+        std::fs::write(folder.join("film.bin"), "large").unwrap();
+    }
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(120);
+    for folder in [&abandoned, &used] {
+        std::fs::File::open(folder).unwrap().set_modified(long_ago).unwrap();
+    }
+    let _next = worker(&world, "w2", &[]);
+    until(SOON, "it is deleted", async || !abandoned.exists()).await;
+    assert!(used.exists() && young.exists());
 }
 
 #[tokio::test]

@@ -125,6 +125,7 @@ impl World {
             .env("PITON_METRICS", "127.0.0.1:0")
             .env("PITON_ARTIFACT_STORE", self.path("artifacts"))
             .env("RUST_BACKTRACE", "0")
+            .env("TMPDIR", self.folder.path())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path());
         command
