@@ -2,7 +2,7 @@
 
 create table piton.retentions (
     workflow_id bigint not null default 0,
-    what text not null check (what in ('runs', 'artifacts')),
+    what text not null check (what in ('runs', 'artifacts', 'batches')),
     type text not null check (type ~ '^[a-z][a-z0-9_]{0,62}$'),
     keep interval check (keep >= interval '0'),
     set_by text not null,
@@ -11,8 +11,8 @@ create table piton.retentions (
 );
 comment on table piton.retentions is 'What is kept for longer or shorter than by default: piton.retention_rules has all of it.';
 comment on column piton.retentions.workflow_id is 'The workflow; 0 for every one.';
-comment on column piton.retentions.what is 'runs (with their checkpoints, attempts and dead letters), or artifacts.';
-comment on column piton.retentions.type is 'The state of a run that has ended: done, failed or cancelled; or the type of an artifact.';
+comment on column piton.retentions.what is 'runs (with their checkpoints, attempts and dead letters), artifacts, or batches (with their items).';
+comment on column piton.retentions.type is 'The state of a run that has ended: done, failed or cancelled; the type of an artifact; ended for batches.';
 comment on column piton.retentions.keep is 'For how long; empty for ever.';
 comment on column piton.retentions.set_by is 'Who said so.';
 comment on column piton.retentions.set_at is 'When.';
@@ -49,30 +49,33 @@ comment on column piton.cleanups.ended_at is 'When it was through.';
 create table piton.cleanup_items (
     cleanup_id uuid not null references piton.cleanups on delete cascade,
     number bigint not null,
-    what text not null check (what in ('runs', 'artifacts')),
+    what text not null check (what in ('runs', 'artifacts', 'batches')),
     type text not null,
     workflow text not null,
-    run uuid not null,
-    run_id bigint not null,
+    run uuid,
+    run_id bigint,
     artifact uuid,
+    batch uuid,
     address text,
     bytes bigint not null,
     deleted_at timestamptz,
     error text,
-    primary key (cleanup_id, number)
+    primary key (cleanup_id, number),
+    check ((batch is null) = (what <> 'batches') and (run is null) = (what = 'batches') and (run_id is null) = (run is null))
 );
 create index cleanup_items_open on piton.cleanup_items (cleanup_id, what, number) where deleted_at is null and error is null;
-comment on table piton.cleanup_items is 'What each cleanup deletes: a row for each run and artifact, written before it is deleted.';
+comment on table piton.cleanup_items is 'What each cleanup deletes: a row for each run, artifact and batch, written before it is deleted.';
 comment on column piton.cleanup_items.cleanup_id is 'The cleanup.';
 comment on column piton.cleanup_items.number is 'Counts up.';
-comment on column piton.cleanup_items.what is 'runs, or artifacts.';
-comment on column piton.cleanup_items.type is 'State of the run, or type of the artifact.';
+comment on column piton.cleanup_items.what is 'runs, artifacts or batches.';
+comment on column piton.cleanup_items.type is 'State of the run, or type of the artifact; ended for batches.';
 comment on column piton.cleanup_items.workflow is 'Name of the workflow.';
-comment on column piton.cleanup_items.run is 'Id of the run.';
-comment on column piton.cleanup_items.run_id is 'Number of the run.';
-comment on column piton.cleanup_items.artifact is 'Id of the artifact; empty for a run.';
-comment on column piton.cleanup_items.address is 'Where it was in the artifact store; empty for a run.';
-comment on column piton.cleanup_items.bytes is 'Size of the artifact, or of the outputs of the run.';
+comment on column piton.cleanup_items.run is 'Id of the run; empty for a batch.';
+comment on column piton.cleanup_items.run_id is 'Number of the run; empty for a batch.';
+comment on column piton.cleanup_items.artifact is 'Id of the artifact; empty for what is none.';
+comment on column piton.cleanup_items.batch is 'Id of the batch; empty for what is none.';
+comment on column piton.cleanup_items.address is 'Where it was in the artifact store; empty for what is no artifact.';
+comment on column piton.cleanup_items.bytes is 'Size of the artifact, or of the outputs of the run; 0 for a batch.';
 comment on column piton.cleanup_items.deleted_at is 'When it was deleted.';
 comment on column piton.cleanup_items.error is 'Why it was not.';
 

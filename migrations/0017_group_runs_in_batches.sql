@@ -70,4 +70,4 @@ comment on table piton.batch_places is 'Places of batches with a cap that are ta
 comment on column piton.batch_places.batch_id is 'The batch.';
 comment on column piton.batch_places.run_id is 'The run.';
 
--- functions: 9a07ba9d680eaa9ea83f9752ac71ff30e8d0135165f6e27d62b54cff860a2958
+-- functions: 5a0d7fe55b9339c76cd00c0b6addd9657424614d8a8f7afb3a1bbe935e9817a6

@@ -1,5 +1,6 @@
 //! Deletes what a plan has written down: in small batches, with pauses in between, so that the engine does not notice.
 
+mod how_long;
 pub(crate) mod scan;
 
 use std::time::{Duration, Instant};
@@ -8,16 +9,19 @@ use serde::Serialize;
 use sqlx::types::Uuid;
 use utoipa::ToSchema;
 
+pub(crate) use self::how_long::HowLong;
 use crate::artifacts::Artifacts;
 use crate::meters::catalog::{CLEANUP_BYTES, CLEANUP_DELETED, CLEANUP_ERRORS};
 use crate::model::actor::Actor;
 use crate::store::cleanup::{CleanupGroup, DueGroup};
 use crate::store::{Store, StoreError};
 
-/// Runs and artifacts of one plan.
+/// Runs, artifacts and batches of one plan.
 pub(crate) const PLANNED: i32 = 100_000;
 /// Runs that one statement deletes; their rows are locked for as long as it takes.
 const RUNS_AT_ONCE: i32 = 200;
+/// Batches that one statement deletes, each with all its items.
+const BATCHES_AT_ONCE: i32 = 1;
 /// Artifacts whose files are deleted between two statements.
 const ARTIFACTS_AT_ONCE: i32 = 100;
 /// A batch is followed by a pause of so many times as long.
@@ -51,13 +55,8 @@ pub(crate) async fn run(
     if let Some(artifacts) = artifacts {
         while delete_artifacts(store, artifacts, plan).await? {}
     }
-    loop {
-        let begun = Instant::now();
-        if store.clean_runs(plan, RUNS_AT_ONCE).await? == 0 {
-            break;
-        }
-        pause(begun.elapsed()).await;
-    }
+    while in_turn(store.clean_runs(plan, RUNS_AT_ONCE)).await? > 0 {}
+    while in_turn(store.clean_batches(plan, BATCHES_AT_ONCE)).await? > 0 {}
     store.end_cleanup(plan).await?;
     let groups = store.cleanup(plan).await?;
     for group in &groups {
@@ -83,6 +82,14 @@ async fn delete_artifacts(store: &Store, artifacts: &Artifacts, plan: Uuid) -> R
     store.artifacts_deleted(plan, &numbers, &errors).await?;
     pause(begun.elapsed()).await;
     Ok(true)
+}
+
+/// One batch, and the pause behind it.
+async fn in_turn<T>(batch: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let begun = Instant::now();
+    let done = batch.await?;
+    pause(begun.elapsed()).await;
+    Ok(done)
 }
 
 async fn pause(took: Duration) {

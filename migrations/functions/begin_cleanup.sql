@@ -22,8 +22,8 @@ begin
         from piton.cleanup_items i
         where i.cleanup_id = begin_cleanup.plan
           and not exists (select from piton.cleanup_due d
-                          where d.refused is null and d.what = i.what and d.run_id = i.run_id
-                            and d.artifact is not distinct from i.artifact);
+                          where d.refused is null and d.what = i.what and d.run_id is not distinct from i.run_id
+                            and d.artifact is not distinct from i.artifact and d.batch is not distinct from i.batch);
         if changed > 0 then
             raise exception 'the world has changed since cleanup % was planned: % of its items are gone, held, or no longer due',
                 plan, changed

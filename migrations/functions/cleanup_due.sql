@@ -1,6 +1,6 @@
 -- What has been kept for as long as it should be. Walks what is asked for: all of it, or one run.
 create or replace view piton.cleanup_due as
-select 'artifacts' as what, a.type, t.workflow, r.uuid as run, a.run_id, a.id as artifact, a.address,
+select 'artifacts' as what, a.type, t.workflow, r.uuid as run, a.run_id, a.id as artifact, null::uuid as batch, a.address,
        coalesce(a.bytes, 0) as bytes, a.created_at as since, piton.protection(r.state, h.held_by) as refused
 from piton.artifacts a
 join piton.runs r on r.id = a.run_id
@@ -9,22 +9,30 @@ join piton.retention_rules t on t.workflow_id = v.workflow_id and t.what = 'arti
 left join piton.run_holds h on h.run_id = a.run_id
 where a.created_at <= now() - t.keep
 union all
-select 'runs', r.state, t.workflow, r.uuid, r.id, null, null, 0, r.finished_at,
+select 'runs', r.state, t.workflow, r.uuid, r.id, null, null, null, 0, r.finished_at,
        coalesce(piton.protection(r.state, h.held_by),
                 case when exists (select from piton.artifacts a where a.run_id = r.id) then 'its artifacts are kept' end)
 from piton.runs r
 join piton.workflow_versions v on v.id = r.version_id
 join piton.retention_rules t on t.workflow_id = v.workflow_id and t.what = 'runs' and t.type = r.state
 left join piton.run_holds h on h.run_id = r.id
-where r.finished_at <= now() - t.keep;
+where r.finished_at <= now() - t.keep
+union all
+select 'batches', 'ended', t.workflow, null, null, null, b.uuid, null, 0, coalesce(b.cancelled_at, b.sealed_at),
+       case when exists (select from piton.batch_items i join piton.runs r on r.uuid = i.run where i.batch_id = b.id)
+            then 'its runs are kept' end
+from piton.batches b
+join piton.retention_rules t on t.workflow_id = b.workflow_id and t.what = 'batches' and t.type = 'ended'
+where b.state in ('started', 'cancelled') and coalesce(b.cancelled_at, b.sealed_at) <= now() - t.keep;
 comment on view piton.cleanup_due is 'What cleanup would delete, and what it refuses to delete and why.';
-comment on column piton.cleanup_due.what is 'runs, or artifacts.';
-comment on column piton.cleanup_due.type is 'State of the run, or type of the artifact.';
+comment on column piton.cleanup_due.what is 'runs, artifacts or batches.';
+comment on column piton.cleanup_due.type is 'State of the run, or type of the artifact; ended for batches.';
 comment on column piton.cleanup_due.workflow is 'Name of the workflow.';
-comment on column piton.cleanup_due.run is 'Id of the run.';
-comment on column piton.cleanup_due.run_id is 'Number of the run.';
-comment on column piton.cleanup_due.artifact is 'Id of the artifact; empty for a run.';
-comment on column piton.cleanup_due.address is 'Where it is in the artifact store; empty for a run.';
-comment on column piton.cleanup_due.bytes is 'Size of the artifact; 0 for a run.';
-comment on column piton.cleanup_due.since is 'From when on it is counted: the end of a run, the making of an artifact.';
+comment on column piton.cleanup_due.run is 'Id of the run; empty for a batch.';
+comment on column piton.cleanup_due.run_id is 'Number of the run; empty for a batch.';
+comment on column piton.cleanup_due.artifact is 'Id of the artifact; empty for what is none.';
+comment on column piton.cleanup_due.batch is 'Id of the batch; empty for what is none.';
+comment on column piton.cleanup_due.address is 'Where it is in the artifact store; empty for what is no artifact.';
+comment on column piton.cleanup_due.bytes is 'Size of the artifact; 0 for what is none.';
+comment on column piton.cleanup_due.since is 'From when on it is counted: the end of a run, the making of an artifact, the start of a batch or when it was cancelled.';
 comment on column piton.cleanup_due.refused is 'Why it stays; empty where it goes.';

@@ -6,9 +6,25 @@ as $$
 declare
     queue bigint := piton.queue_named(workflow, null);
 begin
+    if what is null or what not in ('runs', 'artifacts', 'batches') then
+        raise exception 'a rule cannot be about "%"', what
+            using errcode = 'invalid_parameter_value', hint = 'It is about runs, artifacts or batches.';
+    end if;
+    if type is null or type !~ '^[a-z][a-z0-9_]{0,62}$' then
+        raise exception '"%" is no type of artifacts and no state of runs', left(type, 100)
+            using errcode = 'invalid_parameter_value', hint = 'Such as output, preview or temp; done, failed or cancelled.';
+    end if;
+    if keep < interval '0' or keep > interval '36525 days' then
+        raise exception 'nothing can be kept for %, but for up to 100 years or for ever', keep
+            using errcode = 'invalid_parameter_value', hint = 'Null is for ever.';
+    end if;
     if what = 'runs' and type not in ('done', 'failed', 'cancelled') then
         raise exception 'runs that are % are never deleted', type
             using errcode = 'invalid_parameter_value', hint = 'A rule is about runs that are done, failed or cancelled.';
+    end if;
+    if what = 'batches' and type <> 'ended' then
+        raise exception 'batches that are % are never deleted', type
+            using errcode = 'invalid_parameter_value', hint = 'The rule is about those that are ended.';
     end if;
     insert into piton.retentions (workflow_id, what, type, keep, set_by)
     values (queue, keep.what, keep.type, keep.keep, keep.actor)
@@ -19,4 +35,4 @@ begin
             jsonb_strip_nulls(jsonb_build_object('workflow', keep.workflow, 'keep', keep.keep)));
 end
 $$;
-comment on function piton.keep(text, text, interval, text, text) is 'Says for how long runs of a state, or artifacts of a type, are kept: of one workflow, or of every one. Null is for ever.';
+comment on function piton.keep(text, text, interval, text, text) is 'Says for how long runs of a state, artifacts of a type, or batches that are ended, are kept: of one workflow, or of every one. Null is for ever.';

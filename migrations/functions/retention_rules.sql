@@ -3,7 +3,7 @@ create or replace view piton.retention_rules as
 with by_default (what, type, keep) as (
     values ('runs', 'done', interval '90 days'), ('runs', 'failed', '90 days'), ('runs', 'cancelled', '90 days'),
            ('artifacts', 'output', null), ('artifacts', 'preview', '24 hours'), ('artifacts', 'temp', '1 hour'),
-           ('artifacts', 'failed', '7 days'), ('artifacts', 'dead_letter', '30 days'), ('artifacts', 'orphan', '1 hour')
+           ('artifacts', 'failed', '7 days'), ('artifacts', 'dead_letter', '30 days'), ('artifacts', 'orphan', '1 hour'), ('batches', 'ended', '90 days')
 ),
 known as (
     select what, type, keep from by_default
@@ -20,6 +20,6 @@ left join piton.retentions every on every.workflow_id = 0 and every.what = k.wha
 comment on view piton.retention_rules is 'For how long what is kept. Types of artifacts that no rule names are kept until one does.';
 comment on column piton.retention_rules.workflow_id is 'The workflow.';
 comment on column piton.retention_rules.workflow is 'Its name.';
-comment on column piton.retention_rules.what is 'runs (counted from their end), or artifacts (counted from their making).';
-comment on column piton.retention_rules.type is 'State of a run that has ended, or type of an artifact.';
+comment on column piton.retention_rules.what is 'runs (counted from their end), artifacts (counted from their making), or batches (counted from their start, or from when they were cancelled).';
+comment on column piton.retention_rules.type is 'State of a run that has ended, type of an artifact, or ended.';
 comment on column piton.retention_rules.keep is 'For how long; empty for ever.';

@@ -13,7 +13,8 @@ use super::Api;
 use super::control::Reason;
 use super::problem::Problem;
 use super::take::{Body, Path, Who};
-use crate::cleanup::{self, Preview};
+use super::words::Text;
+use crate::cleanup::{self, HowLong, Preview};
 use crate::model::id::RunId;
 use crate::store::cleanup::{CleanupGroup, Rule, StoredGroup};
 
@@ -22,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(stats))
         .routes(routes!(preview))
         .routes(routes!(run))
+        .routes(routes!(rules, keep))
         .routes(routes!(hold, release))
 }
 
@@ -84,6 +86,62 @@ async fn run(State(api): State<Api>, who: Who, Body(which): Body<CleanupPlan>) -
     let plan = which.plan;
     let deleted = cleanup::run(&api.store, api.artifacts.as_ref(), plan, Some(who.actor())).await?;
     Ok(Json(Cleaned { plan, deleted }))
+}
+
+/// For how long what is kept.
+#[derive(Serialize, ToSchema)]
+struct Rules {
+    rules: Vec<Rule>,
+}
+
+/// Tell for how long what is kept
+#[utoipa::path(
+    get, path = "/cleanup/rules", tag = "cleanup",
+    responses((status = 200, description = "By workflow, and for all others.", body = Rules)),
+)]
+async fn rules(State(api): State<Api>) -> Result<Json<Rules>, Problem> {
+    Ok(Json(Rules { rules: api.store.retention_rules().await? }))
+}
+
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Runs,
+    Artifacts,
+    Batches,
+}
+
+/// A rule.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"what": "runs", "type": "done", "keep": "30d", "workflow": "story"}))]
+struct NewRule {
+    what: What,
+    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches.
+    r#type: Text,
+    /// Such as 30d, or forever.
+    keep: Text,
+    /// Every workflow, where it is left out.
+    workflow: Option<Text>,
+}
+
+/// Say for how long something is kept
+#[utoipa::path(
+    post, path = "/cleanup/rules", tag = "cleanup",
+    request_body = NewRule,
+    responses((status = 200, description = "All rules as they are now.", body = Rules)),
+)]
+async fn keep(State(api): State<Api>, who: Who, Body(new): Body<NewRule>) -> Result<Json<Rules>, Problem> {
+    let what = match new.what {
+        What::Runs => "runs",
+        What::Artifacts => "artifacts",
+        What::Batches => "batches",
+    };
+    let HowLong(long) = new.keep.0.parse().map_err(|error| Problem::invalid(format!("keep: {error}")))?;
+    let workflow = new.workflow.as_ref().map(|name| name.0.as_str());
+    api.store.keep((what, &new.r#type.0), long, workflow, who.actor()).await?;
+    rules(State(api)).await
 }
 
 /// The run that was decided about.

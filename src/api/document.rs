@@ -47,6 +47,10 @@ const CHANGING: [(&str, &str); 5] = [
     components(schemas(Problem)),
     tags(
         (name = "runs", description = "Executions of workflows, and what their stages left."),
+        (name = "batches", description = "Runs that were started together."),
+        (name = "queues", description = "What waits, and what is paused."),
+        (name = "artifacts", description = "Files that stages made."),
+        (name = "cleanup", description = "What is deleted, and when."),
         (name = "dead letters", description = "Jobs that are not tried again by themselves, and what becomes of them."),
         (name = "recovery", description = "Jobs of workers that are gone."),
         (name = "workers", description = "Processes that work."),

@@ -2,6 +2,7 @@
 
 mod access;
 mod artifacts;
+mod batches;
 mod checkpoints;
 mod cleanup;
 mod control;
@@ -95,6 +96,7 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(control::routes())
         .merge(checkpoints::routes())
         .merge(artifacts::routes())
+        .merge(batches::routes())
         .merge(dead_letters::routes())
         .merge(recovery::routes())
         .merge(cleanup::routes())

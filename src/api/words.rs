@@ -104,6 +104,10 @@ impl Limit {
         i64::from(self.0)
     }
 
+    pub(super) fn most(self) -> i32 {
+        i32::from(self.0)
+    }
+
     /// Behind which row the next page begins, where this one is full.
     pub(super) fn next<'r, R, N>(self, rows: &'r [R], name: impl FnOnce(&'r R) -> N) -> Option<N> {
         rows.last().filter(|_| rows.len() == usize::from(self.0)).map(name)
@@ -135,7 +139,22 @@ impl TryFrom<String> for Since {
     }
 }
 
-/// An item of a fanned-out stage.
+/// So many at once.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(try_from = "Whole")]
+#[schema(value_type = i32, minimum = 1)]
+pub(super) struct Cap(pub(super) i32);
+
+impl TryFrom<Whole> for Cap {
+    type Error = String;
+
+    fn try_from(Whole(cap): Whole) -> Result<Cap, String> {
+        let cap = i32::try_from(cap).ok().filter(|cap| *cap >= 1);
+        cap.map(Cap).ok_or_else(|| "a cap is a number from 1".to_owned())
+    }
+}
+
+/// Number of an item: of a fanned-out stage, or of a batch.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "Whole")]
 #[schema(value_type = i32, minimum = 0)]

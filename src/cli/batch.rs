@@ -1,7 +1,6 @@
 //! `piton batch`: many runs that are started, looked at and decided about together.
 
 pub(super) mod args;
-mod cancel;
 mod lines;
 mod results;
 mod say;
@@ -15,6 +14,7 @@ use super::refusal::{actor, name, refused};
 use crate::app::App;
 use crate::decide;
 use crate::store::Store;
+use crate::view::batch::BatchReport;
 
 pub(crate) async fn batch(app: App, global: Global, action: BatchArgs) -> anyhow::Result<Exit> {
     if let BatchArgs::Start(args) = action {
@@ -29,14 +29,14 @@ pub(crate) async fn batch(app: App, global: Global, action: BatchArgs) -> anyhow
 async fn act(store: &Store, global: &Global, action: BatchArgs) -> anyhow::Result<()> {
     match action {
         BatchArgs::Start(_) => Ok(()),
-        BatchArgs::List { limit } => say::list(global, &store.batches(i64::from(limit)).await?),
-        BatchArgs::Show { batch } => {
-            let row = store.batch(&batch).await.map_err(refused)?;
-            let letters = store.batch_dead_letters(row.batch).await?;
-            say::show(global, &row, &letters)
-        }
+        BatchArgs::List { limit } => say::list(global, &store.batches(None, i64::from(limit)).await?),
+        BatchArgs::Show { batch } => say::show(global, &BatchReport::read(store, &batch).await.map_err(refused)?),
         BatchArgs::Cancel { batch, reason, by } => {
-            cancel::cancel(store, global, &batch, (&reason, actor(&name(by)))).await
+            match decide::cancel_batch(store, &batch, &reason, actor(&name(by))).await.map_err(refused)? {
+                None => say::discarded(global, &batch),
+                Some(ended) => say::cancelled(global, &ended.row, ended.runs),
+            }
+            Ok(())
         }
         BatchArgs::Retry { batch, class, by, note } => {
             let (by, class) = (name(by), class.map(|class| class.as_str()));

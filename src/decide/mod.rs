@@ -1,8 +1,11 @@
 //! What people decide, through whichever face: chosen, done by the store, and told to the log.
 
+mod batches;
 mod log;
 
 use sqlx::types::Uuid;
+
+pub(crate) use self::batches::{cancel_batch, feed_batch, retry_batch, start_batch};
 
 use crate::events;
 use crate::model::actor::Actor;
@@ -154,17 +157,4 @@ pub(crate) async fn resume(store: &Store, queue: Queue<'_>, by: Actor<'_>) -> Re
     store.resume(queue, by).await?;
     events::decision::resumed(queue.workflow, queue.stage, by.name);
     Ok(())
-}
-
-/// Lets the jobs of a batch's pending dead letters go on, all or those of a class; tells how many there were.
-pub(crate) async fn retry_batch(
-    store: &Store,
-    batch: &str,
-    class: Option<&str>,
-    note: Option<&str>,
-    by: Actor<'_>,
-) -> Result<usize, StoreError> {
-    let ids = store.retry_batch(batch, class, by, note).await?;
-    log::decided(store, &ids, by.name).await;
-    Ok(ids.len())
 }

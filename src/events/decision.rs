@@ -8,6 +8,15 @@ pub(crate) fn cancelled(run: &dyn Display, by: &str) {
     tracing::info!(target: TARGET, event = "run_cancelled", %run, by, "run cancelled");
 }
 
+pub(crate) fn batch_started(batch: &str, workflow: &str, items: impl TryInto<i64>, by: &str) {
+    let items = items.try_into().unwrap_or(i64::MAX);
+    tracing::info!(target: TARGET, event = "batch_started", batch, workflow, items, by, "batch started");
+}
+
+pub(crate) fn batch_cancelled(batch: &str, by: &str) {
+    tracing::info!(target: TARGET, event = "batch_cancelled", batch, by, "batch cancelled");
+}
+
 pub(crate) fn paused(workflow: Option<&str>, stage: Option<&str>, by: &str) {
     tracing::info!(target: TARGET, event = "queue_paused", workflow, stage, by, "paused, nothing of it begins any more");
 }

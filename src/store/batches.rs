@@ -4,6 +4,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use serde::Serialize;
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
+use utoipa::ToSchema;
 
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
@@ -24,7 +25,7 @@ pub(crate) struct BatchStart<'b> {
 }
 
 /// A batch as its runs tell it.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct BatchRow {
     pub(crate) batch: Uuid,
     pub(crate) name: String,
@@ -57,7 +58,7 @@ pub(crate) struct BatchRow {
 }
 
 /// Pending dead letters of one failure class.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct ClassCount {
     pub(crate) class: String,
     pub(crate) count: i64,
@@ -112,10 +113,24 @@ impl Store {
         Ok(sqlx::query_scalar("select piton.feed_batches($1)").bind(most).fetch_one(&self.pool).await?)
     }
 
-    /// The newest first.
-    pub(crate) async fn batches(&self, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
-        let sql = "select * from piton.batches_overview order by batch desc limit $1";
-        Ok(sqlx::query_as(sql).bind(limit).fetch_all(&self.pool).await?)
+    /// The newest first, behind that one.
+    pub(crate) async fn batches(&self, after: Option<Uuid>, limit: i64) -> Result<Vec<BatchRow>, StoreError> {
+        let sql = "select * from piton.batches_overview where batch < $1 order by batch desc limit $2";
+        let asked = sqlx::query_as(sql).bind(after.unwrap_or(Uuid::max()));
+        Ok(asked.bind(limit).fetch_all(&self.pool).await?)
+    }
+
+    /// Starts one as a whole, or nothing of it.
+    pub(crate) async fn start_batch(
+        &self,
+        start: BatchStart<'_>,
+        inputs: &[Payload],
+        actor: &str,
+    ) -> Result<Uuid, StoreError> {
+        let inputs: Vec<&str> = inputs.iter().map(Payload::as_str).collect();
+        let sql = "select piton.start_batch($1, $2, $3::text[]::json[], $4, $5, $6)";
+        let asked = sqlx::query_scalar(sql).bind(start.name).bind(start.workflow).bind(inputs).bind(start.cap);
+        Ok(asked.bind(i32::from(start.priority)).bind(actor).fetch_one(&self.pool).await?)
     }
 
     /// One of them by its name or id, or a refusal where there is none.

@@ -103,6 +103,12 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(plan).bind(most).fetch_one(&self.pool).await?)
     }
 
+    /// Deletes the next batches; how many items that was, 0 when none is left.
+    pub(crate) async fn clean_batches(&self, plan: Uuid, most: i32) -> Result<i32, StoreError> {
+        let sql = "select piton.clean_batches($1, $2)";
+        Ok(sqlx::query_scalar(sql).bind(plan).bind(most).fetch_one(&self.pool).await?)
+    }
+
     /// Takes the next artifacts out of sight: their items, and where their files are.
     pub(crate) async fn take_artifacts(&self, plan: Uuid, most: i32) -> Result<Vec<(i64, String)>, StoreError> {
         let sql = "select number, address from piton.take_artifacts($1, $2)";
@@ -176,7 +182,7 @@ impl Store {
         workflow: Option<&str>,
         actor: Actor<'_>,
     ) -> Result<(), StoreError> {
-        let keep = keep.and_then(|keep| PgInterval::try_from(keep).ok());
+        let keep = keep.map(interval);
         let sql = through_a_face!("piton.keep($2, $3, $4, $5, $6)");
         let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(what).bind(kind).bind(keep);
         asked.bind(workflow).bind(actor.name).execute(&self.pool).await?;
@@ -210,4 +216,12 @@ impl Store {
         sqlx::query(sql).bind(actor.face.as_str()).bind(run.0).bind(actor.name).execute(&self.pool).await?;
         Ok(())
     }
+}
+
+/// In days and less, as people say it. What is longer than Postgres can tell is refused there, and not for ever.
+fn interval(keep: Duration) -> PgInterval {
+    const DAY: u64 = 86_400;
+    let days = i32::try_from(keep.as_secs() / DAY).unwrap_or(i32::MAX);
+    let within = keep.saturating_sub(Duration::from_secs(u64::try_from(days).unwrap_or(0) * DAY));
+    PgInterval { months: 0, days, microseconds: i64::try_from(within.as_micros()).unwrap_or(0) }
 }

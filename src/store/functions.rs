@@ -92,6 +92,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "plan_cleanup",
     "begin_cleanup",
     "clean_runs",
+    "clean_batches",
     "take_artifacts",
     "artifacts_deleted",
     "cleanups_overview",

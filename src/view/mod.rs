@@ -1,5 +1,6 @@
 //! What more than one face shows, and how its JSON looks.
 
+pub(crate) mod batch;
 pub(crate) mod letter;
 pub(crate) mod report;
 pub(crate) mod snapshot;

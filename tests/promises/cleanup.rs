@@ -311,3 +311,60 @@ async fn a_scan_tells_files_that_nobody_knows_of_and_artifacts_whose_file_is_gon
     let missing = scan(&[], 1);
     assert_eq!((&missing["missing_files"], &missing["addresses"][0]), (&1.into(), &address.into()), "{missing}");
 }
+
+#[tokio::test]
+async fn a_batch_goes_when_its_time_is_over_and_the_last_of_its_runs_is_gone() {
+    let world = World::with(&[WORK]).await;
+    let worker = world.worker("w1", &[]);
+    let (file, folder) = (world.path("inputs.jsonl"), world.path("workflows"));
+    std::fs::write(&file, "{}\n{}\n{}\n").unwrap();
+    let (file, folder) = (file.to_str().unwrap(), folder.to_str().unwrap());
+    for name in ["old", "young", "kept"] {
+        says(&world, &["batch", "start", name, "work", "--input", file, "--workflows", folder]);
+    }
+    until(SOON, "all are done", async || {
+        world.count("select count(*) from piton.runs where state = 'done'").await == 9
+    })
+    .await;
+    worker.kill();
+    let aged = "update piton.batches set created_at = created_at - interval '91 days', sealed_at = sealed_at - interval '91 days'
+                where name <> 'young'";
+    sqlx::query(aged).execute(&world.pool).await.unwrap();
+    let run = says(&world, &["runs", "--json"]);
+    let run: Value = serde_json::from_str(&run).unwrap();
+    says(&world, &["cleanup", "hold", run[0]["run"].as_str().unwrap(), "--reason", "evidence"]);
+    sqlx::query("update piton.runs set finished_at = now() - interval '91 days'").execute(&world.pool).await.unwrap();
+
+    let preview = says(&world, &["cleanup", "preview"]);
+    assert!(preview.contains("2 batches of work, ended") && preview.contains("its runs are kept"), "{preview}");
+    says(&world, &["cleanup", "run"]);
+    assert_eq!(world.count("select count(*) from piton.batches").await, 3, "with its runs, and not before");
+    let preview = says(&world, &["cleanup", "preview"]);
+    assert!(preview.contains("Would delete:\n  1 batches of work, ended"), "{preview}");
+    let plan: Value = serde_json::from_str(&says(&world, &["cleanup", "preview", "--json"])).unwrap();
+    says(&world, &["cleanup", "run", "--plan", plan["plan"].as_str().unwrap()]);
+    let left: Vec<String> =
+        sqlx::query_scalar("select name from piton.batches order by name").fetch_all(&world.pool).await.unwrap();
+    assert_eq!(left, ["kept", "young"], "one is held by a run, the other is too young");
+    assert_eq!(world.count("select count(*) from piton.batch_items").await, 6);
+    let batches = "select count(*) from piton.cleanup_items where what = 'batches' and batch is not null and deleted_at is not null";
+    assert_eq!(world.count(batches).await, 1, "it is on record");
+    says(&world, &["batch", "start", "old", "work", "--input", file, "--workflows", folder]);
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_kept_is_refused_by_every_word_of_it() {
+    let world = World::with(&[WORK]).await;
+    for (rule, words) in [
+        (["runs", "running", "1d"], "runs that are running are never deleted"),
+        (["batches", "done", "1d"], "batches that are done are never deleted"),
+        (["artifacts", "Not A Type", "1d"], "is no type of artifacts"),
+        (["runs", "done", "4000000000d"], "but for up to 100 years or for ever"),
+        (["runs", "done", "soon"], "or forever"),
+    ] {
+        let output = world.command([&["cleanup", "keep"], &rule[..]].concat()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(words), "{rule:?}: {said}");
+    }
+    assert_eq!(world.count("select count(*) from piton.retentions").await, 0);
+}

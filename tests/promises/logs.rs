@@ -199,6 +199,11 @@ async fn decisions(world: &World, told: &mut Told<'_>, worker: &Process) {
     let running = "select count(*) from piton.jobs where state = 'running'";
     until(SOON, "it hangs", async || world.count(running).await == 1).await;
     told.decides(&["pause", "fails", "--reason", "nothing is to begin"]);
+    let (file, folder) = (world.path("night.jsonl"), world.path("workflows"));
+    std::fs::write(&file, "{}\n{}\n").unwrap();
+    let (file, folder) = (file.to_str().unwrap(), folder.to_str().unwrap());
+    told.decides(&["batch", "start", "night", "fails", "--input", file, "--workflows", folder]);
+    told.decides(&["batch", "cancel", "night", "--reason", "nobody needs it"]);
     told.decides(&["cancel", &held, "--reason", "nobody needs it"]);
     told.decides(&["resume", "fails"]);
     worker.says("attempt_cancelled").await;

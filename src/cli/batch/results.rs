@@ -5,28 +5,14 @@ use std::io::{BufWriter, Write, stdout};
 
 use anyhow::Context;
 use futures_util::StreamExt;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use sqlx::types::Uuid;
 
 use crate::cli::refusal::refused;
 use crate::store::Store;
-use crate::store::batches::BatchResult;
+use crate::view::batch::ItemReport;
 
 /// Items of one statement: a slow reader holds no old snapshot for longer than they take.
 const AT_ONCE: i32 = 1000;
-
-/// A line of the export.
-#[derive(Serialize)]
-struct Line {
-    item: i32,
-    run: Option<Uuid>,
-    state: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Box<RawValue>>,
-}
 
 /// One row is in memory at a time.
 pub(super) async fn results(store: &Store, batch: &str, to: &str) -> anyhow::Result<()> {
@@ -46,18 +32,11 @@ async fn write(store: &Store, batch: Uuid, items: i32, out: impl Write) -> anyho
     while after < items {
         let mut rows = store.batch_results(batch, after, AT_ONCE);
         while let Some(row) = rows.next().await {
-            serde_json::to_writer(&mut out, &line(row?)?)?;
+            serde_json::to_writer(&mut out, &ItemReport::try_from(row?)?)?;
             out.write_all(b"\n")?;
         }
         after = after.saturating_add(AT_ONCE);
     }
     out.flush()?;
     Ok(())
-}
-
-fn line(row: BatchResult) -> anyhow::Result<Line> {
-    let BatchResult { item, run, state, output, failure } = row;
-    let output = output.map(RawValue::from_string).transpose()?;
-    let failure = failure.map(RawValue::from_string).transpose()?;
-    Ok(Line { item, run, state, output, failure })
 }

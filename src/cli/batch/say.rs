@@ -2,20 +2,12 @@
 
 use std::fmt::Write;
 
-use chrono::TimeDelta;
-use serde::Serialize;
-
 use crate::cli::args::Global;
 use crate::config;
 use crate::store::batches::{BatchRow, ClassCount};
+use crate::view::batch::BatchReport;
 use crate::view::when;
-
-#[derive(Serialize)]
-struct Shown<'b> {
-    #[serde(flatten)]
-    row: &'b BatchRow,
-    dead_letter_classes: &'b [ClassCount],
-}
+use chrono::TimeDelta;
 
 pub(super) fn started(global: &Global, row: &BatchRow) -> anyhow::Result<()> {
     if global.json {
@@ -55,11 +47,11 @@ pub(super) fn list(global: &Global, rows: &[BatchRow]) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn show(global: &Global, row: &BatchRow, letters: &[ClassCount]) -> anyhow::Result<()> {
+pub(super) fn show(global: &Global, report: &BatchReport) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(&Shown { row, dead_letter_classes: letters })?);
+        println!("{}", serde_json::to_string(report)?);
     } else {
-        print!("{}", text(row, letters));
+        print!("{}", text(&report.row, &report.dead_letter_classes));
     }
     Ok(())
 }

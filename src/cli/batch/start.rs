@@ -12,12 +12,10 @@ use crate::cli::exit::Exit;
 use crate::cli::files;
 use crate::cli::refusal::{name, refused};
 use crate::config;
+use crate::decide;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::store::Store;
 use crate::store::batches::{BatchKey, BatchStart};
-
-/// Runs that one statement starts.
-const AT_ONCE: i32 = 5000;
 
 pub(super) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
     // Mistakes in files are said before a database is touched, and those of the first lines too.
@@ -44,12 +42,11 @@ async fn begin(
     files::find(&versions, &args.workflow)?;
     let start = BatchStart { name: &args.name, workflow: &args.workflow, cap: args.cap, priority: args.priority };
     let cure = |error: anyhow::Error| anyhow::anyhow!("{error}; {}", what_next(&args.name));
-    let key = store.open_batch(start, &name(args.by.clone())).await.map_err(refused).map_err(cure)?;
+    let by = name(args.by.clone());
+    let key = store.open_batch(start, &by).await.map_err(refused).map_err(cure)?;
     let items = fill(store, key, lines, first, cure).await?;
     store.seal_batch(key, items).await.map_err(refused).map_err(cure)?;
-    // A worker that looks meanwhile does the same: then there is nothing left for this.
-    while store.feed_batch(key, AT_ONCE).await?.is_some_and(|fed| fed > 0) {}
-    say::started(global, &store.batch_of(key).await?)
+    say::started(global, &decide::feed_batch(store, key, &by).await?)
 }
 
 /// How many items there are. Where a line is wrong, nothing is left of the batch.

@@ -1,13 +1,13 @@
 //! The arguments of `piton cleanup`.
 
-use std::time::Duration;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use sqlx::types::Uuid;
 
+use crate::cleanup::HowLong;
 use crate::cli::args::ArtifactStoreArgs;
 use crate::model::id::RunId;
-use crate::workflow::duration;
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum CleanupArgs {
@@ -23,7 +23,7 @@ pub(crate) enum CleanupArgs {
     Scan(ScanArgs),
     /// Tell for how long what is kept.
     Rules,
-    /// Say for how long something is kept: runs of a state, or artifacts of a type.
+    /// Say for how long something is kept: runs of a state, artifacts of a type, or batches.
     Keep(KeepArgs),
     /// Have cleanup leave a run alone, with all that it made.
     Hold {
@@ -69,14 +69,14 @@ pub(crate) struct ScanArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeepArgs {
-    /// What: runs or artifacts.
-    #[arg(value_parser = ["runs", "artifacts"])]
+    /// What: runs, artifacts or batches.
+    #[arg(value_parser = ["runs", "artifacts", "batches"])]
     pub(crate) what: String,
-    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …).
+    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches.
     #[arg(value_name = "TYPE")]
     pub(crate) kind: String,
     /// For how long, such as 30d, or forever.
-    #[arg(value_name = "HOW LONG", value_parser = how_long)]
+    #[arg(value_name = "HOW LONG", value_parser = HowLong::from_str)]
     pub(crate) keep: HowLong,
     /// Of that workflow only.
     #[arg(long)]
@@ -84,20 +84,4 @@ pub(crate) struct KeepArgs {
     /// Who says so [default: your user name].
     #[arg(long)]
     pub(crate) by: Option<String>,
-}
-
-/// For how long something is kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HowLong(pub(crate) Option<Duration>);
-
-fn how_long(text: &str) -> Result<HowLong, String> {
-    if text == "forever" {
-        return Ok(HowLong(None));
-    }
-    // Up to a year and more, unlike the durations of a workflow: in days.
-    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
-        return Ok(HowLong(Some(Duration::from_secs(u64::from(days) * 86_400))));
-    }
-    let parsed = duration::parse(text).map_err(|error| format!("{error}, or forever"))?;
-    Ok(HowLong(Some(parsed)))
 }

@@ -244,6 +244,26 @@ impl Anna<'_> {
         }
     }
 
+    async fn keep(&self) {
+        match self.face {
+            Face::Sql => {
+                self.sql("select piton.keep('runs', 'done', interval '30 days', 'steps', 'anna')", &[]).await;
+                self.sql("select piton.keep('artifacts', 'frames', null, actor => 'anna')", &[]).await;
+            }
+            Face::Cli => {
+                self.cli(&["cleanup", "keep", "runs", "done", "30d", "--workflow", "steps", "--by", "anna"]);
+                self.cli(&["cleanup", "keep", "artifacts", "frames", "forever", "--by", "anna"]);
+            }
+            Face::Api => {
+                let rule = json!({"what": "runs", "type": "done", "keep": "30d", "workflow": "steps"});
+                self.api.post("/cleanup/rules", &rule).good();
+                let rule = json!({"what": "artifacts", "type": "frames", "keep": "forever"});
+                let rules = self.api.post("/cleanup/rules", &rule).good();
+                assert_eq!(self.api.get("/cleanup/rules").good(), rules);
+            }
+        }
+    }
+
     /// In SQL the batches are asked for one by one, as a worker does.
     async fn clean_up(&self) {
         match self.face {
@@ -302,6 +322,7 @@ async fn control_by(face: Face) -> (Vec<String>, Vec<String>) {
     anna.hold(&runs[0]).await;
     anna.hold(&runs[1]).await;
     anna.release(&runs[1]).await;
+    anna.keep().await;
     sqlx::query("update piton.runs set finished_at = now() - interval '91 days' where state = 'cancelled'")
         .execute(&world.pool)
         .await
@@ -314,6 +335,7 @@ async fn control_by(face: Face) -> (Vec<String>, Vec<String>) {
     let lines = " union all select concat_ws(' ', 'pause', workflow_id, stage, reason, paused_by) from piton.pauses
                  union all select concat_ws(' ', 'cancelled', run_id, reason, cancelled_by) from piton.cancellations
                  union all select concat_ws(' ', 'hold', run_id, reason, held_by) from piton.run_holds
+                 union all select concat_ws(' ', 'kept', workflow_id, what, type, keep, set_by) from piton.retentions
                  union all select concat_ws(' ', 'cleaned', what, type, deleted_at is not null, error) from piton.cleanup_items
                  ) as lines (line)";
     let all = ALL.replace(") as lines (line)", lines);
@@ -323,14 +345,138 @@ async fn control_by(face: Face) -> (Vec<String>, Vec<String>) {
 #[tokio::test]
 async fn runs_and_queues_are_decided_about_in_the_same_way_through_every_face() {
     let (by_sql, why) = control_by(Face::Sql).await;
-    let verbs = ["cancel", "pause", "resume", "hold", "release", "clean_up"];
+    let verbs = ["cancel", "pause", "resume", "hold", "release", "keep", "clean_up"];
     let with = |verb: &str| by_sql.iter().filter(|line| line.starts_with(&format!("audit anna {verb} "))).count();
-    assert_eq!(verbs.map(with), [2, 2, 1, 2, 1, 1], "{by_sql:#?}");
+    assert_eq!(verbs.map(with), [2, 2, 1, 2, 1, 2, 1], "{by_sql:#?}");
     assert!(by_sql.iter().any(|line| line.starts_with("run 1 cancelled")), "it is held: {by_sql:#?}");
     assert!(!by_sql.iter().any(|line| line.starts_with("run 2 ")), "it is cleaned up: {by_sql:#?}");
     assert!(why.iter().any(|row| row.contains("paused")), "{why:?}");
     for face in [Face::Cli, Face::Api] {
         assert_eq!(control_by(face).await, (by_sql.clone(), why.clone()), "{face:?}");
+    }
+}
+
+/// What is decided about batches.
+impl Anna<'_> {
+    async fn start_batch(&self, name: &str, cap: i32) {
+        let inputs: Vec<Value> = (0..6).map(|_| serde_json::from_str(FAILS).unwrap()).collect();
+        match self.face {
+            Face::Sql => {
+                let sql = "select piton.start_batch($1, 'steps', array(select json_array_elements($2::json)), $3::int, 7, 'anna')";
+                self.sql(sql, &[name, &json!(inputs).to_string(), &cap.to_string()]).await;
+            }
+            Face::Cli => {
+                let (file, folder) = (self.world.path("inputs.jsonl"), self.world.path("workflows"));
+                std::fs::write(&file, inputs.iter().map(|input| format!("{input}\n")).collect::<String>()).unwrap();
+                let (file, folder, cap) = (file.to_str().unwrap(), folder.to_str().unwrap(), cap.to_string());
+                let options =
+                    ["--input", file, "--cap", &cap, "--priority", "7", "--by", "anna", "--workflows", folder];
+                self.cli(&[&["batch", "start", name, "steps"], &options[..]].concat());
+            }
+            Face::Api => {
+                let new = json!({"name": name, "workflow": "steps", "inputs": inputs, "cap": cap, "priority": 7});
+                let started = self.api.post("/batches", &new).good();
+                assert_eq!((&started["items"], &started["name"]), (&json!(6), &json!(name)), "{started}");
+            }
+        }
+    }
+
+    async fn retry_batch(&self, name: &str) {
+        match self.face {
+            Face::Sql => self.sql("select piton.retry_batch($1, 'auth_failure', 'anna', 'it is back')", &[name]).await,
+            Face::Cli => {
+                self.cli(&["batch", "retry", name, "--class", "auth_failure", "--by", "anna", "--note", "it is back"]);
+            }
+            Face::Api => {
+                let body = json!({"class": "auth_failure", "note": "it is back"});
+                assert_eq!(self.api.post(&format!("/batches/{name}/retry"), &body).good(), json!({"retried": 2}));
+            }
+        }
+    }
+
+    async fn cancel_batch(&self, name: &str) {
+        match self.face {
+            Face::Sql => self.sql("select piton.cancel_batch($1, 'no use', 'anna')", &[name]).await,
+            Face::Cli => self.cli(&["batch", "cancel", name, "--by", "anna", "--reason", "no use"]),
+            Face::Api => {
+                let ended = self.api.post(&format!("/batches/{name}/cancel"), &json!({"reason": "no use"})).good();
+                assert_eq!(ended, json!({"discarded": false, "cancelled": 2, "never_started": 4}));
+            }
+        }
+    }
+
+    /// What is told of all of them, and of the items of one.
+    async fn batches(&self, name: &str) -> (Vec<String>, Vec<String>) {
+        let told = |rows: &Value| -> Vec<String> {
+            let row = |row: &Value| format!("{} {} {} {}", row["name"], row["state"], row["items"], row["not_started"]);
+            rows.as_array().unwrap().iter().map(row).collect()
+        };
+        let items = |rows: &[Value]| rows.iter().map(|row| format!("{} {}", row["item"], row["state"])).collect();
+        let json = |arguments: &[&str]| stdout(&self.world.command(arguments).output().unwrap());
+        match self.face {
+            Face::Sql => {
+                let batches = "select concat('\"', name, '\" \"', state, '\" ', items, ' ', not_started)
+                               from piton.batches_overview order by batch desc";
+                let results = "select concat(item, ' \"', state, '\"') from piton.batch_results($1)";
+                let batches = sqlx::query_scalar(batches).fetch_all(&self.world.pool).await.unwrap();
+                (batches, sqlx::query_scalar(results).bind(name).fetch_all(&self.world.pool).await.unwrap())
+            }
+            Face::Cli => {
+                let batches = serde_json::from_str(&json(&["batch", "list", "--json"])).unwrap();
+                let lines = json(&["batch", "results", name]);
+                let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+                (told(&batches), items(&rows))
+            }
+            Face::Api => {
+                let first = self.api.get("/batches?limit=1").good();
+                let more = format!("/batches?limit=1&after={}", first["next"].as_str().unwrap());
+                let mut batches = told(&first["batches"]);
+                batches.extend(told(&self.api.get(&more).good()["batches"]));
+                let page = |after: i64| self.api.get(&format!("/batches/{name}/results?limit=4&after={after}")).good();
+                let (one, two) = (page(0), page(4));
+                assert_eq!((&one["next"], &two["next"]), (&json!(4), &Value::Null));
+                let rows = [&one, &two].map(|page| page["results"].as_array().unwrap().clone()).concat();
+                (batches, items(&rows))
+            }
+        }
+    }
+}
+
+async fn batches_by(face: Face) -> (Vec<String>, (Vec<String>, Vec<String>)) {
+    let world = World::with(&[STEPS]).await;
+    let mut worker = world.worker("w1", &[]);
+    worker.says("worker_started").await;
+    let anna = Anna::of(&world, face).await;
+    anna.start_batch("one", 2).await;
+    let blocked = async || world.count("select count(*) from piton.runs where state = 'blocked'").await == 2;
+    until(SOON, "its first runs are blocked", blocked).await;
+    worker.signal("TERM");
+    worker.exit_code().await;
+    anna.retry_batch("one").await;
+    anna.start_batch("other", 6).await;
+    let told = anna.batches("one").await;
+    anna.cancel_batch("one").await;
+    let faces: Vec<String> =
+        sqlx::query_scalar("select distinct face from piton.audit").fetch_all(&world.pool).await.unwrap();
+    assert_eq!(faces, [format!("{face:?}").to_lowercase()]);
+    assert_eq!(world.unexplained().await, [""; 0]);
+    let lines = " union all select concat_ws(' ', 'batch', name, workflow_id, cap, priority, items, started, state, created_by,
+                                             cancelled_by, cancel_reason) from piton.batches
+                 union all select concat_ws(' ', 'item', batch_id, number, run is null) from piton.batch_items) as lines (line)";
+    let all = ALL.replace(") as lines (line)", lines);
+    (sqlx::query_scalar(sqlx::AssertSqlSafe(all)).fetch_all(&world.pool).await.unwrap(), told)
+}
+
+#[tokio::test]
+async fn batches_are_started_and_decided_about_in_the_same_way_through_every_face() {
+    let by_sql = batches_by(Face::Sql).await;
+    let (rows, (batches, items)) = &by_sql;
+    assert_eq!(batches, &[r#""other" "running" 6 0"#, r#""one" "running" 6 4"#]);
+    assert_eq!(items[1..3], [r#"2 "running""#, r#"3 "not_started""#]);
+    let audited = |verb: &str| rows.iter().filter(|line| line.starts_with(&format!("audit anna {verb} "))).count();
+    assert_eq!(["retry", "cancel"].map(audited), [2, 3], "{rows:#?}");
+    for face in [Face::Cli, Face::Api] {
+        assert_eq!(batches_by(face).await, by_sql, "{face:?}");
     }
 }
 
