@@ -70,4 +70,4 @@ comment on table piton.batch_places is 'Places of batches with a cap that are ta
 comment on column piton.batch_places.batch_id is 'The batch.';
 comment on column piton.batch_places.run_id is 'The run.';
 
--- functions: 5a0d7fe55b9339c76cd00c0b6addd9657424614d8a8f7afb3a1bbe935e9817a6
+-- functions: de1fe4da9a4a873acec36ff2a11b2a0b1285ce7ba93906c96cab77f5fab7ed20

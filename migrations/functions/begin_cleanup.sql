@@ -1,8 +1,7 @@
 -- A plan deletes exactly what it shows, or nothing. One that has begun before goes on.
 create or replace function piton.begin_cleanup(plan uuid, actor text default session_user) returns void
 language plpgsql
-set enable_seqscan = on
-set enable_hashjoin = on
+set jit = off
 as $$
 declare
     found_state text;
@@ -18,12 +17,21 @@ begin
             using errcode = 'object_not_in_prerequisite_state', hint = 'Make a new plan: "piton cleanup preview".';
     end if;
     if found_state = 'planned' then
-        select count(*) into changed
+        -- By look-ups, one for each item: it costs what the plan has, and not what there is.
+        select count(*) - count(d.is_due) into changed
         from piton.cleanup_items i
-        where i.cleanup_id = begin_cleanup.plan
-          and not exists (select from piton.cleanup_due d
-                          where d.refused is null and d.what = i.what and d.run_id is not distinct from i.run_id
-                            and d.artifact is not distinct from i.artifact and d.batch is not distinct from i.batch);
+        left join lateral (
+            select true as is_due from piton.cleanup_due d
+            where i.what = 'runs' and d.what = 'runs' and d.run_id = i.run_id and d.refused is null
+            union all
+            select true from piton.cleanup_due d
+            where i.what = 'artifacts' and d.what = 'artifacts' and d.run_id = i.run_id and d.artifact = i.artifact
+              and d.refused is null
+            union all
+            select true from piton.cleanup_due d
+            where i.what = 'batches' and d.what = 'batches' and d.batch = i.batch and d.refused is null
+        ) as d on true
+        where i.cleanup_id = begin_cleanup.plan;
         if changed > 0 then
             raise exception 'the world has changed since cleanup % was planned: % of its items are gone, held, or no longer due',
                 plan, changed

@@ -3,6 +3,7 @@ create or replace function piton.plan_cleanup(most integer default 100000, actor
 language plpgsql
 set enable_seqscan = on
 set enable_hashjoin = on
+set jit = off
 as $$
 declare
     plan uuid := piton.new_id();

@@ -14,19 +14,19 @@ const DAY: i64 = 86_400;
 
 /// A run of a history, and what was made for it.
 #[derive(Debug, Clone)]
-struct Past {
-    run: Uuid,
+pub(crate) struct Past {
+    pub(crate) run: Uuid,
     is_chain: bool,
     state: &'static str,
     /// Seconds since its end.
     age: i64,
     held: bool,
-    artifacts: Vec<Made>,
+    pub(crate) artifacts: Vec<Made>,
 }
 
 #[derive(Debug, Clone)]
-struct Made {
-    id: Uuid,
+pub(crate) struct Made {
+    pub(crate) id: Uuid,
     kind: &'static str,
     age: i64,
 }
@@ -46,14 +46,10 @@ fn keep(past: &Past, what: &str, kind: &str) -> Option<i64> {
     }
 }
 
-fn rules(world: &World) {
-    for rule in [
-        &["runs", "done", "10d", "--workflow", "chain"][..],
-        &["runs", "failed", "forever"],
-        &["artifacts", "output", "24h", "--workflow", "chain"],
-    ] {
-        says(world, &[&["cleanup", "keep"], rule].concat());
-    }
+async fn rules(world: &World) {
+    let rules = "select piton.keep('runs', 'done', '10 days', 'chain'), piton.keep('runs', 'failed', null),
+                        piton.keep('artifacts', 'output', '24 hours', 'chain')";
+    sqlx::query(rules).execute(&world.pool).await.unwrap();
 }
 
 fn says(world: &World, arguments: &[&str]) -> String {
@@ -65,7 +61,7 @@ fn is_protected(past: &Past) -> bool {
 }
 
 /// What is to be left of the artifacts, and whether the run is to be left, after as many cleanups as it takes.
-fn expected(past: &Past) -> (BTreeSet<Uuid>, bool) {
+pub(crate) fn expected(past: &Past) -> (BTreeSet<Uuid>, bool) {
     let due =
         |made: &&Made| !is_protected(past) && keep(past, "artifacts", made.kind).is_some_and(|keep| made.age >= keep);
     let left: BTreeSet<Uuid> = past.artifacts.iter().filter(|made| !due(made)).map(|made| made.id).collect();
@@ -74,7 +70,7 @@ fn expected(past: &Past) -> (BTreeSet<Uuid>, bool) {
     (left, stays)
 }
 
-fn history(dice: &mut StdRng, runs: usize) -> Vec<Past> {
+pub(crate) fn history(dice: &mut StdRng, runs: usize) -> Vec<Past> {
     // A minute off every limit: a test takes its time.
     let ages = [0, 3500, 3700, 23 * 3600, 25 * 3600, 6 * DAY, 8 * DAY, 11 * DAY, 89 * DAY, 91 * DAY];
     let past = |_| Past {
@@ -149,23 +145,22 @@ async fn write(world: &World, history: &[Past]) {
     }
 }
 
-async fn world_of(history: &[Past]) -> World {
+pub(crate) async fn world_of(history: &[Past]) -> World {
     let world = World::with(&[WORK, CHAIN]).await;
-    for workflow in ["work", "chain"] {
-        world.start(workflow, "{}");
-    }
+    // Whoever starts one makes all workflows known.
+    world.start("work", "{}");
     sqlx::raw_sql("truncate piton.runs, piton.jobs, piton.joins").execute(&world.pool).await.unwrap();
-    rules(&world);
+    rules(&world).await;
     write(&world, history).await;
     world
 }
 
-async fn left(world: &World, sql: &'static str) -> BTreeSet<Uuid> {
+pub(crate) async fn left(world: &World, sql: &'static str) -> BTreeSet<Uuid> {
     sqlx::query_scalar(sql).fetch_all(&world.pool).await.unwrap().into_iter().collect()
 }
 
 /// Catalogue, store and runs are what is expected, and nothing hangs on a run that is gone.
-async fn assert_cleaned(world: &World, history: &[Past]) {
+pub(crate) async fn assert_cleaned(world: &World, history: &[Past]) {
     let runs = left(world, "select uuid from piton.runs").await;
     let artifacts = left(world, "select id from piton.artifacts").await;
     for past in history {

@@ -102,6 +102,13 @@ impl World {
         }
     }
 
+    /// Name of its database, and the folder of the server's socket.
+    pub(crate) fn database(&self) -> (String, PathBuf) {
+        let (database, options) = self.url.strip_prefix("postgresql:///").unwrap().split_once("?host=").unwrap();
+        let folder = percent_encoding::percent_decode_str(options.split('&').next().unwrap()).decode_utf8().unwrap();
+        (database.to_owned(), PathBuf::from(folder.into_owned()))
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
