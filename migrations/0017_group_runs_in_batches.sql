@@ -70,4 +70,4 @@ comment on table piton.batch_places is 'Places of batches with a cap that are ta
 comment on column piton.batch_places.batch_id is 'The batch.';
 comment on column piton.batch_places.run_id is 'The run.';
 
--- functions: de1fe4da9a4a873acec36ff2a11b2a0b1285ce7ba93906c96cab77f5fab7ed20
+-- functions: 4caf48ab95c4e86f72521b3e41eeeb38f36db1c99b2dacd0a53aa64c1e4e1bf2

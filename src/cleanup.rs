@@ -19,13 +19,13 @@ use crate::store::{Store, StoreError};
 /// Runs, artifacts and batches of one plan.
 pub(crate) const PLANNED: i32 = 100_000;
 /// Runs that one statement deletes; their rows are locked for as long as it takes.
-const RUNS_AT_ONCE: i32 = 200;
+const RUNS_AT_ONCE: i32 = 50;
 /// Batches that one statement deletes, each with all its items.
 const BATCHES_AT_ONCE: i32 = 1;
 /// Artifacts whose files are deleted between two statements.
 const ARTIFACTS_AT_ONCE: i32 = 100;
 /// A batch is followed by a pause of so many times as long.
-const PAUSE: u32 = 1;
+const PAUSE: u32 = 3;
 
 /// What a cleanup would delete, and what it would not.
 #[derive(Debug, Serialize, ToSchema)]

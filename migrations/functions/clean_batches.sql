@@ -19,6 +19,7 @@ begin
     from unnest(keys) as k (batch)
     cross join lateral (
         select d.batch from piton.cleanup_due d where d.what = 'batches' and d.batch = k.batch and d.refused is null
+        offset 0
     ) as d;
     update piton.cleanup_items i
     set deleted_at = case when i.batch = any(due) then now() end,

@@ -7,6 +7,8 @@ declare
     keys bigint[];
     due bigint[];
 begin
+    -- The commits of the engine do not wait for this one: what a crash takes back is still an item, and is deleted again.
+    perform set_config('synchronous_commit', 'off', true);
     select array_agg(i.number), array_agg(i.run_id) into chosen, keys
     from (select number, run_id from piton.cleanup_items
           where cleanup_id = clean_runs.plan and what = 'runs' and deleted_at is null and error is null
@@ -15,10 +17,12 @@ begin
         return 0;
     end if;
     perform from piton.runs r where r.id = any(keys) order by r.id for update;
+    -- With the offset it is a look-up for each of them, whatever the planner believes of all that is due.
     select coalesce(array_agg(d.run_id), '{}') into due
     from unnest(keys) as k (run_id)
     cross join lateral (
         select d.run_id from piton.cleanup_due d where d.what = 'runs' and d.run_id = k.run_id and d.refused is null
+        offset 0
     ) as d;
     update piton.cleanup_items i
     set deleted_at = case when i.run_id = any(due) then now() end,

@@ -17,11 +17,13 @@ begin
                    where i.cleanup_id = take_artifacts.plan and i.number = any(chosen))
     order by r.id
     for update;
+    -- A look-up for each, as in clean_runs.sql.
     select coalesce(array_agg(d.artifact), '{}') into due
     from piton.cleanup_items i
     cross join lateral (
         select d.artifact from piton.cleanup_due d
         where d.what = 'artifacts' and d.run_id = i.run_id and d.artifact = i.artifact and d.refused is null
+        offset 0
     ) as d
     where i.cleanup_id = take_artifacts.plan and i.number = any(chosen);
     update piton.cleanup_items i set error = 'it is gone, held, or no longer due'
