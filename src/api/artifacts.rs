@@ -72,7 +72,7 @@ async fn get(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, P
     let none = || Problem::no_such_thing(format!("there is no artifact {id}, or it was never whole"));
     let found = api.store.artifact(id).await?.ok_or_else(none)?;
     let no_store =
-        || Problem::no_such_thing("no artifact store is known here").hint("Name it: piton api --artifacts FOLDER.");
+        || Problem::no_such_thing("no artifact store is known here").hint("Name it: piton api --artifacts STORE.");
     let artifacts = api.artifacts.as_ref().ok_or_else(no_store)?;
     let bytes = u64::try_from(found.bytes).unwrap_or_default();
     let tag = format!("\"{}\"", digest::hex(&found.digest));
