@@ -23,14 +23,17 @@ impl Prometheus {
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{rules:?}]\n\
              scrape_configs: [{{job_name: piton, static_configs: [{{targets: {workers:?}}}]}}]\n"
         );
-        let file = folder.join("prometheus.yml");
-        std::fs::write(&file, config).unwrap();
         let address = free_address();
+        // Of its own: a test may start a second one before it ends the first.
+        let home = folder.join(format!("prometheus-{}", address.rsplit(':').next().unwrap()));
+        std::fs::create_dir(&home).unwrap();
+        let file = home.join("prometheus.yml");
+        std::fs::write(&file, config).unwrap();
         let mut command = Command::new("prometheus");
         command.arg(format!("--config.file={}", file.display()));
-        command.arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()));
+        command.arg(format!("--storage.tsdb.path={}", home.join("data").display()));
         command.arg(format!("--web.listen-address={address}"));
-        let process = Process::spawn(command, folder.join("prometheus.log"));
+        let process = Process::spawn(command, home.join("log"));
         process.says("Server is ready").await;
         Prometheus { address, _process: process }
     }
