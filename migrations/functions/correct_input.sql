@@ -38,7 +38,7 @@ begin
     -- A job that splits the old input at this moment begins anew with the other one.
     with back as (
         update piton.jobs j
-        set state = 'ready', worker_id = null, since = now()
+        set state = 'ready', worker_id = null, limit_id = null, since = now()
         from piton.jobs old
         where j.run_id = letter.run_id and j.item = -1 and j.state = 'running'
           and j.stage in (select s.stage from piton.stages_of(letter.version_id) s where s.over_input)

@@ -103,7 +103,7 @@ as $$
     )
     select 'piton_jobs', s.workflow, s.stage, state.name, sum(coalesce(l.jobs, 0))::float8
     from stage s
-    cross join (values ('ready'), ('running'), ('scheduled'), ('suspect')) as state (name)
+    cross join (values ('ready'), ('running'), ('scheduled'), ('suspect'), ('limited')) as state (name)
     left join live l on l.version_id = s.version_id and l.stage = s.number and l.state = state.name
     group by s.workflow, s.stage, state.name
     union all

@@ -12,6 +12,7 @@ union all
 select r.uuid, s.definition ->> 'name', nullif(j.item, -1),
        case when r.id is null then 'the job belongs to no run'
             when r.state in ('done', 'failed', 'cancelled') then 'the run is ' || r.state || ', and has a job'
+            when j.state = 'limited' then 'the job waits for a limit that is not there'
             when k.id is null then 'the job is running on a worker that is not there'
             else 'the job is running on a worker that has ended, and counts as cleared' end
 from piton.jobs j
@@ -20,6 +21,7 @@ left join piton.workers k on k.id = j.worker_id
 left join piton.workflow_versions v on v.id = j.version_id
 cross join lateral (select v.definition -> 'stages' -> j.stage::int4 as definition) as s
 where r.id is null or r.state in ('done', 'failed', 'cancelled') or j.state = 'running' and (k.id is null or k.cleared)
+   or j.state = 'limited' and not exists (select from piton.stage_limits l where l.id = j.limit_id)
 union all
 select r.uuid, v.definition -> 'stages' -> nullif(o.stage, -1)::int4 ->> 'name', null,
        'the run is ' || r.state || ', and ' || case o.stage when -1 then 'its end' else 'the stage' end

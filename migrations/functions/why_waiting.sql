@@ -8,7 +8,7 @@ join piton.runs r on r.id = j.run_id
 join piton.workflows w on w.id = j.workflow_id
 join piton.stage_names s on s.version_id = j.version_id and s.stage = j.stage
 join piton.holds h on h.version_id = j.version_id and h.stage = j.stage and h.state = j.state
-where j.state in ('ready', 'suspect')
+where j.state in ('ready', 'limited', 'suspect')
 union all
 select r.uuid, w.name, s.name, nullif(j.item, -1), case when k.stopped_at is null then 'running' else 'recovery' end,
        case when k.stopped_at is null
@@ -63,7 +63,7 @@ comment on column piton.why_waiting.run is 'Id of the run.';
 comment on column piton.why_waiting.workflow is 'Name of the workflow.';
 comment on column piton.why_waiting.stage is 'Name of the stage.';
 comment on column piton.why_waiting.item is 'Item of a fanned-out stage; empty for a whole stage.';
-comment on column piton.why_waiting.reason is 'In a word: running, recovery (its worker is gone), retry (a failed attempt waits for its due time), later (a start that was put off), due (this very second), paused, no_worker, no_handler, suspect, slot; stages (others have to be done first); decision (a dead letter).';
+comment on column piton.why_waiting.reason is 'In a word: running, recovery (its worker is gone), retry (a failed attempt waits for its due time), later (a start that was put off), due (this very second), paused, no_worker, no_handler, limit, suspect, slot; stages (others have to be done first); decision (a dead letter).';
 comment on column piton.why_waiting.why is 'The reason in words.';
 comment on column piton.why_waiting.moves is 'What would move it.';
 comment on column piton.why_waiting.since is 'Since when; empty for stages that wait for others.';

@@ -9,6 +9,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod health;
 pub(crate) mod id;
 pub(crate) mod lane;
+pub(crate) mod limited;
 pub(crate) mod paused;
 pub(crate) mod payload;
 pub(crate) mod replay;

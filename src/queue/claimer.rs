@@ -47,6 +47,8 @@ pub(crate) struct Claimer {
     pub(crate) alone: Option<CancellationToken>,
     pub(crate) stop: CancellationToken,
     pub(crate) has_looked: bool,
+    /// Whose turn it is where one slot is free.
+    pub(crate) limited_first: bool,
 }
 
 impl Claimer {
@@ -111,7 +113,36 @@ impl Claimer {
                 self.wake.within(Duration::ZERO);
             }
         }
-        self.claim(self.slots.free()).await
+        let mut free = self.slots.free();
+        let mut more_limited = false;
+        if self.lookout.has_limits() {
+            // Half of the slots at first, and what the others leave by the next claim: neither starves the other.
+            self.limited_first = !self.limited_first;
+            let share = if self.limited_first { free.div_ceil(2) } else { free / 2 };
+            let claimed = self.claim_limited(share, false).await?;
+            more_limited = claimed == share;
+            free -= claimed;
+        }
+        let more = free > 0 && self.claim(free).await?;
+        Ok(more || more_limited)
+    }
+
+    /// Claims under the limits of stages, and says how many.
+    async fn claim_limited(&self, at_most: usize, suspects: bool) -> Result<usize, StoreError> {
+        if at_most == 0 {
+            return Ok(0);
+        }
+        let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
+        let queues = Queues { workflows: &self.lookout.workflows, unknown: &unknown };
+        let begun = Instant::now();
+        let claimed = self.store.claim_limited(queues, at_most, worker, suspects).await?;
+        let count = claimed.claims.len();
+        self.meters.answered(begun.elapsed(), count);
+        if let Some(wait) = claimed.again {
+            self.wake.within(wait);
+        }
+        self.start(claimed.claims).await;
+        Ok(count)
     }
 
     async fn claim(&mut self, free: usize) -> Result<bool, StoreError> {
@@ -124,15 +155,22 @@ impl Claimer {
         let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
         let queues = Queues { workflows, unknown: &unknown };
         let begun = Instant::now();
-        let claims = self.store.claim(queues, &cursors, (each, free), worker).await?;
+        let claimed = self.store.claim(queues, &cursors, (each, free), worker).await?;
         let took = begun.elapsed();
-        self.meters.answered(took, claims.len());
-        let more = self.cursors.moved(each, free, &claims, took);
+        self.meters.answered(took, claimed.claims.len());
+        let more = self.cursors.moved(each, free, &claimed, took);
         if let Some(best) = self.cursors.waiting() {
             self.lookout.note(best);
         }
-        self.start(claims).await;
-        Ok(more)
+        self.start(claimed.claims).await;
+        if claimed.set_aside.is_empty() {
+            return Ok(more);
+        }
+        let mut workflows: Vec<_> = claimed.set_aside.into_iter().map(|(workflow, _)| workflow).collect();
+        workflows.dedup();
+        self.store.set_aside(&workflows).await?;
+        self.lookout.set_aside();
+        Ok(true)
     }
 
     /// The slot is free, so nothing runs beside it.
@@ -140,10 +178,13 @@ impl Claimer {
         let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
         let queues = Queues { workflows: &self.lookout.workflows, unknown: &unknown };
         let begun = Instant::now();
-        let claims = self.store.claim_alone(queues, worker).await?;
-        self.meters.answered(begun.elapsed(), claims.len());
-        let found = !claims.is_empty();
-        self.start(claims).await;
+        let claimed = self.store.claim_alone(queues, worker).await?;
+        self.meters.answered(begun.elapsed(), claimed.claims.len());
+        let mut found = !claimed.claims.is_empty() || !claimed.set_aside.is_empty();
+        self.start(claimed.claims).await;
+        if !found && self.lookout.has_limits() {
+            found = self.claim_limited(1, true).await? > 0;
+        }
         if !found && let Some(none_left) = &self.alone {
             none_left.cancel();
         }

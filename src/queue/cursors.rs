@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::model::claim::{Claim, Place};
+use crate::model::claim::Place;
 use crate::model::id::WorkflowId;
-use crate::store::jobs::Cursor;
+use crate::store::jobs::{Claimed, Cursor};
 
 /// A claim begins at the head again after that long: a job may have come in before the cursors.
 const HEAD_EVERY: Duration = Duration::from_millis(250);
@@ -43,20 +43,19 @@ impl Cursors {
         (&self.workflows, cursors)
     }
 
-    /// Notes what a claim of up to `each` per queue and `free` in all gave; `true` when another may give more.
-    pub(super) fn moved(&mut self, each: usize, free: usize, claims: &[Claim], took: Duration) -> bool {
+    /// Notes what a claim of up to `each` per queue and `free` in all took; `true` when another may take more.
+    pub(super) fn moved(&mut self, each: usize, free: usize, claimed: &Claimed, took: Duration) -> bool {
         let from_head = self.behind.is_empty();
         if from_head {
             (self.at_head, self.cost) = (Some(Instant::now()), took);
         }
         let all_asked = self.workflows.len() <= free;
         self.waiting = (from_head && all_asked).then_some(None);
-        let mut more = !all_asked && claims.len() >= free;
+        let mut more = !all_asked && claimed.places().count() >= free;
         for workflow in &self.workflows {
-            let of_it = claims.iter().filter(|claim| claim.workflow == *workflow);
-            let last = of_it.clone().map(|claim| Cursor { place: claim.place, job: claim.key.job }).max();
-            match last {
-                Some(last) if of_it.count() >= each => {
+            let of_it = || claimed.places().filter(|(of, _)| of == workflow).map(|(_, cursor)| cursor);
+            match of_it().max() {
+                Some(last) if of_it().count() >= each => {
                     more = true;
                     if let Some(best) = &mut self.waiting {
                         *best = Some(best.map_or(last.place, |b| b.min(last.place)));
@@ -81,29 +80,38 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::model::claim::Claim;
     use crate::model::id::{AttemptKey, RunKey, VersionId, WorkerId};
+
+    fn place(job: i64) -> Place {
+        Place { rank: 0, due_at: DateTime::UNIX_EPOCH + chrono::Duration::seconds(job) }
+    }
 
     fn claim(workflow: i64, job: i64) -> Claim {
         let key = AttemptKey { run: RunKey(job), job, stage: 0, item: -1, attempt: 1 };
-        let place = Place { rank: 0, due_at: DateTime::UNIX_EPOCH + chrono::Duration::seconds(job) };
-        let started_at = DateTime::UNIX_EPOCH;
+        let (started_at, place) = (DateTime::UNIX_EPOCH, place(job));
         let (workflow, version, worker) = (WorkflowId(workflow), VersionId(1), WorkerId(1));
         Claim { key, until: 0, workflow, version, worker, started_at, waited: Duration::ZERO, place, in_a_row: 0 }
+    }
+
+    fn claimed<const N: usize>(workflow: i64, jobs: [i64; N]) -> Claimed {
+        Claimed { claims: jobs.map(|job| claim(workflow, job)).to_vec(), set_aside: Vec::new() }
     }
 
     #[test]
     fn a_full_claim_moves_the_cursor_and_a_short_one_goes_back_to_the_head() {
         let mut cursors = Cursors::new(vec![WorkflowId(1)]);
         assert_eq!(cursors.next().1, [Cursor::START]);
-        let full = [claim(1, 1), claim(1, 2)];
+        let set_aside = vec![(WorkflowId(1), Cursor { place: place(2), job: 2 })];
+        let full = Claimed { set_aside, ..claimed(1, [1]) };
         assert!(cursors.moved(2, 2, &full, Duration::ZERO));
-        assert_eq!(cursors.waiting(), Some(Some(full[1].place)));
+        assert_eq!(cursors.waiting(), Some(Some(place(2))));
         let from = cursors.next().1;
-        assert_eq!((from[0].job, from[0].place), (2, full[1].place));
-        assert!(cursors.moved(2, 2, &[claim(1, 3)], Duration::ZERO), "there may be more before the cursor");
+        assert_eq!((from[0].job, from[0].place), (2, place(2)));
+        assert!(cursors.moved(2, 2, &claimed(1, [3]), Duration::ZERO), "there may be more before the cursor");
         assert_eq!(cursors.waiting(), None, "a claim behind a cursor shows nothing of the head");
         assert_eq!(cursors.next().1, [Cursor::START]);
-        assert!(!cursors.moved(2, 2, &[], Duration::ZERO));
+        assert!(!cursors.moved(2, 2, &claimed(1, []), Duration::ZERO));
         assert_eq!(cursors.waiting(), Some(None), "nobody waits");
     }
 
@@ -111,9 +119,9 @@ mod tests {
     fn with_fewer_slots_than_queues_every_queue_has_its_turn_and_an_idle_worker_rests() {
         let mut cursors = Cursors::new(vec![WorkflowId(1), WorkflowId(2)]);
         let first = cursors.next().0[0];
-        assert!(!cursors.moved(1, 1, &[], Duration::ZERO), "nothing to claim");
+        assert!(!cursors.moved(1, 1, &claimed(1, []), Duration::ZERO), "nothing to claim");
         assert_ne!(cursors.next().0[0], first);
-        assert!(cursors.moved(1, 1, &[claim(first.0, 1)], Duration::ZERO), "the other one was perhaps not asked");
+        assert!(cursors.moved(1, 1, &claimed(first.0, [1]), Duration::ZERO), "the other one was perhaps not asked");
         assert_eq!(cursors.waiting(), None);
     }
 }

@@ -11,6 +11,7 @@ use super::feeding::Feeding;
 use super::wake::Wake;
 use crate::model::claim::{Claim, Place};
 use crate::model::id::{WorkerId, WorkflowId};
+use crate::model::limited::Limited;
 use crate::model::paused::Paused;
 use crate::model::turn::{self, Turn};
 use crate::store::queues::Queues;
@@ -38,11 +39,12 @@ pub(crate) struct Lookout {
     waiting: Mutex<Waiting>,
 }
 
-/// The best place among the ready jobs, as it was last seen.
-#[derive(Debug)]
+/// The best place among the ready jobs, and what must not be handed on, as it was last seen.
+#[derive(Debug, Default)]
 struct Waiting {
     best: Option<Place>,
     paused: Paused,
+    limited: Limited,
     seen: Option<Instant>,
     cost: Duration,
 }
@@ -57,7 +59,7 @@ impl Lookout {
         wake: Arc<Wake>,
         stop: CancellationToken,
     ) -> Lookout {
-        let waiting = Mutex::new(Waiting { best: None, paused: Paused::default(), seen: None, cost: Duration::ZERO });
+        let waiting = Mutex::default();
         Lookout { store, catalog, workflows, boot, lease, wake, feeding: Feeding::default(), stop, waiting }
     }
 
@@ -68,9 +70,9 @@ impl Lookout {
         let me = *self.boot.borrow();
         let begun = Instant::now();
         let seen = self.store.look(Look { me, lease: self.lease, beat, queues }).await?;
-        let (best, paused) = (seen.waiting, seen.paused.clone());
-        *self.waiting() = Waiting { best, paused, seen: Some(begun), cost: begun.elapsed() };
-        if seen.waiting.is_some() {
+        let (best, paused, limited) = (seen.waiting, seen.paused.clone(), seen.limited.clone());
+        *self.waiting() = Waiting { best, paused, limited, seen: Some(begun), cost: begun.elapsed() };
+        if seen.waiting.is_some() || seen.limited.has_room {
             self.wake.now();
         }
         if let Some(wait) = seen.next_due {
@@ -109,10 +111,22 @@ impl Lookout {
             return Turn::Yields;
         }
         let waiting = self.waiting();
-        if waiting.paused.holds(claim.workflow, claim.version, next_stage) {
+        if waiting.paused.holds(claim.workflow, claim.version, next_stage)
+            || waiting.limited.holds(claim.version, next_stage)
+        {
             return Turn::Yields;
         }
         turn::after_a_stage(claim.place, claim.in_a_row + 1, waiting.best)
+    }
+
+    /// A claim has set jobs aside that wait under limits.
+    pub(crate) fn set_aside(&self) {
+        self.waiting().limited.has_room = true;
+    }
+
+    /// Whether jobs may wait under limits.
+    pub(crate) fn has_limits(&self) -> bool {
+        self.waiting().limited.may_wait()
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

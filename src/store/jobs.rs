@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::types::chrono::{DateTime, Utc};
+use sqlx::{FromRow, Row};
 
 use super::commit::ClaimColumns;
 use super::queues::Queues;
@@ -12,6 +13,8 @@ use crate::model::id::{AttemptKey, RunKey, VersionId, WorkerId, WorkflowId};
 
 /// Jobs promoted by one statement.
 const PROMOTE_AT_ONCE: i64 = 1000;
+/// Jobs that one statement looks at to set some aside.
+const SET_ASIDE_AT_ONCE: i64 = 1000;
 
 /// What a running stage last said about itself.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,36 +46,103 @@ impl Cursor {
         Cursor { place: Place { rank: i16::MIN, due_at: DateTime::UNIX_EPOCH }, job: i64::MIN };
 }
 
-type ClaimRow = (i64, i64, i64, i64, i16, i32, i32, i32, DateTime<Utc>, i16, DateTime<Utc>, DateTime<Utc>);
+/// What a claim took.
+#[derive(Debug, Default)]
+pub(crate) struct Claimed {
+    pub(crate) claims: Vec<Claim>,
+    /// Jobs whose stages have limits: claims under the limits find them from now on.
+    pub(crate) set_aside: Vec<(WorkflowId, Cursor)>,
+}
 
-fn claim_row(row: ClaimRow, worker: WorkerId) -> Claim {
-    let (run, job, workflow, version, stage, item, until, attempt, since, rank, due_at, claimable_since) = row;
-    Claim {
-        key: AttemptKey { run: RunKey(run), job, stage, item, attempt },
-        until,
-        workflow: WorkflowId(workflow),
-        version: VersionId(version),
-        worker,
-        started_at: since,
-        waited: (since - claimable_since).to_std().unwrap_or_default(),
-        place: Place { rank, due_at },
-        in_a_row: 0,
+impl Claimed {
+    fn of(rows: Vec<PickedRow>, worker: WorkerId) -> Claimed {
+        let mut claimed = Claimed::default();
+        for PickedRow { job, set_aside } in rows {
+            match set_aside {
+                true => claimed.set_aside.push((WorkflowId(job.workflow_id), job.cursor())),
+                false => claimed.claims.push(job.claim(worker)),
+            }
+        }
+        claimed
+    }
+
+    /// Where all of them stood.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (WorkflowId, Cursor)> {
+        let cursor = |claim: &Claim| Cursor { place: claim.place, job: claim.key.job };
+        self.claims.iter().map(move |claim| (claim.workflow, cursor(claim))).chain(self.set_aside.iter().copied())
+    }
+}
+
+/// Jobs claimed under limits.
+#[derive(Debug)]
+pub(crate) struct ClaimedUnderLimits {
+    pub(crate) claims: Vec<Claim>,
+    /// After which time a rate has room for another one.
+    pub(crate) again: Option<Duration>,
+}
+
+#[derive(sqlx::FromRow)]
+struct JobRow {
+    run_id: i64,
+    id: i64,
+    workflow_id: i64,
+    version_id: i64,
+    stage: i16,
+    item: i32,
+    until: i32,
+    attempt: i32,
+    since: DateTime<Utc>,
+    rank: i16,
+    due_at: DateTime<Utc>,
+    claimable_since: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PickedRow {
+    #[sqlx(flatten)]
+    job: JobRow,
+    set_aside: bool,
+}
+
+impl JobRow {
+    fn cursor(&self) -> Cursor {
+        Cursor { place: Place { rank: self.rank, due_at: self.due_at }, job: self.id }
+    }
+
+    fn claim(&self, worker: WorkerId) -> Claim {
+        Claim {
+            key: AttemptKey {
+                run: RunKey(self.run_id),
+                job: self.id,
+                stage: self.stage,
+                item: self.item,
+                attempt: self.attempt,
+            },
+            until: self.until,
+            workflow: WorkflowId(self.workflow_id),
+            version: VersionId(self.version_id),
+            worker,
+            started_at: self.since,
+            waited: (self.since - self.claimable_since).to_std().unwrap_or_default(),
+            place: Place { rank: self.rank, due_at: self.due_at },
+            in_a_row: 0,
+        }
     }
 }
 
 impl Store {
     /// Claims up to `each` ready jobs of each queue behind its cursor, and up to `all` together. A boot that was given up
-    /// gets none.
+    /// gets none. What it meets of stages that have limits is set aside, and counts for both.
     pub(crate) async fn claim(
         &self,
         queues: Queues<'_>,
         cursors: &[Cursor],
         (each, all): (usize, usize),
         worker: WorkerId,
-    ) -> Result<Vec<Claim>, StoreError> {
+    ) -> Result<Claimed, StoreError> {
         let queues = queues.columns();
         let limit = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let rows: Vec<ClaimRow> = sqlx::query_as(include_str!("sql/claim.sql"))
+        let rows: Vec<PickedRow> = sqlx::query_as(include_str!("sql/claim.sql"))
             .bind(worker.0)
             .bind(&queues.workflows)
             .bind(limit(each))
@@ -84,20 +154,58 @@ impl Store {
             .bind(&queues.unknown_stages)
             .fetch_all(&self.pool)
             .await?;
-        Ok(rows.into_iter().map(|row| claim_row(row, worker)).collect())
+        Ok(Claimed::of(rows, worker))
+    }
+
+    /// Sets aside what else has limits among the first ready jobs of those workflows.
+    pub(crate) async fn set_aside(&self, workflows: &[WorkflowId]) -> Result<(), StoreError> {
+        sqlx::query(include_str!("sql/set_aside.sql"))
+            .bind(workflows.iter().map(|workflow| workflow.0).collect::<Vec<_>>())
+            .bind(SET_ASIDE_AT_ONCE)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Claims up to `at_most` jobs that were set aside, as the limits of their stages allow; or suspects among them.
+    pub(crate) async fn claim_limited(
+        &self,
+        queues: Queues<'_>,
+        at_most: usize,
+        worker: WorkerId,
+        suspects: bool,
+    ) -> Result<ClaimedUnderLimits, StoreError> {
+        let queues = queues.columns();
+        let rows = sqlx::query("select * from piton.claim_limited($1, $2, $3, $4, $5, $6)")
+            .bind(worker.0)
+            .bind(&queues.workflows)
+            .bind(i32::try_from(at_most).unwrap_or(i32::MAX))
+            .bind(&queues.unknown_versions)
+            .bind(&queues.unknown_stages)
+            .bind(if suspects { "suspect" } else { "limited" })
+            .fetch_all(&self.pool)
+            .await?;
+        let mut claimed = ClaimedUnderLimits { claims: Vec::with_capacity(rows.len()), again: None };
+        for row in rows {
+            match row.try_get::<Option<i64>, _>("again_ms")? {
+                None => claimed.claims.push(JobRow::from_row(&row)?.claim(worker)),
+                Some(ms) => claimed.again = Some(Duration::from_millis(ms.max(0).unsigned_abs())),
+            }
+        }
+        Ok(claimed)
     }
 
     /// Claims one suspected job, if one waits.
-    pub(crate) async fn claim_alone(&self, queues: Queues<'_>, worker: WorkerId) -> Result<Vec<Claim>, StoreError> {
+    pub(crate) async fn claim_alone(&self, queues: Queues<'_>, worker: WorkerId) -> Result<Claimed, StoreError> {
         let queues = queues.columns();
-        let rows: Vec<ClaimRow> = sqlx::query_as(include_str!("sql/claim_alone.sql"))
+        let rows: Vec<PickedRow> = sqlx::query_as(include_str!("sql/claim_alone.sql"))
             .bind(worker.0)
             .bind(&queues.workflows)
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
             .fetch_all(&self.pool)
             .await?;
-        Ok(rows.into_iter().map(|row| claim_row(row, worker)).collect())
+        Ok(Claimed::of(rows, worker))
     }
 
     /// Makes jobs ready whose time has come.
@@ -111,14 +219,15 @@ impl Store {
     /// Everything a boot holds by the database's account. What it does not know of was claimed by a statement whose
     /// answer was lost.
     pub(crate) async fn held(&self, worker: WorkerId) -> Result<Vec<Claim>, StoreError> {
-        let rows: Vec<ClaimRow> = sqlx::query_as(
-            "select run_id, id, workflow_id, version_id, stage, item, until, attempt, since, rank, due_at, since
+        let rows: Vec<JobRow> = sqlx::query_as(
+            "select run_id, id, workflow_id, version_id, stage, item, until, attempt, since, rank, due_at,
+                    since as claimable_since
              from piton.jobs where worker_id = $1 and state = 'running'",
         )
         .bind(worker.0)
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.into_iter().map(|row| claim_row(row, worker)).collect())
+        Ok(rows.iter().map(|row| row.claim(worker)).collect())
     }
 
     /// Writes progress for claims that have some, and returns the positions of claims that no longer hold.

@@ -13,6 +13,7 @@ use super::{Store, StoreError};
 use crate::events;
 use crate::model::claim::Place;
 use crate::model::id::{VersionId, WorkerId, WorkflowId};
+use crate::model::limited::Limited;
 use crate::model::paused::Paused;
 use crate::model::suspect::SIDE_BY_SIDE;
 
@@ -44,6 +45,7 @@ pub(crate) struct Seen {
     pub(crate) suspected: usize,
     pub(crate) suspects: Vec<Suspect>,
     pub(crate) paused: Paused,
+    pub(crate) limited: Limited,
     /// A run is past its deadline.
     pub(crate) overdue: bool,
     /// Whether a batch is due to be fed; `None` where every item of every batch has begun.
@@ -115,16 +117,28 @@ struct LookRow {
     paused_workflows: Option<Vec<i64>>,
     paused_versions: Option<Vec<i64>>,
     paused_stages: Option<Vec<i16>>,
+    has_room_under_limits: bool,
+    limited_versions: Option<Vec<i64>>,
+    limited_stages: Option<Vec<i16>>,
     overdue: bool,
     batches_due: Option<bool>,
     database_is_young: bool,
 }
 
+fn stages(versions: Option<&[i64]>, stages: Option<&[i16]>) -> impl Iterator<Item = (VersionId, i16)> {
+    let versions = versions.unwrap_or_default().iter().copied().map(VersionId);
+    versions.zip(stages.unwrap_or_default().iter().copied())
+}
+
 impl LookRow {
     fn paused(&self) -> Paused {
-        let versions = self.paused_versions.iter().flatten().copied().map(VersionId);
-        let stages = versions.zip(self.paused_stages.iter().flatten().copied());
+        let stages = stages(self.paused_versions.as_deref(), self.paused_stages.as_deref());
         Paused::new(self.paused_workflows.iter().flatten().copied().map(WorkflowId).collect(), stages)
+    }
+
+    fn limited(&self) -> Limited {
+        let stages = stages(self.limited_versions.as_deref(), self.limited_stages.as_deref());
+        Limited::new(stages, self.has_room_under_limits)
     }
 
     fn suspect(&self) -> Option<Suspect> {
@@ -248,6 +262,7 @@ impl Store {
             waiting: first.waiting_rank.zip(first.waiting_due_at).map(place),
             suspects: rows.iter().filter_map(LookRow::suspect).collect(),
             paused: first.paused(),
+            limited: first.limited(),
             overdue: first.overdue,
             batches_due: first.batches_due,
         })

@@ -72,22 +72,8 @@ impl Store {
                 break id;
             }
         };
-        // A stage that is paused is paused in this version, too, before any run of it can start.
-        sqlx::query("select piton.renew_paused_stages($1)").bind(workflow).execute(&self.pool).await?;
-        self.make_current(workflow, version).await?;
+        sqlx::query("select piton.make_current($1, $2)").bind(workflow).bind(version).execute(&self.pool).await?;
         Ok((WorkflowId(workflow), VersionId(version)))
-    }
-
-    async fn make_current(&self, workflow: i64, version: i64) -> Result<(), StoreError> {
-        sqlx::query(
-            "update piton.workflows set current_version_id = $2
-             where id = $1 and current_version_id is distinct from $2",
-        )
-        .bind(workflow)
-        .bind(version)
-        .execute(&self.pool)
-        .await?;
-        Ok(())
     }
 
     async fn workflow_id(&self, name: &str) -> Result<i64, StoreError> {

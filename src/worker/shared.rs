@@ -96,6 +96,7 @@ impl Shared {
             alone: (settings.role == Role::Runner).then(|| self.none_left.clone()),
             stop: self.stop_claiming.clone(),
             has_looked: false,
+            limited_first: false,
         }
     }
 

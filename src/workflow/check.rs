@@ -47,7 +47,8 @@ pub(crate) fn check(draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> 
 fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -> Option<Stage> {
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
-    Some(Stage { name, needs, for_each, kind, timeout, retry: stage.retry })
+    let DraftStage { concurrency, rate, retry, .. } = stage;
+    Some(Stage { name, needs, for_each, kind, timeout, concurrency, rate, retry })
 }
 
 type Connected = (Vec<Vec<StageIndex>>, Vec<Option<ForEach>>);

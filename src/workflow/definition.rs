@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::name::{StageName, WorkflowName};
+use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::template::{Place, Template};
 
@@ -46,6 +47,12 @@ pub(crate) struct Stage {
     /// The time limit of one attempt.
     #[serde(rename = "timeout_ms", with = "super::duration::millis")]
     pub(crate) timeout: Duration,
+    /// Attempts that may run at once, over all runs and workers; at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency: Option<u32>,
+    /// Attempts that may begin in a time, over all runs and workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rate: Option<Rate>,
     #[serde(default, skip_serializing_if = "RetryRules::is_empty")]
     pub(crate) retry: RetryRules,
 }

@@ -11,6 +11,7 @@ use super::definition::StageKind;
 use super::keys::{self, Key};
 use super::mistake::{Mistake, SHOWN, shown};
 use super::name::{self, NameError, StageName, WorkflowName};
+use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::similar::similar;
 use super::template::Place;
@@ -39,6 +40,8 @@ pub(crate) struct DraftStage {
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) concurrency: Option<u32>,
+    pub(crate) rate: Option<Rate>,
     pub(crate) retry: RetryRules,
 }
 
@@ -125,6 +128,8 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         needs: Vec::new(),
         for_each: None,
         timeout: None,
+        concurrency: None,
+        rate: None,
         retry: RetryRules::default(),
     };
     let DeValue::Table(table) = value.get_ref() else {
@@ -141,6 +146,8 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "needs" => stage.needs = value::texts(value, keys::NEEDS, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
             "timeout" => stage.timeout = value::duration(value, keys::TIMEOUT, found),
+            "concurrency" => stage.concurrency = value::number(value, keys::CONCURRENCY, found),
+            "rate" => stage.rate = value::rate(value, keys::RATE, found),
             "retry" => stage.retry = retry::rules(value, found).unwrap_or_default(),
             read if names(keys::KINDS, read) || kind.is_some_and(|kind| names(keys::of_kind(kind), read)) => {}
             unknown => {

@@ -39,6 +39,12 @@ pub(crate) enum Shape {
     Count {
         most: u32,
     },
+    /// A whole number from 1.
+    Number {
+        most: u32,
+    },
+    /// So many in a time.
+    Rate,
     /// From 0 to 1.
     Share,
     Flag,
@@ -97,6 +103,10 @@ keys! {
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
         "Longest time for one attempt. What takes longer is a failure of class network_timeout.";
+    CONCURRENCY = "concurrency", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "concurrency = 4", OR_REMOVE, "",
+        "Attempts of this stage that may run at once, over all runs and all workers; no limit by default.";
+    RATE = "rate", Shape::Rate, "a number of attempts and a time, in quotes", "rate = \"60/1m\"", OR_REMOVE, "",
+        "Attempts of this stage that may begin in that time, over all runs and all workers, spread evenly over it; no limit by default.";
 
     ENV = "env", Shape::Variables, "a table of names and strings", "env = { LEVEL = \"3\" }", OR_REMOVE, "",
         "Variables for the program, beside PATH, HOME and the like. ${NAME} in a value is taken from the worker's environment and never stored.";
@@ -168,7 +178,7 @@ pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, STAGES];
 /// The ways to run a stage; it has one of them.
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
-pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, RETRY];
+pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, RETRY];
 pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, MEMORY, OUTPUT];
 pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, OUTPUT];
 /// Beside the classes.

@@ -14,6 +14,7 @@ pub(crate) mod mistake;
 pub(crate) mod name;
 mod outline;
 pub(crate) mod plan;
+mod rate;
 pub(crate) mod retry_rules;
 pub(crate) mod said;
 pub(crate) mod schema;

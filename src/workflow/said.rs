@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::definition::{CommandStage, HttpStage, Stage, StageKind, Workflow};
 use super::duration;
 use super::keys::{self, Key};
+use super::rate::Rate;
 use super::retry_rules::{ClassRules, RetryRules};
 
 /// Keys with their values, in the order in which people write them.
@@ -30,6 +31,8 @@ impl Workflow {
         said.push((keys::NEEDS, json!(needs)));
         said.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
         said.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
+        said.push((keys::CONCURRENCY, json!(stage.concurrency)));
+        said.push((keys::RATE, json!(stage.rate.map(Rate::format))));
         said.push((keys::RETRY, said_of_rules(&stage.retry)));
         said.retain(|(key, value)| !is_nothing(value) && (defaults == Defaults::Told || !is_default(*key, value)));
         said.into_iter().map(|(key, value)| (key.name, value)).collect()

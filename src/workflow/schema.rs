@@ -10,6 +10,7 @@ use super::duration;
 use super::keys::{self, Key, Shape};
 use super::limits::Limits;
 use super::name;
+use super::rate;
 use crate::model::failure::FailureClass;
 use crate::model::retry::RetryPolicy;
 
@@ -75,6 +76,8 @@ fn shape(shape: Shape) -> Value {
         Shape::Duration => json!({"type": "string", "pattern": duration::pattern(), "not": {"pattern": "^[0a-z]*$"}}),
         Shape::Size => string(SIZE),
         Shape::Count { most } => json!({"type": "integer", "minimum": 0, "maximum": most}),
+        Shape::Number { most } => json!({"type": "integer", "minimum": 1, "maximum": most}),
+        Shape::Rate => string(&rate::pattern()),
         Shape::Share => json!({"type": "number", "minimum": 0, "maximum": 1}),
         Shape::Flag => json!({"type": "boolean"}),
         Shape::Word(words) => json!({"type": "string", "enum": words}),

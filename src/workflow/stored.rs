@@ -55,6 +55,8 @@ pub(crate) enum StoredError {
     Command(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
+    #[error("the limits of stage `{0}` are out of bounds")]
+    Limits(String),
 }
 
 #[derive(Deserialize)]
@@ -92,6 +94,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
+        if stage.concurrency == Some(0) || stage.rate.is_some_and(|rate| rate.checked().is_err()) {
+            return Err(StoredError::Limits(name()));
+        }
     }
     let needs: Vec<&[StageIndex]> = stages.iter().map(|stage| stage.needs.as_slice()).collect();
     graph::order(&needs).map(|_| ()).ok_or(StoredError::Circle)

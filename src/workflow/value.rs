@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::duration;
 use super::keys::{Key, Shape};
 use super::mistake::{Mistake, shown};
+use super::rate::Rate;
 use super::similar::similar;
 use super::template::Template;
 
@@ -131,17 +132,29 @@ pub(crate) fn size(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Opt
     }
 }
 
-/// A whole number from 0 to the most that the key allows.
-pub(crate) fn count(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<u32> {
-    let (DeValue::Integer(number), Shape::Count { most }) = (value.get_ref(), key.shape) else {
-        return wrong_type(value, key, found);
+/// A whole number within what the key allows.
+pub(crate) fn number(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<u32> {
+    let allowed = match key.shape {
+        Shape::Count { most } => 0..=most,
+        Shape::Number { most } => 1..=most,
+        _ => return wrong_type(value, key, found),
     };
+    let DeValue::Integer(number) = value.get_ref() else { return wrong_type(value, key, found) };
     match u32::from_str_radix(number.as_str(), number.radix()) {
-        Ok(number) if number <= most => Some(number),
+        Ok(number) if allowed.contains(&number) => Some(number),
         Ok(_) | Err(_) => {
             let (title, help) = (format!("`{}` must be {}", key.name, key.what), format!("write {}", key.example));
             wrong(value, title, format!("found {}", number.as_str()), help, found)
         }
+    }
+}
+
+/// So many attempts in a time.
+pub(crate) fn rate(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<Rate> {
+    let word = text(value, key, false, found)?;
+    match Rate::parse(&word.text) {
+        Ok(rate) => Some(rate),
+        Err(error) => wrong(value, format!("{} is no rate", shown(&word.text)), "", error.to_string(), found),
     }
 }
 

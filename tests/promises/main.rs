@@ -30,6 +30,7 @@ mod http_server;
 mod idle;
 mod integrity;
 mod lanes;
+mod limits;
 mod logs;
 mod metrics;
 mod nothing_lost;

@@ -17,6 +17,8 @@ const SMALL: &[&str] = &[
     "workers_live_name",
     "jobs_scheduled",
     "paused_stages_pkey",
+    "limited_stages_pkey",
+    "stage_limits_workflow_id_stage_key",
     "pauses_pkey",
     "batches_sealed",
 ];
@@ -90,7 +92,6 @@ async fn assert_only_look_ups(connection: &mut PgConnection, when: &str) {
     }
 }
 
-/// Jobs in every state, with their runs: as many of each.
 /// So many runs, each with a job in every state, a join and so many checkpoints.
 async fn fill(world: &World, count: i64, checkpoints: i16) {
     // Not deleted: a first look would walk over what the deletion left.
@@ -108,11 +109,15 @@ async fn fill(world: &World, count: i64, checkpoints: i16) {
          recorded as (
              insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output)
              select run.id, s, -1, 1, worker.id, now(), 2, sha256(''), '{}' from run, worker, generate_series(0, $2 - 1) s),
-         joined as (insert into piton.joins (run_id, stage, missing) select run.id, 2, 1 from run)
-         insert into piton.jobs (run_id, workflow_id, version_id, stage, state, attempt, deaths, worker_id, due_at)
+         joined as (insert into piton.joins (run_id, stage, missing) select run.id, 2, 1 from run),
+         limited as (
+             insert into piton.stage_limits as l (workflow_id, stage, concurrency) values (1, 'second', 5)
+             on conflict (workflow_id, stage) do update set concurrency = l.concurrency returning id)
+         insert into piton.jobs (run_id, workflow_id, version_id, stage, state, attempt, deaths, worker_id, due_at, limit_id)
          select run.id, 1, 1, 1, state, 1, (state = 'suspect')::int4, case state when 'running' then worker.id end,
-                now() + case state when 'scheduled' then interval '1 hour' else '0' end
-         from run, worker, unnest(array['ready', 'running', 'scheduled', 'suspect']) state",
+                now() + case state when 'scheduled' then interval '1 hour' else '0' end,
+                case state when 'limited' then limited.id end
+         from run, worker, limited, unnest(array['ready', 'running', 'scheduled', 'suspect', 'limited']) state",
     )
     .bind(count)
     .bind(checkpoints)

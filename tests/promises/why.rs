@@ -44,7 +44,7 @@ const WRONG: &str = "
     where o.jobs <> (select count(*) from piton.why_waiting y
                      where y.workflow = o.workflow and y.stage = o.stage and y.reason = o.reason)";
 
-async fn assert_all_is_explained(world: &World) {
+pub(crate) async fn assert_all_is_explained(world: &World) {
     let mut connection = world.pool.acquire().await.unwrap();
     // To compile so large a statement takes seconds.
     connection.execute("set jit = off").await.unwrap();

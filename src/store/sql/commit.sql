@@ -26,7 +26,8 @@ growing as materialized (
     cross join lateral (select id from piton.runs where id = o.run_id for key share) as r
 ),
 kept as (
-    -- Where the branch stays claimed ('running') no indexed column changes: a HOT update.
+    -- Where the branch stays claimed ('running') no indexed column changes: a HOT update. It never stays for a stage that has a
+    -- limit.
     -- A suspect that is handed back waits to run alone again; any other end of its attempt clears it.
     update piton.jobs j set
         state = case when c.becomes = 'ready' and j.deaths > 0 and ($9::int2[])[c.ord] = j.stage and ($10::int4[])[c.ord] = j.item
@@ -34,6 +35,7 @@ kept as (
         deaths = case when c.becomes = 'ready' and ($9::int2[])[c.ord] = j.stage and ($10::int4[])[c.ord] = j.item
                       then j.deaths else 0 end,
         worker_id = case c.becomes when 'running' then j.worker_id end,
+        limit_id = null,
         stage = ($9::int2[])[c.ord],
         item = ($10::int4[])[c.ord],
         until = ($11::int4[])[c.ord],

@@ -20,7 +20,7 @@ freed as (
     set state = case when h.suspected then 'suspect' else 'ready' end,
         deaths = j.deaths + $4::int4,
         until = case when h.suspected then j.item + 1 else j.until end,
-        worker_id = null, since = now(), progress_done = null, progress_of = null, progress_note = null
+        worker_id = null, limit_id = null, since = now(), progress_done = null, progress_of = null, progress_note = null
     from held h
     where not h.convicted and j.run_id = any(array[h.run_id]) and j.id = h.id
 ),

@@ -1,6 +1,7 @@
 -- What boot $1 has to know about once a second: whether it still counts as alive, when the next scheduled job is due,
 -- the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the stages it has none
--- for), how many suspects wait there (no more than $9 are counted), what is paused, whether a run is past its deadline,
+-- for), how many suspects wait there (no more than $9 are counted), what is paused, which stages have limits and whether a
+-- limit has room for one of its jobs, whether a run is past its deadline,
 -- whether batches have items that have not begun (null where there are none) and are due to be fed, and, in a row each, the
 -- other boots that seem gone: their session lock is free, their heartbeat is older than the lease ($2), or they have ended and
 -- jobs of theirs are still to be freed. One whose lock is still held has not died: it is frozen, or cut off.
@@ -50,6 +51,8 @@ suspected as (
         cross join lateral (
             select from piton.jobs j
             where j.workflow_id = q.workflow_id and j.state = 'suspect'
+              and (j.limit_id is null
+                   or exists (select from piton.limit_room(j.limit_id, clock_timestamp()) r where r.room > 0))
               and not exists (
                   select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)
@@ -61,6 +64,25 @@ suspected as (
         ) as s
         limit $9
     ) as counted
+),
+-- Whether a claim under a limit would find something.
+limited as (
+    select exists (
+        select
+        from queue q
+        join piton.stage_limits l on l.workflow_id = any(array[q.workflow_id])
+        cross join lateral piton.limit_room(l.id, clock_timestamp()) as r
+        where r.room > 0
+          and not exists (
+              select from piton.pauses h where h.workflow_id = any(array[l.workflow_id]) and h.stage = l.stage)
+          and exists (
+              select from piton.jobs j
+              where j.limit_id = any(array[l.id]) and j.state = 'limited'
+                and not exists (
+                    select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
+                    where u.version_id = j.version_id and u.stage = j.stage))) as has_room,
+           (select array_agg(version_id order by version_id, stage) from piton.limited_stages) as versions,
+           (select array_agg(stage order by version_id, stage) from piton.limited_stages) as stages
 ),
 gone as (
     select id, name, host, pid, last_seen, stopped_at is not null as ended, stop_reason = 'drained' as drained, exit,
@@ -82,6 +104,7 @@ select exists (select from piton.workers where id = $1 and stopped_at is null) a
        gone.exit as gone_exit,
        suspected.suspects, paused.workflows as paused_workflows, paused.versions as paused_versions,
        paused.stages as paused_stages,
+       limited.has_room as has_room_under_limits, limited.versions as limited_versions, limited.stages as limited_stages,
        exists (select from piton.deadlines where at <= now()) as overdue,
        (select bool_or(b.feed_at <= now()) from piton.batches b
         where b.state = 'sealed'
@@ -90,5 +113,6 @@ select exists (select from piton.workers where id = $1 and stopped_at is null) a
        pg_postmaster_start_time() > now() - interval '10 seconds' as database_is_young
 from suspected
 cross join paused
+cross join limited
 left join waiting on true
 left join gone on true

@@ -70,7 +70,7 @@ impl<'i> Keys<'_, 'i> {
         let files = self.files(&method);
         let (headers, dir) = (self.templates_by_name(keys::HEADERS, &header_name), self.template(keys::DIR));
         let connect_timeout = self.read(keys::CONNECT_TIMEOUT, value::duration).unwrap_or(DEFAULT_CONNECT_TIMEOUT);
-        let redirects = self.read(keys::REDIRECTS, value::count);
+        let redirects = self.read(keys::REDIRECTS, value::number);
         let (redirects, output) = (redirects.unwrap_or_default(), self.output());
         url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output })
     }

@@ -11,7 +11,7 @@ pub(super) fn rules(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<Retry
     let mut rules = RetryRules::default();
     for (key, value) in value::entries(value::table(value, keys::RETRY, found)?) {
         match key.text.as_str() {
-            "max_retries" => rules.max_retries = value::count(value, keys::MAX_RETRIES, found),
+            "max_retries" => rules.max_retries = value::number(value, keys::MAX_RETRIES, found),
             "deadline" => rules.deadline = value::duration(value, keys::DEADLINE, found),
             other => {
                 if let Some(class) = class_of(&key, other, found)
@@ -51,7 +51,7 @@ fn class_rules(class: FailureClass, value: &Value<'_>, found: &mut Vec<Mistake>)
     let mut cap_at = None;
     for (key, value) in value::entries(value::table(value, keys::class(class), found)?) {
         match key.text.as_str() {
-            "max_retries" => rules.max_retries = value::count(value, keys::CLASS_RETRIES, found),
+            "max_retries" => rules.max_retries = value::number(value, keys::CLASS_RETRIES, found),
             "base" => rules.base = value::duration(value, keys::BASE, found),
             "cap" => {
                 rules.cap = value::duration(value, keys::CAP, found);

@@ -1,0 +1,68 @@
+-- The current version decides for the jobs of all versions: what they call is the same. Attempts that run already count, too.
+create or replace function piton.renew_limits(workflow bigint) returns void
+language plpgsql
+as $$
+declare
+    changed boolean;
+begin
+    with wanted as materialized (
+        select s.definition ->> 'name' as stage, (s.definition ->> 'concurrency')::int4 as concurrency,
+               (s.definition #>> '{rate,attempts}')::int4 as attempts,
+               (s.definition #>> '{rate,period_ms}')::int8 * interval '1 millisecond' as period
+        from piton.workflows w
+        join piton.workflow_versions v on v.id = w.current_version_id
+        cross join lateral json_array_elements(v.definition -> 'stages') as s (definition)
+        where w.id = renew_limits.workflow
+          and (s.definition -> 'concurrency' is not null or s.definition -> 'rate' is not null)
+    ),
+    kept as (
+        insert into piton.stage_limits as l (workflow_id, stage, concurrency, rate_attempts, rate_period)
+        select renew_limits.workflow, w.stage, w.concurrency, w.attempts, w.period from wanted w
+        on conflict (workflow_id, stage) do update
+        set concurrency = excluded.concurrency, rate_attempts = excluded.rate_attempts, rate_period = excluded.rate_period,
+            next_at = now()
+        where (l.concurrency, l.rate_attempts, l.rate_period)
+              is distinct from (excluded.concurrency, excluded.rate_attempts, excluded.rate_period)
+        returning 1
+    ),
+    lifted as (
+        update piton.stage_limits l set concurrency = null, rate_attempts = null, rate_period = null, next_at = now()
+        where l.workflow_id = renew_limits.workflow and not exists (select from wanted w where w.stage = l.stage)
+          and (l.concurrency is not null or l.rate_attempts is not null)
+        returning 1
+    )
+    select exists (select from kept) or exists (select from lifted) into changed;
+    with wanted as materialized (
+        select s.version_id, s.stage, l.id
+        from piton.stage_limits l
+        join piton.stage_names s on s.workflow_id = l.workflow_id and s.name = l.stage
+        where l.workflow_id = renew_limits.workflow and (l.concurrency is not null or l.rate_attempts is not null)
+    ),
+    over as (
+        delete from piton.limited_stages s
+        using piton.stage_limits l
+        where l.workflow_id = renew_limits.workflow and s.limit_id = l.id
+          and not exists (select from wanted w where w.version_id = s.version_id and w.stage = s.stage)
+    )
+    insert into piton.limited_stages (version_id, stage, limit_id)
+    select w.version_id, w.stage, w.id from wanted w
+    on conflict (version_id, stage) do nothing;
+    if not changed and not found then
+        return;
+    end if;
+    -- Everyone who locks several jobs locks them in this order.
+    with theirs as materialized (
+        select j.run_id, j.id, l.limit_id
+        from piton.jobs j
+        join piton.limited_stages l on l.version_id = j.version_id and l.stage = j.stage
+        where j.workflow_id = renew_limits.workflow and j.state = 'running' and j.limit_id is distinct from l.limit_id
+        order by j.run_id, j.id
+        for no key update of j
+    )
+    update piton.jobs j set limit_id = t.limit_id
+    from theirs t
+    where j.run_id = t.run_id and j.id = t.id;
+    perform pg_notify('piton_jobs', 'pauses');
+end
+$$;
+comment on function piton.renew_limits(bigint) is 'For Piton itself: brings piton.stage_limits and piton.limited_stages up to date with the current version of a workflow.';

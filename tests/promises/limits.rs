@@ -1,0 +1,155 @@
+//! Limits of stages: how many attempts run at once, and how many begin in a time, over all runs and workers.
+
+use std::time::Duration;
+
+use crate::harness::{SOON, World, stdout, until};
+use crate::why::assert_all_is_explained;
+
+/// A stage without a limit in front of one that has one, and one behind it.
+const THREE_AT_ONCE: &str = r#"
+name = "narrow"
+[stages.before]
+rust = "work"
+[stages.call]
+rust = "work"
+needs = ["before"]
+concurrency = 3
+[stages.behind]
+rust = "work"
+needs = ["call"]
+"#;
+
+/// Items under a rate.
+const TWENTY_A_SECOND: &str = r#"
+name = "squares"
+[stages.numbers]
+rust = "numbers"
+[stages.square]
+rust = "square"
+needs = ["numbers"]
+for_each = "numbers.numbers"
+rate = "20/1s"
+"#;
+
+/// Two stages that begin at once; of one of them, one attempt runs at a time.
+fn beside(limit: &str) -> String {
+    format!("name = \"beside\"\n[stages.slow]\nrust = \"work\"\n{limit}\n[stages.quick]\nrust = \"numbers\"\n")
+}
+
+/// How many attempts of a stage ran at once, at most.
+async fn at_once(world: &World, stage: i16) -> i64 {
+    let sql = "with attempt as (
+                   select started_at, finished_at as ended_at from piton.checkpoints where stage = $1
+                   union all select started_at, ended_at from piton.attempts where stage = $1)
+               select coalesce(max(beside), 0) from (
+                   select (select count(*) from attempt b where b.started_at <= a.started_at and b.ended_at > a.started_at)
+                          as beside
+                   from attempt a) as counted";
+    sqlx::query_scalar(sql).bind(stage).fetch_one(&world.pool).await.unwrap()
+}
+
+async fn start_many(world: &World, workflow: &str, input: &str, runs: i32) {
+    let sql = "select count(*) from piton.start_runs($1, array_fill($2::json, array[$3]))";
+    sqlx::query(sql).bind(workflow).bind(input).bind(runs).execute(&world.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_more_attempts_run_at_once_than_the_stage_says_though_a_worker_dies() {
+    let world = World::with(&[THREE_AT_ONCE]).await;
+    world.start("narrow", r#"{"work_ms": 60}"#);
+    start_many(&world, "narrow", r#"{"work_ms": 60}"#, 59).await;
+    let workers = ["a", "b", "c"].map(|name| world.worker(name, &["--slots", "8", "--lease", "3s"]));
+    until(SOON, "some are through", async || {
+        world.count("select count(*) from piton.checkpoints where stage = 1").await >= 10
+    })
+    .await;
+    let [dies, ..] = workers;
+    dies.kill();
+    until(SOON * 3, "all are done", async || {
+        world.count("select count(*) from piton.runs where state = 'done'").await == 60
+    })
+    .await;
+    assert_eq!(at_once(&world, 1).await, 3, "under its limit, and not below it");
+    assert!(at_once(&world, 0).await > 3, "the stage before has no limit");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn no_more_attempts_begin_in_a_time_than_the_rate_says() {
+    let world = World::with(&[TWENTY_A_SECOND]).await;
+    let _workers = ["a", "b"].map(|name| world.worker(name, &["--slots", "40"]));
+    let run = world.start("squares", r#"{"items": 70}"#);
+    assert_eq!(world.ended(&run).await, "done");
+    let closest = world
+        .count(
+            "select (extract(epoch from min(lead - started_at)) * 1000)::int8 from (
+                 select started_at, lead(started_at, 20) over (order by started_at) as lead
+                 from piton.checkpoints where stage = 1 and item >= 0) as begun",
+        )
+        .await;
+    assert!(closest >= 1000, "21 attempts began within {closest} ms");
+    let took = "select extract(epoch from max(started_at) - min(started_at))::int8 from piton.checkpoints where stage = 1";
+    assert!(world.count(took).await < 30, "seventy at twenty a second");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_limit_is_in_nobodys_way_and_is_explained_and_a_deploy_changes_the_limit() {
+    let world = World::with(&[&beside("concurrency = 1")]).await;
+    let input = r#"{"work_ms": 60000, "items": 1}"#;
+    world.start("beside", input);
+    start_many(&world, "beside", input, 299).await;
+    let worker = world.worker("w1", &["--slots", "8"]);
+    until(SOON, "the others are through", async || {
+        world.count("select count(*) from piton.checkpoints where stage = 1").await == 300
+    })
+    .await;
+    let running = "select count(*) from piton.jobs where stage = 0 and state = 'running'";
+    assert_eq!(world.count(running).await, 1);
+    assert_eq!(world.count("select count(*) from piton.jobs where state = 'limited'").await, 299);
+    assert_all_is_explained(&world).await;
+    let why = stdout(&world.command(["why"]).output().unwrap());
+    assert!(why.contains("the limit of its stage is reached: 1 of 1 attempts run, on w1"), "{why}");
+
+    let deploy = async |limit: &str, runs: i64| {
+        world.write_workflows(&[&beside(limit)]);
+        // Whoever starts a run from the file makes it the current one.
+        world.start("beside", input);
+        until(SOON, limit, async || world.count(running).await == runs).await;
+    };
+    deploy("concurrency = 3", 3).await;
+    // Nothing is taken from those that run.
+    deploy("concurrency = 2", 3).await;
+    deploy("rate = \"1/1d\"", 4).await;
+    assert_all_is_explained(&world).await;
+    let why = stdout(&world.command(["why"]).output().unwrap());
+    assert!(why.contains("1 attempts in 24:00:00, the next at "), "{why}");
+    // Without a limit every slot is used.
+    deploy("", 8).await;
+    assert_all_is_explained(&world).await;
+    assert_eq!(world.unexplained().await, [""; 0]);
+    worker.kill();
+}
+
+#[tokio::test]
+async fn a_pause_holds_what_waits_for_a_limit_too() {
+    let world = World::with(&[&beside("concurrency = 1")]).await;
+    world.start("beside", r#"{"work_ms": 300, "items": 1}"#);
+    start_many(&world, "beside", r#"{"work_ms": 300, "items": 1}"#, 19).await;
+    let _worker = world.worker("w1", &["--slots", "4"]);
+    until(SOON, "jobs wait", async || {
+        world.count("select count(*) from piton.jobs where state = 'limited'").await > 10
+    })
+    .await;
+    sqlx::query("select piton.pause('costs', 'beside', 'slow')").execute(&world.pool).await.unwrap();
+    let done = "select count(*) from piton.checkpoints where stage = 0";
+    // Claims stop within a second, and what was claimed ends.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let before = world.count(done).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(world.count(done).await, before);
+    assert_all_is_explained(&world).await;
+    sqlx::query("select piton.resume('beside', 'slow')").execute(&world.pool).await.unwrap();
+    until(SOON * 2, "they go on", async || world.count(done).await == 20).await;
+    world.assert_nothing_is_left().await;
+}
