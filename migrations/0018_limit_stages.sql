@@ -42,4 +42,7 @@ create index jobs_limited on piton.jobs (limit_id, state, rank, due_at, id) wher
 comment on column piton.jobs.limit_id is 'The limit of its stage that it waits for, or that its attempt counts for.';
 comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next stage: running on, or ready | retry: scheduled | its process died: suspect | end: no row); suspect -> running, alone; ready -> limited -> running where its stage has a limit.';
 
--- functions: a66b9f8f6b2fbc1b18426ad1d960d9e2ed3d9f6344b59e633e22492f3af80496
+-- The signature has changed (migrations/functions).
+drop function if exists piton.begin_cleanup(uuid, text);
+
+-- functions: ad178747e5015a4077cf1c4182f725943d0e5206e83a978aa504600b3f5fd70c

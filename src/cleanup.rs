@@ -25,7 +25,7 @@ const BATCHES_AT_ONCE: i32 = 1;
 /// Artifacts whose files are deleted between two statements.
 const ARTIFACTS_AT_ONCE: i32 = 100;
 /// A batch is followed by a pause of so many times as long.
-const PAUSE: u32 = 3;
+const PAUSE: u32 = 6;
 
 /// What a cleanup would delete, and what it would not.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,14 +42,27 @@ pub(crate) async fn preview(store: &Store, actor: &str) -> Result<Preview, Store
     Ok(Preview { plan, deletes: store.cleanup(plan).await?, refuses: store.cleanup_refuses().await? })
 }
 
+/// What is to be done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Plan {
+    /// Exactly that, or nothing: somebody has looked at it.
+    Shown(Uuid),
+    /// What of it is due, whoever else cleans up beside it.
+    Unseen(Uuid),
+}
+
 /// Begins a plan, or goes on with one that was cut short, and does all of it that is left. What was deleted, by what it was.
 pub(crate) async fn run(
     store: &Store,
     artifacts: Option<&Artifacts>,
-    plan: Uuid,
+    plan: Plan,
     actor: Option<Actor<'_>>,
 ) -> Result<Vec<CleanupGroup>, StoreError> {
-    store.begin_cleanup(plan, actor).await?;
+    let (plan, shown) = match plan {
+        Plan::Shown(plan) => (plan, true),
+        Plan::Unseen(plan) => (plan, false),
+    };
+    store.begin_cleanup(plan, actor, shown).await?;
     let before = store.cleanup(plan).await?;
     // Without a store the files cannot be reached, and their rows stay.
     if let Some(artifacts) = artifacts {

@@ -1,5 +1,8 @@
--- A plan deletes exactly what it shows, or nothing. One that has begun before goes on.
-create or replace function piton.begin_cleanup(plan uuid, actor text default session_user) returns void
+-- A plan that was shown deletes exactly what it shows, or nothing. One that nobody was shown deletes what of it is still due, as
+-- one does that goes on.
+create or replace function piton.begin_cleanup(
+    plan uuid, actor text default session_user, shown boolean default true
+) returns void
 language plpgsql
 set jit = off
 as $$
@@ -31,7 +34,7 @@ begin
             select true from piton.cleanup_due d
             where i.what = 'batches' and d.what = 'batches' and d.batch = i.batch and d.refused is null
         ) as d on true
-        where i.cleanup_id = begin_cleanup.plan;
+        where shown and i.cleanup_id = begin_cleanup.plan;
         if changed > 0 then
             raise exception 'the world has changed since cleanup % was planned: % of its items are gone, held, or no longer due',
                 plan, changed
@@ -43,4 +46,4 @@ begin
     end if;
 end
 $$;
-comment on function piton.begin_cleanup(uuid, text) is 'For Piton itself: lets a plan begin, or go on; raises where what it shows is no longer what is due. Nobody decides about those that workers make by themselves: their actor is null.';
+comment on function piton.begin_cleanup(uuid, text, boolean) is 'For Piton itself: lets a plan begin, or go on; raises where what somebody was shown is no longer what is due. Nobody decides about those that workers make by themselves: their actor is null.';

@@ -31,7 +31,7 @@ begin
         cross join lateral (
             select j.rank, j.due_at
             from piton.jobs j
-            where j.limit_id = any(array[s.id]) and j.state = waiting
+            where j.limit_id = s.id and j.state = waiting
               and not exists (
                   select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)
@@ -45,7 +45,8 @@ begin
         order by head.rank, head.due_at
     loop
         exit when free <= 0;
-        select r.* into allowed from piton.limit_room(candidate, clock_timestamp()) r;
+        moment := clock_timestamp();
+        select r.* into allowed from piton.limit_room(candidate, moment) r;
         if not allowed.room > 0 then
             -- Where it is for those that run, their ends make room.
             again := least(again, allowed.wait);
@@ -62,7 +63,7 @@ begin
         with picked as materialized (
             select j.run_id, j.id, j.since
             from piton.jobs j
-            where j.limit_id = any(array[candidate]) and j.state = waiting
+            where j.limit_id = candidate and j.state = waiting
               and not exists (
                   select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)

@@ -59,12 +59,15 @@ as $$
     ),
     work as (
         select l.workflow_id,
-               sum(l.attempts_left * greatest(coalesce(m.seconds, mean.seconds, 1), 0.001)) / (select each from slots) as seconds
+               sum(least(l.attempts_left, limited.room) * greatest(coalesce(m.seconds, mean.seconds, 1), 0.001))
+               / (select each from slots) as seconds
         from live l
         left join stage s on s.version_id = l.version_id and s.number = l.stage
         left join measured m on m.workflow_id = l.workflow_id and m.stage = s.stage
         left join mean on mean.workflow_id = l.workflow_id
-        -- More workers would not help what is paused.
+        left join piton.limited_stages y on l.state = 'limited' and y.version_id = l.version_id and y.stage = l.stage
+        left join lateral piton.limit_room(y.limit_id, now()) as limited on true
+        -- More workers would help neither what is paused nor what has to wait for a limit.
         where l.state = 'running'
            or not exists (
                select from piton.pauses p where p.workflow_id in (l.workflow_id, 0) and p.stage in ('', s.stage))

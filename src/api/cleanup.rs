@@ -14,7 +14,7 @@ use super::control::Reason;
 use super::problem::Problem;
 use super::take::{Body, Path, Who};
 use super::words::Text;
-use crate::cleanup::{self, HowLong, Preview};
+use crate::cleanup::{self, HowLong, Plan, Preview};
 use crate::model::id::RunId;
 use crate::store::cleanup::{CleanupGroup, Rule, StoredGroup};
 
@@ -84,7 +84,7 @@ struct Cleaned {
 )]
 async fn run(State(api): State<Api>, who: Who, Body(which): Body<CleanupPlan>) -> Result<Json<Cleaned>, Problem> {
     let plan = which.plan;
-    let deleted = cleanup::run(&api.store, api.artifacts.as_ref(), plan, Some(who.actor())).await?;
+    let deleted = cleanup::run(&api.store, api.artifacts.as_ref(), Plan::Shown(plan), Some(who.actor())).await?;
     Ok(Json(Cleaned { plan, deleted }))
 }
 

@@ -41,6 +41,7 @@ timeout = "4s"
 rust = "chaos-steps"
 needs = ["list"]
 timeout = "4s"
+concurrency = 8
 
 [stages.program]
 command = ["sh", "-c", 'sleep 0.2; printf %s "$PITON_ATTEMPT"']
@@ -51,6 +52,7 @@ pass_env = ["CHAOS_OF_PITON"]
 rust = "chaos-total"
 needs = ["part", "steps", "program"]
 timeout = "4s"
+rate = "200/1s"
 "#;
 
 /// A run's input.

@@ -11,7 +11,7 @@ use super::artifacts;
 use super::database::Database;
 use super::exit::Exit;
 use super::refusal::{actor, name, refused};
-use crate::cleanup::{self, PLANNED, Preview};
+use crate::cleanup::{self, PLANNED, Plan, Preview};
 use crate::config;
 use crate::store::Store;
 use crate::store::cleanup::{CleanupGroup, DueGroup};
@@ -85,11 +85,12 @@ fn stay(group: &DueGroup) -> String {
 async fn run(store: &Store, global: &Global, args: RunArgs) -> anyhow::Result<()> {
     let artifacts = artifacts::store(global, &args.store);
     let plan = match args.plan {
-        Some(plan) => plan,
-        None => store.plan_cleanup(PLANNED, &name(None)).await?,
+        Some(plan) => Plan::Shown(plan),
+        None => Plan::Unseen(store.plan_cleanup(PLANNED, &name(None)).await?),
     };
     let groups = cleanup::run(store, artifacts.as_ref(), plan, Some(actor(&name(args.by)))).await.map_err(refused)?;
     if global.json {
+        let (Plan::Shown(plan) | Plan::Unseen(plan)) = plan;
         println!("{}", serde_json::json!({"plan": plan, "deleted": groups}));
         return Ok(());
     }

@@ -94,7 +94,7 @@ meters! {
     SNAPSHOT_DURATION = Database Kind::Gauge, "piton_snapshot_duration_seconds" []
         "How long it took to read the state, in seconds.";
     JOBS = Database Kind::Gauge, "piton_jobs" ["workflow", "stage", "state"]
-        "Live jobs: ready, running, scheduled (due later) or suspect (waiting to run alone).";
+        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone) or limited (waiting for the limit of their stage).";
     JOBS_DUE_SOON = Database Kind::Gauge, "piton_jobs_due_soon" ["workflow"]
         "Scheduled jobs that are due within a minute.";
     JOBS_RETRY_WAIT = Database Kind::Gauge, "piton_jobs_retry_wait" ["workflow"]
@@ -120,7 +120,7 @@ meters! {
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []
         "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect, and piton.unexplained_jobs tells which. The oldest runs are looked at less often than the newest: 50000 with every snapshot.";
     WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]
-        "Worker-seconds of work that is ready, running, or due within a minute, by the measured time of each stage; what is paused and does not run is left out. The signal to scale by.";
+        "Worker-seconds of work that is ready, running, or due within a minute, by the measured time of each stage; what is paused and does not run, or has to wait for a limit, is left out. The signal to scale by.";
     TABLE_BYTES = Database Kind::Gauge, "piton_table_bytes" ["table"]
         "Size of the table without its indexes, in bytes.";
     INDEX_BYTES = Database Kind::Gauge, "piton_index_bytes" ["table"]

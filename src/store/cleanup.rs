@@ -90,10 +90,22 @@ impl Store {
     }
 
     /// Lets a plan begin or go on, or is refused with the reason. Nobody decides about one that workers make by themselves.
-    pub(crate) async fn begin_cleanup(&self, plan: Uuid, actor: Option<Actor<'_>>) -> Result<(), StoreError> {
-        let sql = through_a_face!("piton.begin_cleanup($2, $3)");
+    /// One that was shown is refused where something of it is no longer due.
+    pub(crate) async fn begin_cleanup(
+        &self,
+        plan: Uuid,
+        actor: Option<Actor<'_>>,
+        shown: bool,
+    ) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.begin_cleanup($2, $3, $4)");
         let face = actor.map(|actor| actor.face.as_str());
-        sqlx::query(sql).bind(face).bind(plan).bind(actor.map(|actor| actor.name)).execute(&self.pool).await?;
+        sqlx::query(sql)
+            .bind(face)
+            .bind(plan)
+            .bind(actor.map(|actor| actor.name))
+            .bind(shown)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifacts::Artifacts;
-use crate::cleanup;
+use crate::cleanup::{self, Plan};
 use crate::model::id::WorkerId;
 use crate::store::{Store, StoreError};
 
@@ -48,11 +48,11 @@ impl Cleaner {
             return Ok(());
         }
         for plan in self.store.unfinished_cleanups().await? {
-            cleanup::run(&self.store, self.artifacts.as_ref(), plan, None).await?;
+            cleanup::run(&self.store, self.artifacts.as_ref(), Plan::Unseen(plan), None).await?;
         }
         loop {
             let plan = self.store.plan_cleanup(cleanup::PLANNED, "piton").await?;
-            let groups = cleanup::run(&self.store, self.artifacts.as_ref(), plan, None).await?;
+            let groups = cleanup::run(&self.store, self.artifacts.as_ref(), Plan::Unseen(plan), None).await?;
             let (deleted, errors) = groups.iter().fold((0, 0), |sum, g| (sum.0 + g.deleted, sum.1 + g.errors));
             if deleted + errors > 0 {
                 tracing::info!(%plan, deleted, errors, "cleaned up; piton.cleanups_overview tells what");

@@ -77,7 +77,9 @@ mod tests {
     #[test]
     fn a_rate_is_read_as_people_write_it_and_written_as_it_is_read() {
         let format = |text: &str| Rate::parse(text).map(Rate::format);
-        for (text, formatted) in [("60/1m", "60/1m"), ("10/s", "10/1s"), (" 5 / 1h30m ", "5/1h30m"), ("1/250ms", "1/250ms")] {
+        for (text, formatted) in
+            [("60/1m", "60/1m"), ("10/s", "10/1s"), (" 5 / 1h30m ", "5/1h30m"), ("1/250ms", "1/250ms")]
+        {
             assert_eq!(format(text), Ok(formatted.to_owned()));
         }
         assert_eq!(format("1000/1s"), Ok("1000/1s".to_owned()));

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use sqlx::types::Uuid;
 
 use crate::cleanup::{self, Past};
-use crate::harness::{Process, World, stdout};
+use crate::harness::{Process, SOON, World, stdout, until};
 use crate::statements::{Side, Statements};
 
 /// As seen by whoever looks after the crash, whatever was done and whatever was not.
@@ -61,6 +61,13 @@ async fn killed_at(history: &[Past], number: usize, side: Side) -> bool {
         return false;
     }
     process.kill();
+    // What had reached the server is done there to its end.
+    until(SOON, "its sessions are over", async || {
+        let sessions = "select count(*) from pg_stat_activity
+                        where datname = current_database() and application_name = 'piton'";
+        world.count(sessions).await == 0
+    })
+    .await;
     assert_reconcilable(&world, history, &when).await;
     let again: Vec<Uuid> = sqlx::query_scalar("select id from piton.cleanups where state = 'running'")
         .fetch_all(&world.pool)

@@ -151,7 +151,7 @@ async fn a_run_starts_at_its_time_and_is_cancelled_at_its_deadline() {
     assert_eq!(world.state(&later).await, "running");
     assert_eq!(world.ended(&later).await, "done");
     let waited = "select count(*) from piton.runs r join piton.checkpoints k on k.run_id = r.id
-                  where k.started_at >= r.started_at + interval '2.9 seconds'";
+                  where k.started_at >= r.started_at + interval '1.5 seconds'";
     assert_eq!(world.count(waited).await, 1, "it began at its time");
     assert_eq!(world.ended(&overdue).await, "cancelled");
     let shown = says(&world, &["show", &overdue]);

@@ -88,7 +88,8 @@ async fn no_more_attempts_begin_in_a_time_than_the_rate_says() {
         )
         .await;
     assert!(closest >= 1000, "21 attempts began within {closest} ms");
-    let took = "select extract(epoch from max(started_at) - min(started_at))::int8 from piton.checkpoints where stage = 1";
+    let took =
+        "select extract(epoch from max(started_at) - min(started_at))::int8 from piton.checkpoints where stage = 1";
     assert!(world.count(took).await < 30, "seventy at twenty a second");
     world.assert_nothing_is_left().await;
 }

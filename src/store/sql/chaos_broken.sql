@@ -4,6 +4,23 @@ with ended as (
     select run_id, stage, item, attempt from piton.checkpoints
     union all select run_id, stage, item, attempt from piton.attempts
 ),
+-- Begins and ends of the attempts under limits. A time on record is the begin of the transaction that wrote it.
+begun as (
+    select l.id, l.stage, l.concurrency, l.rate_attempts, l.rate_period, a.started_at, a.ended_at
+    from piton.stage_limits l
+    join piton.stage_names n on n.workflow_id = l.workflow_id and n.name = l.stage
+    join piton.runs r on r.version_id = n.version_id
+    join (select run_id, stage, started_at, finished_at as ended_at from piton.checkpoints
+          union all select run_id, stage, started_at, ended_at from piton.attempts) as a
+      on a.run_id = r.id and a.stage = n.stage
+),
+beside as (
+    select e.id, e.stage, e.concurrency, sum(e.change) over (partition by e.id order by e.at, e.change) as attempts
+    from (
+        select id, stage, concurrency, started_at as at, 1 as change from begun
+        union all select id, stage, concurrency, greatest(ended_at - interval '10 ms', started_at), -1 from begun
+    ) as e
+),
 found (what, run_id, place) as (
     select 'jobs whose attempts are not numbered from 1 without holes', run_id, 'stage ' || stage || ' item ' || item
     from ended group by run_id, stage, item
@@ -51,6 +68,17 @@ found (what, run_id, place) as (
     select 'joins that are left over', j.run_id, 'stage ' || j.stage from piton.joins j
     left join piton.runs r on r.id = j.run_id
     where r.state is distinct from 'blocked'
+    union all
+    select 'moments with more attempts than the limit of their stage', null, stage || ': ' || attempts
+    from beside where attempts > concurrency
+    union all
+    select 'attempts that began sooner than the rate of their stage allows', null, stage
+    from (
+        select stage, rate_period, started_at,
+               lag(started_at, rate_attempts) over (partition by id order by started_at) as before
+        from begun where rate_attempts is not null
+    ) as paced
+    where started_at - before < rate_period - interval '10 ms'
     union all
     select 'workers that have not ended', null, name from piton.workers where stopped_at is null
     union all

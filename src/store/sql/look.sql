@@ -52,7 +52,7 @@ suspected as (
             select from piton.jobs j
             where j.workflow_id = q.workflow_id and j.state = 'suspect'
               and (j.limit_id is null
-                   or exists (select from piton.limit_room(j.limit_id, clock_timestamp()) r where r.room > 0))
+                   or exists (select from piton.limit_room(j.limit_id, now()) r where r.room > 0))
               and not exists (
                   select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)
@@ -71,7 +71,7 @@ limited as (
         select
         from queue q
         join piton.stage_limits l on l.workflow_id = any(array[q.workflow_id])
-        cross join lateral piton.limit_room(l.id, clock_timestamp()) as r
+        cross join lateral piton.limit_room(l.id, now()) as r
         where r.room > 0
           and not exists (
               select from piton.pauses h where h.workflow_id = any(array[l.workflow_id]) and h.stage = l.stage)
