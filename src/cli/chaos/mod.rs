@@ -66,7 +66,7 @@ async fn campaign(
     let offer = Offer { version, inputs, per_s: args.rate, length: scope.length };
     let mark = format!("{}-{}", scope.seed, std::process::id());
     let campaign = Campaign {
-        start: worker::start(global, args, own, (&mark, ground.folder.path().join("artifacts")))?,
+        start: worker::start(global, args, own, (&mark, ground.folder.path()))?,
         offer,
         cluster: ground.cluster.clone(),
         store: ground.store.clone(),

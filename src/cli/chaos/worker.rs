@@ -1,6 +1,6 @@
 //! The workers of a campaign: this same program, started again as an ordinary worker.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -36,12 +36,13 @@ pub(super) fn own() -> App {
         .handler("chaos-total", workload::total)
 }
 
-/// How the campaign starts one: by its name, and by where it finds Postgres. Artifacts are where one that looks into a kept folder finds them.
+/// How the campaign starts one: by its name, and by where it finds Postgres. Whatever workers write is in the campaign's folder,
+/// also what killed ones leave half done; artifacts are where one that looks into a kept folder finds them.
 pub(super) fn start(
     global: &Global,
     args: &ChaosArgs,
     own: bool,
-    (mark, artifacts): (&str, PathBuf),
+    (mark, folder): (&str, &Path),
 ) -> anyhow::Result<Start> {
     let program = std::env::current_exe().context("where this program is")?;
     let mut arguments = vec!["chaos-worker".to_owned(), "--no-migrate".to_owned()];
@@ -53,14 +54,15 @@ pub(super) fn start(
     if let (false, Some(folder)) = (own, &global.workflows) {
         arguments.extend(["--workflows".to_owned(), folder.display().to_string()]);
     }
-    let mark = mark.to_owned();
+    let (mark, folder) = (mark.to_owned(), folder.to_owned());
     Ok(Arc::new(move |name, url| {
         let mut command = Command::new(&program);
         command
             .args(&arguments)
             .args(["--name", name, "--metrics", "127.0.0.1:0"])
             .env("DATABASE_URL", url)
-            .env("PITON_ARTIFACT_STORE", &artifacts)
+            .env("PITON_ARTIFACT_STORE", folder.join("artifacts"))
+            .env("TMPDIR", &folder)
             .env(workload::MARK, &mark);
         command
     }))
