@@ -45,4 +45,4 @@ comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next st
 -- The signature has changed (migrations/functions).
 drop function if exists piton.begin_cleanup(uuid, text);
 
--- functions: ad178747e5015a4077cf1c4182f725943d0e5206e83a978aa504600b3f5fd70c
+-- functions: ef56c1ad1c5608c0560dde8d1b3361e6257efe65c0fa4fd5c33e13728de034db

@@ -89,6 +89,10 @@ begin
         end if;
         again := least(again, allowed.wait);
     end loop;
+    if free = at_most and again is not null then
+        -- Whoever has claimed asks again in time; all others together ask no more than two hundred times a second.
+        again := greatest(again, (select count(*) from piton.workers w where w.stopped_at is null) * interval '5 milliseconds');
+    end if;
     if again is not null then
         again_ms := ceil(extract(epoch from again) * 1000);
         return next;
