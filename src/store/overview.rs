@@ -19,6 +19,8 @@ pub(crate) struct StageRow {
     pub(crate) scheduled: i64,
     /// Of those that are ready: a process died under them, and they wait to run alone.
     pub(crate) suspects: i64,
+    /// Of those that are ready: they wait for the limit of the stage.
+    pub(crate) limited: i64,
     /// Dead letters that are pending.
     pub(crate) dead: i64,
     /// When the next scheduled job is due.

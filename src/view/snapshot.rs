@@ -117,6 +117,9 @@ impl StageView {
             if row.suspects > 0 {
                 parts.push("a process died under it, so it runs alone".to_owned());
             }
+            if row.limited > 0 {
+                parts.push("waits for the limit of the stage".to_owned());
+            }
             if row.attempt > 1 && !self.fanned {
                 parts.push(format!("attempt {}", row.attempt));
             }

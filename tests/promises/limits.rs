@@ -112,6 +112,15 @@ async fn what_waits_for_a_limit_is_in_nobodys_way_and_is_explained_and_a_deploy_
     let why = stdout(&world.command(["why"]).output().unwrap());
     assert!(why.contains("the limit of its stage is reached: 1 of 1 attempts run, on w1"), "{why}");
 
+    let waits: String = sqlx::query_scalar(
+        "select r.uuid::text from piton.jobs j join piton.runs r on r.id = j.run_id where j.state = 'limited' limit 1",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    let shown = stdout(&world.command(["show", &waits]).output().unwrap());
+    assert!(shown.contains("ready · waits for the limit of the stage"), "{shown}");
+
     let deploy = async |limit: &str, runs: i64| {
         world.write_workflows(&[&beside(limit)]);
         // Whoever starts a run from the file makes it the current one.
