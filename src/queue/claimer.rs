@@ -120,6 +120,7 @@ impl Claimer {
             self.limited_first = !self.limited_first;
             let share = if self.limited_first { free.div_ceil(2) } else { free / 2 };
             let claimed = self.claim_limited(share, false).await?;
+            // Where its share was nothing, too: the next turn is theirs.
             more_limited = claimed == share;
             free -= claimed;
         }
