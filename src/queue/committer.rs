@@ -175,6 +175,7 @@ impl Committer {
         count::landed(&commits, &landed);
         report::landed(&self.slots, &commits, &landed);
         self.report_missed(&commits, &landed.positions, sent_before).await;
+        let frees_a_limit = self.lookout.any_is_limited(commits.ends.iter().map(|(claim, _)| claim));
         self.go_on(commits, &landed);
         if !landed.ended_runs.is_empty() {
             self.lookout.feeding.runs_ended();
@@ -183,7 +184,7 @@ impl Committer {
             // Branches whose first commit landed unheard are claimed by this boot, and nothing runs them.
             self.slots.suspect_strays();
         }
-        if landed.woke || sent_before {
+        if landed.woke || sent_before || frees_a_limit {
             self.wake.now();
         }
     }

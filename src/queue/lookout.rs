@@ -124,6 +124,12 @@ impl Lookout {
         self.waiting().limited.has_room = true;
     }
 
+    /// Whether one of them counted for a limit, so that its end makes room.
+    pub(crate) fn any_is_limited<'c>(&self, mut claims: impl Iterator<Item = &'c Claim>) -> bool {
+        let waiting = self.waiting();
+        claims.any(|claim| waiting.limited.holds(claim.version, claim.key.stage))
+    }
+
     /// Whether jobs may wait under limits.
     pub(crate) fn has_limits(&self) -> bool {
         self.waiting().limited.may_wait()

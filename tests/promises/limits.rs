@@ -74,6 +74,25 @@ async fn no_more_attempts_run_at_once_than_the_stage_says_though_a_worker_dies()
     world.assert_nothing_is_left().await;
 }
 
+/// Not with the next look, a second later.
+#[tokio::test]
+async fn the_end_of_an_attempt_makes_room_at_once() {
+    let world = World::with(&[&beside("concurrency = 1")]).await;
+    let input = r#"{"work_ms": 20, "items": 1}"#;
+    world.start("beside", input);
+    start_many(&world, "beside", input, 39).await;
+    let _worker = world.worker("w1", &["--slots", "8"]);
+    until(SOON * 3, "all are done", async || {
+        world.count("select count(*) from piton.runs where state = 'done'").await == 40
+    })
+    .await;
+    let took =
+        "select extract(epoch from max(finished_at) - min(started_at))::int8 from piton.checkpoints where stage = 0";
+    let seconds = world.count(took).await;
+    assert!(seconds < 12, "forty attempts of 20 ms, one after another, took {seconds} s");
+    world.assert_nothing_is_left().await;
+}
+
 #[tokio::test]
 async fn no_more_attempts_begin_in_a_time_than_the_rate_says() {
     let world = World::with(&[TWENTY_A_SECOND]).await;
