@@ -149,6 +149,8 @@ async fn a_dead_letter_is_decided_about_on_a_terminal_which_is_given_back() {
     assert_eq!(world.count(decided).await, 1);
 
     tmux.call(&["send-keys", "q"]);
+    // What is typed while it leaves is dropped.
+    tmux.shows("shell>").await;
     tmux.call(&["send-keys", "-l", "stty -a"]);
     tmux.call(&["send-keys", "Enter"]);
     tmux.shows(" icanon").await;
