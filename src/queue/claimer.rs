@@ -183,7 +183,8 @@ impl Claimer {
         self.meters.answered(begun.elapsed(), claimed.claims.len());
         let mut found = !claimed.claims.is_empty() || !claimed.set_aside.is_empty();
         self.start(claimed.claims).await;
-        if !found && self.lookout.has_limits() {
+        if !found {
+            // Also where no stage has a limit any more: one may still wait under a limit that was lifted.
             found = self.claim_limited(1, true).await? > 0;
         }
         if !found && let Some(none_left) = &self.alone {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::harness::{SOON, World, stdout, until};
 use crate::why::assert_all_is_explained;
+use crate::workflows::SQUARES;
 
 /// A stage without a limit in front of one that has one, and one behind it.
 const THREE_AT_ONCE: &str = r#"
@@ -17,18 +18,6 @@ concurrency = 3
 [stages.behind]
 rust = "work"
 needs = ["call"]
-"#;
-
-/// Items under a rate.
-const TWENTY_A_SECOND: &str = r#"
-name = "squares"
-[stages.numbers]
-rust = "numbers"
-[stages.square]
-rust = "square"
-needs = ["numbers"]
-for_each = "numbers.numbers"
-rate = "20/1s"
 "#;
 
 /// Two stages that begin at once; of one of them, one attempt runs at a time.
@@ -95,7 +84,8 @@ async fn the_end_of_an_attempt_makes_room_at_once() {
 
 #[tokio::test]
 async fn no_more_attempts_begin_in_a_time_than_the_rate_says() {
-    let world = World::with(&[TWENTY_A_SECOND]).await;
+    let for_each = "for_each = \"numbers.numbers\"";
+    let world = World::with(&[&SQUARES.replace(for_each, &format!("{for_each}\nrate = \"20/1s\""))]).await;
     let _workers = ["a", "b"].map(|name| world.worker(name, &["--slots", "40"]));
     let run = world.start("squares", r#"{"items": 70}"#);
     assert_eq!(world.ended(&run).await, "done");
@@ -181,4 +171,32 @@ async fn a_pause_holds_what_waits_for_a_limit_too() {
     sqlx::query("select piton.resume('beside', 'slow')").execute(&world.pool).await.unwrap();
     until(SOON * 2, "they go on", async || world.count(done).await == 20).await;
     world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_suspect_that_waited_for_a_limit_runs_when_the_limit_is_lifted() {
+    let world = World::with(&[&beside("concurrency = 1")]).await;
+    let input = r#"{"work_ms": 60000, "items": 1}"#;
+    world.start("beside", input);
+    start_many(&world, "beside", input, 1).await;
+    let worker = world.worker("w1", &["--slots", "4"]);
+    until(SOON, "one runs and one waits", async || {
+        world.count("select count(*) from piton.jobs where state in ('running', 'limited')").await == 2
+            && world.count("select count(*) from piton.jobs").await == 2
+    })
+    .await;
+    let suspected = "update piton.jobs set state = 'suspect', deaths = 1, until = item + 1 where state = 'limited'";
+    assert_eq!(sqlx::query(suspected).execute(&world.pool).await.unwrap().rows_affected(), 1);
+    // Longer than a look: while the limit is reached it waits.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(world.count("select count(*) from piton.jobs where state = 'suspect'").await, 1);
+    assert!(!worker.log().contains("suspects run alone"), "{}", worker.log());
+    assert_all_is_explained(&world).await;
+    world.write_workflows(&[&beside("")]);
+    world.start("beside", input);
+    until(SOON, "all run", async || {
+        world.count("select count(*) from piton.jobs where stage = 0 and state = 'running'").await == 3
+    })
+    .await;
+    worker.kill();
 }
