@@ -3,12 +3,13 @@
 -- and so nobody who was stopped in the middle can make others wait. Where a transaction has one snapshot for all its
 -- statements, the update makes the database refuse the slower of two.
 --
--- The lock on the worker's row is that of claim.sql, and like there no payload is read.
+-- The token is that of claim.sql; the previous release's workers give none. The lock on the worker's row is that of claim.sql, and like there no payload is read.
 create or replace function piton.claim_limited(
-    worker bigint, workflows bigint[], at_most integer, lacks_versions bigint[], lacks_stages smallint[], waiting text
+    worker bigint, workflows bigint[], at_most integer, lacks_versions bigint[], lacks_stages smallint[], waiting text,
+    claim_token bigint default null
 ) returns table (
     run_id bigint, id bigint, workflow_id bigint, version_id bigint, stage smallint, item integer, until integer, attempt integer,
-    since timestamptz, rank smallint, due_at timestamptz, claimable_since timestamptz, again_ms bigint
+    token bigint, since timestamptz, rank smallint, due_at timestamptz, claimable_since timestamptz, again_ms bigint
 )
 language plpgsql
 as $$
@@ -72,11 +73,11 @@ begin
             for no key update skip locked
         )
         update piton.jobs j
-        set state = 'running', worker_id = worker, attempt = j.attempt + 1, since = moment
+        set state = 'running', worker_id = worker, token = claim_token, attempt = j.attempt + 1, since = moment
         from picked p
         where j.run_id = any(array[p.run_id]) and j.id = p.id
-        returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.since, j.rank, j.due_at,
-                  p.since, null::int8;
+        returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.token, j.since, j.rank,
+                  j.due_at, p.since, null::int8;
         get diagnostics claimed = row_count;
         free := free - claimed;
         if claimed > 0 and allowed.spacing is not null then
@@ -99,4 +100,4 @@ begin
     end if;
 end
 $$;
-comment on function piton.claim_limited(bigint, bigint[], integer, bigint[], smallint[], text) is 'For Piton itself: claims jobs that wait under limits of their stages (limited, or suspect), as many as the limits allow and at_most in all. A last row without a job says in how many milliseconds to ask again.';
+comment on function piton.claim_limited(bigint, bigint[], integer, bigint[], smallint[], text, bigint) is 'For Piton itself: claims jobs that wait under limits of their stages (limited, or suspect), as many as the limits allow and at_most in all. A last row without a job says in how many milliseconds to ask again.';

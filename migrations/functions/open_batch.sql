@@ -30,8 +30,9 @@ begin
     if version is null then
         perform piton.refuse_workflow(workflow);
     end if;
-    insert into piton.batches as b (uuid, name, workflow_id, version_id, cap, priority, created_by)
-    values (piton.new_id(), open_batch.name, queue, version, open_batch.cap, open_batch.priority, open_batch.actor)
+    insert into piton.batches as b (id, uuid, name, workflow_id, version_id, cap, priority, created_by)
+    overriding system value
+    values (piton.new_key(), piton.new_id(), open_batch.name, queue, version, open_batch.cap, open_batch.priority, open_batch.actor)
     on conflict on constraint batches_name_key do update
     set workflow_id = excluded.workflow_id, version_id = excluded.version_id, cap = excluded.cap, priority = excluded.priority
     where b.state = 'open'

@@ -26,11 +26,16 @@ as $$
     ),
     stage as materialized (
         select w.id as workflow_id, w.name as workflow, v.id as version_id, (s.place - 1)::int2 as number,
-               s.definition ->> 'name' as stage, v.id = max(v.id) over (partition by w.id) as is_latest
+               s.definition ->> 'name' as stage, v.id = newest.id as is_latest
         from piton.workflows w
+        cross join lateral (
+            select coalesce(w.current_version_id, (
+                       select n.id from piton.workflow_versions n
+                       where n.workflow_id = w.id order by n.registered_at desc limit 1)) as id
+        ) as newest
         join piton.workflow_versions v on v.workflow_id = w.id
         cross join lateral json_array_elements(v.definition -> 'stages') with ordinality as s (definition, place)
-        where v.id = (select max(n.id) from piton.workflow_versions n where n.workflow_id = w.id)
+        where v.id = newest.id
            or v.id in (select version_id from live)
     ),
     live_run as (

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use super::digest;
+
 /// A run as people name it: a UUIDv7. The engine joins on [`RunKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -62,10 +64,30 @@ keys! {
     WorkerId,
 }
 
+impl WorkflowId {
+    /// Of a new workflow: made from its name.
+    pub(crate) fn of(name: &str) -> WorkflowId {
+        WorkflowId(key_of(&digest::of(name)))
+    }
+}
+
+impl VersionId {
+    /// Of a new version: made from the digest of its definition.
+    pub(crate) fn of(digest: &[u8; 32]) -> VersionId {
+        VersionId(key_of(digest))
+    }
+}
+
+/// The first 63 bits, and never 0, which stands for every workflow.
+fn key_of([a, b, c, d, e, f, g, h, ..]: &[u8; 32]) -> i64 {
+    (i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) & i64::MAX).max(1)
+}
+
 /// One try at one job: the claim a worker holds, and what its commit is fenced by.
 ///
 /// The job row moves through the stages of its branch, so the stage and the item belong to the fence: attempt 1
-/// of the next stage must not be mistaken for attempt 1 of this one.
+/// of the next stage must not be mistaken for attempt 1 of this one. The token belongs to it because all the other numbers
+/// can come twice: where commits are lost (a failover, a restored backup), sequences go back with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AttemptKey {
     pub(crate) run: RunKey,
@@ -75,6 +97,18 @@ pub(crate) struct AttemptKey {
     pub(crate) item: i32,
     /// Numbered from 1.
     pub(crate) attempt: i32,
+    /// Drawn at random for the claim; a branch that stays with its worker keeps it.
+    pub(crate) token: ClaimToken,
+}
+
+/// What one claim has and no other ever gets: 64 random bits, one draw for all jobs of a claiming statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ClaimToken(pub(crate) i64);
+
+impl ClaimToken {
+    pub(crate) fn new() -> ClaimToken {
+        ClaimToken(rand::random())
+    }
 }
 
 /// The item of a job that is the whole stage: an ordinary stage, or a fanned-out one that is still to be split.

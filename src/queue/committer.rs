@@ -258,6 +258,11 @@ impl Committer {
                 Some(Fate::Landed { .. }) if !sent_before => Some(Fate::Cancelled),
                 fate => fate,
             };
+            if fate.is_none() {
+                // Where the database went back in time, it may count a claim to this boot that is over here.
+                self.slots.suspect_strays();
+                self.wake.now();
+            }
             count::missed(commits, at, fate);
             report::missed(&self.slots, commits, at, fate);
         }

@@ -81,14 +81,14 @@ mod tests {
 
     use super::*;
     use crate::model::claim::Claim;
-    use crate::model::id::{AttemptKey, RunKey, VersionId, WorkerId};
+    use crate::model::id::{AttemptKey, ClaimToken, RunKey, VersionId, WorkerId};
 
     fn place(job: i64) -> Place {
         Place { rank: 0, due_at: DateTime::UNIX_EPOCH + chrono::Duration::seconds(job) }
     }
 
     fn claim(workflow: i64, job: i64) -> Claim {
-        let key = AttemptKey { run: RunKey(job), job, stage: 0, item: -1, attempt: 1 };
+        let key = AttemptKey { run: RunKey(job), job, stage: 0, item: -1, attempt: 1, token: ClaimToken(0) };
         let (started_at, place) = (DateTime::UNIX_EPOCH, place(job));
         let (workflow, version, worker) = (WorkflowId(workflow), VersionId(1), WorkerId(1));
         Claim { key, until: 0, workflow, version, worker, started_at, waited: Duration::ZERO, place, in_a_row: 0 }

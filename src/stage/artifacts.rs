@@ -218,11 +218,11 @@ mod tests {
 
     use super::*;
     use crate::model::claim::Place;
-    use crate::model::id::{AttemptKey, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
+    use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
 
     fn attempt_without_a_store() -> AttemptArtifacts {
         let claim = Claim {
-            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item: NO_ITEM, attempt: 1 },
+            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item: NO_ITEM, attempt: 1, token: ClaimToken(1) },
             until: 0,
             workflow: WorkflowId(1),
             version: VersionId(1),

@@ -78,6 +78,7 @@ impl Store {
             .bind(artifact.declared.as_str())
             .bind(&artifact.address)
             .bind(&artifact.content_type)
+            .bind(claim.key.token.0)
             .fetch_one(&self.pool)
             .await?;
         Ok(holds)

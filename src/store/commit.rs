@@ -97,7 +97,8 @@ impl Store {
             .bind(&ends.dead_of)
             .bind(&ends.dead_class)
             .bind(&ends.dead_message)
-            .bind(&ends.dead_fingerprint);
+            .bind(&ends.dead_fingerprint)
+            .bind(&claims.token);
         let query = if without_artifacts { query } else { query.bind(&ends.artifacts_of).bind(&ends.artifacts_become) };
         let rows: Vec<(i64, bool, DateTime<Utc>, bool)> = query.fetch_all(&self.pool).await?;
         Ok(Landed {
@@ -114,12 +115,12 @@ impl Store {
         let columns = ClaimColumns::of(claims.iter());
         let rows: Vec<(i64, bool, bool)> = sqlx::query_as(
             "select c.ord, coalesce(a.outcome = 'cancelled', false), coalesce(r.finished_at = k.finished_at, false)
-             from unnest($1::int8[], $2::int2[], $3::int4[], $4::int4[], $5::int8[]) with ordinality
-                 as c (run_id, stage, item, attempt, worker_id, ord)
+             from unnest($1::int8[], $2::int2[], $3::int4[], $4::int4[], $5::int8[], $6::timestamptz[]) with ordinality
+                 as c (run_id, stage, item, attempt, worker_id, started_at, ord)
              left join piton.checkpoints k on k.run_id = c.run_id and k.stage = c.stage and k.item = c.item
-                 and k.attempt = c.attempt and k.worker_id = c.worker_id
+                 and k.attempt = c.attempt and k.worker_id = c.worker_id and k.started_at = c.started_at
              left join piton.attempts a on a.run_id = c.run_id and a.stage = c.stage and a.item = c.item
-                 and a.attempt = c.attempt and a.worker_id = c.worker_id
+                 and a.attempt = c.attempt and a.worker_id = c.worker_id and a.started_at = c.started_at
                  and a.outcome in ('failed', 'released', 'cancelled')
              left join piton.runs r on r.id = k.run_id
              where k.run_id is not null or a.run_id is not null",
@@ -129,6 +130,7 @@ impl Store {
         .bind(&columns.item)
         .bind(&columns.attempt)
         .bind(&columns.worker)
+        .bind(&columns.started_at)
         .fetch_all(&self.pool)
         .await?;
         // One commit ends a run once, whatever number of its branches it holds.
@@ -156,6 +158,7 @@ pub(super) struct ClaimColumns {
     pub(super) item: Vec<i32>,
     pub(super) attempt: Vec<i32>,
     pub(super) worker: Vec<i64>,
+    pub(super) token: Vec<i64>,
     pub(super) started_at: Vec<DateTime<Utc>>,
     workflow: Vec<i64>,
     version: Vec<i64>,
@@ -173,6 +176,7 @@ impl ClaimColumns {
             columns.item.push(claim.key.item);
             columns.attempt.push(claim.key.attempt);
             columns.worker.push(claim.worker.0);
+            columns.token.push(claim.key.token.0);
             columns.started_at.push(claim.started_at);
             columns.workflow.push(claim.workflow.0);
             columns.version.push(claim.version.0);
@@ -193,8 +197,8 @@ mod tests {
             text.lines().filter(|line| !line.trim_start().starts_with("--")).map(str::to_owned).collect()
         };
         let (whole, without) = (statement(COMMIT).join("\n"), statement(&WITHOUT_ARTIFACTS).join("\n"));
-        assert!(whole.contains("piton.artifacts") && whole.contains("$38") && whole.contains("$39"));
-        assert!(!without.contains("artifacts") && !without.contains("$38") && !without.contains("$39"));
+        assert!(whole.contains("piton.artifacts") && whole.contains("$39") && whole.contains("$40"));
+        assert!(!without.contains("artifacts") && !without.contains("$39") && !without.contains("$40"));
         let ends = |text: &str| (text.starts_with("with claim as"), text.trim_end().ends_with("from landed l"));
         assert_eq!((ends(&whole), ends(&without)), ((true, true), (true, true)));
     }

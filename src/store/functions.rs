@@ -18,6 +18,7 @@ macro_rules! files {
 /// Names and texts, in the order in which they are put there.
 const FUNCTIONS: &[(&str, &str)] = files![
     "new_id",
+    "new_key",
     "stage_names",
     "check_input",
     "check_reason",

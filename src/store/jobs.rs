@@ -9,7 +9,7 @@ use super::commit::ClaimColumns;
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::model::claim::{Claim, Place};
-use crate::model::id::{AttemptKey, RunKey, VersionId, WorkerId, WorkflowId};
+use crate::model::id::{AttemptKey, ClaimToken, RunKey, VersionId, WorkerId, WorkflowId};
 
 /// Jobs promoted by one statement.
 const PROMOTE_AT_ONCE: i64 = 1000;
@@ -91,6 +91,8 @@ struct JobRow {
     item: i32,
     until: i32,
     attempt: i32,
+    /// None where the previous release claimed it, for the boot that is asked about.
+    token: Option<i64>,
     since: DateTime<Utc>,
     rank: i16,
     due_at: DateTime<Utc>,
@@ -117,6 +119,7 @@ impl JobRow {
                 stage: self.stage,
                 item: self.item,
                 attempt: self.attempt,
+                token: ClaimToken(self.token.unwrap_or_default()),
             },
             until: self.until,
             workflow: WorkflowId(self.workflow_id),
@@ -152,6 +155,7 @@ impl Store {
             .bind(cursors.iter().map(|c| c.job).collect::<Vec<_>>())
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
+            .bind(ClaimToken::new().0)
             .fetch_all(&self.pool)
             .await?;
         Ok(Claimed::of(rows, worker))
@@ -176,13 +180,14 @@ impl Store {
         suspects: bool,
     ) -> Result<ClaimedUnderLimits, StoreError> {
         let queues = queues.columns();
-        let rows = sqlx::query("select * from piton.claim_limited($1, $2, $3, $4, $5, $6)")
+        let rows = sqlx::query("select * from piton.claim_limited($1, $2, $3, $4, $5, $6, $7)")
             .bind(worker.0)
             .bind(&queues.workflows)
             .bind(i32::try_from(at_most).unwrap_or(i32::MAX))
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
             .bind(if suspects { "suspect" } else { "limited" })
+            .bind(ClaimToken::new().0)
             .fetch_all(&self.pool)
             .await?;
         let mut claimed = ClaimedUnderLimits { claims: Vec::with_capacity(rows.len()), again: None };
@@ -203,6 +208,7 @@ impl Store {
             .bind(&queues.workflows)
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
+            .bind(ClaimToken::new().0)
             .fetch_all(&self.pool)
             .await?;
         Ok(Claimed::of(rows, worker))
@@ -220,7 +226,7 @@ impl Store {
     /// answer was lost.
     pub(crate) async fn held(&self, worker: WorkerId) -> Result<Vec<Claim>, StoreError> {
         let rows: Vec<JobRow> = sqlx::query_as(
-            "select run_id, id, workflow_id, version_id, stage, item, until, attempt, since, rank, due_at,
+            "select run_id, id, workflow_id, version_id, stage, item, until, attempt, token, since, rank, due_at,
                     since as claimable_since
              from piton.jobs where worker_id = $1 and state = 'running'",
         )
@@ -240,18 +246,20 @@ impl Store {
         let gone: Vec<i64> = sqlx::query_scalar(
             "with claim as materialized (
                  select * from unnest($1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[],
-                                      $7::int8[], $8::int8[], $9::text[]) with ordinality
-                     as c (run_id, job_id, stage, item, attempt, worker_id, done, of, note, ord)),
+                                      $7::int8[], $8::int8[], $9::int8[], $10::text[]) with ordinality
+                     as c (run_id, job_id, stage, item, attempt, worker_id, token, done, of, note, ord)),
              noted as (
                  update piton.jobs j set progress_done = c.done, progress_of = c.of, progress_note = c.note
                  from claim c
                  where c.note is not null and j.run_id = c.run_id and j.id = c.job_id and j.state = 'running'
-                   and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id)
+                   and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
+                   and j.token = c.token)
              select c.ord from claim c
              where not exists (
                  select from piton.jobs j
                  where j.run_id = c.run_id and j.id = c.job_id and j.state = 'running'
-                   and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id)",
+                   and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
+                   and j.token = c.token)",
         )
         .bind(&columns.run)
         .bind(&columns.job)
@@ -259,6 +267,7 @@ impl Store {
         .bind(&columns.item)
         .bind(&columns.attempt)
         .bind(&columns.worker)
+        .bind(&columns.token)
         .bind(&done)
         .bind(&of)
         .bind(&note)

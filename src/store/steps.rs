@@ -38,6 +38,7 @@ impl Store {
             .bind(name)
             .bind(output.digest().to_vec())
             .bind(output.as_str())
+            .bind(claim.key.token.0)
             .fetch_one(&self.pool)
             .await?;
         Ok(holds)

@@ -47,8 +47,9 @@ impl Store {
             let found: Option<i64> = sqlx::query_scalar(
                 "with new as (
                      insert into piton.workflow_versions as v
-                         (workflow_id, digest, definition, start_stages, join_stages, join_missing, stage_names)
-                     values ($1, $2, $3::json, $4, $5, $6, array(
+                         (id, workflow_id, digest, definition, start_stages, join_stages, join_missing, stage_names)
+                     overriding system value
+                     values ($7, $1, $2, $3::json, $4, $5, $6, array(
                          select s.definition ->> 'name'
                          from json_array_elements($3::json -> 'stages') with ordinality as s (definition, place)
                          order by s.place))
@@ -66,6 +67,7 @@ impl Store {
             .bind(&plan.start)
             .bind(&join_stages)
             .bind(&join_missing)
+            .bind(VersionId::of(&digest).0)
             .fetch_optional(&self.pool)
             .await?;
             if let Some(id) = found {
@@ -79,10 +81,13 @@ impl Store {
     async fn workflow_id(&self, name: &str) -> Result<i64, StoreError> {
         loop {
             let found: Option<i64> = sqlx::query_scalar(
-                "with new as (insert into piton.workflows (name) values ($1) on conflict (name) do nothing returning id)
+                "with new as (
+                     insert into piton.workflows (id, name) overriding system value values ($2, $1)
+                     on conflict (name) do nothing returning id)
                  select id from piton.workflows where name = $1 union all select id from new",
             )
             .bind(name)
+            .bind(WorkflowId::of(name).0)
             .fetch_optional(&self.pool)
             .await?;
             if let Some(id) = found {

@@ -42,6 +42,7 @@ mod recoveries;
 mod recovery_times;
 mod redo;
 mod retries;
+mod rewinds;
 mod s3_server;
 mod scrape;
 mod server;

@@ -111,13 +111,14 @@ async fn fill(world: &World, count: i64, checkpoints: i16) {
              select run.id, s, -1, 1, worker.id, now(), 2, sha256(''), '{}' from run, worker, generate_series(0, $2 - 1) s),
          joined as (insert into piton.joins (run_id, stage, missing) select run.id, 2, 1 from run),
          limited as (
-             insert into piton.stage_limits as l (workflow_id, stage, concurrency) values (1, 'second', 5)
+             insert into piton.stage_limits as l (workflow_id, stage, concurrency)
+             select id, 'second', 5 from piton.workflows
              on conflict (workflow_id, stage) do update set concurrency = l.concurrency returning id)
-         insert into piton.jobs (run_id, workflow_id, version_id, stage, state, attempt, deaths, worker_id, due_at, limit_id)
-         select run.id, 1, 1, 1, state, 1, (state = 'suspect')::int4, case state when 'running' then worker.id end,
+         insert into piton.jobs (run_id, workflow_id, version_id, stage, state, attempt, deaths, worker_id, token, due_at, limit_id)
+         select run.id, v.workflow_id, v.id, 1, state, 1, (state = 'suspect')::int4, case state when 'running' then worker.id end, 1,
                 now() + case state when 'scheduled' then interval '1 hour' else '0' end,
                 case state when 'limited' then limited.id end
-         from run, worker, limited, unnest(array['ready', 'running', 'scheduled', 'suspect', 'limited']) state",
+         from run, worker, limited, piton.workflow_versions v, unnest(array['ready', 'running', 'scheduled', 'suspect', 'limited']) state",
     )
     .bind(count)
     .bind(checkpoints)
@@ -149,24 +150,24 @@ struct Cost {
 /// What each statement costs with so many rows of every state.
 async fn costs(world: &World, count: i64, checkpoints: i16) -> Vec<Cost> {
     fill(world, count, checkpoints).await;
-    let (worker, run, job): (i64, i64, i64) = sqlx::query_as(
-        "select worker_id, run_id, id from piton.jobs where state = 'running' order by run_id offset $1 limit 1",
+    let (worker, workflow, run, job): (i64, i64, i64, i64) = sqlx::query_as(
+        "select worker_id, workflow_id, run_id, id from piton.jobs where state = 'running' order by run_id offset $1 limit 1",
     )
     .bind(count / 2)
     .fetch_one(&world.pool)
     .await
     .unwrap();
     let calls = [
-        format!("claim({worker}, '{{1}}', 10, 10, '{{-32768}}', '{{1970-01-01}}', '{{0}}', '{{}}', '{{}}')"),
-        format!("look({worker}, 15000, 1, true, null, '{{1}}', '{{}}', '{{}}', 4)"),
-        format!("claim_alone({worker}, '{{1}}', '{{}}', '{{}}')"),
+        format!("claim({worker}, '{{{workflow}}}', 10, 10, '{{-32768}}', '{{1970-01-01}}', '{{0}}', '{{}}', '{{}}', 1)"),
+        format!("look({worker}, 15000, 1, true, null, '{{{workflow}}}', '{{}}', '{{}}', 4)"),
+        format!("claim_alone({worker}, '{{{workflow}}}', '{{}}', '{{}}', 1)"),
         "promote(10)".to_owned(),
         format!("free({worker}, 10, 'why', true, 4, 'why', '0123456789abcdef')"),
         format!(
             "commit('{{{run}}}', '{{{job}}}', '{{1}}', '{{-1}}', '{{1}}', '{{{worker}}}', '{{now}}', '{{running}}', '{{2}}',
                     '{{-1}}', '{{0}}', '{{1}}', '{{-1}}', '{{\"{{}}\"}}', '{{\"\\\\x{}\"}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
                     '{{1}}', '{{2}}', '{{1}}', '{{1}}', '{{2}}', '{{0}}', '{{6}}', '{{4}}', '{{}}', '{{1}}', '{{1}}', '{{0}}',
-                    '{{now}}', '{{1}}', '{{unknown}}', '{{why}}', '{{0123456789abcdef}}', '{{1}}', '{{failed}}')",
+                    '{{now}}', '{{1}}', '{{unknown}}', '{{why}}', '{{0123456789abcdef}}', '{{1}}', '{{1}}', '{{failed}}')",
             "00".repeat(32)
         ),
     ];

@@ -4,7 +4,7 @@ with claim as materialized (
     select j.run_id
     from piton.jobs j
     where j.run_id = any(array[$1::int8]) and j.id = $2::int8
-      and j.stage = $3::int2 and j.item = $4::int4 and j.attempt = $5::int4 and j.worker_id = $6::int8
+      and j.stage = $3::int2 and j.item = $4::int4 and j.attempt = $5::int4 and j.worker_id = $6::int8 and j.token = $12::int8
     for share
 ),
 announced as (

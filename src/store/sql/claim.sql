@@ -1,7 +1,8 @@
 -- Claims ready jobs for boot $1: up to $3 of each workflow in $2 and $4 in all, best rank first, then oldest due, behind
 -- the cursors ($5, $6, $7: where the last claim of that workflow stopped), leaving out what is paused, and the stages ($8, $9)
 -- that this worker has no handler for. A job of a stage that has a limit is not claimed but set aside, for claims under
--- the limit (piton.claim_limited): it is told, so that the claim goes on behind it.
+-- the limit (piton.claim_limited): it is told, so that the claim goes on behind it. $10 is the token of this claim, a part of
+-- the fence of all that is written for it.
 --
 -- The cursor spares the walk over entries of claimed rows that an old snapshot elsewhere keeps from being cleaned up.
 -- The shared lock on the worker's row, one for all jobs, orders the claim against the end of the boot: a boot that was
@@ -43,9 +44,11 @@ update piton.jobs j
 set state = case when p.limit_id is null then 'running' else 'limited' end,
     worker_id = case when p.limit_id is null then $1 end,
     attempt = j.attempt + (p.limit_id is null)::int4,
+    token = case when p.limit_id is null then $10::int8 else j.token end,
     limit_id = p.limit_id,
     since = now()
 from picked p
 where j.run_id = any(array[p.run_id]) and j.id = p.id
-returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.since, j.rank, j.due_at,
+returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.token, j.since, j.rank,
+          j.due_at,
           p.since as claimable_since, p.limit_id is not null as set_aside

@@ -1,6 +1,6 @@
 -- Claims one suspected job for boot $1, of the workflows $2 without what is paused and the stages ($3, $4) that this worker
 -- cannot run: the one that has waited longest. Where its stage has a limit, it is not claimed but
--- set aside, as in claim.sql. The lock on the worker's row is that of claim.sql.
+-- set aside, as in claim.sql. $5 is the token of this claim. The lock on the worker's row is that of claim.sql.
 with me as materialized (
     select id from piton.workers where id = $1 and stopped_at is null for share
 ),
@@ -36,9 +36,11 @@ update piton.jobs j
 set state = case when p.limit_id is null then 'running' else j.state end,
     worker_id = case when p.limit_id is null then $1 end,
     attempt = j.attempt + (p.limit_id is null)::int4,
+    token = case when p.limit_id is null then $5::int8 else j.token end,
     limit_id = p.limit_id,
     since = case when p.limit_id is null then now() else j.since end
 from picked p
 where j.run_id = any(array[p.run_id]) and j.id = p.id
-returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.since, j.rank, j.due_at,
+returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.token, j.since, j.rank,
+          j.due_at,
           p.since as claimable_since, p.limit_id is not null as set_aside

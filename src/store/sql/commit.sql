@@ -1,21 +1,22 @@
 -- Ends a batch of attempts: checkpoint, what follows, and the end of the job in one statement (promise 1), for those
--- attempts whose claim still holds (promise 2). Returns the ordinals that landed, and which of them ended their run; what
+-- attempts whose claim still holds (promise 2; its token never comes twice: promise 11). Returns the ordinals that landed, and which of them ended their run; what
 -- is missing was fenced.
 --
--- $1 to $39 are arrays: $1 to $15 and $30 to $33 have an element for every attempt of the batch; the others list what
+-- $1 to $40 are arrays: $1 to $15, $30 to $33 and $38 have an element for every attempt of the batch; the others list what
 -- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
 -- which costs less than to unnest them, and only narrow rows pass through the update.
 --
 -- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
 -- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
 --
--- What stands between the marks "artifacts {" and "} artifacts" is left out for a batch that has none ($38 is empty).
+-- What stands between the marks "artifacts {" and "} artifacts" is left out for a batch that has none ($39 is empty).
 --
 -- Locks: the runs that may get new jobs or a dead letter (shared, against those who decide about runs), own job rows in
 -- (run, job) order, joins in (run, stage) order, then the runs that end or are blocked; artifacts of the own jobs.
 with claim as materialized (
     select ord, becomes, ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
-           ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id
+           ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id,
+           ($38::int8[])[ord] as token
     from unnest($8::text[]) with ordinality as c (becomes, ord)
 ),
 growing as materialized (
@@ -47,7 +48,7 @@ kept as (
     where (select count(*) from growing) >= 0
       and c.becomes is not null
       and j.run_id = any(array[c.run_id]) and j.id = c.job_id
-      and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
+      and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id and j.token = c.token
     returning c.ord, j.state
 ),
 ended as (
@@ -56,7 +57,7 @@ ended as (
     where (select count(*) from growing) >= 0
       and c.becomes is null
       and j.run_id = any(array[c.run_id]) and j.id = c.job_id
-      and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
+      and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id and j.token = c.token
     returning c.ord
 ),
 -- "(ord in (select ord from landed)) is true" keeps it a hashed look-up: as a join it would be a loop over the batch.
@@ -96,14 +97,14 @@ blocked as (
 ),
 -- artifacts {
 shown as (
-    -- Artifacts: what is whole becomes, with the checkpoint, what it was declared to be; with any other end, $39 says what.
+    -- Artifacts: what is whole becomes, with the checkpoint, what it was declared to be; with any other end, $40 says what.
     -- "is true" again: they are looked up by their attempt, never by their type.
     update piton.artifacts a
     set type = case when a.digest is null then 'orphan' else coalesce(s.becomes, a.declared) end
     from (
         select ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
                ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id, becomes
-        from unnest($38::int8[], $39::text[]) as s (ord, becomes)
+        from unnest($39::int8[], $40::text[]) as s (ord, becomes)
         where (ord in (select ord from landed)) is true
     ) as s
     where a.run_id = any(array[s.run_id]) and a.stage = s.stage and a.item = s.item and a.attempt = s.attempt
