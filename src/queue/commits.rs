@@ -15,8 +15,8 @@ pub(super) struct Commits {
     pub(super) onward: Vec<Option<Onward>>,
     /// For each, the definition it follows, where it is known.
     pub(super) versions: Vec<Option<Arc<Version>>>,
-    /// For each, whether it has to say what becomes of artifacts.
-    pub(super) artifacts: Vec<bool>,
+    /// For each, how many artifacts it has kept whole, where it has to say what becomes of some.
+    pub(super) artifacts: Vec<Option<i32>>,
 }
 
 impl Commits {
@@ -24,7 +24,7 @@ impl Commits {
         &mut self,
         version: Option<Arc<Version>>,
         (claim, ending, onward): (Claim, Ending, Option<Onward>),
-        artifacts: bool,
+        artifacts: Option<i32>,
     ) {
         self.ends.push((claim, ending));
         self.onward.push(onward);

@@ -270,7 +270,7 @@ impl Committer {
 
     /// Where nobody answers, the next look at what is pending finds them.
     async fn orphan_artifacts(&self, commits: &Commits, missed: &[usize]) {
-        let with_some = missed.iter().filter(|at| commits.artifacts[**at]);
+        let with_some = missed.iter().filter(|at| commits.artifacts[**at].is_some());
         let claims: Vec<Claim> = with_some.map(|at| commits.ends[*at].0).collect();
         if !claims.is_empty()
             && let Err(error) = self.store.orphan_artifacts(&claims).await

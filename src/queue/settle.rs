@@ -35,14 +35,14 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// From the moment it began.
     pub(crate) took: Duration,
-    /// Its end has to say what becomes of its artifacts.
-    pub(crate) artifacts: bool,
+    /// How many artifacts it has kept whole; `None` where its end has nothing to say of artifacts.
+    pub(crate) artifacts: Option<i32>,
 }
 
 impl Ended {
     /// Of a claim that never became an attempt.
     pub(crate) fn unbegun(claim: Claim) -> Ended {
-        Ended { claim, known: None, outcome: Outcome::NeverBegan, took: Duration::ZERO, artifacts: false }
+        Ended { claim, known: None, outcome: Outcome::NeverBegan, took: Duration::ZERO, artifacts: None }
     }
 }
 
@@ -125,7 +125,7 @@ impl Report {
     fn put(&mut self, outcome: Outcome) {
         let Some(ends) = self.ends.take() else { return };
         let took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-        let artifacts = self.artifacts.has_some();
+        let artifacts = self.artifacts.whole();
         let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took, artifacts };
         ends.send(ended);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::AsyncRead;
@@ -32,6 +32,8 @@ struct Inner {
     cancellation: CancellationToken,
     /// Something may be on record.
     begun: AtomicBool,
+    /// So many are whole, and on record.
+    whole: AtomicI32,
     /// Names that this attempt has used.
     used: Mutex<HashSet<ArtifactName>>,
 }
@@ -52,13 +54,13 @@ impl AttemptArtifacts {
         about: Arc<About>,
         cancellation: CancellationToken,
     ) -> AttemptArtifacts {
-        let (begun, used) = (AtomicBool::new(false), Mutex::default());
-        AttemptArtifacts(Arc::new(Inner { store, place, claim, about, cancellation, begun, used }))
+        let (begun, whole, used) = (AtomicBool::new(false), AtomicI32::new(0), Mutex::default());
+        AttemptArtifacts(Arc::new(Inner { store, place, claim, about, cancellation, begun, whole, used }))
     }
 
-    /// Whether the end of the attempt has to say what becomes of them.
-    pub(crate) fn has_some(&self) -> bool {
-        self.0.begun.load(Ordering::Acquire)
+    /// How many are whole; `None` where nothing was kept, so that the end of the attempt has nothing to say of them.
+    pub(crate) fn whole(&self) -> Option<i32> {
+        self.0.begun.load(Ordering::Acquire).then(|| self.0.whole.load(Ordering::Acquire))
     }
 
     /// Keeps what is read, to its end.
@@ -149,7 +151,10 @@ impl AttemptArtifacts {
         let mut backoff = Backoff::default();
         loop {
             match self.0.store.artifact_is_whole(artifact.id, written.bytes, &written.digest).await {
-                Ok(true) => return Ok(()),
+                Ok(true) => {
+                    self.0.whole.fetch_add(1, Ordering::Release);
+                    return Ok(());
+                }
                 Ok(false) => return Err(self.is_over(&artifact.name)),
                 Err(error) => wait(&mut backoff, error, "an artifact").await?,
             }
@@ -252,7 +257,7 @@ mod tests {
         let name = ArtifactName::parse("a.txt").expect("a name");
         let kept = Kept { name, declared: ArtifactType::output(), content_type: None };
         let failure = artifacts.put(kept, &b"x"[..]).await.expect_err("no store");
-        assert!(!artifacts.has_some());
+        assert!(artifacts.whole().is_none());
         insta::assert_snapshot!(failure, @"resource_unavailable: this worker has no artifact store: set PITON_ARTIFACT_STORE (or --artifacts) to a folder that all workers share, or to a bucket");
     }
 }

@@ -53,8 +53,12 @@ pub(crate) enum Fate {
 
 impl Store {
     /// Commits a batch in one statement. The same batch may be sent again after an error: what landed the first time
-    /// is missing from the answer of the second, see [`Store::fates`]. `artifacts` says of each whether it has some.
-    pub(crate) async fn commit(&self, batch: &[(Claim, Ending)], artifacts: &[bool]) -> Result<Landed, StoreError> {
+    /// is missing from the answer of the second, see [`Store::fates`]. `artifacts` says of each how many it has, if it has some.
+    pub(crate) async fn commit(
+        &self,
+        batch: &[(Claim, Ending)],
+        artifacts: &[Option<i32>],
+    ) -> Result<Landed, StoreError> {
         let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
         let ends = EndingColumns::of(batch, artifacts);
         let without_artifacts = ends.artifacts_of.is_empty();
@@ -99,7 +103,11 @@ impl Store {
             .bind(&ends.dead_message)
             .bind(&ends.dead_fingerprint)
             .bind(&claims.token);
-        let query = if without_artifacts { query } else { query.bind(&ends.artifacts_of).bind(&ends.artifacts_become) };
+        let query = if without_artifacts {
+            query
+        } else {
+            query.bind(&ends.artifacts_of).bind(&ends.artifacts_become).bind(&ends.artifacts_whole)
+        };
         let rows: Vec<(i64, bool, DateTime<Utc>, bool)> = query.fetch_all(&self.pool).await?;
         Ok(Landed {
             positions: rows.iter().filter_map(|(ord, ..)| position(*ord)).collect(),
@@ -197,8 +205,9 @@ mod tests {
             text.lines().filter(|line| !line.trim_start().starts_with("--")).map(str::to_owned).collect()
         };
         let (whole, without) = (statement(COMMIT).join("\n"), statement(&WITHOUT_ARTIFACTS).join("\n"));
-        assert!(whole.contains("piton.artifacts") && whole.contains("$39") && whole.contains("$40"));
-        assert!(!without.contains("artifacts") && !without.contains("$39") && !without.contains("$40"));
+        let names = ["$39", "$40", "$41"];
+        assert!(whole.contains("piton.artifacts") && names.iter().all(|name| whole.contains(name)));
+        assert!(!without.contains("artifacts") && !names.iter().any(|name| without.contains(name)));
         let ends = |text: &str| (text.starts_with("with claim as"), text.trim_end().ends_with("from landed l"));
         assert_eq!((ends(&whole), ends(&without)), ((true, true), (true, true)));
     }

@@ -61,6 +61,8 @@ pub(super) struct EndingColumns<'b> {
     pub(super) artifacts_of: Vec<i64>,
     /// `None` where they become what they were declared to be.
     pub(super) artifacts_become: Vec<Option<&'static str>>,
+    /// So many must be there for the end to land.
+    pub(super) artifacts_whole: Vec<i32>,
 }
 
 /// A job's row after its attempt ended.
@@ -74,11 +76,13 @@ struct Becomes {
 const KEEPS_ITS_PLACE: i64 = -1;
 
 impl<'b> EndingColumns<'b> {
-    pub(super) fn of(batch: &'b [(Claim, Ending)], artifacts: &[bool]) -> EndingColumns<'b> {
+    pub(super) fn of(batch: &'b [(Claim, Ending)], artifacts: &[Option<i32>]) -> EndingColumns<'b> {
         let mut columns = EndingColumns::default();
-        for ((ordinal, (_, ending)), _) in (1i64..).zip(batch).zip(artifacts).filter(|(_, has_some)| **has_some) {
+        for ((ordinal, (_, ending)), whole) in (1i64..).zip(batch).zip(artifacts) {
+            let Some(whole) = whole else { continue };
             columns.artifacts_of.push(ordinal);
             columns.artifacts_become.push(artifacts_become(ending));
+            columns.artifacts_whole.push(if matches!(ending, Ending::Done { .. }) { *whole } else { 0 });
         }
         for (ordinal, (claim, ending)) in (1i64..).zip(batch) {
             columns.push_becomes(becomes(claim, ending));

@@ -62,3 +62,22 @@ async fn a_registration_that_was_lost_gets_its_keys_again_and_no_other_definitio
     world.start("node", "{}");
     assert_eq!(ids_of("node").await, first);
 }
+
+const KEEP: &str = "name = \"keep\"\n[stages.keep]\nrust = \"keep\"\n";
+
+/// Its claim is still there, but not what it has put on record since.
+#[tokio::test]
+async fn a_checkpoint_lands_with_the_artifacts_it_names_or_not_at_all() {
+    let world = World::with(&[KEEP]).await;
+    let worker = world.worker("w1", &[]);
+    let run = world.start("keep", r#"{"names": ["kept.txt"], "work_ms": 2000}"#);
+    let whole = "select count(*) from piton.artifacts where digest is not null";
+    until(SOON, "its artifact is whole", async || world.count(whole).await == 1).await;
+    sqlx::query("delete from piton.artifacts").execute(&world.pool).await.unwrap();
+    worker.says("no longer held").await;
+    assert_eq!(world.ended(&run).await, "done");
+    let visible = "select count(*) from piton.artifacts a join piton.checkpoints k using (run_id, stage, item, attempt)
+                   where a.type = 'output'";
+    assert_eq!(world.count(visible).await, 1);
+    world.assert_nothing_is_left().await;
+}

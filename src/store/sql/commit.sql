@@ -2,7 +2,7 @@
 -- attempts whose claim still holds (promise 2; its token never comes twice: promise 11). Returns the ordinals that landed, and which of them ended their run; what
 -- is missing was fenced.
 --
--- $1 to $40 are arrays: $1 to $15, $30 to $33 and $38 have an element for every attempt of the batch; the others list what
+-- $1 to $41 are arrays: $1 to $15, $30 to $33 and $38 have an element for every attempt of the batch; the others list what
 -- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
 -- which costs less than to unnest them, and only narrow rows pass through the update.
 --
@@ -26,6 +26,19 @@ growing as materialized (
     ) as o
     cross join lateral (select id from piton.runs where id = o.run_id for key share) as r
 ),
+-- artifacts {
+-- No checkpoint lands whose artifacts are on record no more, though its claim is: the database went back to between the two.
+incomplete as materialized (
+    select s.ord
+    from unnest($39::int8[], $41::int4[]) as s (ord, whole)
+    where s.whole > (
+        select count(*)
+        from piton.artifacts a
+        where a.run_id = any(array[($1::int8[])[s.ord]]) and a.stage = ($3::int2[])[s.ord] and a.item = ($4::int4[])[s.ord]
+          and a.attempt = ($5::int4[])[s.ord] and a.job_id = ($2::int8[])[s.ord] and a.worker_id = ($6::int8[])[s.ord]
+          and (a.type = 'pending') is true and a.digest is not null)
+),
+-- } artifacts
 kept as (
     -- Where the branch stays claimed ('running') no indexed column changes: a HOT update. It never stays for a stage that has a
     -- limit.
@@ -49,6 +62,9 @@ kept as (
       and c.becomes is not null
       and j.run_id = any(array[c.run_id]) and j.id = c.job_id
       and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id and j.token = c.token
+-- artifacts {
+      and (c.ord in (select ord from incomplete)) is not true
+-- } artifacts
     returning c.ord, j.state
 ),
 ended as (
@@ -58,6 +74,9 @@ ended as (
       and c.becomes is null
       and j.run_id = any(array[c.run_id]) and j.id = c.job_id
       and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id and j.token = c.token
+-- artifacts {
+      and (c.ord in (select ord from incomplete)) is not true
+-- } artifacts
     returning c.ord
 ),
 -- "(ord in (select ord from landed)) is true" keeps it a hashed look-up: as a join it would be a loop over the batch.
