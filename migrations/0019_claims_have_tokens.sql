@@ -5,6 +5,9 @@
 alter table piton.jobs add column token bigint;
 comment on column piton.jobs.token is 'Drawn at random by its last claim; while it runs, a part of the fence. Empty where the previous release claimed it.';
 
+alter table piton.artifacts add column token bigint;
+comment on column piton.artifacts.token is 'Token of the claim that it was made under. Empty where the previous release made it.';
+
 comment on column piton.workflows.id is 'The queue that jobs of every version of this workflow stand in. Made from the name, so that a registration that was lost gets it again; of earlier releases, a number of a sequence.';
 comment on column piton.workflow_versions.id is 'What runs and jobs refer to. Made from the digest, so that no other definition ever gets it; of earlier releases, a number of a sequence.';
 comment on column piton.batches.id is 'What its items refer to. Drawn at random; of earlier releases, a number of a sequence.';

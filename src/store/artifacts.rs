@@ -147,10 +147,12 @@ impl Store {
         let columns = ClaimColumns::of(claims.iter());
         sqlx::query(
             "update piton.artifacts a set type = 'orphan'
-             from unnest($1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[])
-                 as c (run_id, job_id, stage, item, attempt, worker_id)
+             from unnest($1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[],
+                         $7::int8[])
+                 as c (run_id, job_id, stage, item, attempt, worker_id, token)
              where a.run_id = any(array[c.run_id]) and a.stage = c.stage and a.item = c.item and a.attempt = c.attempt
-               and a.job_id = c.job_id and a.worker_id = c.worker_id and (a.type = 'pending') is true",
+               and a.job_id = c.job_id and a.worker_id = c.worker_id and a.token = c.token
+               and (a.type = 'pending') is true",
         )
         .bind(&columns.run)
         .bind(&columns.job)
@@ -158,6 +160,7 @@ impl Store {
         .bind(&columns.item)
         .bind(&columns.attempt)
         .bind(&columns.worker)
+        .bind(&columns.token)
         .execute(&self.pool)
         .await?;
         Ok(())

@@ -46,18 +46,19 @@ impl Store {
             // Empty when another process registers it at this moment: its row is in the next statement's snapshot.
             let found: Option<i64> = sqlx::query_scalar(
                 "with new as (
-                     insert into piton.workflow_versions as v
+                     insert into piton.workflow_versions
                          (id, workflow_id, digest, definition, start_stages, join_stages, join_missing, stage_names)
                      overriding system value
                      values ($7, $1, $2, $3::json, $4, $5, $6, array(
                          select s.definition ->> 'name'
                          from json_array_elements($3::json -> 'stages') with ordinality as s (definition, place)
                          order by s.place))
-                     on conflict (workflow_id, digest) do update set
-                         start_stages = excluded.start_stages, join_stages = excluded.join_stages,
-                         join_missing = excluded.join_missing
-                     where v.start_stages is null
-                     returning id)
+                     on conflict do nothing
+                     returning id),
+                 planned as (
+                     update piton.workflow_versions
+                     set start_stages = $4, join_stages = $5, join_missing = $6
+                     where workflow_id = $1 and digest = $2 and start_stages is null)
                  select id from piton.workflow_versions where workflow_id = $1 and digest = $2
                  union all select id from new",
             )
@@ -83,7 +84,7 @@ impl Store {
             let found: Option<i64> = sqlx::query_scalar(
                 "with new as (
                      insert into piton.workflows (id, name) overriding system value values ($2, $1)
-                     on conflict (name) do nothing returning id)
+                     on conflict do nothing returning id)
                  select id from piton.workflows where name = $1 union all select id from new",
             )
             .bind(name)

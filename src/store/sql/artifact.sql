@@ -8,8 +8,9 @@ with claim as materialized (
     for share
 ),
 announced as (
-    insert into piton.artifacts (id, run_id, job_id, stage, item, attempt, worker_id, name, declared, address, content_type)
-    select $7::uuid, run_id, $2, $3, $4, $5, $6, $8::text, $9::text, $10::text, $11::text from claim
+    insert into piton.artifacts (id, run_id, job_id, stage, item, attempt, worker_id, token, name, declared, address,
+                                 content_type)
+    select $7::uuid, run_id, $2, $3, $4, $5, $6, $12, $8::text, $9::text, $10::text, $11::text from claim
     -- The same one again: its first answer was lost on the way.
     on conflict (id) do nothing
 )

@@ -36,6 +36,7 @@ incomplete as materialized (
         from piton.artifacts a
         where a.run_id = any(array[($1::int8[])[s.ord]]) and a.stage = ($3::int2[])[s.ord] and a.item = ($4::int4[])[s.ord]
           and a.attempt = ($5::int4[])[s.ord] and a.job_id = ($2::int8[])[s.ord] and a.worker_id = ($6::int8[])[s.ord]
+          and a.token = ($38::int8[])[s.ord]
           and (a.type = 'pending') is true and a.digest is not null)
 ),
 -- } artifacts
@@ -122,12 +123,13 @@ shown as (
     set type = case when a.digest is null then 'orphan' else coalesce(s.becomes, a.declared) end
     from (
         select ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
-               ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id, becomes
+               ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id, ($38::int8[])[ord] as token,
+               becomes
         from unnest($39::int8[], $40::text[]) as s (ord, becomes)
         where (ord in (select ord from landed)) is true
     ) as s
     where a.run_id = any(array[s.run_id]) and a.stage = s.stage and a.item = s.item and a.attempt = s.attempt
-      and a.job_id = s.job_id and a.worker_id = s.worker_id and (a.type = 'pending') is true
+      and a.job_id = s.job_id and a.worker_id = s.worker_id and a.token = s.token and (a.type = 'pending') is true
 ),
 -- } artifacts
 awaited as materialized (
