@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::types::chrono::{DateTime, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row};
 
+use super::moment::Moment;
 use super::commit::ClaimColumns;
 use super::queues::Queues;
 use super::{Store, StoreError};
@@ -43,7 +44,7 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// Before every job there can be.
     pub(crate) const START: Cursor =
-        Cursor { place: Place { rank: i16::MIN, due_at: DateTime::UNIX_EPOCH }, job: i64::MIN };
+        Cursor { place: Place { rank: i16::MIN, due_at: Moment::START }, job: i64::MIN };
 }
 
 /// What a claim took.
@@ -91,9 +92,12 @@ struct JobRow {
     item: i32,
     until: i32,
     attempt: i32,
+    #[sqlx(try_from = "Moment")]
     since: DateTime<Utc>,
     rank: i16,
+    #[sqlx(try_from = "Moment")]
     due_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     claimable_since: DateTime<Utc>,
 }
 
@@ -148,7 +152,7 @@ impl Store {
             .bind(limit(each))
             .bind(limit(all))
             .bind(cursors.iter().map(|c| c.place.rank).collect::<Vec<_>>())
-            .bind(cursors.iter().map(|c| c.place.due_at).collect::<Vec<_>>())
+            .bind(cursors.iter().map(|c| Moment(c.place.due_at)).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.job).collect::<Vec<_>>())
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
