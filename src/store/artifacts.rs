@@ -1,10 +1,10 @@
 //! What is known of artifacts: announced before they are written, whole afterwards, visible with a checkpoint.
 
-use sqlx::types::Uuid;
 use chrono::{DateTime, Utc};
+use sqlx::types::Uuid;
 
-use super::moment::Moment;
 use super::commit::ClaimColumns;
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::artifact::{ArtifactName, ArtifactType};
 use crate::model::claim::Claim;

@@ -1,9 +1,9 @@
 //! Batches: opened, filled, sealed and fed; looked at, and decided about.
 
+use chrono::{DateTime, Utc};
 use futures_util::stream::{BoxStream, StreamExt};
 use serde::Serialize;
 use sqlx::types::Uuid;
-use chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 
 use super::moment::{MaybeMoment, Moment};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::types::Uuid;
-use chrono::{DateTime, Utc};
 
-use super::moment::Moment;
 use super::StoreError;
+use super::moment::Moment;
 
 /// Looks from outside the engine, with statements of its own.
 #[derive(Debug, Clone)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Uuid;
-use chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 
 use super::moment::MaybeMoment;

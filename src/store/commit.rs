@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use sqlx::AssertSqlSafe;
 use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
 
-use super::moment::Moment;
 use super::endings::{Ending, EndingColumns};
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
 

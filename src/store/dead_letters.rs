@@ -1,7 +1,7 @@
 //! Dead letters: found by filters, looked at, and decided about.
 
-use sqlx::types::Uuid;
 use chrono::{DateTime, Utc};
+use sqlx::types::Uuid;
 
 use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};

@@ -1,10 +1,10 @@
 //! Boots that are gone: the signs of it, and how they are ended.
 
-use sqlx::types::Uuid;
 use chrono::{DateTime, Utc};
+use sqlx::types::Uuid;
 
-use super::moment::Moment;
 use super::freed::{EndedBoot, Freed, free};
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::actor::Actor;
 use crate::model::id::WorkerId;

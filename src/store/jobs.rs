@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row};
 
-use super::moment::Moment;
 use super::commit::ClaimColumns;
+use super::moment::Moment;
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::model::claim::{Claim, Place};
@@ -43,8 +43,7 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// Before every job there can be.
-    pub(crate) const START: Cursor =
-        Cursor { place: Place { rank: i16::MIN, due_at: Moment::START }, job: i64::MIN };
+    pub(crate) const START: Cursor = Cursor { place: Place { rank: i16::MIN, due_at: Moment::START }, job: i64::MIN };
 }
 
 /// What a claim took.

@@ -73,21 +73,11 @@ pub(crate) struct CheckpointRow {
     pub(crate) finished_at: DateTime<Utc>,
 }
 
-type AttemptColumns = (
-    i16,
-    i32,
-    i32,
-    String,
-    Option<String>,
-    Option<String>,
-    String,
-    Moment,
-    Moment,
-    Option<Moment>,
-);
+type AttemptColumns = (i16, i32, i32, String, Option<String>, Option<String>, String, Moment, Moment, Option<Moment>);
 
 fn attempt_row(columns: AttemptColumns) -> Result<AttemptRow, StoreError> {
-    let (stage, item, attempt, outcome, class, message, worker, Moment(started_at), Moment(ended_at), retry_at) = columns;
+    let (stage, item, attempt, outcome, class, message, worker, Moment(started_at), Moment(ended_at), retry_at) =
+        columns;
     let retry_at = retry_at.map(DateTime::from);
     let outcome = AttemptOutcome::from_word(&outcome)
         .ok_or_else(|| StoreError::Damaged(format!("an attempt that ended as {outcome}")))?;

@@ -1,7 +1,7 @@
 //! What is paused.
 
-use serde::Serialize;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::moment::Moment;

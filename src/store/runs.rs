@@ -1,7 +1,7 @@
 //! Runs: started here, looked up by the id that people see.
 
-use sqlx::types::Uuid;
 use chrono::{DateTime, Utc};
+use sqlx::types::Uuid;
 
 use super::moment::Moment;
 use super::{Store, StoreError, through_a_face};

@@ -1,7 +1,7 @@
 //! What a live view shows of everything at one moment. Costs what is live, and nothing of the history.
 
-use sqlx::types::Uuid;
 use chrono::{DateTime, Utc};
+use sqlx::types::Uuid;
 
 use super::moment::Moment;
 use super::pauses::Pause;

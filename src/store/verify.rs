@@ -1,7 +1,7 @@
 //! Checkpoints read for no other reason than to see whether they are what was committed.
 
-use sqlx::types::Uuid;
 use chrono::{DateTime, Utc};
+use sqlx::types::Uuid;
 
 use super::moment::Moment;
 use super::{Store, StoreError};

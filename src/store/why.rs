@@ -1,8 +1,8 @@
 //! Why nothing moves: what runs wait for, counted, or one by one.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::types::Uuid;
-use chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 
 use super::moment::MaybeMoment;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgListener;
 use sqlx::types::Uuid;
-use chrono::{DateTime, Utc};
 
-use super::moment::{MaybeMoment, Moment};
 use super::freed::{EndedBoot, free};
 use super::gone::{Sign, Suspect};
+use super::moment::{MaybeMoment, Moment};
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::events;

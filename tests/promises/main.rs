@@ -52,6 +52,7 @@ mod stages;
 mod state_metrics;
 mod statements;
 mod steps;
+mod stops;
 mod story;
 mod suspects;
 mod top;
