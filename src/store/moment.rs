@@ -14,6 +14,8 @@ use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::{Postgres, Type};
 
+use super::{Store, StoreError};
+
 /// 2000-01-01, from where Postgres counts microseconds, in seconds since 1970.
 const EPOCH_OF_POSTGRES: i64 = 946_684_800;
 /// The first and the last microsecond that is told apart: those of the years 1 to 9999, which every format can write.
@@ -115,6 +117,14 @@ impl Type<Postgres> for MaybeMoment {
 impl Decode<'_, Postgres> for MaybeMoment {
     fn decode(value: PgValueRef<'_>) -> Result<MaybeMoment, BoxDynError> {
         Ok(MaybeMoment(Decode::<Postgres>::decode(value)?))
+    }
+}
+
+impl Store {
+    /// What the database's clock shows.
+    pub(crate) async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let Moment(now) = sqlx::query_scalar("select clock_timestamp()").fetch_one(&self.pool).await?;
+        Ok(now)
     }
 }
 
