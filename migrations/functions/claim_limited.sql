@@ -31,7 +31,7 @@ begin
         cross join lateral (
             select j.rank, j.due_at
             from piton.jobs j
-            where j.limit_id = s.id and j.state = waiting
+            where j.limit_id = s.id and j.state = waiting and j.attempt < 2147483647
               and not exists (
                   select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)
@@ -63,7 +63,7 @@ begin
         with picked as materialized (
             select j.run_id, j.id, j.since
             from piton.jobs j
-            where j.limit_id = candidate and j.state = waiting
+            where j.limit_id = candidate and j.state = waiting and j.attempt < 2147483647
               and not exists (
                   select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)

@@ -10,6 +10,7 @@ use super::moment::Moment;
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::model::claim::{Claim, Place};
+use crate::model::lane;
 use crate::model::id::{AttemptKey, RunKey, VersionId, WorkerId, WorkflowId};
 
 /// Jobs promoted by one statement.
@@ -121,7 +122,7 @@ impl JobRow {
                 item: self.item,
                 attempt: self.attempt,
             },
-            until: self.until,
+            until: lane::end(self.item, self.until),
             workflow: WorkflowId(self.workflow_id),
             version: VersionId(self.version_id),
             worker,

@@ -94,7 +94,7 @@ impl Store {
     ) -> Result<Vec<CheckpointRow>, StoreError> {
         let (after_stage, after_item) = after.unzip();
         let rows = sqlx::query_as(
-            "select v.definition -> 'stages' -> k.stage::int4 ->> 'name' as stage, k.item, k.attempt, k.bytes,
+            "select coalesce(v.definition -> 'stages' -> k.stage::int4 ->> 'name', '#' || k.stage) as stage, k.item, k.attempt, k.bytes,
                     k.started_at, k.finished_at
              from piton.runs r
              join piton.workflow_versions v on v.id = r.version_id

@@ -234,7 +234,8 @@ impl Store {
     /// Jobs that a boot holds, so many at most.
     pub(crate) async fn held_jobs(&self, worker: WorkerId, limit: i64) -> Result<Vec<HeldJob>, StoreError> {
         let sql =
-            "select r.uuid as run, w.name as workflow, v.definition -> 'stages' -> j.stage::int4 ->> 'name' as stage,
+            "select r.uuid as run, w.name as workflow,
+                          coalesce(v.definition -> 'stages' -> j.stage::int4 ->> 'name', '#' || j.stage) as stage,
                           nullif(j.item, -1) as item, j.attempt, j.since
                    from piton.jobs j
                    join piton.runs r on r.id = j.run_id

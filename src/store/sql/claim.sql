@@ -26,6 +26,8 @@ picked as materialized (
                 where l.version_id = any(array[j.version_id]) and l.stage = j.stage) as limit_id
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'ready'
+          -- Behind the last number there is none for another attempt (piton.unexplained_jobs tells of it).
+          and j.attempt < 2147483647
           and (j.rank, j.due_at, j.id) > (q.rank, q.due_at, q.id)
           and not exists (
               select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)

@@ -19,7 +19,7 @@ picked as materialized (
                (select l.limit_id from piton.limited_stages l
                 where l.version_id = any(array[j.version_id]) and l.stage = j.stage) as limit_id
         from piton.jobs j
-        where j.workflow_id = q.workflow_id and j.state = 'suspect' and j.limit_id is null
+        where j.workflow_id = q.workflow_id and j.state = 'suspect' and j.limit_id is null and j.attempt < 2147483647
           and not exists (
               select from unnest($3::int8[], $4::int2[]) as u (version_id, stage)
               where u.version_id = j.version_id and u.stage = j.stage)
