@@ -21,4 +21,4 @@ alter table piton.batches
 alter table piton.retentions
     add constraint retentions_keep_limit_check check (keep <= interval '36525 days') not valid;
 
--- functions: ab28b05b7ee87545816ba6f4e384a360b2bc0b3d72a108966d487eac2140e5fb
+-- functions: 3c550432b0d365d3f4da3e2b8112f2cc01235c689f4628aae45a1b108fd88bb2

@@ -31,7 +31,8 @@ begin
         cross join lateral (
             select j.rank, j.due_at
             from piton.jobs j
-            where j.limit_id = s.id and j.state = waiting and j.attempt < 2147483647
+            where j.limit_id = s.id and j.state = waiting
+              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
               and not exists (
                   select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)
@@ -63,7 +64,8 @@ begin
         with picked as materialized (
             select j.run_id, j.id, j.since
             from piton.jobs j
-            where j.limit_id = candidate and j.state = waiting and j.attempt < 2147483647
+            where j.limit_id = candidate and j.state = waiting
+              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
               and not exists (
                   select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)

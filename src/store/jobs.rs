@@ -10,8 +10,8 @@ use super::moment::Moment;
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::model::claim::{Claim, Place};
-use crate::model::lane;
 use crate::model::id::{AttemptKey, RunKey, VersionId, WorkerId, WorkflowId};
+use crate::model::lane;
 
 /// Jobs promoted by one statement.
 const PROMOTE_AT_ONCE: i64 = 1000;

@@ -233,8 +233,7 @@ impl Store {
 
     /// Jobs that a boot holds, so many at most.
     pub(crate) async fn held_jobs(&self, worker: WorkerId, limit: i64) -> Result<Vec<HeldJob>, StoreError> {
-        let sql =
-            "select r.uuid as run, w.name as workflow,
+        let sql = "select r.uuid as run, w.name as workflow,
                           coalesce(v.definition -> 'stages' -> j.stage::int4 ->> 'name', '#' || j.stage) as stage,
                           nullif(j.item, -1) as item, j.attempt, j.since
                    from piton.jobs j

@@ -24,6 +24,7 @@ mod full_batches;
 mod grafana;
 mod harness;
 mod health;
+mod hostile;
 mod house;
 mod http;
 mod http_server;

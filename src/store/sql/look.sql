@@ -30,7 +30,8 @@ waiting as (
     cross join lateral (
         select j.rank, j.due_at
         from piton.jobs j
-        where j.workflow_id = q.workflow_id and j.state = 'ready' and j.attempt < 2147483647
+        where j.workflow_id = q.workflow_id and j.state = 'ready'
+          and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
           and not exists (
               select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
               where u.version_id = j.version_id and u.stage = j.stage)
@@ -50,7 +51,10 @@ suspected as (
         from queue q
         cross join lateral (
             select from piton.jobs j
-            where j.workflow_id = q.workflow_id and j.state = 'suspect' and j.attempt < 2147483647
+            where j.workflow_id = q.workflow_id and j.state = 'suspect'
+              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+              -- What no process could read a definition for is not worth one.
+              and exists (select from piton.workflow_versions v where v.id = any(array[j.version_id]))
               and (j.limit_id is null
                    or exists (select from piton.limit_room(j.limit_id, now()) r where r.room > 0))
               and not exists (
@@ -77,7 +81,8 @@ limited as (
               select from piton.pauses h where h.workflow_id = any(array[l.workflow_id]) and h.stage = l.stage)
           and exists (
               select from piton.jobs j
-              where j.limit_id = any(array[l.id]) and j.state = 'limited' and j.attempt < 2147483647
+              where j.limit_id = any(array[l.id]) and j.state = 'limited'
+                and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
                 and not exists (
                     select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
                     where u.version_id = j.version_id and u.stage = j.stage))) as has_room,
