@@ -1,8 +1,8 @@
 -- Every attempt that has ended, with names. Asked for one run (where run = ...) it costs what that run has.
 create or replace view piton.attempts_overview as
-select r.uuid as run, w.name as workflow, v.definition -> 'stages' -> e.stage::int4 ->> 'name' as stage,
+select r.uuid as run, w.name as workflow, coalesce(v.definition -> 'stages' -> e.stage::int4 ->> 'name', '#' || e.stage) as stage,
        nullif(e.item, -1) as item, e.attempt, e.outcome, e.class, e.message, k.name as worker, e.started_at, e.ended_at,
-       e.ended_at - e.started_at as duration, e.retry_at, e.output_bytes
+       piton.finite(e.ended_at) - piton.finite(e.started_at) as duration, e.retry_at, e.output_bytes
 from (
     select run_id, stage, item, attempt, 'done' as outcome, null as class, null as message, worker_id, started_at,
            finished_at as ended_at, null::timestamptz as retry_at, bytes as output_bytes

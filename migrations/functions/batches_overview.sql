@@ -28,7 +28,7 @@ cross join lateral (
                 when n.failed > 0 then 'failed'
                 else 'done' end as state,
            case when b.state in ('sealed', 'started') and n.running + b.items - b.started > 0 and n.ended_lately > 1
-                then n.ended_lately * 60 / least(60, greatest(extract(epoch from now() - n.first_start), 0.1))::float8
+                then n.ended_lately * 60 / least(60, greatest(extract(epoch from now() - piton.finite(n.first_start)), 0.1))::float8
            end as per_minute
 ) as s
 left join lateral (

@@ -20,7 +20,11 @@ begin
         ),
         recorded as (
             insert into piton.attempts (run_id, stage, item, attempt, outcome, worker_id, started_at)
-            select g.run_id, g.stage, g.item, g.attempt, 'cancelled', g.worker_id, g.since from gone g where g.state = 'running'
+            select g.run_id, g.stage, g.item, g.attempt, 'cancelled', g.worker_id, piton.finite(g.since)
+            from gone g
+            -- Of a job that no attempt can be of, none is on record.
+            where g.state = 'running' and g.attempt > 0 and g.stage >= 0 and g.item >= -1 and g.worker_id is not null
+            on conflict do nothing
         )
         select exists (select from gone) into found_some;
         exit when not found_some;

@@ -33,6 +33,7 @@ begin
             select j.rank, j.due_at
             from piton.jobs j
             where j.limit_id = s.id and j.state = waiting
+              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
               and not exists (
                   select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)
@@ -65,6 +66,7 @@ begin
             select j.run_id, j.id, j.since
             from piton.jobs j
             where j.limit_id = candidate and j.state = waiting
+              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
               and not exists (
                   select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)

@@ -21,6 +21,10 @@ begin
         exception when object_not_in_prerequisite_state then
             -- It has finished at this very moment.
             null;
+        when others then
+            -- Something about this run, which must not keep the others from their ends. It is tried again, and told each time.
+            raise warning 'run % is past its deadline, and cannot be cancelled: %', due.run, sqlerrm;
+            continue;
         end;
         delete from piton.deadlines d where d.run_id = due.run_id;
     end loop;

@@ -1,6 +1,6 @@
 -- Live jobs by stage and state. Walks what is live.
 create or replace view piton.queue_depth as
-select w.name as workflow, v.definition -> 'stages' -> q.stage::int4 ->> 'name' as stage, q.state,
+select w.name as workflow, coalesce(v.definition -> 'stages' -> q.stage::int4 ->> 'name', '#' || q.stage) as stage, q.state,
        sum(q.jobs)::int8 as jobs, min(q.since) as oldest_since, min(q.due_at) as next_due_at
 from (
     select j.workflow_id, j.version_id, j.stage, j.state, count(*) as jobs, min(j.since) as since,
@@ -10,7 +10,7 @@ from (
 ) as q
 join piton.workflow_versions v on v.id = q.version_id
 join piton.workflows w on w.id = q.workflow_id
-group by w.name, v.definition -> 'stages' -> q.stage::int4 ->> 'name', q.state;
+group by 1, 2, 3;
 comment on view piton.queue_depth is 'How many jobs are live, by stage and state.';
 comment on column piton.queue_depth.workflow is 'Name of the workflow.';
 comment on column piton.queue_depth.stage is 'Name of the stage.';

@@ -1,6 +1,6 @@
 -- No table of its own: what recovery did is in the attempts that it ended.
 create or replace view piton.recoveries as
-select a.ended_at as at, r.uuid as run, w.name as workflow, v.definition -> 'stages' -> a.stage::int4 ->> 'name' as stage,
+select a.ended_at as at, r.uuid as run, w.name as workflow, coalesce(v.definition -> 'stages' -> a.stage::int4 ->> 'name', '#' || a.stage) as stage,
        nullif(a.item, -1) as item, a.attempt,
        case when exists (select from piton.dead_letters d
                          where d.run_id = a.run_id and d.stage = a.stage and d.item = a.item and d.attempt = a.attempt)

@@ -1,7 +1,7 @@
 -- Runs, for people. Newest first by `order by run desc`: ids grow with time, and have an index.
 create or replace view piton.runs_overview as
 select r.uuid as run, w.name as workflow, r.state, r.priority, r.started_at, r.finished_at,
-       coalesce(r.finished_at, now()) - r.started_at as duration,
+       piton.finite(coalesce(r.finished_at, now())) - piton.finite(r.started_at) as duration,
        (select count(*) from piton.dead_letters d where d.run_id = r.id and d.resolution = 'pending') as dead_letters,
        v.definition -> 'stages' -> r.failed_stage::int4 ->> 'name' as failed_stage, r.failure_class, r.failure_message,
        encode(v.digest, 'hex') as workflow_version, r.input

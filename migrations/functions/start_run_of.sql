@@ -11,6 +11,12 @@ declare
     key bigint;
     is_later boolean := coalesce(run_at > now(), false);
 begin
+    if run_at is not null then
+        perform piton.check_time(run_at, 'the time at which the run starts (run_at)', 'Leave it out to start it at once.');
+    end if;
+    if deadline is not null then
+        perform piton.check_time(deadline, 'the run''s deadline', 'Leave it out for none.');
+    end if;
     select v.workflow_id, v.start_stages, v.join_stages, v.join_missing into plan
     from piton.workflow_versions v where v.id = start_run_of.version_id;
     if plan.start_stages is null then

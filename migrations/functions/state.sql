@@ -18,7 +18,7 @@ as $$
                min(j.since) filter (where j.state = 'ready') as ready_since,
                min(j.run_id) as oldest_run,
                -- A branch of a fan-out has the items up to `until` before it.
-               sum(case when j.item >= 0 then greatest(j.until - j.item, 1) else 1 end)
+               sum(case when j.item >= 0 then greatest(j.until::int8 - j.item, 1) else 1 end)
                    filter (where soon.is_due or j.state <> 'scheduled') as attempts_left
         from piton.jobs j
         cross join lateral (select j.due_at < now() + interval '1 minute' as is_due) as soon
@@ -131,10 +131,10 @@ as $$
         ('piton_jobs_retry_wait', null, l.retry_wait::float8),
         ('piton_oldest_ready_age_seconds', null,
          case when not exists (select from piton.pauses p where p.workflow_id in (w.id, 0))
-              then extract(epoch from now() - l.ready_since)::float8 end),
+              then extract(epoch from now() - piton.finite(l.ready_since))::float8 end),
         ('piton_runs', 'running', running.runs::float8),
         ('piton_runs', 'blocked', blocked.runs::float8),
-        ('piton_oldest_run_age_seconds', null, extract(epoch from now() - r.started_at)::float8),
+        ('piton_oldest_run_age_seconds', null, extract(epoch from now() - piton.finite(r.started_at))::float8),
         ('piton_work_left_seconds', null, work.seconds::float8)
     ) as series (metric, label, value)
     union all

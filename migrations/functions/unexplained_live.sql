@@ -12,6 +12,11 @@ union all
 select r.uuid, s.definition ->> 'name', nullif(j.item, -1),
        case when r.id is null then 'the job belongs to no run'
             when r.state in ('done', 'failed', 'cancelled') then 'the run is ' || r.state || ', and has a job'
+            when j.attempt = 2147483647 then 'the job is never claimed: no number is left for another attempt'
+            when j.attempt < 0 or j.stage < 0 or j.item < -1 then 'the job is never claimed: no attempt of it could be on record'
+            when v.id is null or v.workflow_id <> j.workflow_id then 'the job is of a workflow version that is not there'
+            when j.due_at not between '1970-01-01 00:00:00+00' and '9999-12-31 23:59:59.999999+00'
+                then 'the job is due at ' || j.due_at
             when j.state = 'limited' then 'the job waits for a limit that is not there'
             when k.id is null then 'the job is running on a worker that is not there'
             else 'the job is running on a worker that has ended, and counts as cleared' end
@@ -22,6 +27,8 @@ left join piton.workflow_versions v on v.id = j.version_id
 cross join lateral (select v.definition -> 'stages' -> j.stage::int4 as definition) as s
 where r.id is null or r.state in ('done', 'failed', 'cancelled') or j.state = 'running' and (k.id is null or k.cleared)
    or j.state = 'limited' and not exists (select from piton.stage_limits l where l.id = j.limit_id)
+   or (j.attempt not between 0 and 2147483646 or j.stage < 0 or j.item < -1) and j.state <> 'running' or v.id is null or v.workflow_id <> j.workflow_id
+   or j.due_at not between '1970-01-01 00:00:00+00' and '9999-12-31 23:59:59.999999+00'
 union all
 select r.uuid, v.definition -> 'stages' -> nullif(o.stage, -1)::int4 ->> 'name', null,
        'the run is ' || r.state || ', and ' || case o.stage when -1 then 'its end' else 'the stage' end

@@ -6,10 +6,12 @@ returns table (run uuid, what text)
 language sql stable
 as $$
     select r.uuid, case r.state when 'running' then 'the run is running, and has no job'
-                        else 'the run is blocked, and no dead letter of it is pending' end
+                        when 'blocked' then 'the run is blocked, and no dead letter of it is pending'
+                        else 'the run is in the state "' || r.state || '", which there is not' end
     from piton.runs r
     where r.id >= unexplained_runs.first and r.id <= unexplained_runs.last
       and (r.state = 'running' and not exists (select from piton.jobs j where j.run_id = r.id)
+           or r.state not in ('running', 'blocked', 'done', 'failed', 'cancelled')
            or r.state = 'blocked'
               and not exists (select from piton.dead_letters d where d.run_id = r.id and d.resolution = 'pending'))
 $$;

@@ -22,7 +22,7 @@ told as (
     select l.version_id, l.stage, l.jobs, l.since, case when l.is_due then 'due' when l.is_new then 'later' else 'retry' end,
            case when l.is_due then 'due'
                 else case when l.is_new then 'started for later' else 'failed, and tried again' end
-                     || ', the first at ' || to_char(l.due_at, 'YYYY-MM-DD HH24:MI:SS') end,
+                     || ', the first at ' || piton.clock(l.due_at) end,
            case when l.is_due then 'the next look of a worker, about a second' else 'their due times' end
     from live l
     where l.state = 'scheduled'

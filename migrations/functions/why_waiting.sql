@@ -2,7 +2,7 @@
 -- has; the first rows of all come at once, for nothing is sorted.
 create or replace view piton.why_waiting as
 select r.uuid as run, w.name as workflow, s.name as stage, nullif(j.item, -1) as item, h.reason,
-       'ready for ' || round(extract(epoch from now() - j.since)) || ' s, ' || h.why as why, h.moves, j.since, j.attempt
+       'ready for ' || round(extract(epoch from now() - piton.finite(j.since))) || ' s, ' || h.why as why, h.moves, j.since, j.attempt
 from piton.jobs j
 join piton.runs r on r.id = j.run_id
 join piton.workflows w on w.id = j.workflow_id
@@ -12,7 +12,7 @@ where j.state in ('ready', 'limited', 'suspect')
 union all
 select r.uuid, w.name, s.name, nullif(j.item, -1), case when k.stopped_at is null then 'running' else 'recovery' end,
        case when k.stopped_at is null
-            then 'claimed by ' || coalesce(k.name, '?') || ', running for ' || round(extract(epoch from now() - j.since)) || ' s'
+            then 'claimed by ' || coalesce(k.name, '?') || ', running for ' || round(extract(epoch from now() - piton.finite(j.since))) || ' s'
                  || coalesce(', ' || j.progress_done || ' of ' || j.progress_of, '') || coalesce(': ' || j.progress_note, '')
             else 'its worker ' || k.name || ' is gone' end,
        case when k.stopped_at is null then 'its end, or its time limit' else 'the next look of a worker, about a second' end,
@@ -25,9 +25,9 @@ left join piton.workers k on k.id = j.worker_id
 where j.state = 'running'
 union all
 select r.uuid, w.name, s.name, nullif(j.item, -1), case when j.due_at <= now() then 'due' when j.attempt = 0 then 'later' else 'retry' end,
-       case when j.due_at <= now() then 'due since ' || to_char(j.due_at, 'HH24:MI:SS')
-            when j.attempt = 0 then 'starts at ' || to_char(j.due_at, 'YYYY-MM-DD HH24:MI:SS')
-            else 'due at ' || to_char(j.due_at, 'YYYY-MM-DD HH24:MI:SS') || ', attempt ' || j.attempt || ' failed'
+       case when j.due_at <= now() then 'due since ' || piton.clock(j.due_at)
+            when j.attempt = 0 then 'starts at ' || piton.clock(j.due_at)
+            else 'due at ' || piton.clock(j.due_at) || ', attempt ' || j.attempt || ' failed'
                  || coalesce(': ' || a.class || ': ' || left(a.message, 200), '') end,
        case when j.due_at <= now() then 'the next look of a worker, about a second' else 'its due time' end, j.since, j.attempt
 from piton.jobs j

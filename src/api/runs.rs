@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::Api;
 use super::problem::Problem;
 use super::take::{Body, Path, Query};
-use super::words::{Limit, Priority, Text};
+use super::words::{Limit, Priority, Text, Time};
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::RunState;
@@ -93,9 +93,11 @@ struct NewRun {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     key: Option<Text>,
     /// Not before then.
-    run_at: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    run_at: Option<Time>,
     /// It is cancelled when it is not finished by then.
-    deadline: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    deadline: Option<Time>,
     /// W3C trace context that the run is part of.
     #[schema(
         pattern = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
@@ -121,7 +123,7 @@ struct Started {
 async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(StatusCode, Json<Started>), Problem> {
     let input = payload(new.input.as_deref().map_or("{}", RawValue::get))?;
     let trace = trace(new.traceparent.as_deref(), new.tracestate.as_deref())?;
-    let (run_at, deadline) = (new.run_at, new.deadline);
+    let [run_at, deadline] = [new.run_at, new.deadline].map(|time| time.map(|Time(at)| at));
     let start = RunStart { input, priority: new.priority.0, run_at, deadline, trace };
     let key = new.key.as_ref().map(|key| key.0.as_str());
     let run = api.store.start_current(&new.workflow.0, key, &start).await?;

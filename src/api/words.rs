@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
+
+use crate::model::times;
 
 /// Characters of a text.
 const LONGEST: usize = 2000;
@@ -13,6 +15,8 @@ const LONGEST: usize = 2000;
 const MOST_ROWS: u16 = 1000;
 const ROWS: u16 = 50;
 /// Seconds without a sign of life after which a worker counts as gone: at most, and where nothing is said.
+/// As for `--lease`.
+const SHORTEST_LEASE: u32 = 2;
 const LONGEST_LEASE: u32 = 86_400;
 const LEASE: u32 = 15;
 
@@ -127,15 +131,17 @@ impl TryFrom<Whole> for Limit {
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = DateTime<Utc>)]
-pub(super) struct Since(pub(super) DateTime<Utc>);
+pub(super) struct Time(pub(super) DateTime<Utc>);
 
-impl TryFrom<String> for Since {
+impl TryFrom<String> for Time {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Since, String> {
+    fn try_from(text: String) -> Result<Time, String> {
         let read = DateTime::parse_from_rfc3339(&text).map(|at| at.to_utc());
-        let sound = read.ok().filter(|at| (0..=9999).contains(&at.year()));
-        sound.map(Since).ok_or_else(|| "a time is written like 2026-11-25T08:30:00Z".to_owned())
+        let sound = read.ok().filter(|at| times::checked(*at).is_ok());
+        sound.map(Time).ok_or_else(|| {
+            "a time is written like 2026-11-25T08:30:00Z, and lies between the years 1970 and 9999".to_owned()
+        })
     }
 }
 
@@ -172,7 +178,7 @@ impl TryFrom<Whole> for Item {
 /// Seconds without a sign of life after which a worker counts as gone.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "Whole")]
-#[schema(value_type = u32, minimum = 1, maximum = 86400, default = 15)]
+#[schema(value_type = u32, minimum = 2, maximum = 86400, default = 15)]
 pub(super) struct Lease(u32);
 
 impl Default for Lease {
@@ -191,7 +197,7 @@ impl TryFrom<Whole> for Lease {
     type Error = String;
 
     fn try_from(Whole(seconds): Whole) -> Result<Lease, String> {
-        let seconds = u32::try_from(seconds).ok().filter(|seconds| (1..=LONGEST_LEASE).contains(seconds));
-        seconds.map(Lease).ok_or_else(|| format!("a lease is between 1 and {LONGEST_LEASE} seconds"))
+        let seconds = u32::try_from(seconds).ok().filter(|seconds| (SHORTEST_LEASE..=LONGEST_LEASE).contains(seconds));
+        seconds.map(Lease).ok_or_else(|| format!("a lease is between {SHORTEST_LEASE} and {LONGEST_LEASE} seconds"))
     }
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use super::artifacts::args::ArtifactsArgs;
@@ -21,7 +20,7 @@ use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::telemetry::LogFormat;
 use crate::telemetry::server::Address;
-use crate::view::when;
+use crate::view::when::{self, When};
 use crate::workflow::duration;
 
 /// Durable pipelines on Postgres: every finished stage is a row that is never paid for twice.
@@ -158,12 +157,13 @@ pub(crate) struct StartArgs {
     /// Start no second run of that workflow under that key, but print the id of the first.
     #[arg(long)]
     pub(crate) key: Option<String>,
-    /// Not before then: a time such as 2026-12-24T18:00:00Z, 18:00 (today or tomorrow), or 2h from now.
-    #[arg(long, value_name = "WHEN", value_parser = when::later)]
-    pub(crate) at: Option<DateTime<Utc>>,
+    /// Not before then: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks show it here), or 2h from now by
+    /// the database's clock.
+    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
+    pub(crate) at: Option<When>,
     /// Cancel it when it is not finished by then; written as for --at.
-    #[arg(long, value_name = "WHEN", value_parser = when::later)]
-    pub(crate) deadline: Option<DateTime<Utc>>,
+    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
+    pub(crate) deadline: Option<When>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
 }
@@ -339,11 +339,11 @@ pub(crate) struct SettingsArgs {
     /// Stages that run side by side.
     #[arg(long, env = "PITON_SLOTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) slots: u32,
-    /// Look that often for jobs of which no notification came, and for workers that are gone.
-    #[arg(long, env = "PITON_POLL", default_value = "1200ms", value_parser = duration::parse)]
+    /// Look that often for jobs of which no notification came, and for workers that are gone: 100ms to 1m.
+    #[arg(long, env = "PITON_POLL", default_value = "1200ms", value_parser = poll)]
     pub(crate) poll: Duration,
-    /// A worker that was not heard of for that long is gone.
-    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = duration::parse)]
+    /// A worker that was not heard of for that long is gone: 2s to 1d.
+    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = lease)]
     pub(crate) lease: Duration,
     /// After the first signal, running stages may go on that long.
     #[arg(long, env = "PITON_GRACE", default_value = "30s", value_parser = duration::parse)]
@@ -461,8 +461,8 @@ pub(crate) struct RecoverArgs {
     /// Only show what would be done.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// A worker that was not heard of for that long is gone.
-    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = duration::parse)]
+    /// A worker that was not heard of for that long is gone: 2s to 1d.
+    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = lease)]
     pub(crate) lease: Duration,
 }
 
@@ -477,6 +477,25 @@ pub(crate) enum RetryPolicyArgs {
         #[arg(long, default_value = "30d", value_parser = duration::parse)]
         since: Duration,
     },
+}
+
+/// Five heartbeats fit into a lease, and each of them may take its time on the way.
+pub(crate) fn lease(text: &str) -> Result<Duration, String> {
+    let bounds = (Duration::from_secs(2), Duration::from_secs(86_400));
+    duration::parse_between(
+        text,
+        bounds,
+        "a worker says five times in a lease that it is alive, and the network takes its time",
+    )
+}
+
+fn poll(text: &str) -> Result<Duration, String> {
+    let bounds = (Duration::from_millis(100), Duration::from_secs(60));
+    duration::parse_between(
+        text,
+        bounds,
+        "every look asks the database, and what was not notified waits for the next one",
+    )
 }
 
 fn run_state(word: &str) -> Result<RunState, String> {

@@ -4,6 +4,7 @@ pub(super) mod args;
 mod say;
 
 use anyhow::{anyhow, bail};
+use chrono::Local;
 use sqlx::types::Uuid;
 
 use self::args::{AgainArgs, DeadLetterArgs, FilterArgs};
@@ -16,8 +17,8 @@ use crate::config;
 use crate::decide::{self, Again, Chosen, NotChosen};
 use crate::model::actor::Actor;
 use crate::model::payload::PayloadLimits;
-use crate::store::Store;
 use crate::store::dead_letters::{Filter, Origin};
+use crate::store::{Store, StoreError};
 use crate::view::letter::Story;
 
 pub(crate) async fn dead_letter(global: Global, action: DeadLetterArgs) -> anyhow::Result<Exit> {
@@ -30,17 +31,18 @@ pub(crate) async fn dead_letter(global: Global, action: DeadLetterArgs) -> anyho
 async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::Result<Exit> {
     match action {
         DeadLetterArgs::List { filter, resolution, limit } => {
-            let filter = Filter { resolution: Some(resolution), ..filter.into() };
+            let filter = Filter { resolution: Some(resolution), ..of_args(store, filter).await? };
             let letters = store.dead_letters(&filter, None, i64::from(limit)).await?;
             say::list(global, &letters)?;
         }
         DeadLetterArgs::Stats { filter, resolution } => {
-            let groups = store.dead_letter_groups(&Filter { resolution: Some(resolution), ..filter.into() }).await?;
+            let filter = Filter { resolution: Some(resolution), ..of_args(store, filter).await? };
+            let groups = store.dead_letter_groups(&filter).await?;
             say::stats(global, &groups)?;
         }
         DeadLetterArgs::Show { id } => return show(store, global, id).await,
         DeadLetterArgs::Retry { id, filter, all, again, by, note } => {
-            let (chosen, name) = (chosen(id, filter, all)?, name(by));
+            let (chosen, name) = (chosen(id, of_args(store, filter).await?, all)?, name(by));
             return retry(store, global, chosen, &again, note.as_deref(), actor(&name)).await;
         }
         DeadLetterArgs::Force { run, stage, item, reason, by } => {
@@ -49,15 +51,15 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
             say::forced(global, id);
         }
         DeadLetterArgs::Dismiss { id, filter, all, reason, by } => {
-            let (chosen, name) = (chosen(id, filter, all)?, name(by));
+            let (chosen, name) = (chosen(id, of_args(store, filter).await?, all)?, name(by));
             return dismiss(store, global, chosen, &reason, actor(&name)).await;
         }
     }
     Ok(Exit::Done)
 }
 
-fn chosen(id: Option<Uuid>, filter: FilterArgs, all: bool) -> anyhow::Result<Chosen> {
-    Chosen::of(id, filter.into(), all).map_err(|why| match why {
+fn chosen(id: Option<Uuid>, filter: Filter, all: bool) -> anyhow::Result<Chosen> {
+    Chosen::of(id, filter, all).map_err(|why| match why {
         NotChosen::OneAndMany => anyhow!("name one dead letter, or choose many by a filter or --all; not both"),
         NotChosen::Nothing => anyhow!(
             "name a dead letter, a filter such as --workflow, --stage, --class, --fingerprint or --since, or --all for every \
@@ -67,12 +69,15 @@ fn chosen(id: Option<Uuid>, filter: FilterArgs, all: bool) -> anyhow::Result<Cho
     })
 }
 
-impl From<FilterArgs> for Filter {
-    fn from(args: FilterArgs) -> Filter {
-        let FilterArgs { workflow, stage, class, run, fingerprint, since } = args;
-        let class = class.map(|class| class.as_str().to_owned());
-        Filter { resolution: None, workflow, stage, class, run, fingerprint, since }
-    }
+/// What is said in relation to now is so by the database's clock.
+async fn of_args(store: &Store, args: FilterArgs) -> Result<Filter, StoreError> {
+    let FilterArgs { workflow, stage, class, run, fingerprint, since } = args;
+    let class = class.map(|class| class.as_str().to_owned());
+    let since = match since {
+        Some(when) => Some(when.last(store.now().await?, &Local)),
+        None => None,
+    };
+    Ok(Filter { resolution: None, workflow, stage, class, run, fingerprint, since })
 }
 
 async fn show(store: &Store, global: &Global, id: Uuid) -> anyhow::Result<Exit> {

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use anyhow::{Context, bail};
+use chrono::Local;
 use serde_json::{Map, Value};
 
 use super::args::{Global, InputArgs, StartArgs};
@@ -23,7 +24,10 @@ pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::
     let database = Database::open(&global).await?;
     let (_, versions) = files::register(app, &global, &database.store).await?;
     let version = files::find(&versions, &args.workflow)?;
-    let (priority, run_at, deadline) = (args.input.priority, args.at, args.deadline);
+    // Spans are added by the clock that decides about them.
+    let now = database.store.now().await?;
+    let [run_at, deadline] = [args.at, args.deadline].map(|when| when.map(|when| when.next(now, &Local)));
+    let priority = args.input.priority;
     let start = RunStart { input, priority, run_at, deadline, trace };
     let id = match &args.key {
         Some(key) => database.store.start_run_once(key, &args.workflow, version.id, &start).await,

@@ -26,13 +26,22 @@ impl Spot {
 
     /// The same item with none to come after it.
     pub(crate) fn alone(self) -> Spot {
-        Spot { until: self.item + 1, ..self }
+        Spot { until: self.item.saturating_add(1), ..self }
     }
 
     /// What is left of the branch when its item is done.
     pub(crate) fn rest(self) -> Option<Spot> {
-        (self.until > self.item + 1).then_some(Spot { item: self.item + 1, ..self })
+        let next = self.item.saturating_add(1);
+        (self.until > next).then_some(Spot { item: next, ..self })
     }
+}
+
+/// Where a branch ends that a row says ends there. No lane is longer than the longest: a row that says so would make branches
+/// without number of itself, and so it has that one item.
+pub(crate) fn end(item: i32, until: i32) -> i32 {
+    let longest = item.saturating_add(i32::try_from(LONGEST).unwrap_or(i32::MAX));
+    let next = item.saturating_add(1);
+    if item >= 0 && (next..=longest).contains(&until) { until } else { next }
 }
 
 /// Branches to be born: of `step` items each, from `first` up to `until`.
@@ -48,7 +57,7 @@ impl Births {
     /// One branch for all that lies before the spot's end.
     pub(crate) fn one(spot: Spot) -> Births {
         let Spot { stage, item, until } = spot;
-        Births { stage, first: item, until, step: until - item }
+        Births { stage, first: item, until, step: until.saturating_sub(item) }
     }
 
     /// A branch for each item.

@@ -17,5 +17,6 @@ pub(crate) mod retry;
 pub(crate) mod signal;
 pub(crate) mod state;
 pub(crate) mod suspect;
+pub(crate) mod times;
 pub(crate) mod trace;
 pub(crate) mod turn;

@@ -88,6 +88,8 @@ where
         Box::pin(async move {
             report.begun = Some(Instant::now());
             let outcome = tokio::select! {
+                // What is finished counts, also when it is to be handed back at this moment.
+                biased;
                 result = attempt => match result {
                     Ok(output) => Outcome::Finished(output),
                     Err(error) => Outcome::Failed(failure(error)),

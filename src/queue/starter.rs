@@ -7,6 +7,7 @@ use apalis_core::task::Task;
 use apalis_core::task::builder::TaskBuilder;
 use apalis_core::task::task_id::TaskId;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
 
 use super::known::Prepared;
 use super::report;
@@ -31,6 +32,8 @@ pub(crate) struct Starter {
     pub(crate) artifacts: Option<Arc<Artifacts>>,
     pub(crate) limits: PayloadLimits,
     pub(crate) tasks: UnboundedSender<Task<StageTask>>,
+    /// The worker shuts down.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Starter {
@@ -59,7 +62,8 @@ impl Starter {
             about.clone(),
             cancellation.clone(),
         );
-        let context = StageContext { about, cancellation, progress, steps, artifacts };
+        let stopping = self.stopping.clone();
+        let context = StageContext { about, cancellation, stopping, progress, steps, artifacts };
         version.meters.begins(&claim);
         report::started(version, &claim, &context.about);
         let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })

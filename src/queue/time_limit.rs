@@ -9,6 +9,7 @@ use tower::{Layer, Service};
 
 use super::run_stage::{Output, StageTask};
 use crate::model::failure::Failure;
+use crate::stage::within::within;
 use crate::workflow::duration;
 
 /// Adds the time limit.
@@ -43,17 +44,16 @@ where
     }
 
     fn call(&mut self, task: Task<StageTask>) -> Self::Future {
-        let limit = task.args.time_limit;
+        let StageTask { claim, known, time_limit, .. } = &task.args;
+        // The one in the file: the limit may have been stretched.
+        let timeout = known.version.stage(claim.key.stage).map_or(*time_limit, |stage| stage.timeout);
+        let time_limit = *time_limit;
         let attempt = self.inner.call(task);
         Box::pin(async move {
-            match tokio::time::timeout(limit, attempt).await {
-                Ok(result) => result,
-                Err(_) => Err(Failure::network_timeout(format!(
-                    "the stage ran longer than its timeout of {}",
-                    duration::format(limit)
-                ))
-                .into()),
-            }
+            within(time_limit, attempt).await.unwrap_or_else(|| {
+                let timeout = duration::format(timeout);
+                Err(Failure::network_timeout(format!("the stage ran longer than its timeout of {timeout}")).into())
+            })
         })
     }
 }

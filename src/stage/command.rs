@@ -14,12 +14,15 @@ mod verdict;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use self::environment::Filled;
 use self::folder::Folder;
@@ -39,6 +42,9 @@ pub(crate) use self::folder::delete_abandoned;
 const TERMINATION: Duration = Duration::from_secs(1);
 /// Longest wait for a guard to make an end of a program, beyond the program's own time.
 pub(crate) const LAST_WAIT: Duration = Duration::from_millis(1800);
+
+/// Who stops a worker with all that it started sends the signals one after another: so much later it may come to the worker.
+const SIGNALS_RACE: Duration = Duration::from_secs(1);
 
 /// Longest wait for what a pipe still holds when its writers are gone.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -65,13 +71,15 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
     tokio::fs::create_dir(&files).await?;
     let artifacts = &offer.context.artifacts;
     match end(stage, &offer, &folder, limit).await {
-        Ok(payload) => match tokio::time::timeout_at(begun + limit, files::keep(&files, artifacts)).await {
-            Ok(kept) => kept.map(|()| payload),
-            Err(_) => Err(Failure::network_timeout(format!(
-                "the command ended, and its files were not kept within the stage's timeout of {}",
-                duration::format(limit)
-            ))),
-        },
+        Ok(payload) => {
+            match tokio::time::timeout_at(files::until_kept(begun, limit), files::keep(&files, artifacts)).await {
+                Ok(kept) => kept.map(|()| payload),
+                Err(_) => Err(Failure::network_timeout(format!(
+                    "the command ended, and its files were not kept within the stage's timeout of {}",
+                    duration::format(limit)
+                ))),
+            }
+        }
         Err(failure) => Err(files::keep_failed(&files, artifacts, files::until(begun, limit), failure).await),
     }
 }
@@ -82,8 +90,7 @@ async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Durati
     let output_file = folder.path().join("output");
     let mut running = Running::start(&filled, folder, &output_file, stage.memory_bytes)?;
     let most = offer.limits.payload_bytes;
-    let ended = tokio::time::timeout(limit, running.until_ended(offer.input.as_bytes(), most)).await;
-    let end = match ended {
+    let end = match running.until_ended_within(limit, offer.input.as_bytes(), most).await {
         Ok(Ok((status, stdout))) => End::of(status, stdout),
         Ok(Err(Cut::TooMuch)) => running.stop(End::TooMuch(most)).await,
         Ok(Err(Cut::Broken(error))) => {
@@ -92,6 +99,10 @@ async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Durati
         }
         Err(_) => running.stop(End::OutOfTime(duration::format(limit))).await,
     };
+    if end.is_by_a_request_to_stop() && offer.context.is_stopping(SIGNALS_RACE).await {
+        // Whoever stopped the worker sent the signal to its programs too, and that is no failure of theirs.
+        return offer.context.hand_back().await;
+    }
     let stdout = verdict::of(&filled.program, end, &running.stderr.text(), &filled.secrets)?;
     let output = match read_file(&output_file, most).await? {
         Some(written) => written,
@@ -148,6 +159,22 @@ impl Running {
             return Err(Failure::unknown("the command's pipes were not opened"));
         };
         Ok(Running { guard, control, stdout, stderr_pipe, stderr: Tail::default() })
+    }
+
+    /// The same, unless it takes longer than the limit. Whether it has ended is asked before the timer is believed: where this
+    /// process was frozen, both are found at once.
+    async fn until_ended_within(
+        &mut self,
+        limit: Duration,
+        input: &[u8],
+        most: usize,
+    ) -> Result<Result<(ExitStatus, String), Cut>, Elapsed> {
+        let guard = self.guard.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let mut ending = pin!(self.until_ended(input, most));
+        match tokio::time::timeout(limit, &mut ending).await {
+            Err(_) if guard::has_ended(guard) => tokio::time::timeout(2 * LAST_WORDS, ending).await,
+            ended => ended,
+        }
     }
 
     /// The program's status and standard output, once all that it started is gone.

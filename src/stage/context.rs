@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,8 @@ use crate::store::jobs::Progress;
 pub struct StageContext {
     pub(crate) about: Arc<About>,
     pub(crate) cancellation: CancellationToken,
+    /// The worker shuts down.
+    pub(crate) stopping: CancellationToken,
     pub(crate) progress: ProgressCell,
     pub(crate) steps: Steps,
     pub(crate) artifacts: AttemptArtifacts,
@@ -218,5 +221,16 @@ impl StageContext {
     /// Waits for [`StageContext::is_cancelled`].
     pub async fn cancelled(&self) {
         self.cancellation.cancelled().await;
+    }
+
+    /// The worker shuts down, or begins to within that time.
+    pub(crate) async fn is_stopping(&self, within: Duration) -> bool {
+        tokio::time::timeout(within, self.stopping.cancelled()).await.is_ok()
+    }
+
+    /// Ends the attempt without a result and without a failure: its job goes back, and the caller is dropped.
+    pub(crate) async fn hand_back<T>(&self) -> T {
+        self.cancellation.cancel();
+        std::future::pending().await
     }
 }

@@ -14,3 +14,4 @@ pub(crate) mod missing;
 pub(crate) mod new_artifact;
 pub(crate) mod state;
 pub(crate) mod steps;
+pub(crate) mod within;

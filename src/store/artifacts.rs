@@ -1,9 +1,10 @@
 //! What is known of artifacts: announced before they are written, whole afterwards, visible with a checkpoint.
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 
 use super::commit::ClaimColumns;
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::artifact::{ArtifactName, ArtifactType};
 use crate::model::claim::Claim;
@@ -46,6 +47,7 @@ pub(crate) struct ArtifactRow {
     pub(crate) content_type: Option<String>,
     pub(crate) address: String,
     pub(crate) worker: Option<String>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) created_at: DateTime<Utc>,
 }
 

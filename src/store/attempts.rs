@@ -19,7 +19,7 @@ impl Store {
                      and a.item = f.item and a.attempt > f.behind and a.outcome = 'failed' and a.class = f.class),
                     (select count(*) from piton.attempts a where a.run_id = f.run_id and a.stage = f.stage
                      and a.item = f.item and a.attempt > f.behind and a.outcome = 'failed'),
-                    (select extract(epoch from now() - least(min(a.started_at), f.started_at)) * 1000
+                    (select extract(epoch from now() - piton.finite(least(min(a.started_at), f.started_at))) * 1000
                      from piton.attempts a
                      where a.run_id = f.run_id and a.stage = f.stage and a.item = f.item and a.attempt > f.behind)::int8
              from (

@@ -1,11 +1,12 @@
 //! Batches: opened, filled, sealed and fed; looked at, and decided about.
 
+use chrono::{DateTime, Utc};
 use futures_util::stream::{BoxStream, StreamExt};
 use serde::Serialize;
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 
+use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
 use crate::model::payload::Payload;
@@ -49,10 +50,14 @@ pub(crate) struct BatchRow {
     pub(crate) per_minute: Option<f64>,
     pub(crate) left_seconds: Option<f64>,
     pub(crate) created_by: String,
+    #[sqlx(try_from = "Moment")]
     pub(crate) created_at: DateTime<Utc>,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) sealed_at: Option<DateTime<Utc>>,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) finished_at: Option<DateTime<Utc>>,
     pub(crate) cancelled_by: Option<String>,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) cancelled_at: Option<DateTime<Utc>>,
     pub(crate) cancel_reason: Option<String>,
 }

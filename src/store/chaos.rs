@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 
 use super::StoreError;
+use super::moment::Moment;
 
 /// Looks from outside the engine, with statements of its own.
 #[derive(Debug, Clone)]
@@ -44,7 +45,9 @@ pub(crate) struct AttemptEnd {
     pub(crate) outcome: String,
     pub(crate) class: Option<String>,
     pub(crate) output: Option<String>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) ended_at: DateTime<Utc>,
 }
 
@@ -61,7 +64,9 @@ pub(crate) struct Death {
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub(crate) struct Loss {
     pub(crate) worker: String,
+    #[sqlx(try_from = "Moment")]
     pub(crate) booted_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) lost_at: DateTime<Utc>,
     pub(crate) message: String,
     pub(crate) place: String,
@@ -189,7 +194,9 @@ impl Witness {
                          union all select run_id, stage, item, attempt, started_at from piton.attempts) as n
                      on n.run_id = a.run_id and n.stage = a.stage and n.item = a.item and n.attempt = a.attempt + 1
                    where a.outcome = 'lost' and w.pid = $1 and w.started_at < $2 and a.ended_at > $2";
-        Ok(sqlx::query_scalar(sql).bind(process).bind(died_at).fetch_one(&self.pool).await?)
+        let first: Option<Moment> =
+            sqlx::query_scalar(sql).bind(process).bind(Moment(died_at)).fetch_one(&self.pool).await?;
+        Ok(first.map(DateTime::from))
     }
 
     /// Runs by state, dead letters by class, attempts by outcome.

@@ -1,7 +1,8 @@
 //! Finished jobs' outputs, read back when they become inputs.
 
-use sqlx::types::chrono::{DateTime, Utc};
+use chrono::{DateTime, Utc};
 
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::id::{NO_ITEM, RunId, RunKey};
 use crate::model::trace::TraceContext;
@@ -29,7 +30,9 @@ pub(crate) struct Stored {
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct WholeCheckpoint {
     pub(crate) attempt: i32,
+    #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) finished_at: DateTime<Utc>,
     pub(crate) bytes: i32,
     pub(crate) digest: Vec<u8>,

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 
+use super::moment::MaybeMoment;
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
 use crate::model::id::{RunId, WorkerId};
@@ -20,6 +21,7 @@ pub(crate) struct DueGroup {
     pub(crate) workflow: String,
     pub(crate) items: i64,
     pub(crate) bytes: i64,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) oldest: Option<DateTime<Utc>>,
     /// Why it stays.
     pub(crate) refused: Option<String>,

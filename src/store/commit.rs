@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
-use sqlx::types::chrono::{DateTime, Utc};
 
 use super::endings::{Ending, EndingColumns};
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
 
@@ -108,12 +109,12 @@ impl Store {
         } else {
             query.bind(&ends.artifacts_of).bind(&ends.artifacts_become).bind(&ends.artifacts_whole)
         };
-        let rows: Vec<(i64, bool, DateTime<Utc>, bool)> = query.fetch_all(&self.pool).await?;
+        let rows: Vec<(i64, bool, Moment, bool)> = query.fetch_all(&self.pool).await?;
         Ok(Landed {
             positions: rows.iter().filter_map(|(ord, ..)| position(*ord)).collect(),
             ended_runs: rows.iter().filter(|row| row.3).filter_map(|row| position(row.0)).collect(),
             woke: rows.iter().any(|row| row.1),
-            at: rows.first().map(|row| row.2),
+            at: rows.first().map(|row| row.2.0),
         })
     }
 
@@ -167,11 +168,11 @@ pub(super) struct ClaimColumns {
     pub(super) attempt: Vec<i32>,
     pub(super) worker: Vec<i64>,
     pub(super) token: Vec<i64>,
-    pub(super) started_at: Vec<DateTime<Utc>>,
+    pub(super) started_at: Vec<Moment>,
     workflow: Vec<i64>,
     version: Vec<i64>,
     rank: Vec<i16>,
-    due_at: Vec<DateTime<Utc>>,
+    due_at: Vec<Moment>,
 }
 
 impl ClaimColumns {
@@ -185,11 +186,11 @@ impl ClaimColumns {
             columns.attempt.push(claim.key.attempt);
             columns.worker.push(claim.worker.0);
             columns.token.push(claim.key.token.0);
-            columns.started_at.push(claim.started_at);
+            columns.started_at.push(Moment(claim.started_at));
             columns.workflow.push(claim.workflow.0);
             columns.version.push(claim.version.0);
             columns.rank.push(claim.place.rank);
-            columns.due_at.push(claim.place.due_at);
+            columns.due_at.push(Moment(claim.place.due_at));
         }
         columns
     }

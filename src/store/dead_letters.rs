@@ -1,8 +1,9 @@
 //! Dead letters: found by filters, looked at, and decided about.
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 
+use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
 use crate::model::id::RunId;
@@ -47,10 +48,13 @@ pub(crate) struct DeadLetter {
     pub(crate) attempts: i32,
     pub(crate) worker: Option<String>,
     pub(crate) run_state: String,
+    #[sqlx(try_from = "Moment")]
     pub(crate) run_started_at: DateTime<Utc>,
     pub(crate) workflow_version: String,
+    #[sqlx(try_from = "Moment")]
     pub(crate) dead_at: DateTime<Utc>,
     pub(crate) resolution: String,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) resolved_at: Option<DateTime<Utc>>,
     pub(crate) resolved_by: Option<String>,
     pub(crate) note: Option<String>,
@@ -90,9 +94,12 @@ pub(crate) struct Attempt {
     /// More about its failure, such as the end of a program's standard error.
     pub(crate) detail: Option<serde_json::Value>,
     pub(crate) worker: String,
+    #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) ended_at: DateTime<Utc>,
     /// When the stage was done again after it; then its number may come again.
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) done_again_at: Option<DateTime<Utc>>,
 }
 
@@ -104,7 +111,9 @@ pub(crate) struct Group {
     pub(crate) class: String,
     pub(crate) fingerprint: String,
     pub(crate) count: i64,
+    #[sqlx(try_from = "Moment")]
     pub(crate) first_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) last_at: DateTime<Utc>,
     /// Of the last one.
     pub(crate) message: String,
@@ -134,7 +143,7 @@ macro_rules! bound {
             .bind(&$filter.class)
             .bind($filter.run.map(|run| run.0))
             .bind(&$filter.fingerprint)
-            .bind($filter.since)
+            .bind($filter.since.map(Moment))
     };
 }
 

@@ -188,6 +188,6 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
         }
         Ending::GiveUp { .. } => None,
         Ending::Release => row("ready", here, attempt, KEEPS_ITS_PLACE),
-        Ending::Unclaim => row("ready", here, attempt - 1, KEEPS_ITS_PLACE),
+        Ending::Unclaim => row("ready", here, attempt.saturating_sub(1), KEEPS_ITS_PLACE),
     }
 }

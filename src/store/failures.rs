@@ -1,7 +1,8 @@
 //! Failures on record, job by job, for people who think about retries.
 
-use sqlx::types::chrono::{DateTime, Utc};
+use chrono::{DateTime, Utc};
 
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::id::{RunId, VersionId};
 
@@ -15,7 +16,9 @@ pub(crate) struct FailureRow {
     pub(crate) stage: i16,
     pub(crate) item: i32,
     pub(crate) class: String,
+    #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) ended_at: DateTime<Utc>,
     /// It was the last word: no retry followed.
     pub(crate) given_up: bool,

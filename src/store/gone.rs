@@ -1,9 +1,10 @@
 //! Boots that are gone: the signs of it, and how they are ended.
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 
 use super::freed::{EndedBoot, Freed, free};
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::actor::Actor;
 use crate::model::id::WorkerId;
@@ -110,7 +111,7 @@ impl Store {
              select boot_id from ended",
         )
         .bind(suspect.worker.0)
-        .bind(suspect.last_seen)
+        .bind(Moment(suspect.last_seen))
         .bind(worker)
         .bind(person.map(|person| person.name))
         .bind(person.map(|person| person.face.as_str()))
@@ -151,7 +152,7 @@ impl Store {
         process: &EndedProcess<'_>,
         by: WorkerId,
     ) -> Result<Option<Freed>, StoreError> {
-        let boot: Option<(i64, DateTime<Utc>, Uuid)> = sqlx::query_as(
+        let boot: Option<(i64, Moment, Uuid)> = sqlx::query_as(
             "update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $5, exit = $4
              where name = $1 and host = $2 and pid = $3 and stopped_at is null
              returning id, last_seen, boot_id",
@@ -163,7 +164,7 @@ impl Store {
         .bind(by.0)
         .fetch_optional(&self.pool)
         .await?;
-        let Some((id, last_seen, boot)) = boot else { return Ok(None) };
+        let Some((id, Moment(last_seen), boot)) = boot else { return Ok(None) };
         let suspect = Suspect {
             worker: WorkerId(id),
             name: process.name.to_owned(),

@@ -1,7 +1,8 @@
 //! How workers are: what a check of the queue reads, and the history of how components were.
 
-use sqlx::types::chrono::{DateTime, Utc};
+use chrono::{DateTime, Utc};
 
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::health::{Component, Status};
 
@@ -39,7 +40,7 @@ impl Store {
                   as c (at, component, was, status, reason)",
         )
         .bind(worker)
-        .bind(changes.iter().map(|c| c.at).collect::<Vec<_>>())
+        .bind(changes.iter().map(|c| Moment(c.at)).collect::<Vec<_>>())
         .bind(changes.iter().map(|c| c.component.as_str()).collect::<Vec<_>>())
         .bind(changes.iter().map(|c| c.was.map(Status::as_str)).collect::<Vec<_>>())
         .bind(changes.iter().map(|c| c.status.as_str()).collect::<Vec<_>>())

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use sqlx::types::chrono::{DateTime, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row};
 
 use super::commit::ClaimColumns;
+use super::moment::Moment;
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::model::claim::{Claim, Place};
 use crate::model::id::{AttemptKey, ClaimToken, RunKey, VersionId, WorkerId, WorkflowId};
+use crate::model::lane;
 
 /// Jobs promoted by one statement.
 const PROMOTE_AT_ONCE: i64 = 1000;
@@ -42,8 +44,7 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// Before every job there can be.
-    pub(crate) const START: Cursor =
-        Cursor { place: Place { rank: i16::MIN, due_at: DateTime::UNIX_EPOCH }, job: i64::MIN };
+    pub(crate) const START: Cursor = Cursor { place: Place { rank: i16::MIN, due_at: Moment::START }, job: i64::MIN };
 }
 
 /// What a claim took.
@@ -93,9 +94,12 @@ struct JobRow {
     attempt: i32,
     /// None where the previous release claimed it, for the boot that is asked about.
     token: Option<i64>,
+    #[sqlx(try_from = "Moment")]
     since: DateTime<Utc>,
     rank: i16,
+    #[sqlx(try_from = "Moment")]
     due_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     claimable_since: DateTime<Utc>,
 }
 
@@ -121,7 +125,7 @@ impl JobRow {
                 attempt: self.attempt,
                 token: ClaimToken(self.token.unwrap_or_default()),
             },
-            until: self.until,
+            until: lane::end(self.item, self.until),
             workflow: WorkflowId(self.workflow_id),
             version: VersionId(self.version_id),
             worker,
@@ -151,7 +155,7 @@ impl Store {
             .bind(limit(each))
             .bind(limit(all))
             .bind(cursors.iter().map(|c| c.place.rank).collect::<Vec<_>>())
-            .bind(cursors.iter().map(|c| c.place.due_at).collect::<Vec<_>>())
+            .bind(cursors.iter().map(|c| Moment(c.place.due_at)).collect::<Vec<_>>())
             .bind(cursors.iter().map(|c| c.job).collect::<Vec<_>>())
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)

@@ -18,6 +18,7 @@ pub(crate) mod gone;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
+pub(crate) mod moment;
 pub(crate) mod overview;
 pub(crate) mod pauses;
 pub(crate) mod queues;

@@ -1,7 +1,8 @@
 //! What a run looks like right now, for people. Costs what the run has, and nothing of other runs.
 
-use sqlx::types::chrono::{DateTime, Utc};
+use chrono::{DateTime, Utc};
 
+use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError};
 use crate::model::id::{NO_ITEM, RunKey};
 use crate::model::state::AttemptOutcome;
@@ -24,6 +25,7 @@ pub(crate) struct StageRow {
     /// Dead letters that are pending.
     pub(crate) dead: i64,
     /// When the next scheduled job is due.
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) due_at: Option<DateTime<Utc>>,
     /// Highest attempt that is live or ended.
     pub(crate) attempt: i32,
@@ -34,7 +36,9 @@ pub(crate) struct StageRow {
     pub(crate) progress_done: Option<i64>,
     pub(crate) progress_of: Option<i64>,
     pub(crate) progress_note: Option<String>,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) started_at: Option<DateTime<Utc>>,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) finished_at: Option<DateTime<Utc>>,
 }
 
@@ -63,25 +67,18 @@ pub(crate) struct CheckpointRow {
     pub(crate) attempt: i32,
     /// Of its output.
     pub(crate) bytes: i32,
+    #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) finished_at: DateTime<Utc>,
 }
 
-type AttemptColumns = (
-    i16,
-    i32,
-    i32,
-    String,
-    Option<String>,
-    Option<String>,
-    String,
-    DateTime<Utc>,
-    DateTime<Utc>,
-    Option<DateTime<Utc>>,
-);
+type AttemptColumns = (i16, i32, i32, String, Option<String>, Option<String>, String, Moment, Moment, Option<Moment>);
 
 fn attempt_row(columns: AttemptColumns) -> Result<AttemptRow, StoreError> {
-    let (stage, item, attempt, outcome, class, message, worker, started_at, ended_at, retry_at) = columns;
+    let (stage, item, attempt, outcome, class, message, worker, Moment(started_at), Moment(ended_at), retry_at) =
+        columns;
+    let retry_at = retry_at.map(DateTime::from);
     let outcome = AttemptOutcome::from_word(&outcome)
         .ok_or_else(|| StoreError::Damaged(format!("an attempt that ended as {outcome}")))?;
     Ok(AttemptRow { stage, item, attempt, outcome, class, message, worker, started_at, ended_at, retry_at })
@@ -97,7 +94,7 @@ impl Store {
     ) -> Result<Vec<CheckpointRow>, StoreError> {
         let (after_stage, after_item) = after.unzip();
         let rows = sqlx::query_as(
-            "select v.definition -> 'stages' -> k.stage::int4 ->> 'name' as stage, k.item, k.attempt, k.bytes,
+            "select coalesce(v.definition -> 'stages' -> k.stage::int4 ->> 'name', '#' || k.stage) as stage, k.item, k.attempt, k.bytes,
                     k.started_at, k.finished_at
              from piton.runs r
              join piton.workflow_versions v on v.id = r.version_id

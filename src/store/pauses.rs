@@ -1,9 +1,10 @@
 //! What is paused.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::types::chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 
+use super::moment::Moment;
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
 
@@ -23,6 +24,7 @@ pub(crate) struct Pause {
     pub(crate) stage: Option<String>,
     pub(crate) reason: String,
     pub(crate) paused_by: String,
+    #[sqlx(try_from = "Moment")]
     pub(crate) paused_at: DateTime<Utc>,
 }
 

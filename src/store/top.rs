@@ -1,8 +1,9 @@
 //! What a live view shows of everything at one moment. Costs what is live, and nothing of the history.
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 
+use super::moment::Moment;
 use super::pauses::Pause;
 use super::why::WaitingGroup;
 use super::{Store, StoreError};
@@ -28,6 +29,7 @@ pub(crate) struct TopLook {
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
 pub(crate) struct LiveRuns {
     /// When the database was asked, by its clock.
+    #[sqlx(try_from = "Moment")]
     pub(crate) at: DateTime<Utc>,
     pub(crate) running: i64,
     pub(crate) blocked: i64,
@@ -41,6 +43,7 @@ pub(crate) struct LiveWorker {
     pub(crate) slots: Option<i32>,
     /// Attempts that it runs.
     pub(crate) busy: i64,
+    #[sqlx(try_from = "Moment")]
     pub(crate) last_seen: DateTime<Utc>,
 }
 
@@ -49,6 +52,7 @@ pub(crate) struct LiveWorker {
 pub(crate) struct FailureCount {
     pub(crate) class: String,
     pub(crate) failures: i64,
+    #[sqlx(try_from = "Moment")]
     pub(crate) last_at: DateTime<Utc>,
 }
 
@@ -64,6 +68,7 @@ pub(crate) struct PendingLetter {
     /// The beginning of it.
     pub(crate) message: String,
     pub(crate) attempts: i32,
+    #[sqlx(try_from = "Moment")]
     pub(crate) dead_at: DateTime<Utc>,
 }
 

@@ -1,8 +1,9 @@
 //! Checkpoints read for no other reason than to see whether they are what was committed.
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::id::{RunKey, VersionId};
 
@@ -12,9 +13,11 @@ pub(crate) struct Recorded {
     pub(crate) run_id: i64,
     pub(crate) run: Uuid,
     pub(crate) version_id: i64,
+    #[sqlx(try_from = "Moment")]
     pub(crate) run_started_at: DateTime<Utc>,
     pub(crate) stage: i16,
     pub(crate) item: i32,
+    #[sqlx(try_from = "Moment")]
     pub(crate) finished_at: DateTime<Utc>,
     pub(crate) bytes: i32,
     pub(crate) digest: Vec<u8>,

@@ -1,10 +1,11 @@
 //! Why nothing moves: what runs wait for, counted, or one by one.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 use utoipa::ToSchema;
 
+use super::moment::MaybeMoment;
 use super::{Store, StoreError};
 use crate::model::id::RunId;
 
@@ -15,6 +16,7 @@ pub(crate) struct WaitingGroup {
     pub(crate) stage: String,
     pub(crate) reason: String,
     pub(crate) jobs: i64,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) oldest_since: Option<DateTime<Utc>>,
     pub(crate) why: String,
     pub(crate) moves: String,
@@ -30,6 +32,7 @@ pub(crate) struct Waiting {
     pub(crate) reason: String,
     pub(crate) why: String,
     pub(crate) moves: String,
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) since: Option<DateTime<Utc>>,
     pub(crate) attempt: Option<i32>,
 }

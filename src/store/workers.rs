@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgListener;
 use sqlx::types::Uuid;
-use sqlx::types::chrono::{DateTime, Utc};
 
 use super::freed::{EndedBoot, free};
 use super::gone::{Sign, Suspect};
+use super::moment::{MaybeMoment, Moment};
 use super::queues::Queues;
 use super::{Store, StoreError};
 use crate::events;
@@ -71,6 +72,7 @@ pub(crate) struct HeldJob {
     pub(crate) item: Option<i32>,
     pub(crate) attempt: i32,
     /// When the attempt began.
+    #[sqlx(try_from = "Moment")]
     pub(crate) since: DateTime<Utc>,
 }
 
@@ -87,9 +89,12 @@ pub(crate) struct WorkerRow {
     pub(crate) slots: Option<i32>,
     /// Jobs that it holds.
     pub(crate) jobs: i64,
+    #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
+    #[sqlx(try_from = "Moment")]
     pub(crate) last_seen: DateTime<Utc>,
     /// When it ended, by itself or in the eyes of the others.
+    #[sqlx(try_from = "MaybeMoment")]
     pub(crate) stopped_at: Option<DateTime<Utc>>,
     /// `drained`, `superseded` or `lost`.
     pub(crate) stop_reason: Option<String>,
@@ -102,11 +107,13 @@ struct LookRow {
     alive: bool,
     next_due_ms: Option<i64>,
     waiting_rank: Option<i16>,
+    #[sqlx(try_from = "MaybeMoment")]
     waiting_due_at: Option<DateTime<Utc>>,
     gone_id: Option<i64>,
     gone_name: Option<String>,
     gone_host: Option<String>,
     gone_pid: Option<i32>,
+    #[sqlx(try_from = "MaybeMoment")]
     gone_last_seen: Option<DateTime<Utc>>,
     gone_ended: Option<bool>,
     gone_lease_over: Option<bool>,
@@ -226,8 +233,8 @@ impl Store {
 
     /// Jobs that a boot holds, so many at most.
     pub(crate) async fn held_jobs(&self, worker: WorkerId, limit: i64) -> Result<Vec<HeldJob>, StoreError> {
-        let sql =
-            "select r.uuid as run, w.name as workflow, v.definition -> 'stages' -> j.stage::int4 ->> 'name' as stage,
+        let sql = "select r.uuid as run, w.name as workflow,
+                          coalesce(v.definition -> 'stages' -> j.stage::int4 ->> 'name', '#' || j.stage) as stage,
                           nullif(j.item, -1) as item, j.attempt, j.since
                    from piton.jobs j
                    join piton.runs r on r.id = j.run_id

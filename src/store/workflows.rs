@@ -1,7 +1,8 @@
 //! Workflows and their versions.
 
-use sqlx::types::chrono::{DateTime, Utc};
+use chrono::{DateTime, Utc};
 
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::id::{VersionId, WorkflowId};
 use crate::workflow::plan::Plan;
@@ -13,6 +14,7 @@ pub(crate) struct WorkflowRow {
     /// None where an older Piton left no plan.
     pub(crate) digest: Option<Vec<u8>>,
     pub(crate) versions: i64,
+    #[sqlx(try_from = "Moment")]
     pub(crate) registered_at: DateTime<Utc>,
     /// Asked for with a name alone.
     pub(crate) definition: Option<String>,

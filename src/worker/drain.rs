@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::events;
 use crate::queue::slots::Slots;
+use crate::stage::within::within;
 
 /// How often the process was asked to stop. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,8 +73,11 @@ pub(super) async fn wait_for_stages(
         slots.drained().await;
     };
     let why = tokio::select! {
-        () = drained => return,
-        () = tokio::time::sleep(grace) => "the grace period is over",
+        biased;
+        drained = within(grace, drained) => match drained {
+            Some(()) => return,
+            None => "the grace period is over",
+        },
         () = shutdown.times(2) => "asked again",
     };
     tracing::info!(running = slots.capacity() - slots.free(), "{why}, handing back what still runs");

@@ -76,6 +76,7 @@ impl Shared {
             artifacts: settings.artifacts.clone().map(Arc::new),
             limits: settings.limits,
             tasks,
+            stopping: stop_claiming.clone(),
         };
         Shared { store, catalog, workflows, slots, wake, lookout, boot, starter, ends, stop_claiming, none_left }
     }

@@ -55,6 +55,15 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     checked(Duration::from_millis(total))
 }
 
+/// Reads a duration for an option that has bounds of its own.
+pub(crate) fn parse_between(text: &str, (least, most): (Duration, Duration), why: &str) -> Result<Duration, String> {
+    let duration = parse(text).map_err(|error| error.to_string())?;
+    if (least..=most).contains(&duration) {
+        return Ok(duration);
+    }
+    Err(format!("it is between {} and {}: {why}", format(least), format(most)))
+}
+
 /// Holds a duration to its bounds, wherever it came from.
 pub(crate) fn checked(duration: Duration) -> Result<Duration, DurationError> {
     match duration {
@@ -158,6 +167,17 @@ mod tests {
         assert_eq!(parse("0s"), Err(DurationError::Zero));
         assert_eq!(parse("31d"), Err(DurationError::TooLong));
         assert_eq!(parse("99999999999999999999d"), Err(DurationError::TooLong));
+    }
+
+    #[test]
+    fn an_option_with_bounds_names_them() {
+        let bounds = (Duration::from_secs(2), Duration::from_secs(86_400));
+        let read = |text| parse_between(text, bounds, "so it is");
+        assert_eq!(read("2s"), Ok(bounds.0));
+        assert_eq!(read("24h"), Ok(bounds.1));
+        assert_eq!(read("1999ms"), Err("it is between 2s and 1d: so it is".to_owned()));
+        assert_eq!(read("24h1ms"), Err("it is between 2s and 1d: so it is".to_owned()));
+        assert_eq!(read("2"), Err(parse("2").unwrap_err().to_string()));
     }
 
     #[test]

@@ -241,11 +241,11 @@ async fn the_artifacts_of_an_attempt_that_was_handed_back_are_orphans() {
 #[tokio::test]
 async fn the_artifacts_of_a_frozen_worker_are_orphans_also_when_it_wakes() {
     let world = World::with(&[KEEP]).await;
-    let frozen = world.worker("w1", &["--lease", "1s"]);
+    let frozen = world.worker("w1", &["--lease", "2s"]);
     let run = world.start("keep", &json!({"names": ["a.txt"], "work_ms": 3000}).to_string());
     until(SOON, "it is kept", async || world.journal().len() == 1).await;
     frozen.signal("STOP");
-    let _heir = world.worker("w2", &["--lease", "1s"]);
+    let _heir = world.worker("w2", &["--lease", "2s"]);
     assert_eq!(output(&world, &run).await, json!(["a.txt of attempt 2"]));
     frozen.signal("CONT");
     frozen.says("attempt_fenced").await;

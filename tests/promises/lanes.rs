@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use sqlx::Row;
-use sqlx::types::chrono::{DateTime, Utc};
 
 use crate::harness::{SOON, World, until};
 use crate::workflows::SQUARES;
@@ -15,14 +14,17 @@ const LANE: i32 = 4;
 #[derive(Debug, PartialEq)]
 struct Item {
     attempt: i32,
-    started: DateTime<Utc>,
-    finished: DateTime<Utc>,
+    /// In microseconds, as all times here.
+    started: i64,
+    finished: i64,
 }
 
 /// Checkpoints of the items, by number.
 async fn items(world: &World) -> HashMap<i32, Item> {
-    let rows: Vec<(i32, i32, DateTime<Utc>, DateTime<Utc>)> = sqlx::query_as(
-        "select item, attempt, started_at, finished_at from piton.checkpoints where stage = 1 and item >= 0",
+    let rows: Vec<(i32, i32, i64, i64)> = sqlx::query_as(
+        "select item, attempt, (extract(epoch from started_at) * 1000000)::int8,
+                (extract(epoch from finished_at) * 1000000)::int8
+         from piton.checkpoints where stage = 1 and item >= 0",
     )
     .fetch_all(&world.pool)
     .await

@@ -1,8 +1,6 @@
 //! How soon the jobs of a worker that is gone are claimed by another. For a quiet machine, so not among the others.
 
-use std::time::Duration;
-
-use sqlx::types::chrono::{DateTime, Utc};
+use std::time::{Duration, SystemTime};
 
 use crate::harness::{SOON, World, until};
 use crate::workflows::WORK;
@@ -17,7 +15,7 @@ async fn time_to_claim(world: &World, signal: &str, number: u32) -> Duration {
     heir.says("worker started").await;
     // At any moment between two looks.
     tokio::time::sleep(Duration::from_millis(1000 + u64::from(number) * 370 % 1000)).await;
-    let at = Utc::now();
+    let at = SystemTime::now();
     victim.signal(signal);
     let mut claimed = None;
     until(SOON, "the other one claims it", async || {
@@ -25,7 +23,7 @@ async fn time_to_claim(world: &World, signal: &str, number: u32) -> Duration {
         claimed.is_some()
     })
     .await;
-    let time = (claimed.unwrap() - at).to_std().unwrap();
+    let time = claimed.unwrap().duration_since(at).unwrap();
     sqlx::query("select piton.force_dead_letter($1::uuid, 'work', 'measured')")
         .bind(&run)
         .execute(&world.pool)
@@ -42,16 +40,17 @@ async fn time_to_claim(world: &World, signal: &str, number: u32) -> Duration {
 }
 
 /// When the job was claimed for that attempt. The server runs here, so its clock is ours.
-async fn claims(world: &World, run: &str, attempt: i32) -> Option<DateTime<Utc>> {
-    sqlx::query_scalar(
-        "select j.since from piton.jobs j join piton.runs r on r.id = j.run_id
+async fn claims(world: &World, run: &str, attempt: i32) -> Option<SystemTime> {
+    let seconds: Option<f64> = sqlx::query_scalar(
+        "select extract(epoch from j.since)::float8 from piton.jobs j join piton.runs r on r.id = j.run_id
          where r.uuid = $1::uuid and j.state = 'running' and j.attempt = $2",
     )
     .bind(run)
     .bind(attempt)
     .fetch_optional(&world.pool)
     .await
-    .unwrap()
+    .unwrap();
+    seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds))
 }
 
 #[tokio::test]

@@ -96,11 +96,11 @@ async fn a_step_is_not_paid_again_when_its_stage_is_retried() {
 #[tokio::test]
 async fn a_step_of_an_attempt_that_lost_its_job_is_not_recorded() {
     let world = World::with(&[STEPS]).await;
-    let slow = world.worker("w1", &["--lease", "1s"]);
+    let slow = world.worker("w1", &["--lease", "2s"]);
     world.start("steps", &json!({"items": [0], "steps": 2, "work_ms": 2000}).to_string());
     until(SOON, "the first step runs", async || world.journal().len() == 1).await;
     slow.signal("STOP");
-    let _heir = world.worker("w2", &["--lease", "1s"]);
+    let _heir = world.worker("w2", &["--lease", "2s"]);
     until(SOON, "another runs it", async || world.journal().len() == 2).await;
     slow.signal("CONT");
     until(SOON, "both steps are recorded", async || recorded(&world).await.len() == 2).await;

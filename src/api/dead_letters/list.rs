@@ -10,7 +10,7 @@ use super::FilterSaid;
 use crate::api::Api;
 use crate::api::problem::Problem;
 use crate::api::take::{Path, Query};
-use crate::api::words::{Limit, Since, Text};
+use crate::api::words::{Limit, Text, Time};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
@@ -43,7 +43,7 @@ pub(super) struct Which {
     fingerprint: Option<Text>,
     /// Given up then or later.
     #[param(inline)]
-    since: Option<Since>,
+    since: Option<Time>,
     /// Behind that dead letter: `next` of the page before.
     after: Option<Uuid>,
     #[serde(default)]
@@ -77,7 +77,7 @@ pub(super) struct Counted {
     fingerprint: Option<Text>,
     /// Given up then or later.
     #[param(inline)]
-    since: Option<Since>,
+    since: Option<Time>,
 }
 
 fn pending() -> Resolution {

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::problem::Problem;
-use super::words::{Since, Text};
+use super::words::{Text, Time};
 use crate::decide::{Chosen, NotChosen};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
@@ -44,7 +44,7 @@ struct FilterSaid {
     /// Of that cause, as the stats name it.
     fingerprint: Option<Text>,
     /// Given up then or later.
-    since: Option<Since>,
+    since: Option<Time>,
 }
 
 impl From<FilterSaid> for Filter {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::chaos::plan::{Kind, Scope};
-use crate::cli::args::{InputArgs, WorkerArgs};
+use crate::cli::args::{InputArgs, WorkerArgs, lease};
 use crate::cli::bench::args::rate;
 use crate::workflow::duration;
 
@@ -24,7 +24,7 @@ pub(crate) struct ChaosArgs {
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) slots: u32,
     /// Lease of the workers.
-    #[arg(long, default_value = "3s", value_parser = duration::parse)]
+    #[arg(long, default_value = "3s", value_parser = lease)]
     pub(super) lease: Duration,
     /// Between two faults, on average.
     #[arg(long, default_value = "500ms", value_parser = duration::parse)]

@@ -1,13 +1,12 @@
 //! The arguments of `piton dead-letter`.
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use sqlx::types::Uuid;
 
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
-use crate::view::when;
+use crate::view::when::{self, When};
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DeadLetterArgs {
@@ -119,9 +118,10 @@ pub(crate) struct FilterArgs {
     /// Of that cause, as `dead-letter stats` names it.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
-    /// Given up since then: a time such as 2026-12-24T18:00:00Z, 12:00 (today or yesterday), or 2h ago.
-    #[arg(long, value_name = "WHEN", value_parser = when::earlier)]
-    pub(crate) since: Option<DateTime<Utc>>,
+    /// Given up since then: a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks showed it
+    /// here), or 2h ago by the database's clock.
+    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
+    pub(crate) since: Option<When>,
 }
 
 fn resolution(word: &str) -> Result<Resolution, String> {

@@ -82,9 +82,15 @@ pub(super) async fn keep_failed(
     }
 }
 
+/// How long keeping the files of a program that ended well may take: it has some time left, also where this process was frozen
+/// for the rest of its own.
+pub(super) fn until_kept(begun: Instant, limit: Duration) -> Instant {
+    (begun + limit).max(Instant::now() + super::LAST_WAIT)
+}
+
 /// How much longer an attempt may take for the files of a program that failed.
 pub(super) fn until(begun: Instant, limit: Duration) -> Instant {
-    begun + limit + super::LAST_WAIT
+    until_kept(begun, limit + super::LAST_WAIT)
 }
 
 async fn keep_one(file: &Found, artifacts: &AttemptArtifacts) -> Result<(), Failure> {

@@ -5,16 +5,18 @@ use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{ChildStdin, ExitCode};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
-use rustix::process::{getpid, kill_process, kill_process_group, setrlimit, wait};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus};
+use rustix::process::{getpid, kill_process, kill_process_group, setrlimit, wait, waitid};
 use tokio::io::AsyncWriteExt;
 
 use super::{TERMINATION, launch, verdict};
+use crate::model::signal;
 
 /// First argument of this program as a guard; then the attempt's folder, the memory limit and the program's arguments.
 pub(super) const ROLE: &str = "__command-guard";
@@ -48,6 +50,7 @@ enum Event {
 
 pub(super) fn main(arguments: &[OsString]) -> ExitCode {
     let [folder, memory, argv @ ..] = arguments else { return ExitCode::from(64) };
+    survive_requests_to_stop();
     adopt_orphans();
     let (tell, events) = channel();
     let mut program = match launch::start(memory, argv) {
@@ -70,6 +73,23 @@ pub(super) fn end_orphans(folder: &Path) {
     let noted = std::fs::read_to_string(folder.join(GROUP)).unwrap_or_default();
     if let Some(group) = pid(&noted) {
         kill_process_group(group, Signal::KILL).ok();
+    }
+}
+
+/// Whether the guard of that process id has ended, be it that nobody has asked for its status yet. No id: it was asked for.
+pub(super) fn has_ended(guard: Option<Pid>) -> bool {
+    let Some(guard) = guard else { return true };
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::Pid(guard), look), Ok(Some(_)) | Err(Errno::CHILD))
+}
+
+/// Signals that stop a worker reach its guards too, where they are sent to a whole group or to every process of a service. A
+/// guard outlives its program, and so it goes on; the program begins with the system's own way to take them.
+fn survive_requests_to_stop() {
+    for signal in verdict::REQUESTS_TO_STOP {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::default()) {
+            writeln!(std::io::stderr(), "cannot outlive {}: {error}", signal::name(signal)).ok();
+        }
     }
 }
 
@@ -99,9 +119,10 @@ fn listen(to: Option<ChildStdin>, tell: &Sender<Event>) {
         });
     }
     let mut order = [0];
-    let event = match from.read(&mut order) {
-        Ok(1) => Event::Stop,
-        Ok(_) | Err(_) => Event::WorkerGone,
+    // A signal that interrupts the read is not its end.
+    let event = match from.read_exact(&mut order) {
+        Ok(()) => Event::Stop,
+        Err(_) => Event::WorkerGone,
     };
     // The other end is gone only when this process is at its own.
     tell.send(event).ok();
@@ -143,9 +164,15 @@ impl Guard<'_> {
         match self.all_end_within(STRAGGLERS) {
             Waited::AllEnded => mirror(status),
             Waited::WorkerGone => self.clear_away(),
+            // Frozen and thawed, this process may be late to see that they have ended.
+            Waited::InVain if self.children().is_empty() => mirror(status),
             Waited::InVain => {
                 let left = self.children().iter().filter_map(|pid| name_of(*pid)).collect::<Vec<_>>().join(", ");
                 self.end_all();
+                if verdict::is_request_to_stop(status) {
+                    // It had no time to wait for them.
+                    return mirror(status);
+                }
                 verdict::complain(&format!(
                     "the command ended and left processes of its own running ({left}), which were stopped; let it wait \
                      for them"
@@ -229,6 +256,10 @@ fn mirror(status: WaitStatus) -> ExitCode {
     };
     if let Some(signal) = Signal::from_named_raw(number) {
         setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
+        if verdict::REQUESTS_TO_STOP.contains(&number) {
+            // As it would have ended without its own way to take it.
+            signal_hook::low_level::emulate_default_handler(number).ok();
+        }
         // The first of a kind that the runtime handles only takes the handler away.
         for _ in 0..2 {
             kill_process(getpid(), signal).ok();

@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use rustix::process::WaitStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -28,7 +29,21 @@ pub(super) enum End {
     Broken(String),
 }
 
+/// SIGHUP, SIGINT and SIGTERM: what people, terminals, shells, supervisors and containers stop a process with.
+pub(super) const REQUESTS_TO_STOP: [i32; 3] = [1, 2, 15];
+
+/// Whether a process ended by one of them, be it as shells say it.
+pub(super) fn is_request_to_stop(status: WaitStatus) -> bool {
+    let by = status.terminating_signal().or_else(|| status.exit_status()?.checked_sub(128));
+    by.is_some_and(|signal| REQUESTS_TO_STOP.contains(&signal))
+}
+
 impl End {
+    /// It ended by a signal with which it was asked to, and not by itself.
+    pub(super) fn is_by_a_request_to_stop(&self) -> bool {
+        matches!(self, End::Signalled(signal) if REQUESTS_TO_STOP.contains(signal))
+    }
+
     /// Shells say 128 and the number for a program that died by a signal.
     pub(super) fn of(status: ExitStatus, stdout: String) -> End {
         match (status.signal(), status.code()) {

@@ -27,6 +27,8 @@ picked as materialized (
                 where l.version_id = any(array[j.version_id]) and l.stage = j.stage) as limit_id
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'ready'
+          -- Of other ones no attempt can be on record (piton.unexplained_jobs tells of them).
+          and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
           and (j.rank, j.due_at, j.id) > (q.rank, q.due_at, q.id)
           and not exists (
               select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)

@@ -8,18 +8,20 @@
 -- Returns each of them, with what recovery is told in (piton.recoveries).
 with held as materialized (
     select run_id, id, workflow_id, version_id, stage, item, until, attempt, rank, due_at, since,
-           $4::bool or deaths > 0 as suspected, $4 and deaths + 1 >= $5::int4 as convicted
+           $4::bool or deaths > 0 as suspected, $4 and deaths >= $5::int4 - 1 and can_end as convicted, can_end
     from piton.jobs
+    -- Of a row that makes no sense no attempt is on record, and no dead letter: it must not keep the others from being freed.
+    cross join lateral (select attempt > 0 and stage >= 0 and item >= -1 as can_end) as sound
     where worker_id = $1 and state = 'running'
     order by run_id, id
     limit $2
-    for no key update skip locked
+    for no key update of jobs skip locked
 ),
 freed as (
     update piton.jobs j
     set state = case when h.suspected then 'suspect' else 'ready' end,
-        deaths = j.deaths + $4::int4,
-        until = case when h.suspected then j.item + 1 else j.until end,
+        deaths = least(j.deaths, 1000) + $4::int4,
+        until = case when h.suspected then least(j.item, 2147483646) + 1 else j.until end,
         worker_id = null, limit_id = null, since = now(), progress_done = null, progress_of = null, progress_note = null
     from held h
     where not h.convicted and j.run_id = any(array[h.run_id]) and j.id = h.id
@@ -32,11 +34,14 @@ rest as (
     insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
     select run_id, workflow_id, version_id, stage, item + 1, until, 'ready', rank, due_at
     from held
-    where suspected and item >= 0 and until > item + 1
+    where suspected and item >= 0 and until::int8 > item::int8 + 1
 ),
 lost as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, worker_id, started_at)
-    select run_id, stage, item, attempt, 'lost', 'crashed', $3, $1, since from held
+    select run_id, stage, item, attempt, 'lost', 'crashed', $3, $1, piton.finite(since)
+    from held
+    where can_end
+    on conflict do nothing
 ),
 orphaned as (
     update piton.artifacts a set type = 'orphan'
@@ -50,6 +55,7 @@ buried as (
     select piton.new_id(), run_id, workflow_id, version_id, stage, item, attempt, rank, 'crashed', $6, $7, $1
     from held
     where convicted
+    on conflict do nothing
 ),
 blocked as (
     -- The state of the newest row counts: whoever has just decided about the run saw no dead letter of this statement.

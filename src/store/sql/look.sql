@@ -31,6 +31,7 @@ waiting as (
         select j.rank, j.due_at
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'ready'
+          and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
           and not exists (
               select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
               where u.version_id = j.version_id and u.stage = j.stage)
@@ -51,6 +52,9 @@ suspected as (
         cross join lateral (
             select from piton.jobs j
             where j.workflow_id = q.workflow_id and j.state = 'suspect'
+              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+              -- What no process could read a definition for is not worth one.
+              and exists (select from piton.workflow_versions v where v.id = any(array[j.version_id]))
               and (j.limit_id is null
                    or exists (select from piton.limit_room(j.limit_id, now()) r where r.room > 0))
               and not exists (
@@ -78,6 +82,7 @@ limited as (
           and exists (
               select from piton.jobs j
               where j.limit_id = any(array[l.id]) and j.state = 'limited'
+                and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
                 and not exists (
                     select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
                     where u.version_id = j.version_id and u.stage = j.stage))) as has_room,
@@ -95,8 +100,10 @@ gone as (
            or lock_held and pg_try_advisory_xact_lock_shared($3, id::int4))
 )
 select exists (select from piton.workers where id = $1 and stopped_at is null) as alive,
-       (select ceil(extract(epoch from min(due_at) - now()) * 1000)::int8
-        from piton.jobs where state = 'scheduled') as next_due_ms,
+       -- A day at most, also where the next one is due at the end of all times.
+       (select ceil(extract(epoch from least(greatest(d.at, now()), now() + interval '1 day') - now()) * 1000)::int8
+        from (select min(due_at) as at from piton.jobs where state = 'scheduled') as d
+        where d.at is not null) as next_due_ms,
        waiting.rank as waiting_rank, waiting.due_at as waiting_due_at,
        gone.id as gone_id, gone.name as gone_name, gone.host as gone_host, gone.pid as gone_pid,
        gone.last_seen as gone_last_seen, gone.ended as gone_ended,

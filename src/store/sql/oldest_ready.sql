@@ -14,7 +14,7 @@ with recursive head (workflow_id, rank, since) as (
         limit 1
     ) as next
 )
-select coalesce(extract(epoch from now() - min(since)), 0)::float8
+select coalesce(extract(epoch from now() - piton.finite(min(since))), 0)::float8
 from (select workflow_id, since from head limit $1) as heads
 where not exists (
     select from piton.pauses h where h.workflow_id = any(array[heads.workflow_id, 0]))

@@ -13,5 +13,7 @@ promoted as (
     returning 1
 )
 select (select count(*) from promoted) as promoted,
-       (select ceil(extract(epoch from min(due_at) - now()) * 1000)::int8
-        from piton.jobs where state = 'scheduled' and due_at > now()) as next_due_ms
+       -- A day at most, also where the next one is due at the end of all times.
+       (select ceil(extract(epoch from least(d.at, now() + interval '1 day') - now()) * 1000)::int8
+        from (select min(due_at) as at from piton.jobs where state = 'scheduled' and due_at > now()) as d
+        where d.at is not null) as next_due_ms

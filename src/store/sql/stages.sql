@@ -3,7 +3,7 @@ with live as (
     select stage,
            count(*) filter (where state = 'running') as running,
            -- All items of a branch are ready, but for the one under way.
-           coalesce(sum(until - item - (state in ('running', 'scheduled'))::int4), 0) as ready,
+           coalesce(sum(until::int8 - item - (state in ('running', 'scheduled'))::int4), 0)::int8 as ready,
            count(*) filter (where state = 'suspect') as suspects,
            count(*) filter (where state = 'limited') as limited,
            count(*) filter (where state = 'scheduled') as scheduled,

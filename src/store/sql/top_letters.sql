@@ -1,5 +1,5 @@
 -- The newest dead letters that wait for a decision. Those are walked by their own index; what was decided is not looked at.
-select d.id, r.uuid as run, w.name as workflow, v.definition -> 'stages' -> d.stage::int4 ->> 'name' as stage,
+select d.id, r.uuid as run, w.name as workflow, coalesce(v.definition -> 'stages' -> d.stage::int4 ->> 'name', '#' || d.stage) as stage,
        nullif(d.item, -1) as item, d.class, left(d.message, 500) as message, d.attempt as attempts, d.dead_at
 from (
     select p.* from piton.dead_letters p where p.resolution = 'pending' order by p.dead_at desc limit $1

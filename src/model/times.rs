@@ -1,0 +1,27 @@
+//! Which times are taken from outside. Pure.
+
+use chrono::{DateTime, Datelike, Utc};
+
+/// Years from which and up to which.
+pub(crate) const FIRST_YEAR: i32 = 1970;
+pub(crate) const LAST_YEAR: i32 = 9999;
+
+/// A time is of these years, or is refused with what would be right. `piton.check_time` does it for those who ask in SQL.
+pub(crate) fn checked(at: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    if (FIRST_YEAR..=LAST_YEAR).contains(&at.year()) {
+        return Ok(at);
+    }
+    Err(format!("a time lies between the years {FIRST_YEAR} and {LAST_YEAR}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn far_times_are_refused() {
+        let said = |text: &str| checked(text.parse().expect("a time")).is_ok();
+        assert!(said("1970-01-01T00:00:00Z") && said("9999-12-31T23:59:59Z"));
+        assert!(!said("1969-12-31T23:59:59Z") && !said("+10000-01-01T00:00:00Z") && !said("+262000-01-01T00:00:00Z"));
+    }
+}
