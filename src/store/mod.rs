@@ -12,6 +12,7 @@ pub(crate) mod commit;
 pub(crate) mod dead_letters;
 pub(crate) mod endings;
 pub(crate) mod failures;
+mod fitness;
 pub(crate) mod freed;
 mod functions;
 pub(crate) mod gone;
