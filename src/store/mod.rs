@@ -134,6 +134,8 @@ impl Store {
             .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
+                    // By itself: the time that a role or a database gives its statements is counted for all that is sent at once.
+                    connection.execute("set statement_timeout = 0").await?;
                     connection.execute(include_str!("sql/session.sql")).await?;
                     Ok(())
                 })
