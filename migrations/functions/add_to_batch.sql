@@ -1,6 +1,8 @@
 -- May be sent again: items that are there are compared, not added.
 create or replace function piton.add_to_batch(batch bigint, first integer, inputs json[]) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
     open_one piton.batches;

@@ -3,6 +3,7 @@
 create or replace function piton.arrivals_missing(run bigint, version_id bigint, undone smallint[])
 returns table (stage smallint, missing integer)
 language sql stable
+set search_path = pg_catalog, pg_temp
 as $$
     select s.stage,
            case when s.stage = any(arrivals_missing.undone) or k.run_id is null then 1

@@ -1,5 +1,6 @@
 create or replace function piton.artifacts_deleted(plan uuid, numbers bigint[], errors text[]) returns void
 language sql
+security definer set search_path = pg_catalog, pg_temp
 as $$
     with ended as (
         update piton.cleanup_items i

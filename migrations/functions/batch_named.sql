@@ -1,6 +1,7 @@
 -- By its name or by its id: no name looks like an id.
 create or replace function piton.batch_named(batch text) returns bigint
 language plpgsql stable
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     found_id bigint;

@@ -3,6 +3,7 @@
 create or replace function piton.batch_results(batch text, after integer default 0, most integer default 2147483647)
 returns table (item integer, run uuid, state text, output json, failure json)
 language sql stable
+set search_path = pg_catalog, pg_temp
 as $$
     with asked as materialized (
         select b.id, b.version_id from piton.batches b where b.id = piton.batch_named(batch_results.batch)

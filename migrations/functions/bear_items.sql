@@ -1,5 +1,6 @@
 create or replace function piton.bear_items(dead_letter uuid, stage smallint) returns void
 language sql
+set search_path = pg_catalog, pg_temp
 as $$
     insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank)
     select d.run_id, d.workflow_id, d.version_id, k.stage, i, i + 1, 'ready', d.rank

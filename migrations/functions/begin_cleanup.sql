@@ -4,6 +4,7 @@ create or replace function piton.begin_cleanup(
     plan uuid, actor text default session_user, shown boolean default true
 ) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
 declare

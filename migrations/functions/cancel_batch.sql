@@ -1,5 +1,6 @@
 create or replace function piton.cancel_batch(batch text, reason text, actor text default session_user) returns bigint
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     key bigint := piton.stop_batch(batch, reason, actor);

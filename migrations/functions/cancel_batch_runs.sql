@@ -1,6 +1,7 @@
 -- The runs' rows first, in order, as whoever decides about several runs does.
 create or replace function piton.cancel_batch_runs(batch bigint, first integer, last integer, actor text) returns setof uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     reason text := (select 'batch ' || b.name || ' was cancelled: ' || b.cancel_reason

@@ -3,6 +3,7 @@
 -- nothing: whatever makes a job of these stages now makes it of one that it has locked, and a pass waits for that lock.
 create or replace function piton.cancel_jobs(run bigint, stages smallint[] default null) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     found_some boolean;

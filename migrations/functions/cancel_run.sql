@@ -1,5 +1,6 @@
 create or replace function piton.cancel_run(run uuid, reason text, actor text default session_user) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform piton.check_reason(reason, 'a run is cancelled', 'piton.cancel_run(run, ''why'')');

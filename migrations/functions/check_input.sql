@@ -2,6 +2,8 @@
 -- comes behind a cheap sign that it may be needed.
 create or replace function piton.check_input(input json) returns void
 language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
     body text := input::text;

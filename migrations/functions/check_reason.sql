@@ -1,5 +1,6 @@
 create or replace function piton.check_reason(reason text, what text, example text) returns void
 language plpgsql immutable
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if coalesce(trim(reason), '') = '' then

@@ -12,6 +12,7 @@ create or replace function piton.claim_limited(
     token bigint, since timestamptz, rank smallint, due_at timestamptz, claimable_since timestamptz, again_ms bigint
 )
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -1,6 +1,7 @@
 -- One batch of them, as clean_runs.sql does: locked first, and looked at again then.
 create or replace function piton.clean_batches(plan uuid, most integer) returns integer
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     chosen bigint[];

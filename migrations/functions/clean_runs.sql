@@ -1,6 +1,7 @@
 -- One batch. The runs are locked first, and looked at again then: one that is held now stays, and its item says why.
 create or replace function piton.clean_runs(plan uuid, most integer) returns integer
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     chosen bigint[];

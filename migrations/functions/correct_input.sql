@@ -2,6 +2,7 @@
 -- than the one that was split.
 create or replace function piton.correct_input(dead_letter uuid, input json, keys_before smallint[]) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     letter piton.dead_letters;

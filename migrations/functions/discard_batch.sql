@@ -1,5 +1,6 @@
 create or replace function piton.discard_batch(batch bigint) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     delete from piton.batches b where b.id = discard_batch.batch and b.state = 'open';

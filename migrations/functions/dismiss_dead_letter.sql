@@ -2,6 +2,7 @@
 create or replace function piton.dismiss_dead_letter(dead_letter uuid, reason text, actor text default session_user)
 returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     letter piton.dead_letters;

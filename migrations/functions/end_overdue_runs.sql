@@ -1,6 +1,7 @@
 -- Whoever comes first takes the rows; two workers that look at once do not wait for each other.
 create or replace function piton.end_overdue_runs(most integer) returns setof uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     due record;

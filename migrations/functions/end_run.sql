@@ -1,6 +1,7 @@
 -- The run's row first, as everyone who decides about a run: a commit that would add a job to it waits, and finds it ended.
 create or replace function piton.end_run(run uuid, reason text, actor text, deadline timestamptz) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     key bigint;

@@ -2,6 +2,7 @@
 -- many runs there are; the settings keep it so with whatever statistics, in whatever session.
 create or replace function piton.feed_batch(batch bigint, most integer) returns integer
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off

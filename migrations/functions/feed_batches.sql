@@ -1,6 +1,7 @@
 -- Those that have waited longest first, and not all in one transaction, if there are a great many.
 create or replace function piton.feed_batches(most integer) returns boolean
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     hungry bigint;

@@ -4,6 +4,7 @@ create or replace function piton.force_dead_letter(
     run uuid, stage text, reason text, item integer default null, actor text default session_user
 ) returns uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     found_run record;

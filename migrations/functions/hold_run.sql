@@ -1,6 +1,7 @@
 -- The run's row is locked: a cleanup that deletes it at this moment is waited for.
 create or replace function piton.hold_run(run uuid, reason text, actor text default session_user) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     key bigint;

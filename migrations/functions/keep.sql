@@ -2,6 +2,7 @@ create or replace function piton.keep(
     what text, type text, keep interval, workflow text default null, actor text default session_user
 ) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     queue bigint := piton.queue_named(workflow, null);

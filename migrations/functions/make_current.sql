@@ -2,6 +2,7 @@
 -- before any run of the version can start.
 create or replace function piton.make_current(workflow bigint, version bigint) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform from piton.workflows w where w.id = make_current.workflow for no key update;

@@ -2,6 +2,7 @@ create or replace function piton.move_to_the_past(
     run bigint, dead_letter uuid, undone smallint[], one_stage smallint, one_item integer
 ) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     with moved as (

@@ -2,6 +2,7 @@
 -- the same numbers out again; 62 random bits come once.
 create or replace function piton.new_key() returns bigint
 language sql volatile parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
     select ('x' || right(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint & 9223372036854775807
 $$;

@@ -4,6 +4,7 @@ create or replace function piton.open_batch(
     name text, workflow text, cap integer default null, priority integer default 0, actor text default session_user
 ) returns bigint
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     queue bigint;

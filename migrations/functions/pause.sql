@@ -4,6 +4,7 @@ create or replace function piton.pause(
     reason text, workflow text default null, stage text default null, actor text default session_user
 ) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     queue bigint := piton.queue_named(workflow, stage);

@@ -1,6 +1,7 @@
 -- The items are on record before anything is deleted. Those of artifacts come first: a run goes when it has none any more.
 create or replace function piton.plan_cleanup(most integer default 100000, actor text default session_user) returns uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = on
 set enable_hashjoin = on
 set jit = off

@@ -1,6 +1,7 @@
 -- What a pause is about, checked: the workflow's id, or 0 for all.
 create or replace function piton.queue_named(workflow text, stage text) returns bigint
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     found_id bigint;

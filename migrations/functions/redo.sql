@@ -4,6 +4,7 @@ create or replace function piton.redo(
     dead_letter uuid, from_stage smallint, from_item integer, actor text, note text, new_keys boolean
 ) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     letter piton.dead_letters;

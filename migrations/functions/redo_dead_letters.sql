@@ -5,6 +5,7 @@ create or replace function piton.redo_dead_letters(
     dead_letters uuid[], actor text, note text, from_stage text, from_beginning boolean
 ) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     named boolean := from_stage is not null or from_beginning;

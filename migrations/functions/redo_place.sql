@@ -3,6 +3,7 @@
 create or replace function piton.redo_place(dead_letter uuid, from_stage text)
 returns table (stage smallint, item integer)
 language plpgsql stable
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     letter piton.dead_letters;

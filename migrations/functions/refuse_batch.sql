@@ -1,6 +1,7 @@
 -- Says what is wrong with a batch to which somebody wants to add items.
 create or replace function piton.refuse_batch(batch bigint) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     known piton.batches;

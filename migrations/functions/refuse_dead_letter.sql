@@ -1,5 +1,6 @@
 create or replace function piton.refuse_dead_letter(dead_letter uuid) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     letter record;

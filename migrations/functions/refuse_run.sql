@@ -1,6 +1,7 @@
 -- Says what is wrong with a run that somebody wants to decide about.
 create or replace function piton.refuse_run(run uuid) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     found_state text;

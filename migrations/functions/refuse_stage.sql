@@ -1,5 +1,6 @@
 create or replace function piton.refuse_stage(dead_letter uuid, stage text) returns void
 language plpgsql stable
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     letter piton.dead_letters;

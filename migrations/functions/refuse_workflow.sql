@@ -1,5 +1,6 @@
 create or replace function piton.refuse_workflow(workflow text) returns void
 language plpgsql stable
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     names text;

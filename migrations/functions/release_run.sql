@@ -1,5 +1,6 @@
 create or replace function piton.release_run(run uuid, actor text default session_user) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     delete from piton.run_holds h using piton.runs r where r.id = h.run_id and r.uuid = release_run.run;

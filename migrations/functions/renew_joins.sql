@@ -3,6 +3,7 @@
 create or replace function piton.renew_joins(run bigint, version_id bigint, undone smallint[], starts smallint[])
 returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     damaged text;

@@ -1,6 +1,7 @@
 -- The current version decides for the jobs of all versions: what they call is the same. Attempts that run already count, too.
 create or replace function piton.renew_limits(workflow bigint) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     changed boolean;

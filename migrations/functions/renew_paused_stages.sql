@@ -2,6 +2,7 @@
 -- workflow at once.
 create or replace function piton.renew_paused_stages(workflow bigint) returns void
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     with wanted as materialized (

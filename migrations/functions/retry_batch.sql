@@ -2,6 +2,7 @@ create or replace function piton.retry_batch(
     batch text, class text default null, actor text default session_user, note text default null
 ) returns setof uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     key bigint := piton.batch_named(batch);

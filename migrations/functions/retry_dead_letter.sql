@@ -3,6 +3,7 @@ create or replace function piton.retry_dead_letter(
     from_beginning boolean default false, input json default null
 ) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     keys smallint[];

@@ -5,6 +5,7 @@ create or replace function piton.retry_dead_letters(
     from_beginning boolean default false
 ) returns bigint
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     runs bigint[];

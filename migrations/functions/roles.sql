@@ -1,11 +1,26 @@
--- Two roles that others may be given: piton_reader sees everything and changes nothing, piton_operator may also decide. Who
--- migrates without the right to create roles does without them, or creates them before and migrates again. Roles belong to
+-- Who may do what. Three roles that others may be given: piton_reader sees everything and changes nothing; piton_operator sees
+-- everything too, and decides by calling verbs, which run with the rights of whoever migrated; piton_worker is what a worker
+-- has to be. A function that is in none of these lists is for the functions that call it, and nobody else.
+--
+-- Who migrates without the right to create roles does without them, or has them created and migrates again. Roles belong to
 -- the whole server: another database may create them at this moment.
 do $$
 declare
+    readers constant text[] := '{batch_named, batch_results, limit_room, protection, stages_of, unexplained_runs}';
+    -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
+    operators constant text[] := readers || '{start_run, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
+        retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, pause, resume, hold_run, release_run,
+        keep, plan_cleanup, new_id, check_input, trace_parent, trace_state,
+        open_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';
+    workers constant text[] := operators || '{start_run_of, run_under, make_current, claim_limited, end_overdue_runs,
+        feed_batches, settle_artifacts, begin_cleanup, clean_runs, clean_batches, take_artifacts, artifacts_deleted, state,
+        is_sound_run, is_sound_trace}';
     role text;
+    verbs text[];
+    verb regprocedure;
 begin
-    foreach role in array array['piton_reader', 'piton_operator'] loop
+    revoke all on all functions in schema piton from public;
+    foreach role in array array['piton_reader', 'piton_operator', 'piton_worker'] loop
         begin
             if not exists (select from pg_roles r where r.rolname = role) then
                 execute format('create role %I nologin', role);
@@ -13,20 +28,35 @@ begin
         exception
             when insufficient_privilege or duplicate_object or unique_violation then null;
         end;
+        continue when not exists (select from pg_roles r where r.rolname = role);
+        -- What an older Piton let them do.
+        execute format('revoke all on all tables in schema piton from %I', role);
+        execute format('revoke all on all sequences in schema piton from %I', role);
+        execute format('revoke all on all functions in schema piton from %I', role);
+        execute format('alter default privileges in schema piton revoke all on tables from %I', role);
+        execute format('alter default privileges in schema piton revoke all on sequences from %I', role);
+        execute format('grant usage on schema piton to %I', role);
+        execute format('grant select on all tables in schema piton to %I', role);
+        execute format('alter default privileges in schema piton grant select on tables to %I', role);
+        verbs := case role when 'piton_reader' then readers when 'piton_operator' then operators else workers end;
+        for verb in select p.oid from pg_proc p
+                    where p.pronamespace = 'piton'::regnamespace and p.proname = any(verbs) loop
+            execute format('grant execute on function %s to %I', verb, role);
+        end loop;
     end loop;
-    if exists (select from pg_roles r where r.rolname = 'piton_reader') then
-        grant usage on schema piton to piton_reader;
-        grant select on all tables in schema piton to piton_reader;
-        alter default privileges in schema piton grant select on tables to piton_reader;
-    end if;
-    if exists (select from pg_roles r where r.rolname = 'piton_operator') then
-        grant usage on schema piton to piton_operator;
-        grant select, insert, update, delete on all tables in schema piton to piton_operator;
-        grant usage on all sequences in schema piton to piton_operator;
-        alter default privileges in schema piton grant select, insert, update, delete on tables to piton_operator;
-        alter default privileges in schema piton grant usage on sequences to piton_operator;
-        -- What belongs to the schema itself is for those who migrate.
-        revoke insert, update, delete on piton.migrations, piton.function_set from piton_operator;
+    if exists (select from pg_roles r where r.rolname = 'piton_worker') then
+        -- What live work is made of, and what it leaves. A run's input, a checkpoint and an attempt stay as they were written.
+        grant insert, update, delete on piton.jobs, piton.joins, piton.leases to piton_worker;
+        grant insert, update on piton.workers, piton.artifacts, piton.stage_times to piton_worker;
+        grant insert, delete on piton.health_history to piton_worker;
+        grant insert on piton.checkpoints, piton.attempts, piton.steps, piton.dead_letters to piton_worker;
+        grant update (state, finished_at) on piton.runs to piton_worker;
+        grant update (state, ended_at) on piton.cleanups to piton_worker;
+        -- A definition is added, and never changed: only the plan that an older Piton left out.
+        grant insert on piton.workflows, piton.workflow_versions to piton_worker;
+        grant update (start_stages, join_stages, join_missing) on piton.workflow_versions to piton_worker;
+        -- Not the role: that column is what the server knows, and not what it is told.
+        grant insert (actor, face, verb, subject_kind, subject, detail) on piton.audit to piton_worker;
     end if;
 end
 $$;

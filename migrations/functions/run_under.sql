@@ -1,6 +1,7 @@
 -- Whoever asks at the same moment waits here for the first one's transaction, and then gets its run.
 create or replace function piton.run_under(workflow text, key text, run uuid) returns uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     found_run uuid;

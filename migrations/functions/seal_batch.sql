@@ -1,5 +1,6 @@
 create or replace function piton.seal_batch(batch bigint, items integer) returns void
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     open_one piton.batches;

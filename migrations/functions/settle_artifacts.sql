@@ -3,6 +3,7 @@
 -- will never be anything else. Walks what is pending, as many as live attempts have made.
 create or replace function piton.settle_artifacts(at_most integer default 1000) returns bigint
 language sql
+security definer set search_path = pg_catalog, pg_temp
 as $$
     with forgotten as (
         select a.id

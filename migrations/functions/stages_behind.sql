@@ -1,5 +1,6 @@
 create or replace function piton.stages_behind(version_id bigint, stages smallint[]) returns smallint[]
 language sql stable
+set search_path = pg_catalog, pg_temp
 as $$
     with recursive edge as materialized (
         select s.stage, unnest(s.needs) as need from piton.stages_of(stages_behind.version_id) as s

@@ -3,6 +3,7 @@ create or replace function piton.start_batch(
     actor text default session_user
 ) returns uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     key bigint := piton.open_batch(name, workflow, cap, priority, actor);

@@ -4,6 +4,8 @@ create or replace function piton.start_run(
     traceparent text default null, tracestate text default null
 ) returns uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
     run uuid := piton.new_id();

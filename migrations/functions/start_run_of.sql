@@ -5,6 +5,7 @@ create or replace function piton.start_run_of(
     run_at timestamptz default null, deadline timestamptz default null
 ) returns bigint
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     plan record;

@@ -3,6 +3,8 @@ create or replace function piton.start_runs(
     workflow text, inputs json[], priority integer default 0, traceparent text default null, tracestate text default null
 ) returns setof uuid
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
     version bigint;

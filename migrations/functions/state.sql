@@ -6,6 +6,7 @@
 create or replace function piton.state(sweep_from bigint)
 returns table (metric text, label_1 text, label_2 text, label_3 text, value double precision)
 language sql stable
+set search_path = pg_catalog, pg_temp
 -- What is live is walked, unlike in the engine's own plans; the runs behind it are looked up, for most are history.
 set enable_seqscan = on
 set enable_hashjoin = off

@@ -2,6 +2,7 @@
 -- while runs of it are left.
 create or replace function piton.stop_batch(batch text, reason text, actor text default session_user) returns bigint
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     known piton.batches;

@@ -3,6 +3,7 @@
 create or replace function piton.take_artifacts(plan uuid, most integer)
 returns table (number bigint, address text)
 language plpgsql
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     chosen bigint[];

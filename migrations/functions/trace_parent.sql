@@ -1,6 +1,7 @@
 -- Repeats src/model/trace.rs for those who do not come through it, as trace_state.sql does.
 create or replace function piton.trace_parent(traceparent text) returns text
 language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if traceparent !~ '^([0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[ -~]*)?)$'

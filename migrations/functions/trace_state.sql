@@ -1,5 +1,6 @@
 create or replace function piton.trace_state(tracestate text, traceparent text) returns text
 language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if tracestate = '' then

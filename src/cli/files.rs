@@ -13,7 +13,7 @@ use crate::config;
 use crate::queue::catalog::{Catalog, Version};
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::limits::Limits;
 use crate::workflow::mistake::Mistakes;
@@ -152,6 +152,24 @@ pub(crate) async fn register_all(
     let mut versions = Vec::with_capacity(workflows.len());
     for workflow in workflows {
         versions.push(catalog.register(store, workflow.clone()).await?);
+    }
+    Ok(versions)
+}
+
+/// As [`register_all`], for a worker: a workflow whose stored definition was changed is left out, and the others are not.
+pub(super) async fn register_usable(
+    catalog: &Catalog,
+    workflows: &[Workflow],
+    store: &Store,
+) -> anyhow::Result<Vec<Arc<Version>>> {
+    let mut versions = Vec::with_capacity(workflows.len());
+    for workflow in workflows {
+        match catalog.register(store, workflow.clone()).await {
+            Err(StoreError::Damaged(said)) => {
+                tracing::error!(workflow = %workflow.name, "this worker takes no jobs of it: the database holds {said}");
+            }
+            version => versions.push(version?),
+        }
     }
     Ok(versions)
 }

@@ -67,8 +67,7 @@ async fn stage_names(store: &Store, rows: &[FailureRow]) -> anyhow::Result<Stage
         if names.keys().any(|(known, _)| *known == version) {
             continue;
         }
-        let (_, definition) = store.workflow_version(version).await?;
-        let workflow = Workflow::from_json(&definition)?;
+        let (_, workflow) = store.workflow_version(version).await?;
         for (number, stage) in (0i16..).zip(&workflow.stages) {
             names.insert((version, number), stage.name.to_string());
         }

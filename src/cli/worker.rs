@@ -56,11 +56,14 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
         }
     }
     let health = metrics.shown.as_ref().map(|shown| shown.health.clone());
-    let Some(database) = patiently(&shutdown, health.as_deref(), async || Database::open(&global).await).await? else {
-        return Ok(Exit::Done);
+    let open = async || {
+        let database = Database::open(&global).await?;
+        database.store.refuse_read_only().await?;
+        anyhow::Ok(database)
     };
+    let Some(database) = patiently(&shutdown, health.as_deref(), open).await? else { return Ok(Exit::Done) };
     let catalog = Arc::new(Catalog::new(app.handlers));
-    let register = async || files::register_all(&catalog, &workflows, &database.store).await;
+    let register = async || files::register_usable(&catalog, &workflows, &database.store).await;
     let Some(versions) = patiently(&shutdown, health.as_deref(), register).await? else { return Ok(Exit::Done) };
     if versions.is_empty() {
         tracing::warn!("{}", files::no_such_workflow("*", &[]));

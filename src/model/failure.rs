@@ -69,6 +69,8 @@ pub struct Failure {
 
 /// Longest message that is kept, in bytes; what is longer is cut at a character.
 const MESSAGE_LIMIT: usize = 8 * 1024;
+/// Stands for a message that the database did not take.
+const REFUSED: &str = "the database refused the text of this failure; the log of its worker has it";
 /// Longest detail that is kept, in bytes of JSON; what is longer is replaced by a note.
 const DETAIL_LIMIT: usize = 512 * 1024;
 
@@ -162,6 +164,12 @@ impl Failure {
         Failure { message: storable(change(&self.message), MESSAGE_LIMIT), ..self }
     }
 
+    /// The same failure in words that every database takes, where it has others.
+    pub(crate) fn without_its_text(&self) -> Option<Failure> {
+        let has_another = self.message != REFUSED || self.detail.is_some();
+        has_another.then(|| Failure { message: REFUSED.to_owned(), detail: None, ..self.clone() })
+    }
+
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -233,6 +241,15 @@ mod tests {
         let failure = Failure::unknown(format!("a\0{}", "é".repeat(MESSAGE_LIMIT)));
         assert!(failure.message().starts_with("a\u{fffd}é"));
         assert!(failure.message().len() <= MESSAGE_LIMIT + '…'.len_utf8());
+    }
+
+    #[test]
+    fn a_text_that_was_refused_is_replaced_once_and_the_rest_stays() {
+        let failure = Failure::rate_limited("x").detail(serde_json::json!(1)).retry_after(Duration::from_secs(1));
+        let other = failure.without_its_text().expect("another text");
+        assert_eq!((other.class(), other.wait()), (failure.class(), failure.wait()));
+        assert_eq!((other.message(), other.detail_json()), (REFUSED, None));
+        assert_eq!(other.without_its_text(), None);
     }
 
     #[test]

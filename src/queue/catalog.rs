@@ -1,6 +1,6 @@
 //! The workflow versions a worker has met, and the stages it cannot run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::meters::stage::StageMeters;
@@ -59,11 +59,13 @@ pub(crate) struct Catalog {
     pub(crate) handlers: Handlers,
     versions: Mutex<HashMap<VersionId, Arc<Version>>>,
     unknown: Mutex<Vec<(VersionId, i16)>>,
+    /// Versions whose definitions cannot be used.
+    unusable: Mutex<HashSet<VersionId>>,
 }
 
 impl Catalog {
     pub(crate) fn new(handlers: Handlers) -> Catalog {
-        Catalog { handlers, versions: Mutex::default(), unknown: Mutex::default() }
+        Catalog { handlers, versions: Mutex::default(), unknown: Mutex::default(), unusable: Mutex::default() }
     }
 
     /// Registers a workflow file's definition in the database and here.
@@ -79,9 +81,7 @@ impl Catalog {
         if let Some(version) = lock(&self.versions).get(&id) {
             return Ok(version.clone());
         }
-        let (workflow_id, definition) = store.workflow_version(id).await?;
-        let workflow = Workflow::from_json(&definition)
-            .map_err(|error| StoreError::Damaged(format!("a definition (version {id}) that is none: {error}")))?;
+        let (workflow_id, workflow) = store.workflow_version(id).await?;
         Ok(self.keep(id, workflow_id, workflow))
     }
 
@@ -118,6 +118,15 @@ impl Catalog {
         if !list.contains(&(version, stage)) {
             list.push((version, stage));
         }
+    }
+
+    /// Its definition cannot be used. `true` when that is found out for the first time.
+    pub(crate) fn give_up(&self, version: VersionId) -> bool {
+        lock(&self.unusable).insert(version)
+    }
+
+    pub(crate) fn is_given_up(&self, version: VersionId) -> bool {
+        lock(&self.unusable).contains(&version)
     }
 
     /// Stages to leave for a worker that knows them.

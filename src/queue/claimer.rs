@@ -259,8 +259,11 @@ impl Claimer {
                 Some(found) if !self.catalog.is_unknown(version, stage) => known.push((claim, found)),
                 found => {
                     self.catalog.refuse(version, stage);
-                    let name = found.map_or_else(|| format!("#{stage}"), |v| v.stage_name(stage).to_string());
-                    tracing::warn!(version = %version, stage = name, "what this stage needs is not here; left for a worker that has it");
+                    // Of one that cannot be used at all it was said already.
+                    if let Some(found) = found {
+                        let stage = &*found.stage_name(stage);
+                        tracing::warn!(version = %version, stage, "what this stage needs is not here; left for a worker that has it");
+                    }
                     self.put_back(claim);
                 }
             }
@@ -268,11 +271,11 @@ impl Claimer {
         known
     }
 
-    /// `None` when the definition cannot be read at all. With a version that is new here, what is paused of it is learned
+    /// `None` when the definition cannot be used at all, which is said once. With a version that is new here, what is paused of it is learned
     /// before a run of it is handed on.
     async fn version(&self, id: VersionId) -> Option<Arc<Version>> {
         let (mut backoff, is_new) = (Backoff::default(), !self.catalog.has(id));
-        loop {
+        while !self.catalog.is_given_up(id) {
             let mut read = self.catalog.version(&self.store, id).await;
             if is_new && read.is_ok() {
                 read = self.lookout.look(None).await.and(read);
@@ -280,12 +283,15 @@ impl Claimer {
             match read {
                 Ok(version) => return Some(version),
                 Err(StoreError::Away(_)) if !self.stop.is_cancelled() => backoff.wait().await,
+                Err(StoreError::Away(_)) => return None,
                 Err(error) => {
-                    tracing::error!("{error}");
-                    return None;
+                    if self.catalog.give_up(id) {
+                        tracing::error!("its jobs are left: {error}");
+                    }
                 }
             }
         }
+        None
     }
 
     /// Claims that the database knows and this process does not: their answer was lost. They go back uncounted.

@@ -220,18 +220,15 @@ impl Committer {
     async fn commit_one_by_one(&self, commits: Commits, refused: StoreError) {
         if let [(claim, ending)] = commits.ends.as_slice() {
             report::refused(&self.slots, &commits, &refused);
-            return match ending {
-                Ending::Done { .. } => {
-                    let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
-                    let behind = lane::behind_a_failed_item(claim.spot(), true);
-                    let dead = (*claim, Ending::GiveUp { failure, behind });
-                    Box::pin(self.commit(Commits { ends: vec![dead], onward: vec![None], ..commits })).await;
+            match instead(claim, ending, &refused) {
+                Some(other) => {
+                    let ends = vec![(*claim, other)];
+                    Box::pin(self.commit(Commits { ends, onward: vec![None], ..commits })).await;
                 }
                 // Recovery frees the claim when this boot ends; nothing else can be written about it.
-                Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release | Ending::Unclaim => {
-                    self.slots.release(&claim.key);
-                }
-            };
+                None => self.slots.release(&claim.key),
+            }
+            return;
         }
         let parts = commits.ends.into_iter().zip(commits.onward).zip(commits.versions).zip(commits.artifacts);
         for ((((claim, ending), onward), version), artifacts) in parts {
@@ -277,6 +274,25 @@ impl Committer {
         {
             tracing::debug!("artifacts of attempts that were fenced are settled later: {error}");
         }
+    }
+}
+
+/// How an attempt ends whose end was refused: a result becomes a failure, and the text of a failure another one, so that the
+/// job does not stay `running`. `None` where nothing is left that could be to blame.
+fn instead(claim: &Claim, ending: &Ending, refused: &StoreError) -> Option<Ending> {
+    match ending {
+        Ending::Done { .. } => {
+            let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
+            Some(Ending::GiveUp { failure, behind: lane::behind_a_failed_item(claim.spot(), true) })
+        }
+        Ending::Retry { failure, delay, behind } => {
+            let (delay, behind) = (*delay, *behind);
+            failure.without_its_text().map(|failure| Ending::Retry { failure, delay, behind })
+        }
+        Ending::GiveUp { failure, behind } => {
+            failure.without_its_text().map(|failure| Ending::GiveUp { failure, behind: *behind })
+        }
+        Ending::Release | Ending::Unclaim => None,
     }
 }
 

@@ -128,6 +128,15 @@ impl Store {
             .await?)
     }
 
+    /// The roles that there are have what the last function file gives them; somebody may have made one since. Where they
+    /// cannot be made, there is nothing to give.
+    pub(super) async fn roles_fit(&self) -> Result<bool, StoreError> {
+        let sql = "select not exists (select from pg_roles r
+                                      where r.rolname in ('piton_reader', 'piton_operator', 'piton_worker')
+                                        and not has_table_privilege(r.oid, 'piton.runs', 'select'))";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+    }
+
     /// Puts them there, all or none. `known` is the newest migration of this binary.
     ///
     /// The row's lock lets one process at a time do it. A newer one that was quicker has left its version there; one
@@ -142,7 +151,7 @@ impl Store {
         if found > known {
             return Err(SchemaError::Newer { found, known });
         }
-        if there == digest() {
+        if there == digest() && self.roles_fit().await? {
             return Ok(());
         }
         for (_, text) in FUNCTIONS {

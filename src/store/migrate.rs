@@ -32,6 +32,23 @@ pub(crate) enum SchemaError {
     /// Postgres is too old.
     #[error("this is Postgres {0}; Piton needs 13 or later")]
     OldPostgres(String),
+    /// The database cannot hold every text.
+    #[error(
+        "the encoding of database \"{database}\" is {encoding}; Piton needs UTF8, in which every text can be kept. Make another \
+         one: createdb -E UTF8 -T template0 NAME"
+    )]
+    WrongEncoding {
+        /// Its name.
+        database: String,
+        /// Its encoding, as Postgres calls it.
+        encoding: String,
+    },
+    /// Nothing can be written.
+    #[error(
+        "transactions in database \"{0}\" are read-only by default (default_transaction_read_only is on, for the database, the \
+         role or the server); switch it off: alter database \"{0}\" set default_transaction_read_only = off"
+    )]
+    ReadOnly(String),
     /// The database gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,7 +57,6 @@ pub(crate) enum SchemaError {
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.dangerous_set_table_name("piton.migrations");
-    migrator.create_schema("piton");
     migrator
 }
 
@@ -52,16 +68,22 @@ pub(crate) fn newest() -> i64 {
 impl Store {
     /// Migrates to the newest version; tells how many versions were applied.
     pub(crate) async fn migrate(&self) -> Result<usize, SchemaError> {
-        self.refuse_old_postgres().await?;
+        self.refuse_unfit_database().await?;
         let before = self.schema_version().await?;
         if before > newest() {
             return Err(SchemaError::Newer { found: before, known: newest() });
         }
         if before < newest() {
+            self.refuse_read_only().await?;
+            let mut migrator = migrator();
+            // Who has no right to make one may be given one: "create schema if not exists" asks for the right even so.
+            if !self.has_schema().await? {
+                migrator.create_schema("piton");
+            }
             let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-            migrator().run_direct(None, &mut *connection, false).await?;
+            migrator.run_direct(None, &mut *connection, false).await?;
         }
-        if !self.functions_fit().await? {
+        if !self.functions_fit().await? || !self.roles_fit().await? {
             self.put_functions(newest()).await?;
         }
         Ok(migrator().iter().filter(|m| m.version > before).count())
@@ -69,6 +91,7 @@ impl Store {
 
     /// Checks that the schema fits without touching it.
     pub(crate) async fn check_schema(&self) -> Result<(), SchemaError> {
+        self.refuse_unfit_database().await?;
         let found = self.schema_version().await?;
         match found.cmp(&newest()) {
             std::cmp::Ordering::Less => Err(SchemaError::Older { found, needed: newest() }),
@@ -90,12 +113,7 @@ impl Store {
             .await?)
     }
 
-    async fn refuse_old_postgres(&self) -> Result<(), SchemaError> {
-        let (number, text): (i32, String) =
-            sqlx::query_as("select current_setting('server_version_num')::int4, current_setting('server_version')")
-                .fetch_one(&self.pool)
-                .await
-                .map_err(StoreError::from)?;
-        if number < 130_000 { Err(SchemaError::OldPostgres(text)) } else { Ok(()) }
+    async fn has_schema(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar("select to_regnamespace('piton') is not null").fetch_one(&self.pool).await?)
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod commit;
 pub(crate) mod dead_letters;
 pub(crate) mod endings;
 pub(crate) mod failures;
+mod fitness;
 pub(crate) mod freed;
 mod functions;
 pub(crate) mod gone;
@@ -134,6 +135,8 @@ impl Store {
             .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
+                    // By itself: the time that a role or a database gives its statements is counted for all that is sent at once.
+                    connection.execute("set statement_timeout = 0").await?;
                     connection.execute(include_str!("sql/session.sql")).await?;
                     Ok(())
                 })

@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::id::{VersionId, WorkflowId};
+use crate::workflow::definition::Workflow;
 use crate::workflow::plan::Plan;
+use crate::workflow::stored::StoredError;
 
 /// A workflow, and its version that was registered last.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -33,7 +35,8 @@ impl Store {
 
     /// Registers a definition under its name and digest, and makes it the current one: what is started from SQL.
     ///
-    /// The same definition gets the same ids again, and is current again. A version that an older Piton registered gets
+    /// The same definition gets the same ids again, and is current again; what stands under its digest and is another one is
+    /// refused. A version that an older Piton registered gets
     /// the plan it lacks.
     pub(crate) async fn register_workflow(
         &self,
@@ -46,7 +49,7 @@ impl Store {
         let (join_stages, join_missing): (Vec<i16>, Vec<i32>) = plan.joins.iter().copied().unzip();
         let version = loop {
             // Empty when another process registers it at this moment: its row is in the next statement's snapshot.
-            let found: Option<i64> = sqlx::query_scalar(
+            let found: Option<(i64, bool)> = sqlx::query_as(
                 "with new as (
                      insert into piton.workflow_versions
                          (id, workflow_id, digest, definition, start_stages, join_stages, join_missing, stage_names)
@@ -61,8 +64,9 @@ impl Store {
                      update piton.workflow_versions
                      set start_stages = $4, join_stages = $5, join_missing = $6
                      where workflow_id = $1 and digest = $2 and start_stages is null)
-                 select id from piton.workflow_versions where workflow_id = $1 and digest = $2
-                 union all select id from new",
+                 select id, definition::text = $3::json::text
+                 from piton.workflow_versions where workflow_id = $1 and digest = $2
+                 union all select id, true from new",
             )
             .bind(workflow)
             .bind(&digest[..])
@@ -73,12 +77,14 @@ impl Store {
             .bind(VersionId::of(&digest).0)
             .fetch_optional(&self.pool)
             .await?;
-            if let Some(id) = found {
-                break id;
+            match found {
+                Some((id, true)) => break VersionId(id),
+                Some((id, false)) => return Err(altered(name, VersionId(id), &StoredError::Altered)),
+                None => {}
             }
         };
-        sqlx::query("select piton.make_current($1, $2)").bind(workflow).bind(version).execute(&self.pool).await?;
-        Ok((WorkflowId(workflow), VersionId(version)))
+        sqlx::query("select piton.make_current($1, $2)").bind(workflow).bind(version.0).execute(&self.pool).await?;
+        Ok((WorkflowId(workflow), version))
     }
 
     async fn workflow_id(&self, name: &str) -> Result<i64, StoreError> {
@@ -99,13 +105,20 @@ impl Store {
         }
     }
 
-    /// The workflow and the stored definition of a version.
-    pub(crate) async fn workflow_version(&self, version: VersionId) -> Result<(WorkflowId, String), StoreError> {
-        let (workflow, definition): (i64, String) =
-            sqlx::query_as("select workflow_id, definition::text from piton.workflow_versions where id = $1")
-                .bind(version.0)
-                .fetch_one(&self.pool)
-                .await?;
-        Ok((WorkflowId(workflow), definition))
+    /// The workflow and the definition of a version, if it is what was registered.
+    pub(crate) async fn workflow_version(&self, version: VersionId) -> Result<(WorkflowId, Workflow), StoreError> {
+        let sql = "select w.id, w.name, v.definition::text, v.digest
+                   from piton.workflow_versions v join piton.workflows w on w.id = v.workflow_id where v.id = $1";
+        let (workflow, name, definition, digest): (i64, String, String, Vec<u8>) =
+            sqlx::query_as(sql).bind(version.0).fetch_one(&self.pool).await?;
+        let read = Workflow::from_stored(&definition, &digest);
+        Ok((WorkflowId(workflow), read.map_err(|error| altered(&name, version, &error))?))
     }
+}
+
+fn altered(name: &str, version: VersionId, error: &StoredError) -> StoreError {
+    StoreError::Damaged(format!(
+        "a definition of workflow `{name}` (piton.workflow_versions, id {version}) that is not used: {error}. Put it back as it \
+         was from a backup and restart the workers, or change its file and start its runs again"
+    ))
 }

@@ -19,7 +19,7 @@ pub(crate) mod retry_rules;
 pub(crate) mod said;
 pub(crate) mod schema;
 mod similar;
-mod stored;
+pub(crate) mod stored;
 mod syntax;
 pub(crate) mod template;
 mod value;

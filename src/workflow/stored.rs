@@ -23,7 +23,16 @@ impl Workflow {
         Sha256::digest(self.to_json().as_bytes()).into()
     }
 
-    /// Reads a stored definition. All that the file was held to is checked again: a damaged row is an error.
+    /// Reads what is stored under that digest. What was changed since is refused before anything is made of it: a stage may be
+    /// any program, and a run follows the definition that it was started on, not what somebody has put in its place.
+    pub(crate) fn from_stored(text: &str, digest: &[u8]) -> Result<Workflow, StoredError> {
+        if Sha256::digest(text.as_bytes()).as_slice() != digest {
+            return Err(StoredError::Altered);
+        }
+        Workflow::from_json(text)
+    }
+
+    /// Reads a definition. All that the file was held to is checked again: a damaged row is an error.
     pub(crate) fn from_json(text: &str) -> Result<Workflow, StoredError> {
         let stored: Stored = serde_json::from_str(text).map_err(|e| StoredError::NotReadable(e.to_string()))?;
         let workflow =
@@ -36,6 +45,9 @@ impl Workflow {
 /// Why a stored text is no definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoredError {
+    /// What stands there is not what was registered.
+    #[error("it was changed after it was registered (its digest is another one), so nothing of it is run")]
+    Altered,
     /// Damaged, or written by a newer Piton that knows more.
     #[error("it is not the JSON of a definition that this version knows: {0}")]
     NotReadable(String),
@@ -137,6 +149,16 @@ mod tests {
         let same = FILE.replace("\n[", " # why\n\n  [").replace('\'', "\"").replace(" = ", "=");
         assert_eq!(digest(FILE), digest(&same));
         assert_ne!(digest(FILE), digest(&FILE.replace("a.x", "a.y")));
+    }
+
+    #[test]
+    fn a_definition_that_is_not_the_one_of_its_digest_is_refused() {
+        let digest: [u8; 32] = Sha256::digest(stored().as_bytes()).into();
+        assert!(Workflow::from_stored(&stored(), &digest).is_ok());
+        let other = stored().replacen(r#"{"rust":{"handler":"a"}}"#, r#"{"rust":{"handler":"b"}}"#, 1);
+        assert!(Workflow::from_json(&other).is_ok(), "it would be one by itself");
+        assert_eq!(Workflow::from_stored(&other, &digest), Err(StoredError::Altered));
+        assert_eq!(Workflow::from_stored(&stored(), b""), Err(StoredError::Altered));
     }
 
     #[test]

@@ -9,3 +9,10 @@ set enable_hashjoin = off;
 set enable_mergejoin = off;
 set default_transaction_isolation = 'read committed';
 set application_name = 'piton';
+-- Names mean what Piton means by them, whatever others have put into other schemas, and texts what they say.
+set search_path = pg_catalog, pg_temp;
+set standard_conforming_strings = on;
+-- Piton knows for itself how long it waits: what a role or a database is given for people would end statements that must not end.
+select set_config(name, '0', false) from pg_settings
+where name in ('statement_timeout', 'lock_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+  and setting <> '0';
