@@ -170,6 +170,37 @@ async fn a_program_begins_with_the_system_s_own_way_to_take_signals() {
     assert_eq!((ignored & STOPS, caught & STOPS), (0, 0));
 }
 
+#[tokio::test]
+async fn whenever_a_stop_reaches_all_processes_no_attempt_fails_by_it() {
+    let brief = PATIENT.replace("name = \"patient\"", "name = \"brief\"");
+    let world = World::with(&[&brief]).await;
+    for round in 0..6 {
+        for _ in 0..12 {
+            world.start("brief", r#"{"script": "sleep 0.2; echo 7"}"#);
+        }
+        let mut worker = world.worker("w1", &["--slots", "4"]);
+        let some = format!("select count(*) from piton.checkpoints having count(*) > {}", round * 9);
+        until(SOON, "some are done", async || {
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(some.clone()))
+                .fetch_optional(&world.pool)
+                .await
+                .unwrap()
+                .is_some()
+        })
+        .await;
+        // At another moment in the life of a program each time.
+        tokio::time::sleep(Duration::from_millis(37 * round)).await;
+        signal(&family(worker.id()), "TERM");
+        assert_eq!(worker.exit_code().await, Some(0));
+        assert_eq!(
+            world.count("select count(*) from piton.attempts where class is not null").await,
+            0,
+            "{}",
+            worker.log()
+        );
+    }
+}
+
 /// Freezes the worker while something goes on without it.
 async fn freeze(worker: &Process) {
     worker.signal("STOP");
