@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::types::Uuid;
@@ -93,10 +92,10 @@ struct NewRun {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     key: Option<Text>,
     /// Not before then.
-    #[schema(value_type = Option<DateTime<Utc>>)]
+    #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     run_at: Option<Time>,
     /// It is cancelled when it is not finished by then.
-    #[schema(value_type = Option<DateTime<Utc>>)]
+    #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     deadline: Option<Time>,
     /// W3C trace context that the run is part of.
     #[schema(

@@ -146,7 +146,12 @@ impl Committer {
                     }
                     return histories;
                 }
-                Err(error) => wait(&mut backoff, &error, asked.len()).await,
+                Err(error @ StoreError::Away(_)) => wait(&mut backoff, &error, asked.len()).await,
+                Err(refused) => {
+                    // Something about one of them: the others wait for nothing that could come.
+                    tracing::warn!("failures are taken for the first of their jobs: {refused}");
+                    return histories;
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 mod client;
 mod faces;
 mod fuzz;
+mod hostile_rows;
 mod strict;
 
 use std::collections::BTreeSet;

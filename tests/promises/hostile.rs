@@ -56,6 +56,14 @@ async fn execute(world: &World, sql: String) {
         .unwrap_or_else(|error| panic!("{error}: {sql}"));
 }
 
+/// With workflows that are registered, and a run that is sound and starts much later.
+pub(crate) async fn world() -> World {
+    let world = World::with(&[WORK, SQUARES, LIMITED]).await;
+    let folder = world.path("workflows");
+    stdout(&world.command(["start", "work", "--at", "30d", "--workflows", folder.to_str().unwrap()]).output().unwrap());
+    world
+}
+
 /// A job and a run for every value, in every state, among them none that is as it should be. Tells which runs have a hostile
 /// job only.
 pub(crate) async fn fill(world: &World) -> Vec<String> {
@@ -122,9 +130,7 @@ async fn insert(world: &World, state: &str) -> String {
 
 #[tokio::test]
 async fn one_row_that_makes_no_sense_stops_neither_the_work_nor_a_question() {
-    let world = World::with(&[WORK, SQUARES, LIMITED]).await;
-    let folder = world.path("workflows");
-    stdout(&world.command(["start", "work", "--at", "30d", "--workflows", folder.to_str().unwrap()]).output().unwrap());
+    let world = world().await;
     let hostile = fill(&world).await;
 
     for asked in [
@@ -193,9 +199,7 @@ async fn one_row_that_makes_no_sense_stops_neither_the_work_nor_a_question() {
 
 #[tokio::test]
 async fn what_can_never_run_is_named() {
-    let world = World::with(&[WORK]).await;
-    let folder = world.path("workflows");
-    stdout(&world.command(["start", "work", "--at", "30d", "--workflows", folder.to_str().unwrap()]).output().unwrap());
+    let world = world().await;
     for (column, value) in
         [("attempt", "2147483647"), ("version_id", "999999"), ("due_at", "'infinity'"), ("run_id", "900000000")]
     {
@@ -225,9 +229,7 @@ async fn what_can_never_run_is_named() {
 
 #[tokio::test]
 async fn times_that_are_none_are_refused_by_every_face_with_the_cure() {
-    let world = World::with(&[WORK]).await;
-    let folder = world.path("workflows");
-    stdout(&world.command(["start", "work", "--at", "30d", "--workflows", folder.to_str().unwrap()]).output().unwrap());
+    let world = world().await;
     for argument in ["run_at", "deadline"] {
         for time in TIMES.iter().chain(&["'1969-12-31T23:59:59Z'", "'10000-01-01T00:00:00Z'"]) {
             let sql = format!("select piton.start_run('work', '{{}}', {argument} => {time})");

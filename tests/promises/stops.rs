@@ -170,6 +170,37 @@ async fn a_program_begins_with_the_system_s_own_way_to_take_signals() {
     assert_eq!((ignored & STOPS, caught & STOPS), (0, 0));
 }
 
+#[tokio::test]
+async fn whenever_a_stop_reaches_all_processes_no_attempt_fails_by_it() {
+    let brief = PATIENT.replace("name = \"patient\"", "name = \"brief\"");
+    let world = World::with(&[&brief]).await;
+    for round in 0..6 {
+        for _ in 0..12 {
+            world.start("brief", r#"{"script": "sleep 0.2; echo 7"}"#);
+        }
+        let mut worker = world.worker("w1", &["--slots", "4"]);
+        let some = format!("select count(*) from piton.checkpoints having count(*) > {}", round * 9);
+        until(SOON, "some are done", async || {
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(some.clone()))
+                .fetch_optional(&world.pool)
+                .await
+                .unwrap()
+                .is_some()
+        })
+        .await;
+        // At another moment in the life of a program each time.
+        tokio::time::sleep(Duration::from_millis(37 * round)).await;
+        signal(&family(worker.id()), "TERM");
+        assert_eq!(worker.exit_code().await, Some(0));
+        assert_eq!(
+            world.count("select count(*) from piton.attempts where class is not null").await,
+            0,
+            "{}",
+            worker.log()
+        );
+    }
+}
+
 /// Freezes the worker while something goes on without it.
 async fn freeze(worker: &Process) {
     worker.signal("STOP");
@@ -215,4 +246,41 @@ async fn a_timeout_is_named_as_the_file_has_it() {
     until(SOON, "it has failed", async || world.count(failed).await > 0).await;
     let named = "select count(*) from piton.attempts where message = 'the stage ran longer than its timeout of 1s'";
     assert_eq!(world.count(named).await, 1);
+}
+
+const UNIT: &str = include_str!("../../docs/piton.service");
+
+/// What the unit says under that key.
+fn said<'u>(key: &str) -> Vec<&'u str> {
+    UNIT.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+#[test]
+fn the_shipped_unit_leaves_programs_alone_and_gives_them_their_time() {
+    assert_eq!(said("KillMode"), ["mixed"]);
+    let stop: u64 = said("TimeoutStopSec")[0].parse().unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_piton")).args(["worker", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("[env: PITON_GRACE=]") && help.contains("[default: 30s]"));
+    // And ten seconds for the last commits.
+    assert!(stop > 30 + 10, "it is killed after {stop} s");
+    for variable in said("Environment") {
+        let name = variable.split('=').next().unwrap();
+        assert!(help.contains(&format!("[env: {name}=")), "{name} is no variable of a worker");
+    }
+    assert_eq!(said("ExecStart"), ["/usr/local/bin/piton worker"]);
+}
+
+#[test]
+fn systemd_takes_the_shipped_unit() {
+    let folder = crate::harness::folder();
+    let file = folder.path().join("piton.service");
+    std::fs::write(&file, UNIT.replace("/usr/local/bin/piton", env!("CARGO_BIN_EXE_piton"))).unwrap();
+    let verify = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output();
+    let Ok(verified) = verify else {
+        eprintln!("left out: systemd-analyze is not installed");
+        return;
+    };
+    let told = String::from_utf8_lossy(&verified.stderr).into_owned();
+    assert!(verified.status.success() && !told.contains("piton.service"), "{told}");
 }

@@ -21,7 +21,7 @@ picked as materialized (
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'suspect' and j.limit_id is null
           and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
-          and exists (select from piton.workflow_versions v where v.id = any(array[j.version_id]))
+          and (select v.id from piton.workflow_versions v where v.id = any(array[j.version_id])) is not null
           and not exists (
               select from unnest($3::int8[], $4::int2[]) as u (version_id, stage)
               where u.version_id = j.version_id and u.stage = j.stage)

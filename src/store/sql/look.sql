@@ -54,7 +54,7 @@ suspected as (
             where j.workflow_id = q.workflow_id and j.state = 'suspect'
               and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
               -- What no process could read a definition for is not worth one.
-              and exists (select from piton.workflow_versions v where v.id = any(array[j.version_id]))
+              and (select v.id from piton.workflow_versions v where v.id = any(array[j.version_id])) is not null
               and (j.limit_id is null
                    or exists (select from piton.limit_room(j.limit_id, now()) r where r.room > 0))
               and not exists (
