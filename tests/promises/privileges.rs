@@ -195,6 +195,8 @@ async fn rights(world: &World, role: &str) -> BTreeMap<String, String> {
 #[tokio::test]
 async fn only_workers_write_rows_and_only_those_they_have_to() {
     let world = World::with(&[]).await;
+    let reader = login(&world, "reader", Some("piton_reader")).await;
+    look_at_everything(&mut connect(&url(&world, &reader)).await).await;
     let nobody = login(&world, "nobody", None).await;
     world.pool.execute(AssertSqlSafe(format!("grant usage on schema piton to {nobody}"))).await.unwrap();
     for (table, right) in rights(&world, "piton_worker").await {
@@ -544,7 +546,9 @@ async fn an_operator_decides_and_writes_no_row() {
 
 #[tokio::test]
 async fn a_worker_needs_nothing_but_the_role_of_workers() {
-    let mut world = World::with(&[CHAIN, SQUARES, LIMITED, MISBEHAVE]).await;
+    let steps = "name = \"steps\"\n[stages.steps]\nrust = \"steps\"\n";
+    let keep = "name = \"keep\"\n[stages.keep]\nrust = \"keep\"\n[stages.read]\nrust = \"read\"\nneeds = [\"keep\"]\n";
+    let mut world = World::with(&[CHAIN, SQUARES, LIMITED, MISBEHAVE, steps, keep]).await;
     let role = login(&world, "worker", Some("piton_worker")).await;
     world.url = url(&world, &role);
     world.environment.push(("PITON_NO_MIGRATE", "true".into()));
@@ -561,6 +565,8 @@ async fn a_worker_needs_nothing_but_the_role_of_workers() {
         start("chain", "{}"),
         start("squares", r#"{"items": 5, "fails_once_every": 3}"#),
         start("limited", "{}"),
+        start("steps", r#"{"steps": 2, "fails_after": 1}"#),
+        start("keep", r#"{"names": ["a", "b"], "type": "temp"}"#),
         start("misbehave", r#"{"how": "abort", "times": 1}"#),
     ];
     let dead = start("misbehave", r#"{"how": "fail", "times": 9, "class": "invalid_input"}"#);
@@ -578,7 +584,10 @@ async fn a_worker_needs_nothing_but_the_role_of_workers() {
         vec!["dead-letter", "dismiss", &letter, "--reason", "why", "--no-migrate"],
         vec!["pause", "chain", "--reason", "why", "--no-migrate"],
         vec!["resume", "chain", "--no-migrate"],
+        vec!["cleanup", "keep", "runs", "done", "1s", "--no-migrate"],
         vec!["cleanup", "preview", "--no-migrate"],
+        vec!["cleanup", "run", "--no-migrate"],
+        vec!["runs", "--no-migrate"],
         vec!["recover", "--no-migrate"],
     ] {
         stdout(&world.command(&arguments).output().unwrap());
