@@ -3,7 +3,7 @@
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use crate::harness::{World, stdout};
+use crate::harness::{SOON, World, stdout, until};
 use crate::workflows::{CHAIN, MISBEHAVE, SQUARES};
 
 fn last_line(output: &std::process::Output) -> String {
@@ -126,19 +126,33 @@ const LIMITED: &str = "name = \"limited\"\n[stages.one]\nrust = \"work\"\nconcur
 
 /// A worker with that default, from its start to its end, with all kinds of runs and a look at each.
 async fn works_under(world: &World, setting: &str) {
+    // A statement that has to wait for longer than anybody's limit.
+    let mut other = world.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+    other.execute("set statement_timeout = 0").await.unwrap();
+    other.execute("set lock_timeout = 0; set idle_in_transaction_session_timeout = 0").await.unwrap();
     let worker = world.worker("w1", &["--snapshot-every", "200ms"]);
+    worker.says("worker started").await;
+    other
+        .execute("begin isolation level read committed; lock table piton.checkpoints in access exclusive mode")
+        .await
+        .unwrap();
     let runs = [
         world.start("chain", r#"{"text": "a\\\\b 'c' é 漢"}"#),
         world.start("squares", r#"{"items": 3}"#),
         world.start("limited", "{}"),
         world.start("misbehave", r#"{"how": "fail", "times": 1, "class": "unknown"}"#),
     ];
+    let waits = "select count(*) from pg_locks where relation = 'piton.checkpoints'::regclass and not granted";
+    let is_waited_for = async || world.count(waits).await > 0;
+    until(SOON, "the worker waits", is_waited_for).await;
+    other.execute("select pg_sleep(0.1); commit").await.unwrap();
+    other.close().await.unwrap();
     for run in &runs {
         assert_eq!(world.ended(run).await, "done", "{setting}: {}", worker.log());
         stdout(&world.command(["show", run]).output().unwrap());
     }
     let log = worker.log();
-    assert!(!log.contains("ERROR"), "{setting}: {log}");
+    assert!(!log.contains("ERROR") && !log.contains("timeout"), "{setting}: {log}");
     let kept: String = sqlx::query_scalar("select input ->> 'text' from piton.runs where uuid = $1::uuid")
         .bind(&runs[0])
         .fetch_one(&world.pool)
@@ -230,14 +244,12 @@ async fn a_database_that_is_read_only_by_default_is_refused_by_a_worker() {
     let set =
         |value: &str| AssertSqlSafe(format!("alter database {database} set default_transaction_read_only = {value}"));
     world.pool.execute(set("on")).await.unwrap();
-    let output = world.command(["worker", "--no-migrate"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        last_line(&output),
-        format!(
-            "error: transactions in database \"{database}\" are read-only by default (default_transaction_read_only is on, for the \
-             database, the role or the server); switch it off: alter database \"{database}\" set default_transaction_read_only = off"
-        )
+    let mut worker = world.worker("w1", &["--no-migrate"]);
+    assert_eq!(worker.exit_code().await, Some(1));
+    let said = format!(
+        "error: transactions in database \"{database}\" are read-only by default (default_transaction_read_only is on, for the \
+         database, the role or the server); switch it off: alter database \"{database}\" set default_transaction_read_only = off"
     );
+    assert!(worker.log().contains(&said), "{}", worker.log());
     stdout(&world.command(["runs", "--no-migrate"]).output().unwrap());
 }
