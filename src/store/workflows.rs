@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 use crate::model::id::{VersionId, WorkflowId};
 use crate::workflow::plan::Plan;
 
-/// A workflow, and its version that was registered last.
+/// A workflow, and its current version.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct WorkflowRow {
     pub(crate) workflow: String,
@@ -14,6 +14,9 @@ pub(crate) struct WorkflowRow {
     pub(crate) digest: Option<Vec<u8>>,
     pub(crate) versions: i64,
     pub(crate) registered_at: DateTime<Utc>,
+    /// None where an older Piton made its version current.
+    pub(crate) current_since: Option<DateTime<Utc>>,
+    pub(crate) current_by: Option<String>,
     /// Asked for with a name alone.
     pub(crate) definition: Option<String>,
 }
@@ -21,7 +24,7 @@ pub(crate) struct WorkflowRow {
 impl Store {
     /// All workflows by name; or the one of that name, with its definition.
     pub(crate) async fn workflows(&self, name: Option<&str>) -> Result<Vec<WorkflowRow>, StoreError> {
-        let sql = "select w.name as workflow, v.digest, w.registered_at,
+        let sql = "select w.name as workflow, v.digest, w.registered_at, w.current_since, w.current_by,
                           (select count(*) from piton.workflow_versions a where a.workflow_id = w.id) as versions,
                           case when $1::text is not null then v.definition::text end as definition
                    from piton.workflows w left join piton.workflow_versions v on v.id = w.current_version_id
@@ -29,9 +32,9 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(name).fetch_all(&self.pool).await?)
     }
 
-    /// Registers a definition under its name and digest, and makes it the current one: what is started from SQL.
+    /// Registers a definition under its name and digest. The same definition gets the same ids again.
     ///
-    /// The same definition gets the same ids again, and is current again. A version that an older Piton registered gets
+    /// What is registered is not deployed by that: see `deploy_if_new` and `renew_stages`, one of which has to follow. A version that an older Piton registered gets
     /// the plan it lacks.
     pub(crate) async fn register_workflow(
         &self,
@@ -72,7 +75,6 @@ impl Store {
                 break id;
             }
         };
-        sqlx::query("select piton.make_current($1, $2)").bind(workflow).bind(version).execute(&self.pool).await?;
         Ok((WorkflowId(workflow), VersionId(version)))
     }
 
