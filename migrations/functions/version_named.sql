@@ -20,7 +20,7 @@ begin
         order by v.registered_at desc limit 10) as o;
     if cardinality(found) > 1 then
         raise exception 'several versions begin with %', digest
-            using errcode = 'ambiguous_parameter', hint = 'Give more digits.';
+            using errcode = 'invalid_parameter_value', hint = 'Give more digits.';
     end if;
     raise exception 'workflow "%" has no version %', (select w.name from piton.workflows w where w.id = version_named.workflow), digest
         using errcode = 'no_data_found', detail = coalesce('There are: ' || known || '.', 'It has none.'),

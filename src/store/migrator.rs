@@ -7,10 +7,11 @@
 //! Whoever migrates holds an advisory lock until its transaction ends, so that it holds behind a pooler, too.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::migrate::Migration;
-use sqlx::postgres::{PgConnection, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
 use sqlx::{AssertSqlSafe, Transaction};
 
 use super::blockers::Watch;
@@ -60,11 +61,6 @@ impl<'s> Migrator<'s> {
         let migrations = embedded();
         let newest = migrations.iter().map(|migration| migration.version).max();
         Migrator { store, migrations: migrations.into(), functions: newest, patience }
-    }
-
-    /// These migrations, without any functions.
-    pub(super) fn of(store: &'s Store, migrations: &'s [Migration], patience: Duration) -> Migrator<'s> {
-        Migrator { store, migrations: migrations.into(), functions: None, patience }
     }
 
     /// Applies what is missing; tells how many there were.
@@ -191,6 +187,21 @@ impl<'s> Migrator<'s> {
         lock.commit().await?;
         Ok(Step::Applied(1))
     }
+}
+
+/// Applies the migrations of a folder, without any functions, and tells how many there were: for tests of what releases to
+/// come may bring, and of what earlier ones left.
+#[doc(hidden)]
+pub async fn migrate_from(
+    options: PgConnectOptions,
+    folder: &Path,
+    patience: Duration,
+) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
+    let migrations: Vec<Migration> = sqlx::migrate::Migrator::new(folder).await?.iter().cloned().collect();
+    let store = Store::open(options, 4);
+    let applied = Migrator { store: &store, migrations: migrations.into(), functions: None, patience }.run().await;
+    store.pool.close().await;
+    Ok(applied?)
 }
 
 /// The migrations up to the first one that goes into no transaction, and that one.

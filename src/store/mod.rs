@@ -19,7 +19,7 @@ pub(crate) mod gone;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
-mod migrator;
+pub(crate) mod migrator;
 pub(crate) mod overview;
 pub(crate) mod pauses;
 pub(crate) mod queues;

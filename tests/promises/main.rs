@@ -57,6 +57,7 @@ mod suspects;
 mod top;
 mod traces;
 mod trouble;
+mod upgrades;
 mod why;
 mod workflow_files;
 mod workflows;
