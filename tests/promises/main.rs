@@ -17,6 +17,7 @@ mod commands;
 mod control;
 mod crashes;
 mod dead_letters;
+mod deploys;
 mod embedded;
 mod fairness;
 mod flow;

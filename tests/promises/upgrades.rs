@@ -632,9 +632,14 @@ async fn what_a_running_worker_has_prepared_may_return_more_after_a_migration() 
         .fetch_one(&world.pool)
         .await
         .unwrap();
-    let wider = source.replace("again_ms bigint)", "again_ms bigint, to_come integer)");
-    assert_ne!(source, wider);
-    execute(&world, format!("begin; drop function piton.claim_limited; {wider}; commit")).await;
+    let (header, _) = source.split_once(" LANGUAGE ").unwrap();
+    let (columns, _) = header.trim_end().rsplit_once(')').unwrap();
+    let wider = format!(
+        "{columns}, to_come integer) language sql as
+         $$ select c.*, null::integer from piton.claim_limited_before(worker, workflows, at_most, lacks_versions, lacks_stages, waiting) c $$"
+    );
+    let renamed = "alter function piton.claim_limited rename to claim_limited_before";
+    execute(&world, format!("begin; {renamed}; {wider}; commit")).await;
     execute(&world, "select piton.start_runs('narrow', array_fill('{\"work_ms\": 20}'::json, array[10]))").await;
     until(SOON, "the worker prepares it anew", async || done().await == 20).await;
     assert_eq!(world.count("select count(*) from piton.workers").await, 1, "in the same boot");
