@@ -27,4 +27,4 @@ comment on column piton.function_set.oldest_binary is 'The newest migration that
 comment on column piton.function_set.version is 'Newest migration of the Piton that put them there; one that knows only older migrations leaves them alone, and works with them if it knows piton.function_set.oldest_binary.';
 comment on table piton.function_set is 'One row: which functions (migrations/functions) the schema has, and which Pitons it works with.';
 
--- functions: fb9c1b3cd35d7aa96ed9cf6fb7f52ae26a3a8856e8131fba24e6e04fcbbbe5c2
+-- functions: 1b9d37e0abb759218bb049d05c3a1a12b31758414862e4398274518c4a6348c7

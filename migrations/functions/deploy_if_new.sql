@@ -9,7 +9,9 @@ begin
     perform from piton.workflows w where w.id = deploy_if_new.workflow for no key update;
     if exists (
         select from piton.workflow_versions v
-        where v.id = deploy_if_new.version and v.workflow_id = deploy_if_new.workflow and v.deployed_at is null
+        join piton.workflows w on w.id = v.workflow_id
+        where v.id = deploy_if_new.version and w.id = deploy_if_new.workflow
+          and (v.deployed_at is null or w.current_version_id is null)
     ) then
         perform piton.change_current(workflow, version, 'deploy', actor, 'first seen');
         return true;
