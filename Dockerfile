@@ -19,5 +19,6 @@ EXPOSE 7486
 HEALTHCHECK --interval=15s --timeout=6s --start-period=30s CMD ["piton", "health", "--live"]
 # SIGTERM lets running stages finish; give them their grace (--grace, 30 s) and the commits behind them.
 STOPSIGNAL SIGTERM
+# A database that is named is migrated by `piton migrate`, once for each release: run this image with that command first.
 ENTRYPOINT ["piton"]
 CMD ["worker"]

@@ -313,6 +313,11 @@ fn workflow() -> Value {
                 (r#"max(piton_jobs_retry_wait{workflow="$workflow"})"#, "to be tried again"),
                 (r#"max(piton_jobs_due_soon{workflow="$workflow"})"#, "due within a minute"),
             ])
+        .lines("Current version",
+            "The version that runs are started of, by the first digits of its digest: where one line ends and the next begins, one was deployed or rolled back. piton workflows versions $workflow says by whom.",
+            Look { empty: "none is deployed", ..LINES }, &[
+                (r#"max by (version) (piton_workflow_current_info{workflow="$workflow"})"#, "{{version}}"),
+            ])
         .lines("Jobs started per second",
             "First attempts.",
             STACKED_RATES, &[

@@ -63,6 +63,9 @@ pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
 pub use stage::new_artifact::NewArtifact;
 pub use stage::state::State;
+/// For Piton's own tests.
+#[doc(hidden)]
+pub use store::migrator::migrate_from;
 
 /// README's example is compiled with the tests.
 #[cfg(doctest)]

@@ -1,6 +1,7 @@
 -- Repeats src/model/times.rs for those who do not come through it.
 create or replace function piton.check_time(at timestamptz, what text, cure text) returns void
 language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if at < '1970-01-01 00:00:00+00' or at >= '10000-01-01 00:00:00+00' then

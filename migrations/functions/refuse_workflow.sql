@@ -5,6 +5,16 @@ as $$
 declare
     names text;
 begin
+    if exists (
+        select from piton.workflows w
+        join piton.workflow_versions v on v.workflow_id = w.id and v.start_stages is not null
+        where w.name = refuse_workflow.workflow and w.current_version_id is null
+    ) then
+        raise exception 'no version of workflow "%" is deployed', workflow
+            using errcode = 'object_not_in_prerequisite_state',
+                  detail = 'It was only registered beside another one that was run.',
+                  hint = 'Start a worker on its file, or use "piton start" or "piton workflows deploy".';
+    end if;
     if exists (select from piton.workflows w where w.name = refuse_workflow.workflow) then
         raise exception 'workflow "%" was registered by an older Piton, which left no plan for SQL', workflow
             using errcode = 'object_not_in_prerequisite_state',

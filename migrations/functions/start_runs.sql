@@ -50,4 +50,4 @@ begin
     perform pg_notify('piton_jobs', '');
 end
 $$;
-comment on function piton.start_runs(text, json[], integer, text, text) is 'Starts a run for each input, of the version of that workflow that was registered last, and returns their ids in the order of the inputs. They start when the caller''s transaction commits; all of them or none. With a traceparent (and tracestate) of the W3C all of them are part of that trace.';
+comment on function piton.start_runs(text, json[], integer, text, text) is 'Starts a run for each input, of the current version of that workflow, and returns their ids in the order of the inputs. They start when the caller''s transaction commits; all of them or none. With a traceparent (and tracestate) of the W3C all of them are part of that trace.';

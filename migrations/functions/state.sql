@@ -27,16 +27,13 @@ as $$
     ),
     stage as materialized (
         select w.id as workflow_id, w.name as workflow, v.id as version_id, (s.place - 1)::int2 as number,
-               s.definition ->> 'name' as stage, v.id = newest.id as is_latest
+               s.definition ->> 'name' as stage
         from piton.workflows w
-        cross join lateral (
-            select coalesce(w.current_version_id, (
-                       select n.id from piton.workflow_versions n
-                       where n.workflow_id = w.id order by n.registered_at desc limit 1)) as id
-        ) as newest
         join piton.workflow_versions v on v.workflow_id = w.id
         cross join lateral json_array_elements(v.definition -> 'stages') with ordinality as s (definition, place)
-        where v.id = newest.id
+        where v.id = coalesce(w.current_version_id,
+                              (select n.id from piton.workflow_versions n where n.workflow_id = w.id
+                               order by n.registered_at desc, n.id desc limit 1))
            or v.id in (select version_id from live)
     ),
     live_run as (
@@ -156,6 +153,9 @@ as $$
                     else 'other' end as name, sum(a.bytes) as bytes
         from piton.artifacts a group by 1
     ) as a on a.name = type.name
+    union all
+    select 'piton_workflow_current_info', w.name, left(encode(v.digest, 'hex'), 12), null, 1
+    from piton.workflows w join piton.workflow_versions v on v.id = w.current_version_id
     union all
     select 'piton_pauses', null, null, null, count(*)::float8 from piton.pauses
     union all

@@ -70,7 +70,7 @@ async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json
 struct NewBatch {
     /// No other batch has it: up to 100 letters, digits and . _ : @ + -.
     name: Text,
-    /// Its version that was registered last is started.
+    /// Its current version is started.
     workflow: Text,
     /// One for each run; each is any JSON, 1 MiB at most.
     #[schema(value_type = Vec<serde_json::Value>, min_items = 1)]

@@ -78,7 +78,7 @@ async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"workflow": "story", "input": {"topic": "The last lighthouse keepers"}, "priority": 10}))]
 struct NewRun {
-    /// Its version that was registered last is started.
+    /// Its current version is started.
     workflow: Text,
     /// Any JSON, 1 MiB at most; `{}` where it is left out.
     #[serde(default)]

@@ -11,6 +11,7 @@ use super::result::{Measured, rounded};
 use super::spread::Spread;
 use super::workers::Workers;
 use super::{BenchError, Teller, machine};
+use crate::model::actor::{Actor, Face};
 use crate::model::id::VersionId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::store::Store;
@@ -101,7 +102,8 @@ async fn register(case: &Case, store: &Store) -> Result<Start, BenchError> {
     let workflow = Workflow::parse("bench.toml", text.as_bytes(), &Limits::default())
         .map_err(|mistakes| BenchError::Workflow(mistakes.render(false)))?;
     let (name, plan) = (workflow.name.as_str(), Plan::of(&workflow));
-    let (_, version) = store.register_workflow(name, workflow.digest(), &workflow.to_json(), &plan).await?;
+    let (id, version) = store.register_workflow(name, workflow.digest(), &workflow.to_json(), &plan).await?;
+    store.deploy_if_new(id, version, Actor { name: "bench", face: Face::Cli }).await?;
     let input = Payload::parse(&case.input(), PayloadLimits::default().payload_bytes)
         .map_err(|error| BenchError::Workflow(error.to_string()))?;
     Ok(Start { workflow: workflow.name.to_string(), version, input })

@@ -47,7 +47,7 @@ pub(crate) struct Global {
     /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Do not migrate the schema; refuse to work when it is not up to date.
+    /// Do not migrate the private Postgres either; a database that is named is migrated by `piton migrate` alone.
     #[arg(long, env = "PITON_NO_MIGRATE", global = true)]
     pub(crate) no_migrate: bool,
     /// Log filter, such as info or piton=debug [default: warn; info for workers].
@@ -111,8 +111,11 @@ pub(crate) enum Command {
     /// a token, or several with commas between them; with a name before it (anna:TOKEN) that is who decides. Without any,
     /// only this machine is answered, and only at 127.0.0.1. /v1/admin/openapi.json says what there is.
     Api(ApiArgs),
-    /// Bring the schema up to date.
-    Migrate,
+    /// Bring the schema up to date. Nothing else does so in a database that is named, but a worker with --migrate.
+    ///
+    /// Running workers go on meanwhile, also those of the release before. Tables are locked for moments only: where a lock is
+    /// not to be had within 3 s, everything is left as it was, who holds it is said, and it is tried again.
+    Migrate(MigrateArgs),
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
     Bench(BenchArgs),
     /// A worker of a bench; `bench` starts it.
@@ -123,7 +126,7 @@ pub(crate) enum Command {
     /// A worker of a campaign; `chaos` starts it.
     #[command(hide = true)]
     ChaosWorker(ChaosWorkerArgs),
-    /// Look at workflow files.
+    /// Look at workflow files, and decide which versions of them are current.
     #[command(subcommand)]
     Workflows(WorkflowsArgs),
     /// Think about how failures are retried.
@@ -148,6 +151,13 @@ impl Command {
     pub(crate) fn draws(&self) -> bool {
         matches!(self, Command::Top(_))
     }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MigrateArgs {
+    /// Give up when locks are not to be had for that long [default: 60s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) lock_wait: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -351,6 +361,9 @@ pub(crate) struct SettingsArgs {
     /// Bytes of one run input or stage output.
     #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) payload_limit: u32,
+    /// Bring the schema up to date before work begins, as `piton migrate` does; one process at a time does it.
+    #[arg(long, env = "PITON_MIGRATE")]
+    pub(crate) migrate: bool,
     #[command(flatten)]
     pub(crate) store: ArtifactStoreArgs,
 }
@@ -404,6 +417,18 @@ pub(crate) enum WorkflowsArgs {
         #[arg(long)]
         effective: bool,
     },
+    /// List the versions that the database has of a workflow, and say which one is current, since when and by whom.
+    Versions {
+        /// Name of the workflow.
+        workflow: String,
+    },
+    /// Make a version of a workflow the current one: what is started from SQL, the API and schedules, and whose limits hold.
+    ///
+    /// A version becomes current by itself only the first time that a worker, or whoever starts it, brings it. An old file is
+    /// deployed with this.
+    Deploy(DeployArgs),
+    /// Go back to the version that was current before.
+    Rollback(RollbackArgs),
     /// Draw a workflow's stages.
     Graph {
         /// Name of the workflow.
@@ -414,6 +439,36 @@ pub(crate) enum WorkflowsArgs {
     },
     /// Print the JSON Schema of workflow files, with which editors complete and check them.
     Schema,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DeployArgs {
+    /// A workflow file, or the name of a workflow this program has.
+    pub(crate) workflow: String,
+    /// A version that is registered already instead of the file, by the first digits of its digest.
+    #[arg(long)]
+    pub(crate) digest: Option<String>,
+    /// Why, for the record.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Who does it [default: your user name].
+    #[arg(long)]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RollbackArgs {
+    /// Name of the workflow.
+    pub(crate) workflow: String,
+    /// Go back to that version, by the first digits of its digest [default: the one that the current version has replaced].
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) to: Option<String>,
+    /// Why, for the record.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Who does it [default: your user name].
+    #[arg(long)]
+    pub(crate) by: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
 
-use super::args::Global;
+use super::args::{Global, MigrateArgs};
 use super::exit::Exit;
 use crate::app::SUPERVISOR_ARGUMENT;
 use crate::embedded::{Cluster, Settings, SupervisorCommand};
 use crate::store::Store;
+use crate::store::migrate::{LOCK_WAIT, Migrated};
 
 /// Connections of a process: claimer, two committers, keeper, session, and one for what people ask.
 pub(super) const CONNECTIONS: u32 = 8;
@@ -24,14 +25,20 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens it and sees that the schema fits.
+    /// Opens it and sees that the schema fits. Only the private one is migrated by the way: of a database that was named,
+    /// others may be using the schema.
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Database> {
+        Database::open_to_work(global, false).await
+    }
+
+    /// The same for those who may migrate, where they are told to.
+    pub(crate) async fn open_to_work(global: &Global, migrate: bool) -> anyhow::Result<Database> {
         let database = Database::connect(global).await?;
-        if global.no_migrate {
-            database.store.check_schema().await?;
-        } else {
-            database.store.migrate().await?;
+        if !global.no_migrate && (migrate || database.cluster.is_some()) {
+            database.store.migrate(LOCK_WAIT).await?;
         }
+        // Also after it: a newer Piton may have been quicker.
+        database.store.check_schema().await?;
         Ok(database)
     }
 
@@ -87,12 +94,16 @@ pub(super) async fn private_postgres(root: PathBuf, server_options: Vec<(String,
 }
 
 /// `piton migrate`.
-pub(crate) async fn migrate(global: Global) -> anyhow::Result<Exit> {
+pub(crate) async fn migrate(global: Global, args: MigrateArgs) -> anyhow::Result<Exit> {
     let database = Database::connect(&global).await?;
-    let applied = database.store.migrate().await?;
-    let version = crate::store::migrate::newest();
+    let Migrated { version, applied } = database.store.migrate(args.lock_wait.unwrap_or(LOCK_WAIT)).await?;
+    let known = crate::store::migrate::newest();
     if global.json {
         println!("{}", serde_json::json!({"version": version, "applied": applied}));
+    } else if version > known {
+        println!(
+            "The schema is newer (version {version}) than this program ({known}), and works with it: nothing to do."
+        );
     } else if applied == 0 {
         println!("The schema is up to date (version {version}).");
     } else {

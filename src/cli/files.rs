@@ -10,10 +10,14 @@ use anyhow::{Context, bail};
 use super::args::Global;
 use crate::app::App;
 use crate::config;
+use crate::model::actor::Actor;
+use crate::model::digest::hex;
 use crate::queue::catalog::{Catalog, Version};
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
+use crate::store::versions::VersionRow;
 use crate::store::{Store, StoreError};
+use crate::view::when;
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::limits::Limits;
 use crate::workflow::mistake::Mistakes;
@@ -131,56 +135,93 @@ pub(crate) fn lacking(workflow: &Workflow, handlers: &Handlers) -> Vec<String> {
     workflow.stages.iter().filter_map(lacks).collect()
 }
 
-/// Registers this process' workflows in the database.
-pub(crate) async fn register(
-    app: App,
-    global: &Global,
-    store: &Store,
-) -> anyhow::Result<(Arc<Catalog>, Vec<Arc<Version>>)> {
-    let workflows = load(&app, global)?;
-    let catalog = Arc::new(Catalog::new(app.handlers));
-    let versions = register_all(&catalog, &workflows, store).await?;
-    Ok((catalog, versions))
+/// The workflow of that name among this process' files, all of which are free of mistakes; or an error that names those there
+/// are.
+pub(crate) fn one(app: &App, global: &Global, name: &str) -> anyhow::Result<Workflow> {
+    let mut workflows = load(app, global)?;
+    match workflows.iter().position(|workflow| workflow.name.as_str() == name) {
+        Some(at) => Ok(workflows.swap_remove(at)),
+        None => {
+            let names: Vec<&str> = workflows.iter().map(|workflow| workflow.name.as_str()).collect();
+            bail!("{}", no_such_workflow(name, &names))
+        }
+    }
 }
 
-/// May be repeated: what is registered already gets the same ids.
-pub(crate) async fn register_all(
+/// Which files become the current version of their workflow, where they never were.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Deploys<'d> {
+    /// Those of that workflow: what a person starts.
+    One(&'d str),
+    /// All of them: what a worker was given to work with.
+    All,
+    None,
+}
+
+/// Registers workflows in the database. May be repeated: what is registered already gets the same ids.
+pub(crate) async fn register(
     catalog: &Catalog,
     workflows: &[Workflow],
     store: &Store,
-) -> anyhow::Result<Vec<Arc<Version>>> {
+    deploys: Deploys<'_>,
+    by: Actor<'_>,
+) -> Result<Vec<Arc<Version>>, StoreError> {
     let mut versions = Vec::with_capacity(workflows.len());
     for workflow in workflows {
-        versions.push(catalog.register(store, workflow.clone()).await?);
+        let deploys = match deploys {
+            Deploys::One(name) => workflow.name.as_str() == name,
+            Deploys::All => true,
+            Deploys::None => false,
+        };
+        versions.push(catalog.register(store, workflow.clone(), deploys.then_some(by)).await?);
     }
     Ok(versions)
 }
 
-/// As [`register_all`], for a worker: a workflow whose stored definition was changed is left out, and the others are not.
+/// As [`register`], for a worker: a workflow whose stored definition was changed is left out, and the others are not.
 pub(super) async fn register_usable(
     catalog: &Catalog,
     workflows: &[Workflow],
     store: &Store,
-) -> anyhow::Result<Vec<Arc<Version>>> {
+    deploys: Deploys<'_>,
+    by: Actor<'_>,
+) -> Result<Vec<Arc<Version>>, StoreError> {
     let mut versions = Vec::with_capacity(workflows.len());
     for workflow in workflows {
-        match catalog.register(store, workflow.clone()).await {
+        match register(catalog, std::slice::from_ref(workflow), store, deploys, by).await {
             Err(StoreError::Damaged(said)) => {
                 tracing::error!(workflow = %workflow.name, "this worker takes no jobs of it: the database holds {said}");
             }
-            version => versions.push(version?),
+            registered => versions.extend(registered?),
         }
     }
     Ok(versions)
 }
 
-/// The version of that name, or an error that names those there are.
-pub(crate) fn find<'v>(versions: &'v [Arc<Version>], name: &str) -> anyhow::Result<&'v Arc<Version>> {
-    if let Some(found) = versions.iter().find(|v| v.workflow.name.as_str() == name) {
-        return Ok(found);
-    }
-    let names: Vec<&str> = versions.iter().map(|v| v.workflow.name.as_str()).collect();
-    bail!("{}", no_such_workflow(name, &names))
+/// Of each workflow whose current version is another one than that of these files, a sentence.
+pub(crate) async fn not_current(versions: &[Arc<Version>], store: &Store) -> Result<Vec<String>, StoreError> {
+    let current = store.current_versions().await?;
+    let said = versions.iter().filter_map(|version| {
+        let (_, now) = current.iter().find(|(name, _)| *name == *version.name)?;
+        let digest = hex(&version.workflow.digest());
+        (now.digest != digest).then(|| {
+            let (name, here, since) = (&version.name, short(&digest), since(now));
+            format!("the current version of {name} is {}{since}, and not that of the file here, {here}", now.version)
+        })
+    });
+    Ok(said.collect())
+}
+
+/// Since when a version is current, and by whom, as far as that is known.
+pub(crate) fn since(version: &VersionRow) -> String {
+    let at = version.current_since.map(|at| format!(" since {}", when::clock(at)));
+    let by = version.current_by.as_ref().map(|by| format!(" by {by}"));
+    at.unwrap_or_default() + &by.unwrap_or_default()
+}
+
+/// As much of a digest as people are shown.
+pub(crate) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }
 
 /// What to say when there is no workflow of that name.

@@ -108,7 +108,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Health(args) => health::health(global, args).await,
         Command::Metrics => metrics::metrics(&global),
         Command::Api(args) => api::api(app, global, args).await,
-        Command::Migrate => database::migrate(global).await,
+        Command::Migrate(args) => database::migrate(global, args).await,
         Command::Bench(bench) => bench::bench(global, bench).await,
         Command::BenchWorker(worker) => bench::worker(global, worker).await,
         Command::Chaos(args) => chaos::chaos(app, global, args).await,
@@ -116,6 +116,6 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
         Command::Completions(args) => completions::completions(&global, &args),
         Command::Man(args) => man::man(&global, &args),
-        Command::Workflows(action) => workflows::workflows(&app, &global, action),
+        Command::Workflows(action) => workflows::workflows(app, global, action).await,
     }
 }

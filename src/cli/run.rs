@@ -8,9 +8,10 @@ use anyhow::bail;
 use super::args::{Global, RunArgs};
 use super::database::Database;
 use super::exit::Exit;
+use super::files::Deploys;
 use super::follow::{self, Follower};
 use super::live::LiveTree;
-use super::{files, show, start, trace, worker};
+use super::{files, refusal, show, start, trace, worker};
 use crate::app::App;
 use crate::config;
 use crate::model::id::RunId;
@@ -35,14 +36,23 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     let shutdown = Shutdown::on_signals()?;
     let input = start::read_input(&args.input, args.settings.payload_limit as usize)?;
     let trace = trace::given(&args.input.trace)?;
-    files::load(&app, &global)?;
-    let database = Database::open(&global).await?;
-    let (catalog, versions) = files::register(app, &global, &database.store).await?;
+    let workflows = files::load(&app, &global)?;
+    let name = args.workflow.clone().unwrap_or_default();
+    if args.resume.is_none() {
+        files::one(&app, &global, &name)?;
+    }
+    let database = Database::open_to_work(&global, args.settings.migrate).await?;
+    let catalog = Arc::new(Catalog::new(app.handlers));
+    let (deploys, by) = (args.workflow.as_deref().map_or(Deploys::None, Deploys::One), refusal::name(None));
+    let versions = files::register(&catalog, &workflows, &database.store, deploys, refusal::actor(&by)).await?;
     let id = match args.resume {
         Some(id) => id,
         None => {
-            let version = files::find(&versions, args.workflow.as_deref().unwrap_or_default())?;
+            let Some(version) = versions.iter().find(|version| *version.name == *name) else {
+                bail!("{}", files::no_such_workflow(&name, &[]));
+            };
             refuse_what_lacks(version, &catalog)?;
+            start::say_not_current(std::slice::from_ref(version), &database.store).await?;
             let start = RunStart { priority: args.input.priority, trace, ..RunStart::on(input) };
             let id = RunId::new();
             database.store.start_run(id, version.id, &start).await?;

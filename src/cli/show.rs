@@ -5,8 +5,10 @@ use anyhow::bail;
 use super::args::{Global, ShowArgs};
 use super::database::Database;
 use super::exit::Exit;
+use super::files::short;
 use crate::app::App;
 use crate::config;
+use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
 use crate::model::state::{Resolution, RunState};
 use crate::queue::catalog::Catalog;
@@ -32,6 +34,7 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
         println!("{}", serde_json::to_string(&RunReport::full(&snapshot, &attempts, output))?);
     } else {
         print!("{}", story(&snapshot, &attempts));
+        println!("{}", version(&database, &snapshot).await?);
         if snapshot.run.state == RunState::Done {
             print_outputs(&output)?;
         }
@@ -50,6 +53,18 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
     }
     database.close().await;
     Ok(Exit::Done)
+}
+
+/// Which version of its workflow it follows, and whether runs that are started now do, too.
+async fn version(database: &Database, snapshot: &Snapshot) -> anyhow::Result<String> {
+    let (name, digest) = (&snapshot.run.workflow, hex(&snapshot.version.workflow.digest()));
+    let current = database.store.current_versions().await?;
+    let now = current.iter().find(|(workflow, _)| workflow == name).map(|(_, version)| version);
+    Ok(match now {
+        Some(now) if now.digest == digest => format!("It follows version {} of {name}, the current one.", now.version),
+        Some(now) => format!("It follows version {} of {name}; the current one is {}.", short(&digest), now.version),
+        None => format!("It follows version {} of {name}.", short(&digest)),
+    })
 }
 
 /// That there are some, and how to see them.

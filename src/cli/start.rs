@@ -1,6 +1,7 @@
 //! `piton start`, and how a run's input is put together.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::Local;
@@ -9,21 +10,25 @@ use serde_json::{Map, Value};
 use super::args::{Global, InputArgs, StartArgs};
 use super::database::Database;
 use super::exit::Exit;
-use super::refusal::refused;
+use super::refusal::{actor, name, refused};
 use super::{files, trace};
 use crate::app::App;
+use crate::config;
+use crate::model::actor::Actor;
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::queue::catalog::{Catalog, Version};
+use crate::store::Store;
 use crate::store::runs::RunStart;
+use crate::workflow::definition::Workflow;
 
 pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
     let input = read_input(&args.input, PayloadLimits::default().payload_bytes)?;
     let trace = trace::given(&args.input.trace)?;
     // Mistakes in files are said before a database is touched.
-    files::load(&app, &global)?;
+    let workflow = files::one(&app, &global, &args.workflow)?;
     let database = Database::open(&global).await?;
-    let (_, versions) = files::register(app, &global, &database.store).await?;
-    let version = files::find(&versions, &args.workflow)?;
+    let version = registered(app, workflow, &database.store, actor(&name(None))).await?;
     // Spans are added by the clock that decides about them.
     let now = database.store.now().await?;
     let [run_at, deadline] = [args.at, args.deadline].map(|when| when.map(|when| when.next(now, &Local)));
@@ -44,6 +49,32 @@ pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::
     }
     database.close().await;
     Ok(Exit::Done)
+}
+
+/// The version of the file, for what a person starts: registered, and current where it never was. Where another one is
+/// current, the file counts all the same, and that is said.
+pub(crate) async fn registered(
+    app: App,
+    workflow: Workflow,
+    store: &Store,
+    by: Actor<'_>,
+) -> anyhow::Result<Arc<Version>> {
+    let catalog = Catalog::new(app.handlers);
+    let version = catalog.register(store, workflow, Some(by)).await?;
+    say_not_current(std::slice::from_ref(&version), store).await?;
+    Ok(version)
+}
+
+/// What is started follows the file, and others start something else.
+pub(crate) async fn say_not_current(versions: &[Arc<Version>], store: &Store) -> anyhow::Result<()> {
+    for said in files::not_current(versions, store).await? {
+        eprintln!(
+            "note: {said}, which is started here. Make it current with:  {} workflows deploy {}",
+            config::program(),
+            versions.first().map_or("WORKFLOW", |version| &version.name)
+        );
+    }
+    Ok(())
 }
 
 /// The input from a file or standard input, with single values set over it.

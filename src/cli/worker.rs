@@ -11,10 +11,11 @@ use super::args::{CheckArgs, Global, RunArgs, SettingsArgs, WorkerArgs};
 use super::artifacts;
 use super::database::Database;
 use super::exit::Exit;
-use super::files;
+use super::files::{self, Deploys};
 use crate::app::App;
 use crate::config;
 use crate::health::{self, Health};
+use crate::model::actor::{Actor, Face};
 use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
@@ -57,13 +58,23 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     }
     let health = metrics.shown.as_ref().map(|shown| shown.health.clone());
     let open = async || {
-        let database = Database::open(&global).await?;
+        let database = Database::open_to_work(&global, args.settings.migrate).await?;
         database.store.refuse_read_only().await?;
         anyhow::Ok(database)
     };
     let Some(database) = patiently(&shutdown, health.as_deref(), open).await? else { return Ok(Exit::Done) };
     let catalog = Arc::new(Catalog::new(app.handlers));
-    let register = async || files::register_usable(&catalog, &workflows, &database.store).await;
+    let name = args.name.clone().unwrap_or_else(config::worker_name);
+    // Whoever runs suspects works for a process that has registered its files, or does not deploy them.
+    let deploys = if worker::is_runner() { Deploys::None } else { Deploys::All };
+    let by = Actor { name: &name, face: Face::Worker };
+    let register = async || {
+        let versions = files::register_usable(&catalog, &workflows, &database.store, deploys, by).await?;
+        for said in files::not_current(&versions, &database.store).await? {
+            tracing::warn!("{said}: runs that are started follow the current one; `workflows deploy` changes that");
+        }
+        Ok(versions)
+    };
     let Some(versions) = patiently(&shutdown, health.as_deref(), register).await? else { return Ok(Exit::Done) };
     if versions.is_empty() {
         tracing::warn!("{}", files::no_such_workflow("*", &[]));
@@ -73,10 +84,9 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
             end_with_parent(shutdown.clone());
             Settings { slots: 1, role: Role::Runner, ..settings(name, &global, &args.settings) }
         }
-        Err(_) => Settings {
-            cleanup_every: Some(args.cleanup_every),
-            ..settings(args.name.clone().unwrap_or_else(config::worker_name), &global, &args.settings)
-        },
+        Err(_) => {
+            Settings { cleanup_every: Some(args.cleanup_every), ..settings(name.clone(), &global, &args.settings) }
+        }
     };
     let queues = versions.iter().map(|version| version.workflow_id).collect();
     worker::run(database.store.clone(), catalog, queues, settings, metrics.shown, shutdown).await?;

@@ -1,11 +1,14 @@
-//! `piton workflows`: what one can do with files. Needs no database.
+//! `piton workflows`: what one can do with files, and which versions of them a database has.
+//!
+//! Files alone need no database. Where one is named, `list` and `show` say as well what is current there.
 
 mod check;
+mod current;
+mod deploy;
 mod new;
 mod show;
 
-use anyhow::bail;
-
+use self::current::Current;
 use super::args::{Global, GraphFormat, WorkflowsArgs};
 use super::exit::Exit;
 use super::files;
@@ -14,29 +17,22 @@ use crate::config;
 use crate::workflow::definition::Workflow;
 use crate::workflow::schema;
 
-pub(crate) fn workflows(app: &App, global: &Global, action: WorkflowsArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn workflows(app: App, global: Global, action: WorkflowsArgs) -> anyhow::Result<Exit> {
     match action {
-        WorkflowsArgs::New(args) => new::new(app, global, &args),
-        WorkflowsArgs::Check { files } => check::check(app, global, &files),
-        WorkflowsArgs::List => list(app, global),
+        WorkflowsArgs::New(args) => new::new(&app, &global, &args),
+        WorkflowsArgs::Check { files } => check::check(&app, &global, &files),
+        WorkflowsArgs::List => list(&app, &global, &Current::of(&global).await),
         WorkflowsArgs::Show { workflow, effective } => {
-            show::show(&find(app, global, &workflow)?, effective, global.json)
+            let workflow = files::one(&app, &global, &workflow)?;
+            show::show(&workflow, &Current::of(&global).await, effective, global.json)
         }
-        WorkflowsArgs::Graph { workflow, format } => graph(&find(app, global, &workflow)?, format, global.json),
+        WorkflowsArgs::Versions { workflow } => deploy::versions(&global, &workflow).await,
+        WorkflowsArgs::Deploy(args) => deploy::deploy(app, &global, args).await,
+        WorkflowsArgs::Rollback(args) => deploy::roll_back(&global, args).await,
+        WorkflowsArgs::Graph { workflow, format } => graph(&files::one(&app, &global, &workflow)?, format, global.json),
         WorkflowsArgs::Schema => {
             print!("{}", schema::text());
             Ok(Exit::Done)
-        }
-    }
-}
-
-fn find(app: &App, global: &Global, name: &str) -> anyhow::Result<Workflow> {
-    let mut workflows = files::load(app, global)?;
-    match workflows.iter().position(|workflow| workflow.name.as_str() == name) {
-        Some(at) => Ok(workflows.swap_remove(at)),
-        None => {
-            let names: Vec<&str> = workflows.iter().map(|workflow| workflow.name.as_str()).collect();
-            bail!("{}", files::no_such_workflow(name, &names))
         }
     }
 }
@@ -55,13 +51,15 @@ fn graph(workflow: &Workflow, format: GraphFormat, json: bool) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-fn list(app: &App, global: &Global) -> anyhow::Result<Exit> {
+fn list(app: &App, global: &Global, current: &Current) -> anyhow::Result<Exit> {
     let workflows = files::load(app, global)?;
     if global.json {
         let rows = workflows.iter().map(|w| {
             let lacking = files::lacking(w, &app.handlers);
-            serde_json::json!({"workflow": w.name, "description": w.description, "stages": w.stages.len(),
-                               "lacking": lacking})
+            let mut row = serde_json::json!({"workflow": w.name, "description": w.description, "stages": w.stages.len(),
+                                             "lacking": lacking});
+            current.add_to(&mut row, w);
+            row
         });
         println!("{}", serde_json::Value::from_iter(rows));
         return Ok(Exit::Done);
@@ -73,6 +71,9 @@ fn list(app: &App, global: &Global) -> anyhow::Result<Exit> {
         let about = workflow.description.as_deref().unwrap_or_default();
         let line = format!("{:<20}  {:>3} stages  {about}", workflow.name.as_str(), workflow.stages.len());
         println!("{}", line.trim_end());
+        if let Some(said) = current.said(workflow) {
+            println!("{:<20}  {said}", "");
+        }
         let lacking = files::lacking(workflow, &app.handlers);
         if !lacking.is_empty() {
             println!("{:<20}  lacking here: {}", "", lacking.join(", "));

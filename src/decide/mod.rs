@@ -145,6 +145,32 @@ pub(crate) async fn cancel_run(store: &Store, run: RunId, reason: &str, by: Acto
     Ok(())
 }
 
+/// Makes a registered version of a workflow current, and returns its digest; or is refused with the reason.
+pub(crate) async fn deploy(
+    store: &Store,
+    workflow: &str,
+    digest: &str,
+    reason: Option<&str>,
+    by: Actor<'_>,
+) -> Result<String, StoreError> {
+    let version = store.deploy_workflow(workflow, digest, reason, by).await?;
+    events::decision::deployed(workflow, &version, by.name);
+    Ok(version)
+}
+
+/// Makes the version before current again, or the one that is named, and returns its digest; or is refused with the reason.
+pub(crate) async fn roll_back(
+    store: &Store,
+    workflow: &str,
+    digest: Option<&str>,
+    reason: Option<&str>,
+    by: Actor<'_>,
+) -> Result<String, StoreError> {
+    let version = store.rollback_workflow(workflow, digest, reason, by).await?;
+    events::decision::rolled_back(workflow, &version, by.name);
+    Ok(version)
+}
+
 /// Lets nothing more of it begin, or is refused with the reason.
 pub(crate) async fn pause(store: &Store, queue: Queue<'_>, reason: &str, by: Actor<'_>) -> Result<(), StoreError> {
     store.pause(queue, reason, by).await?;

@@ -17,6 +17,14 @@ pub(crate) fn batch_cancelled(batch: &str, by: &str) {
     tracing::info!(target: TARGET, event = "batch_cancelled", batch, by, "batch cancelled");
 }
 
+pub(crate) fn deployed(workflow: &str, version: &str, by: &str) {
+    tracing::info!(target: TARGET, event = "workflow_deployed", workflow, version, by, "this version is the current one now");
+}
+
+pub(crate) fn rolled_back(workflow: &str, version: &str, by: &str) {
+    tracing::info!(target: TARGET, event = "workflow_rolled_back", workflow, version, by, "this version is the current one again");
+}
+
 pub(crate) fn paused(workflow: Option<&str>, stage: Option<&str>, by: &str) {
     tracing::info!(target: TARGET, event = "queue_paused", workflow, stage, by, "paused, nothing of it begins any more");
 }

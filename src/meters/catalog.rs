@@ -103,6 +103,8 @@ meters! {
         "Seconds that the job has waited which has been claimable for longest; 0 when none is, or while something of the workflow is paused.";
     RUNS = Database Kind::Gauge, "piton_runs" ["workflow", "state"]
         "Runs that are not finished: running or blocked.";
+    WORKFLOW_CURRENT = Database Kind::Gauge, "piton_workflow_current_info" ["workflow", "version"]
+        "1, with the current version of the workflow: the first twelve digits of its digest.";
     OLDEST_RUN = Database Kind::Gauge, "piton_oldest_run_age_seconds" ["workflow"]
         "Seconds since the oldest run that is running was started; 0 when none is.";
     PAST_DEADLINE = Database Kind::Gauge, "piton_runs_past_deadline" []

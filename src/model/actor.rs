@@ -11,6 +11,8 @@ states! {
         Cli = "cli",
         /// The admin API.
         Api = "api",
+        /// Nobody asked: a worker was the first with a new version of a workflow.
+        Worker = "worker",
     }
 }
 
@@ -27,7 +29,7 @@ mod tests {
 
     #[test]
     fn the_schema_knows_the_same_faces() {
-        let schema = include_str!("../../migrations/0015_keep_an_audit.sql");
+        let schema = include_str!("../../migrations/0024_keep_what_is_deployed.sql");
         let quoted: Vec<String> = Face::ALL.iter().map(|face| format!("'{face}'")).collect();
         assert!(schema.contains(&format!("face in ('sql', {})", quoted.join(", "))));
     }

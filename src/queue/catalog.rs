@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::events;
 use crate::meters::stage::StageMeters;
 use crate::meters::workflow::WorkflowMeters;
+use crate::model::actor::Actor;
 use crate::model::claim::Claim;
+use crate::model::digest::hex;
 use crate::model::id::{VersionId, WorkflowId};
 use crate::model::retry::RetryPolicy;
 use crate::stage::handler::Handlers;
@@ -68,11 +71,25 @@ impl Catalog {
         Catalog { handlers, versions: Mutex::default(), unknown: Mutex::default(), unusable: Mutex::default() }
     }
 
-    /// Registers a workflow file's definition in the database and here.
-    pub(crate) async fn register(&self, store: &Store, workflow: Workflow) -> Result<Arc<Version>, StoreError> {
+    /// Registers a workflow file's definition in the database and here. With a deployer it becomes the current version, if it
+    /// never was that: an old file turns nothing back.
+    pub(crate) async fn register(
+        &self,
+        store: &Store,
+        workflow: Workflow,
+        deployer: Option<Actor<'_>>,
+    ) -> Result<Arc<Version>, StoreError> {
         let (workflow_id, id) = store
             .register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json(), &Plan::of(&workflow))
             .await?;
+        match deployer {
+            Some(actor) if store.deploy_if_new(workflow_id, id, actor).await? => {
+                let version = hex(&workflow.digest());
+                events::decision::deployed(workflow.name.as_str(), &version, actor.name);
+            }
+            Some(_) => {}
+            None => store.renew_stages(workflow_id).await?,
+        }
         Ok(self.keep(id, workflow_id, workflow))
     }
 

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
+use crate::model::id::VersionId;
 use crate::model::payload::Payload;
 
 /// The key of a batch that is being filled or decided about.
@@ -85,6 +86,12 @@ impl Store {
         let sql = "select piton.open_batch($1, $2, $3, $4, $5)";
         let asked = sqlx::query_scalar(sql).bind(start.name).bind(start.workflow).bind(start.cap);
         Ok(BatchKey(asked.bind(i32::from(start.priority)).bind(actor).fetch_one(&self.pool).await?))
+    }
+
+    /// Its runs follow that version, also where it is not the current one.
+    pub(crate) async fn pin_batch(&self, batch: BatchKey, version: VersionId) -> Result<(), StoreError> {
+        sqlx::query("select piton.pin_batch($1, $2)").bind(batch.0).bind(version.0).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Adds items, the first of them with that number. May be sent again.

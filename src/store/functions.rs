@@ -2,11 +2,12 @@
 //!
 //! Tables change by forward migrations and functions by diffs of their files. So that an older binary never puts an
 //! older function over a newer one, a changed function ships with a new migration, which names the digest of all of
-//! them: a binary that does not know the newest migration is refused, and with it its functions.
+//! them: a binary that does not know the newest migration leaves them alone.
 
 use sha2::{Digest, Sha256};
+use sqlx::postgres::PgConnection;
 
-use super::migrate::SchemaError;
+use super::migrate::{OLDEST_BINARY, SchemaError};
 use super::{Store, StoreError};
 
 macro_rules! files {
@@ -72,7 +73,15 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "limit_room",
     "claim_limited",
     "renew_limits",
+    "change_current",
+    "deploy_if_new",
     "make_current",
+    "renew_stages",
+    "version_named",
+    "deploy_workflow",
+    "rollback_workflow",
+    "pin_batch",
+    "versions_overview",
     "limits_overview",
     "queue_named",
     "pause",
@@ -127,44 +136,37 @@ impl Store {
             .fetch_one(&self.pool)
             .await?)
     }
+}
 
-    /// The roles that there are have what the last function file gives them; somebody may have made one since. Where they
-    /// cannot be made, there is nothing to give.
-    pub(super) async fn roles_fit(&self) -> Result<bool, StoreError> {
-        let sql = "select not exists (select from pg_roles r
-                                      where r.rolname in ('piton_reader', 'piton_operator', 'piton_worker')
-                                        and not has_table_privilege(r.oid, 'piton.runs', 'select'))";
-        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+/// Puts them there with the transaction that the migrations they need are in; tells whether they were others. `known` is
+/// the newest migration of this binary.
+///
+/// A newer Piton has left its version there, and its functions stay.
+pub(super) async fn put(known: i64, connection: &mut PgConnection) -> Result<bool, SchemaError> {
+    let (found, there): (i64, Vec<u8>) =
+        sqlx::query_as("select version, digest from piton.function_set for update").fetch_one(&mut *connection).await?;
+    if found > known || there == digest() && roles_fit(&mut *connection).await? {
+        return Ok(false);
     }
+    for (_, text) in FUNCTIONS {
+        sqlx::raw_sql(*text).execute(&mut *connection).await?;
+    }
+    sqlx::query("update piton.function_set set digest = $1, version = $2, oldest_binary = $3, applied_at = now()")
+        .bind(&digest()[..])
+        .bind(known)
+        .bind(OLDEST_BINARY)
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
 
-    /// Puts them there, all or none. `known` is the newest migration of this binary.
-    ///
-    /// The row's lock lets one process at a time do it. A newer one that was quicker has left its version there; one
-    /// that is slower waits for the lock, and has the last word.
-    pub(super) async fn put_functions(&self, known: i64) -> Result<(), SchemaError> {
-        let mut transaction = self.pool.begin().await.map_err(StoreError::from)?;
-        let (found, there): (i64, Vec<u8>) =
-            sqlx::query_as("select version, digest from piton.function_set for update")
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(StoreError::from)?;
-        if found > known {
-            return Err(SchemaError::Newer { found, known });
-        }
-        if there == digest() && self.roles_fit().await? {
-            return Ok(());
-        }
-        for (_, text) in FUNCTIONS {
-            sqlx::raw_sql(*text).execute(&mut *transaction).await.map_err(StoreError::from)?;
-        }
-        sqlx::query("update piton.function_set set digest = $1, version = $2, applied_at = now()")
-            .bind(&digest()[..])
-            .bind(known)
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::from)?;
-        Ok(transaction.commit().await.map_err(StoreError::from)?)
-    }
+/// The roles that there are have what the last function file gives them; somebody may have made one since. Where they
+/// cannot be made, there is nothing to give.
+async fn roles_fit(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    let sql = "select not exists (select from pg_roles r
+                                  where r.rolname in ('piton_reader', 'piton_operator', 'piton_worker')
+                                    and not has_table_privilege(r.oid, 'piton.runs', 'select'))";
+    Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
 }
 
 #[cfg(test)]

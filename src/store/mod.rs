@@ -5,6 +5,7 @@ pub(crate) mod attempts;
 pub(crate) mod backoff;
 pub(crate) mod batches;
 pub(crate) mod bench;
+mod blockers;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;
@@ -19,15 +20,18 @@ pub(crate) mod gone;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
+pub(crate) mod migrator;
 pub(crate) mod moment;
 pub(crate) mod overview;
 pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod snapshot;
+mod stale;
 pub(crate) mod steps;
 pub(crate) mod top;
 pub(crate) mod verify;
+pub(crate) mod versions;
 pub(crate) mod why;
 pub(crate) mod workers;
 pub(crate) mod workflows;
@@ -63,6 +67,9 @@ pub(crate) enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if stale::is_refusal(&error) {
+            stale::note();
+        }
         if is_away(&error) { StoreError::Away(error) } else { StoreError::Refused(error) }
     }
 }
@@ -74,6 +81,7 @@ pub(crate) fn is_away(error: &sqlx::Error) -> bool {
         // There was no session, or it was ended: that is not about the statement. A password that was changed, a database
         // that is being restored, a transaction that was idle for too long.
         sqlx::Error::Database(db) if ended_the_session(db.as_ref()) => true,
+        _ if stale::is_refusal(error) => true,
         sqlx::Error::Database(db) => db.code().is_some_and(|code| {
             let class = code.get(..2).unwrap_or_default();
             // connection, transaction rollback (deadlock, serialization), resources, operator intervention, system;
@@ -141,6 +149,7 @@ impl Store {
                     Ok(())
                 })
             })
+            .before_acquire(|_, connection| Box::pin(async move { Ok(stale::is_fresh(connection.age)) }))
             // PgBouncer refuses that setting, and nothing here needs more digits than a server gives by itself.
             .connect_lazy_with(options.extra_float_digits(None).disable_statement_logging());
         Store { pool }

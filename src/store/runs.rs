@@ -160,7 +160,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Starts a run of the version of that workflow that was registered last, as whoever asks in SQL does.
+    /// Starts a run of the current version of that workflow, as whoever asks in SQL does.
     pub(crate) async fn start_current(
         &self,
         workflow: &str,

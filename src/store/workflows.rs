@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use super::moment::Moment;
+use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError};
 use crate::model::id::{VersionId, WorkflowId};
 use crate::workflow::definition::Workflow;
 use crate::workflow::plan::Plan;
 use crate::workflow::stored::StoredError;
 
-/// A workflow, and its version that was registered last.
+/// A workflow, and its current version.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct WorkflowRow {
     pub(crate) workflow: String,
@@ -18,6 +18,10 @@ pub(crate) struct WorkflowRow {
     pub(crate) versions: i64,
     #[sqlx(try_from = "Moment")]
     pub(crate) registered_at: DateTime<Utc>,
+    /// None where an older Piton made its version current.
+    #[sqlx(try_from = "MaybeMoment")]
+    pub(crate) current_since: Option<DateTime<Utc>>,
+    pub(crate) current_by: Option<String>,
     /// Asked for with a name alone.
     pub(crate) definition: Option<String>,
 }
@@ -25,7 +29,7 @@ pub(crate) struct WorkflowRow {
 impl Store {
     /// All workflows by name; or the one of that name, with its definition.
     pub(crate) async fn workflows(&self, name: Option<&str>) -> Result<Vec<WorkflowRow>, StoreError> {
-        let sql = "select w.name as workflow, v.digest, w.registered_at,
+        let sql = "select w.name as workflow, v.digest, w.registered_at, w.current_since, w.current_by,
                           (select count(*) from piton.workflow_versions a where a.workflow_id = w.id) as versions,
                           case when $1::text is not null then v.definition::text end as definition
                    from piton.workflows w left join piton.workflow_versions v on v.id = w.current_version_id
@@ -33,10 +37,10 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(name).fetch_all(&self.pool).await?)
     }
 
-    /// Registers a definition under its name and digest, and makes it the current one: what is started from SQL.
+    /// Registers a definition under its name and digest. The same definition gets the same ids again.
     ///
-    /// The same definition gets the same ids again, and is current again; what stands under its digest and is another one is
-    /// refused. A version that an older Piton registered gets
+    /// What is registered is not deployed by that: see `deploy_if_new` and `renew_stages`, one of which has to follow. What
+    /// stands under its digest and is another one is refused. A version that an older Piton registered gets
     /// the plan it lacks.
     pub(crate) async fn register_workflow(
         &self,
@@ -83,7 +87,6 @@ impl Store {
                 None => {}
             }
         };
-        sqlx::query("select piton.make_current($1, $2)").bind(workflow).bind(version.0).execute(&self.pool).await?;
         Ok((WorkflowId(workflow), version))
     }
 

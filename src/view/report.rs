@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::snapshot::{Snapshot, StageState};
+use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
 use crate::model::state::{AttemptOutcome, RunState};
 use crate::store::overview::AttemptRow;
@@ -20,6 +21,9 @@ pub(crate) struct RunReport {
     #[schema(value_type = Uuid)]
     run: RunId,
     workflow: String,
+    /// Digest of the version of the workflow that it follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
     state: RunState,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
@@ -86,6 +90,7 @@ impl RunReport {
         RunReport {
             run: run.id,
             workflow: run.workflow.clone(),
+            version: None,
             state: run.state,
             started_at: run.started_at,
             finished_at: run.finished_at,
@@ -105,6 +110,7 @@ impl RunReport {
         output: Vec<(String, Box<RawValue>)>,
     ) -> RunReport {
         let mut report = RunReport::brief(&snapshot.run);
+        report.version = Some(hex(&snapshot.version.workflow.digest()));
         if let (Some(failure), Some(stage)) = (&mut report.failure, snapshot.failed_stage()) {
             failure.stage = Value::from(stage);
         }

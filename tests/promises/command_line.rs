@@ -159,6 +159,7 @@ stages: list
     state: string
 started_at: string
 state: string
+version: string
 workflow: string
 "##);
     assert_eq!(value["output"]["misbehave"], "recovered");

@@ -10,7 +10,8 @@ use crate::server::Server;
 use crate::workflows::{CHAIN, MISBEHAVE, SQUARES};
 
 /// Functions that readers may call: views are made of them, and they change nothing.
-const READ: &[&str] = &["batch_named", "batch_results", "limit_room", "protection", "stages_of", "unexplained_runs"];
+const READ: &[&str] =
+    &["batch_named", "batch_results", "clock", "finite", "limit_room", "protection", "stages_of", "unexplained_runs"];
 
 /// What operators decide with.
 const DECIDE: &[&str] = &[
@@ -19,6 +20,7 @@ const DECIDE: &[&str] = &[
     "cancel_batch_runs",
     "cancel_run",
     "check_input",
+    "deploy_workflow",
     "discard_batch",
     "dismiss_dead_letter",
     "feed_batch",
@@ -28,12 +30,14 @@ const DECIDE: &[&str] = &[
     "new_id",
     "open_batch",
     "pause",
+    "pin_batch",
     "plan_cleanup",
     "release_run",
     "resume",
     "retry_batch",
     "retry_dead_letter",
     "retry_dead_letters",
+    "rollback_workflow",
     "seal_batch",
     "start_batch",
     "start_run",
@@ -50,11 +54,13 @@ const ENGINE: &[&str] = &[
     "claim_limited",
     "clean_batches",
     "clean_runs",
+    "deploy_if_new",
     "end_overdue_runs",
     "feed_batches",
     "is_sound_run",
     "is_sound_trace",
     "make_current",
+    "renew_stages",
     "run_under",
     "settle_artifacts",
     "start_run_of",
@@ -67,10 +73,13 @@ const INNER: &[&str] = &[
     "arrivals_missing",
     "bear_items",
     "cancel_jobs",
+    "change_current",
     "check_reason",
+    "check_time",
     "correct_input",
     "end_run",
     "move_to_the_past",
+    "new_key",
     "queue_named",
     "redo",
     "redo_dead_letters",
@@ -85,6 +94,7 @@ const INNER: &[&str] = &[
     "renew_limits",
     "renew_paused_stages",
     "stages_behind",
+    "version_named",
 ];
 
 /// What workers write by themselves; the columns in brackets where it is not all of them.
@@ -406,6 +416,7 @@ const VERBS: &[&str] = &[
     "select count(*) from piton.batch_results('b1')",
     "select piton.cancel_batch('b1', 'why')",
     "select piton.plan_cleanup()",
+    "select piton.deploy_workflow('chain', (select version from piton.versions_overview where workflow = 'chain' limit 1))",
 ];
 
 /// Every view, to its end.

@@ -10,23 +10,25 @@ use crate::cli::args::Global;
 use crate::cli::database::Database;
 use crate::cli::exit::Exit;
 use crate::cli::files;
-use crate::cli::refusal::{name, refused};
+use crate::cli::refusal::{actor, name, refused};
+use crate::cli::start::registered;
 use crate::config;
 use crate::decide;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::store::Store;
 use crate::store::batches::{BatchKey, BatchStart};
+use crate::workflow::definition::Workflow;
 
 pub(super) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
     // Mistakes in files are said before a database is touched, and those of the first lines too.
-    files::load(&app, &global)?;
+    let workflow = files::one(&app, &global, &args.workflow)?;
     let mut lines = Lines::open(&args.input, PayloadLimits::default().payload_bytes)?;
     let first = lines.piece()?;
     if first.is_empty() {
         bail!("{} has no line, and a batch has at least one item: write {{}} for an empty input", args.input);
     }
     let database = Database::open(&global).await?;
-    let done = begin(app, &global, &database.store, &args, (lines, first)).await;
+    let done = begin(app, &global, &database.store, &args, workflow, (lines, first)).await;
     database.close().await;
     done.map(|()| Exit::Done)
 }
@@ -36,14 +38,15 @@ async fn begin(
     global: &Global,
     store: &Store,
     args: &StartArgs,
+    workflow: Workflow,
     (lines, first): (Lines, Vec<Payload>),
 ) -> anyhow::Result<()> {
-    let (_, versions) = files::register(app, global, store).await?;
-    files::find(&versions, &args.workflow)?;
+    let by = name(args.by.clone());
+    let version = registered(app, workflow, store, actor(&by)).await?;
     let start = BatchStart { name: &args.name, workflow: &args.workflow, cap: args.cap, priority: args.priority };
     let cure = |error: anyhow::Error| anyhow::anyhow!("{error}; {}", what_next(&args.name));
-    let by = name(args.by.clone());
     let key = store.open_batch(start, &by).await.map_err(refused).map_err(cure)?;
+    store.pin_batch(key, version.id).await?;
     let items = fill(store, key, lines, first, cure).await?;
     store.seal_batch(key, items).await.map_err(refused).map_err(cure)?;
     say::started(global, &decide::feed_batch(store, key, &by).await?)

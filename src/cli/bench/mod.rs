@@ -18,6 +18,7 @@ use crate::bench::proof::{Expected, Proof};
 use crate::bench::result::{Measured, Report, counted};
 use crate::bench::{BenchError, Teller, compare, measure};
 use crate::model::payload::PayloadLimits;
+use crate::store::migrate::LOCK_WAIT;
 use crate::worker::Shutdown;
 use args::BenchArgs;
 use progress::{Bar, Lines, Silent};
@@ -93,7 +94,7 @@ async fn in_yard(
     yard: &Yard,
     teller: &dyn Teller,
 ) -> anyhow::Result<(Measured, Machine)> {
-    yard.ground.store.migrate().await?;
+    yard.ground.store.migrate(LOCK_WAIT).await?;
     let machine = Machine::of(yard.ground.observer.server().await?);
     let workers = (1..=case.workers).map(|number| worker::command(global, case, yard.url(), number));
     let workers = workers.collect::<Result<Vec<_>, _>>()?;

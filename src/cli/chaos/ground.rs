@@ -11,9 +11,12 @@ use crate::cli::args::Global;
 use crate::cli::database::{CONNECTIONS, private_postgres};
 use crate::cli::files;
 use crate::embedded::Cluster;
+use crate::model::actor::{Actor, Face};
 use crate::model::id::VersionId;
+use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::store::chaos::Witness;
+use crate::store::migrate::LOCK_WAIT;
 
 pub(super) struct Ground {
     pub(super) cluster: Arc<Cluster>,
@@ -33,15 +36,16 @@ impl Ground {
         let server_options = vec![("max_connections".to_owned(), "1000".to_owned())];
         let cluster = Arc::new(private_postgres(folder.path().to_path_buf(), server_options).await?);
         let store = Store::open(cluster.options("piton"), CONNECTIONS);
-        store.migrate().await?;
+        store.migrate(LOCK_WAIT).await?;
         let witness = Witness::open(cluster.options("piton"));
         Ok(Ground { cluster, store, witness, folder })
     }
 
     /// Registers the workflow that its runs are of.
     pub(super) async fn register(&self, app: App, global: &Global, name: &str) -> anyhow::Result<VersionId> {
-        let (_, versions) = files::register(app, global, &self.store).await?;
-        Ok(files::find(&versions, name)?.id)
+        let workflow = files::one(&app, global, name)?;
+        let by = Actor { name: "chaos", face: Face::Cli };
+        Ok(Catalog::new(app.handlers).register(&self.store, workflow, Some(by)).await?.id)
     }
 
     /// Stops the server and removes the folder, or says where it is kept.

@@ -4,16 +4,23 @@ mod report;
 
 use serde_json::Value;
 
+use super::current::Current;
 use crate::cli::exit::Exit;
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Origin, Part};
 use crate::workflow::said::{Defaults, said_of_rules, toml};
 
-pub(super) fn show(workflow: &Workflow, effective: bool, as_json: bool) -> anyhow::Result<Exit> {
-    match as_json {
-        true => println!("{}", report::of(workflow, effective)),
-        false => print!("{}", text(workflow, effective)),
+pub(super) fn show(workflow: &Workflow, current: &Current, effective: bool, as_json: bool) -> anyhow::Result<Exit> {
+    if as_json {
+        let mut report = report::of(workflow, effective);
+        current.add_to(&mut report, workflow);
+        println!("{report}");
+        return Ok(Exit::Done);
+    }
+    print!("{}", text(workflow, effective));
+    if let Some(said) = current.said(workflow) {
+        println!("\n{said}");
     }
     Ok(Exit::Done)
 }

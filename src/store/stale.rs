@@ -1,0 +1,57 @@
+//! Prepared statements that no longer fit: after a migration changed what one returns, or where a pooler lost them.
+//!
+//! Postgres refuses such a statement for as long as its connection lives ("cached plan must not change result type"), and
+//! the driver never prepares it anew. So the statement is sent again, and every connection that is older than the refusal
+//! is closed when it would be used next.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgDatabaseError;
+
+/// When the last refusal came, in nanoseconds since the first one; 0 before it.
+static REFUSED_AT: AtomicU64 = AtomicU64::new(0);
+static FIRST: OnceLock<Instant> = OnceLock::new();
+
+/// The error is about a statement that was prepared, and not about what it does.
+pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(said) = error else { return false };
+    match said.code().as_deref() {
+        Some("26000" | "42P05") => true,
+        // The code alone says "not supported"; messages are translated, names of routines are not.
+        Some("0A000") => {
+            said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine)
+                == Some("RevalidateCachedQuery")
+        }
+        _ => false,
+    }
+}
+
+/// What is open now has statements that no longer fit.
+pub(super) fn note() {
+    let first = FIRST.get_or_init(Instant::now);
+    let since = u64::try_from(first.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    REFUSED_AT.fetch_max(since.max(1), Ordering::Relaxed);
+}
+
+/// A connection of that age has none of them.
+pub(super) fn is_fresh(age: Duration) -> bool {
+    let refused_at = REFUSED_AT.load(Ordering::Relaxed);
+    let Some(first) = FIRST.get().filter(|_| refused_at > 0) else { return true };
+    age < first.elapsed().saturating_sub(Duration::from_nanos(refused_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_opened_before_a_refusal_is_closed_and_nothing_else() {
+        assert!(is_fresh(Duration::from_secs(3600)));
+        note();
+        assert!(!is_fresh(Duration::from_secs(3600)));
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(is_fresh(Duration::from_millis(1)));
+    }
+}

@@ -1,0 +1,90 @@
+-- What must not be in a database that has come to rest, with how often it is there and an example. Written apart from the
+-- engine; reads whole tables.
+with ended as (
+    select run_id, stage, item, attempt from piton.checkpoints
+    union all select run_id, stage, item, attempt from piton.attempts
+),
+-- Begins and ends of the attempts under limits. A time on record is the begin of the transaction that wrote it.
+begun as (
+    select l.id, l.stage, l.concurrency, l.rate_attempts, l.rate_period, a.started_at, a.ended_at
+    from piton.stage_limits l
+    join piton.stage_names n on n.workflow_id = l.workflow_id and n.name = l.stage
+    join piton.runs r on r.version_id = n.version_id
+    join (select run_id, stage, started_at, finished_at as ended_at from piton.checkpoints
+          union all select run_id, stage, started_at, ended_at from piton.attempts) as a
+      on a.run_id = r.id and a.stage = n.stage
+),
+beside as (
+    select e.id, e.stage, e.concurrency, sum(e.change) over (partition by e.id order by e.at, e.change) as attempts
+    from (
+        select id, stage, concurrency, started_at as at, 1 as change from begun
+        union all select id, stage, concurrency, greatest(ended_at - interval '10 ms', started_at), -1 from begun
+    ) as e
+),
+found (what, run_id, place) as (
+    select 'jobs whose attempts are not numbered from 1 without holes', run_id, 'stage ' || stage || ' item ' || item
+    from ended group by run_id, stage, item
+    having min(attempt) <> 1 or max(attempt) <> count(*) or count(distinct attempt) <> count(*)
+    union all
+    select 'results that were committed by an attempt that had ended already', k.run_id,
+           'stage ' || k.stage || ' item ' || k.item || ' attempt ' || k.attempt
+    from piton.checkpoints k
+    where exists (select from piton.attempts a where a.run_id = k.run_id and a.stage = k.stage and a.item = k.item
+                  and a.attempt >= k.attempt)
+    union all
+    select 'outputs that are not what was committed', run_id, 'stage ' || stage || ' item ' || item
+    from piton.checkpoints
+    where digest <> sha256(convert_to(output::text, 'UTF8')) or bytes <> octet_length(output::text)
+    union all
+    select 'checkpoints that were found to be damaged', run_id, message from piton.dead_letters where class = 'corrupt_checkpoint'
+    union all
+    select 'steps of a later attempt than the one that finished', s.run_id, s.name
+    from piton.steps s join piton.checkpoints k using (run_id, stage, item)
+    where s.attempt > k.attempt
+    union all
+    select 'artifacts that are visible without a checkpoint of their attempt', a.run_id, a.name
+    from piton.artifacts a
+    where a.type not in ('pending', 'failed', 'orphan', 'dead_letter')
+      and not exists (select from piton.checkpoints k where k.run_id = a.run_id and k.stage = a.stage and k.item = a.item
+                      and k.attempt = a.attempt and k.worker_id = a.worker_id)
+    union all
+    select 'artifacts that are not visible, though their attempt has its checkpoint', a.run_id, a.name || ', ' || a.type
+    from piton.artifacts a
+    join piton.checkpoints k on k.run_id = a.run_id and k.stage = a.stage and k.item = a.item
+        and k.attempt = a.attempt and k.worker_id = a.worker_id
+    where a.type in ('pending', 'failed', 'orphan') and a.digest is not null
+    union all
+    select 'runs that go on without end', id, state from piton.runs where state = 'running'
+    union all
+    select 'runs that are blocked without a dead letter', id, state from piton.runs r
+    where state = 'blocked' and not exists (select from piton.dead_letters d where d.run_id = r.id and d.resolution = 'pending')
+    union all
+    select 'dead letters of runs that are not blocked', run_id, d.class from piton.dead_letters d
+    join piton.runs r on r.id = d.run_id
+    where d.resolution = 'pending' and r.state <> 'blocked'
+    union all
+    select 'jobs that are left over', run_id, 'stage ' || stage || ' item ' || item || ', ' || state from piton.jobs
+    union all
+    select 'joins that are left over', j.run_id, 'stage ' || j.stage from piton.joins j
+    left join piton.runs r on r.id = j.run_id
+    where r.state is distinct from 'blocked'
+    union all
+    select 'moments with more attempts than the limit of their stage', null, stage || ': ' || attempts
+    from beside where attempts > concurrency
+    union all
+    select 'attempts that began sooner than the rate of their stage allows', null, stage
+    from (
+        select stage, rate_period, started_at,
+               lag(started_at, rate_attempts) over (partition by id order by started_at) as before
+        from begun where rate_attempts is not null
+    ) as paced
+    where started_at - before < rate_period - interval '10 ms'
+    union all
+    select 'workers that have not ended', null, name from piton.workers where stopped_at is null
+    union all
+    select 'workers whose jobs were not all freed', null, name from piton.workers where not cleared
+)
+select what, count(*) as times, coalesce(min(coalesce('run ' || r.uuid || ' ', '') || place), '') as example
+from found left join piton.runs r on r.id = found.run_id
+group by what
+order by what

@@ -1,0 +1,51 @@
+-- Claims ready jobs for boot $1: up to $3 of each workflow in $2 and $4 in all, best rank first, then oldest due, behind
+-- the cursors ($5, $6, $7: where the last claim of that workflow stopped), leaving out what is paused, and the stages ($8, $9)
+-- that this worker has no handler for. A job of a stage that has a limit is not claimed but set aside, for claims under
+-- the limit (piton.claim_limited): it is told, so that the claim goes on behind it.
+--
+-- The cursor spares the walk over entries of claimed rows that an old snapshot elsewhere keeps from being cleaned up.
+-- The shared lock on the worker's row, one for all jobs, orders the claim against the end of the boot: a boot that was
+-- given up claims nothing more. No payload is read here: a row locked by SKIP LOCKED may be newer than this statement's
+-- snapshot, and a checkpoint committed with it would be invisible. Inputs are read by the next statement.
+with me as materialized (
+    select id from piton.workers where id = $1 and stopped_at is null for share
+),
+queue as materialized (
+    select q.workflow_id, q.rank, q.due_at, q.id
+    from unnest($2::int8[], $5::int2[], $6::timestamptz[], $7::int8[]) as q (workflow_id, rank, due_at, id)
+    where not exists (
+        select from piton.pauses h where h.workflow_id = any(array[q.workflow_id, 0]) and h.stage = '')
+),
+picked as materialized (
+    select p.run_id, p.id, p.since, p.limit_id
+    from me
+    cross join queue q
+    cross join lateral (
+        select j.run_id, j.id, j.since,
+               (select l.limit_id from piton.limited_stages l
+                where l.version_id = any(array[j.version_id]) and l.stage = j.stage) as limit_id
+        from piton.jobs j
+        where j.workflow_id = q.workflow_id and j.state = 'ready'
+          and (j.rank, j.due_at, j.id) > (q.rank, q.due_at, q.id)
+          and not exists (
+              select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)
+              where u.version_id = j.version_id and u.stage = j.stage)
+          and not exists (
+              select from piton.paused_stages s
+              where s.version_id = any(array[j.version_id]) and s.stage = j.stage)
+        order by j.rank, j.due_at, j.id
+        limit $3
+        for no key update skip locked
+    ) as p
+    limit $4
+)
+update piton.jobs j
+set state = case when p.limit_id is null then 'running' else 'limited' end,
+    worker_id = case when p.limit_id is null then $1 end,
+    attempt = j.attempt + (p.limit_id is null)::int4,
+    limit_id = p.limit_id,
+    since = now()
+from picked p
+where j.run_id = any(array[p.run_id]) and j.id = p.id
+returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.since, j.rank, j.due_at,
+          p.since as claimable_since, p.limit_id is not null as set_aside

@@ -1,0 +1,169 @@
+-- Ends a batch of attempts: checkpoint, what follows, and the end of the job in one statement (promise 1), for those
+-- attempts whose claim still holds (promise 2). Returns the ordinals that landed, and which of them ended their run; what
+-- is missing was fenced.
+--
+-- $1 to $39 are arrays: $1 to $15 and $30 to $33 have an element for every attempt of the batch; the others list what
+-- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
+-- which costs less than to unnest them, and only narrow rows pass through the update.
+--
+-- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
+-- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
+--
+-- What stands between the marks "artifacts {" and "} artifacts" is left out for a batch that has none ($38 is empty).
+--
+-- Locks: the runs that may get new jobs or a dead letter (shared, against those who decide about runs), own job rows in
+-- (run, job) order, joins in (run, stage) order, then the runs that end or are blocked; artifacts of the own jobs.
+with claim as materialized (
+    select ord, becomes, ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
+           ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id
+    from unnest($8::text[]) with ordinality as c (becomes, ord)
+),
+growing as materialized (
+    select r.id
+    from (
+        select distinct ($1::int8[])[ord] as run_id from unnest($21::int8[] || $24::int8[] || $34::int8[]) as o (ord) order by 1
+    ) as o
+    cross join lateral (select id from piton.runs where id = o.run_id for key share) as r
+),
+kept as (
+    -- Where the branch stays claimed ('running') no indexed column changes: a HOT update. It never stays for a stage that has a
+    -- limit.
+    -- A suspect that is handed back waits to run alone again; any other end of its attempt clears it.
+    update piton.jobs j set
+        state = case when c.becomes = 'ready' and j.deaths > 0 and ($9::int2[])[c.ord] = j.stage and ($10::int4[])[c.ord] = j.item
+                     then 'suspect' else c.becomes end,
+        deaths = case when c.becomes = 'ready' and ($9::int2[])[c.ord] = j.stage and ($10::int4[])[c.ord] = j.item
+                      then j.deaths else 0 end,
+        worker_id = case c.becomes when 'running' then j.worker_id end,
+        limit_id = null,
+        stage = ($9::int2[])[c.ord],
+        item = ($10::int4[])[c.ord],
+        until = ($11::int4[])[c.ord],
+        attempt = ($12::int4[])[c.ord],
+        due_at = case when ($13::int8[])[c.ord] < 0 then j.due_at
+                      else now() + ($13::int8[])[c.ord] * interval '1 millisecond' end,
+        since = now(), progress_done = null, progress_of = null, progress_note = null
+    from claim c
+    where (select count(*) from growing) >= 0
+      and c.becomes is not null
+      and j.run_id = any(array[c.run_id]) and j.id = c.job_id
+      and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
+    returning c.ord, j.state
+),
+ended as (
+    delete from piton.jobs j
+    using claim c
+    where (select count(*) from growing) >= 0
+      and c.becomes is null
+      and j.run_id = any(array[c.run_id]) and j.id = c.job_id
+      and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
+    returning c.ord
+),
+-- "(ord in (select ord from landed)) is true" keeps it a hashed look-up: as a join it would be a loop over the batch.
+landed as materialized (
+    select ord from kept union all select ord from ended
+),
+recorded as (
+    insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output)
+    select ($1::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord], ($5::int4[])[ord], ($6::int8[])[ord],
+           ($7::timestamptz[])[ord], octet_length(output), digest, output::json
+    from unnest($14::text[], $15::bytea[]) with ordinality as o (output, digest, ord)
+    where output is not null and (ord in (select ord from landed)) is true
+),
+tried as (
+    insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at, retry_at)
+    select ($1::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord], ($5::int4[])[ord], outcome, class, message, detail::json,
+           ($6::int8[])[ord], ($7::timestamptz[])[ord],
+           case when outcome = 'failed' and ($13::int8[])[ord] >= 0
+                then now() + ($13::int8[])[ord] * interval '1 millisecond' end
+    from unnest($16::int8[], $17::text[], $18::text[], $19::text[], $20::text[]) as t (ord, outcome, class, message, detail)
+    where (ord in (select ord from landed)) is true
+),
+buried as (
+    insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,
+                                    fingerprint, worker_id)
+    select piton.new_id(), ($1::int8[])[ord], ($30::int8[])[ord], ($31::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord],
+           ($5::int4[])[ord], ($32::int2[])[ord], class, message, fingerprint, ($6::int8[])[ord]
+    from unnest($34::int8[], $35::text[], $36::text[], $37::text[]) as d (ord, class, message, fingerprint)
+    where (ord in (select ord from landed)) is true
+    returning run_id
+),
+blocked as (
+    -- The state of the newest row counts: whoever has just decided about the run saw no dead letter of this statement.
+    update piton.runs r set state = case r.state when 'running' then 'blocked' else r.state end
+    from (select distinct run_id from buried order by 1) as b
+    where r.id = any(array[b.run_id])
+),
+-- artifacts {
+shown as (
+    -- Artifacts: what is whole becomes, with the checkpoint, what it was declared to be; with any other end, $39 says what.
+    -- "is true" again: they are looked up by their attempt, never by their type.
+    update piton.artifacts a
+    set type = case when a.digest is null then 'orphan' else coalesce(s.becomes, a.declared) end
+    from (
+        select ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
+               ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id, becomes
+        from unnest($38::int8[], $39::text[]) as s (ord, becomes)
+        where (ord in (select ord from landed)) is true
+    ) as s
+    where a.run_id = any(array[s.run_id]) and a.stage = s.stage and a.item = s.item and a.attempt = s.attempt
+      and a.job_id = s.job_id and a.worker_id = s.worker_id and (a.type = 'pending') is true
+),
+-- } artifacts
+awaited as materialized (
+    select j.run_id, j.stage, j.missing + a.change as missing, a.ord
+    from (
+        select ($1::int8[])[ord] as run_id, stage, sum(change)::int4 as change, min(ord) as ord
+        from unnest($21::int8[], $22::int2[], $23::int4[]) as a (ord, stage, change)
+        where (ord in (select ord from landed)) is true
+        group by 1, 2
+        order by 1, 2
+    ) as a
+    cross join lateral (
+        select * from piton.joins j where j.run_id = a.run_id and j.stage = a.stage for no key update
+    ) as j
+),
+waiting as (
+    update piton.joins j set missing = a.missing
+    from awaited a
+    where a.missing <> 0
+      and j.run_id = any(array[a.run_id]) and j.stage = a.stage
+),
+opened as (
+    delete from piton.joins j
+    using awaited a
+    where a.missing = 0
+      and j.run_id = any(array[a.run_id]) and j.stage = a.stage
+    returning j.run_id, j.stage, a.ord
+),
+born as (
+    insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
+    select ($1::int8[])[b.ord], ($30::int8[])[b.ord], ($31::int8[])[b.ord], b.stage, b.item, b.until, 'ready',
+           ($32::int2[])[b.ord], ($33::timestamptz[])[b.ord]
+    from (
+        select ord, stage, i as item, least(i + step, until) as until
+        from unnest($24::int8[], $25::int2[], $26::int4[], $27::int4[], $28::int4[]) as s (ord, stage, first, until, step)
+        cross join lateral generate_series(first, until - 1, step) as i
+        where (ord in (select ord from landed)) is true
+        union all
+        select ord, stage, -1, 0 from opened where stage >= 0
+    ) as b
+    returning run_id
+),
+finished as (
+    select ($1::int8[])[ord] as run_id, ord from unnest($29::int8[]) as e (ord)
+    where (ord in (select ord from landed)) is true
+    union all
+    select run_id, ord from opened where stage = -1
+),
+done as (
+    update piton.runs r set state = 'done', finished_at = now()
+    from finished f
+    where r.id = any(array[f.run_id]) and r.state = 'running'
+)
+select l.ord,
+       (select count(*) from (
+            select pg_notify('piton_jobs', '')
+            where exists (select from born) or exists (select from kept where state = 'ready')) as woken) > 0 as woke,
+       now() as at, (l.ord in (select ord from finished)) is true as ended_run
+from landed l
