@@ -36,7 +36,8 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     let input = start::read_input(&args.input, args.settings.payload_limit as usize)?;
     let trace = trace::given(&args.input.trace)?;
     files::load(&app, &global)?;
-    let database = Database::open(&global).await?;
+    let mut database = Database::open(&global).await?;
+    database.work().await;
     let (catalog, versions) = files::register(app, &global, &database.store).await?;
     let id = match args.resume {
         Some(id) => id,

@@ -12,12 +12,14 @@ use super::artifacts;
 use super::database::Database;
 use super::exit::Exit;
 use super::files;
+use super::sentence::in_one_sentence;
 use crate::app::App;
 use crate::config;
 use crate::health::{self, Health};
 use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
+use crate::store::connect::OpenError;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
 use crate::telemetry::exporter::Exporter;
@@ -56,9 +58,9 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
         }
     }
     let health = metrics.shown.as_ref().map(|shown| shown.health.clone());
-    let Some(database) = patiently(&shutdown, health.as_deref(), async || Database::open(&global).await).await? else {
-        return Ok(Exit::Done);
-    };
+    let opened = patiently(&shutdown, health.as_deref(), async || Database::open(&global).await).await?;
+    let Some(mut database) = opened else { return Ok(Exit::Done) };
+    database.work().await;
     let catalog = Arc::new(Catalog::new(app.handlers));
     let register = async || files::register_all(&catalog, &workflows, &database.store).await;
     let Some(versions) = patiently(&shutdown, health.as_deref(), register).await? else { return Ok(Exit::Done) };
@@ -138,14 +140,18 @@ pub(super) async fn patiently<T>(
             Err(error) => error,
         };
         let waits = |error: &_| store::is_away(error) && !store::is_wrong_address(error);
-        if !error.chain().any(|cause| cause.downcast_ref().is_some_and(waits)) {
+        let waits = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref().is_some_and(waits) || cause.downcast_ref().is_some_and(|error: &OpenError| error.waits)
+        };
+        if !error.chain().any(waits) {
             return Err(error);
         }
+        let sentence = in_one_sentence(&error);
         if let Some(health) = health {
-            health.database_is_away(&format!("{error:#}"));
+            health.database_is_away(&sentence);
         }
         if backoff.is_first() {
-            tracing::warn!("starting waits: {error:#}");
+            tracing::warn!("starting waits: {sentence}");
         }
         tokio::select! {
             () = backoff.wait() => {}

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::StoreError;
+use super::connect::Server;
 
 /// Looks from outside the engine, with statements of its own.
 #[derive(Debug, Clone)]
@@ -78,7 +79,8 @@ pub(crate) struct Counted {
 
 impl Witness {
     /// Opens no connection yet.
-    pub(crate) fn open(options: PgConnectOptions) -> Witness {
+    pub(crate) fn open(server: &Server) -> Witness {
+        let options = server.patient().clone();
         let pool = PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy_with(options.disable_statement_logging().application_name("piton chaos"));

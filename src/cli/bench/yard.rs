@@ -1,9 +1,6 @@
 //! A database of the bench's own, on the server that it was given.
 
-use std::str::FromStr;
-
 use anyhow::Context;
-use sqlx::postgres::PgConnectOptions;
 
 use crate::bench::measure::Ground;
 use crate::cli::args::Global;
@@ -11,6 +8,7 @@ use crate::cli::database::{CONNECTIONS, Database};
 use crate::config;
 use crate::store::Store;
 use crate::store::bench::Observer;
+use crate::store::connect::{Address, Pooling, Server};
 
 /// Names that are tried; more leftovers than that are for people to look at.
 const NAMES: u32 = 100;
@@ -40,8 +38,9 @@ impl Yard {
     pub(super) fn at(global: &Global, server: &Database, name: &str) -> anyhow::Result<Yard> {
         let given = || global.database_url.as_deref().map(|url| of_database(url, name)).unwrap_or_default();
         let url = server.private_url(name).unwrap_or_else(given);
-        let options = PgConnectOptions::from_str(&url).context("DATABASE_URL is no Postgres address")?;
-        let ground = Ground { store: Store::open(options.clone(), CONNECTIONS), observer: Observer::open(options) };
+        let place = Server::at(Address::parse(&url)?, global.database_silence)?;
+        let observer = Observer::open(&place);
+        let ground = Ground { store: Store::open(place, Pooling::Session, CONNECTIONS), observer };
         Ok(Yard { name: name.to_owned(), url, ground })
     }
 
@@ -51,7 +50,7 @@ impl Yard {
 
     pub(super) async fn close(&self) {
         self.ground.observer.close().await;
-        self.ground.store.pool.close().await;
+        self.ground.store.close().await;
     }
 
     /// Drops the database, or says where it is kept.

@@ -14,6 +14,7 @@ use crate::embedded::Cluster;
 use crate::model::id::VersionId;
 use crate::store::Store;
 use crate::store::chaos::Witness;
+use crate::store::connect::{Pooling, Server};
 
 pub(super) struct Ground {
     pub(super) cluster: Arc<Cluster>,
@@ -32,9 +33,10 @@ impl Ground {
         // Every worker has its connections, and so has every process that runs a suspect.
         let server_options = vec![("max_connections".to_owned(), "1000".to_owned())];
         let cluster = Arc::new(private_postgres(folder.path().to_path_buf(), server_options).await?);
-        let store = Store::open(cluster.options("piton"), CONNECTIONS);
+        let server = Server::private(cluster.options("piton"));
+        let store = Store::open(server.clone(), Pooling::Session, CONNECTIONS);
         store.migrate().await?;
-        let witness = Witness::open(cluster.options("piton"));
+        let witness = Witness::open(&server);
         Ok(Ground { cluster, store, witness, folder })
     }
 
@@ -46,7 +48,7 @@ impl Ground {
 
     /// Stops the server and removes the folder, or says where it is kept.
     pub(super) async fn leave(self, keep: bool) {
-        self.store.pool.close().await;
+        self.store.close().await;
         self.witness.close().await;
         // The campaign's tasks are over; whoever else held it would only make the server stop a little later.
         if let Some(cluster) = Arc::into_inner(self.cluster) {

@@ -8,4 +8,3 @@ set enable_bitmapscan = off;
 set enable_hashjoin = off;
 set enable_mergejoin = off;
 set default_transaction_isolation = 'read committed';
-set application_name = 'piton';
