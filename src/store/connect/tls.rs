@@ -57,7 +57,7 @@ pub(super) struct Tls {
 pub(super) enum TlsError {
     #[error("the server does not speak TLS, and sslmode asks for it; turn ssl on there, or write sslmode=disable")]
     NotSpoken,
-    #[error("its certificate is not trusted: {0}; write sslrootcert=FILE with the certificate of its authority")]
+    #[error("its certificate is not trusted: {0}")]
     Untrusted(String),
     #[error("{0}")]
     Unusable(String),

@@ -9,7 +9,7 @@ use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
 use super::tls::TlsError;
 
@@ -38,20 +38,31 @@ pub(super) fn verifier(
     Ok(Arc::new(Known { authority, roots, name_too: checks == Checks::AuthorityAndName }))
 }
 
-/// Why a certificate was not believed; `None` for any other trouble.
+/// Why a certificate was not believed, and what to do; `None` for any other trouble.
 pub(super) fn reason(error: &io::Error) -> Option<String> {
-    match error.get_ref()?.downcast_ref::<Error>()? {
-        Error::InvalidCertificate(reason) => Some(match reason {
-            CertificateError::UnknownIssuer => "it is signed by an authority that is not known here".to_owned(),
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
-            CertificateError::NotValidForName => "it is made out to another name".to_owned(),
-            CertificateError::NotValidForNameContext { expected, presented } => {
-                format!("it is made out to {}, not to {}", presented.join(", "), expected.to_str())
-            }
-            other => other.to_string(),
-        }),
-        _ => None,
-    }
+    const KNOW_IT: &str = "write sslrootcert=FILE with the certificate of its authority";
+    let Error::InvalidCertificate(reason) = error.get_ref()?.downcast_ref::<Error>()? else { return None };
+    Some(match reason {
+        CertificateError::UnknownIssuer => format!("it is signed by an authority that is not known here; {KNOW_IT}"),
+        CertificateError::Other(why) if is_own_authority(why) => {
+            "it is self-signed and not known here; write sslrootcert=FILE with a copy of it".to_owned()
+        }
+        CertificateError::Other(why) if format!("{why:?}").contains("UnsupportedCertVersion") => {
+            "it is older than X.509 v3 and cannot be verified; give the server a new one".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "it has expired; give the server a new one".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is made out to another name; connect by that one, or write sslmode=verify-ca".to_owned()
+        }
+        other => format!("{other}; {KNOW_IT}"),
+    })
+}
+
+/// webpki's word for a certificate that is an authority, and used as a server's. rustls does not name it.
+fn is_own_authority(why: &OtherError) -> bool {
+    format!("{why:?}").contains("CaUsedAsEndEntity")
 }
 
 /// Of `sslmode=prefer` and `require`: whoever answers is believed, as by libpq. So it does not matter either whether the key
@@ -120,7 +131,7 @@ impl ServerCertVerifier for Known {
             // A self-signed certificate that is its own authority, and was given to us as such. Its times were right: they
             // are looked at before.
             Err(Error::InvalidCertificate(CertificateError::Other(why)))
-                if format!("{why:?}").contains("CaUsedAsEndEntity") && self.roots.contains(certificate) =>
+                if is_own_authority(&why) && self.roots.contains(certificate) =>
             {
                 if self.name_too {
                     verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
