@@ -181,7 +181,7 @@ async fn carry(
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_acknowledges_for_a_dead_server_is_seen_through() {
     let server = Server::start().await;
     let proxy = DeafProxy::start(&server).await;
@@ -194,7 +194,7 @@ async fn a_proxy_that_acknowledges_for_a_dead_server_is_seen_through() {
     until(SOON, "some items are done", async || world.count(items).await >= 20).await;
     proxy.go_deaf();
     let deaf = Instant::now();
-    says(&worker, "has been silent for 12 s; the connection is given up, and work goes on over a new one").await;
+    says(&worker, "the connection is given up, and work goes on over a new one").await;
     says(&worker, "database is unhealthy").await;
     let before = world.count(items).await;
     until(WORKS_AGAIN, "new items are done", async || world.count(items).await > before + 32).await;

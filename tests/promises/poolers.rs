@@ -21,7 +21,7 @@ async fn leaks(server: &Server, bouncer: &PgBouncer) -> Vec<String> {
     let mut leaks = Vec::new();
     // Several at once, so that each gets another connection of the server's.
     let mut clients = Vec::new();
-    for _ in 0..12 {
+    for _ in 0..6 {
         let options: sqlx::postgres::PgConnectOptions = bouncer.url().parse().unwrap();
         let mut client = options.extra_float_digits(None).connect().await.unwrap();
         sqlx::raw_sql("begin").execute(&mut client).await.unwrap();

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::address::{Address, AddressError, Place};
 use super::dial::{BROKEN, dial, of_io};
-use super::flow::Silence;
+use super::flow::{Flows, Silence};
 use super::hosts::Hosts;
 use super::relay::{self, End, Ended};
 
@@ -29,6 +29,8 @@ const FIRST_SERVER: u16 = 10;
 const PREFIX: &str = "piton-db-";
 /// A path of a socket is no longer than that, on every system.
 const LONGEST: usize = 100;
+/// Connections that die within that time die of one cause.
+const SAID_ONCE: Duration = Duration::from_secs(30);
 /// A folder that is younger than that may be about to be used.
 const YOUNG: Duration = Duration::from_secs(60);
 
@@ -49,6 +51,7 @@ impl Drop for Forwarder {
 #[derive(Debug)]
 struct Shared {
     hosts: Hosts,
+    flows: Flows,
     folder: PathBuf,
     /// When a connection was last said to be lost.
     said: Mutex<Option<Instant>>,
@@ -65,8 +68,12 @@ impl Forwarder {
         let folder = make_folder().map_err(cannot)?;
         let at_first = Some(address.connect_timeout.unwrap_or(Duration::from_secs(60)));
         let servers = u16::try_from(address.places.len()).unwrap_or(u16::MAX - FIRST_SERVER);
-        let shared =
-            Arc::new(Shared { hosts: Hosts::new(address), folder: folder.path().to_owned(), said: Mutex::default() });
+        let shared = Arc::new(Shared {
+            hosts: Hosts::new(address),
+            flows: Flows::default(),
+            folder: folder.path().to_owned(),
+            said: Mutex::default(),
+        });
         let sockets = [SWIFT, PATIENT].into_iter().chain((0..servers).map(|server| FIRST_SERVER + server));
         let listening = sockets.map(|socket| {
             let listener = UnixListener::bind(path(folder.path(), socket))?;
@@ -155,10 +162,11 @@ impl Shared {
             Ok(found) => found,
             Err(error) => return relay::last_word(&mut client, &error.code, &error.reason).await,
         };
-        let ended = relay::carry(&mut client, wire, &startup, silence).await;
+        let ended = relay::carry(&mut client, wire, &startup, silence, &self.flows).await;
         let reason = match &ended.how {
             End::Client | End::Closed => return,
-            End::Silent(limit) => format!("{place} has been silent for {} s", limit.as_secs_f64()),
+            End::Silent(Some(limit)) => format!("{place} has been silent for {:.0} s", limit.as_secs_f64()),
+            End::Silent(None) => format!("{place} does not answer any more"),
             End::Broken(error) => format!("the connection to {place} broke: {}", of_io(error)),
         };
         self.say(&place, socket, &reason);
@@ -172,7 +180,7 @@ impl Shared {
     /// Once for all the connections that die of one cause. Those who ask for themselves read it in their error.
     fn say(&self, place: &Place, socket: u16, reason: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if socket != SWIFT || said.is_some_and(|at| at.elapsed() < Duration::from_secs(5)) {
+        if socket != SWIFT || said.is_some_and(|at| at.elapsed() < SAID_ONCE) {
             return;
         }
         *said = Some(Instant::now());

@@ -1,18 +1,20 @@
 //! One connection of sqlx's, carried to a server and back until one of the two ends it or the server falls silent.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::UnixStream;
 
 use super::dial::Wire;
-use super::flow::{Flow, Silence};
+use super::flow::{Flow, Flows, Silence};
 use super::frames::Frames;
 
 /// What one read takes.
 const CHUNK: usize = 32 * 1024;
+/// "Are you there?": the server answers that it is ready, whatever it is in the middle of.
+const SYNC: [u8; 5] = [b'S', 0, 0, 0, 4];
 /// A packet that begins a session is no longer than that in Postgres either.
 const LONGEST_STARTUP: usize = 10_000;
 
@@ -25,8 +27,8 @@ pub(super) enum End {
     Closed,
     /// The network says that nobody is there.
     Broken(io::Error),
-    /// The server owed an answer for that long.
-    Silent(Duration),
+    /// The server owed an answer for that long; without a time, it did not say any more that it is there.
+    Silent(Option<Duration>),
 }
 
 /// What ends a connection, and what is known of it then.
@@ -51,9 +53,16 @@ pub(super) async fn startup(client: &mut UnixStream) -> io::Result<Vec<u8>> {
     Ok(packet)
 }
 
-/// Carries both ways.
-pub(super) async fn carry(client: &mut UnixStream, server: Wire, startup: &[u8], silence: Silence) -> Ended {
-    let flow = Flow::new(silence);
+/// Carries both ways. `all` are the connections to the same database.
+pub(super) async fn carry(
+    client: &mut UnixStream,
+    server: Wire,
+    startup: &[u8],
+    silence: Silence,
+    all: &Flows,
+) -> Ended {
+    let flow = Arc::new(Flow::new(silence));
+    all.add(Arc::downgrade(&flow));
     let frames = Mutex::new(Frames::default());
     let (mut from_server, mut to_server) = split(server);
     let (mut from_client, mut to_client) = client.split();
@@ -66,7 +75,7 @@ pub(super) async fn carry(client: &mut UnixStream, server: Wire, startup: &[u8],
     let how = tokio::select! {
         how = up => how,
         how = down(&mut from_server, &mut to_client, &flow, &frames) => how,
-        limit = flow.is_silent() => End::Silent(limit),
+        limit = flow.is_silent(all) => End::Silent(limit),
     };
     // The server is to learn that nobody reads any more; one that is gone is not waited for.
     tokio::time::timeout(Duration::from_millis(100), to_server.shutdown()).await.ok();
@@ -83,7 +92,16 @@ async fn send(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()
 async fn up(client: &mut (impl AsyncRead + Unpin), server: &mut (impl AsyncWrite + Unpin), flow: &Flow) -> End {
     let mut chunk = vec![0; CHUNK];
     loop {
-        match client.read(&mut chunk).await {
+        let read = tokio::select! {
+            read = client.read(&mut chunk) => read,
+            () = flow.ping.notified() => {
+                if flow.may_ping() && let Err(error) = send(server, &SYNC).await {
+                    return End::Broken(error);
+                }
+                continue;
+            }
+        };
+        match read {
             Ok(0) | Err(_) => return End::Client,
             Ok(read) => {
                 flow.asks();
@@ -101,7 +119,7 @@ async fn down(
     flow: &Flow,
     frames: &Mutex<Frames>,
 ) -> End {
-    let mut chunk = vec![0; CHUNK];
+    let (mut chunk, mut on) = (vec![0; CHUNK], Vec::with_capacity(CHUNK));
     loop {
         let read = match server.read(&mut chunk).await {
             Ok(0) => return End::Closed,
@@ -110,13 +128,21 @@ async fn down(
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return End::Closed,
             Err(error) => return End::Broken(error),
         };
+        on.clear();
+        let (pinged, mut ours) = (flow.is_pinged(), flow.is_pinged());
         let ready = {
             let mut frames = frames.lock().unwrap_or_else(PoisonError::into_inner);
-            frames.feed(&chunk[..read]);
+            frames.pass(&chunk[..read], &mut ours, &mut on);
             frames.is_ready()
         };
+        if pinged && !ours {
+            flow.ponged();
+        }
+        if on.is_empty() {
+            continue;
+        }
         flow.hears(ready);
-        if client.write_all(&chunk[..read]).await.is_err() {
+        if client.write_all(&on).await.is_err() {
             return End::Client;
         }
         flow.has_handed_over();
