@@ -32,6 +32,15 @@ pub(crate) enum SchemaError {
     /// Postgres is too old.
     #[error("this is Postgres {0}; Piton needs 13 or later")]
     OldPostgres(String),
+    /// What holds other processes off while it migrates is a lock of the session.
+    #[error(
+        "the schema is at version {found}, and a pooler in transaction mode is no way to migrate it; run `piton migrate` \
+         over a direct connection"
+    )]
+    Pooled {
+        /// Version found in the database.
+        found: i64,
+    },
     /// The database gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,6 +65,9 @@ impl Store {
         let before = self.schema_version().await?;
         if before > newest() {
             return Err(SchemaError::Newer { found: before, known: newest() });
+        }
+        if before < newest() && self.is_pooled() {
+            return Err(SchemaError::Pooled { found: before });
         }
         if before < newest() {
             let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;

@@ -113,6 +113,10 @@ async fn behind_a_pooler_in_transaction_mode_runs_are_worked_on_and_nothing_is_l
     let mode = "transaction\nmax_prepared_statements = 200\ndefault_pool_size = 10";
     let bouncer = PgBouncer::start(&program, &server, mode).await;
     let world = world(&server, &bouncer).await;
+    // A database in which nothing is yet: the lock of a migration would be a stranger's.
+    let empty = bouncer.url().replace("/postgres", "/template1");
+    let output = world.command(["migrate"]).env("DATABASE_URL", &empty).output().unwrap();
+    assert!(refusal(&output).contains("a pooler in transaction mode is no way to migrate it"), "{output:?}");
     let mut workers = [world.worker("w1", &["--slots", "8"]), world.worker("w2", &["--slots", "8"])];
     for worker in &workers {
         worker.says("worker started").await;
