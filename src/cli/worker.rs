@@ -135,7 +135,13 @@ pub(super) async fn patiently<T>(
 ) -> anyhow::Result<Option<T>> {
     let mut backoff = Backoff::default();
     loop {
-        let error = match attempt().await {
+        let attempted = tokio::select! {
+            biased;
+            attempted = attempt() => attempted,
+            // A database that is silent does not keep it.
+            () = shutdown.asked() => return Ok(None),
+        };
+        let error = match attempted {
             Ok(done) => return Ok(Some(done)),
             Err(error) => error,
         };

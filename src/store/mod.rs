@@ -62,6 +62,13 @@ pub(crate) enum StoreError {
     Damaged(String),
 }
 
+impl StoreError {
+    /// The database cannot be asked anything now.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        matches!(self, StoreError::Away(error) if connect::is_out_of_reach(error))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if is_away(&error) { StoreError::Away(error) } else { StoreError::Refused(error) }

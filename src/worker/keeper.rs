@@ -65,7 +65,7 @@ impl Keeper {
                     if !away {
                         tracing::warn!("heartbeat waits: {error}");
                     }
-                    if let Some(health) = &self.health {
+                    if let Some(health) = self.health.as_ref().filter(|_| error.is_out_of_reach()) {
                         health.database_is_away(&error);
                     }
                     away = true;

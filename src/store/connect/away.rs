@@ -33,6 +33,17 @@ pub(crate) fn is_wrong_address(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("28") || code == "3D000")
 }
 
+/// Nobody is there to be asked: the connection was lost, or cannot be had.
+pub(crate) fn is_out_of_reach(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(db) => {
+            db.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
+                || ended_the_session(db.as_ref())
+        }
+        other => is_away(other),
+    }
+}
+
 fn ended_the_session(error: &dyn DatabaseError) -> bool {
     let severity = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
     matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic))
