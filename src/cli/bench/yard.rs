@@ -88,6 +88,14 @@ fn of_database(url: &str, name: &str) -> String {
 
 /// An address that may be shown.
 fn without_password(url: &str) -> String {
+    let (url, query) = url.split_once('?').map_or((url, ""), |(url, query)| (url, query));
+    let is_secret = |pair: &&str| pair.starts_with("password=") || pair.starts_with("sslpassword=");
+    let shown: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_secret(pair)).collect();
+    let query = if shown.is_empty() { String::new() } else { format!("?{}", shown.join("&")) };
+    format!("{}{query}", without_password_of_user(url))
+}
+
+fn without_password_of_user(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + "://".len());
     let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
     // The last one: a password may hold another.
@@ -102,9 +110,12 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let shown =
-            ["postgres://ada:s:e@cret@host:5433/runs?a=b", "postgres://ada@host", "postgresql:///piton?host=/run"]
-                .map(without_password);
+        let shown = [
+            "postgres://ada:s:e@cret@host:5433/runs?a=b&password=cret&sslpassword=cret",
+            "postgres://ada@host",
+            "postgresql:///piton?host=/run",
+        ]
+        .map(without_password);
         assert_eq!(
             shown,
             ["postgres://ada@host:5433/runs?a=b", "postgres://ada@host", "postgresql:///piton?host=/run"]
