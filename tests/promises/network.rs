@@ -129,6 +129,19 @@ async fn a_worker_whose_database_fell_silent_ends_within_its_grace() {
     assert!(asked.elapsed() < Duration::from_secs(5 + 10 + 2 + 5), "it took {:?}", asked.elapsed());
 }
 
+#[tokio::test]
+async fn a_worker_that_has_nothing_to_do_ends_at_once_although_its_database_is_silent() {
+    let Some(mut behind) = Behind::start(&[WORK], &["--poll", "100ms"]).await else { return };
+    behind.network.drop_all();
+    // Longer than its poll: from now on it waits for an answer, and will for ten seconds more.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    behind.worker.signal("TERM");
+    let asked = Instant::now();
+    assert_eq!(behind.worker.exit_code().await, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(11), "it took {:?}", asked.elapsed());
+    assert!(behind.worker.log().contains("could not say goodbye to the database"), "{}", behind.worker.log());
+}
+
 /// A proxy that stops to carry what goes over the connections it has, and acknowledges every byte all the same.
 struct DeafProxy {
     port: u16,
