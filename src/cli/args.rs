@@ -38,6 +38,9 @@ pub(crate) struct Global {
     /// Postgres to use. Without it, Piton runs a private one in your data folder and keeps it.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     pub(crate) database_url: Option<String>,
+    /// A worker gives a connection up when the database owes an answer for that long; where a network is in between.
+    #[arg(long, env = "PITON_DATABASE_SILENCE", default_value = "12s", value_parser = silence, global = true)]
+    pub(crate) database_silence: Duration,
     /// Folder of the private Postgres [default: your data folder, as root /var/lib/piton].
     #[arg(long, env = "PITON_DATA_DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
@@ -551,6 +554,17 @@ fn poll(text: &str) -> Result<Duration, String> {
         bounds,
         "every look asks the database, and what was not notified waits for the next one",
     )
+}
+
+/// What a slow network and a busy server may take.
+const LEAST_SILENCE: Duration = Duration::from_secs(2);
+
+fn silence(text: &str) -> Result<Duration, String> {
+    let silence = duration::parse(text).map_err(|error| error.to_string())?;
+    if silence < LEAST_SILENCE {
+        return Err(format!("at least {} s, which a slow network may take for an answer", LEAST_SILENCE.as_secs()));
+    }
+    Ok(silence)
 }
 
 fn run_state(word: &str) -> Result<RunState, String> {

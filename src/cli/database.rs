@@ -2,17 +2,16 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::postgres::PgConnectOptions;
 
 use super::args::{Global, MigrateArgs};
 use super::exit::Exit;
 use crate::app::SUPERVISOR_ARGUMENT;
 use crate::embedded::{Cluster, Settings, SupervisorCommand};
 use crate::store::Store;
+use crate::store::connect::{Address, Pooling, Server, greet};
 use crate::store::migrate::{LOCK_WAIT, Migrated};
 
 /// Connections of a process: claimer, two committers, keeper, session, and one for what people ask.
@@ -21,6 +20,8 @@ pub(super) const CONNECTIONS: u32 = 8;
 /// An open database; the private one stays up as long as this lives.
 pub(crate) struct Database {
     pub(crate) store: Store,
+    pub(super) server: Server,
+    pub(super) pooling: Pooling,
     cluster: Option<Cluster>,
 }
 
@@ -45,10 +46,10 @@ impl Database {
     /// Opens it as it is.
     pub(crate) async fn connect(global: &Global) -> anyhow::Result<Database> {
         if let Some(url) = &global.database_url {
-            let options = PgConnectOptions::from_str(url).context(
-                "DATABASE_URL is no Postgres address; it looks like postgres://user:password@host:5432/name",
-            )?;
-            return Ok(Database { store: Store::open(options, CONNECTIONS), cluster: None });
+            let server = Server::at(Address::parse(url)?, global.database_silence)?;
+            let pooling = greet(&server).await?;
+            let store = Store::open(server.clone(), pooling, CONNECTIONS);
+            return Ok(Database { store, server, pooling, cluster: None });
         }
         let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;
         let cluster = private_postgres(root, Vec::new()).await?;
@@ -61,13 +62,21 @@ impl Database {
                 );
             }
         }
-        Ok(Database { store: Store::open(cluster.options("piton"), CONNECTIONS), cluster: Some(cluster) })
+        let (server, pooling) = (Server::private(cluster.options("piton")), Pooling::Session);
+        let store = Store::open(server.clone(), pooling, CONNECTIONS);
+        Ok(Database { store, server, pooling, cluster: Some(cluster) })
+    }
+
+    /// From now on for a worker: a silent server is given up.
+    pub(super) async fn work(&mut self) {
+        let store = Store::for_work(self.server.clone(), self.pooling, CONNECTIONS);
+        std::mem::replace(&mut self.store, store).close().await;
     }
 
     /// Closes the connections; the private Postgres stops when no other process uses it.
     pub(crate) async fn close(self) {
         // A worker that lost its database has statements that wait; they do not keep the process.
-        tokio::time::timeout(Duration::from_secs(2), self.store.pool.close()).await.ok();
+        tokio::time::timeout(Duration::from_secs(2), self.store.close()).await.ok();
         if let Some(cluster) = self.cluster {
             cluster.stop().await;
         }

@@ -23,6 +23,7 @@ mod refusal;
 mod retry_policy;
 mod run;
 mod runs;
+mod sentence;
 mod show;
 mod start;
 mod top;
@@ -41,6 +42,7 @@ use crate::app::App;
 use crate::telemetry;
 use args::{Arguments, Command};
 use exit::Exit;
+use sentence::in_one_sentence;
 
 /// What a command says that asks or decides. What sqlx says of broken connections, the command says in its own words.
 const PEOPLE_S_LOG: &str = "warn,sqlx=off";
@@ -65,7 +67,7 @@ pub(crate) fn main(app: App) -> ExitCode {
     let code = match runtime.block_on(command(app, arguments)) {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", in_one_sentence(&error));
             Exit::Failed
         }
     };

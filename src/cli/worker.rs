@@ -12,6 +12,7 @@ use super::artifacts;
 use super::database::Database;
 use super::exit::Exit;
 use super::files::{self, Deploys};
+use super::sentence::in_one_sentence;
 use crate::app::App;
 use crate::config;
 use crate::health::{self, Health};
@@ -19,6 +20,7 @@ use crate::model::actor::{Actor, Face};
 use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
+use crate::store::connect::OpenError;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
 use crate::telemetry::exporter::Exporter;
@@ -62,7 +64,8 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
         database.store.refuse_read_only().await?;
         anyhow::Ok(database)
     };
-    let Some(database) = patiently(&shutdown, health.as_deref(), open).await? else { return Ok(Exit::Done) };
+    let Some(mut database) = patiently(&shutdown, health.as_deref(), open).await? else { return Ok(Exit::Done) };
+    database.work().await;
     let catalog = Arc::new(Catalog::new(app.handlers));
     let name = args.name.clone().unwrap_or_else(config::worker_name);
     // Whoever runs suspects works for a process that has registered its files, or does not deploy them.
@@ -146,19 +149,29 @@ pub(super) async fn patiently<T>(
 ) -> anyhow::Result<Option<T>> {
     let mut backoff = Backoff::default();
     loop {
-        let error = match attempt().await {
+        let attempted = tokio::select! {
+            biased;
+            attempted = attempt() => attempted,
+            // A database that is silent does not keep it.
+            () = shutdown.asked() => return Ok(None),
+        };
+        let error = match attempted {
             Ok(done) => return Ok(Some(done)),
             Err(error) => error,
         };
         let waits = |error: &_| store::is_away(error) && !store::is_wrong_address(error);
-        if !error.chain().any(|cause| cause.downcast_ref().is_some_and(waits)) {
+        let waits = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref().is_some_and(waits) || cause.downcast_ref().is_some_and(|error: &OpenError| error.waits)
+        };
+        if !error.chain().any(waits) {
             return Err(error);
         }
+        let sentence = in_one_sentence(&error);
         if let Some(health) = health {
-            health.database_is_away(&format!("{error:#}"));
+            health.database_is_away(&sentence);
         }
         if backoff.is_first() {
-            tracing::warn!("starting waits: {error:#}");
+            tracing::warn!("starting waits: {sentence}");
         }
         tokio::select! {
             () = backoff.wait() => {}

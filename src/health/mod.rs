@@ -58,7 +58,7 @@ impl Health {
         Arc::new(Health { pulse: Pulse::default(), board, settings, changed: tokio::sync::Notify::new() })
     }
 
-    /// Before the worker could begin: what it waits for.
+    /// What the worker waits for, before it could begin or since its database fell silent.
     pub(crate) fn database_is_away(&self, error: &dyn std::fmt::Display) {
         self.put(Component::Database, &Finding::failure(error), Duration::ZERO);
     }

@@ -224,6 +224,7 @@ mod tests {
     use super::*;
     use crate::model::claim::Place;
     use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
+    use crate::store::connect::{Pooling, Server};
 
     fn attempt_without_a_store() -> AttemptArtifacts {
         let claim = Claim {
@@ -247,7 +248,8 @@ mod tests {
             worker: "w1".into(),
             trace: None,
         };
-        let database = Store::open(sqlx::postgres::PgConnectOptions::new_without_pgpass(), 1);
+        let nowhere = Server::private(sqlx::postgres::PgConnectOptions::new_without_pgpass());
+        let database = Store::open(nowhere, Pooling::Session, 1);
         AttemptArtifacts::new(database, None, claim, Arc::new(about), CancellationToken::new())
     }
 

@@ -1,8 +1,9 @@
 //! What a bench asks of a database: many runs at once, and what became of them, seen from outside the engine.
 
 use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgTransaction};
+use sqlx::postgres::{PgPool, PgPoolOptions, PgTransaction};
 
+use super::connect::Server;
 use super::{Store, StoreError};
 use crate::model::id::RunKey;
 use crate::model::payload::Payload;
@@ -87,7 +88,8 @@ pub(crate) struct ProofRow {
 
 impl Observer {
     /// Opens no connection yet.
-    pub(crate) fn open(options: PgConnectOptions) -> Observer {
+    pub(crate) fn open(server: &Server) -> Observer {
+        let options = server.patient().clone();
         let pool = PgPoolOptions::new()
             .max_connections(3)
             .connect_lazy_with(options.disable_statement_logging().application_name("piton bench"));

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::types::Uuid;
 
 use super::StoreError;
+use super::connect::Server;
 use super::moment::Moment;
 
 /// Looks from outside the engine, with statements of its own.
@@ -83,7 +84,8 @@ pub(crate) struct Counted {
 
 impl Witness {
     /// Opens no connection yet.
-    pub(crate) fn open(options: PgConnectOptions) -> Witness {
+    pub(crate) fn open(server: &Server) -> Witness {
+        let options = server.patient().clone();
         let pool = PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy_with(options.disable_statement_logging().application_name("piton chaos"));

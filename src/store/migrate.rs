@@ -93,6 +93,15 @@ pub(crate) enum SchemaError {
          role or the server); switch it off: alter database \"{0}\" set default_transaction_read_only = off"
     )]
     ReadOnly(String),
+    /// What names mean while it migrates is a setting of the session.
+    #[error(
+        "the schema is at version {found}, and a pooler in transaction mode is no way to migrate it; run `piton migrate` \
+         over a direct connection"
+    )]
+    Pooled {
+        /// Version found in the database.
+        found: i64,
+    },
     /// The database gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -131,6 +140,10 @@ impl Store {
         self.refuse_unfit_database().await?;
         if self.found().await?.version < newest() {
             self.refuse_read_only().await?;
+        }
+        let found = self.found().await?.version;
+        if found < newest() && self.is_pooled() {
+            return Err(SchemaError::Pooled { found });
         }
         let applied = Migrator::ours(self, patience).run().await?;
         let version = self.found().await?.version;

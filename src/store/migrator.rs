@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
 use sqlx::{AssertSqlSafe, Transaction};
 
 use super::blockers::Watch;
+use super::connect::{Pooling, Server};
 use super::functions;
 use super::migrate::{SchemaError, refuse_too_new};
 use super::{Store, StoreError};
@@ -198,7 +199,7 @@ pub async fn migrate_from(
     patience: Duration,
 ) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
     let migrations: Vec<Migration> = sqlx::migrate::Migrator::new(folder).await?.iter().cloned().collect();
-    let store = Store::open(options, 4);
+    let store = Store::open(Server::private(options), Pooling::Session, 4);
     let applied = Migrator { store: &store, migrations: migrations.into(), functions: None, patience }.run().await;
     store.pool.close().await;
     Ok(applied?)

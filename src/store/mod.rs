@@ -10,6 +10,7 @@ pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;
 pub(crate) mod commit;
+pub(crate) mod connect;
 pub(crate) mod dead_letters;
 pub(crate) mod endings;
 pub(crate) mod failures;
@@ -38,9 +39,11 @@ pub(crate) mod workflows;
 
 use std::time::Duration;
 
-use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor};
+
+use self::connect::{Pooling, Server, in_words};
+pub(crate) use self::connect::{is_away, is_wrong_address};
 
 /// A verb of the schema, called in the name of the face that is the first parameter: `piton.audit` is told it. The setting
 /// ends with the statement, so that a pooler hands it to nobody else.
@@ -55,14 +58,21 @@ pub(crate) use through_a_face;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Postgres is away or busy; the same statement may work later.
-    #[error("the database did not answer: {0}")]
+    #[error("the database did not answer: {}", in_words(.0))]
     Away(#[source] sqlx::Error),
     /// Postgres refused it; the same statement will be refused again.
-    #[error("the database refused: {0}")]
+    #[error("the database refused: {}", in_words(.0))]
     Refused(#[source] sqlx::Error),
     /// A row holds what no Piton wrote.
     #[error("the database holds {0}")]
     Damaged(String),
+}
+
+impl StoreError {
+    /// The database cannot be asked anything now.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        matches!(self, StoreError::Away(error) if connect::is_out_of_reach(error))
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -74,46 +84,15 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Errors that say something about the moment and not about the statement. Better to wait for too many than to drop
-/// a finished result for one too few.
-pub(crate) fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        // There was no session, or it was ended: that is not about the statement. A password that was changed, a database
-        // that is being restored, a transaction that was idle for too long.
-        sqlx::Error::Database(db) if ended_the_session(db.as_ref()) => true,
-        _ if stale::is_refusal(error) => true,
-        sqlx::Error::Database(db) => db.code().is_some_and(|code| {
-            let class = code.get(..2).unwrap_or_default();
-            // connection, transaction rollback (deadlock, serialization), resources, operator intervention, system;
-            // 25006 read-only after a failover; 55P03 lock not available; 42P01 and 3F000 while a database is restored.
-            matches!(class, "08" | "40" | "53" | "57" | "58" | "XX")
-                || matches!(code.as_ref(), "25006" | "55P03" | "42P01" | "3F000")
-        }),
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        _ => false,
-    }
-}
-
-/// What waiting will not mend for who has not begun yet: the password, the role or the database is not there.
-pub(crate) fn is_wrong_address(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| code.starts_with("28") || code == "3D000")
-}
-
-fn ended_the_session(error: &dyn DatabaseError) -> bool {
-    let severity = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
-    matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic))
-}
-
-/// A pool of connections, with plans that do not change under the engine.
+/// Pools of connections, with plans that do not change under the engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) pool: PgPool,
+    /// For statements that may take long. The same pool, where a silent server is no matter.
+    patient: PgPool,
+    pooling: Pooling,
+    // What stands in between stays as long as a pool does.
+    server: Server,
 }
 
 /// What the connections of a pool are doing.
@@ -125,33 +104,92 @@ pub(crate) struct Connections {
     pub(crate) max: usize,
 }
 
+impl Connections {
+    fn of(pool: &PgPool) -> Connections {
+        let (size, idle) = (pool.size() as usize, pool.num_idle());
+        Connections { idle, in_use: size.saturating_sub(idle), max: pool.options().get_max_connections() as usize }
+    }
+}
+
+/// Of a worker's connections, those that may wait for long: cleanup, snapshots and batches take turns.
+const PATIENT: u32 = 2;
+
 impl Store {
-    /// What the pool's connections are doing.
+    /// What the connections of its pools are doing.
     pub(crate) fn connections(&self) -> Connections {
-        let (size, idle) = (self.pool.size() as usize, self.pool.num_idle());
-        Connections { idle, in_use: size.saturating_sub(idle), max: self.pool.options().get_max_connections() as usize }
+        let swift = Connections::of(&self.pool);
+        if !self.server.is_remote() {
+            return swift;
+        }
+        let patient = Connections::of(&self.patient);
+        Connections {
+            idle: swift.idle + patient.idle,
+            in_use: swift.in_use + patient.in_use,
+            max: swift.max + patient.max,
+        }
     }
 
-    /// Opens no connection yet; the first statement does.
-    pub(crate) fn open(options: PgConnectOptions, max_connections: u32) -> Store {
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
-            // back later than `recovery` waits for it is taken for dead.
-            .acquire_timeout(Duration::from_secs(3))
-            // A ping before every statement would double the round trips; a dead connection shows itself.
-            .test_before_acquire(false)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    // By itself: the time that a role or a database gives its statements is counted for all that is sent at once.
+    /// For those who ask and decide: a statement takes as long as it takes. Opens no connection yet; the first statement does.
+    pub(crate) fn open(server: Server, pooling: Pooling, max_connections: u32) -> Store {
+        let pool = pool(server.patient(), &server, pooling, max_connections);
+        Store { patient: pool.clone(), pool, pooling, server }
+    }
+
+    /// For those who work: a connection on which an answer is overdue is given up, but for statements that may take long,
+    /// which have a few connections of their own.
+    pub(crate) fn for_work(server: Server, pooling: Pooling, max_connections: u32) -> Store {
+        if !server.is_remote() {
+            return Store::open(server, pooling, max_connections);
+        }
+        let swift = max_connections.saturating_sub(PATIENT).max(1);
+        Store {
+            pool: pool(server.swift(), &server, pooling, swift),
+            patient: pool(server.patient(), &server, pooling, PATIENT),
+            pooling,
+            server,
+        }
+    }
+
+    /// The same database, for statements that may take long.
+    pub(crate) fn patient(&self) -> Store {
+        Store { pool: self.patient.clone(), ..self.clone() }
+    }
+
+    /// Whether a session is ours for one transaction only: then nobody listens, and no lock is held between two.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.pooling == Pooling::Transaction
+    }
+
+    /// Ends its connections.
+    pub(crate) async fn close(&self) {
+        tokio::join!(self.pool.close(), self.patient.close());
+    }
+}
+
+fn pool(options: &PgConnectOptions, server: &Server, pooling: Pooling, max_connections: u32) -> PgPool {
+    let (is_ours, is_remote) = (pooling == Pooling::Session, server.is_remote());
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
+        // back later than `recovery` waits for it is taken for dead.
+        .acquire_timeout(Duration::from_secs(3))
+        // A ping before every statement would double the round trips; a dead connection shows itself.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                // What is set behind a pooler in transaction mode is set for strangers.
+                // By itself: the time that a role or a database gives its statements is counted for all that is sent at once.
+                if is_ours {
                     connection.execute("set statement_timeout = 0").await?;
                     connection.execute(include_str!("sql/session.sql")).await?;
-                    Ok(())
-                })
+                }
+                if is_ours && is_remote {
+                    // Not every server knows all of them; without them it only notices later that we are gone.
+                    connection.execute(include_str!("sql/notice_the_dead.sql")).await.ok();
+                }
+                Ok(())
             })
-            .before_acquire(|_, connection| Box::pin(async move { Ok(stale::is_fresh(connection.age)) }))
-            // PgBouncer refuses that setting, and nothing here needs more digits than a server gives by itself.
-            .connect_lazy_with(options.extra_float_digits(None).disable_statement_logging());
-        Store { pool }
-    }
+        })
+        .before_acquire(|_, connection| Box::pin(async move { Ok(stale::is_fresh(connection.age)) }))
+        .connect_lazy_with(options.clone().disable_statement_logging())
 }

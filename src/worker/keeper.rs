@@ -65,6 +65,9 @@ impl Keeper {
                     if !away {
                         tracing::warn!("heartbeat waits: {error}");
                     }
+                    if let Some(health) = self.health.as_ref().filter(|_| error.is_out_of_reach()) {
+                        health.database_is_away(&error);
+                    }
                     away = true;
                     self.recovery.was_away();
                     self.poll
@@ -94,7 +97,7 @@ impl Keeper {
         }
         self.touch(beat, beat_every).await?;
         if seen.overdue {
-            self.store.end_overdue_runs().await?;
+            self.store.patient().end_overdue_runs().await?;
         }
         if seen.suspected > 0
             && let Some(suspected) = &self.suspected

@@ -27,6 +27,10 @@ use crate::store::workers::Boot;
 const COMMITTERS: usize = 2;
 /// Longest wait for results to land once everything was handed back; what has not landed then, recovery frees.
 const LAST_COMMITS: Duration = Duration::from_secs(10);
+/// Longest wait for a claim that was on its way when the worker was asked to stop.
+const LAST_CLAIM: Duration = Duration::from_secs(3);
+/// Longest wait for the database to note that the worker has stopped.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// A running worker.
 pub(super) struct Running {
@@ -127,7 +131,7 @@ impl Running {
         }
         // A claim that is on its way counts among what runs.
         let claimer = std::mem::replace(&mut self.claimer, tokio::spawn(async {}));
-        drain::wait_for_stages(&self.name, &self.slots, joined("claimer", claimer), self.grace, &shutdown).await;
+        drain::wait_for_stages(&self.name, &self.slots, last_claim(claimer), self.grace, &shutdown).await;
         if shutdown.is_asked() {
             (&mut self.runners).await.ok();
         }
@@ -145,15 +149,21 @@ impl Running {
             joined("committer", committer).await;
         }
         self.stop_keeping.cancel();
-        for keeper in self.keepers {
-            joined("keeper", keeper).await;
-        }
-        if let Some(snapshots) = self.snapshots {
-            joined("snapshot", snapshots).await;
-        }
         let id = *self.boot.borrow();
-        if let Err(error) = self.store.stop_worker(id).await {
-            tracing::warn!("could not say goodbye to the database: {error}");
+        let goodbye = async {
+            for keeper in self.keepers {
+                joined("keeper", keeper).await;
+            }
+            if let Some(snapshots) = self.snapshots {
+                joined("snapshot", snapshots).await;
+            }
+            self.store.stop_worker(id).await
+        };
+        // Nothing is lost without it: a database that is silent does not hold it up.
+        match tokio::time::timeout(GOODBYE, goodbye).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("could not say goodbye to the database: {error}"),
+            Err(_) => tracing::warn!("could not say goodbye to the database: it does not answer"),
         }
     }
 
@@ -169,6 +179,15 @@ impl Running {
             _ = keeper => "keeper",
             _ = &mut self.apalis => "apalis worker",
         }
+    }
+}
+
+/// What a claim brings that is not answered in time, recovery frees: it belongs to a worker that has shut down.
+async fn last_claim(claimer: JoinHandle<()>) {
+    let handle = claimer.abort_handle();
+    if tokio::time::timeout(LAST_CLAIM, joined("claimer", claimer)).await.is_err() {
+        handle.abort();
+        tracing::warn!("the last claim has no answer; recovery will free what it claimed");
     }
 }
 

@@ -47,6 +47,10 @@ impl Session {
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        if self.store.is_pooled() {
+            // What is listened to and locked there would be a stranger's with the next transaction.
+            return stop.cancelled().await;
+        }
         let mut backoff = Backoff::default();
         loop {
             let held = self.lock_held.clone();

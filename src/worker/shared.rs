@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use apalis_core::task::Task;
 use tokio::sync::{Mutex, mpsc, watch};
@@ -31,6 +32,9 @@ use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
 use crate::store::Store;
 use crate::store::workers::Boot;
+
+/// Longest time between two looks where no notification can be heard.
+const UNHEARD_POLL: Duration = Duration::from_millis(400);
 
 /// What the parts share.
 pub(super) struct Shared {
@@ -118,7 +122,7 @@ impl Shared {
 
     pub(super) fn snapshots(&self, metrics: Metrics) -> Snapshots {
         Snapshots {
-            store: self.store.clone(),
+            store: self.store.patient(),
             catalog: self.catalog.clone(),
             exporter: metrics.exporter,
             boot: self.boot.subscribe(),
@@ -129,7 +133,7 @@ impl Shared {
 
     pub(super) fn cleaner(&self, settings: &Settings) -> Option<Cleaner> {
         Some(Cleaner {
-            store: self.store.clone(),
+            store: self.store.patient(),
             artifacts: settings.artifacts.clone(),
             boot: self.boot.subscribe(),
             every: settings.cleanup_every?,
@@ -138,7 +142,7 @@ impl Shared {
 
     /// None in a process that runs suspects.
     pub(super) fn feeder(&self, settings: &Settings) -> Option<Feeder> {
-        let feeder = Feeder { store: self.store.clone(), lookout: self.lookout.clone() };
+        let feeder = Feeder { store: self.store.patient(), lookout: self.lookout.clone() };
         (settings.role == Role::Ordinary).then_some(feeder)
     }
 
@@ -170,7 +174,8 @@ impl Shared {
             number: self.boot.clone(),
             lock_held,
             lease: settings.lease,
-            poll: settings.poll,
+            // Nobody wakes us there.
+            poll: if self.store.is_pooled() { settings.poll.min(UNHEARD_POLL) } else { settings.poll },
             recovery: Recovery::new(crate::config::host_name()),
             suspected: (settings.role == Role::Ordinary).then_some(told),
             health,

@@ -34,6 +34,11 @@ pub(crate) async fn bench(global: Global, args: BenchArgs) -> anyhow::Result<Exi
     // A file that cannot be read is said before minutes are spent.
     let earlier = args.compare.as_deref().map(read).transpose()?;
     let server = Database::connect(&global).await?;
+    if server.store.is_pooled() {
+        bail!(
+            "a bench makes a database of its own, which a pooler in transaction mode does not; give it the server itself"
+        );
+    }
     let done = match &args.prove {
         Some(name) => prove(&global, &server, name).await,
         None => measure_all(&global, &args, &server, &cases, earlier.as_ref(), &shutdown).await,

@@ -1,9 +1,6 @@
 //! A database of the bench's own, on the server that it was given.
 
-use std::str::FromStr;
-
 use anyhow::Context;
-use sqlx::postgres::PgConnectOptions;
 
 use crate::bench::measure::Ground;
 use crate::cli::args::Global;
@@ -11,6 +8,7 @@ use crate::cli::database::{CONNECTIONS, Database};
 use crate::config;
 use crate::store::Store;
 use crate::store::bench::Observer;
+use crate::store::connect::{Address, Pooling, Server};
 
 /// Names that are tried; more leftovers than that are for people to look at.
 const NAMES: u32 = 100;
@@ -40,8 +38,9 @@ impl Yard {
     pub(super) fn at(global: &Global, server: &Database, name: &str) -> anyhow::Result<Yard> {
         let given = || global.database_url.as_deref().map(|url| of_database(url, name)).unwrap_or_default();
         let url = server.private_url(name).unwrap_or_else(given);
-        let options = PgConnectOptions::from_str(&url).context("DATABASE_URL is no Postgres address")?;
-        let ground = Ground { store: Store::open(options.clone(), CONNECTIONS), observer: Observer::open(options) };
+        let place = Server::at(Address::parse(&url)?, global.database_silence)?;
+        let observer = Observer::open(&place);
+        let ground = Ground { store: Store::open(place, Pooling::Session, CONNECTIONS), observer };
         Ok(Yard { name: name.to_owned(), url, ground })
     }
 
@@ -51,7 +50,7 @@ impl Yard {
 
     pub(super) async fn close(&self) {
         self.ground.observer.close().await;
-        self.ground.store.pool.close().await;
+        self.ground.store.close().await;
     }
 
     /// Drops the database, or says where it is kept.
@@ -89,6 +88,14 @@ fn of_database(url: &str, name: &str) -> String {
 
 /// An address that may be shown.
 fn without_password(url: &str) -> String {
+    let (url, query) = url.split_once('?').map_or((url, ""), |(url, query)| (url, query));
+    let is_secret = |pair: &&str| pair.starts_with("password=") || pair.starts_with("sslpassword=");
+    let shown: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_secret(pair)).collect();
+    let query = if shown.is_empty() { String::new() } else { format!("?{}", shown.join("&")) };
+    format!("{}{query}", without_password_of_user(url))
+}
+
+fn without_password_of_user(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + "://".len());
     let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
     // The last one: a password may hold another.
@@ -103,9 +110,12 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let shown =
-            ["postgres://ada:s:e@cret@host:5433/runs?a=b", "postgres://ada@host", "postgresql:///piton?host=/run"]
-                .map(without_password);
+        let shown = [
+            "postgres://ada:s:e@cret@host:5433/runs?a=b&password=cret&sslpassword=cret",
+            "postgres://ada@host",
+            "postgresql:///piton?host=/run",
+        ]
+        .map(without_password);
         assert_eq!(
             shown,
             ["postgres://ada@host:5433/runs?a=b", "postgres://ada@host", "postgresql:///piton?host=/run"]

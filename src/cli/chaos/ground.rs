@@ -16,6 +16,7 @@ use crate::model::id::VersionId;
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::store::chaos::Witness;
+use crate::store::connect::{Pooling, Server};
 use crate::store::migrate::LOCK_WAIT;
 
 pub(super) struct Ground {
@@ -35,9 +36,10 @@ impl Ground {
         // Every worker has its connections, and so has every process that runs a suspect.
         let server_options = vec![("max_connections".to_owned(), "1000".to_owned())];
         let cluster = Arc::new(private_postgres(folder.path().to_path_buf(), server_options).await?);
-        let store = Store::open(cluster.options("piton"), CONNECTIONS);
+        let server = Server::private(cluster.options("piton"));
+        let store = Store::open(server.clone(), Pooling::Session, CONNECTIONS);
         store.migrate(LOCK_WAIT).await?;
-        let witness = Witness::open(cluster.options("piton"));
+        let witness = Witness::open(&server);
         Ok(Ground { cluster, store, witness, folder })
     }
 
@@ -50,7 +52,7 @@ impl Ground {
 
     /// Stops the server and removes the folder, or says where it is kept.
     pub(super) async fn leave(self, keep: bool) {
-        self.store.pool.close().await;
+        self.store.close().await;
         self.witness.close().await;
         // The campaign's tasks are over; whoever else held it would only make the server stop a little later.
         if let Some(cluster) = Arc::into_inner(self.cluster) {

@@ -8,7 +8,6 @@ set enable_bitmapscan = off;
 set enable_hashjoin = off;
 set enable_mergejoin = off;
 set default_transaction_isolation = 'read committed';
-set application_name = 'piton';
 -- Names mean what Piton means by them, whatever others have put into other schemas, and texts what they say.
 set search_path = pg_catalog, pg_temp;
 set standard_conforming_strings = on;

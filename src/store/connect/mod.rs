@@ -1,0 +1,35 @@
+//! Reaching the database: from the words of a connection string to a connection that cannot be silent for long.
+//!
+//! ```text
+//! DATABASE_URL ─▶ Address ─▶ Server ──────────── Unix socket ───────────────────▶ Postgres
+//!                              └─ sqlx ─ Unix socket ─▶ Forwarder ─ TCP, TLS ───▶ Postgres
+//! ```
+//!
+//! sqlx sets no option of its sockets, has no deadline for an answer, knows one host only, and verifies what libpq does
+//! not. So a server behind TCP is reached through the forwarder, a part of this process that does all of this.
+
+mod address;
+mod away;
+mod conclusion;
+mod dial;
+mod flow;
+mod forward;
+mod frames;
+mod greet;
+mod hosts;
+mod keywords;
+mod options;
+mod password_file;
+mod relay;
+mod server;
+mod service;
+mod settings;
+mod tls;
+mod trust;
+mod uri;
+
+pub(crate) use address::Address;
+pub(crate) use away::{is_away, is_out_of_reach, is_wrong_address};
+pub(crate) use conclusion::in_words;
+pub(crate) use greet::{OpenError, Pooling, greet};
+pub(crate) use server::Server;
