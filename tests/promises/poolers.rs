@@ -104,6 +104,10 @@ async fn a_pooler_that_cannot_carry_prepared_statements_is_refused_before_anythi
     }
     assert_eq!(world.count("select count(*) from piton.runs").await, 0, "a start that failed has started");
     assert_eq!(leaks(&server, &bouncer).await, [""; 0]);
+    // Where two clients cannot be served at once, it is found out too.
+    let narrow = PgBouncer::start(&program, &server, "transaction\ndefault_pool_size = 1").await;
+    let sentence = refusal(&world.command(["runs"]).env("DATABASE_URL", narrow.url()).output().unwrap());
+    assert!(sentence.contains("the pooler is in transaction mode"), "{sentence}");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn pooling(first: &mut PgConnection, options: &PgConnectOptions) -> Result
         return Ok(if process(first).await? == one { Pooling::Session } else { Pooling::Transaction });
     };
     let two = process(&mut second).await?;
-    let mut shared = one == two;
+    let mut shared = one == two && is_one_process(first, &mut second).await;
     for _ in 0..ROUNDS {
         if shared {
             break;
@@ -84,6 +84,20 @@ async fn pooling(first: &mut PgConnection, options: &PgConnectOptions) -> Result
     }
     close(second).await;
     Ok(if shared { Pooling::Transaction } else { Pooling::Session })
+}
+
+/// Behind a balancer, processes of two servers may have one number. One that is shared cannot serve both while the first is
+/// in a transaction: the second gets another one, or none.
+async fn is_one_process(first: &mut PgConnection, second: &mut PgConnection) -> bool {
+    let told_apart = async {
+        sqlx::raw_sql("begin").execute(&mut *first).await?;
+        let one = process(first).await?;
+        let two = timeout(Duration::from_secs(2), process(second)).await;
+        sqlx::raw_sql("rollback").execute(&mut *first).await?;
+        Ok::<bool, sqlx::Error>(!matches!(two, Ok(Ok(two)) if two == one))
+    };
+    // A pooler that refuses transactions shares for statements even.
+    told_apart.await.unwrap_or(true)
 }
 
 /// In the simple protocol, which every pooler carries.

@@ -113,11 +113,10 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> String {
-        let pairs = pairs(text).map_or_else(
+        pairs(text).map_or_else(
             |error| error.to_string(),
             |pairs| pairs.iter().map(|(keyword, value)| format!("{keyword}={value}")).collect::<Vec<_>>().join(" "),
-        );
-        pairs
+        )
     }
 
     #[test]
