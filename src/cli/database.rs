@@ -35,11 +35,15 @@ impl Database {
     /// The same for those who may migrate, where they are told to.
     pub(crate) async fn open_to_work(global: &Global, migrate: bool) -> anyhow::Result<Database> {
         let database = Database::connect(global).await?;
-        if !global.no_migrate && (migrate || database.cluster.is_some()) {
-            database.store.migrate(LOCK_WAIT).await?;
+        let may_migrate = !global.no_migrate && (migrate || database.cluster.is_some());
+        match database.store.check_schema().await {
+            Err(error) if may_migrate && error.is_mended_by_migrating() => {
+                database.store.migrate(LOCK_WAIT).await?;
+                // A newer Piton may have been quicker.
+                database.store.check_schema().await?;
+            }
+            checked => checked?,
         }
-        // Also after it: a newer Piton may have been quicker.
-        database.store.check_schema().await?;
         Ok(database)
     }
 

@@ -15,11 +15,12 @@ pub(super) struct Blocker {
     role: Option<String>,
     state: Option<String>,
     seconds: Option<i64>,
+    statement_seconds: Option<i64>,
 }
 
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Blocker { pid, what, role, state, seconds } = self;
+        let Blocker { pid, what, role, state, seconds, statement_seconds } = self;
         write!(f, "process {pid} ({what}")?;
         if let Some(role) = role {
             write!(f, ", user {role}")?;
@@ -30,13 +31,17 @@ impl fmt::Display for Blocker {
         if let Some(seconds) = seconds {
             write!(f, ", in its transaction for {seconds} s")?;
         }
+        if let Some(seconds) = statement_seconds {
+            write!(f, ", its last statement began {seconds} s ago")?;
+        }
         write!(f, ")")
     }
 }
 
 const SEEN: &str =
     "a.pid, coalesce(nullif(a.application_name, ''), a.backend_type, 'unknown') as what, a.usename::text as role,
-    a.state, extract(epoch from clock_timestamp() - a.xact_start)::int8 as seconds";
+    a.state, extract(epoch from clock_timestamp() - a.xact_start)::int8 as seconds,
+    extract(epoch from clock_timestamp() - a.query_start)::int8 as statement_seconds";
 
 /// The backend that waits, while there is one, and who was seen in its way last.
 #[derive(Debug, Default)]

@@ -190,7 +190,7 @@ mod tests {
         names.sort();
         assert_eq!(in_folder(&format!("{FOLDER}/functions")), names, "list it in FUNCTIONS");
         let newest = in_folder(FOLDER).last().and_then(|name| name.split('_').next()?.parse().ok());
-        assert_eq!(newest, Some(super::super::migrate::newest()), "sqlx read the folder too early: touch migrate.rs");
+        assert_eq!(newest, Some(super::super::migrate::newest()), "sqlx read the folder too early: touch migrator.rs");
     }
 
     #[test]

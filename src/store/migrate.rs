@@ -107,6 +107,13 @@ pub(crate) enum SchemaError {
     Store(#[from] StoreError),
 }
 
+impl SchemaError {
+    /// The schema is only older than this binary.
+    pub(crate) fn is_mended_by_migrating(&self) -> bool {
+        matches!(self, SchemaError::Older { .. } | SchemaError::Missing { .. } | SchemaError::OldFunctions(_))
+    }
+}
+
 impl From<sqlx::Error> for SchemaError {
     fn from(error: sqlx::Error) -> SchemaError {
         SchemaError::Store(error.into())

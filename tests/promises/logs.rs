@@ -206,6 +206,10 @@ async fn decisions(world: &World, told: &mut Told<'_>, worker: &Process) {
     told.decides(&["batch", "cancel", "night", "--reason", "nobody needs it"]);
     told.decides(&["cancel", &held, "--reason", "nobody needs it"]);
     told.decides(&["resume", "fails"]);
+    let other = world.path("other.toml");
+    std::fs::write(&other, FAILS.replace("10ms", "20ms")).unwrap();
+    told.decides(&["workflows", "deploy", other.to_str().unwrap()]);
+    told.decides(&["workflows", "rollback", "fails", "--reason", "it was better before"]);
     worker.says("attempt_cancelled").await;
 }
 

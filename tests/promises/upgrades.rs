@@ -142,6 +142,18 @@ async fn a_database_that_was_named_is_migrated_by_migrate_alone() {
     stdout(&run(&world, &["runs"]));
 }
 
+/// Files for machines that are not here: workers would otherwise come up on a database that nobody has migrated.
+#[test]
+fn what_is_shipped_migrates_before_its_workers_start() {
+    let read = |file: &str| std::fs::read_to_string(Path::new(HOME).join(file)).unwrap();
+    let compose = read("compose.yaml");
+    assert!(compose.contains("command: [migrate]"));
+    assert!(compose.contains("depends_on: {migrate: {condition: service_completed_successfully}}"));
+    let pod = read("docs/kubernetes/piton.yaml");
+    let init = pod.split("initContainers:").nth(1).unwrap().split("\n      containers:").next().unwrap();
+    assert!(init.contains("args: [migrate]") && init.contains("DATABASE_URL"), "{init}");
+}
+
 #[tokio::test]
 async fn who_works_may_be_told_to_migrate() {
     let world = World::with(&[WORK]).await;

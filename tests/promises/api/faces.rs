@@ -480,6 +480,100 @@ async fn batches_are_started_and_decided_about_in_the_same_way_through_every_fac
     }
 }
 
+/// What is decided about versions of workflows.
+impl Anna<'_> {
+    async fn deploy(&self, version: &str) {
+        match self.face {
+            Face::Sql => {
+                self.sql("select piton.deploy_workflow('steps', $1, 'it is better', 'anna')", &[version]).await
+            }
+            Face::Cli => self.cli(&[
+                "workflows",
+                "deploy",
+                "steps",
+                "--digest",
+                version,
+                "--reason",
+                "it is better",
+                "--by",
+                "anna",
+            ]),
+            Face::Api => {
+                let body = json!({"version": version, "reason": "it is better"});
+                let deployed = self.api.post("/workflows/steps/deploy", &body).good();
+                assert!(deployed["version"].as_str().unwrap().starts_with(version), "{deployed}");
+            }
+        }
+    }
+
+    async fn roll_back(&self, to: Option<&str>) {
+        match (self.face, to) {
+            (Face::Sql, None) => self.sql("select piton.rollback_workflow('steps', actor => 'anna')", &[]).await,
+            (Face::Sql, Some(to)) => {
+                self.sql("select piton.rollback_workflow('steps', $1, actor => 'anna')", &[to]).await
+            }
+            (Face::Cli, None) => self.cli(&["workflows", "rollback", "steps", "--by", "anna"]),
+            (Face::Cli, Some(to)) => self.cli(&["workflows", "rollback", "steps", "--to", to, "--by", "anna"]),
+            (Face::Api, to) => {
+                let body = to.map_or(json!({}), |to| json!({"version": to}));
+                self.api.post("/workflows/steps/rollback", &body).good();
+            }
+        }
+    }
+
+    /// Versions, whether they are current, and what they replaced, as anybody may ask.
+    async fn versions(&self) -> Vec<String> {
+        let told = |rows: &Value| -> Vec<String> {
+            let row = |row: &Value| format!("{} {} {}", row["version"], row["current"], row["replaced"]);
+            rows.as_array().unwrap().iter().map(row).collect()
+        };
+        match self.face {
+            Face::Sql => {
+                let sql = "select concat(to_json(version), ' ', current::text, ' ', coalesce(to_json(replaced)::text, 'null'))
+                           from piton.versions_overview where workflow = 'steps' order by registered_at desc";
+                sqlx::query_scalar(sql).fetch_all(&self.world.pool).await.unwrap()
+            }
+            Face::Cli => {
+                let output = self.world.command(["workflows", "versions", "steps", "--json"]).output().unwrap();
+                told(&serde_json::from_str(&stdout(&output)).unwrap())
+            }
+            Face::Api => told(&self.api.get("/workflows/steps/versions").good()["versions"]),
+        }
+    }
+}
+
+async fn deploys_by(face: Face) -> (Vec<String>, Vec<String>) {
+    let world = World::with(&[STEPS]).await;
+    let anna = Anna::of(&world, face).await;
+    world.start("steps", FAILS);
+    world.write_workflows(&[&STEPS.replace("[stages.third]", "[stages.last]")]);
+    world.start("steps", FAILS);
+    let newest = "select digest from piton.versions_overview order by registered_at desc";
+    let digests: Vec<String> = sqlx::query_scalar(newest).fetch_all(&world.pool).await.unwrap();
+    anna.roll_back(None).await;
+    anna.deploy(&digests[0]).await;
+    anna.deploy(&digests[0][..12]).await;
+    anna.roll_back(Some(&digests[1][..6])).await;
+    let versions = anna.versions().await;
+    let audit = "select concat_ws(' ', actor, face = $1, verb, subject, detail) from piton.audit where actor = 'anna' order by id";
+    let face = format!("{face:?}").to_lowercase();
+    (versions, sqlx::query_scalar(audit).bind(face).fetch_all(&world.pool).await.unwrap())
+}
+
+#[tokio::test]
+async fn versions_are_deployed_and_rolled_back_in_the_same_way_through_every_face() {
+    let by_sql = deploys_by(Face::Sql).await;
+    let (versions, audit) = &by_sql;
+    assert_eq!(versions.len(), 2);
+    assert!(versions[0].contains(" false ") && versions[1].ends_with(" true null"), "{versions:?}");
+    let verbs: Vec<&str> = audit.iter().map(|line| line.split(' ').nth(2).unwrap()).collect();
+    assert_eq!(verbs, ["rollback", "deploy", "rollback"], "{audit:#?}");
+    assert!(audit.iter().all(|line| line.starts_with("anna t ")), "{audit:#?}");
+    for face in [Face::Cli, Face::Api] {
+        assert_eq!(deploys_by(face).await, by_sql, "{face:?}");
+    }
+}
+
 /// The pending dead letter of each run, in the order of their starts.
 async fn letters(world: &World) -> Vec<(String, String)> {
     let sql = "select run::text, id::text from piton.dead_letters_overview where resolution = 'pending' order by run_started_at";
