@@ -49,7 +49,7 @@ async fn a_schema_newer_than_the_binary_is_refused_with_both_versions() {
     .unwrap();
     let output = world.command(["runs"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 18; start a newer Piton");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: the schema is at version 9999, this binary knows versions up to 21; start a newer Piton");
 }
 
 #[tokio::test]
