@@ -197,6 +197,12 @@ mod tests {
     }
 
     #[test]
+    fn spans_are_added_to_the_clock_that_is_handed_in() {
+        assert_eq!(next("8s", "2001-01-01T00:00:00Z", berlin()), "2001-01-01T01:00:08+01:00");
+        assert_eq!(last("2h", "2001-01-01T02:00:00Z", berlin()), "2001-01-01T01:00:00+01:00");
+    }
+
+    #[test]
     fn a_time_of_day_on_the_eve_of_a_clock_change_is_that_time_on_the_next_day() {
         assert_eq!(next("08:00", "2026-03-28T20:00:00Z", berlin()), "2026-03-29T08:00:00+02:00");
         assert_eq!(next("08:00", "2026-10-24T20:00:00Z", berlin()), "2026-10-25T08:00:00+01:00");
