@@ -13,9 +13,13 @@ use super::exit::Exit;
 use crate::app::SUPERVISOR_ARGUMENT;
 use crate::embedded::{Cluster, Settings, SupervisorCommand};
 use crate::store::Store;
+use crate::worker::is_runner;
 
-/// Connections of a process: claimer, two committers, keeper, session, and one for what people ask.
-pub(super) const CONNECTIONS: u32 = 8;
+/// Connections of a process' pool: claimer, two committers, keeper, and some for stages and what people ask. A worker has one
+/// more of its own, its session.
+pub(super) const CONNECTIONS: u32 = 7;
+/// Of a process that runs one suspect at a time.
+const CONNECTIONS_OF_A_RUNNER: u32 = 1;
 
 /// An open database; the private one stays up as long as this lives.
 pub(crate) struct Database {
@@ -41,7 +45,7 @@ impl Database {
             let options = PgConnectOptions::from_str(url).context(
                 "DATABASE_URL is no Postgres address; it looks like postgres://user:password@host:5432/name",
             )?;
-            return Ok(Database { store: Store::open(options, CONNECTIONS), cluster: None });
+            return Ok(Database { store: Store::open(options, connections()), cluster: None });
         }
         let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;
         let cluster = private_postgres(root, Vec::new()).await?;
@@ -54,7 +58,7 @@ impl Database {
                 );
             }
         }
-        Ok(Database { store: Store::open(cluster.options("piton"), CONNECTIONS), cluster: Some(cluster) })
+        Ok(Database { store: Store::open(cluster.options("piton"), connections()), cluster: Some(cluster) })
     }
 
     /// Closes the connections; the private Postgres stops when no other process uses it.
@@ -75,6 +79,10 @@ impl Database {
     pub(crate) fn private_url(&self, name: &str) -> Option<String> {
         self.cluster.as_ref().map(|cluster| cluster.url(name))
     }
+}
+
+fn connections() -> u32 {
+    if is_runner() { CONNECTIONS_OF_A_RUNNER } else { CONNECTIONS }
 }
 
 /// A private Postgres in that folder, supervised by this same program, with further settings of its server.

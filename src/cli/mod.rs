@@ -66,7 +66,7 @@ pub(crate) fn main(app: App) -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             eprintln!("error: {error:#}");
-            Exit::Failed
+            Exit::of(&error)
         }
     };
     // A handler that never yields must not keep the process.

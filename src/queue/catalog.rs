@@ -59,11 +59,13 @@ pub(crate) struct Catalog {
     pub(crate) handlers: Handlers,
     versions: Mutex<HashMap<VersionId, Arc<Version>>>,
     unknown: Mutex<Vec<(VersionId, i16)>>,
+    /// What this process has registered.
+    registered: Mutex<Vec<Workflow>>,
 }
 
 impl Catalog {
     pub(crate) fn new(handlers: Handlers) -> Catalog {
-        Catalog { handlers, versions: Mutex::default(), unknown: Mutex::default() }
+        Catalog { handlers, versions: Mutex::default(), unknown: Mutex::default(), registered: Mutex::default() }
     }
 
     /// Registers a workflow file's definition in the database and here.
@@ -71,7 +73,22 @@ impl Catalog {
         let (workflow_id, id) = store
             .register_workflow(workflow.name.as_str(), workflow.digest(), &workflow.to_json(), &Plan::of(&workflow))
             .await?;
+        let mut registered = lock(&self.registered);
+        if !registered.contains(&workflow) {
+            registered.push(workflow.clone());
+        }
+        drop(registered);
         Ok(self.keep(id, workflow_id, workflow))
+    }
+
+    /// Registers once more what this process has registered: a database that was set back may have lost it. The same
+    /// definitions get the same ids.
+    pub(crate) async fn register_again(&self, store: &Store) -> Result<(), StoreError> {
+        let registered = lock(&self.registered).clone();
+        for workflow in registered {
+            self.register(store, workflow).await?;
+        }
+        Ok(())
     }
 
     /// The version of that id, read from the database the first time.

@@ -5,6 +5,7 @@ pub(crate) mod attempts;
 pub(crate) mod backoff;
 pub(crate) mod batches;
 pub(crate) mod bench;
+pub(crate) mod boots;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;
@@ -116,6 +117,11 @@ pub(crate) struct Connections {
 }
 
 impl Store {
+    /// One more connection to the same database, beside the pool: whoever has it waits for nobody who has one of those.
+    pub(crate) fn beside(&self) -> Store {
+        Store::open(self.pool.connect_options().as_ref().clone(), 1)
+    }
+
     /// What the pool's connections are doing.
     pub(crate) fn connections(&self) -> Connections {
         let (size, idle) = (self.pool.size() as usize, self.pool.num_idle());

@@ -9,7 +9,7 @@ use super::{Shutdown, exit};
 use crate::config;
 use crate::model::id::WorkerId;
 use crate::store::backoff::Backoff;
-use crate::store::gone::EndedProcess;
+use crate::store::gone::{Aftermath, EndedProcess};
 use crate::store::{Store, StoreError};
 use crate::telemetry::relay;
 
@@ -60,18 +60,21 @@ impl Runner {
     }
 
     /// Ends its boot at once, with the cause on record, if it has not ended it by itself. Nothing rests on this: where it
-    /// is not told, every look finds the boot gone.
-    pub(super) async fn tell(&self, exit: &Exit, shutdown: &Shutdown) {
+    /// is not told, every look finds the boot gone. `false` when it never became a boot.
+    pub(super) async fn tell(&self, exit: &Exit, shutdown: &Shutdown) -> bool {
         let host = config::host_name();
-        let process = EndedProcess { name: &self.name, host: &host, pid: exit.pid, exit: &exit.words };
         let mut backoff = Backoff::default();
         loop {
+            // Whoever stops this worker may have ended that process as well.
+            let is_evidence = !shutdown.is_asked();
+            let process = EndedProcess { name: &self.name, host: &host, pid: exit.pid, exit: &exit.words, is_evidence };
             match self.store.process_ended(&process, self.by).await {
-                Ok(_) => return,
+                Ok(Aftermath::NeverBegan) => return false,
+                Ok(Aftermath::Recovered(_) | Aftermath::HadEnded) => return true,
                 Err(StoreError::Away(_)) if !shutdown.is_asked() => backoff.wait().await,
                 Err(error) => {
                     tracing::warn!(worker = self.name, "how its process ended is not on record: {error}");
-                    return;
+                    return true;
                 }
             }
         }

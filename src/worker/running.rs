@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::apalis_worker::{self, Handle};
 use super::runners::Runners;
-use super::session::Session;
 use super::shared::Shared;
-use super::{Metrics, Settings, Shutdown, WorkerError, drain, gauges};
+use super::{Metrics, NameTaken, Settings, Shutdown, WorkerError, drain, gauges};
 use crate::health::{Health, Phase};
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::queue::backend::Queue;
@@ -21,7 +20,7 @@ use crate::queue::ends::Ends;
 use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
 use crate::store::Store;
-use crate::store::workers::Boot;
+use crate::store::boots::Boot;
 
 /// Group commits in flight at once.
 const COMMITTERS: usize = 2;
@@ -38,8 +37,11 @@ pub(super) struct Running {
     stop_claiming: CancellationToken,
     stop_keeping: CancellationToken,
     claimer: JoinHandle<()>,
+    /// What runs on as long as results may land: the committers end by themselves then.
     committers: Vec<JoinHandle<()>>,
-    keepers: Vec<JoinHandle<()>>,
+    session: JoinHandle<Option<NameTaken>>,
+    /// What is stopped at the end, by name.
+    keepers: Vec<(&'static str, JoinHandle<()>)>,
     runners: JoinHandle<()>,
     snapshots: Option<JoinHandle<()>>,
     health: Option<Arc<Health>>,
@@ -56,12 +58,12 @@ impl Running {
         workflows: Vec<WorkflowId>,
         settings: Settings,
         metrics: Option<Metrics>,
-        (boot, id): (Boot, WorkerId),
+        boot: Boot,
         shutdown: &Shutdown,
     ) -> Running {
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
-        let shared = Shared::new(store, catalog, workflows, &settings, id, (task_sender, Ends::new(end_sender)));
+        let shared = Shared::new(store, catalog, workflows, &settings, boot.id, (task_sender, Ends::new(end_sender)));
         if let Some(Metrics { exporter, .. }) = &metrics {
             gauges::show(exporter, &shared);
         }
@@ -71,10 +73,10 @@ impl Running {
         let service = RunStage::new(shared.catalog.clone(), settings.limits);
         let (apalis_context, apalis) =
             apalis_worker::spawn(&settings, service, Queue { tasks, ends: shared.ends.clone() });
-        let session =
-            Session::new(shared.store.clone(), shared.wake.clone(), shared.lookout.clone(), shared.boot.subscribe());
+        let session = shared.session(boot, shutdown);
         let health = metrics.as_ref().map(|metrics| metrics.health.clone());
-        let keeper = shared.keeper(&settings, boot, session.lock_held(), tell_of_suspects, health.clone());
+        let (tell_of_others, sightings) = mpsc::unbounded_channel();
+        let keeper = shared.keeper(&settings, tell_of_others, tell_of_suspects, health.clone());
         let stop_keeping = CancellationToken::new();
         if let Some(cleaner) = shared.cleaner(&settings) {
             tokio::spawn(cleaner.run(stop_keeping.clone()));
@@ -90,9 +92,12 @@ impl Running {
         Running {
             claimer: tokio::spawn(shared.claimer(&settings).run()),
             committers: (0..COMMITTERS).map(|_| tokio::spawn(committer.clone().run())).collect(),
+            session: tokio::spawn(session.run(stop_keeping.clone())),
             keepers: vec![
-                tokio::spawn(session.run(stop_keeping.clone())),
-                tokio::spawn(keeper.run(stop_keeping.clone())),
+                ("keeper", tokio::spawn(keeper.run(stop_keeping.clone()))),
+                ("recoverer", tokio::spawn(shared.recoverer(sightings).run(stop_keeping.clone()))),
+                ("deadlines", tokio::spawn(shared.deadlines().run(stop_keeping.clone()))),
+                ("progress", tokio::spawn(shared.progress(&settings).run(stop_keeping.clone()))),
             ],
             snapshots: snapshots.map(|snapshots| tokio::spawn(snapshots.run(stop_keeping.clone()))),
             health,
@@ -113,21 +118,34 @@ impl Running {
     /// Works until asked to stop or until a part fails, then drains (SPEC section 7).
     pub(super) async fn until(mut self, shutdown: Shutdown) -> Result<(), WorkerError> {
         let none_left = self.none_left.clone();
-        let failed = tokio::select! {
+        let stopped = tokio::select! {
             () = shutdown.asked() => None,
             () = none_left.cancelled() => None,
             part = self.part_stopped() => Some(part),
         };
         self.stop_claiming.cancel();
+        let is_broken = matches!(stopped, Some(Err(_)));
         if let Some(health) = &self.health {
-            health.pulse.enters(if failed.is_some() { Phase::Broken } else { Phase::Draining });
+            health.pulse.enters(if is_broken { Phase::Broken } else { Phase::Draining });
         }
-        if let Some(part) = failed {
-            return Err(WorkerError::PartStopped(part));
-        }
+        let taken = match stopped {
+            Some(Err(part)) => return Err(WorkerError::PartStopped(part)),
+            Some(Ok(taken)) => {
+                // Nothing that still runs can be committed: it is handed back at once, as by a second signal.
+                shutdown.ask();
+                shutdown.ask();
+                Some(taken)
+            }
+            None => None,
+        };
+        self.drain(&shutdown).await;
+        taken.map_or(Ok(()), |taken| Err(taken.into()))
+    }
+
+    async fn drain(mut self, shutdown: &Shutdown) {
         // A claim that is on its way counts among what runs.
         let claimer = std::mem::replace(&mut self.claimer, tokio::spawn(async {}));
-        drain::wait_for_stages(&self.name, &self.slots, joined("claimer", claimer), self.grace, &shutdown).await;
+        drain::wait_for_stages(&self.name, &self.slots, joined("claimer", claimer), self.grace, shutdown).await;
         if shutdown.is_asked() {
             (&mut self.runners).await.ok();
         }
@@ -135,7 +153,6 @@ impl Running {
         if !landed {
             tracing::warn!("the last results did not land in time; recovery will free their jobs");
         }
-        Ok(())
     }
 
     async fn finish(self) {
@@ -145,8 +162,11 @@ impl Running {
             joined("committer", committer).await;
         }
         self.stop_keeping.cancel();
-        for keeper in self.keepers {
-            joined("keeper", keeper).await;
+        if !self.session.is_finished() {
+            joined("session", self.session).await;
+        }
+        for (part, keeper) in self.keepers {
+            joined(part, keeper).await;
         }
         if let Some(snapshots) = self.snapshots {
             joined("snapshot", snapshots).await;
@@ -157,18 +177,22 @@ impl Running {
         }
     }
 
-    /// Which part stopped by itself; none does unless it panicked.
-    async fn part_stopped(&mut self) -> &'static str {
-        let [first, second] = self.committers.as_mut_slice() else { return "committer" };
-        let [session, keeper] = self.keepers.as_mut_slice() else { return "keeper" };
-        tokio::select! {
+    /// Which part stopped by itself; none does unless it panicked, or another process has this worker's name.
+    async fn part_stopped(&mut self) -> Result<NameTaken, &'static str> {
+        let [first, second] = self.committers.as_mut_slice() else { return Err("committer") };
+        let keepers: Vec<&'static str> = self.keepers.iter().map(|(part, _)| *part).collect();
+        let keeper = futures_util::future::select_all(self.keepers.iter_mut().map(|(_, keeper)| keeper));
+        Err(tokio::select! {
             _ = &mut self.claimer => "claimer",
             _ = first => "committer",
             _ = second => "committer",
-            _ = session => "session",
-            _ = keeper => "keeper",
+            ended = &mut self.session => match ended {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) | Err(_) => "session",
+            },
+            (_, which, _) = keeper => keepers.get(which).copied().unwrap_or("keeper"),
             _ = &mut self.apalis => "apalis worker",
-        }
+        })
     }
 }
 
