@@ -68,7 +68,12 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     let settings = match std::env::var(RUNS_SUSPECTS_AS) {
         Ok(name) => {
             end_with_parent(shutdown.clone());
-            Settings { slots: 1, role: Role::Runner, parent: worker::parent(), ..settings(name, &global, &args.settings) }
+            Settings {
+                slots: 1,
+                role: Role::Runner,
+                parent: worker::parent(),
+                ..settings(name, &global, &args.settings)
+            }
         }
         Err(_) => Settings {
             cleanup_every: Some(args.cleanup_every),

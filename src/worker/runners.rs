@@ -63,6 +63,10 @@ impl Patience {
             *self = Patience::default();
             return None;
         }
+        // Of several that were started together, one failure says it all.
+        if self.not_before.is_some_and(|at| now < at) {
+            return None;
+        }
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + pause);
@@ -99,7 +103,16 @@ impl Runners {
         boot: watch::Receiver<WorkerId>,
     ) -> Runners {
         let (running, pids) = (JoinSet::new(), Vec::new());
-        Runners { worker: settings.name.clone(), store, slots, boot, running, pids, patience: Patience::default(), started: 0 }
+        Runners {
+            worker: settings.name.clone(),
+            store,
+            slots,
+            boot,
+            running,
+            pids,
+            patience: Patience::default(),
+            started: 0,
+        }
     }
 
     /// Keeps a runner for each suspect that waits, up to a few, until asked to stop; then they drain as this worker does.
@@ -137,7 +150,11 @@ impl Runners {
     fn note(&mut self, has_begun: bool) {
         if let Some(pause) = self.patience.note(has_begun, Instant::now()) {
             let (worker, pause_s) = (&self.worker, pause.as_secs());
-            tracing::warn!(worker, pause_s, "a process for suspects did not start; the next one is tried in {pause_s} s");
+            tracing::warn!(
+                worker,
+                pause_s,
+                "a process for suspects did not start; the next one is tried in {pause_s} s"
+            );
         }
     }
 
@@ -217,8 +234,16 @@ mod tests {
         let mut patience = Patience::default();
         let now = Instant::now();
         assert_eq!(patience.allows(8, 0, now), 8);
-        let pauses: Vec<u64> = (0..9).filter_map(|_| patience.note(false, now)).map(|pause| pause.as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        let mut at = now;
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let pause = patience.note(false, at).expect("a pause");
+            assert_eq!(patience.note(false, at), None, "it was started beside the one before");
+            at += pause;
+            pauses.push(pause.as_secs());
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let now = at - LONGEST_PAUSE;
         assert_eq!(patience.allows(8, 0, now + Duration::from_secs(59)), 0);
         assert_eq!(patience.allows(8, 0, now + LONGEST_PAUSE), 1);
         assert_eq!(patience.allows(7, 1, now + LONGEST_PAUSE), 0, "the one that is tried has not told yet");

@@ -144,12 +144,7 @@ impl Session {
     }
 
     /// The end, where there is one.
-    async fn beat(
-        &self,
-        session: &mut PgListener,
-        locked: bool,
-        stopping: bool,
-    ) -> Result<Option<End>, StoreError> {
+    async fn beat(&self, session: &mut PgListener, locked: bool, stopping: bool) -> Result<Option<End>, StoreError> {
         let sent = Instant::now();
         let standing = self.in_time(beat(session, Beat { me: self.boot.id, locked, stopping })).await?;
         if standing != Standing::Alive {
