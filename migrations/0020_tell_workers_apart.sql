@@ -10,8 +10,8 @@ alter table piton.workers
     add column process_start bigint,
     add column parent bigint,
     add column stopping_at timestamptz,
-    add column death text check (death in ('process', 'group')),
-    add constraint workers_death_check check (death is null or stopped_at is not null);
+    add column death text,
+    add constraint workers_death_check check (death is null or death in ('process', 'group') and stopped_at is not null);
 comment on column piton.workers.id is 'Names the boot inside the engine; claims and commits are fenced by it. Random, so that none comes twice, also where the database is set back.';
 comment on column piton.workers.session_lock is 'Advisory key that its own session holds, so that the others see its death at once and not only by the lease; empty while it holds none.';
 comment on column piton.workers.lock_held is 'Of workers of older versions: they hold a session lock made of a fixed number and their id.';
