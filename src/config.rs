@@ -6,10 +6,10 @@ pub(crate) fn host_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
-/// A name no other live worker has, for those who give none. It is not stable over restarts: give workers of a
-/// deployment names, so that a restart takes the old boot's jobs back at once.
+/// A name no other worker has, for those who give none: containers share host names, and their process ids repeat. It is not
+/// stable over restarts: give workers of a deployment names, so that a restart takes the old boot's jobs back at once.
 pub(crate) fn worker_name() -> String {
-    format!("{}-{}", host_name(), std::process::id())
+    format!("{}-{}-{:08x}", host_name(), std::process::id(), rand::random::<u32>())
 }
 
 /// Who types, as far as the environment tells; for the record of who decided what.
@@ -21,4 +21,14 @@ pub(crate) fn user_name() -> String {
 /// How this program was called, for commands that are to be typed next.
 pub(crate) fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "piton".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_workers_of_one_host_and_one_process_id_have_names_of_their_own() {
+        assert_ne!(worker_name(), worker_name());
+    }
 }

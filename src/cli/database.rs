@@ -13,9 +13,13 @@ use crate::embedded::{Cluster, Settings, SupervisorCommand};
 use crate::store::Store;
 use crate::store::connect::{Address, Pooling, Server, greet};
 use crate::store::migrate::{LOCK_WAIT, Migrated};
+use crate::worker::is_runner;
 
-/// Connections of a process: claimer, two committers, keeper, session, and one for what people ask.
-pub(super) const CONNECTIONS: u32 = 8;
+/// Connections of a process' pool: claimer, two committers, keeper, and some for stages and what people ask. A worker has one
+/// more of its own, its session.
+pub(super) const CONNECTIONS: u32 = 7;
+/// Of a process that runs one suspect at a time.
+const CONNECTIONS_OF_A_RUNNER: u32 = 1;
 
 /// An open database; the private one stays up as long as this lives.
 pub(crate) struct Database {
@@ -52,7 +56,7 @@ impl Database {
         if let Some(url) = &global.database_url {
             let server = Server::at(Address::parse(url)?, global.database_silence)?;
             let pooling = greet(&server).await?;
-            let store = Store::open(server.clone(), pooling, CONNECTIONS);
+            let store = Store::open(server.clone(), pooling, connections());
             return Ok(Database { store, server, pooling, cluster: None });
         }
         let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;
@@ -67,13 +71,13 @@ impl Database {
             }
         }
         let (server, pooling) = (Server::private(cluster.options("piton")), Pooling::Session);
-        let store = Store::open(server.clone(), pooling, CONNECTIONS);
+        let store = Store::open(server.clone(), pooling, connections());
         Ok(Database { store, server, pooling, cluster: Some(cluster) })
     }
 
     /// From now on for a worker: a silent server is given up.
     pub(super) async fn work(&mut self) {
-        let store = Store::for_work(self.server.clone(), self.pooling, CONNECTIONS);
+        let store = Store::for_work(self.server.clone(), self.pooling, connections());
         std::mem::replace(&mut self.store, store).close().await;
     }
 
@@ -95,6 +99,10 @@ impl Database {
     pub(crate) fn private_url(&self, name: &str) -> Option<String> {
         self.cluster.as_ref().map(|cluster| cluster.url(name))
     }
+}
+
+fn connections() -> u32 {
+    if is_runner() { CONNECTIONS_OF_A_RUNNER } else { CONNECTIONS }
 }
 
 /// A private Postgres in that folder, supervised by this same program, with further settings of its server.

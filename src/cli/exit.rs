@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::worker::WorkerError;
+
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -15,6 +17,18 @@ pub(crate) enum Exit {
     RunFailed = 3,
     /// It was stopped before the run ended; nothing is lost, and standard error says how to go on.
     Stopped = 4,
+    /// A worker was given up, and another living process has its name by now.
+    NameTaken = 5,
+}
+
+impl Exit {
+    /// Of a command that ended with an error.
+    pub(super) fn of(error: &anyhow::Error) -> Exit {
+        match error.downcast_ref() {
+            Some(WorkerError::NameTaken(_)) => Exit::NameTaken,
+            Some(WorkerError::PartStopped(_) | WorkerError::Store(_)) | None => Exit::Failed,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -68,7 +68,7 @@ pub(crate) fn main(app: App) -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             eprintln!("error: {}", in_one_sentence(&error));
-            Exit::Failed
+            Exit::of(&error)
         }
     };
     // A handler that never yields must not keep the process.

@@ -85,7 +85,12 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     let settings = match std::env::var(RUNS_SUSPECTS_AS) {
         Ok(name) => {
             end_with_parent(shutdown.clone());
-            Settings { slots: 1, role: Role::Runner, ..settings(name, &global, &args.settings) }
+            Settings {
+                slots: 1,
+                role: Role::Runner,
+                parent: worker::parent(),
+                ..settings(name, &global, &args.settings)
+            }
         }
         Err(_) => {
             Settings { cleanup_every: Some(args.cleanup_every), ..settings(name.clone(), &global, &args.settings) }
@@ -199,6 +204,7 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Se
         lease: args.lease,
         grace: args.grace,
         role: Role::Ordinary,
+        parent: None,
         cleanup_every: None,
         artifacts: artifacts::store(global, &args.store),
         limits: PayloadLimits { payload_bytes: args.payload_limit as usize, ..PayloadLimits::default() },

@@ -14,6 +14,20 @@ pub(crate) fn superseded(worker: &str, boot: &dyn Display) {
                    "an earlier boot of this worker is over, its jobs are claimable again");
 }
 
+/// Another process has its name and lives: it is waited for.
+pub(crate) fn waits_for_its_name(worker: &str, host: &str, pid: i32) {
+    tracing::warn!(target: TARGET, event = "worker_waits", worker, host, pid,
+                   "another process works under the name of this worker, which waits until it ends: process {pid} on host \
+                    {host}. Give each worker a name of its own with --name, or none at all");
+}
+
+/// The database was set back to a state from before this boot registered.
+pub(crate) fn unknown(worker: &str, boot: &dyn Display) {
+    tracing::warn!(target: TARGET, event = "worker_unknown", worker, %boot,
+                   "the database no longer knows this boot: it was restored from a backup, or failed over without its last \
+                    commits; what ran here is dropped, and the worker registers anew");
+}
+
 pub(crate) fn stopping(worker: &str, running: usize, grace_s: u64) {
     tracing::info!(target: TARGET, event = "worker_stopping", worker, running, grace_s,
                    "shutting down, running stages may finish; again to hand them back");

@@ -119,3 +119,10 @@ impl AttemptKey {
         u32::try_from(self.item).ok()
     }
 }
+
+impl WorkerId {
+    /// One that nobody has ever had. 0 is nobody.
+    pub(crate) fn random() -> WorkerId {
+        WorkerId(rand::random_range(1..=i64::MAX))
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::events;
 use crate::meters::stage::StageMeters;
 use crate::meters::workflow::WorkflowMeters;
-use crate::model::actor::Actor;
+use crate::model::actor::{Actor, Face};
 use crate::model::claim::Claim;
 use crate::model::digest::hex;
 use crate::model::id::{VersionId, WorkflowId};
@@ -64,11 +64,19 @@ pub(crate) struct Catalog {
     unknown: Mutex<Vec<(VersionId, i16)>>,
     /// Versions whose definitions cannot be used.
     unusable: Mutex<HashSet<VersionId>>,
+    /// What this process has registered, and in whose name it is deployed where it is new.
+    registered: Mutex<Vec<(Workflow, Option<(String, Face)>)>>,
 }
 
 impl Catalog {
     pub(crate) fn new(handlers: Handlers) -> Catalog {
-        Catalog { handlers, versions: Mutex::default(), unknown: Mutex::default(), unusable: Mutex::default() }
+        Catalog {
+            handlers,
+            versions: Mutex::default(),
+            unknown: Mutex::default(),
+            unusable: Mutex::default(),
+            registered: Mutex::default(),
+        }
     }
 
     /// Registers a workflow file's definition in the database and here. With a deployer it becomes the current version, if it
@@ -90,7 +98,23 @@ impl Catalog {
             Some(_) => {}
             None => store.renew_stages(workflow_id).await?,
         }
+        let mut registered = lock(&self.registered);
+        if !registered.iter().any(|(known, _)| *known == workflow) {
+            registered.push((workflow.clone(), deployer.map(|actor| (actor.name.to_owned(), actor.face))));
+        }
+        drop(registered);
         Ok(self.keep(id, workflow_id, workflow))
+    }
+
+    /// Registers once more what this process has registered: a database that was set back may have lost it. The same
+    /// definitions get the same ids.
+    pub(crate) async fn register_again(&self, store: &Store) -> Result<(), StoreError> {
+        let registered = lock(&self.registered).clone();
+        for (workflow, deployer) in registered {
+            let deployer = deployer.as_ref().map(|(name, face)| Actor { name, face: *face });
+            self.register(store, workflow, deployer).await?;
+        }
+        Ok(())
     }
 
     /// The version of that id, read from the database the first time.

@@ -96,7 +96,7 @@ impl Claimer {
         }
         // What is paused is known before anything is claimed that could be handed on.
         if !std::mem::replace(&mut self.has_looked, true)
-            && let Err(error) = self.lookout.look(None).await
+            && let Err(error) = self.lookout.look().await
         {
             self.has_looked = false;
             return Err(error);
@@ -278,7 +278,7 @@ impl Claimer {
         while !self.catalog.is_given_up(id) {
             let mut read = self.catalog.version(&self.store, id).await;
             if is_new && read.is_ok() {
-                read = self.lookout.look(None).await.and(read);
+                read = self.lookout.look().await.and(read);
             }
             match read {
                 Ok(version) => return Some(version),

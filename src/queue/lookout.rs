@@ -63,13 +63,22 @@ impl Lookout {
         Lookout { store, catalog, workflows, boot, lease, wake, feeding: Feeding::default(), stop, waiting }
     }
 
-    /// One look, and with it a heartbeat where one is due. The claimer is woken for what is ready or will be.
-    pub(crate) async fn look(&self, beat: Option<Option<bool>>) -> Result<Seen, StoreError> {
+    /// One look. The claimer is woken for what is ready or will be.
+    pub(crate) async fn look(&self) -> Result<Seen, StoreError> {
+        self.look_with(false).await
+    }
+
+    /// One look, and with it a heartbeat.
+    pub(crate) async fn look_and_beat(&self) -> Result<Seen, StoreError> {
+        self.look_with(true).await
+    }
+
+    async fn look_with(&self, beat: bool) -> Result<Seen, StoreError> {
         let unknown = self.catalog.unknown();
         let queues = Queues { workflows: &self.workflows, unknown: &unknown };
         let me = *self.boot.borrow();
         let begun = Instant::now();
-        let seen = self.store.look(Look { me, lease: self.lease, beat, queues }).await?;
+        let seen = self.store.look(Look { me, lease: self.lease, for_all: false, beat, queues }).await?;
         let (best, paused, limited) = (seen.waiting, seen.paused.clone(), seen.limited.clone());
         *self.waiting() = Waiting { best, paused, limited, seen: Some(begun), cost: begun.elapsed() };
         if seen.waiting.is_some() || seen.limited.has_room {
@@ -100,7 +109,7 @@ impl Lookout {
             }
             stale
         };
-        if stale && let Err(error) = self.look(None).await {
+        if stale && let Err(error) = self.look().await {
             tracing::debug!("passing slots on by what was last known: {error}");
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::claim::Claim;
-use crate::model::id::AttemptKey;
+use crate::model::id::{AttemptKey, WorkerId};
 use crate::stage::context::{About, ProgressCell};
 use crate::store::jobs::Progress;
 
@@ -93,15 +93,26 @@ impl Slots {
     /// Gives a slot to a process beside this one, once one is free.
     pub(crate) async fn lend(&self) {
         self.lent.fetch_add(1, Ordering::Relaxed);
-        while self.held().len() + self.lent.load(Ordering::Relaxed) > self.capacity {
-            self.freed.notified().await;
+        self.until(|| self.held().len() + self.lent.load(Ordering::Relaxed) <= self.capacity).await;
+    }
+
+    /// Waits until that is so. Several may wait, each for something else: every slot that is freed wakes all of them, for the
+    /// one that is woken may not be the one that can go on.
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        loop {
+            // Before it is asked: what is freed in between is heard, too.
+            let freed = self.freed.notified();
+            if is_so() {
+                return;
+            }
+            freed.await;
         }
     }
 
     /// Takes it back, also one that was still waited for.
     pub(crate) fn take_back(&self) {
         self.lent.fetch_sub(1, Ordering::Relaxed);
-        self.freed.notify_one();
+        self.freed.notify_waiters();
     }
 
     /// Whether the attempt is held, or what a commit on its way makes of one that is.
@@ -167,25 +178,18 @@ impl Slots {
     /// The claim's end has landed, or it turned out to be fenced.
     pub(crate) fn release(&self, key: &AttemptKey) {
         self.held().remove(key);
-        self.freed.notify_one();
+        self.freed.notify_waiters();
     }
 
     /// Waits until that many slots are free, but not longer than `at_most`.
     async fn wait_for(&self, wanted: usize, at_most: Duration) {
-        let enough = async {
-            while self.free() < wanted {
-                self.freed.notified().await;
-            }
-        };
-        tokio::time::timeout(at_most, enough).await.ok();
+        tokio::time::timeout(at_most, self.until(|| self.free() >= wanted)).await.ok();
     }
 
     /// Waits until a slot is free, and then a little for a quarter of them: a few claims in one statement are cheaper
     /// than each alone.
     pub(crate) async fn room(&self, gather: Duration) {
-        while self.free() == 0 {
-            self.freed.notified().await;
-        }
+        self.until(|| self.free() > 0).await;
         self.wait_for((self.capacity / 4).max(1), gather).await;
     }
 
@@ -211,6 +215,13 @@ impl Slots {
         }
     }
 
+    /// Claims of a boot that is none any more: all of its attempts stop.
+    pub(crate) fn cancel_all_of(&self, boot: WorkerId) {
+        for slot in self.held().values().filter(|slot| slot.claim.worker == boot) {
+            slot.cancellation.cancel();
+        }
+    }
+
     /// Claims with new progress; with `all`, every claim held for longer than `age` too.
     pub(crate) fn to_touch(&self, all: bool, age: Duration) -> Vec<(Claim, Option<Progress>)> {
         let held = self.held();
@@ -222,5 +233,103 @@ impl Slots {
         let mut touch: Vec<_> = touch.collect();
         touch.sort_by_key(|(claim, _)| claim.key);
         touch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::model::claim::Place;
+    use crate::model::id::{ClaimToken, NO_ITEM, RunKey, VersionId, WorkflowId};
+
+    fn claim(run: i64) -> Claim {
+        Claim {
+            key: AttemptKey { run: RunKey(run), job: run, stage: 0, item: NO_ITEM, attempt: 1, token: ClaimToken(0) },
+            until: 0,
+            workflow: WorkflowId(1),
+            version: VersionId(1),
+            worker: WorkerId(1),
+            started_at: DateTime::UNIX_EPOCH,
+            waited: Duration::ZERO,
+            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
+            in_a_row: 0,
+        }
+    }
+
+    /// Lets everything run that can.
+    async fn everyone_waits() {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_freed_wakes_everyone_who_waits_for_one() {
+        let slots = Slots::new(1);
+        slots.take(claim(1));
+        let claimer = tokio::spawn({
+            let slots = slots.clone();
+            async move { slots.room(Duration::ZERO).await }
+        });
+        everyone_waits().await;
+        // It asks for the slot that the claimer was the first to wait for.
+        let lender = tokio::spawn({
+            let slots = slots.clone();
+            async move { slots.lend().await }
+        });
+        everyone_waits().await;
+        slots.release(&claim(1).key);
+        tokio::time::timeout(Duration::from_secs(10), lender).await.expect("the slot is lent").unwrap();
+        everyone_waits().await;
+        assert!(!claimer.is_finished(), "the only slot is lent");
+        slots.take_back();
+        tokio::time::timeout(Duration::from_secs(10), claimer).await.expect("the claimer has room").unwrap();
+    }
+
+    /// Nobody is left waiting for a slot that is free, whoever else came and went.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_wake_up_is_lost_between_claims_and_processes_beside_them() {
+        const ROUNDS: i64 = 500;
+        let slots = Slots::new(2);
+        let mut tasks = Vec::new();
+        for task in 0..4 {
+            let slots = slots.clone();
+            tasks.push(tokio::spawn(async move {
+                for round in 0..ROUNDS {
+                    slots.room(Duration::ZERO).await;
+                    let claim = claim(task * ROUNDS + round);
+                    slots.take(claim);
+                    tokio::task::yield_now().await;
+                    slots.release(&claim.key);
+                }
+            }));
+        }
+        // Processes are started one after another, so one at a time waits for a slot.
+        tasks.push(tokio::spawn({
+            let slots = slots.clone();
+            async move {
+                for _ in 0..ROUNDS {
+                    slots.lend().await;
+                    tokio::task::yield_now().await;
+                    slots.take_back();
+                }
+            }
+        }));
+        for task in tasks {
+            tokio::time::timeout(Duration::from_secs(60), task).await.expect("nobody is left waiting").unwrap();
+        }
+        slots.drained().await;
+        assert_eq!(slots.free(), 2);
+    }
+
+    #[test]
+    fn only_the_claims_of_a_boot_that_is_none_any_more_are_dropped() {
+        let slots = Slots::new(2);
+        let old = slots.take(claim(1));
+        let new = slots.take(Claim { worker: WorkerId(2), ..claim(2) });
+        slots.cancel_all_of(WorkerId(1));
+        assert!(old.cancellation.is_cancelled() && !new.cancellation.is_cancelled());
     }
 }

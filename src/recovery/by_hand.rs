@@ -83,7 +83,7 @@ pub(crate) async fn recover(store: &Store, lease: Duration, host: String, by: Ac
 
 async fn look(store: &Store, lease: Duration) -> Result<Seen, StoreError> {
     let queues = Queues { workflows: &[], unknown: &[] };
-    store.look(Look { me: NOBODY, lease, beat: None, queues }).await
+    store.look(Look { me: NOBODY, lease, for_all: true, beat: false, queues }).await
 }
 
 async fn gone(store: &Store, seen: &Seen) -> Result<Vec<Gone>, StoreError> {

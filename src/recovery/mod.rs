@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::model::id::WorkerId;
+use crate::model::process::Process;
 use crate::neighbour;
 use crate::store::freed::Freed;
 use crate::store::gone::{By, Sign, Suspect};
@@ -31,7 +32,17 @@ pub(crate) struct Recovery {
     seen_since: Instant,
     was_away: bool,
     /// Where it looks from.
-    host: String,
+    here: Process,
+}
+
+/// What a sign is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// It is gone, by that sign.
+    Gone(Sign),
+    /// Perhaps: to be asked again in that time.
+    Doubted(Duration),
+    Lives,
 }
 
 /// What the looker itself has behind it.
@@ -54,9 +65,10 @@ pub(crate) struct Recovered {
 }
 
 impl Recovery {
-    /// From a first look on, on that machine.
+    /// From a first look on, by a process of a host of that name.
     pub(crate) fn new(host: String) -> Recovery {
-        Recovery { seen_for: HashMap::new(), last_look: None, seen_since: Instant::now(), was_away: false, host }
+        let here = neighbour::this(host);
+        Recovery { seen_for: HashMap::new(), last_look: None, seen_since: Instant::now(), was_away: false, here }
     }
 
     /// The database did not answer. What was seen before still counts, so that one who is away again and again recovers
@@ -83,26 +95,41 @@ impl Recovery {
         suspects: &[Suspect],
         by: By<'_>,
     ) -> Result<Recovered, StoreError> {
+        let mut recovered = Recovered::default();
+        for (suspect, judgement) in suspects.iter().zip(self.judge(suspects)) {
+            let sign = match judgement {
+                Judgement::Gone(sign) => sign,
+                Judgement::Doubted(wait) => {
+                    recovered.again_in = Some(recovered.again_in.map_or(wait, |other| other.min(wait)));
+                    continue;
+                }
+                Judgement::Lives => continue,
+            };
+            let Some(freed) = store.recover_worker(&Suspect { sign, ..suspect.clone() }, by).await? else { continue };
+            recovered.freed += freed;
+        }
+        Ok(recovered)
+    }
+
+    /// What the signs of one look are worth, one after another. A sign that must be seen for a while is seen from the first
+    /// look on that shows it.
+    pub(crate) fn judge(&mut self, suspects: &[Suspect]) -> Vec<Judgement> {
         let since_last = self.last_look.replace(Instant::now()).map_or(Duration::ZERO, |last| last.elapsed());
         // A process that was frozen between two looks has not looked meanwhile.
         let since_last = since_last.min(LONGEST_PAUSE);
         self.seen_for.retain(|worker, _| suspects.iter().any(|s| s.worker == *worker));
+        suspects.iter().map(|suspect| self.judge_one(suspect, since_last)).collect()
+    }
+
+    fn judge_one(&mut self, suspect: &Suspect, since_last: Duration) -> Judgement {
+        let lives = neighbour::lives(&suspect.process, &self.here);
+        let Some(sign) = believable(suspect.sign, lives == Some(true)) else { return Judgement::Lives };
+        // What was announced, and is seen to have come, needs no second look.
+        let is_sure = suspect.stopping && lives == Some(false);
         let looker = self.looker();
-        let mut recovered = Recovered::default();
-        for suspect in suspects {
-            let lives = suspect.host == self.host && neighbour::lives(suspect.pid);
-            let Some(sign) = believable(suspect.sign, lives) else { continue };
-            let suspect = &Suspect { sign, ..suspect.clone() };
-            let seen_for = self.seen_for.entry(suspect.worker).and_modify(|seen| *seen += since_last).or_default();
-            let grace = grace(suspect, looker).saturating_sub(*seen_for);
-            if !grace.is_zero() {
-                recovered.again_in = Some(recovered.again_in.map_or(grace, |other| other.min(grace)));
-                continue;
-            }
-            let Some(freed) = store.recover_worker(suspect, by).await? else { continue };
-            recovered.freed += freed;
-        }
-        Ok(recovered)
+        let seen_for = self.seen_for.entry(suspect.worker).and_modify(|seen| *seen += since_last).or_default();
+        let grace = grace(sign, suspect.database_is_young, looker).saturating_sub(*seen_for);
+        if grace.is_zero() || is_sure { Judgement::Gone(sign) } else { Judgement::Doubted(grace) }
     }
 }
 
@@ -117,10 +144,10 @@ fn believable(sign: Sign, lives: bool) -> Option<Sign> {
 }
 
 /// How long the sign of a boot's end must be seen before it is believed.
-fn grace(suspect: &Suspect, looker: Looker) -> Duration {
-    match (suspect.sign, looker) {
+fn grace(sign: Sign, database_is_young: bool, looker: Looker) -> Duration {
+    match (sign, looker) {
         (Sign::Ended | Sign::Superseded | Sign::Drained, _) => Duration::ZERO,
-        (Sign::LeaseOver | Sign::Frozen | Sign::LockFree, _) if suspect.database_is_young => GRACE_AFTER_OUTAGE,
+        (Sign::LeaseOver | Sign::Frozen | Sign::LockFree, _) if database_is_young => GRACE_AFTER_OUTAGE,
         (Sign::LeaseOver | Sign::Frozen | Sign::LockFree, Looker::WasAway) => GRACE_AFTER_OUTAGE,
         (Sign::LeaseOver | Sign::Frozen, Looker::Fresh) => GRACE_AFTER_OUTAGE,
         (Sign::LeaseOver | Sign::Frozen, Looker::Steady) => Duration::ZERO,
@@ -145,11 +172,6 @@ mod tests {
 
     #[test]
     fn a_sign_is_believed_sooner_by_who_was_there_all_the_time() {
-        let grace = |sign, database_is_young, looker| {
-            let (worker, name, host, pid) = (WorkerId(1), "w".to_owned(), "h".to_owned(), 1);
-            let last_seen = chrono::DateTime::UNIX_EPOCH;
-            grace(&Suspect { worker, name, host, pid, last_seen, sign, database_is_young, exit: None }, looker)
-        };
         assert_eq!(grace(Sign::Ended, true, Looker::WasAway), Duration::ZERO);
         assert_eq!(grace(Sign::LeaseOver, false, Looker::Steady), Duration::ZERO);
         assert_eq!(grace(Sign::LockFree, false, Looker::Fresh), LOCK_GRACE);

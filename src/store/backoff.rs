@@ -11,7 +11,12 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// Waits; longer each time.
     pub(crate) async fn wait(&mut self) {
-        tokio::time::sleep(self.next(rand::random())).await;
+        tokio::time::sleep(self.grown()).await;
+    }
+
+    /// The wait that is due now; the next one is longer.
+    pub(crate) fn grown(&mut self) -> Duration {
+        self.next(rand::random())
     }
 
     /// The first failure in a row: the one that is worth a line in the log.

@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// The session that holds an advisory lock of this database.
-    pub(super) async fn holder(&self, key: i64) -> Result<Option<Blocker>, StoreError> {
+    pub(super) async fn lock_holder(&self, key: i64) -> Result<Option<Blocker>, StoreError> {
         let sql = seen_by(
             "from pg_locks l join pg_stat_activity a on a.pid = l.pid
              where l.locktype = 'advisory' and l.granted and l.objsubid = 1

@@ -6,14 +6,13 @@ use sqlx::PgExecutor;
 use sqlx::types::Uuid;
 
 use super::StoreError;
-use super::gone::Sign;
 use crate::events;
 use crate::events::attempt::Attempt;
 use crate::meters::recovered::Recovered;
 use crate::model::failure::FailureClass;
 use crate::model::fingerprint::fingerprint;
 use crate::model::id::{NO_ITEM, WorkerId};
-use crate::model::suspect::{CONVICTED, MOST_DEATHS};
+use crate::model::suspect::{CONVICTED, CONVICTED_WITH_ITS_WORKER, Evidence, MOST_DEATHS, MOST_GROUP_DEATHS};
 
 /// What became of jobs that were taken from a boot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -51,9 +50,12 @@ impl std::ops::AddAssign for Freed {
 pub(super) struct EndedBoot<'b> {
     pub(super) worker: WorkerId,
     pub(super) name: &'b str,
-    pub(super) sign: Sign,
+    /// Why it counts as gone.
+    pub(super) cause: &'static str,
     /// How its process ended, where its parent saw it.
     pub(super) exit: Option<&'b str>,
+    /// What its end says of the jobs it held.
+    pub(super) evidence: Evidence,
 }
 
 /// One pass over what an ended boot holds. Counts what it did, and tells it.
@@ -62,17 +64,22 @@ pub(super) async fn free(
     ended: &EndedBoot<'_>,
     at_most: i64,
 ) -> Result<Freed, StoreError> {
-    let EndedBoot { worker, name, sign, exit } = ended;
-    let cause = exit.map_or_else(|| sign.words().to_owned(), |exit| format!("its worker's process ended: {exit}"));
-    let convicted = exit.map_or_else(|| CONVICTED.to_owned(), |exit| format!("{CONVICTED}: {exit}"));
+    let EndedBoot { worker, name, cause, exit, evidence } = ended;
+    let cause = exit.map_or_else(|| (*cause).to_owned(), |exit| format!("its worker's process ended: {exit}"));
+    let (convicted, most) = match evidence {
+        Evidence::Group => (CONVICTED_WITH_ITS_WORKER, MOST_GROUP_DEATHS),
+        Evidence::Process | Evidence::None => (CONVICTED, MOST_DEATHS),
+    };
+    let convicted = exit.map_or_else(|| convicted.to_owned(), |exit| format!("{convicted}: {exit}"));
     let jobs: Vec<FreedJob> = sqlx::query_as(include_str!("sql/free.sql"))
         .bind(worker.0)
         .bind(at_most)
         .bind(&cause)
-        .bind(sign.is_death())
-        .bind(MOST_DEATHS)
+        .bind(*evidence != Evidence::None)
+        .bind(most)
         .bind(&convicted)
         .bind(fingerprint(FailureClass::Crashed, &convicted))
+        .bind(*evidence == Evidence::Group)
         .fetch_all(connection)
         .await?;
     let mut freed = Freed::default();

@@ -8,6 +8,8 @@ use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::actor::Actor;
 use crate::model::id::WorkerId;
+use crate::model::process::Process;
+use crate::model::suspect::Evidence;
 
 /// Jobs freed by one statement.
 const FREE_AT_ONCE: i64 = 1000;
@@ -17,11 +19,16 @@ const FREE_AT_ONCE: i64 = 1000;
 pub(crate) struct Suspect {
     pub(crate) worker: WorkerId,
     pub(crate) name: String,
-    pub(crate) host: String,
-    pub(crate) pid: i32,
+    pub(crate) process: Process,
+    /// It was asked to stop before.
+    pub(crate) stopping: bool,
+    /// A worker started it to run suspects.
+    pub(crate) has_parent: bool,
     /// Its last heartbeat, as it was seen.
     pub(crate) last_seen: DateTime<Utc>,
     pub(crate) sign: Sign,
+    /// What its end is evidence of, where whoever ended it has said so.
+    pub(crate) on_record: Evidence,
     /// How its process ended, where its parent saw it.
     pub(crate) exit: Option<String>,
     /// Every session ended a moment ago, because the database was started.
@@ -57,12 +64,24 @@ impl Sign {
             Sign::LockFree => "its worker's process or database session ended",
         }
     }
+}
 
-    /// A process died, so that one of its jobs may be to blame.
-    pub(super) fn is_death(self) -> bool {
-        match self {
-            Sign::Ended | Sign::Superseded | Sign::LeaseOver | Sign::LockFree => true,
-            Sign::Drained | Sign::Frozen => false,
+impl Suspect {
+    /// Why it counts as gone, as people and attempts are told.
+    pub(crate) fn cause(&self) -> &'static str {
+        if self.stopping { Sign::Drained.words() } else { self.sign.words() }
+    }
+
+    /// What the end of it says of the jobs it held: a process died, so that one of them may be to blame.
+    pub(crate) fn evidence(&self) -> Evidence {
+        match self.sign {
+            Sign::Ended => self.on_record,
+            Sign::Drained | Sign::Frozen => Evidence::None,
+            // What was announced was no accident.
+            Sign::Superseded | Sign::LeaseOver | Sign::LockFree if self.stopping => Evidence::None,
+            // The worker that started it would have seen it die.
+            Sign::Superseded | Sign::LeaseOver | Sign::LockFree if self.has_parent => Evidence::Group,
+            Sign::Superseded | Sign::LeaseOver | Sign::LockFree => Evidence::Process,
         }
     }
 }
@@ -84,6 +103,19 @@ pub(crate) struct EndedProcess<'p> {
     pub(crate) pid: i32,
     /// How it ended, in words.
     pub(crate) exit: &'p str,
+    /// Its parent goes on; one that shuts down may have ended it.
+    pub(crate) is_evidence: bool,
+}
+
+/// What became of the boot of a process that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aftermath {
+    /// It was ended now, and its jobs are free.
+    Recovered(Freed),
+    /// It had ended in order, or somebody else had ended it.
+    HadEnded,
+    /// It never was one: its process ended before it had registered.
+    NeverBegan,
 }
 
 impl Store {
@@ -98,7 +130,7 @@ impl Store {
         };
         let ended: Option<Uuid> = sqlx::query_scalar(
             "with ended as (
-                 update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $3
+                 update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $3, death = $8
                  where id = $1 and stopped_at is null and last_seen = $2
                  returning boot_id),
              held as (select count(*) as jobs from piton.jobs where worker_id = $1 and state = 'running'),
@@ -115,8 +147,9 @@ impl Store {
         .bind(worker)
         .bind(person.map(|person| person.name))
         .bind(person.map(|person| person.face.as_str()))
-        .bind(suspect.sign.words())
+        .bind(suspect.cause())
         .bind(had_ended)
+        .bind(suspect.evidence().word())
         .fetch_optional(&self.pool)
         .await?;
         if ended.is_none() && !had_ended {
@@ -124,15 +157,16 @@ impl Store {
         }
         let freed = self.free_all(suspect).await?;
         if let Some(boot) = ended {
-            freed.tell(&suspect.name, boot, suspect.sign.words());
+            freed.tell(&suspect.name, boot, suspect.cause());
         }
         Ok(Some(freed))
     }
 
     /// Frees what a boot that has ended holds, pass by pass.
     async fn free_all(&self, suspect: &Suspect) -> Result<Freed, StoreError> {
-        let Suspect { worker, name, sign, exit, .. } = suspect;
-        let ended = EndedBoot { worker: *worker, name, sign: *sign, exit: exit.as_deref() };
+        let Suspect { worker, name, exit, .. } = suspect;
+        let (exit, evidence) = (exit.as_deref(), suspect.evidence());
+        let ended = EndedBoot { worker: *worker, name, cause: suspect.cause(), exit, evidence };
         let mut freed = Freed::default();
         loop {
             let pass = free(&self.pool, &ended, FREE_AT_ONCE).await?;
@@ -151,33 +185,45 @@ impl Store {
         &self,
         process: &EndedProcess<'_>,
         by: WorkerId,
-    ) -> Result<Option<Freed>, StoreError> {
-        let boot: Option<(i64, Moment, Uuid)> = sqlx::query_as(
-            "update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $5, exit = $4
+    ) -> Result<Aftermath, StoreError> {
+        let boot: Option<(i64, Moment, Uuid, Option<String>)> = sqlx::query_as(
+            "update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $5, exit = $4,
+                                      death = case when $6 and stopping_at is null then $7 end
              where name = $1 and host = $2 and pid = $3 and stopped_at is null
-             returning id, last_seen, boot_id",
+             returning id, last_seen, boot_id, death",
         )
         .bind(process.name)
         .bind(process.host)
         .bind(process.pid)
         .bind(process.exit)
         .bind(by.0)
+        .bind(process.is_evidence)
+        .bind(Evidence::Process.word())
         .fetch_optional(&self.pool)
         .await?;
-        let Some((id, Moment(last_seen), boot)) = boot else { return Ok(None) };
+        let Some((id, Moment(last_seen), boot, death)) = boot else { return self.has_begun(process.name).await };
+        let (host, pid) = (process.host.to_owned(), process.pid);
         let suspect = Suspect {
             worker: WorkerId(id),
             name: process.name.to_owned(),
-            host: process.host.to_owned(),
-            pid: process.pid,
+            process: Process { host, machine: None, pid, started: None },
+            stopping: false,
+            has_parent: true,
             last_seen,
             sign: Sign::Ended,
+            on_record: Evidence::of_word(death.as_deref()),
             exit: Some(process.exit.to_owned()),
             database_is_young: false,
         };
         let freed = self.free_all(&suspect).await?;
         freed.tell(process.name, boot, process.exit);
-        Ok(Some(freed))
+        Ok(Aftermath::Recovered(freed))
+    }
+
+    async fn has_begun(&self, name: &str) -> Result<Aftermath, StoreError> {
+        let sql = "select exists (select from piton.workers where name = $1)";
+        let has_begun: bool = sqlx::query_scalar(sql).bind(name).fetch_one(&self.pool).await?;
+        Ok(if has_begun { Aftermath::HadEnded } else { Aftermath::NeverBegan })
     }
 
     /// Nothing of a boot that has ended is left to free. A row that was locked just now was skipped: then the next look

@@ -102,7 +102,7 @@ impl<'s> Migrator<'s> {
     }
 
     async fn say_who_migrates(&self) -> Result<(), SchemaError> {
-        if let Some(holder) = self.store.holder(LOCK).await? {
+        if let Some(holder) = self.store.lock_holder(LOCK).await? {
             tracing::warn!("waiting for another process that migrates: {holder}");
         }
         Ok(())

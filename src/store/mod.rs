@@ -6,6 +6,7 @@ pub(crate) mod backoff;
 pub(crate) mod batches;
 pub(crate) mod bench;
 mod blockers;
+pub(crate) mod boots;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;
@@ -153,6 +154,12 @@ impl Store {
     /// The same database, for statements that may take long.
     pub(crate) fn patient(&self) -> Store {
         Store { pool: self.patient.clone(), ..self.clone() }
+    }
+
+    /// One more connection to the same database, beside the pools: whoever has it waits for nobody who has one of those.
+    pub(crate) fn beside(&self) -> Store {
+        let pool = pool(self.server.swift(), &self.server, self.pooling, 1);
+        Store { patient: pool.clone(), pool, ..self.clone() }
     }
 
     /// Whether a session is ours for one transaction only: then nobody listens, and no lock is held between two.

@@ -1,43 +1,27 @@
-//! Workers: one row per boot. Register, heartbeat, look for what changed, stop.
+//! What a worker sees of the others and of the queue, and what people see of workers.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgListener;
 use sqlx::types::Uuid;
 
-use super::freed::{EndedBoot, free};
+use super::boots::{OLD_LOCK_SPACE, Standing};
 use super::gone::{Sign, Suspect};
 use super::moment::{MaybeMoment, Moment};
 use super::queues::Queues;
 use super::{Store, StoreError};
-use crate::events;
 use crate::model::claim::Place;
 use crate::model::id::{VersionId, WorkerId, WorkflowId};
 use crate::model::limited::Limited;
 use crate::model::paused::Paused;
-use crate::model::suspect::SIDE_BY_SIDE;
-
-/// First key of the session locks that say "this boot is alive"; the second is the boot's number.
-/// Two ints, so that it shares no key with the migration lock, which is one bigint. The value is "pitn".
-const LOCK_SPACE: i32 = 0x7069_746e;
-
-/// What a boot says about itself.
-#[derive(Debug, Clone)]
-pub(crate) struct Boot {
-    pub(crate) boot_id: Uuid,
-    pub(crate) name: String,
-    pub(crate) host: String,
-    pub(crate) pid: i32,
-    /// Attempts that it runs side by side.
-    pub(crate) slots: usize,
-}
+use crate::model::process::Process;
+use crate::model::suspect::{Evidence, SIDE_BY_SIDE};
 
 /// What a look found.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    /// The others have not given this boot up.
-    pub(crate) alive: bool,
+    /// Whether the others have given this boot up.
+    pub(crate) standing: Standing,
     /// When the next scheduled job is due, if there is one.
     pub(crate) next_due: Option<Duration>,
     /// The best place of a job that this worker could claim.
@@ -57,9 +41,12 @@ pub(crate) struct Seen {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look<'q> {
     pub(crate) me: WorkerId,
+    /// Of workers that did not say theirs.
     pub(crate) lease: Duration,
-    /// A heartbeat too; with whether the others may go by the session lock, if that has changed.
-    pub(crate) beat: Option<Option<bool>>,
+    /// It is everyone's lease, whatever they said.
+    pub(crate) for_all: bool,
+    /// A heartbeat too.
+    pub(crate) beat: bool,
     pub(crate) queues: Queues<'q>,
 }
 
@@ -104,7 +91,7 @@ pub(crate) struct WorkerRow {
 
 #[derive(sqlx::FromRow)]
 struct LookRow {
-    alive: bool,
+    alive: Option<bool>,
     next_due_ms: Option<i64>,
     waiting_rank: Option<i16>,
     #[sqlx(try_from = "MaybeMoment")]
@@ -113,6 +100,11 @@ struct LookRow {
     gone_name: Option<String>,
     gone_host: Option<String>,
     gone_pid: Option<i32>,
+    gone_machine: Option<String>,
+    gone_process_start: Option<i64>,
+    gone_has_parent: bool,
+    gone_stopping: bool,
+    gone_death: Option<String>,
     #[sqlx(try_from = "MaybeMoment")]
     gone_last_seen: Option<DateTime<Utc>>,
     gone_ended: Option<bool>,
@@ -159,10 +151,17 @@ impl LookRow {
         Some(Suspect {
             worker: WorkerId(self.gone_id?),
             name: self.gone_name.clone()?,
-            host: self.gone_host.clone()?,
-            pid: self.gone_pid?,
+            process: Process {
+                host: self.gone_host.clone()?,
+                machine: self.gone_machine.clone(),
+                pid: self.gone_pid?,
+                started: self.gone_process_start,
+            },
+            stopping: self.gone_stopping,
+            has_parent: self.gone_has_parent,
             last_seen: self.gone_last_seen?,
             sign,
+            on_record: Evidence::of_word(self.gone_death.as_deref()),
             exit: self.gone_exit.clone(),
             database_is_young: self.database_is_young,
         })
@@ -170,43 +169,6 @@ impl LookRow {
 }
 
 impl Store {
-    /// Registers a boot. An older boot of the same name is over from now on, and its jobs are claimable at once.
-    pub(crate) async fn register_worker(&self, boot: &Boot) -> Result<WorkerId, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let old: Vec<(i64, Uuid)> = sqlx::query_as(
-            "update piton.workers set stopped_at = now(), stop_reason = 'superseded'
-             where name = $1 and stopped_at is null returning id, boot_id",
-        )
-        .bind(&boot.name)
-        .fetch_all(&mut *transaction)
-        .await?;
-        for (worker, _) in &old {
-            let (worker, name) = (WorkerId(*worker), boot.name.as_str());
-            let ended = EndedBoot { worker, name, sign: Sign::Superseded, exit: None };
-            free(&mut *transaction, &ended, i64::from(i32::MAX)).await?;
-        }
-        let id: i64 = sqlx::query_scalar(
-            "insert into piton.workers (boot_id, name, host, pid, slots) values ($1, $2, $3, $4, $5) returning id",
-        )
-        .bind(boot.boot_id)
-        .bind(&boot.name)
-        .bind(&boot.host)
-        .bind(boot.pid)
-        .bind(i32::try_from(boot.slots).unwrap_or(i32::MAX))
-        .fetch_one(&mut *transaction)
-        .await?;
-        if !old.is_empty() {
-            sqlx::query("update piton.workers set ended_by = $1 where id = any($2)")
-                .bind(id)
-                .bind(old.iter().map(|(worker, _)| *worker).collect::<Vec<_>>())
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        old.iter().for_each(|(_, old)| events::worker::superseded(&boot.name, old));
-        Ok(WorkerId(id))
-    }
-
     /// Boots, the newest first, behind that one where one is given; those that live, or those that have ended too.
     pub(crate) async fn workers(
         &self,
@@ -219,8 +181,9 @@ impl Store {
                           (select count(*) from piton.jobs j where j.worker_id = w.id and j.state = 'running') as jobs
                    from piton.workers w
                    where ($1 or w.stopped_at is null)
-                     and ($2::uuid is null or w.id < (select a.id from piton.workers a where a.boot_id = $2))
-                   order by w.id desc limit $3";
+                     and ($2::uuid is null or (w.started_at, w.boot_id) < (
+                         select a.started_at, a.boot_id from piton.workers a where a.boot_id = $2))
+                   order by w.started_at desc, w.boot_id desc limit $3";
         Ok(sqlx::query_as(sql).bind(ended_too).bind(after).bind(limit).fetch_all(&self.pool).await?)
     }
 
@@ -251,9 +214,9 @@ impl Store {
         let rows: Vec<LookRow> = sqlx::query_as(include_str!("sql/look.sql"))
             .bind(look.me.0)
             .bind(i64::try_from(look.lease.as_millis()).unwrap_or(i64::MAX))
-            .bind(LOCK_SPACE)
-            .bind(look.beat.is_some())
-            .bind(look.beat.flatten())
+            .bind(OLD_LOCK_SPACE)
+            .bind(look.beat)
+            .bind(look.for_all)
             .bind(&queues.workflows)
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
@@ -263,7 +226,7 @@ impl Store {
         let [first, ..] = rows.as_slice() else { return Err(StoreError::Damaged("no answer to a look".to_owned())) };
         let place = |(rank, due_at)| Place { rank, due_at };
         Ok(Seen {
-            alive: first.alive,
+            standing: Standing::of(first.alive),
             next_due: first.next_due_ms.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())),
             suspected: usize::try_from(first.suspects).unwrap_or_default(),
             waiting: first.waiting_rank.zip(first.waiting_due_at).map(place),
@@ -274,38 +237,4 @@ impl Store {
             batches_due: first.batches_due,
         })
     }
-
-    /// The boot shut down in order and holds nothing any more. Nothing is to be told where the others had ended it.
-    pub(crate) async fn stop_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
-        let stopped: Option<(String, Uuid)> = sqlx::query_as(
-            "update piton.workers set stopped_at = now(), stop_reason = 'drained', ended_by = id
-             where id = $1 and stopped_at is null
-             returning name, boot_id",
-        )
-        .bind(worker.0)
-        .fetch_optional(&self.pool)
-        .await?;
-        if let Some((name, boot)) = stopped {
-            events::worker::stopped(&name, &boot);
-        }
-        self.clear(worker).await
-    }
-}
-
-/// Takes the session lock that says this boot is alive, and tells the others to go by it; `false` when another session
-/// still holds it.
-pub(crate) async fn take_session_lock(session: &mut PgListener, worker: WorkerId) -> Result<bool, StoreError> {
-    let number = i32::try_from(worker.0).map_err(|_| StoreError::Damaged(format!("worker number {worker}")))?;
-    let taken: bool = sqlx::query_scalar("select pg_try_advisory_lock($1, $2)")
-        .bind(LOCK_SPACE)
-        .bind(number)
-        .fetch_one(&mut *session)
-        .await?;
-    if taken {
-        sqlx::query("update piton.workers set lock_held = true, last_seen = now() where id = $1")
-            .bind(worker.0)
-            .execute(&mut *session)
-            .await?;
-    }
-    Ok(taken)
 }

@@ -22,20 +22,22 @@ impl Shutdown {
         Shutdown { asked, ask }
     }
 
-    /// Counts SIGTERM and SIGINT from now on.
+    /// Counts SIGTERM, SIGINT and SIGHUP from now on; but SIGHUP not where this process was started to go on without its
+    /// terminal.
     pub(crate) fn on_signals() -> std::io::Result<Shutdown> {
         let shutdown = Shutdown::new();
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let counted = shutdown.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
+        let mut kinds = vec![SignalKind::terminate(), SignalKind::interrupt()];
+        if !hangups_are_ignored() {
+            kinds.push(SignalKind::hangup());
+        }
+        for kind in kinds {
+            let (mut sent, counted) = (signal(kind)?, shutdown.clone());
+            tokio::spawn(async move {
+                while sent.recv().await.is_some() {
+                    counted.ask();
                 }
-                counted.ask();
-            }
-        });
+            });
+        }
         Ok(shutdown)
     }
 
@@ -56,6 +58,19 @@ impl Shutdown {
         // The sender lives in `self`, so that waiting never fails.
         self.asked.clone().wait_for(|times| *times >= wanted).await.ok();
     }
+}
+
+/// Whoever started this process has it ignore SIGHUP, as `nohup` does. Where the system does not tell, the signal keeps its
+/// own meaning.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status");
+    status.ok().and_then(|status| ignores_hangups(&status)).unwrap_or(true)
+}
+
+fn ignores_hangups(status: &str) -> Option<bool> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    // SIGHUP is the first signal.
+    Some(u64::from_str_radix(mask.trim(), 16).ok()? & 1 == 1)
 }
 
 /// Waits for running stages, and for the claimer, which may start more of them, until the grace period is over or a second
@@ -82,4 +97,17 @@ pub(super) async fn wait_for_stages(
     };
     tracing::info!(running = slots.capacity() - slots.free(), "{why}, handing back what still runs");
     slots.hand_back();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_nohup_started_ignores_hangups() {
+        let status = |mask: &str| format!("Name:\tpiton\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t0\n");
+        assert_eq!(ignores_hangups(&status("0000000000001001")), Some(true));
+        assert_eq!(ignores_hangups(&status("0000000000001000")), Some(false));
+        assert_eq!(ignores_hangups("Name:\tpiton\n"), None);
+    }
 }

@@ -1,12 +1,17 @@
 //! One running worker, from boot to exit.
 
 mod apalis_worker;
+mod beats;
 mod cleaner;
+mod deadlines;
 mod drain;
 mod exit;
 mod feeder;
 mod gauges;
 mod keeper;
+mod progress;
+mod recoverer;
+mod registration;
 mod runner;
 mod runners;
 mod running;
@@ -20,25 +25,27 @@ use std::time::Duration;
 use sqlx::types::Uuid;
 
 pub(crate) use drain::Shutdown;
-pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner};
+pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner, parent};
 
+use self::registration::{Registered, Registration, WhenTaken};
 use self::running::Running;
 use crate::artifacts::Artifacts;
 use crate::events;
 use crate::health::Health;
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::model::payload::PayloadLimits;
+use crate::neighbour;
 use crate::queue::catalog::Catalog;
 use crate::stage::command;
-use crate::store::backoff::Backoff;
-use crate::store::workers::Boot;
+use crate::store::boots::Boot;
+use crate::store::gone::Suspect;
 use crate::store::{Store, StoreError};
 use crate::telemetry::exporter::Exporter;
 
 /// How a worker works.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Stable name; a restart under it takes the old boot's jobs back at once.
+    /// Stable name, of one process at a time; a restart under it takes the old boot's jobs back at once.
     pub(crate) name: String,
     /// Attempts that run side by side.
     pub(crate) slots: usize,
@@ -52,6 +59,8 @@ pub(crate) struct Settings {
     /// Where files of stages are kept.
     pub(crate) artifacts: Option<Artifacts>,
     pub(crate) role: Role,
+    /// The boot that started it to run suspects.
+    pub(crate) parent: Option<WorkerId>,
     /// Between two cleanups; `None` for a worker that leaves them to others.
     pub(crate) cleanup_every: Option<Duration>,
 }
@@ -80,9 +89,30 @@ pub(crate) enum WorkerError {
     /// A part of it panicked. Its jobs are freed by the other workers, or at its next start.
     #[error("the worker's {0} stopped; its jobs are recovered by the others or at the next start")]
     PartStopped(&'static str),
+    /// Another process has its name, and lives.
+    #[error(transparent)]
+    NameTaken(#[from] NameTaken),
     /// The database refused to register it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// This worker was given up, and another process has taken its name since.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "worker `{name}` was given up, and its name is taken: process {pid} on host {host} has it and is alive. What ran here \
+     was handed back. Give each worker a name of its own with --name, or none at all"
+)]
+pub(crate) struct NameTaken {
+    name: String,
+    host: String,
+    pid: i32,
+}
+
+impl NameTaken {
+    fn by(other: &Suspect) -> NameTaken {
+        NameTaken { name: other.name.clone(), host: other.process.host.clone(), pid: other.process.pid }
+    }
 }
 
 /// Works until `shutdown` says otherwise.
@@ -94,42 +124,26 @@ pub(crate) async fn run(
     metrics: Option<Metrics>,
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
-    let Some((boot, id)) = register(&store, &settings, &shutdown).await? else { return Ok(()) };
+    // A process that is new waits for one that has its name and lives.
+    let registration = Registration::new(&store, WhenTaken::Wait);
+    let boot = match registration.register(&new_boot(&settings), &shutdown).await? {
+        Registered::As(boot) => boot,
+        Registered::NameTaken(taken) => return Err(taken.into()),
+        Registered::Asked => return Ok(()),
+    };
     events::worker::started(&boot.name, &boot.boot_id, settings.slots);
     tokio::task::spawn_blocking(command::delete_abandoned);
-    Running::start(store, catalog, workflows, settings, metrics, (boot, id), &shutdown).until(shutdown).await
+    Running::start(store, catalog, workflows, settings, metrics, boot, &shutdown).until(shutdown).await
 }
 
 fn new_boot(settings: &Settings) -> Boot {
     Boot {
+        id: WorkerId::random(),
         boot_id: Uuid::now_v7(),
         name: settings.name.clone(),
+        process: neighbour::this(crate::config::host_name()),
+        parent: settings.parent,
         slots: settings.slots,
-        host: crate::config::host_name(),
-        pid: std::process::id().cast_signed(),
-    }
-}
-
-/// Registers, waiting for a database that is away; `None` when a signal came first. Each try is a boot of its own, for one
-/// whose answer was lost may have been registered: it holds nothing, and the next one of its name ends it.
-async fn register(
-    store: &Store,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> Result<Option<(Boot, WorkerId)>, StoreError> {
-    let mut backoff = Backoff::default();
-    loop {
-        let boot = new_boot(settings);
-        match store.register_worker(&boot).await {
-            Ok(id) => return Ok(Some((boot, id))),
-            Err(StoreError::Away(error)) if !shutdown.is_asked() => {
-                if backoff.is_first() {
-                    tracing::warn!("registering waits: {error}");
-                }
-                backoff.wait().await;
-            }
-            Err(StoreError::Away(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        }
+        lease: settings.lease,
     }
 }

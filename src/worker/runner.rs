@@ -9,7 +9,7 @@ use super::{Shutdown, exit};
 use crate::config;
 use crate::model::id::WorkerId;
 use crate::store::backoff::Backoff;
-use crate::store::gone::EndedProcess;
+use crate::store::gone::{Aftermath, EndedProcess};
 use crate::store::{Store, StoreError};
 use crate::telemetry::relay;
 
@@ -25,6 +25,8 @@ pub(super) struct Runner {
     pub(super) store: Store,
     /// The boot that started it.
     pub(super) by: WorkerId,
+    /// Adds up what it counts.
+    pub(super) counting: Option<JoinHandle<()>>,
 }
 
 /// How a process ended.
@@ -37,14 +39,11 @@ impl Runner {
     /// Waits for its end.
     pub(super) async fn ended(&mut self) -> Option<Exit> {
         let pid = self.child.id().map(u32::cast_signed);
-        let counted = self.child.stdout.take().map(|stdout| tokio::spawn(relay::count(stdout)));
+        self.counting = self.child.stdout.take().map(|stdout| tokio::spawn(relay::count(stdout)));
         // The runner goes by the end of its standard input; to wait would close it.
         let held_open = self.child.stdin.take();
         let status = self.child.wait().await;
         drop(held_open);
-        if let Some(counted) = counted {
-            last_counts(counted).await;
-        }
         match (pid, status) {
             (Some(pid), Ok(status)) => {
                 let kills = exit::out_of_memory_kills();
@@ -59,27 +58,32 @@ impl Runner {
         }
     }
 
+    /// What it counted last. Waited for when all else is done: whoever else finds it gone does not know how it ended.
+    pub(super) async fn last_counts(self) {
+        let Some(mut counting) = self.counting else { return };
+        if tokio::time::timeout(LAST_COUNTS, &mut counting).await.is_err() {
+            counting.abort();
+        }
+    }
+
     /// Ends its boot at once, with the cause on record, if it has not ended it by itself. Nothing rests on this: where it
-    /// is not told, every look finds the boot gone.
-    pub(super) async fn tell(&self, exit: &Exit, shutdown: &Shutdown) {
+    /// is not told, every look finds the boot gone. `false` when it never became a boot.
+    pub(super) async fn tell(&self, exit: &Exit, shutdown: &Shutdown) -> bool {
         let host = config::host_name();
-        let process = EndedProcess { name: &self.name, host: &host, pid: exit.pid, exit: &exit.words };
         let mut backoff = Backoff::default();
         loop {
+            // Whoever stops this worker may have ended that process as well.
+            let is_evidence = !shutdown.is_asked();
+            let process = EndedProcess { name: &self.name, host: &host, pid: exit.pid, exit: &exit.words, is_evidence };
             match self.store.process_ended(&process, self.by).await {
-                Ok(_) => return,
+                Ok(Aftermath::NeverBegan) => return false,
+                Ok(Aftermath::Recovered(_) | Aftermath::HadEnded) => return true,
                 Err(StoreError::Away(_)) if !shutdown.is_asked() => backoff.wait().await,
                 Err(error) => {
                     tracing::warn!(worker = self.name, "how its process ended is not on record: {error}");
-                    return;
+                    return true;
                 }
             }
         }
-    }
-}
-
-async fn last_counts(mut counted: JoinHandle<()>) {
-    if tokio::time::timeout(LAST_COUNTS, &mut counted).await.is_err() {
-        counted.abort();
     }
 }

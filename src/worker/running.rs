@@ -9,10 +9,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::apalis_worker::{self, Handle};
+use super::keeper::Keeper;
+use super::recoverer::Sighting;
 use super::runners::Runners;
-use super::session::Session;
 use super::shared::Shared;
-use super::{Metrics, Settings, Shutdown, WorkerError, drain, gauges};
+use super::{Metrics, NameTaken, Role, Settings, Shutdown, WorkerError, drain, gauges};
 use crate::health::{Health, Phase};
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::queue::backend::Queue;
@@ -21,7 +22,7 @@ use crate::queue::ends::Ends;
 use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
 use crate::store::Store;
-use crate::store::workers::Boot;
+use crate::store::boots::Boot;
 
 /// Group commits in flight at once.
 const COMMITTERS: usize = 2;
@@ -42,8 +43,11 @@ pub(super) struct Running {
     stop_claiming: CancellationToken,
     stop_keeping: CancellationToken,
     claimer: JoinHandle<()>,
+    /// What runs on as long as results may land: the committers end by themselves then.
     committers: Vec<JoinHandle<()>>,
-    keepers: Vec<JoinHandle<()>>,
+    session: JoinHandle<Option<NameTaken>>,
+    /// What is stopped at the end, by name.
+    keepers: Vec<(&'static str, JoinHandle<()>)>,
     runners: JoinHandle<()>,
     snapshots: Option<JoinHandle<()>>,
     health: Option<Arc<Health>>,
@@ -60,12 +64,12 @@ impl Running {
         workflows: Vec<WorkflowId>,
         settings: Settings,
         metrics: Option<Metrics>,
-        (boot, id): (Boot, WorkerId),
+        boot: Boot,
         shutdown: &Shutdown,
     ) -> Running {
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
-        let shared = Shared::new(store, catalog, workflows, &settings, id, (task_sender, Ends::new(end_sender)));
+        let shared = Shared::new(store, catalog, workflows, &settings, boot.id, (task_sender, Ends::new(end_sender)));
         if let Some(Metrics { exporter, .. }) = &metrics {
             gauges::show(exporter, &shared);
         }
@@ -75,10 +79,10 @@ impl Running {
         let service = RunStage::new(shared.catalog.clone(), settings.limits);
         let (apalis_context, apalis) =
             apalis_worker::spawn(&settings, service, Queue { tasks, ends: shared.ends.clone() });
-        let session =
-            Session::new(shared.store.clone(), shared.wake.clone(), shared.lookout.clone(), shared.boot.subscribe());
+        let session = shared.session(boot, shutdown);
         let health = metrics.as_ref().map(|metrics| metrics.health.clone());
-        let keeper = shared.keeper(&settings, boot, session.lock_held(), tell_of_suspects, health.clone());
+        let (tell_of_others, sightings) = mpsc::unbounded_channel();
+        let keeper = shared.keeper(&settings, tell_of_others, tell_of_suspects, health.clone());
         let stop_keeping = CancellationToken::new();
         if let Some(cleaner) = shared.cleaner(&settings) {
             tokio::spawn(cleaner.run(stop_keeping.clone()));
@@ -90,14 +94,13 @@ impl Running {
             tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
             health.pulse.enters(Phase::Claiming);
         }
+        let keepers = keepers(&shared, &settings, keeper, sightings, &stop_keeping);
         let snapshots = metrics.map(|metrics| shared.snapshots(metrics));
         Running {
             claimer: tokio::spawn(shared.claimer(&settings).run()),
             committers: (0..COMMITTERS).map(|_| tokio::spawn(committer.clone().run())).collect(),
-            keepers: vec![
-                tokio::spawn(session.run(stop_keeping.clone())),
-                tokio::spawn(keeper.run(stop_keeping.clone())),
-            ],
+            session: tokio::spawn(session.run(stop_keeping.clone())),
+            keepers,
             snapshots: snapshots.map(|snapshots| tokio::spawn(snapshots.run(stop_keeping.clone()))),
             health,
             runners: tokio::spawn(runners.run(suspected, shutdown.clone())),
@@ -117,21 +120,34 @@ impl Running {
     /// Works until asked to stop or until a part fails, then drains (SPEC section 7).
     pub(super) async fn until(mut self, shutdown: Shutdown) -> Result<(), WorkerError> {
         let none_left = self.none_left.clone();
-        let failed = tokio::select! {
+        let stopped = tokio::select! {
             () = shutdown.asked() => None,
             () = none_left.cancelled() => None,
             part = self.part_stopped() => Some(part),
         };
         self.stop_claiming.cancel();
+        let is_broken = matches!(stopped, Some(Err(_)));
         if let Some(health) = &self.health {
-            health.pulse.enters(if failed.is_some() { Phase::Broken } else { Phase::Draining });
+            health.pulse.enters(if is_broken { Phase::Broken } else { Phase::Draining });
         }
-        if let Some(part) = failed {
-            return Err(WorkerError::PartStopped(part));
-        }
+        let taken = match stopped {
+            Some(Err(part)) => return Err(WorkerError::PartStopped(part)),
+            Some(Ok(taken)) => {
+                // Nothing that still runs can be committed: it is handed back at once, as by a second signal.
+                shutdown.ask();
+                shutdown.ask();
+                Some(taken)
+            }
+            None => None,
+        };
+        self.drain(&shutdown).await;
+        taken.map_or(Ok(()), |taken| Err(taken.into()))
+    }
+
+    async fn drain(mut self, shutdown: &Shutdown) {
         // A claim that is on its way counts among what runs.
         let claimer = std::mem::replace(&mut self.claimer, tokio::spawn(async {}));
-        drain::wait_for_stages(&self.name, &self.slots, last_claim(claimer), self.grace, &shutdown).await;
+        drain::wait_for_stages(&self.name, &self.slots, last_claim(claimer), self.grace, shutdown).await;
         if shutdown.is_asked() {
             (&mut self.runners).await.ok();
         }
@@ -139,7 +155,6 @@ impl Running {
         if !landed {
             tracing::warn!("the last results did not land in time; recovery will free their jobs");
         }
-        Ok(())
     }
 
     async fn finish(self) {
@@ -151,8 +166,11 @@ impl Running {
         self.stop_keeping.cancel();
         let id = *self.boot.borrow();
         let goodbye = async {
-            for keeper in self.keepers {
-                joined("keeper", keeper).await;
+            if !self.session.is_finished() {
+                joined("session", self.session).await;
+            }
+            for (part, keeper) in self.keepers {
+                joined(part, keeper).await;
             }
             if let Some(snapshots) = self.snapshots {
                 joined("snapshot", snapshots).await;
@@ -167,18 +185,22 @@ impl Running {
         }
     }
 
-    /// Which part stopped by itself; none does unless it panicked.
-    async fn part_stopped(&mut self) -> &'static str {
-        let [first, second] = self.committers.as_mut_slice() else { return "committer" };
-        let [session, keeper] = self.keepers.as_mut_slice() else { return "keeper" };
-        tokio::select! {
+    /// Which part stopped by itself; none does unless it panicked, or another process has this worker's name.
+    async fn part_stopped(&mut self) -> Result<NameTaken, &'static str> {
+        let [first, second] = self.committers.as_mut_slice() else { return Err("committer") };
+        let keepers: Vec<&'static str> = self.keepers.iter().map(|(part, _)| *part).collect();
+        let keeper = futures_util::future::select_all(self.keepers.iter_mut().map(|(_, keeper)| keeper));
+        Err(tokio::select! {
             _ = &mut self.claimer => "claimer",
             _ = first => "committer",
             _ = second => "committer",
-            _ = session => "session",
-            _ = keeper => "keeper",
+            ended = &mut self.session => match ended {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) | Err(_) => "session",
+            },
+            (_, which, _) = keeper => keepers.get(which).copied().unwrap_or("keeper"),
             _ = &mut self.apalis => "apalis worker",
-        }
+        })
     }
 }
 
@@ -189,6 +211,26 @@ async fn last_claim(claimer: JoinHandle<()>) {
         handle.abort();
         tracing::warn!("the last claim has no answer; recovery will free what it claimed");
     }
+}
+
+/// What a worker does by itself, beside its work.
+fn keepers(
+    shared: &Shared,
+    settings: &Settings,
+    keeper: Keeper,
+    sightings: mpsc::UnboundedReceiver<Sighting>,
+    stop: &CancellationToken,
+) -> Vec<(&'static str, JoinHandle<()>)> {
+    let mut keepers = vec![
+        ("keeper", tokio::spawn(keeper.run(stop.clone()))),
+        ("progress", tokio::spawn(shared.progress(settings).run(stop.clone()))),
+    ];
+    // A process that runs suspects leaves the rest to the worker that started it, without which it ends.
+    if settings.role == Role::Ordinary {
+        keepers.push(("recoverer", tokio::spawn(shared.recoverer(sightings).run(stop.clone()))));
+        keepers.push(("deadlines", tokio::spawn(shared.deadlines().run(stop.clone()))));
+    }
+    keepers
 }
 
 async fn joined<T>(part: &str, handle: JoinHandle<T>) {

@@ -1,18 +1,22 @@
 //! What the parts of a worker share, and the parts that are made of it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use apalis_core::task::Task;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::beats::Beats;
 use super::cleaner::Cleaner;
+use super::deadlines::Deadlines;
 use super::feeder::Feeder;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Signals};
+use super::progress::Progress;
+use super::recoverer::{Recoverer, Sighting};
+use super::session::Session;
 use super::snapshot::{Snapshots, Sweep};
-use super::{Metrics, Role, Settings};
+use super::{Metrics, Role, Settings, Shutdown};
 use crate::health::{Health, JobsEnded, Watched};
 use crate::meters::batches::BatchMeters;
 use crate::meters::catalog::RESULTS_WAITING;
@@ -31,7 +35,7 @@ use crate::queue::starter::Starter;
 use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
 use crate::store::Store;
-use crate::store::workers::Boot;
+use crate::store::boots::Boot;
 
 /// Longest time between two looks where no notification can be heard.
 const UNHEARD_POLL: Duration = Duration::from_millis(400);
@@ -45,6 +49,8 @@ pub(super) struct Shared {
     pub(super) wake: Arc<Wake>,
     pub(super) lookout: Arc<Lookout>,
     pub(super) boot: watch::Sender<WorkerId>,
+    pub(super) beats: Arc<Beats>,
+    pub(super) signals: Signals,
     pub(super) starter: Starter,
     /// Committers end when every copy of it is gone.
     pub(super) ends: Ends,
@@ -63,6 +69,7 @@ impl Shared {
     ) -> Shared {
         let (slots, wake, boot) = (Slots::new(settings.slots), Arc::new(Wake::default()), watch::Sender::new(id));
         let (stop_claiming, none_left) = (CancellationToken::new(), CancellationToken::new());
+        let (beats, signals) = (Arc::new(Beats::new(settings.lease)), Signals::default());
         let lookout = Arc::new(Lookout::new(
             store.clone(),
             catalog.clone(),
@@ -82,7 +89,21 @@ impl Shared {
             tasks,
             stopping: stop_claiming.clone(),
         };
-        Shared { store, catalog, workflows, slots, wake, lookout, boot, starter, ends, stop_claiming, none_left }
+        Shared {
+            store,
+            catalog,
+            workflows,
+            slots,
+            wake,
+            lookout,
+            boot,
+            beats,
+            signals,
+            starter,
+            ends,
+            stop_claiming,
+            none_left,
+        }
     }
 
     pub(super) fn claimer(&self, settings: &Settings) -> Claimer {
@@ -156,30 +177,60 @@ impl Shared {
         Watched { store: self.store.clone(), worker: self.starter.worker_name.clone(), ended: Box::new(ended) }
     }
 
+    pub(super) fn session(&self, boot: Boot, shutdown: &Shutdown) -> Session {
+        Session {
+            store: self.store.clone(),
+            catalog: self.catalog.clone(),
+            slots: self.slots.clone(),
+            wake: self.wake.clone(),
+            signals: self.signals.clone(),
+            beats: self.beats.clone(),
+            boot,
+            number: self.boot.clone(),
+            shutdown: shutdown.clone(),
+            was_up: false,
+        }
+    }
+
     /// `told` is told how many suspects wait.
     pub(super) fn keeper(
         &self,
         settings: &Settings,
-        boot: Boot,
-        lock_held: Arc<AtomicBool>,
+        sightings: mpsc::UnboundedSender<Sighting>,
         told: watch::Sender<usize>,
         health: Option<Arc<Health>>,
     ) -> Keeper {
         Keeper {
-            store: self.store.clone(),
-            slots: self.slots.clone(),
-            wake: self.wake.clone(),
             lookout: self.lookout.clone(),
-            boot,
-            number: self.boot.clone(),
-            lock_held,
-            lease: settings.lease,
+            beats: self.beats.clone(),
             // Nobody wakes us there.
             poll: if self.store.is_pooled() { settings.poll.min(UNHEARD_POLL) } else { settings.poll },
-            recovery: Recovery::new(crate::config::host_name()),
+            signals: self.signals.clone(),
+            sightings,
             suspected: (settings.role == Role::Ordinary).then_some(told),
             health,
         }
+    }
+
+    pub(super) fn recoverer(&self, sightings: mpsc::UnboundedReceiver<Sighting>) -> Recoverer {
+        Recoverer {
+            store: self.store.clone(),
+            wake: self.wake.clone(),
+            recovery: Recovery::new(crate::config::host_name()),
+            boot: self.boot.subscribe(),
+            sightings,
+            look_now: self.signals.look_now.clone(),
+        }
+    }
+
+    pub(super) fn deadlines(&self) -> Deadlines {
+        Deadlines { store: self.store.patient(), overdue: self.signals.overdue.clone() }
+    }
+
+    pub(super) fn progress(&self, settings: &Settings) -> Progress {
+        let ask_after = self.beats.every();
+        let every = settings.poll.min(ask_after);
+        Progress { store: self.store.clone(), slots: self.slots.clone(), every, ask_after }
     }
 }
 

@@ -59,11 +59,11 @@ async fn a_dead_worker_s_jobs_are_claimed_by_the_others_within_seconds() {
 #[tokio::test]
 async fn a_worker_that_restarts_under_its_name_takes_its_jobs_back_at_once() {
     let world = World::with(&[WORK]).await;
-    let victim = world.worker("w1", &[]);
+    let victim = world.worker("w1", &["--lease", "1h"]);
     let run = world.start("work", r#"{"work_ms": 1000}"#);
     until(SOON, "it runs", async || world.journal().len() == 1).await;
-    // Frozen, its session and its heartbeat are as good as alive: only the name tells.
-    victim.signal("STOP");
+    // With such leases only its death on this machine, and the name, tell.
+    victim.kill();
     let _again = world.worker("w1", &["--lease", "1h"]);
     assert_eq!(world.ended(&run).await, "done");
     assert_eq!(world.journal().len(), 2);

@@ -53,6 +53,7 @@ const ENGINE: &[&str] = &[
     "begin_cleanup",
     "claim_limited",
     "clean_batches",
+    "clean_records",
     "clean_runs",
     "deploy_if_new",
     "end_overdue_runs",

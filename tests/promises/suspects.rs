@@ -148,3 +148,111 @@ async fn a_suspect_uses_a_slot_of_its_worker() {
     assert_eq!(world.state(&suspect).await, "done", "the only slot was the suspect's until its end");
     world.assert_nothing_is_left().await;
 }
+
+/// The process that runs a suspect alone: one of ours, started by a worker of ours.
+async fn runner_of(world: &World) -> i32 {
+    let sql = "select pid from piton.workers where parent is not null and stopped_at is null";
+    let mut pid = None;
+    until(SOON, "a process runs it alone", async || {
+        pid = sqlx::query_scalar(sql).fetch_optional(&world.pool).await.unwrap();
+        pid.is_some()
+    })
+    .await;
+    pid.unwrap()
+}
+
+/// As a control group, or a machine, that goes with everything in it.
+async fn kill_together(world: &World, worker: crate::harness::Process) {
+    let runner = runner_of(world).await;
+    // So that it cannot tell how the other one ended.
+    worker.signal("STOP");
+    let killed = std::process::Command::new("kill").args(["-KILL", &runner.to_string()]).status().unwrap();
+    assert!(killed.success());
+    worker.kill();
+}
+
+#[tokio::test]
+async fn a_suspect_whose_process_dies_together_with_its_worker_is_not_convicted_of_it() {
+    let world = World::with(&[WORK]).await;
+    let victim = world.worker("w0", &[]);
+    let run = world.start("work", r#"{"work_ms": 4000}"#);
+    until(SOON, "it runs", async || world.journal().len() == 1).await;
+    victim.kill();
+    for death in 1..=5 {
+        let worker = world.worker(&format!("w{death}"), &[]);
+        until(SOON, "it runs alone", async || world.journal().len() == death + 1).await;
+        kill_together(&world, worker).await;
+    }
+    let _last = world.worker("w6", &[]);
+    until(SOON, "it runs alone again", async || world.journal().len() == 7).await;
+    let counted = "select count(*) from piton.jobs where deaths = 1 and group_deaths = 5";
+    assert_eq!(world.count(counted).await, 1, "the deaths are counted, and apart");
+    let told = "select count(*) from piton.workers where death = 'group' and parent is not null";
+    assert_eq!(world.count(told).await, 5);
+    assert_eq!(world.ended(&run).await, "done");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_suspect_that_takes_its_worker_along_for_the_twentieth_time_is_convicted() {
+    let world = World::with(&[WORK]).await;
+    let victim = world.worker("w0", &[]);
+    let run = world.start("work", r#"{"work_ms": 600000}"#);
+    until(SOON, "it runs", async || world.journal().len() == 1).await;
+    victim.kill();
+    let worker = world.worker("w1", &[]);
+    until(SOON, "it runs alone", async || world.journal().len() == 2).await;
+    sqlx::query("update piton.jobs set group_deaths = 19").execute(&world.pool).await.unwrap();
+    kill_together(&world, worker).await;
+    let _last = world.worker("w2", &[]);
+    assert_eq!(world.ended(&run).await, "blocked");
+    let message: String =
+        sqlx::query_scalar("select message from piton.dead_letters").fetch_one(&world.pool).await.unwrap();
+    assert!(message.ends_with("the worker that started it died together, 20 times"), "{message}");
+}
+
+#[tokio::test]
+async fn processes_that_cannot_start_are_started_ever_less_often() {
+    let world = World::with(&[WORK]).await;
+    let victim = world.worker("w1", &["--slots", "8"]);
+    let runs: Vec<String> = (0..8).map(|_| world.start("work", r#"{"work_ms": 2000}"#)).collect();
+    until(SOON, "they run", async || world.journal().len() == 8).await;
+    let worker = world.worker("w2", &[]);
+    worker.says("worker started").await;
+    // They read the same files as the worker, which are broken now.
+    let broken = world.path("workflows/broken.toml");
+    std::fs::write(&broken, "name = ").unwrap();
+    victim.kill();
+    let tried = || worker.log().matches("suspects run alone in a process of their own").count();
+    until(SOON, "it was tried again and again", async || worker.log().contains("the next one is tried in 8 s")).await;
+    // Eight at first, and then one after 1, 2 and 4 seconds.
+    assert!((4..=11).contains(&tried()), "{} starts", tried());
+    std::fs::remove_file(&broken).unwrap();
+    for run in &runs {
+        assert_eq!(world.ended(run).await, "done");
+    }
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_process_that_runs_a_suspect_uses_two_connections() {
+    let world = World::with(&[WORK]).await;
+    let victim = world.worker("w1", &["--slots", "8"]);
+    let runs: Vec<String> = (0..8).map(|_| world.start("work", r#"{"work_ms": 4000}"#)).collect();
+    until(SOON, "they run", async || world.journal().len() == 8).await;
+    victim.kill();
+    let _heir = world.worker("w2", &[]);
+    let mut most = 0;
+    let open =
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'piton'";
+    until(SOON, "all of them have run alone", async || {
+        most = most.max(world.count(open).await);
+        world.count("select count(*) from piton.runs where state = 'done'").await == 8
+    })
+    .await;
+    let runners = world.count("select count(*) from piton.workers where parent is not null").await;
+    assert!(runners >= 8 && most <= 8 + 2 * runners, "{most} connections, {runners} processes for suspects");
+    assert!(most <= 8 + 2 * 8, "{most} connections");
+    drop(runs);
+    world.assert_nothing_is_left().await;
+}

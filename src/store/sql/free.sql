@@ -2,13 +2,15 @@
 -- committed at this moment is skipped; the next pass finds it, or it has ended.
 --
 -- Where a process died ($4), each of them is suspected: it waits to run alone. One that had been suspected ran alone, so
--- that the death was its own: with $5 deaths it is convicted, and becomes a dead letter ($6 message, $7 fingerprint).
+-- that the death was its own: with $5 deaths it is convicted, and becomes a dead letter ($6 message, $7 fingerprint). Where its
+-- process died together with the worker that had started it ($8), that is counted apart, and convicts it with $5 of those.
 -- Items that were still to come after it become a branch of their own. A suspect stays one, whatever its worker's end.
 -- Artifacts of a lost attempt are orphans.
 -- Returns each of them, with what recovery is told in (piton.recoveries).
 with held as materialized (
     select run_id, id, workflow_id, version_id, stage, item, until, attempt, rank, due_at, since,
-           $4::bool or deaths > 0 as suspected, $4 and deaths >= $5::int4 - 1 and can_end as convicted, can_end
+           $4::bool or deaths > 0 as suspected,
+           $4 and case when $8::bool then group_deaths else deaths end >= $5::int4 - 1 and can_end as convicted, can_end
     from piton.jobs
     -- Of a row that makes no sense no attempt is on record, and no dead letter: it must not keep the others from being freed.
     cross join lateral (select attempt > 0 and stage >= 0 and item >= -1 as can_end) as sound
@@ -20,7 +22,8 @@ with held as materialized (
 freed as (
     update piton.jobs j
     set state = case when h.suspected then 'suspect' else 'ready' end,
-        deaths = least(j.deaths, 1000) + $4::int4,
+        deaths = greatest(least(j.deaths, 1000) + ($4 and not $8)::int4, h.suspected::int4),
+        group_deaths = case when j.deaths = 0 then 0 else least(j.group_deaths, 1000) + ($4 and $8)::int4 end,
         until = case when h.suspected then least(j.item, 2147483646) + 1 else j.until end,
         worker_id = null, limit_id = null, since = now(), progress_done = null, progress_of = null, progress_note = null
     from held h

@@ -1,15 +1,16 @@
--- What boot $1 has to know about once a second: whether it still counts as alive, when the next scheduled job is due,
+-- What boot $1 has to know about once a second: whether it still counts as alive (null where nobody knows it), when the next scheduled job is due,
 -- the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the stages it has none
 -- for), how many suspects wait there (no more than $9 are counted), what is paused, which stages have limits and whether a
 -- limit has room for one of its jobs, whether a run is past its deadline,
 -- whether batches have items that have not begun (null where there are none) and are due to be fed, and, in a row each, the
--- other boots that seem gone: their session lock is free, their heartbeat is older than the lease ($2), or they have ended and
--- jobs of theirs are still to be freed. One whose lock is still held has not died: it is frozen, or cut off.
--- With $4 it also says that it is alive itself, and what it serves; $5 tells the others to go by its session lock or not,
--- where that changed.
+-- other boots that seem gone: their session lock is free, their heartbeat is older than their lease (or than $2 where $5 says
+-- so, and where they told none), or they have ended and jobs of theirs are still to be freed. One whose lock is still held has not
+-- died: it is frozen, or cut off.
+-- With $4 it also says that it is alive itself, and what it serves.
+-- Workers of older versions (lock_held) made their lock of two numbers ($3 and their id).
 with beat as (
     update piton.workers
-    set last_seen = now(), lock_held = coalesce($5, lock_held), serves = $6, lacks_versions = $7, lacks_stages = $8
+    set last_seen = now(), serves = $6, lacks_versions = $7, lacks_stages = $8
     where $4 and id = $1 and stopped_at is null
 ),
 -- What is paused, for branches that would go on in their slots: workflows (0 is every one), and stages.
@@ -90,23 +91,30 @@ limited as (
            (select array_agg(stage order by version_id, stage) from piton.limited_stages) as stages
 ),
 gone as (
-    select id, name, host, pid, last_seen, stopped_at is not null as ended, stop_reason = 'drained' as drained, exit,
-           last_seen < now() - $2 * interval '1 millisecond' as lease_over,
-           case when lock_held and stopped_at is null then not pg_try_advisory_xact_lock_shared($3, id::int4) else false end
-               as locked
-    from piton.workers
-    where not cleared and id <> $1
-      and (stopped_at is not null or last_seen < now() - $2 * interval '1 millisecond'
-           or lock_held and pg_try_advisory_xact_lock_shared($3, id::int4))
+    select *
+    from (
+        select w.id, w.name, w.host, w.pid, w.machine, w.process_start, w.parent is not null as has_parent,
+               w.stopping_at is not null as stopping, w.death, w.last_seen, w.stopped_at is not null as ended,
+               coalesce(w.stop_reason = 'drained', false) as drained, w.exit,
+               w.last_seen < now() - coalesce(case when not $5 then w.lease end, $2 * interval '1 millisecond') as lease_over,
+               case when w.stopped_at is not null then null
+                    when w.session_lock is not null then not pg_try_advisory_xact_lock_shared(w.session_lock)
+                    when w.lock_held then not pg_try_advisory_xact_lock_shared($3, w.id::int4) end as locked
+        from piton.workers w
+        where not w.cleared and w.id <> $1
+        offset 0) as w
+    where w.ended or w.lease_over or not w.locked
 )
-select exists (select from piton.workers where id = $1 and stopped_at is null) as alive,
+select (select w.stopped_at is null from piton.workers w where w.id = $1) as alive,
        -- A day at most, also where the next one is due at the end of all times.
        (select ceil(extract(epoch from least(greatest(d.at, now()), now() + interval '1 day') - now()) * 1000)::int8
         from (select min(due_at) as at from piton.jobs where state = 'scheduled') as d
         where d.at is not null) as next_due_ms,
        waiting.rank as waiting_rank, waiting.due_at as waiting_due_at,
        gone.id as gone_id, gone.name as gone_name, gone.host as gone_host, gone.pid as gone_pid,
-       gone.last_seen as gone_last_seen, gone.ended as gone_ended,
+       gone.machine as gone_machine, gone.process_start as gone_process_start,
+       coalesce(gone.has_parent, false) as gone_has_parent, coalesce(gone.stopping, false) as gone_stopping,
+       gone.death as gone_death, gone.last_seen as gone_last_seen, gone.ended as gone_ended,
        gone.lease_over as gone_lease_over, coalesce(gone.drained, false) as gone_drained, gone.locked as gone_locked,
        gone.exit as gone_exit,
        suspected.suspects, paused.workflows as paused_workflows, paused.versions as paused_versions,
