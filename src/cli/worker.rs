@@ -1,5 +1,6 @@
 //! `piton worker`.
 
+use std::error::Error;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::health::{self, Health};
 use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
+use crate::store::migrate::SchemaError;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
 use crate::telemetry::exporter::Exporter;
@@ -141,7 +143,10 @@ pub(super) async fn patiently<T>(
             Err(error) => error,
         };
         let waits = |error: &_| store::is_away(error) && !store::is_wrong_address(error);
-        if !error.chain().any(|cause| cause.downcast_ref().is_some_and(waits)) {
+        // As a server may be made where its disk is full, until somebody has seen to it.
+        let is_read_only =
+            |cause: &(dyn Error + 'static)| matches!(cause.downcast_ref(), Some(SchemaError::ReadOnly(_)));
+        if !error.chain().any(|cause| cause.downcast_ref().is_some_and(waits) || is_read_only(cause)) {
             return Err(error);
         }
         if let Some(health) = health {

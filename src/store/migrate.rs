@@ -46,7 +46,8 @@ pub(crate) enum SchemaError {
     /// Nothing can be written.
     #[error(
         "transactions in database \"{0}\" are read-only by default (default_transaction_read_only is on, for the database, the \
-         role or the server); switch it off: alter database \"{0}\" set default_transaction_read_only = off"
+         role or the server); in psql: set default_transaction_read_only = off; \
+         alter database \"{0}\" reset default_transaction_read_only;"
     )]
     ReadOnly(String),
     /// The database gave no answer.
@@ -73,8 +74,11 @@ impl Store {
         if before > newest() {
             return Err(SchemaError::Newer { found: before, known: newest() });
         }
+        if before == newest() && self.functions_fit().await? && self.roles_fit().await? {
+            return Ok(0);
+        }
+        self.refuse_read_only().await?;
         if before < newest() {
-            self.refuse_read_only().await?;
             let mut migrator = migrator();
             // Who has no right to make one may be given one: "create schema if not exists" asks for the right even so.
             if !self.has_schema().await? {
