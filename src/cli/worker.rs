@@ -1,5 +1,6 @@
 //! `piton worker`.
 
+use std::error::Error;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
 use crate::store::connect::OpenError;
+use crate::store::migrate::SchemaError;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
 use crate::telemetry::exporter::Exporter;
@@ -165,8 +167,11 @@ pub(super) async fn patiently<T>(
             Err(error) => error,
         };
         let waits = |error: &_| store::is_away(error) && !store::is_wrong_address(error);
-        let waits = |cause: &(dyn std::error::Error + 'static)| {
-            cause.downcast_ref().is_some_and(waits) || cause.downcast_ref().is_some_and(|error: &OpenError| error.waits)
+        let waits = |cause: &(dyn Error + 'static)| {
+            cause.downcast_ref().is_some_and(waits)
+                || cause.downcast_ref().is_some_and(|error: &OpenError| error.waits)
+                // As a server may be made where its disk is full, until somebody has seen to it.
+                || matches!(cause.downcast_ref(), Some(SchemaError::ReadOnly(_)))
         };
         if !error.chain().any(waits) {
             return Err(error);

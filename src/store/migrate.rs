@@ -90,7 +90,8 @@ pub(crate) enum SchemaError {
     /// Nothing can be written.
     #[error(
         "transactions in database \"{0}\" are read-only by default (default_transaction_read_only is on, for the database, the \
-         role or the server); switch it off: alter database \"{0}\" set default_transaction_read_only = off"
+         role or the server); in psql: set default_transaction_read_only = off; \
+         alter database \"{0}\" reset default_transaction_read_only;"
     )]
     ReadOnly(String),
     /// What names mean while it migrates is a setting of the session.

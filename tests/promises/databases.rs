@@ -238,18 +238,31 @@ async fn a_schema_is_made_alike_whatever_a_database_has_for_defaults() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_read_only_by_default_is_refused_by_a_worker() {
+async fn a_worker_says_that_a_database_is_read_only_by_default_and_waits() {
     let world = World::with(&[CHAIN]).await;
+    let run = world.start("chain", "{}");
     let database = world.database().0;
-    let set =
-        |value: &str| AssertSqlSafe(format!("alter database {database} set default_transaction_read_only = {value}"));
-    world.pool.execute(set("on")).await.unwrap();
-    let mut worker = world.worker("w1", &["--no-migrate"]);
-    assert_eq!(worker.exit_code().await, Some(1));
+    let switched = format!("alter database {database} set default_transaction_read_only = on");
+    world.pool.execute(AssertSqlSafe(switched)).await.unwrap();
+    let worker = world.worker("w1", &[]);
     let said = format!(
-        "error: transactions in database \"{database}\" are read-only by default (default_transaction_read_only is on, for the \
-         database, the role or the server); switch it off: alter database \"{database}\" set default_transaction_read_only = off"
+        "transactions in database \"{database}\" are read-only by default (default_transaction_read_only is on, for the \
+         database, the role or the server); in psql: set default_transaction_read_only = off; \
+         alter database \"{database}\" reset default_transaction_read_only;"
     );
-    assert!(worker.log().contains(&said), "{}", worker.log());
-    stdout(&world.command(["runs", "--no-migrate"]).output().unwrap());
+    worker.says(&said).await;
+    stdout(&world.command(["runs"]).output().unwrap());
+    // With a migration to come, there is nothing to wait for.
+    let outdate = "begin; set transaction read write; update piton.function_set set digest = ''; commit";
+    world.pool.execute(outdate).await.unwrap();
+    let migrated = world.command(["migrate"]).output().unwrap();
+    assert_eq!(last_line(&migrated), format!("error: {said}"));
+    stdout(&world.command(["migrate"]).env("PGOPTIONS", "-c default_transaction_read_only=off").output().unwrap());
+    // The cure, in a session of its own.
+    let mut person = world.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+    for statement in said.split_once("in psql: ").unwrap().1.split_inclusive(';') {
+        person.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
+    }
+    person.close().await.unwrap();
+    assert_eq!(world.ended(&run).await, "done");
 }
