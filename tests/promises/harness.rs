@@ -157,6 +157,13 @@ impl World {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Makes the version of its file current, without a run.
+    pub(crate) fn deploy(&self, workflow: &str) {
+        let folder = self.path("workflows");
+        let arguments = ["workflows", "deploy", workflow, "--workflows", folder.to_str().unwrap()];
+        stdout(&self.command(arguments).output().unwrap());
+    }
+
     pub(crate) async fn state(&self, run: &str) -> String {
         let query = sqlx::query_scalar("select state from piton.runs where uuid = $1::uuid").bind(run);
         query.fetch_one(&self.pool).await.unwrap()
