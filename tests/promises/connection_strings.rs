@@ -62,6 +62,11 @@ async fn of_several_hosts_the_one_that_was_asked_for_is_used() {
     let url = format!("postgres://piton@{hosts}/postgres");
     succeeds(&piton(home.path(), &url, &["migrate"]).output().unwrap());
     assert!(is_migrated(&writable).await && !is_migrated(&read_only).await, "it took one that it cannot write to");
+    // One that takes connections and never says a word is passed over after the timeout.
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let deaf_at = format!("127.0.0.1:{}", deaf.local_addr().unwrap().port());
+    let behind_it = format!("postgres://piton@{deaf_at},127.0.0.1:{two}/postgres?connect_timeout=1");
+    succeeds(&piton(home.path(), &behind_it, &["runs"]).output().unwrap());
     // Asked for the other one, it finds that one, where there is no schema.
     let other = format!("{url}?target_session_attrs=read-only");
     let error = sentence(&piton(home.path(), &other, &["runs", "--no-migrate"]).output().unwrap());

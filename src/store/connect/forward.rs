@@ -169,6 +169,7 @@ impl Shared {
             End::Silent(None) => format!("{place} does not answer any more"),
             End::Broken(error) => format!("the connection to {place} broke: {}", of_io(error)),
         };
+        self.hosts.passes_over(&place);
         self.say(&place, socket, &reason);
         if ended.is_between {
             relay::last_word(&mut client, BROKEN, &reason).await;

@@ -55,6 +55,15 @@ impl Hosts {
         }
     }
 
+    /// A connection to that one fell silent: the next search begins with the others, for it may cost a long wait.
+    pub(super) fn passes_over(&self, place: &Place) {
+        let many = self.address.places.len();
+        if let Some(number) = self.address.places.iter().position(|other| other == place) {
+            // Of several connections that die, one is enough.
+            self.last.compare_exchange(number, (number + 1) % many, Ordering::Relaxed, Ordering::Relaxed).ok();
+        }
+    }
+
     /// Begins with the one that would do last time.
     async fn first_of(
         &self,
