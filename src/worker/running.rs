@@ -21,6 +21,7 @@ use crate::queue::catalog::Catalog;
 use crate::queue::ends::Ends;
 use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
+use crate::stage::within::within;
 use crate::store::Store;
 use crate::store::boots::Boot;
 
@@ -151,7 +152,7 @@ impl Running {
         if shutdown.is_asked() {
             (&mut self.runners).await.ok();
         }
-        let landed = tokio::time::timeout(LAST_COMMITS, self.finish()).await.is_ok();
+        let landed = within(LAST_COMMITS, self.finish()).await.is_some();
         if !landed {
             tracing::warn!("the last results did not land in time; recovery will free their jobs");
         }

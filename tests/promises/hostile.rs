@@ -3,6 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use crate::harness::{SOON, World, example, stdout, until};
+use crate::top::ASKED;
 use crate::workflows::{SQUARES, WORK};
 
 /// Has a job in every state that a job of a limited stage can be in.
@@ -128,6 +129,23 @@ async fn insert(world: &World, state: &str) -> String {
     run
 }
 
+/// Every view, whole; the state for the metrics; and what `piton top` asks.
+async fn asked_in_sql(world: &World) {
+    let views: Vec<String> =
+        sqlx::query_scalar("select viewname::text from pg_views where schemaname = 'piton' order by 1")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
+    assert!(views.len() > 10);
+    for view in views {
+        execute(world, format!("select count(v::text) from piton.{view} as v")).await;
+    }
+    execute(world, "select count(s::text) from piton.state(0) as s".to_owned()).await;
+    for sql in ASKED {
+        execute(world, sql.replace("$1", "200")).await;
+    }
+}
+
 #[tokio::test]
 async fn one_row_that_makes_no_sense_stops_neither_the_work_nor_a_question() {
     let world = world().await;
@@ -153,6 +171,8 @@ async fn one_row_that_makes_no_sense_stops_neither_the_work_nor_a_question() {
             stdout(&world.command(asked).output().unwrap());
         }
     }
+
+    asked_in_sql(&world).await;
 
     let good: Vec<String> = (0..5).map(|_| world.start("work", r#"{"work_ms": 10}"#)).collect();
     let retried = world.start("squares", r#"{"items": 20, "fails_once_every": 10}"#);
@@ -195,6 +215,7 @@ async fn one_row_that_makes_no_sense_stops_neither_the_work_nor_a_question() {
     stdout(&world.command(["why"]).output().unwrap());
     stdout(&world.command(["dead-letter", "list", "--limit", "1000"]).output().unwrap());
     stdout(&world.command(["runs", "--limit", "1000"]).output().unwrap());
+    asked_in_sql(&world).await;
 }
 
 #[tokio::test]
