@@ -10,8 +10,8 @@ alter table piton.workers
     add column process_start bigint,
     add column parent bigint,
     add column stopping_at timestamptz,
-    add column death text check (death in ('process', 'group')),
-    add constraint workers_death_check check (death is null or stopped_at is not null);
+    add column death text,
+    add constraint workers_death_check check (death is null or death in ('process', 'group') and stopped_at is not null);
 comment on column piton.workers.id is 'Names the boot inside the engine; claims and commits are fenced by it. Random, so that none comes twice, also where the database is set back.';
 comment on column piton.workers.session_lock is 'Advisory key that its own session holds, so that the others see its death at once and not only by the lease; empty while it holds none.';
 comment on column piton.workers.lock_held is 'Of workers of older versions: they hold a session lock made of a fixed number and their id.';
@@ -26,6 +26,28 @@ comment on column piton.workers.last_seen is 'Its last heartbeat by the database
 alter table piton.jobs
     add column group_deaths smallint not null default 0 check (group_deaths >= 0);
 comment on column piton.jobs.group_deaths is 'Times that the process it ran alone in died together with the worker that had started it: weak evidence, so that it takes many of them to convict it.';
+
+-- Boots that ended long ago, and versions that nothing follows, are cleaned up.
+alter table piton.retentions
+    drop constraint retentions_what_check,
+    add constraint retentions_what_check check (what in ('runs', 'artifacts', 'batches', 'workers', 'versions'));
+comment on column piton.retentions.what is 'runs (with their checkpoints, attempts and dead letters), artifacts, batches (with their items), workers, or versions.';
+comment on column piton.retentions.type is 'The state of a run that has ended: done, failed or cancelled; the type of an artifact; ended for batches and workers; unused for versions.';
+alter table piton.cleanup_items
+    add column worker uuid,
+    add column version bigint,
+    drop constraint cleanup_items_what_check,
+    drop constraint cleanup_items_check,
+    add constraint cleanup_items_what_check check (what in ('runs', 'artifacts', 'batches', 'workers', 'versions')),
+    add constraint cleanup_items_check check (
+        (batch is null) = (what <> 'batches') and (run is null) = (what not in ('runs', 'artifacts'))
+        and (run_id is null) = (run is null) and (worker is null) = (what <> 'workers') and (version is null) = (what <> 'versions'));
+comment on table piton.cleanup_items is 'What each cleanup deletes: a row for each run, artifact, batch, worker and version, written before it is deleted.';
+comment on column piton.cleanup_items.what is 'runs, artifacts, batches, workers or versions.';
+comment on column piton.cleanup_items.type is 'State of the run, or type of the artifact; ended for batches and workers; unused for versions.';
+comment on column piton.cleanup_items.workflow is 'Name of the workflow; empty for a worker.';
+comment on column piton.cleanup_items.worker is 'Boot id of the worker; empty for what is none.';
+comment on column piton.cleanup_items.version is 'Number of the workflow version; empty for what is none.';
 
 -- Ended boots are asked for by name, too.
 create index workers_named on piton.workers (name);

@@ -16,12 +16,14 @@ use crate::model::actor::Actor;
 use crate::store::cleanup::{CleanupGroup, DueGroup};
 use crate::store::{Store, StoreError};
 
-/// Runs, artifacts and batches of one plan.
+/// Runs, artifacts, batches, workers and versions of one plan.
 pub(crate) const PLANNED: i32 = 100_000;
 /// Runs that one statement deletes; their rows are locked for as long as it takes.
 const RUNS_AT_ONCE: i32 = 50;
 /// Batches that one statement deletes, each with all its items.
 const BATCHES_AT_ONCE: i32 = 1;
+/// Workers and workflow versions that one statement deletes.
+const RECORDS_AT_ONCE: i32 = 50;
 /// Artifacts whose files are deleted between two statements.
 const ARTIFACTS_AT_ONCE: i32 = 100;
 /// A batch is followed by a pause of so many times as long.
@@ -70,6 +72,7 @@ pub(crate) async fn run(
     }
     while in_turn(store.clean_runs(plan, RUNS_AT_ONCE)).await? > 0 {}
     while in_turn(store.clean_batches(plan, BATCHES_AT_ONCE)).await? > 0 {}
+    while in_turn(store.clean_records(plan, RECORDS_AT_ONCE)).await? > 0 {}
     store.end_cleanup(plan).await?;
     let groups = store.cleanup(plan).await?;
     for group in &groups {

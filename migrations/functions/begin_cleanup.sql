@@ -33,6 +33,12 @@ begin
             union all
             select true from piton.cleanup_due d
             where i.what = 'batches' and d.what = 'batches' and d.batch = i.batch and d.refused is null
+            union all
+            select true from piton.cleanup_due d
+            where i.what = 'workers' and d.what = 'workers' and d.worker = i.worker and d.refused is null
+            union all
+            select true from piton.cleanup_due d
+            where i.what = 'versions' and d.what = 'versions' and d.version = i.version and d.refused is null
         ) as d on true
         where shown and i.cleanup_id = begin_cleanup.plan;
         if changed > 0 then

@@ -13,9 +13,9 @@ comment on column piton.cleanups_overview.planned_by is 'Who asked for it; piton
 comment on column piton.cleanups_overview.planned_at is 'When its items were chosen.';
 comment on column piton.cleanups_overview.began_at is 'When it began to delete.';
 comment on column piton.cleanups_overview.ended_at is 'When it was through.';
-comment on column piton.cleanups_overview.what is 'runs, artifacts or batches; empty where there was nothing to do.';
-comment on column piton.cleanups_overview.type is 'State of the runs, or type of the artifacts; ended for batches.';
-comment on column piton.cleanups_overview.workflow is 'Name of the workflow.';
+comment on column piton.cleanups_overview.what is 'runs, artifacts, batches, workers or versions; empty where there was nothing to do.';
+comment on column piton.cleanups_overview.type is 'State of the runs, or type of the artifacts; ended for batches and workers; unused for versions.';
+comment on column piton.cleanups_overview.workflow is 'Name of the workflow; empty for workers.';
 comment on column piton.cleanups_overview.items is 'How many.';
 comment on column piton.cleanups_overview.bytes is 'Their size: of artifacts, or of the outputs of runs.';
 comment on column piton.cleanups_overview.deleted is 'How many are deleted.';

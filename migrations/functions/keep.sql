@@ -6,9 +6,9 @@ as $$
 declare
     queue bigint := piton.queue_named(workflow, null);
 begin
-    if what is null or what not in ('runs', 'artifacts', 'batches') then
+    if what is null or what not in ('runs', 'artifacts', 'batches', 'workers', 'versions') then
         raise exception 'a rule cannot be about "%"', what
-            using errcode = 'invalid_parameter_value', hint = 'It is about runs, artifacts or batches.';
+            using errcode = 'invalid_parameter_value', hint = 'It is about runs, artifacts, batches, workers or versions.';
     end if;
     if type is null or type !~ '^[a-z][a-z0-9_]{0,62}$' then
         raise exception '"%" is no type of artifacts and no state of runs', left(type, 100)
@@ -26,6 +26,11 @@ begin
         raise exception 'batches that are % are never deleted', type
             using errcode = 'invalid_parameter_value', hint = 'The rule is about those that are ended.';
     end if;
+    if what = 'workers' and (type <> 'ended' or workflow is not null) or what = 'versions' and type <> 'unused' then
+        raise exception 'there is no rule about %', type || ' ' || what || case when workflow is null then '' else ' of a workflow' end
+            using errcode = 'invalid_parameter_value',
+                  hint = 'The rules are about workers that are ended, of every workflow, and about versions that are unused.';
+    end if;
     insert into piton.retentions (workflow_id, what, type, keep, set_by)
     values (queue, keep.what, keep.type, keep.keep, keep.actor)
     on conflict on constraint retentions_pkey do update
@@ -35,4 +40,4 @@ begin
             jsonb_strip_nulls(jsonb_build_object('workflow', keep.workflow, 'keep', keep.keep)));
 end
 $$;
-comment on function piton.keep(text, text, interval, text, text) is 'Says for how long runs of a state, artifacts of a type, or batches that are ended, are kept: of one workflow, or of every one. Null is for ever.';
+comment on function piton.keep(text, text, interval, text, text) is 'Says for how long runs of a state, artifacts of a type, batches and workers that are ended, or versions that are unused, are kept: of one workflow, or of every one. Null is for ever.';

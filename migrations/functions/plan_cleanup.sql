@@ -11,13 +11,15 @@ begin
     perform piton.settle_artifacts(most);
     delete from piton.cleanups c where c.planned_at < now() - interval '90 days';
     insert into piton.cleanups (id, planned_by) values (plan, plan_cleanup.actor);
-    insert into piton.cleanup_items (cleanup_id, number, what, type, workflow, run, run_id, artifact, batch, address, bytes)
+    insert into piton.cleanup_items (cleanup_id, number, what, type, workflow, run, run_id, artifact, batch, address, bytes,
+                                     worker, version)
     select plan, row_number() over (order by d.what, d.since), d.what, d.type, d.workflow, d.run, d.run_id, d.artifact, d.batch,
            d.address,
            case d.what when 'runs' then (select coalesce(sum(k.bytes), 0) from piton.checkpoints k where k.run_id = d.run_id)
-                       else d.bytes end
+                       else d.bytes end,
+           d.worker, d.version
     from (select * from piton.cleanup_due d where d.refused is null order by d.what, d.since limit most) as d;
     return plan;
 end
 $$;
-comment on function piton.plan_cleanup(integer, text) is 'Writes down what is due to be deleted, no more than so many runs, artifacts and batches, and returns the plan. Deletes nothing: piton cleanup run --plan does.';
+comment on function piton.plan_cleanup(integer, text) is 'Writes down what is due to be deleted, no more than so many items, and returns the plan. Deletes nothing: piton cleanup run --plan does.';

@@ -110,6 +110,8 @@ enum What {
     Runs,
     Artifacts,
     Batches,
+    Workers,
+    Versions,
 }
 
 /// A rule.
@@ -118,7 +120,8 @@ enum What {
 #[schema(example = json!({"what": "runs", "type": "done", "keep": "30d", "workflow": "story"}))]
 struct NewRule {
     what: What,
-    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches.
+    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches and
+    /// workers; unused for versions.
     r#type: Text,
     /// Such as 30d, or forever.
     keep: Text,
@@ -137,6 +140,8 @@ async fn keep(State(api): State<Api>, who: Who, Body(new): Body<NewRule>) -> Res
         What::Runs => "runs",
         What::Artifacts => "artifacts",
         What::Batches => "batches",
+        What::Workers => "workers",
+        What::Versions => "versions",
     };
     let HowLong(long) = new.keep.0.parse().map_err(|error| Problem::invalid(format!("keep: {error}")))?;
     let workflow = new.workflow.as_ref().map(|name| name.0.as_str());

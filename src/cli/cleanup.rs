@@ -74,12 +74,19 @@ async fn preview(store: &Store, global: &Global) -> anyhow::Result<()> {
 
 fn line(group: &CleanupGroup) -> String {
     let CleanupGroup { what, r#type, workflow, items, bytes, .. } = group;
-    format!("{items} {what} of {workflow}, {type}: {}", ByteSize(bytes.unsigned_abs()))
+    let of = of(workflow);
+    format!("{items} {what}{of}, {type}: {}", ByteSize(bytes.unsigned_abs()))
 }
 
 fn stay(group: &DueGroup) -> String {
     let DueGroup { what, r#type, workflow, items, refused, .. } = group;
-    format!("{items} {what} of {workflow}, {type}: {}", refused.as_deref().unwrap_or_default())
+    let of = of(workflow);
+    format!("{items} {what}{of}, {type}: {}", refused.as_deref().unwrap_or_default())
+}
+
+/// Workers are of no workflow.
+fn of(workflow: &str) -> String {
+    if workflow.is_empty() { String::new() } else { format!(" of {workflow}") }
 }
 
 async fn run(store: &Store, global: &Global, args: RunArgs) -> anyhow::Result<()> {
@@ -121,7 +128,7 @@ async fn stats(store: &Store, global: &Global) -> anyhow::Result<()> {
     println!("Deleted within the last 90 days:");
     for group in &cleaned {
         let size = ByteSize(group.deleted_bytes.unsigned_abs());
-        println!("  {} {} of {}, {}: {size}", group.deleted, group.what, group.workflow, group.r#type);
+        println!("  {} {}{}, {}: {size}", group.deleted, group.what, of(&group.workflow), group.r#type);
     }
     Ok(())
 }
@@ -134,7 +141,8 @@ async fn rules(store: &Store, global: &Global) -> anyhow::Result<()> {
     }
     for rule in &rules {
         let keep = rule.keep_seconds.map_or_else(|| "for ever".to_owned(), |s| format!("for {}", span(s)));
-        println!("{}: {} {} are kept {keep}", rule.workflow, rule.r#type, rule.what);
+        let workflow = if rule.workflow.is_empty() { "every workflow" } else { &rule.workflow };
+        println!("{workflow}: {} {} are kept {keep}", rule.r#type, rule.what);
     }
     Ok(())
 }

@@ -121,6 +121,12 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(plan).bind(most).fetch_one(&self.pool).await?)
     }
 
+    /// Deletes the next workers and versions; how many items that was, 0 when none is left.
+    pub(crate) async fn clean_records(&self, plan: Uuid, most: i32) -> Result<i32, StoreError> {
+        let sql = "select piton.clean_records($1, $2)";
+        Ok(sqlx::query_scalar(sql).bind(plan).bind(most).fetch_one(&self.pool).await?)
+    }
+
     /// Takes the next artifacts out of sight: their items, and where their files are.
     pub(crate) async fn take_artifacts(&self, plan: Uuid, most: i32) -> Result<Vec<(i64, String)>, StoreError> {
         let sql = "select number, address from piton.take_artifacts($1, $2)";

@@ -98,6 +98,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "begin_cleanup",
     "clean_runs",
     "clean_batches",
+    "clean_records",
     "take_artifacts",
     "artifacts_deleted",
     "cleanups_overview",

@@ -23,7 +23,7 @@ pub(crate) enum CleanupArgs {
     Scan(ScanArgs),
     /// Tell for how long what is kept.
     Rules,
-    /// Say for how long something is kept: runs of a state, artifacts of a type, or batches.
+    /// Say for how long something is kept: runs of a state, artifacts of a type, batches, workers, or versions.
     Keep(KeepArgs),
     /// Have cleanup leave a run alone, with all that it made.
     Hold {
@@ -69,10 +69,11 @@ pub(crate) struct ScanArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeepArgs {
-    /// What: runs, artifacts or batches.
-    #[arg(value_parser = ["runs", "artifacts", "batches"])]
+    /// What: runs, artifacts, batches, workers or versions.
+    #[arg(value_parser = ["runs", "artifacts", "batches", "workers", "versions"])]
     pub(crate) what: String,
-    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches.
+    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches
+    /// and workers; unused for versions.
     #[arg(value_name = "TYPE")]
     pub(crate) kind: String,
     /// For how long, such as 30d, or forever.
