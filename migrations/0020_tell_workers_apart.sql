@@ -51,3 +51,5 @@ comment on column piton.cleanup_items.version is 'Number of the workflow version
 
 -- Ended boots are asked for by name, too.
 create index workers_named on piton.workers (name);
+
+-- functions: 5052f57be6e6dd6670c8629e08146b8c375738309ff7605ce49c1dfc17279139

@@ -363,3 +363,59 @@ async fn a_rule_that_cannot_be_kept_is_refused_by_every_word_of_it() {
     }
     assert_eq!(world.count("select count(*) from piton.retentions").await, 0);
 }
+
+#[tokio::test]
+async fn workers_and_versions_that_nothing_refers_to_are_deleted_and_the_others_stay() {
+    let world = World::with(&[WORK, CHAIN]).await;
+    // Both workflows are registered twice, so that their first versions are old ones; one of these has a run.
+    let kept = world.start("work", "{}");
+    world.write_workflows(&[
+        "name = 'work'\ndescription = 'newer'\n[stages.work]\nrust = 'work'\n",
+        "name = 'chain'\ndescription = 'newer'\n[stages.first]\nrust = 'work'\n",
+    ]);
+    world.start("work", "{}");
+    sqlx::raw_sql(
+        "update piton.workflow_versions set registered_at = now() - interval '91 days';
+         update piton.runs set started_at = now() - interval '100 days' where id = (select min(id) from piton.runs);
+         insert into piton.workers (id, boot_id, name, host, pid, started_at, last_seen, stopped_at, stop_reason, cleared)
+         select n, gen_random_uuid(), 'w' || n, 'h', 1, now() - interval '300 days', now() - age, now() - age, 'drained', n <> 3
+         from (values (1, interval '101 days'), (2, interval '99 days'), (3, interval '200 days'), (4, interval '89 days'))
+              as w (n, age)",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let preview = stdout(&world.command(["cleanup", "preview"]).output().unwrap());
+    for line in
+        ["1 workers, ended: 0 B", "1 versions of chain, unused: 0 B", "1 workers, ended: runs of its time are kept"]
+    {
+        assert!(preview.contains(line), "{line}: {preview}");
+    }
+    assert!(preview.contains("1 versions of work, unused: its runs are kept"), "{preview}");
+    stdout(&world.command(["cleanup", "run"]).output().unwrap());
+    let workers: Vec<i64> =
+        sqlx::query_scalar("select id from piton.workers order by id").fetch_all(&world.pool).await.unwrap();
+    assert_eq!(workers, [2, 3, 4], "the run is 100 days old, 3 is still to be recovered, 4 is kept for one day more");
+    let versions: Vec<(String, i64)> = sqlx::query_as(
+        "select w.name, count(*) from piton.workflow_versions v join piton.workflows w on w.id = v.workflow_id
+         group by 1 order by 1",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
+    assert_eq!(versions, [("chain".to_owned(), 1), ("work".to_owned(), 2)]);
+    let told =
+        "select count(*) from piton.cleanup_items where what in ('workers', 'versions') and deleted_at is not null";
+    assert_eq!(world.count(told).await, 2, "what was deleted is on record");
+    // When the run is gone, what it kept may go; and a rule of one's own counts.
+    sqlx::raw_sql("delete from piton.jobs; delete from piton.runs; select piton.keep('workers', 'ended', '88 days')")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    stdout(&world.command(["cleanup", "run"]).output().unwrap());
+    assert_eq!(world.count("select count(*) from piton.workers").await, 1);
+    assert_eq!(world.count("select count(*) from piton.workflow_versions").await, 2);
+    let refused = world.command(["cleanup", "keep", "workers", "ended", "1d", "--workflow", "work"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("ended workers of a workflow"), "{refused:?}");
+    drop(kept);
+}
