@@ -1,5 +1,6 @@
 //! When the others were last told that this worker lives: with a look, or over its own session.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,14 @@ pub(super) struct Beats {
     lease: Duration,
     /// When the last one that landed was sent.
     sent: Mutex<Instant>,
+    /// A look has told what this boot serves.
+    introduced: AtomicBool,
 }
 
 impl Beats {
     /// Registering counts as one.
     pub(super) fn new(lease: Duration) -> Beats {
-        Beats { lease, sent: Mutex::new(Instant::now()) }
+        Beats { lease, sent: Mutex::new(Instant::now()), introduced: AtomicBool::new(false) }
     }
 
     /// Looks are never further apart, so that they can carry every heartbeat while they get through.
@@ -22,9 +25,21 @@ impl Beats {
         self.lease / 5
     }
 
-    /// A look takes one along.
-    pub(super) fn is_welcome(&self) -> bool {
-        self.silent_for() >= self.every() / 2
+    /// A look takes one along: the first one of a boot, and later where it is time and looks are quick.
+    pub(super) fn is_welcome(&self, looks_are_quick: bool) -> bool {
+        let is_first = !self.introduced.load(Ordering::Relaxed);
+        is_first || looks_are_quick && self.silent_for() >= self.every() / 2
+    }
+
+    /// One landed with a look.
+    pub(super) fn landed_with_a_look(&self, sent: Instant) {
+        self.introduced.store(true, Ordering::Relaxed);
+        self.landed(sent);
+    }
+
+    /// The worker goes on as another boot.
+    pub(super) fn begin_anew(&self) {
+        self.introduced.store(false, Ordering::Relaxed);
     }
 
     /// How long until the session has to beat by itself.

@@ -69,12 +69,12 @@ impl Keeper {
         }
     }
 
-    async fn look(&self, may_beat: bool) -> Result<(), StoreError> {
+    async fn look(&self, looks_are_quick: bool) -> Result<(), StoreError> {
         let begun = Instant::now();
-        let beats = may_beat && self.beats.is_welcome();
+        let beats = self.beats.is_welcome(looks_are_quick);
         let seen = if beats { self.lookout.look_and_beat().await? } else { self.lookout.look().await? };
         match seen.standing {
-            Standing::Alive if beats => self.beats.landed(begun),
+            Standing::Alive if beats => self.beats.landed_with_a_look(begun),
             Standing::Alive => {}
             Standing::Ended | Standing::Unknown => self.signals.given_up.notify_one(),
         }

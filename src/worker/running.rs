@@ -9,9 +9,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::apalis_worker::{self, Handle};
+use super::keeper::Keeper;
+use super::recoverer::Sighting;
 use super::runners::Runners;
 use super::shared::Shared;
-use super::{Metrics, NameTaken, Settings, Shutdown, WorkerError, drain, gauges};
+use super::{Metrics, NameTaken, Role, Settings, Shutdown, WorkerError, drain, gauges};
 use crate::health::{Health, Phase};
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::queue::backend::Queue;
@@ -88,17 +90,13 @@ impl Running {
             tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
             health.pulse.enters(Phase::Claiming);
         }
+        let keepers = keepers(&shared, &settings, keeper, sightings, &stop_keeping);
         let snapshots = metrics.map(|metrics| shared.snapshots(metrics));
         Running {
             claimer: tokio::spawn(shared.claimer(&settings).run()),
             committers: (0..COMMITTERS).map(|_| tokio::spawn(committer.clone().run())).collect(),
             session: tokio::spawn(session.run(stop_keeping.clone())),
-            keepers: vec![
-                ("keeper", tokio::spawn(keeper.run(stop_keeping.clone()))),
-                ("recoverer", tokio::spawn(shared.recoverer(sightings).run(stop_keeping.clone()))),
-                ("deadlines", tokio::spawn(shared.deadlines().run(stop_keeping.clone()))),
-                ("progress", tokio::spawn(shared.progress(&settings).run(stop_keeping.clone()))),
-            ],
+            keepers,
             snapshots: snapshots.map(|snapshots| tokio::spawn(snapshots.run(stop_keeping.clone()))),
             health,
             runners: tokio::spawn(runners.run(suspected, shutdown.clone())),
@@ -194,6 +192,26 @@ impl Running {
             _ = &mut self.apalis => "apalis worker",
         })
     }
+}
+
+/// What a worker does by itself, beside its work.
+fn keepers(
+    shared: &Shared,
+    settings: &Settings,
+    keeper: Keeper,
+    sightings: mpsc::UnboundedReceiver<Sighting>,
+    stop: &CancellationToken,
+) -> Vec<(&'static str, JoinHandle<()>)> {
+    let mut keepers = vec![
+        ("keeper", tokio::spawn(keeper.run(stop.clone()))),
+        ("progress", tokio::spawn(shared.progress(settings).run(stop.clone()))),
+    ];
+    // A process that runs suspects leaves the rest to the worker that started it, without which it ends.
+    if settings.role == Role::Ordinary {
+        keepers.push(("recoverer", tokio::spawn(shared.recoverer(sightings).run(stop.clone()))));
+        keepers.push(("deadlines", tokio::spawn(shared.deadlines().run(stop.clone()))));
+    }
+    keepers
 }
 
 async fn joined<T>(part: &str, handle: JoinHandle<T>) {

@@ -180,6 +180,7 @@ impl Session {
         match registration.register(&self.boot, &self.shutdown).await {
             Ok(Registered::As(boot)) => {
                 events::worker::given_up(&boot.name, &boot.boot_id);
+                self.beats.begin_anew();
                 self.number.send_replace(boot.id);
                 self.boot = boot;
                 // What a claim brought whose answer came late.

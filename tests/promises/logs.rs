@@ -133,6 +133,7 @@ async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
     decisions(&world, &mut told, &worker).await;
     stop(worker).await;
     a_frozen_worker(&world, &mut told).await;
+    a_name_of_two(&world, &mut told).await;
     left_to_others(&world, &mut told).await;
     an_ailing_component(&world, &mut told).await;
 
@@ -223,6 +224,22 @@ async fn a_frozen_worker(world: &World, told: &mut Told<'_>) {
     frozen.says("worker_given_up").await;
     stop(frozen).await;
     stop(other).await;
+}
+
+/// A second one of its name waits; and the database forgets the boot of the first one, as where it is set back.
+async fn a_name_of_two(world: &World, told: &mut Told<'_>) {
+    let first = told.worker("twin", &[]);
+    first.says("worker_started").await;
+    let second = told.worker("twin", &[]);
+    second.says("worker_waits").await;
+    stop(second).await;
+    sqlx::query("update piton.workers set id = 4711 where name = 'twin' and stopped_at is null")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    first.says("worker_unknown").await;
+    first.says("worker_given_up").await;
+    stop(first).await;
 }
 
 /// One has a stage of that name that is another one; the next has it, and must go before it is done.

@@ -138,7 +138,7 @@ async fn whatever_does_not_fit_is_told() {
             "square 5 the job is running on a worker that is not there",
         ),
         (
-            "update piton.workers set stopped_at = now(), stop_reason = 'lost', cleared = true where id < 2;
+            "update piton.workers set stopped_at = now(), stop_reason = 'lost', cleared = true;
              delete from piton.jobs where item <> 6",
             "square 6 the job is running on a worker that has ended, and counts as cleared",
         ),

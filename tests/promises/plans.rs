@@ -158,10 +158,10 @@ async fn costs(world: &World, count: i64, checkpoints: i16) -> Vec<Cost> {
     .unwrap();
     let calls = [
         format!("claim({worker}, '{{1}}', 10, 10, '{{-32768}}', '{{1970-01-01}}', '{{0}}', '{{}}', '{{}}')"),
-        format!("look({worker}, 15000, 1, true, null, '{{1}}', '{{}}', '{{}}', 4)"),
+        format!("look({worker}, 15000, 1, true, false, '{{1}}', '{{}}', '{{}}', 4)"),
         format!("claim_alone({worker}, '{{1}}', '{{}}', '{{}}')"),
         "promote(10)".to_owned(),
-        format!("free({worker}, 10, 'why', true, 4, 'why', '0123456789abcdef')"),
+        format!("free({worker}, 10, 'why', true, 4, 'why', '0123456789abcdef', false)"),
         format!(
             "commit('{{{run}}}', '{{{job}}}', '{{1}}', '{{-1}}', '{{1}}', '{{{worker}}}', '{{now}}', '{{running}}', '{{2}}',
                     '{{-1}}', '{{0}}', '{{1}}', '{{-1}}', '{{\"{{}}\"}}', '{{\"\\\\x{}\"}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
