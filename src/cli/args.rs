@@ -265,8 +265,8 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WorkerArgs {
-    /// Name of this worker, stable over restarts: a restart takes the old boot's jobs back at once
-    /// [default: host and process id].
+    /// Name of this worker, stable over restarts: a restart takes the old boot's jobs back at once. It waits for another
+    /// process that works under the name [default: host, process id and a random part].
     #[arg(long, env = "PITON_WORKER_NAME")]
     pub(crate) name: Option<String>,
     /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port where that is taken].

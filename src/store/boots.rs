@@ -162,7 +162,8 @@ impl Store {
                 return Ok(false);
             }
             let (worker, name) = (before.worker, boot.name.as_str());
-            let ended = EndedBoot { worker, name, sign: Sign::Superseded, exit: None, evidence };
+            let cause = if before.stopping { Sign::Drained.words() } else { Sign::Superseded.words() };
+            let ended = EndedBoot { worker, name, cause, exit: None, evidence };
             free(&mut *transaction, &ended, i64::from(i32::MAX)).await?;
         }
         let registered = sqlx::query(

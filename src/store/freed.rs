@@ -6,7 +6,6 @@ use sqlx::PgExecutor;
 use sqlx::types::Uuid;
 
 use super::StoreError;
-use super::gone::Sign;
 use crate::events;
 use crate::events::attempt::Attempt;
 use crate::meters::recovered::Recovered;
@@ -51,7 +50,8 @@ impl std::ops::AddAssign for Freed {
 pub(super) struct EndedBoot<'b> {
     pub(super) worker: WorkerId,
     pub(super) name: &'b str,
-    pub(super) sign: Sign,
+    /// Why it counts as gone.
+    pub(super) cause: &'static str,
     /// How its process ended, where its parent saw it.
     pub(super) exit: Option<&'b str>,
     /// What its end says of the jobs it held.
@@ -64,8 +64,8 @@ pub(super) async fn free(
     ended: &EndedBoot<'_>,
     at_most: i64,
 ) -> Result<Freed, StoreError> {
-    let EndedBoot { worker, name, sign, exit, evidence } = ended;
-    let cause = exit.map_or_else(|| sign.words().to_owned(), |exit| format!("its worker's process ended: {exit}"));
+    let EndedBoot { worker, name, cause, exit, evidence } = ended;
+    let cause = exit.map_or_else(|| (*cause).to_owned(), |exit| format!("its worker's process ended: {exit}"));
     let (convicted, most) = match evidence {
         Evidence::Group => (CONVICTED_WITH_ITS_WORKER, MOST_GROUP_DEATHS),
         Evidence::Process | Evidence::None => (CONVICTED, MOST_DEATHS),

@@ -66,6 +66,11 @@ impl Sign {
 }
 
 impl Suspect {
+    /// Why it counts as gone, as people and attempts are told.
+    pub(crate) fn cause(&self) -> &'static str {
+        if self.stopping { Sign::Drained.words() } else { self.sign.words() }
+    }
+
     /// What the end of it says of the jobs it held: a process died, so that one of them may be to blame.
     pub(crate) fn evidence(&self) -> Evidence {
         match self.sign {
@@ -141,7 +146,7 @@ impl Store {
         .bind(worker)
         .bind(person.map(|person| person.name))
         .bind(person.map(|person| person.face.as_str()))
-        .bind(suspect.sign.words())
+        .bind(suspect.cause())
         .bind(had_ended)
         .bind(suspect.evidence().word())
         .fetch_optional(&self.pool)
@@ -151,16 +156,16 @@ impl Store {
         }
         let freed = self.free_all(suspect).await?;
         if let Some(boot) = ended {
-            freed.tell(&suspect.name, boot, suspect.sign.words());
+            freed.tell(&suspect.name, boot, suspect.cause());
         }
         Ok(Some(freed))
     }
 
     /// Frees what a boot that has ended holds, pass by pass.
     async fn free_all(&self, suspect: &Suspect) -> Result<Freed, StoreError> {
-        let Suspect { worker, name, sign, exit, .. } = suspect;
+        let Suspect { worker, name, exit, .. } = suspect;
         let (exit, evidence) = (exit.as_deref(), suspect.evidence());
-        let ended = EndedBoot { worker: *worker, name, sign: *sign, exit, evidence };
+        let ended = EndedBoot { worker: *worker, name, cause: suspect.cause(), exit, evidence };
         let mut freed = Freed::default();
         loop {
             let pass = free(&self.pool, &ended, FREE_AT_ONCE).await?;

@@ -25,6 +25,8 @@ pub(super) struct Runner {
     pub(super) store: Store,
     /// The boot that started it.
     pub(super) by: WorkerId,
+    /// Adds up what it counts.
+    pub(super) counting: Option<JoinHandle<()>>,
 }
 
 /// How a process ended.
@@ -37,14 +39,11 @@ impl Runner {
     /// Waits for its end.
     pub(super) async fn ended(&mut self) -> Option<Exit> {
         let pid = self.child.id().map(u32::cast_signed);
-        let counted = self.child.stdout.take().map(|stdout| tokio::spawn(relay::count(stdout)));
+        self.counting = self.child.stdout.take().map(|stdout| tokio::spawn(relay::count(stdout)));
         // The runner goes by the end of its standard input; to wait would close it.
         let held_open = self.child.stdin.take();
         let status = self.child.wait().await;
         drop(held_open);
-        if let Some(counted) = counted {
-            last_counts(counted).await;
-        }
         match (pid, status) {
             (Some(pid), Ok(status)) => {
                 let kills = exit::out_of_memory_kills();
@@ -56,6 +55,14 @@ impl Runner {
                 tracing::warn!("the end of a process that runs suspects was not seen: {error}");
                 None
             }
+        }
+    }
+
+    /// What it counted last. Waited for when all else is done: whoever else finds it gone does not know how it ended.
+    pub(super) async fn last_counts(self) {
+        let Some(mut counting) = self.counting else { return };
+        if tokio::time::timeout(LAST_COUNTS, &mut counting).await.is_err() {
+            counting.abort();
         }
     }
 
@@ -78,11 +85,5 @@ impl Runner {
                 }
             }
         }
-    }
-}
-
-async fn last_counts(mut counted: JoinHandle<()>) {
-    if tokio::time::timeout(LAST_COUNTS, &mut counted).await.is_err() {
-        counted.abort();
     }
 }

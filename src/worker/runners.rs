@@ -177,7 +177,8 @@ impl Runners {
                 let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
                 self.pids.extend(pid);
                 tracing::info!(worker = self.worker, pid = child.id(), "suspects run alone in a process of their own");
-                let runner = Runner { name, child, kills_before, store: self.store.clone(), by: boot };
+                let store = self.store.clone();
+                let runner = Runner { name, child, kills_before, store, by: boot, counting: None };
                 self.running.spawn(wait(runner, pid, self.slots.clone(), shutdown.clone()));
                 true
             }
@@ -218,6 +219,7 @@ async fn wait(mut runner: Runner, pid: Option<Pid>, slots: Arc<Slots>, shutdown:
         Some(exit) => runner.tell(&exit, &shutdown).await,
         None => true,
     };
+    runner.last_counts().await;
     Ran { pid, has_begun }
 }
 

@@ -3,7 +3,7 @@
 //! nothing else: so a heartbeat waits for nobody.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
@@ -26,6 +26,9 @@ use crate::store::{Store, StoreError};
 
 /// What is notified when something was paused or resumed, and not for new jobs.
 const PAUSES: &str = "pauses";
+
+/// Between two tries to take a lock that the session before still holds.
+const LOCK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Keeps the connection up. Nothing rests on it: where it cannot listen and has no lock, jobs are found by the poll and deaths
 /// by the lease.
@@ -119,7 +122,8 @@ impl Session {
                     None => return Ok(End::Lost),
                 },
                 // One that landed with a look puts it off.
-                () = tokio::time::sleep(self.beats.due_in()) => if !self.beats.due_in().is_zero() { continue },
+                () = tokio::time::sleep(self.beats.due_in()), if locked => if !self.beats.due_in().is_zero() { continue },
+                () = tokio::time::sleep(LOCK_AGAIN), if !locked => {}
                 () = self.signals.given_up.notified() => {}
                 () = self.shutdown.asked(), if !stopping => stopping = true,
             }

@@ -77,6 +77,8 @@ async fn an_announced_stop_that_is_cut_short_is_no_evidence_against_what_ran() {
     let by = "select count(*) from piton.checkpoints k join piton.workers w on w.id = k.worker_id where w.name = 'w2'";
     assert_eq!(world.count(by).await, 1, "it did not have to run alone");
     assert_eq!(world.count("select count(*) from piton.workers where stop_reason = 'lost' and death is null").await, 1);
+    let cause: String = sqlx::query_scalar("select cause from piton.recoveries").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(cause, "its worker shut down before it was handed back");
     world.assert_nothing_is_left().await;
 }
 
