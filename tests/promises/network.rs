@@ -32,7 +32,7 @@ impl Behind {
     async fn start(workflows: &[&str], arguments: &[&str]) -> Option<Behind> {
         let network = Namespace::make()?;
         let listen = format!("listen_addresses={}", network.host);
-        let beside = Beside { settings: &[&listen], access: "host all all 10.213.0.0/16 trust", ..Beside::default() };
+        let beside = Beside { settings: &[&listen], access: "host all all 10.0.0.0/8 trust", ..Beside::default() };
         let server = Server::with(beside).await;
         let world = World::on(&server, workflows).await;
         let worker = network.worker(&world, "w1", arguments);
