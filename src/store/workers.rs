@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) overdue: bool,
     /// Whether a batch is due to be fed; `None` where every item of every batch has begun.
     pub(crate) batches_due: Option<bool>,
+    /// When the server was started that answered.
+    pub(crate) server_started_at: DateTime<Utc>,
 }
 
 /// What a look asks about.
@@ -122,6 +124,8 @@ struct LookRow {
     overdue: bool,
     batches_due: Option<bool>,
     database_is_young: bool,
+    #[sqlx(try_from = "Moment")]
+    server_started_at: DateTime<Utc>,
 }
 
 fn stages(versions: Option<&[i64]>, stages: Option<&[i16]>) -> impl Iterator<Item = (VersionId, i16)> {
@@ -235,6 +239,7 @@ impl Store {
             limited: first.limited(),
             overdue: first.overdue,
             batches_due: first.batches_due,
+            server_started_at: first.server_started_at,
         })
     }
 }

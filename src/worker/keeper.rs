@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,7 @@ use super::recoverer::Sighting;
 use crate::health::Health;
 use crate::meters::part::Part;
 use crate::queue::lookout::Lookout;
+use crate::queue::slots::Slots;
 use crate::store::StoreError;
 use crate::store::boots::Standing;
 
@@ -20,6 +22,7 @@ const QUICK: Duration = Duration::from_millis(250);
 
 pub(super) struct Keeper {
     pub(super) lookout: Arc<Lookout>,
+    pub(super) slots: Arc<Slots>,
     pub(super) beats: Arc<Beats>,
     /// Between two looks.
     pub(super) poll: Duration,
@@ -44,13 +47,20 @@ pub(super) struct Signals {
 
 impl Keeper {
     pub(super) async fn run(self, stop: CancellationToken) {
-        let (mut away, mut took) = (false, Duration::ZERO);
+        let (mut away, mut took, mut server) = (false, Duration::ZERO, None);
         loop {
             let begun = Instant::now();
             let looked = self.look(took < QUICK).await;
             took = begun.elapsed();
             if let Some(health) = &self.health {
                 health.pulse.database_answered(looked.is_ok());
+            }
+            if let Ok(started_at) = looked
+                && server.replace(started_at).is_some_and(|before| before != started_at)
+            {
+                // Another server, or the same one anew: it may have lost what it had answered.
+                self.slots.suspect_strays();
+                self.lookout.wake.now();
             }
             if let Err(error) = &looked {
                 Part::Look.had_no_answer();
@@ -72,7 +82,8 @@ impl Keeper {
         }
     }
 
-    async fn look(&self, looks_are_quick: bool) -> Result<(), StoreError> {
+    /// Tells when the server was started.
+    async fn look(&self, looks_are_quick: bool) -> Result<DateTime<Utc>, StoreError> {
         let begun = Instant::now();
         let beats = self.beats.is_welcome(looks_are_quick);
         let seen = if beats { self.lookout.look_and_beat().await? } else { self.lookout.look().await? };
@@ -90,6 +101,6 @@ impl Keeper {
             suspected.send_replace(seen.suspected);
         }
         self.sightings.send(Sighting::Seen(seen.suspects)).ok();
-        Ok(())
+        Ok(seen.server_started_at)
     }
 }

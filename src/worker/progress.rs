@@ -45,6 +45,8 @@ impl Progress {
         for position in self.store.touch(&claims).await? {
             if let Some((claim, _)) = claims.get(position) {
                 self.slots.cancel(&claim.key);
+                // Where the database went back in time, it may count another claim to this boot instead.
+                self.slots.suspect_strays();
             }
         }
         Ok(())

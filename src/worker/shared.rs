@@ -202,6 +202,7 @@ impl Shared {
     ) -> Keeper {
         Keeper {
             lookout: self.lookout.clone(),
+            slots: self.slots.clone(),
             beats: self.beats.clone(),
             // Nobody wakes us there.
             poll: if self.store.is_pooled() { settings.poll.min(UNHEARD_POLL) } else { settings.poll },

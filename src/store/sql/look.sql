@@ -125,7 +125,8 @@ select (select w.stopped_at is null from piton.workers w where w.id = $1) as ali
         where b.state = 'sealed'
           and not exists (
               select from piton.pauses h where h.workflow_id = any(array[b.workflow_id, 0]) and h.stage = '')) as batches_due,
-       pg_postmaster_start_time() > now() - interval '10 seconds' as database_is_young
+       pg_postmaster_start_time() > now() - interval '10 seconds' as database_is_young,
+       pg_postmaster_start_time() as server_started_at
 from suspected
 cross join paused
 cross join limited
