@@ -69,7 +69,8 @@ impl Drop for Server {
     }
 }
 
-fn program(name: &str) -> Command {
+/// A program of Postgres, as the server's user.
+pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(find_binaries().unwrap().dir.join(name));
     command.current_dir("/").env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some((user, group)) = server_user() {
@@ -79,7 +80,7 @@ fn program(name: &str) -> Command {
 }
 
 /// Postgres refuses to run as root; then it runs as the user its package made.
-fn server_user() -> Option<(u32, u32)> {
+pub(crate) fn server_user() -> Option<(u32, u32)> {
     let id = |flag: &str, user: &str| {
         let output = Command::new("id").args([flag, user]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().parse::<u32>().ok()
