@@ -67,6 +67,18 @@ pub(crate) struct Loss {
     pub(crate) place: String,
     /// Its job was convicted of killing its processes.
     pub(crate) convicted: bool,
+    /// Who made the next attempt, if there was one.
+    pub(crate) next_worker: Option<String>,
+}
+
+/// An artifact that can be seen.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Kept {
+    pub(crate) run_id: i64,
+    pub(crate) stage: i16,
+    pub(crate) item: i32,
+    pub(crate) attempt: i32,
+    pub(crate) digest: Vec<u8>,
 }
 
 /// How much there is of what.
@@ -168,7 +180,13 @@ impl Witness {
         let sql = "select w.name as worker, w.started_at as booted_at, a.ended_at as lost_at, a.message,
                           r.uuid || ' stage ' || a.stage || ' item ' || a.item || ' attempt ' || a.attempt as place,
                           exists (select from piton.dead_letters d where d.run_id = a.run_id and d.stage = a.stage
-                                  and d.item = a.item and d.class = 'crashed') as convicted
+                                  and d.item = a.item and d.class = 'crashed') as convicted,
+                          (select n.name
+                           from (select run_id, stage, item, attempt, worker_id from piton.checkpoints
+                                 union all select run_id, stage, item, attempt, worker_id from piton.attempts) as next
+                           join piton.workers n on n.id = next.worker_id
+                           where next.run_id = a.run_id and next.stage = a.stage and next.item = a.item
+                             and next.attempt = a.attempt + 1) as next_worker
                    from piton.attempts a
                    join piton.workers w on w.id = a.worker_id
                    join piton.runs r on r.id = a.run_id
@@ -190,6 +208,46 @@ impl Witness {
                      on n.run_id = a.run_id and n.stage = a.stage and n.item = a.item and n.attempt = a.attempt + 1
                    where a.outcome = 'lost' and w.pid = $1 and w.started_at < $2 and a.ended_at > $2";
         Ok(sqlx::query_scalar(sql).bind(process).bind(died_at).fetch_one(&self.pool).await?)
+    }
+
+    /// Whether a worker of that name has been heard of since; `None` while the server is away.
+    pub(crate) async fn has_heard_of(&self, name: &str, since: DateTime<Utc>) -> Result<Option<bool>, StoreError> {
+        let sql = "select exists (select from piton.workers where name = $1 and stopped_at is null and last_seen > $2)";
+        match sqlx::query_scalar(sql).bind(name).bind(since).fetch_one(&self.pool).await.map_err(StoreError::from) {
+            Ok(heard) => Ok(Some(heard)),
+            Err(StoreError::Away(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// When the first attempt since then ended with a result.
+    pub(crate) async fn first_result_since(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let sql = "select min(finished_at) from piton.checkpoints where finished_at > $1";
+        Ok(sqlx::query_scalar(sql).bind(at).fetch_one(&self.pool).await?)
+    }
+
+    /// What these runs have kept and can be seen.
+    pub(crate) async fn artifacts_of(&self, first: i64, last: i64) -> Result<Vec<Kept>, StoreError> {
+        let sql = "select run_id, stage, item, attempt, digest from piton.artifacts
+                   where run_id between $1 and $2 and type not in ('pending', 'failed', 'orphan', 'dead_letter')";
+        Ok(sqlx::query_as(sql).bind(first).bind(last).fetch_all(&self.pool).await?)
+    }
+
+    /// How far the server has written.
+    pub(crate) async fn written(&self) -> Result<String, StoreError> {
+        Ok(sqlx::query_scalar("select pg_current_wal_lsn()::text").fetch_one(&self.pool).await?)
+    }
+
+    /// Whether a standby has come that far.
+    pub(crate) async fn has_replayed(&self, written: &str) -> Result<bool, StoreError> {
+        let sql = "select coalesce(pg_last_wal_replay_lsn() >= $1::pg_lsn, false)";
+        Ok(sqlx::query_scalar(sql).bind(written).fetch_one(&self.pool).await?)
+    }
+
+    /// Makes a server of a standby.
+    pub(crate) async fn promote(&self) -> Result<(), StoreError> {
+        sqlx::query("select pg_promote(true, 60)").execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Runs by state, dead letters by class, attempts by outcome.

@@ -32,6 +32,11 @@ found (what, run_id, place) as (
     where exists (select from piton.attempts a where a.run_id = k.run_id and a.stage = k.stage and a.item = k.item
                   and a.attempt >= k.attempt)
     union all
+    select 'results of a worker that is not known, or that began only later', k.run_id,
+           'stage ' || k.stage || ' item ' || k.item || ' attempt ' || k.attempt
+    from piton.checkpoints k
+    where not exists (select from piton.workers w where w.id = k.worker_id and w.started_at <= k.started_at)
+    union all
     select 'outputs that are not what was committed', run_id, 'stage ' || stage || ' item ' || item
     from piton.checkpoints
     where digest <> sha256(convert_to(output::text, 'UTF8')) or bytes <> octet_length(output::text)
