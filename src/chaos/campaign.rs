@@ -246,7 +246,10 @@ impl Campaign {
                     let killed_at = from + announced;
                     (killed_at, self.witness.claimed_again(process, killed_at).await?)
                 }
-                (Kind::Rewind, _) => (event.until, self.witness.first_result_since(event.until).await?),
+                (Kind::Rewind, _) => {
+                    let Some(served_at) = event.served_at else { continue };
+                    (served_at, self.witness.first_result_since(served_at).await?)
+                }
                 _ => continue,
             };
             seconds.entry(kind).or_default().extend(to.map(|to| elapsed_s(from, to)));
@@ -259,8 +262,7 @@ impl Campaign {
 fn strange(losses: &[Loss], events: &[Event]) -> Vec<Wrong> {
     let place = |loss: &Loss| format!("{} on {} ({})", loss.place, loss.worker, loss.message);
     let unknown = losses.iter().filter(|loss| !cause::is_known(loss, events));
-    let unknown =
-        unknown.map(|loss| ("attempts that were lost though nothing befell their worker", place(loss)));
+    let unknown = unknown.map(|loss| ("attempts that were lost though nothing befell their worker", place(loss)));
     let stopped = losses.iter().filter(|loss| cause::is_suspected_for_a_stop(loss, events));
     let stopped =
         stopped.map(|loss| ("jobs that were suspected though their worker had been told to shut down", place(loss)));
@@ -280,7 +282,7 @@ async fn watch(fleet: &Arc<Vec<Post>>, chronicle: &mut Chronicle) -> Result<(), 
         let (process, at) = (member.process(), member.seen_at());
         let Some(status) = member.ended()? else { continue };
         let (worker, until) = (Some(place), Utc::now());
-        chronicle.events.push(Event { kind: None, at, until, worker, process, announced: None });
+        chronicle.events.push(Event { kind: None, at, until, worker, process, announced: None, served_at: None });
         if is_aborted(status) {
             chronicle.aborted += 1;
         } else if !(member.had_twin() && status.code() == Some(NAME_TAKEN)) {

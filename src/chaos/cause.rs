@@ -76,7 +76,7 @@ mod tests {
     }
 
     fn event(kind: Kind, worker: Option<usize>) -> Event {
-        Event { kind: Some(kind), at: at(150), until: at(151), worker, process: None, announced: None }
+        Event { kind: Some(kind), at: at(150), until: at(151), worker, process: None, announced: None, served_at: None }
     }
 
     #[test]

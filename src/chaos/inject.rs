@@ -30,6 +30,8 @@ pub(crate) struct Event {
     pub(crate) process: Option<i32>,
     /// How long it had known that it was to shut down when it was killed.
     pub(crate) announced: Option<Duration>,
+    /// When another server began to serve.
+    pub(crate) served_at: Option<DateTime<Utc>>,
 }
 
 /// What came of a fault.
@@ -65,6 +67,7 @@ impl Hands {
             worker: fault.worker,
             process: None,
             announced: None,
+            served_at: None,
         };
         match fault.worker.and_then(|worker| self.fleet.get(worker)) {
             Some(post) => {
@@ -78,7 +81,7 @@ impl Hands {
                     _ => of_process(&mut member, fault).await?,
                 }
             }
-            None => self.of_all(fault).await?,
+            None => event.served_at = self.of_all(fault).await?,
         }
         event.until = Utc::now();
         if fault.kind == Kind::Rewind {
@@ -88,11 +91,14 @@ impl Hands {
         Ok(Outcome { event, wrong, cost })
     }
 
-    async fn of_all(&self, fault: Fault) -> Result<(), ChaosError> {
+    /// Says when another server served, if one did.
+    async fn of_all(&self, fault: Fault) -> Result<Option<DateTime<Utc>>, ChaosError> {
         match fault.kind {
             Kind::Terminate => self.witness.end_sessions().await?,
             Kind::Crash => self.servers.crash(fault.lasts, &self.witness).await?,
-            Kind::Rewind => self.offer.across_a_rewind(&self.servers, &self.witness, fault.lasts).await?,
+            Kind::Rewind => {
+                return self.offer.across_a_rewind(&self.servers, fault.lasts).await.map(Some);
+            }
             Kind::Outage => {
                 self.fleet.iter().for_each(|post| post.proxy.set_outage(true));
                 tokio::time::sleep(fault.lasts).await;
@@ -100,7 +106,7 @@ impl Hands {
             }
             _ => {}
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Says how long it took from the moment when new connections worked until the worker was heard of.
@@ -171,7 +177,9 @@ async fn twin(member: &mut Member, lasts: Duration) -> Result<Option<Wrong>, Cha
     twin.signal(Signal::TERM);
     let status = twin.end().await.map_err(|error| ChaosError::Process("stopped", error))?;
     let is_fine = status.success() || status.code() == Some(NAME_TAKEN) || is_aborted(status);
-    Ok((!is_fine).then(|| ("second processes of a name that did not end as they should", format!("{} with {status}", member.name()))))
+    Ok((!is_fine).then(|| {
+        ("second processes of a name that did not end as they should", format!("{} with {status}", member.name()))
+    }))
 }
 
 /// Whether it ended as one does that met a job that aborts its process.

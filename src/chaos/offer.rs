@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use super::workload::RunInput;
 use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
-use crate::store::chaos::Witness;
+use crate::store::chaos::{Numbers, Witness};
 use crate::store::runs::RunStart;
 use crate::store::{Store, StoreError};
 
@@ -47,7 +47,9 @@ const MOST_AT_ONCE: i64 = 200;
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// Runs that a failover loses, and as many that are started at once when it is over. A sequence is up to 32 numbers ahead on
 /// a standby: with fewer, none would get the number of a lost one.
-const LOST_AT_ONCE: usize = 40;
+const LOST_AT_ONCE: usize = 50;
+/// Then they run: their results are there when others have their numbers.
+const UNTIL_CLAIMED: Duration = Duration::from_millis(200);
 
 impl Offer {
     /// Comes back when the time is over.
@@ -63,7 +65,7 @@ impl Offer {
                     continue;
                 }
             }
-            self.start(self.draw(&mut dice, ITEMS)?).await?;
+            self.start(self.draw(&mut dice)?).await?;
             next += Duration::from_secs_f64(1.0 / self.per_s);
             next = next.max(Instant::now());
             tokio::time::sleep_until(next).await;
@@ -71,26 +73,29 @@ impl Offer {
         Ok(())
     }
 
-    /// Lets Postgres fail over, with many small runs among what is lost, and as many started at once behind it.
+    /// Lets Postgres fail over, with many small runs among what is lost, and as many started at once behind it, which get
+    /// the numbers of those. Says when the new server served.
     pub(super) async fn across_a_rewind(
         &self,
         servers: &Servers,
-        witness: &Witness,
         lasts: Duration,
-    ) -> Result<(), ChaosError> {
+    ) -> Result<DateTime<Utc>, ChaosError> {
         let mut dice = self.dice(lasts.as_nanos() as u64);
         let (lost, new) = (self.draw_many(&mut dice)?, self.draw_many(&mut dice)?);
+        let mut before = Numbers::default();
         let meanwhile = async {
-            let end = Instant::now() + lasts;
+            tokio::time::sleep(lasts).await;
+            before = self.witness.numbers().await?;
             self.start_all(lost).await?;
-            tokio::time::sleep_until(end).await;
+            tokio::time::sleep(UNTIL_CLAIMED).await;
             Ok(())
         };
-        if let Some(rewound) = servers.rewind(witness, meanwhile).await? {
-            self.told.rewound(rewound);
-            self.start_all(new).await?;
-        }
-        Ok(())
+        let rewound = servers.rewind(&self.witness, meanwhile).await?;
+        let served_at = rewound.lost_until;
+        self.told.rewound(rewound);
+        self.witness.use_up(before).await?;
+        self.start_all(new).await?;
+        Ok(served_at)
     }
 
     fn dice(&self, more: u64) -> StdRng {
@@ -100,23 +105,33 @@ impl Offer {
         }
     }
 
-    fn draw(&self, dice: &mut StdRng, items: u32) -> Result<Payload, ChaosError> {
+    fn draw(&self, dice: &mut StdRng) -> Result<Payload, ChaosError> {
         match &self.inputs {
-            // 53 bits: a number that every reader of JSON keeps.
-            Inputs::Drawn(_) => {
-                let input = RunInput { seed: dice.random::<u64>() >> 11, items: dice.random_range(0..=items) };
-                Payload::of(&input, usize::MAX).map_err(|error| ChaosError::Workload(error.to_string()))
-            }
+            Inputs::Drawn(_) => payload(&drawn(dice, ITEMS)),
             Inputs::Given(input) => Ok(input.clone()),
         }
     }
 
+    /// Small ones, whose first stage takes its time.
     fn draw_many(&self, dice: &mut StdRng) -> Result<Vec<Payload>, ChaosError> {
-        (0..LOST_AT_ONCE).map(|_| self.draw(dice, 1)).collect()
+        (0..LOST_AT_ONCE)
+            .map(|_| match &self.inputs {
+                Inputs::Given(input) => Ok(input.clone()),
+                Inputs::Drawn(_) => payload(&RunInput { slow: true, ..drawn(dice, 1) }),
+            })
+            .collect()
     }
 
+    /// All at once, so that the numbers of their runs and of their jobs go side by side. Where the answer is lost, none of
+    /// them is known of.
     async fn start_all(&self, inputs: Vec<Payload>) -> Result<(), ChaosError> {
-        futures_util::future::try_join_all(inputs.into_iter().map(|input| self.start(input))).await?;
+        let runs: Vec<(RunId, Payload)> = inputs.into_iter().map(|input| (RunId::new(), input)).collect();
+        let sent_at = Utc::now();
+        self.witness.start_runs(self.version, &runs).await?;
+        let acknowledged_at = Utc::now();
+        for (id, input) in runs {
+            self.told.started(id.0, Started { input, sent_at, acknowledged_at });
+        }
         Ok(())
     }
 
@@ -141,4 +156,13 @@ impl Offer {
             return Ok(());
         }
     }
+}
+
+fn drawn(dice: &mut StdRng, items: u32) -> RunInput {
+    // 53 bits: a number that every reader of JSON keeps.
+    RunInput { seed: dice.random::<u64>() >> 11, items: dice.random_range(0..=items), slow: false }
+}
+
+fn payload(input: &RunInput) -> Result<Payload, ChaosError> {
+    Payload::of(input, usize::MAX).map_err(|error| ChaosError::Workload(error.to_string()))
 }

@@ -67,10 +67,7 @@ impl fmt::Display for Report {
         }
         for (kind, Spread { times, median_s, longest_s }) in costs {
             let (kind, what) = (kind.name(), cost(*kind).unwrap_or_default());
-            writeln!(
-                f,
-                "  from a {kind} to {what}: {times} times, median {median_s:.1} s, longest {longest_s:.1} s"
-            )?;
+            writeln!(f, "  from a {kind} to {what}: {times} times, median {median_s:.1} s, longest {longest_s:.1} s")?;
         }
         if broken.is_empty() {
             return writeln!(f, "No promise was broken.");

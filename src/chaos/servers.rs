@@ -85,27 +85,33 @@ impl Servers {
     /// Makes a standby, unless there is one.
     pub(super) async fn follow(&self) -> Result<(), ChaosError> {
         let mut state = self.state.lock().await;
-        if state.standby.is_some() {
-            return Ok(());
+        let standby = self.standby_of(&mut state).await?;
+        state.standby = Some(standby);
+        Ok(())
+    }
+
+    /// The one that there is, or a new one.
+    async fn standby_of(&self, state: &mut State) -> Result<Standby, ChaosError> {
+        if let Some(standby) = state.standby.take() {
+            return Ok(standby);
         }
         state.made += 1;
         let root = self.folder.join(format!("standby-{}", state.made));
         let replication = Proxy::to(state.serving.socket(), BACK_AGAIN).await.map_err(ChaosError::Proxy)?;
         copy_data(&root, replication.port()).await?;
         let cluster = Cluster::start(state.serving.settings_in(root)).await?;
-        state.standby = Some(Standby { cluster, replication });
-        Ok(())
+        Ok(Standby { cluster, replication })
     }
 
     /// Cuts the standby off, lets `meanwhile` go on with the server that serves, ends that for good, and promotes the
-    /// standby. `None` where there is no standby.
+    /// standby.
     pub(super) async fn rewind(
         &self,
         witness: &Witness,
         meanwhile: impl Future<Output = Result<(), ChaosError>>,
-    ) -> Result<Option<Rewound>, ChaosError> {
+    ) -> Result<Rewound, ChaosError> {
         let mut state = self.state.lock().await;
-        let Some(Standby { cluster, replication }) = state.standby.take() else { return Ok(None) };
+        let Standby { cluster, replication } = self.standby_of(&mut state).await?;
         let outside = Witness::open(cluster.options(DATABASE));
         let kept_until = Utc::now();
         catch_up(witness, &outside).await?;
@@ -121,7 +127,7 @@ impl Servers {
         witness.is_back(BACK_AGAIN).await?;
         // A standby of the new one needs the room.
         tokio::fs::remove_dir_all(&old_data).await.map_err(file(&old_data))?;
-        Ok(Some(Rewound { kept_until, lost_until }))
+        Ok(Rewound { kept_until, lost_until })
     }
 
     /// Stops both. Says where the data are.

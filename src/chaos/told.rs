@@ -83,10 +83,7 @@ mod tests {
 
     fn start(told: &Told, run: u128, sent: i64, acknowledged: i64) {
         let input = Payload::of(&"input", usize::MAX).expect("JSON");
-        told.started(
-            Uuid::from_u128(run),
-            Started { input, sent_at: at(sent), acknowledged_at: at(acknowledged) },
-        );
+        told.started(Uuid::from_u128(run), Started { input, sent_at: at(sent), acknowledged_at: at(acknowledged) });
     }
 
     #[test]

@@ -32,7 +32,7 @@ unknown = { base = "50ms", cap = "400ms" }
 
 [stages.list]
 rust = "chaos-list"
-timeout = "4s"
+timeout = "8s"
 
 [stages.part]
 rust = "chaos-part"
@@ -65,7 +65,13 @@ pub(crate) struct RunInput {
     pub(crate) seed: u64,
     /// Items that `list` makes.
     pub(crate) items: u32,
+    /// `list` takes so long that it is still at it when Postgres has failed over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) slow: bool,
 }
+
+/// Of a `list` that is slow.
+const SLOW: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Run {
@@ -117,6 +123,9 @@ pub(crate) fn drawn(seed: u64, attempt: u32) -> String {
 }
 
 pub(crate) async fn list(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+    if run.input.slow {
+        tokio::time::sleep(SLOW).await;
+    }
     let output = work(run.input.seed, &context).await?;
     Ok(Output { items: (0..run.input.items).collect(), ..output })
 }

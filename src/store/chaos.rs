@@ -8,6 +8,8 @@ use sqlx::types::Uuid;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::StoreError;
+use crate::model::id::{RunId, VersionId};
+use crate::model::payload::Payload;
 
 /// Looks from outside the engine, with statements of its own.
 #[derive(Debug, Clone)]
@@ -79,6 +81,13 @@ pub(crate) struct Kept {
     pub(crate) item: i32,
     pub(crate) attempt: i32,
     pub(crate) digest: Vec<u8>,
+}
+
+/// The numbers that were given last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, sqlx::FromRow)]
+pub(crate) struct Numbers {
+    pub(crate) runs: i64,
+    pub(crate) jobs: i64,
 }
 
 /// How much there is of what.
@@ -242,6 +251,32 @@ impl Witness {
     pub(crate) async fn has_replayed(&self, written: &str) -> Result<bool, StoreError> {
         let sql = "select coalesce(pg_last_wal_replay_lsn() >= $1::pg_lsn, false)";
         Ok(sqlx::query_scalar(sql).bind(written).fetch_one(&self.pool).await?)
+    }
+
+    /// Starts them all in one statement.
+    pub(crate) async fn start_runs(&self, version: VersionId, runs: &[(RunId, Payload)]) -> Result<(), StoreError> {
+        let (ids, inputs): (Vec<Uuid>, Vec<&str>) = runs.iter().map(|(id, input)| (id.0, input.as_str())).unzip();
+        let sql = "select piton.start_run_of($1, r.id, r.input::json, 0) from unnest($2::uuid[], $3::text[]) as r (id, input)";
+        sqlx::query(sql).bind(version.0).bind(ids).bind(inputs).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn numbers(&self) -> Result<Numbers, StoreError> {
+        let sql = "select coalesce(max(last_value) filter (where sequencename = 'runs_id_seq'), 0) as runs,
+                          coalesce(max(last_value) filter (where sequencename = 'jobs_id_seq'), 0) as jobs
+                   from pg_sequences where schemaname = 'piton'";
+        Ok(sqlx::query_as(sql).fetch_one(&self.pool).await?)
+    }
+
+    /// Skips numbers, as transactions that roll back do, until runs and jobs are as far from each other as they were. So
+    /// what comes next gets the pairs of numbers that others had had after that.
+    pub(crate) async fn use_up(&self, before: Numbers) -> Result<(), StoreError> {
+        let now = self.numbers().await?;
+        let further = (now.runs - before.runs).max(now.jobs - before.jobs);
+        let sql = "select setval('piton.runs_id_seq', greatest($1, 1)), setval('piton.jobs_id_seq', greatest($2, 1))";
+        let (runs, jobs) = (before.runs + further, before.jobs + further);
+        sqlx::query(sql).bind(runs).bind(jobs).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Makes a server of a standby.

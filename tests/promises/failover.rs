@@ -150,7 +150,9 @@ async fn nothing_that_was_acknowledged_is_lost_or_done_twice_by_a_failover_to_a_
         worker.says("wait").await;
     }
     pair.fail_over().await;
-    let done = async || sqlx::query("select from piton.checkpoints").execute(&world.pool).await.map_or(0, |r| r.rows_affected());
+    let done = async || {
+        sqlx::query("select from piton.checkpoints").execute(&world.pool).await.map_or(0, |r| r.rows_affected())
+    };
     let before = done().await;
     until(SOON, "the workers go on", async || done().await > before + 60).await;
     let (acknowledged, unanswered) = load.stop().await;

@@ -87,13 +87,8 @@ impl World {
 
     /// In a database that is empty.
     pub(crate) async fn at(url: String, workflows: &[&str]) -> World {
-        let world = World {
-            pool: pool(url.parse().unwrap()),
-            url,
-            folder: folder(),
-            environment: Vec::new(),
-            _shared: None,
-        };
+        let world =
+            World { pool: pool(url.parse().unwrap()), url, folder: folder(), environment: Vec::new(), _shared: None };
         stdout(&world.command(["migrate"]).output().unwrap());
         world.write_workflows(workflows);
         world

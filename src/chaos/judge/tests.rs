@@ -28,7 +28,7 @@ struct Record {
 impl Record {
     /// A run of two items as it should end.
     fn of(seed: u64, item_dies: bool) -> Record {
-        let input = RunInput { seed, items: 2 };
+        let input = RunInput { seed, items: 2, slow: false };
         let given = Given { input, list: Output { attempt: 1, value: 0, items: vec![0, 1], steps: Vec::new() } };
         let input = serde_json::to_string(&input).expect("JSON");
         let state = if item_dies { "blocked" } else { "done" };
@@ -149,7 +149,11 @@ fn what_is_another_run_s_is_found() {
             continue;
         }
         record.attempts[place].output = other.attempts[place].output.clone();
-        assert_eq!(record.judged(), ["outputs that are not of the attempt that committed them, or not right"], "{place}");
+        assert_eq!(
+            record.judged(),
+            ["outputs that are not of the attempt that committed them, or not right"],
+            "{place}"
+        );
     }
     let mut record = Record::of(own, false);
     let steps = record.attempts.iter_mut().find(|a| a.stage == STEPS).and_then(|a| a.output.as_mut());

@@ -27,7 +27,7 @@ pub(crate) struct ChaosArgs {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32))]
     pub(super) workers: u32,
     /// Stages that run side by side in each worker.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) slots: u32,
     /// Lease of the workers.
     #[arg(long, default_value = "3s", value_parser = duration::parse)]
