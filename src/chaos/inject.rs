@@ -77,8 +77,13 @@ impl Hands {
                     Kind::Twin => wrong.extend(twin(&mut member, fault.lasts).await?),
                     Kind::TermThenKill => event.announced = term_then_kill(&mut member, fault.lasts).await?,
                     Kind::Blackhole => (cost, wrong) = self.blackhole(post, &mut member, fault.lasts).await?,
-                    Kind::Cut | Kind::Silence | Kind::Delay => impede(post, fault).await,
-                    _ => of_process(&mut member, fault).await?,
+                    Kind::Cut => impede(post, Link::Cut, fault.lasts).await,
+                    Kind::Silence => impede(post, Link::Silent, fault.lasts).await,
+                    Kind::Delay => impede(post, Link::Late, fault.lasts).await,
+                    Kind::Freeze => freeze(&member, fault.lasts).await,
+                    Kind::Kill | Kind::GroupKill | Kind::Deploy => end(&mut member, fault).await?,
+                    // Of no worker.
+                    Kind::Terminate | Kind::Crash | Kind::Outage | Kind::Rewind => {}
                 }
             }
             None => event.served_at = self.of_all(fault).await?,
@@ -96,15 +101,15 @@ impl Hands {
         match fault.kind {
             Kind::Terminate => self.witness.end_sessions().await?,
             Kind::Crash => self.servers.crash(fault.lasts, &self.witness).await?,
-            Kind::Rewind => {
-                return self.offer.across_a_rewind(&self.servers, fault.lasts).await.map(Some);
-            }
+            Kind::Rewind => return self.offer.across_a_rewind(&self.servers, fault.lasts).await.map(Some),
             Kind::Outage => {
                 self.fleet.iter().for_each(|post| post.proxy.set_outage(true));
                 tokio::time::sleep(fault.lasts).await;
                 self.fleet.iter().for_each(|post| post.proxy.set_outage(false));
             }
-            _ => {}
+            // Of one worker.
+            Kind::Kill | Kind::Freeze | Kind::Deploy | Kind::Cut | Kind::Silence | Kind::Delay => {}
+            Kind::Twin | Kind::GroupKill | Kind::TermThenKill | Kind::Blackhole => {}
         }
         Ok(None)
     }
@@ -140,14 +145,15 @@ impl Hands {
     }
 }
 
-async fn of_process(member: &mut Member, fault: Fault) -> Result<(), ChaosError> {
+async fn freeze(member: &Member, lasts: Duration) {
+    member.signal(Signal::STOP);
+    tokio::time::sleep(lasts).await;
+    member.signal(Signal::CONT);
+}
+
+/// Ends its process one way or another, and starts it again.
+async fn end(member: &mut Member, fault: Fault) -> Result<(), ChaosError> {
     match fault.kind {
-        Kind::Freeze => {
-            member.signal(Signal::STOP);
-            tokio::time::sleep(fault.lasts).await;
-            member.signal(Signal::CONT);
-            return Ok(());
-        }
         Kind::GroupKill => member.kill_with_family(),
         Kind::Deploy => member.signal(Signal::TERM),
         _ => member.signal(Signal::KILL),
@@ -160,13 +166,9 @@ async fn of_process(member: &mut Member, fault: Fault) -> Result<(), ChaosError>
     member.start()
 }
 
-async fn impede(post: &Post, fault: Fault) {
-    post.proxy.set(match fault.kind {
-        Kind::Cut => Link::Cut,
-        Kind::Silence => Link::Silent,
-        _ => Link::Late,
-    });
-    tokio::time::sleep(fault.lasts).await;
+async fn impede(post: &Post, link: Link, lasts: Duration) {
+    post.proxy.set(link);
+    tokio::time::sleep(lasts).await;
     post.proxy.set(Link::Open);
 }
 
