@@ -181,11 +181,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("server");
         let server = UnixListener::bind(&path).expect("a socket");
-        let proxy = Proxy::to(path, Duration::from_millis(300)).await.expect("a port");
+        let proxy = Proxy::to(path, Duration::from_millis(1_500)).await.expect("a port");
         let mut worker = TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("a connection");
         let (mut session, _) = server.accept().await.expect("a session");
         let mut piece = [0; 8];
-        let a_moment = Duration::from_millis(150);
+        let a_moment = Duration::from_millis(100);
         proxy.set(Link::Dropped);
         let mut another = TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("a connection");
         for connection in [&mut worker, &mut another] {

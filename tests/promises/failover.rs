@@ -235,7 +235,8 @@ async fn a_worker_whose_workflows_and_boot_a_failover_lost_serves_them_again_and
     let of_others = ["--workflows", folder.to_str().unwrap()];
     let start = [&["start", "other", "--set", "mark=other"][..], &of_others].concat();
     let other = stdout(&world.command(&start).output().unwrap());
-    worker.says("under a new boot id").await;
+    let is_back = "select count(*) from piton.workers where name = 'w1' and stopped_at is null";
+    until(SOON, "the worker is known again", async || world.count(is_back).await == 1).await;
     // The starts find the workflow again, once the worker has registered it again.
     let new = start_all(&world, marks("new"), 0).await;
     until(SOON * 2, "the worker does its own runs", async || {
@@ -280,7 +281,8 @@ async fn a_worker_that_thaws_on_a_restored_backup_commits_nothing_of_what_is_los
     let new = start_all(&world, marks("new"), 8_000).await;
     until(SOON, "the other worker has claimed them", async || begun(&world, "new") == MANY).await;
     frozen.signal("CONT");
-    frozen.says("under a new boot id").await;
+    let is_back = "select count(*) from piton.workers where name = 'w1' and stopped_at is null";
+    until(SOON, "the worker is known again", async || world.count(is_back).await == 1).await;
 
     assert_all_end_and_nothing_is_mixed_up(&world).await;
     assert_eq!(runs(&world).await.into_keys().collect::<BTreeSet<_>>(), new.into_iter().chain([kept]).collect());
