@@ -58,6 +58,10 @@ found (what, run_id, place) as (
     join piton.checkpoints k on k.run_id = a.run_id and k.stage = a.stage and k.item = a.item
         and k.attempt = a.attempt and k.worker_id = a.worker_id
     where a.type in ('pending', 'failed', 'orphan') and a.digest is not null
+      -- Where a failover lost the end of an attempt, a worker may have begun it twice, and kept the same again.
+      and not exists (select from piton.artifacts b where b.run_id = a.run_id and b.stage = a.stage and b.item = a.item
+                      and b.attempt = a.attempt and b.name = a.name
+                      and b.type not in ('pending', 'failed', 'orphan', 'dead_letter'))
     union all
     select 'runs that go on without end', id, state from piton.runs where state = 'running'
     union all
