@@ -13,17 +13,17 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) use super::fleet::Start;
-use super::fleet::{Member, Post};
-use super::inject::{Event, Hands};
+use super::fleet::{Member, NAME_TAKEN, Post};
+use super::inject::{Event, Hands, is_aborted};
 use super::judge::{self, Case, Wrong};
-use super::offer::{self, Offer};
+use super::offer::Offer;
 use super::plan::{self, Fault, Kind, Scope};
 use super::proxy::Proxy;
-use super::report::{Reclaims, Report};
+use super::report::{Report, Spread};
+use super::servers::{DATABASE, Servers};
 use super::{ChaosError, cause, leftovers};
 use crate::embedded::Cluster;
-use crate::store::Store;
-use crate::store::chaos::{Broken, Witness};
+use crate::store::chaos::{Broken, Loss, Witness};
 
 /// When nothing goes wrong any more, and for that long no run came to rest, what is left is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
@@ -37,9 +37,8 @@ const PAGE: i64 = 500;
 /// Where it takes place, and what it is about.
 pub(crate) struct Campaign {
     pub(crate) scope: Scope,
-    pub(crate) offer: Offer,
-    pub(crate) cluster: Arc<Cluster>,
-    pub(crate) store: Store,
+    pub(crate) offer: Arc<Offer>,
+    pub(crate) servers: Arc<Servers>,
     pub(crate) witness: Witness,
     pub(crate) start: Start,
     /// Where the workers' logs go.
@@ -57,30 +56,35 @@ struct Chronicle {
     /// Workers that ended though nobody made them.
     aborted: usize,
     wrong: Vec<Wrong>,
+    /// What showed at once of what a fault cost.
+    costs: Vec<(Kind, f64)>,
 }
 
 impl Campaign {
     /// Runs it. `tell` is told how far it is.
     pub(crate) async fn run(&self, tell: fn(&str)) -> Result<Report, ChaosError> {
+        if self.scope.kinds.contains(&Kind::Rewind) {
+            self.servers.follow().await?;
+        }
         let fleet = Arc::new(self.fleet().await?);
         let faults = plan::draw(&self.scope);
         tell(&format!("{} faults in {} s", faults.len(), self.scope.length.as_secs()));
         let mut chronicle = Chronicle::default();
-        let offering = offer::offer(self.offer.clone(), self.store.clone(), self.witness.clone());
-        let offering = AbortOnDropHandle::new(tokio::spawn(offering));
+        let offer = self.offer.clone();
+        let offering = AbortOnDropHandle::new(tokio::spawn(async move { offer.make().await }));
         self.inject_all(&fleet, faults, &mut chronicle, tell).await?;
-        let runs = offering.await??;
+        offering.await??;
         tell("nothing goes wrong any more, the runs come to rest");
         self.settle(&fleet, &mut chronicle, tell).await?;
         self.stop(&fleet, &mut chronicle).await?;
-        self.verdict(runs, chronicle).await
+        self.verdict(chronicle).await
     }
 
     async fn fleet(&self) -> Result<Vec<Post>, ChaosError> {
         let mut fleet = Vec::with_capacity(self.scope.workers);
         for number in 0..self.scope.workers {
-            let proxy = Proxy::to(self.cluster.socket()).await.map_err(ChaosError::Proxy)?;
-            let url = self.cluster.url_through(proxy.port(), "piton");
+            let proxy = Proxy::to(self.servers.socket(), self.scope.silence).await.map_err(ChaosError::Proxy)?;
+            let url = Cluster::url_through(proxy.port(), DATABASE);
             let mut member = Member::new(number, url, self.logs.join(format!("w{number}.log")), self.start.clone());
             member.start()?;
             fleet.push(Post { member: Arc::new(Mutex::new(member)), proxy });
@@ -95,7 +99,13 @@ impl Campaign {
         chronicle: &mut Chronicle,
         tell: fn(&str),
     ) -> Result<(), ChaosError> {
-        let hands = Hands { fleet: fleet.clone(), cluster: self.cluster.clone(), witness: self.witness.clone() };
+        let hands = Hands {
+            fleet: fleet.clone(),
+            servers: self.servers.clone(),
+            witness: self.witness.clone(),
+            offer: self.offer.clone(),
+            silence: self.scope.silence,
+        };
         let begun = Instant::now();
         let (mut asked, mut told) = (begun, begun);
         let mut under_way = JoinSet::new();
@@ -106,7 +116,10 @@ impl Campaign {
                 under_way.spawn(async move { hands.inject(fault).await });
             }
             while let Some(done) = under_way.try_join_next() {
-                chronicle.events.push(done??);
+                let done = done??;
+                chronicle.costs.extend(done.event.kind.zip(done.cost.map(|cost| cost.as_secs_f64())));
+                chronicle.wrong.extend(done.wrong);
+                chronicle.events.push(done.event);
             }
             watch(fleet, chronicle).await?;
             if asked.elapsed() >= ASK_EVERY {
@@ -163,21 +176,17 @@ impl Campaign {
         Ok(())
     }
 
-    async fn verdict(&self, runs: u64, mut chronicle: Chronicle) -> Result<Report, ChaosError> {
+    async fn verdict(&self, mut chronicle: Chronicle) -> Result<Report, ChaosError> {
         let left: Vec<Wrong> =
             leftovers::find(&self.mark).into_iter().map(|process| ("processes that live on", process)).collect();
         chronicle.wrong.extend(left);
         let losses = self.witness.losses().await?;
-        let strange = losses.iter().filter(|loss| !cause::is_known(loss, &chronicle.events));
-        let strange = strange.map(|loss| {
-            ("attempts that were lost though nothing befell their worker", {
-                format!("{} on {} ({})", loss.place, loss.worker, loss.message)
-            })
-        });
-        chronicle.wrong.extend(strange.collect::<Vec<_>>());
-        if self.fates_are_known {
-            self.judge(&mut chronicle.wrong).await?;
-        }
+        chronicle.wrong.extend(strange(&losses, &chronicle.events));
+        let runs = self.offer.told.count();
+        self.judge(&mut chronicle.wrong).await?;
+        let (lost, gone) = self.offer.told.missing();
+        chronicle.wrong.extend(gone);
+        let costs = self.costs(&chronicle).await?;
         let mut broken = self.witness.broken().await?;
         broken.extend(gathered(chronicle.wrong));
         let mut faults = BTreeMap::new();
@@ -191,59 +200,92 @@ impl Campaign {
             faults,
             aborted: chronicle.aborted,
             runs,
+            lost,
             counted: self.witness.counted().await?,
-            reclaims: self.reclaims(&chronicle.events).await?,
+            costs,
             broken,
         })
     }
 
-    /// Every run against the fates of its jobs.
+    /// Every run against what was started, and where they are known against the fates of its jobs.
     async fn judge(&self, wrong: &mut Vec<Wrong>) -> Result<(), ChaosError> {
         let mut behind = 0;
         loop {
             let runs = self.witness.runs_behind(behind, PAGE).await?;
             let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
+            behind = last.id;
+            wrong.extend(runs.iter().filter_map(|run| self.offer.told.found(run)));
+            if !self.fates_are_known {
+                continue;
+            }
             let attempts = self.witness.attempts_of(first.id, last.id).await?;
             let deaths = self.witness.deaths_of(first.id, last.id).await?;
+            let kept = self.witness.artifacts_of(first.id, last.id).await?;
             for run in &runs {
                 let attempts = attempts.iter().filter(|a| a.run_id == run.id).collect();
                 let deaths = deaths.iter().filter(|d| d.run_id == run.id).collect();
-                wrong.extend(judge::judge(&Case { run, attempts, deaths }));
+                let kept = kept.iter().filter(|k| k.run_id == run.id).collect();
+                wrong.extend(judge::judge(&Case { run, attempts, deaths, kept }));
             }
-            behind = last.id;
         }
     }
 
-    async fn reclaims(&self, events: &[Event]) -> Result<Reclaims, ChaosError> {
-        let mut seconds = Vec::new();
-        let killed = |event: &&Event| event.kind == Some(Kind::Kill);
-        for (process, at) in events.iter().filter(killed).filter_map(|event| Some((event.process?, event.at))) {
-            if let Some(claimed) = self.witness.claimed_again(process, at).await? {
-                seconds.push(elapsed_s(at, claimed));
-            }
+    async fn costs(&self, chronicle: &Chronicle) -> Result<BTreeMap<Kind, Spread>, ChaosError> {
+        let mut seconds: BTreeMap<Kind, Vec<f64>> = BTreeMap::new();
+        for (kind, cost) in &chronicle.costs {
+            seconds.entry(*kind).or_default().push(*cost);
         }
-        Ok(Reclaims::of(seconds))
+        for event in &chronicle.events {
+            let (Some(kind), from) = (event.kind, event.at) else { continue };
+            let (from, to) = match (kind, event.process) {
+                (Kind::Kill | Kind::GroupKill, Some(process)) => {
+                    (from, self.witness.claimed_again(process, from).await?)
+                }
+                (Kind::TermThenKill, Some(process)) => {
+                    let Some(announced) = event.announced else { continue };
+                    let killed_at = from + announced;
+                    (killed_at, self.witness.claimed_again(process, killed_at).await?)
+                }
+                (Kind::Rewind, _) => {
+                    let Some(served_at) = event.served_at else { continue };
+                    (served_at, self.witness.first_result_since(served_at).await?)
+                }
+                _ => continue,
+            };
+            seconds.entry(kind).or_default().extend(to.map(|to| elapsed_s(from, to)));
+        }
+        Ok(seconds.into_iter().map(|(kind, seconds)| (kind, Spread::of(seconds))).collect())
     }
+}
+
+/// Attempts that were taken from their workers, or held against their jobs, for nothing.
+fn strange(losses: &[Loss], events: &[Event]) -> Vec<Wrong> {
+    let place = |loss: &Loss| format!("{} on {} ({})", loss.place, loss.worker, loss.message);
+    let unknown = losses.iter().filter(|loss| !cause::is_known(loss, events));
+    let unknown = unknown.map(|loss| ("attempts that were lost though nothing befell their worker", place(loss)));
+    let stopped = losses.iter().filter(|loss| cause::is_suspected_for_a_stop(loss, events));
+    let stopped =
+        stopped.map(|loss| ("jobs that were suspected though their worker had been told to shut down", place(loss)));
+    unknown.chain(stopped).collect()
 }
 
 fn elapsed_s(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
     (to - from).as_seconds_f64()
 }
 
-/// Starts workers again that ended by themselves, as a supervisor would. One that was aborted met a job that does that;
-/// nothing else may end a worker.
+/// Starts workers again that ended by themselves, as a supervisor would. One that was aborted met a job that does that, and
+/// one whose name was another's by then had to go; nothing else may end a worker.
 async fn watch(fleet: &Arc<Vec<Post>>, chronicle: &mut Chronicle) -> Result<(), ChaosError> {
-    use std::os::unix::process::ExitStatusExt;
     for (place, post) in fleet.iter().enumerate() {
         // Something is being done to it.
         let Ok(mut member) = post.member.try_lock() else { continue };
-        let process = member.process();
+        let (process, at) = (member.process(), member.seen_at());
         let Some(status) = member.ended()? else { continue };
-        let now = Utc::now();
-        chronicle.events.push(Event { kind: None, at: now, until: now, worker: Some(place), process });
-        if status.signal() == Some(Signal::ABORT.as_raw()) {
+        let (worker, until) = (Some(place), Utc::now());
+        chronicle.events.push(Event { kind: None, at, until, worker, process, announced: None, served_at: None });
+        if is_aborted(status) {
             chronicle.aborted += 1;
-        } else {
+        } else if !(member.had_twin() && status.code() == Some(NAME_TAKEN)) {
             chronicle.wrong.push(("workers that ended by themselves", format!("{} with {status}", member.name())));
         }
         member.start()?;

@@ -19,6 +19,8 @@ pub(crate) enum ChaosError {
     Process(&'static str, io::Error),
     #[error("no port for a worker's connections: {0}")]
     Proxy(io::Error),
+    #[error("the standby does not catch up with the server that it follows")]
+    Standby,
     #[error("the file {0} cannot be written: {1}")]
     File(String, io::Error),
     /// A part of it panicked.

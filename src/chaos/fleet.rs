@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use rustix::process::{Pid, Signal};
 use tokio::sync::Mutex;
 
-use super::ChaosError;
 use super::proxy::Proxy;
+use super::{ChaosError, family};
 use crate::child::Child;
+
+/// What a worker exits with when it was given up and another process has its name by now; `cli/exit.rs` has the table.
+pub(super) const NAME_TAKEN: i32 = 5;
 
 /// Starts a worker's process: its name, and where it finds Postgres.
 pub(crate) type Start = Arc<dyn Fn(&str, &str) -> std::process::Command + Send + Sync>;
@@ -21,6 +25,12 @@ pub(super) struct Member {
     /// How often it got a new name.
     renamed: u32,
     child: Option<Child>,
+    /// How its process ended, where that was seen and not yet asked for.
+    status: Option<ExitStatus>,
+    /// When its process was last seen alive.
+    seen_at: DateTime<Utc>,
+    /// There has been a second process under its name, for which it may have had to go.
+    had_twin: bool,
     url: String,
     log: PathBuf,
     start: Start,
@@ -34,7 +44,8 @@ pub(super) struct Post {
 
 impl Member {
     pub(super) fn new(number: usize, url: String, log: PathBuf, start: Start) -> Member {
-        Member { number, renamed: 0, child: None, url, log, start }
+        let (child, status, seen_at, had_twin) = (None, None, Utc::now(), false);
+        Member { number, renamed: 0, child, status, seen_at, had_twin, url, log, start }
     }
 
     pub(super) fn name(&self) -> String {
@@ -49,11 +60,31 @@ impl Member {
     }
 
     pub(super) fn start(&mut self) -> Result<(), ChaosError> {
+        (self.status, self.seen_at, self.had_twin) = (None, Utc::now(), false);
+        self.child = Some(self.spawn()?);
+        Ok(())
+    }
+
+    /// A second process under its name.
+    pub(super) fn start_twin(&mut self) -> Result<Child, ChaosError> {
+        self.had_twin = true;
+        self.spawn()
+    }
+
+    fn spawn(&self) -> Result<Child, ChaosError> {
         let log = File::options().append(true).create(true).open(&self.log);
         let log = log.map_err(|error| ChaosError::File(self.log.display().to_string(), error))?;
-        let child = Child::spawn((self.start)(&self.name(), &self.url), log.into());
-        self.child = Some(child.map_err(|error| ChaosError::Process("started", error))?);
-        Ok(())
+        Child::spawn((self.start)(&self.name(), &self.url), log.into())
+            .map_err(|error| ChaosError::Process("started", error))
+    }
+
+    pub(super) fn had_twin(&self) -> bool {
+        self.had_twin
+    }
+
+    /// It ended some time since then.
+    pub(super) fn seen_at(&self) -> DateTime<Utc> {
+        self.seen_at
     }
 
     /// Its process id, for the record.
@@ -67,14 +98,28 @@ impl Member {
         }
     }
 
-    /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, ChaosError> {
-        let Some(child) = &mut self.child else { return Ok(None) };
-        let status = child.ended().map_err(|error| ChaosError::Process("looked after", error))?;
-        if status.is_some() {
-            self.child = None;
+    /// Kills it with all that it has started.
+    pub(super) fn kill_with_family(&self) {
+        if let Some(pid) = self.child.as_ref().and_then(Child::pid) {
+            family::kill(pid);
         }
-        Ok(status)
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&mut self) -> Result<bool, ChaosError> {
+        let Some(child) = &mut self.child else { return Ok(true) };
+        self.status = child.ended().map_err(|error| ChaosError::Process("looked after", error))?;
+        match self.status {
+            Some(_) => self.child = None,
+            None => self.seen_at = Utc::now(),
+        }
+        Ok(self.status.is_some())
+    }
+
+    /// How it ended, if it has; once.
+    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, ChaosError> {
+        self.has_ended()?;
+        Ok(self.status.take())
     }
 
     /// Waits for its end.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fate::{self, Fate};
-use super::workload::{self, Output, RunInput};
+use super::workload::{self, Output, RunInput, Said, Step};
+use crate::model::digest;
 use crate::model::failure::FailureClass;
 use crate::model::id::NO_ITEM;
-use crate::store::chaos::{AttemptEnd, Death, RunEnd};
+use crate::store::chaos::{AttemptEnd, Death, Kept, RunEnd};
 
 /// Something that should not be, and where.
 pub(crate) type Wrong = (&'static str, String);
@@ -30,6 +31,7 @@ pub(crate) struct Case<'r> {
     pub(crate) run: &'r RunEnd,
     pub(crate) attempts: Vec<&'r AttemptEnd>,
     pub(crate) deaths: Vec<&'r Death>,
+    pub(crate) kept: Vec<&'r Kept>,
 }
 
 /// A job's place in its run.
@@ -75,6 +77,7 @@ impl Judge<'_> {
         for place in unexpected {
             self.say("jobs that should never have begun", place);
         }
+        self.kept();
         let state = if total_is_reached && self.finishes((TOTAL, NO_ITEM)) { "done" } else { "blocked" };
         if self.case.run.state != state {
             self.wrong.push(("runs that did not end as they should", format!("{} {}", self.case.run.uuid, state)));
@@ -136,11 +139,29 @@ impl Judge<'_> {
         let attempt = done.attempt.unsigned_abs();
         let right = match place {
             (PART, NO_ITEM) => text == self.input.items.to_string(),
-            (PROGRAM, _) => text == attempt.to_string(),
+            (PROGRAM, _) => serde_json::from_str(text).is_ok_and(|said: Said| self.is_said(&said, attempt)),
             _ => serde_json::from_str(text).is_ok_and(|output: Output| self.is_right(place, &output, attempt)),
         };
         if !right {
             self.say("outputs that are not of the attempt that committed them, or not right", place);
+        }
+    }
+
+    /// The program was given its own run's input, and what its own run's list had returned.
+    fn is_said(&self, said: &Said, attempt: u32) -> bool {
+        let list = fate::of(self.input.seed, name(LIST), None).value;
+        let items: Vec<u32> = (0..self.input.items).collect();
+        let is_own = said.run == self.case.run.uuid && said.given.input == self.input;
+        said.attempt == attempt && is_own && said.given.list.value == list && said.given.list.items == items
+    }
+
+    /// What can be seen of it is what the attempt that finished has kept.
+    fn kept(&mut self) {
+        for kept in &self.case.kept {
+            let expected = digest::of(&workload::drawn(self.input.seed, kept.attempt.unsigned_abs()));
+            if kept.stage != STEPS || kept.digest != expected {
+                self.say("artifacts that are not of their own run and attempt", (kept.stage, kept.item));
+            }
         }
     }
 
@@ -153,12 +174,16 @@ impl Judge<'_> {
             }
             stage => own(stage, u32::try_from(item).ok()),
         };
-        // A step runs in one attempt, and is read back by those after it.
-        let steps = stage != STEPS
-            || output.steps.len() == workload::STEPS
-                && output.steps.is_sorted()
-                && output.steps.last() <= Some(&attempt);
-        output.attempt == attempt && output.value == value && steps
+        let items: Vec<u32> = if stage == LIST { (0..self.input.items).collect() } else { Vec::new() };
+        let steps = stage != STEPS || self.are_right(&output.steps, attempt);
+        output.attempt == attempt && output.value == value && output.items == items && steps
+    }
+
+    /// A step runs in one attempt, and is read back by those after it.
+    fn are_right(&self, steps: &[Step], last: u32) -> bool {
+        let attempts: Vec<u32> = steps.iter().map(|step| step.attempt).collect();
+        let are_own = steps.iter().all(|step| step.seed == self.input.seed);
+        steps.len() == workload::STEPS && are_own && attempts.is_sorted() && attempts.last() <= Some(&last)
     }
 
     /// Attempts follow one another, and none begins before what its stage needs is done.

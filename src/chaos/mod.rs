@@ -6,6 +6,7 @@
 pub(crate) mod campaign;
 mod cause;
 mod error;
+mod family;
 mod fate;
 mod fleet;
 mod inject;
@@ -15,6 +16,8 @@ pub(crate) mod offer;
 pub(crate) mod plan;
 mod proxy;
 pub(crate) mod report;
+pub(crate) mod servers;
+pub(crate) mod told;
 pub(crate) mod workload;
 
 pub(crate) use error::ChaosError;

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
 use super::ChaosError;
+use super::servers::Servers;
+use super::told::{Started, Told};
 use super::workload::RunInput;
 use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
-use crate::store::chaos::Witness;
+use crate::store::chaos::{Numbers, Witness};
 use crate::store::runs::RunStart;
 use crate::store::{Store, StoreError};
 
@@ -27,65 +30,139 @@ pub(crate) enum Inputs {
     Given(Payload),
 }
 
-/// What is started, and how fast.
-#[derive(Debug, Clone)]
+/// What is started, how fast, and what was started so far.
 pub(crate) struct Offer {
     pub(crate) version: VersionId,
     pub(crate) inputs: Inputs,
     pub(crate) per_s: f64,
     pub(crate) length: Duration,
+    pub(crate) store: Store,
+    pub(crate) witness: Witness,
+    pub(crate) told: Told,
 }
 
 /// Runs that may be under way at once. On a machine that cannot keep up, faults are to meet running jobs and no backlog.
 const MOST_AT_ONCE: i64 = 200;
 /// Between two counts of them.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// Runs that a failover loses, and as many that are started at once when it is over. A sequence is up to 32 numbers ahead on
+/// a standby: with fewer, none would get the number of a lost one.
+const LOST_AT_ONCE: usize = 50;
+/// Then they run: their results are there when others have their numbers.
+const UNTIL_CLAIMED: Duration = Duration::from_millis(200);
 
-/// Comes back with their number when the time is over.
-pub(super) async fn offer(offer: Offer, store: Store, witness: Witness) -> Result<u64, ChaosError> {
-    let mut dice = match offer.inputs {
-        Inputs::Drawn(seed) => StdRng::seed_from_u64(seed),
-        Inputs::Given(_) => StdRng::seed_from_u64(0),
-    };
-    let (begun, mut started) = (Instant::now(), 0u64);
-    let (mut next, mut counted) = (begun, begun);
-    while begun.elapsed() < offer.length {
-        if counted.elapsed() >= COUNT_EVERY {
-            counted = Instant::now();
-            if witness.unsettled().await?.is_none_or(|runs| runs >= MOST_AT_ONCE) {
-                tokio::time::sleep(COUNT_EVERY).await;
-                continue;
+impl Offer {
+    /// Comes back when the time is over.
+    pub(super) async fn make(&self) -> Result<(), ChaosError> {
+        let mut dice = self.dice(0);
+        let begun = Instant::now();
+        let (mut next, mut counted) = (begun, begun);
+        while begun.elapsed() < self.length {
+            if counted.elapsed() >= COUNT_EVERY {
+                counted = Instant::now();
+                if self.witness.unsettled().await?.is_none_or(|runs| runs >= MOST_AT_ONCE) {
+                    tokio::time::sleep(COUNT_EVERY).await;
+                    continue;
+                }
             }
+            self.start(self.draw(&mut dice)?).await?;
+            next += Duration::from_secs_f64(1.0 / self.per_s);
+            next = next.max(Instant::now());
+            tokio::time::sleep_until(next).await;
         }
-        let input = match &offer.inputs {
-            // 53 bits: a number that every reader of JSON keeps.
-            Inputs::Drawn(_) => {
-                let input = RunInput { seed: dice.random::<u64>() >> 11, items: dice.random_range(0..=ITEMS) };
-                Payload::of(&input, usize::MAX).map_err(|error| ChaosError::Workload(error.to_string()))?
-            }
-            Inputs::Given(input) => input.clone(),
-        };
-        start(&store, offer.version, &input).await?;
-        started += 1;
-        next += Duration::from_secs_f64(1.0 / offer.per_s);
-        next = next.max(Instant::now());
-        tokio::time::sleep_until(next).await;
+        Ok(())
     }
-    Ok(started)
+
+    /// Lets Postgres fail over, with many small runs among what is lost, and as many started at once behind it, which get
+    /// the numbers of those. Says when the new server served.
+    pub(super) async fn across_a_rewind(
+        &self,
+        servers: &Servers,
+        lasts: Duration,
+    ) -> Result<DateTime<Utc>, ChaosError> {
+        let mut dice = self.dice(lasts.as_nanos() as u64);
+        let (lost, new) = (self.draw_many(&mut dice)?, self.draw_many(&mut dice)?);
+        let mut before = Numbers::default();
+        let meanwhile = async {
+            tokio::time::sleep(lasts).await;
+            before = self.witness.numbers().await?;
+            self.start_all(lost).await?;
+            tokio::time::sleep(UNTIL_CLAIMED).await;
+            Ok(())
+        };
+        let rewound = servers.rewind(&self.witness, meanwhile).await?;
+        let served_at = rewound.lost_until;
+        self.told.rewound(rewound);
+        self.witness.use_up(before).await?;
+        self.start_all(new).await?;
+        Ok(served_at)
+    }
+
+    fn dice(&self, more: u64) -> StdRng {
+        match self.inputs {
+            Inputs::Drawn(seed) => StdRng::seed_from_u64(seed ^ more),
+            Inputs::Given(_) => StdRng::seed_from_u64(more),
+        }
+    }
+
+    fn draw(&self, dice: &mut StdRng) -> Result<Payload, ChaosError> {
+        match &self.inputs {
+            Inputs::Drawn(_) => payload(&drawn(dice, ITEMS)),
+            Inputs::Given(input) => Ok(input.clone()),
+        }
+    }
+
+    /// Small ones, whose first stage takes its time.
+    fn draw_many(&self, dice: &mut StdRng) -> Result<Vec<Payload>, ChaosError> {
+        (0..LOST_AT_ONCE)
+            .map(|_| match &self.inputs {
+                Inputs::Given(input) => Ok(input.clone()),
+                Inputs::Drawn(_) => payload(&RunInput { slow: true, ..drawn(dice, 1) }),
+            })
+            .collect()
+    }
+
+    /// All at once, so that the numbers of their runs and of their jobs go side by side. Where the answer is lost, none of
+    /// them is known of.
+    async fn start_all(&self, inputs: Vec<Payload>) -> Result<(), ChaosError> {
+        let runs: Vec<(RunId, Payload)> = inputs.into_iter().map(|input| (RunId::new(), input)).collect();
+        let sent_at = Utc::now();
+        self.witness.start_runs(self.version, &runs).await?;
+        let acknowledged_at = Utc::now();
+        for (id, input) in runs {
+            self.told.started(id.0, Started { input, sent_at, acknowledged_at });
+        }
+        Ok(())
+    }
+
+    /// Under an id of its own, so that a start whose answer was lost is recognised.
+    async fn start(&self, input: Payload) -> Result<(), StoreError> {
+        let (id, mut backoff) = (RunId::new(), Backoff::default());
+        let start = RunStart::on(input.clone());
+        loop {
+            let sent_at = Utc::now();
+            match self.store.start_run(id, self.version, &start).await {
+                Ok(_) => {}
+                Err(StoreError::Away(_)) => {
+                    backoff.wait().await;
+                    continue;
+                }
+                Err(refused) => match self.store.run(id).await {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => return Err(refused),
+                },
+            }
+            self.told.started(id.0, Started { input, sent_at, acknowledged_at: Utc::now() });
+            return Ok(());
+        }
+    }
 }
 
-/// Under an id of its own, so that a start whose answer was lost is recognised.
-async fn start(store: &Store, version: VersionId, input: &Payload) -> Result<(), StoreError> {
-    let (id, mut backoff) = (RunId::new(), Backoff::default());
-    let start = RunStart::on(input.clone());
-    loop {
-        match store.start_run(id, version, &start).await {
-            Ok(_) => return Ok(()),
-            Err(StoreError::Away(_)) => backoff.wait().await,
-            Err(refused) => match store.run(id).await {
-                Ok(Some(_)) => return Ok(()),
-                Ok(None) | Err(_) => return Err(refused),
-            },
-        }
-    }
+fn drawn(dice: &mut StdRng, items: u32) -> RunInput {
+    // 53 bits: a number that every reader of JSON keeps.
+    RunInput { seed: dice.random::<u64>() >> 11, items: dice.random_range(0..=items), slow: false }
+}
+
+fn payload(input: &RunInput) -> Result<Payload, ChaosError> {
+    Payload::of(input, usize::MAX).map_err(|error| ChaosError::Workload(error.to_string()))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -29,46 +30,77 @@ pub(crate) enum Kind {
     Crash,
     /// No worker reaches Postgres, for a moment or past the lease.
     Outage,
+    /// A second process is started under the name of a worker that lives, and told to shut down later.
+    Twin,
+    /// A worker is killed with SIGKILL together with every process that it has started, and started again.
+    GroupKill,
+    /// A worker is told to shut down with SIGTERM, and killed with SIGKILL before its grace period is over; then it is
+    /// started again.
+    TermThenKill,
+    /// Every packet of a worker's connections is dropped, for longer than it bears silence. Nobody is told, and the
+    /// connections never carry anything again; only new ones do.
+    Blackhole,
+    /// Postgres fails over to a standby that lags: its last commits are lost.
+    Rewind,
 }
 
 impl Kind {
-    /// It befalls one worker, and the others see it as gone when it lasts.
+    /// As people write it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// It befalls one worker, and the others see it as gone when it lasts; or the database forgets what they did.
     pub(crate) fn may_lose_attempts(self) -> bool {
         match self {
             Kind::Kill | Kind::Freeze | Kind::Deploy | Kind::Cut | Kind::Silence => true,
-            Kind::Delay | Kind::Terminate | Kind::Crash | Kind::Outage => false,
+            Kind::GroupKill | Kind::TermThenKill | Kind::Blackhole | Kind::Rewind => true,
+            Kind::Delay | Kind::Twin | Kind::Terminate | Kind::Crash | Kind::Outage => false,
         }
     }
 
-    fn is_of_one_worker(self) -> bool {
-        self.may_lose_attempts() || self == Kind::Delay
+    /// Otherwise of the database.
+    pub(crate) fn is_of_one_worker(self) -> bool {
+        match self {
+            Kind::Kill | Kind::Freeze | Kind::Deploy | Kind::Cut | Kind::Silence | Kind::Delay => true,
+            Kind::Twin | Kind::GroupKill | Kind::TermThenKill | Kind::Blackhole => true,
+            Kind::Terminate | Kind::Crash | Kind::Outage | Kind::Rewind => false,
+        }
     }
 
     /// How often it is drawn.
     fn weight(self) -> u32 {
         match self {
-            Kind::Kill => 35,
-            Kind::Freeze => 18,
-            Kind::Deploy | Kind::Cut => 10,
-            Kind::Silence | Kind::Delay | Kind::Terminate => 7,
-            Kind::Crash | Kind::Outage => 3,
+            Kind::Kill => 30,
+            Kind::Freeze => 16,
+            Kind::Deploy | Kind::Cut => 9,
+            Kind::GroupKill | Kind::TermThenKill => 8,
+            Kind::Silence | Kind::Delay | Kind::Terminate | Kind::Twin => 6,
+            Kind::Blackhole => 4,
+            Kind::Crash | Kind::Outage | Kind::Rewind => 3,
         }
     }
 
-    fn lasts(self, dice: &mut StdRng, lease: Duration) -> Duration {
-        let mut of_lease = |from: f64, to: f64| lease.mul_f64(dice.random_range(from..to));
+    fn lasts(self, dice: &mut StdRng, scope: &Scope) -> Duration {
+        let share = |dice: &mut StdRng, of: Duration, from: f64, to: f64| of.mul_f64(dice.random_range(from..to));
+        let lease = scope.lease;
         match self {
-            Kind::Kill | Kind::Deploy => of_lease(0.0, 0.8),
+            Kind::Kill | Kind::Deploy | Kind::GroupKill => share(dice, lease, 0.0, 0.8),
             // One in four is longer than the lease.
-            Kind::Freeze | Kind::Cut | Kind::Silence => match of_lease(0.0, 1.0) {
+            Kind::Freeze | Kind::Cut | Kind::Silence => match share(dice, lease, 0.0, 1.0) {
                 short if short < lease.mul_f64(0.75) => short.mul_f64(0.6),
-                _ => of_lease(1.2, 2.2),
+                _ => share(dice, lease, 1.2, 2.2),
             },
-            Kind::Delay => of_lease(0.3, 1.5),
+            Kind::Delay => share(dice, lease, 0.3, 1.5),
+            Kind::Twin => share(dice, lease, 0.3, 2.0),
+            Kind::TermThenKill => share(dice, scope.grace, 0.05, 0.9),
+            Kind::Blackhole => share(dice, scope.silence, 1.1, 1.6),
             Kind::Terminate => Duration::ZERO,
             // What Postgres takes to be up again is not ours to say.
-            Kind::Crash => of_lease(0.6, 0.9),
-            Kind::Outage => of_lease(0.2, 2.0),
+            Kind::Crash => share(dice, lease, 0.6, 0.9),
+            Kind::Outage => share(dice, lease, 0.2, 2.0),
+            // For that long, what is committed is lost.
+            Kind::Rewind => share(dice, lease, 0.3, 1.0),
         }
     }
 }
@@ -93,6 +125,10 @@ pub(crate) struct Scope {
     pub(crate) length: Duration,
     pub(crate) workers: usize,
     pub(crate) lease: Duration,
+    /// For that long a worker that is told to shut down may go on.
+    pub(crate) grace: Duration,
+    /// For that long a worker bears that a connection is silent.
+    pub(crate) silence: Duration,
     /// Between two faults, on average.
     pub(crate) pause: Duration,
     pub(crate) kinds: Vec<Kind>,
@@ -115,7 +151,7 @@ pub(crate) fn draw(scope: &Scope) -> Vec<Fault> {
     while at < scope.length {
         // No kinds, no faults; the weights are fine.
         let Ok(kind) = scope.kinds.choose_weighted(&mut dice, |kind| kind.weight()).copied() else { break };
-        let (lasts, renamed) = (kind.lasts(&mut dice, scope.lease), dice.random_bool(0.3));
+        let (lasts, renamed) = (kind.lasts(&mut dice, scope), dice.random_bool(0.3));
         let worker = kind.is_of_one_worker().then(|| dice.random_range(0..scope.workers));
         let (free_at, breath) = match worker {
             Some(worker) => (&mut workers_free_at[worker], BREATH),
@@ -132,13 +168,12 @@ pub(crate) fn draw(scope: &Scope) -> Vec<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
-
     use super::*;
 
     fn scope(seed: u64) -> Scope {
         let (length, lease, pause) = (Duration::from_secs(600), Duration::from_secs(3), Duration::from_millis(400));
-        Scope { seed, length, workers: 3, lease, pause, kinds: Kind::value_variants().to_vec() }
+        let (grace, silence) = (Duration::from_secs(2), Duration::from_secs(5));
+        Scope { seed, length, workers: 3, lease, grace, silence, pause, kinds: Kind::value_variants().to_vec() }
     }
 
     #[test]
@@ -157,6 +192,8 @@ mod tests {
             let own: Vec<&Fault> = faults.iter().filter(|fault| fault.worker == worker).collect();
             assert!(own.windows(2).all(|pair| pair[0].at + pair[0].lasts < pair[1].at));
         }
+        let killed_late = |fault: &&Fault| fault.kind == Kind::TermThenKill && fault.lasts >= Duration::from_secs(2);
+        assert_eq!(faults.iter().filter(killed_late).count(), 0, "the grace period is not over");
         let long = |fault: &&Fault| fault.kind == Kind::Freeze && fault.lasts > Duration::from_secs(3);
         assert!(faults.iter().filter(long).count() > 3, "some workers are frozen past their lease");
     }

@@ -1,6 +1,6 @@
 //! What stands between a worker and Postgres, and lets pass what it is told to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -22,6 +22,9 @@ pub(super) enum Link {
     Silent,
     /// Connections are broken, and new ones refused.
     Cut,
+    /// Every packet is dropped. Connections that meet it never carry anything again, and neither side is told: the worker's
+    /// stays open as long as the worker holds it, the server's until the server gives it up.
+    Dropped,
 }
 
 /// A port of its own that leads to Postgres. Dropped, it breaks every connection.
@@ -33,14 +36,29 @@ pub(super) struct Proxy {
     _listener: AbortOnDropHandle<()>,
 }
 
+/// What a connection needs to know.
+#[derive(Clone)]
+struct Way {
+    server: PathBuf,
+    given_up_after: Duration,
+    link: watch::Receiver<Link>,
+    outage: watch::Receiver<bool>,
+}
+
 impl Proxy {
-    pub(super) async fn to(server: PathBuf) -> std::io::Result<Proxy> {
+    /// The server gives up a connection that carries nothing any more after that time.
+    pub(super) async fn to(server: PathBuf, given_up_after: Duration) -> std::io::Result<Proxy> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let link = watch::Sender::new(Link::Open);
         let outage = watch::Sender::new(false);
-        let listening = tokio::spawn(listen(listener, server, link.subscribe(), outage.subscribe()));
+        let way = Way { server, given_up_after, link: link.subscribe(), outage: outage.subscribe() };
+        let listening = tokio::spawn(listen(listener, way));
         Ok(Proxy { port, link, outage, _listener: AbortOnDropHandle::new(listening) })
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        *self.link.borrow() == Link::Open && !*self.outage.borrow()
     }
 
     pub(super) fn set_outage(&self, outage: bool) {
@@ -56,31 +74,61 @@ impl Proxy {
     }
 }
 
-async fn listen(listener: TcpListener, server: PathBuf, link: watch::Receiver<Link>, outage: watch::Receiver<bool>) {
+async fn listen(listener: TcpListener, way: Way) {
     loop {
         // A connection that broke before it was accepted is its worker's affair.
         let Ok((worker, _)) = listener.accept().await else { continue };
-        if *link.borrow() == Link::Cut || *outage.borrow() || worker.set_nodelay(true).is_err() {
+        if *way.link.borrow() == Link::Cut || *way.outage.borrow() || worker.set_nodelay(true).is_err() {
             continue;
         }
-        let (server, link, outage) = (server.clone(), link.clone(), outage.clone());
-        tokio::spawn(async move { pass(worker, &server, link, outage).await });
+        let way = way.clone();
+        tokio::spawn(async move { pass(worker, way).await });
     }
 }
 
 /// Until either side ends it, or it is cut.
-async fn pass(worker: TcpStream, server: &Path, link: watch::Receiver<Link>, mut outage: watch::Receiver<bool>) {
-    // A server that is down refuses; so does this, by dropping the connection.
-    let Ok(server) = UnixStream::connect(server).await else { return };
-    let (worker_reads, worker_writes) = worker.into_split();
-    let (server_reads, server_writes) = server.into_split();
-    let mut cut = link.clone();
-    tokio::select! {
-        () = carry(worker_reads, server_writes, link.clone()) => {}
-        () = carry(server_reads, worker_writes, link) => {}
-        _ = cut.wait_for(|link| *link == Link::Cut) => {}
-        _ = outage.wait_for(|outage| *outage) => {}
+async fn pass(mut worker: TcpStream, way: Way) {
+    let Way { server, given_up_after, link, mut outage } = way;
+    if *link.borrow() == Link::Dropped {
+        return hold(worker, link).await;
     }
+    // A server that is down refuses; so does this, by dropping the connection.
+    let Ok(mut server) = UnixStream::connect(server).await else { return };
+    let (worker_reads, worker_writes) = worker.split();
+    let (server_reads, server_writes) = server.split();
+    let (mut cut, mut dropped) = (link.clone(), link.clone());
+    tokio::select! {
+        () = carry(worker_reads, server_writes, link.clone()) => return,
+        () = carry(server_reads, worker_writes, link.clone()) => return,
+        _ = cut.wait_for(|link| *link == Link::Cut) => return,
+        _ = outage.wait_for(|outage| *outage) => return,
+        ended = dropped.wait_for(|link| *link == Link::Dropped) => if ended.is_err() { return },
+    }
+    let server_waits = async {
+        tokio::select! {
+            () = tokio::time::sleep(given_up_after) => {}
+            () = gone(link.clone()) => {}
+        }
+        drop(server);
+    };
+    tokio::join!(hold(worker, link.clone()), server_waits);
+}
+
+/// Swallows what the worker sends, until it has ended the connection.
+async fn hold(mut worker: TcpStream, link: watch::Receiver<Link>) {
+    let swallow = async {
+        let mut piece = vec![0; PIECE];
+        while let Ok(1..) = worker.read(&mut piece).await {}
+    };
+    tokio::select! {
+        () = swallow => {}
+        () = gone(link) => {}
+    }
+}
+
+/// The proxy is gone.
+async fn gone(mut link: watch::Receiver<Link>) {
+    while link.changed().await.is_ok() {}
 }
 
 async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut link: watch::Receiver<Link>) {
@@ -89,8 +137,11 @@ async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin
         let Ok(read @ 1..) = from.read(&mut piece).await else { return };
         // The proxy is gone when waiting fails, and so is the connection.
         let Ok(now) = link.wait_for(|link| *link != Link::Silent).await.map(|link| *link) else { return };
-        if now == Link::Late {
-            tokio::time::sleep(LATE).await;
+        match now {
+            Link::Open | Link::Silent | Link::Cut => {}
+            Link::Late => tokio::time::sleep(LATE).await,
+            // Lost; the connection is held, and not ended.
+            Link::Dropped => continue,
         }
         if to.write_all(&piece[..read]).await.is_err() {
             return;
@@ -109,7 +160,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("server");
         let server = UnixListener::bind(&path).expect("a socket");
-        let proxy = Proxy::to(path).await.expect("a port");
+        let proxy = Proxy::to(path, Duration::from_millis(300)).await.expect("a port");
         let mut worker = TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("a connection");
         let (mut session, _) = server.accept().await.expect("a session");
         worker.write_all(b"one").await.expect("sent");
@@ -123,5 +174,32 @@ mod tests {
         assert_eq!(session.read(&mut piece).await.expect("read"), 3);
         proxy.set(Link::Cut);
         assert_eq!(session.read(&mut piece).await.expect("the end"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_packets_were_dropped_is_never_ended_and_never_heard_of_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("server");
+        let server = UnixListener::bind(&path).expect("a socket");
+        let proxy = Proxy::to(path, Duration::from_millis(1_500)).await.expect("a port");
+        let mut worker = TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("a connection");
+        let (mut session, _) = server.accept().await.expect("a session");
+        let mut piece = [0; 8];
+        let a_moment = Duration::from_millis(100);
+        proxy.set(Link::Dropped);
+        let mut another = TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("a connection");
+        for connection in [&mut worker, &mut another] {
+            connection.write_all(b"lost").await.expect("sent");
+            assert!(tokio::time::timeout(a_moment, connection.read(&mut piece)).await.is_err(), "nobody is told");
+        }
+        proxy.set(Link::Open);
+        session.write_all(b"lost").await.expect("sent");
+        assert!(tokio::time::timeout(a_moment, worker.read(&mut piece)).await.is_err(), "it carries nothing again");
+        // What reached the server before it gave the connection up: nothing.
+        assert_eq!(session.read(&mut piece).await.expect("the server gives it up"), 0);
+        let mut new = TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("a connection");
+        let (mut session, _) = server.accept().await.expect("a session");
+        new.write_all(b"new").await.expect("sent");
+        assert_eq!(session.read(&mut piece).await.expect("read"), 3);
     }
 }

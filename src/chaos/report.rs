@@ -17,47 +17,58 @@ pub(crate) struct Report {
     pub(crate) faults: BTreeMap<Kind, usize>,
     /// Workers that a job took along, and that were started again.
     pub(crate) aborted: usize,
-    pub(crate) runs: u64,
+    pub(crate) runs: usize,
+    /// Runs that a failover lost.
+    pub(crate) lost: usize,
     pub(crate) counted: Vec<Counted>,
-    pub(crate) reclaims: Reclaims,
+    /// Seconds from the end of a fault, by its kind, to what [`cost`] says.
+    pub(crate) costs: BTreeMap<Kind, Spread>,
     /// Promises that were broken; none, if all is well.
     pub(crate) broken: Vec<Broken>,
 }
 
-/// From the death of a worker to the next claim of one of its jobs.
+/// How long something took, each time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(crate) struct Reclaims {
-    pub(crate) deaths: usize,
+pub(crate) struct Spread {
+    pub(crate) times: usize,
     pub(crate) median_s: f64,
     pub(crate) longest_s: f64,
 }
 
-impl Reclaims {
-    pub(crate) fn of(mut seconds: Vec<f64>) -> Reclaims {
+impl Spread {
+    pub(crate) fn of(mut seconds: Vec<f64>) -> Spread {
         seconds.sort_by(f64::total_cmp);
         let at = |share: f64| seconds.get((seconds.len() as f64 * share) as usize).copied().unwrap_or_default();
-        Reclaims { deaths: seconds.len(), median_s: at(0.5), longest_s: seconds.last().copied().unwrap_or_default() }
+        Spread { times: seconds.len(), median_s: at(0.5), longest_s: seconds.last().copied().unwrap_or_default() }
+    }
+}
+
+/// What is measured of a fault of that kind, if anything is.
+pub(crate) fn cost(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Kill | Kind::GroupKill | Kind::TermThenKill => Some("the next claim of one of its jobs"),
+        Kind::Blackhole => Some("the worker's first word over a new connection"),
+        Kind::Rewind => Some("the next result"),
+        Kind::Freeze | Kind::Deploy | Kind::Cut | Kind::Silence | Kind::Delay | Kind::Twin => None,
+        Kind::Terminate | Kind::Crash | Kind::Outage => None,
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { seed, seconds, workers, faults, aborted, runs, counted, reclaims, broken } = self;
-        let kinds: Vec<String> =
-            faults.iter().map(|(kind, times)| format!("{} {times}", format!("{kind:?}").to_lowercase())).collect();
+        let Report { seed, seconds, workers, faults, aborted, runs, lost, counted, costs, broken } = self;
+        let kinds: Vec<String> = faults.iter().map(|(kind, times)| format!("{} {times}", kind.name())).collect();
         writeln!(f, "seed {seed}, {seconds} s, {workers} workers")?;
         writeln!(f, "  {} faults: {}", faults.values().sum::<usize>(), kinds.join(", "))?;
         writeln!(f, "  {aborted} workers were aborted by a job, and started again")?;
-        writeln!(f, "  {runs} runs were started; at the end there are:")?;
+        writeln!(f, "  {runs} runs were started, {lost} of them lost by failovers; at the end there are:")?;
         for Counted { what, count } in counted {
             writeln!(f, "    {count:>8} {what}")?;
         }
-        let Reclaims { deaths, median_s, longest_s } = reclaims;
-        writeln!(
-            f,
-            "  from the kill of a worker to the next claim of one of its jobs: {deaths} times, median {median_s:.1} s, \
-             longest {longest_s:.1} s"
-        )?;
+        for (kind, Spread { times, median_s, longest_s }) in costs {
+            let (kind, what) = (kind.name(), cost(*kind).unwrap_or_default());
+            writeln!(f, "  from a {kind} to {what}: {times} times, median {median_s:.1} s, longest {longest_s:.1} s")?;
+        }
         if broken.is_empty() {
             return writeln!(f, "No promise was broken.");
         }
@@ -75,9 +86,8 @@ mod tests {
 
     #[test]
     fn the_median_is_in_the_middle() {
-        let none = Reclaims::of(Vec::new());
-        assert_eq!((none.deaths, none.median_s), (0, 0.0));
-        let reclaims = Reclaims::of(vec![3.0, 1.0, 2.0]);
-        assert_eq!((reclaims.deaths, reclaims.median_s, reclaims.longest_s), (3, 2.0, 3.0));
+        assert_eq!(Spread::of(Vec::new()).times, 0);
+        let spread = Spread::of(vec![3.0, 1.0, 2.0]);
+        assert_eq!((spread.times, spread.median_s, spread.longest_s), (3, 2.0, 3.0));
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::fate::{self, Stumble};
 use crate::model::failure::{Failure, FailureClass};
@@ -10,6 +11,8 @@ use crate::stage::context::StageContext;
 use crate::stage::handler::Input;
 
 pub(crate) const NAME: &str = "chaos";
+/// What a run keeps of itself, under that name.
+pub(crate) const DRAWN: &str = "drawn.txt";
 /// Set for every process of a campaign, and in every program its stages start.
 pub(crate) const MARK: &str = "CHAOS_OF_PITON";
 /// Steps that the stage `steps` remembers.
@@ -29,7 +32,7 @@ unknown = { base = "50ms", cap = "400ms" }
 
 [stages.list]
 rust = "chaos-list"
-timeout = "4s"
+timeout = "8s"
 
 [stages.part]
 rust = "chaos-part"
@@ -44,7 +47,7 @@ timeout = "4s"
 concurrency = 8
 
 [stages.program]
-command = ["sh", "-c", 'sleep 0.2; printf %s "$PITON_ATTEMPT"']
+command = ["sh", "-c", 'sleep 0.2; printf "{\"attempt\":%s,\"run\":\"%s\",\"given\":%s}" "$PITON_ATTEMPT" "$PITON_RUN" "$(cat)"']
 needs = ["list"]
 pass_env = ["CHAOS_OF_PITON"]
 
@@ -62,7 +65,13 @@ pub(crate) struct RunInput {
     pub(crate) seed: u64,
     /// Items that `list` makes.
     pub(crate) items: u32,
+    /// `list` takes so long that it is still at it when Postgres has failed over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) slow: bool,
 }
+
+/// Of a `list` that is slow.
+const SLOW: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Run {
@@ -78,12 +87,45 @@ pub(crate) struct Output {
     /// Of `list`.
     #[serde(default)]
     pub(crate) items: Vec<u32>,
-    /// Of `steps`: the attempts that ran them.
+    /// Of `steps`.
     #[serde(default)]
-    pub(crate) steps: Vec<u32>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What a step remembers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Step {
+    /// The run's.
+    pub(crate) seed: u64,
+    /// The attempt that ran it.
+    pub(crate) attempt: u32,
+}
+
+/// What the program says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) attempt: u32,
+    pub(crate) run: Uuid,
+    /// What it was given.
+    pub(crate) given: Given,
+}
+
+/// As far as it is of interest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Given {
+    pub(crate) input: RunInput,
+    pub(crate) list: Output,
+}
+
+/// What an attempt of `steps` keeps.
+pub(crate) fn drawn(seed: u64, attempt: u32) -> String {
+    format!("{attempt} of {seed}")
 }
 
 pub(crate) async fn list(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+    if run.input.slow {
+        tokio::time::sleep(SLOW).await;
+    }
     let output = work(run.input.seed, &context).await?;
     Ok(Output { items: (0..run.input.items).collect(), ..output })
 }
@@ -98,12 +140,12 @@ pub(crate) async fn steps(Input(run): Input<Run>, context: StageContext) -> Resu
         let name = format!("step-{number}");
         let step = context.step(&name, async || {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            Ok::<u32, Failure>(context.attempt())
+            Ok::<Step, Failure>(Step { seed: run.input.seed, attempt: context.attempt() })
         });
         ran.push(step.await?);
     }
     // Whatever becomes of it, it is visible with this attempt's checkpoint and with no other.
-    context.put_bytes("drawn.txt", context.attempt().to_string()).await?;
+    context.put_bytes(DRAWN, drawn(run.input.seed, context.attempt())).await?;
     Ok(Output { steps: ran, ..work(run.input.seed, &context).await? })
 }
 

@@ -29,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Cluster {
     folder: Folder,
-    linger: Duration,
+    settings: Settings,
     first_start: bool,
     other_majors: Vec<u32>,
     // Before the lock, so that nothing is brought up by a process that is no client any more.
@@ -52,9 +52,9 @@ impl Cluster {
             folder: folder.clone(),
             postgres: binaries.program("postgres"),
             linger: settings.linger,
-            server_options: settings.server_options,
+            server_options: settings.server_options.clone(),
         };
-        let launch = Launch { orders, supervisor: settings.supervisor };
+        let launch = Launch { orders, supervisor: settings.supervisor.clone() };
         let start = launch.start_lock().await?;
         let client = launch.clients_lock().await?;
         let first_start = initdb::ensure_data(&folder, &binaries).await?;
@@ -64,7 +64,7 @@ impl Cluster {
         others.remove(&binaries.major);
         Ok(Self {
             folder,
-            linger: settings.linger,
+            settings,
             first_start,
             other_majors: others.into_iter().collect(),
             watch: Watch::begin(launch),
@@ -76,6 +76,11 @@ impl Cluster {
     #[must_use]
     pub fn options(&self, database: &str) -> PgConnectOptions {
         connection::options(&self.folder, database)
+    }
+
+    /// The same for whoever finds its socket in another folder.
+    pub(crate) fn options_at(folder: &Path, database: &str) -> PgConnectOptions {
+        connection::options_at(folder, database)
     }
 
     /// A URL of `database` for people and for `psql`.
@@ -90,14 +95,31 @@ impl Cluster {
     }
 
     /// A URL of `database` for those who come through a port on this machine that leads to the socket.
-    pub(crate) fn url_through(&self, port: u16, database: &str) -> String {
+    pub(crate) fn url_through(port: u16, database: &str) -> String {
         connection::url_through(port, database)
+    }
+
+    /// Those of another cluster, like this one and somewhere else.
+    pub(crate) fn settings_in(&self, root: PathBuf) -> Settings {
+        Settings { root, ..self.settings.clone() }
     }
 
     /// Crashes the server, if it runs; it is brought up again as after any crash.
     pub(crate) fn crash(&self) {
         if let Named::OurServer(server) = pid_file::named(&self.folder) {
             server::end(server, Ending::Immediate);
+        }
+    }
+
+    /// Crashes the server for good: it is not brought up again. Comes back when it is gone.
+    pub(crate) async fn abandon(self) {
+        self.watch.end().await;
+        if let Named::OurServer(server) = pid_file::named(&self.folder) {
+            server::end(server, Ending::Immediate);
+        }
+        drop(self.client);
+        if !matches!(locks::within(FAREWELL, || Lock::Supervisor.try_shared(&self.folder)).await, Ok(Some(_))) {
+            tracing::warn!(folder = %self.folder.base().display(), "the private Postgres takes long to end");
         }
     }
 
@@ -125,7 +147,7 @@ impl Cluster {
         self.watch.end().await;
         let is_last = self.client.is_last();
         drop(self.client);
-        if !is_last || !self.linger.is_zero() {
+        if !is_last || !self.settings.linger.is_zero() {
             return;
         }
         match locks::within(FAREWELL, || Lock::Supervisor.try_shared(&self.folder)).await {

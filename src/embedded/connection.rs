@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Executor};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// The superuser that `initdb` makes.
@@ -22,10 +23,15 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a database of the cluster is reached.
 pub(crate) fn options(folder: &Folder, database: &str) -> PgConnectOptions {
+    options_at(&folder.run(), database)
+}
+
+/// The same for a folder that the server's socket is found in.
+pub(crate) fn options_at(run: &Path, database: &str) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .host("localhost")
         .port(PORT)
-        .socket(folder.run())
+        .socket(run)
         .username(USER)
         .database(database)
         .ssl_mode(PgSslMode::Disable)

@@ -114,6 +114,17 @@ pub enum EmbeddedError {
         tail: String,
     },
 
+    /// A copy of the server's data could not be made, or took too long. What there was of it is removed.
+    #[error("`pg_basebackup` {problem}; the end of {log}:\n{tail}")]
+    BaseBackup {
+        /// What happened to it.
+        problem: String,
+        /// The log file.
+        log: PathBuf,
+        /// The log's last lines.
+        tail: String,
+    },
+
     /// Another process has been starting or stopping the server for too long.
     #[error("another process has been starting or stopping the Postgres in {folder} for {seconds} s; its log is {log}")]
     Busy {

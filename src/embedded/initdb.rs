@@ -6,13 +6,15 @@ use super::error::EmbeddedError;
 use super::folder::Folder;
 use super::server_user::ServerUser;
 use super::{log_file, program};
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-/// `initdb` takes a second, and far longer where `fsync` is slow.
+/// It takes a second, and far longer where `fsync` is slow.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a data folder is called until it is whole.
@@ -25,18 +27,29 @@ pub(crate) async fn ensure_data(folder: &Folder, binaries: &Binaries) -> Result<
     if folder.has_data() {
         return Ok(false);
     }
-    make_data(folder, binaries).await?;
+    // Trust is for whoever reaches the socket, whose folder only the server's user may enter.
+    let arguments = ["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C"].map(OsString::from);
+    let failed = |problem| EmbeddedError::Initdb { problem, log: folder.log(), tail: log_file::tail(folder) };
+    make_data(folder, &binaries.program("initdb"), &arguments, failed).await?;
     Ok(true)
 }
 
-async fn make_data(folder: &Folder, binaries: &Binaries) -> Result<(), EmbeddedError> {
+/// Makes the data folder with a program that takes its name behind `-D`.
+pub(super) async fn make_data(
+    folder: &Folder,
+    program: &Path,
+    arguments: &[OsString],
+    failed: impl Fn(String) -> EmbeddedError,
+) -> Result<(), EmbeddedError> {
     // A new name each time: the `initdb` of a killed client may still be at work under the old one.
     let unfinished = folder.base().join(format!("{UNFINISHED}{}", uuid::Uuid::now_v7().simple()));
     DirBuilder::new().mode(0o700).create(&unfinished).map_err(EmbeddedError::file("create", &unfinished))?;
     if let Some(user) = ServerUser::of(&folder.data())? {
         user.own(&unfinished)?;
     }
-    if let Err(error) = run(folder, binaries, &unfinished).await {
+    let mut command = program::command(program, folder)?;
+    command.arg("-D").arg(&unfinished).args(arguments);
+    if let Err(error) = run(command, program, failed).await {
         sweep(folder);
         return Err(error);
     }
@@ -45,18 +58,13 @@ async fn make_data(folder: &Folder, binaries: &Binaries) -> Result<(), EmbeddedE
     base.map_err(EmbeddedError::file("sync", folder.base()))
 }
 
-async fn run(folder: &Folder, binaries: &Binaries, data: &Path) -> Result<(), EmbeddedError> {
-    let initdb = binaries.program("initdb");
-    let mut command = program::command(&initdb, folder)?;
-    // Trust is for whoever reaches the socket, whose folder only the server's user may enter.
-    command.arg("-D").arg(data).args(["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C"]);
+async fn run(command: Command, program: &Path, failed: impl Fn(String) -> EmbeddedError) -> Result<(), EmbeddedError> {
     let mut child =
-        tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(EmbeddedError::run(&initdb))?;
-    let failed = |problem| EmbeddedError::Initdb { problem, log: folder.log(), tail: log_file::tail(folder) };
+        tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(EmbeddedError::run(program))?;
     match tokio::time::timeout(LIMIT, child.wait()).await {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(failed(format!("failed ({status})"))),
-        Ok(Err(error)) => Err(EmbeddedError::run(&initdb)(error)),
+        Ok(Err(error)) => Err(EmbeddedError::run(program)(error)),
         Err(_) => Err(failed(format!("took more than {} s and was stopped", LIMIT.as_secs()))),
     }
 }

@@ -28,10 +28,12 @@ mod program;
 mod server;
 mod server_user;
 mod settings;
+mod standby;
 mod supervisor;
 
 pub use binaries::{Binaries, find_binaries};
 pub use cluster::Cluster;
 pub use error::EmbeddedError;
 pub use settings::{Settings, SupervisorCommand};
+pub(crate) use standby::{can_be_copied, copy_data};
 pub use supervisor::run_supervisor;

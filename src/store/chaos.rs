@@ -8,6 +8,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::types::Uuid;
 
 use super::StoreError;
+use crate::model::id::{RunId, VersionId};
+use crate::model::payload::Payload;
 use super::connect::Server;
 use super::moment::Moment;
 
@@ -73,6 +75,25 @@ pub(crate) struct Loss {
     pub(crate) place: String,
     /// Its job was convicted of killing its processes.
     pub(crate) convicted: bool,
+    /// Who made the next attempt, if there was one.
+    pub(crate) next_worker: Option<String>,
+}
+
+/// An artifact that can be seen.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Kept {
+    pub(crate) run_id: i64,
+    pub(crate) stage: i16,
+    pub(crate) item: i32,
+    pub(crate) attempt: i32,
+    pub(crate) digest: Vec<u8>,
+}
+
+/// The numbers that were given last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, sqlx::FromRow)]
+pub(crate) struct Numbers {
+    pub(crate) runs: i64,
+    pub(crate) jobs: i64,
 }
 
 /// How much there is of what.
@@ -175,7 +196,13 @@ impl Witness {
         let sql = "select w.name as worker, w.started_at as booted_at, a.ended_at as lost_at, a.message,
                           r.uuid || ' stage ' || a.stage || ' item ' || a.item || ' attempt ' || a.attempt as place,
                           exists (select from piton.dead_letters d where d.run_id = a.run_id and d.stage = a.stage
-                                  and d.item = a.item and d.class = 'crashed') as convicted
+                                  and d.item = a.item and d.class = 'crashed') as convicted,
+                          (select n.name
+                           from (select run_id, stage, item, attempt, worker_id from piton.checkpoints
+                                 union all select run_id, stage, item, attempt, worker_id from piton.attempts) as next
+                           join piton.workers n on n.id = next.worker_id
+                           where next.run_id = a.run_id and next.stage = a.stage and next.item = a.item
+                             and next.attempt = a.attempt + 1) as next_worker
                    from piton.attempts a
                    join piton.workers w on w.id = a.worker_id
                    join piton.runs r on r.id = a.run_id
@@ -199,6 +226,73 @@ impl Witness {
         let first: Option<Moment> =
             sqlx::query_scalar(sql).bind(process).bind(Moment(died_at)).fetch_one(&self.pool).await?;
         Ok(first.map(DateTime::from))
+    }
+
+    /// Whether a worker of that name has been heard of since; `None` while the server is away.
+    pub(crate) async fn has_heard_of(&self, name: &str, since: DateTime<Utc>) -> Result<Option<bool>, StoreError> {
+        let sql = "select exists (select from piton.workers where name = $1 and stopped_at is null and last_seen > $2)";
+        match sqlx::query_scalar(sql).bind(name).bind(Moment(since)).fetch_one(&self.pool).await.map_err(StoreError::from) {
+            Ok(heard) => Ok(Some(heard)),
+            Err(StoreError::Away(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// When the first attempt since then ended with a result.
+    pub(crate) async fn first_result_since(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let sql = "select min(finished_at) from piton.checkpoints where finished_at > $1";
+        let first: Option<Moment> = sqlx::query_scalar(sql).bind(Moment(at)).fetch_one(&self.pool).await?;
+        Ok(first.map(DateTime::from))
+    }
+
+    /// What these runs have kept and can be seen.
+    pub(crate) async fn artifacts_of(&self, first: i64, last: i64) -> Result<Vec<Kept>, StoreError> {
+        let sql = "select run_id, stage, item, attempt, digest from piton.artifacts
+                   where run_id between $1 and $2 and type not in ('pending', 'failed', 'orphan', 'dead_letter')";
+        Ok(sqlx::query_as(sql).bind(first).bind(last).fetch_all(&self.pool).await?)
+    }
+
+    /// How far the server has written.
+    pub(crate) async fn written(&self) -> Result<String, StoreError> {
+        Ok(sqlx::query_scalar("select pg_current_wal_lsn()::text").fetch_one(&self.pool).await?)
+    }
+
+    /// Whether a standby has come that far.
+    pub(crate) async fn has_replayed(&self, written: &str) -> Result<bool, StoreError> {
+        let sql = "select coalesce(pg_last_wal_replay_lsn() >= $1::pg_lsn, false)";
+        Ok(sqlx::query_scalar(sql).bind(written).fetch_one(&self.pool).await?)
+    }
+
+    /// Starts them all in one statement.
+    pub(crate) async fn start_runs(&self, version: VersionId, runs: &[(RunId, Payload)]) -> Result<(), StoreError> {
+        let (ids, inputs): (Vec<Uuid>, Vec<&str>) = runs.iter().map(|(id, input)| (id.0, input.as_str())).unzip();
+        let sql = "select piton.start_run_of($1, r.id, r.input::json, 0) from unnest($2::uuid[], $3::text[]) as r (id, input)";
+        sqlx::query(sql).bind(version.0).bind(ids).bind(inputs).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn numbers(&self) -> Result<Numbers, StoreError> {
+        let sql = "select coalesce(max(last_value) filter (where sequencename = 'runs_id_seq'), 0) as runs,
+                          coalesce(max(last_value) filter (where sequencename = 'jobs_id_seq'), 0) as jobs
+                   from pg_sequences where schemaname = 'piton'";
+        Ok(sqlx::query_as(sql).fetch_one(&self.pool).await?)
+    }
+
+    /// Skips numbers, as transactions that roll back do, until runs and jobs are as far from each other as they were. So
+    /// what comes next gets the pairs of numbers that others had had after that.
+    pub(crate) async fn use_up(&self, before: Numbers) -> Result<(), StoreError> {
+        let now = self.numbers().await?;
+        let further = (now.runs - before.runs).max(now.jobs - before.jobs);
+        let sql = "select setval('piton.runs_id_seq', greatest($1, 1)), setval('piton.jobs_id_seq', greatest($2, 1))";
+        let (runs, jobs) = (before.runs + further, before.jobs + further);
+        sqlx::query(sql).bind(runs).bind(jobs).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Makes a server of a standby.
+    pub(crate) async fn promote(&self) -> Result<(), StoreError> {
+        sqlx::query("select pg_promote(true, 60)").execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Runs by state, dead letters by class, attempts by outcome.

@@ -33,6 +33,22 @@ fn who_only_lost_the_database_loses_no_attempt() {
     assert!(report["faults"]["outage"].as_u64() > Some(0) && report["faults"]["crash"].as_u64() > Some(0), "{report}");
 }
 
+/// Workers of one name, deaths that are no evidence, connections that never speak again, and commits that are lost.
+#[test]
+fn whoever_takes_a_name_dies_with_others_or_loses_its_past_mixes_nothing_up() {
+    let faults = "twin,group-kill,term-then-kill,blackhole,rewind";
+    let arguments = ["--seed", "5", "--seconds", "24", "--pause", "1s", "--workers", "3", "--json", "--faults", faults];
+    let report: Value = serde_json::from_str(&stdout(&chaos(&arguments).output().unwrap())).unwrap();
+    assert_eq!(report["broken"], Value::Array(Vec::new()));
+    for fault in faults.split(',') {
+        assert!(report["faults"][fault].as_u64() > Some(0), "{fault}: {report}");
+    }
+    assert!(report["lost"].as_u64() >= Some(50), "a failover loses what it is to lose: {report}");
+    for fault in ["group-kill", "blackhole", "rewind"] {
+        assert!(report["costs"][fault]["times"].as_u64() > Some(0), "{fault}: {report}");
+    }
+}
+
 #[tokio::test]
 async fn a_campaign_can_be_about_a_workflow_of_ones_own_and_says_how_to_play_it_again() {
     let world = World::with(&["name = 'own'\n[stages.greet]\ncommand = ['sh', '-c', 'sleep 0.2; echo 1']"]).await;

@@ -82,13 +82,13 @@ impl World {
 
     /// On a server of the test's own.
     pub(crate) async fn on(server: &Server, workflows: &[&str]) -> World {
-        let world = World {
-            pool: pool(server.options()),
-            url: server.url(),
-            folder: folder(),
-            environment: Vec::new(),
-            _shared: None,
-        };
+        World::at(server.url(), workflows).await
+    }
+
+    /// In a database that is empty.
+    pub(crate) async fn at(url: String, workflows: &[&str]) -> World {
+        let world =
+            World { pool: pool(url.parse().unwrap()), url, folder: folder(), environment: Vec::new(), _shared: None };
         stdout(&world.command(["migrate"]).output().unwrap());
         world.write_workflows(workflows);
         world

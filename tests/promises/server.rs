@@ -117,6 +117,7 @@ impl Drop for Server {
     }
 }
 
+/// A program of Postgres, as the server's user.
 pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(find_binaries().unwrap().dir.join(name));
     command.current_dir("/").env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -25,6 +25,7 @@ fn main() -> std::process::ExitCode {
         .handler("keep", keep)
         .handler("read", read)
         .handler("copy", copy)
+        .handler("mark", mark)
         .state(Journal)
         .main()
 }
@@ -243,6 +244,34 @@ async fn copy(Input(run): Input<Run<Copied>>, context: StageContext) -> Result<V
     let kept = context.put_file("file", &run.input.path).await?;
     let copy = context.artifact("copy").of_type("temp").put(context.open(&kept).await?).await?;
     Ok(json!({"bytes": copy.bytes(), "same": copy.digest() == kept.digest()}))
+}
+
+#[derive(Deserialize)]
+struct Marked {
+    mark: String,
+    #[serde(default)]
+    work_ms: u64,
+}
+
+/// A stage with what the one before it returned, where there is one.
+#[derive(Deserialize)]
+struct Marking {
+    input: Marked,
+    first: Option<Value>,
+}
+
+/// What it remembers, keeps and returns says which run it is of; so does its line in the journal, `mark stage attempt`.
+async fn mark(Input(Marking { input, first }): Input<Marking>, context: StageContext) -> Result<Value, Failure> {
+    let Marked { mark, work_ms } = input;
+    if let Ok(path) = std::env::var("JOURNAL") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        file.write_all(format!("{mark} {} {}\n", context.stage(), context.attempt()).as_bytes()).unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(work_ms)).await;
+    let remembered = context.step("remembered", async || Ok::<_, Failure>(mark.clone())).await?;
+    context.put_bytes("mark.txt", mark.clone()).await?;
+    let before = first.map(|first| first["mark"].clone());
+    Ok(json!({"mark": mark, "remembered": remembered, "before": before}))
 }
 
 #[derive(Deserialize)]

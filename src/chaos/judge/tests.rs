@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use uuid::Uuid;
 
+use super::super::workload::Given;
 use super::*;
 
 /// A seed whose jobs all finish, and one of which an item of two dies.
@@ -21,32 +22,40 @@ struct Record {
     run: RunEnd,
     attempts: Vec<AttemptEnd>,
     deaths: Vec<Death>,
+    kept: Vec<Kept>,
 }
 
 impl Record {
     /// A run of two items as it should end.
     fn of(seed: u64, item_dies: bool) -> Record {
-        let input = serde_json::to_string(&RunInput { seed, items: 2 }).expect("JSON");
+        let input = RunInput { seed, items: 2, slow: false };
+        let given = Given { input, list: Output { attempt: 1, value: 0, items: vec![0, 1], steps: Vec::new() } };
+        let input = serde_json::to_string(&input).expect("JSON");
         let state = if item_dies { "blocked" } else { "done" };
         let run = RunEnd { id: 1, uuid: Uuid::nil(), state: state.to_owned(), input };
-        let mut record = Record { run, attempts: Vec::new(), deaths: Vec::new() };
+        let mut record = Record { run, attempts: Vec::new(), deaths: Vec::new(), kept: Vec::new() };
         let value = |stage: &str, item| fate::of(seed, stage, item).value;
         let total = value("total", None) + value("part", Some(0)) + value("part", Some(1)) + value("steps", None);
-        let output = |value: u64, steps: &[u32]| {
-            let output = Output { attempt: 1, value, items: Vec::new(), steps: steps.to_vec() };
+        let output = |value: u64, items: &[u32], steps: &[u32]| {
+            let steps = steps.iter().map(|attempt| Step { seed, attempt: *attempt }).collect();
+            let output = Output { attempt: 1, value, items: items.to_vec(), steps };
             serde_json::to_string(&output).expect("JSON")
         };
-        record.done(LIST, NO_ITEM, output(value("list", None), &[]));
+        let list = Output { value: value("list", None), ..given.list };
+        let said = Said { attempt: 1, run: Uuid::nil(), given: Given { list, ..given } };
+        record.done(LIST, NO_ITEM, output(value("list", None), &[0, 1], &[]));
         record.done(PART, NO_ITEM, "2".to_owned());
-        record.done(PART, 0, output(value("part", Some(0)), &[]));
-        record.done(STEPS, NO_ITEM, output(value("steps", None), &[1, 1, 1]));
-        record.done(PROGRAM, NO_ITEM, "1".to_owned());
+        record.done(PART, 0, output(value("part", Some(0)), &[], &[]));
+        record.done(STEPS, NO_ITEM, output(value("steps", None), &[], &[1, 1, 1]));
+        record.done(PROGRAM, NO_ITEM, serde_json::to_string(&said).expect("JSON"));
+        let digest = digest::of(&workload::drawn(seed, 1)).to_vec();
+        record.kept.push(Kept { run_id: 1, stage: STEPS, item: NO_ITEM, attempt: 1, digest });
         if item_dies {
             let Fate::Dies(stumble) = fate::of(seed, "part", Some(1)).fate else { unreachable!("it was chosen so") };
             record.dead(PART, 1, stumble.class());
         } else {
-            record.done(PART, 1, output(value("part", Some(1)), &[]));
-            record.done(TOTAL, NO_ITEM, output(total, &[]));
+            record.done(PART, 1, output(value("part", Some(1)), &[], &[]));
+            record.done(TOTAL, NO_ITEM, output(total, &[], &[]));
         }
         record
     }
@@ -82,8 +91,12 @@ impl Record {
     }
 
     fn judged(&self) -> Vec<&'static str> {
-        let case =
-            Case { run: &self.run, attempts: self.attempts.iter().collect(), deaths: self.deaths.iter().collect() };
+        let case = Case {
+            run: &self.run,
+            attempts: self.attempts.iter().collect(),
+            deaths: self.deaths.iter().collect(),
+            kept: self.kept.iter().collect(),
+        };
         judge(&case).into_iter().map(|(what, _)| what).collect()
     }
 }
@@ -117,9 +130,37 @@ fn what_is_wrong_is_found() {
         harm(&mut record);
         assert!(record.judged().contains(&what), "{what}: {:?}", record.judged());
     }
+    what_is_another_run_s_is_found();
     let mut record = Record::of(seed(true), true);
     record.attempts.pop();
     assert_eq!(record.judged(), ["jobs that had more or fewer tries than their retries allow"]);
     record.deaths.clear();
     assert!(record.judged().contains(&"jobs that were not given up once, for the cause that was injected"));
+}
+
+/// Of another run, and right there: each output, step and artifact.
+fn what_is_another_run_s_is_found() {
+    let own = seed(false);
+    let other = Record::of(own + 1, false);
+    for place in 0..other.attempts.len() {
+        let mut record = Record::of(own, false);
+        // How many items there are is the same.
+        if (record.attempts[place].stage, record.attempts[place].item) == (PART, NO_ITEM) {
+            continue;
+        }
+        record.attempts[place].output = other.attempts[place].output.clone();
+        assert_eq!(
+            record.judged(),
+            ["outputs that are not of the attempt that committed them, or not right"],
+            "{place}"
+        );
+    }
+    let mut record = Record::of(own, false);
+    let steps = record.attempts.iter_mut().find(|a| a.stage == STEPS).and_then(|a| a.output.as_mut());
+    let steps = steps.expect("there is one");
+    *steps = steps.replacen(&format!("\"seed\":{own}"), &format!("\"seed\":{}", own + 1), 1);
+    assert_eq!(record.judged(), ["outputs that are not of the attempt that committed them, or not right"]);
+    let mut record = Record::of(own, false);
+    record.kept[0].digest = other.kept[0].digest.clone();
+    assert_eq!(record.judged(), ["artifacts that are not of their own run and attempt"]);
 }

@@ -7,7 +7,13 @@ use clap::{Args, ValueEnum};
 use crate::chaos::plan::{Kind, Scope};
 use crate::cli::args::{InputArgs, WorkerArgs, lease};
 use crate::cli::bench::args::rate;
+use crate::embedded::can_be_copied;
 use crate::workflow::duration;
+
+/// Of the campaign's workers: time for what runs to end in a deploy.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+/// And how long they bear a silent connection: short, so that a campaign sees it end.
+pub(super) const SILENCE: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ChaosArgs {
@@ -21,7 +27,7 @@ pub(crate) struct ChaosArgs {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32))]
     pub(super) workers: u32,
     /// Stages that run side by side in each worker.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) slots: u32,
     /// Lease of the workers.
     #[arg(long, default_value = "3s", value_parser = lease)]
@@ -55,15 +61,31 @@ pub(crate) struct ChaosWorkerArgs {
 }
 
 impl ChaosArgs {
-    pub(super) fn scope(&self) -> Scope {
-        let kinds = if self.faults.is_empty() { Kind::value_variants().to_vec() } else { self.faults.clone() };
-        Scope {
+    pub(super) fn scope(&self) -> anyhow::Result<Scope> {
+        Ok(Scope {
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
             length: Duration::from_secs(self.seconds),
             workers: self.workers as usize,
             lease: self.lease,
+            grace: GRACE,
+            silence: SILENCE,
             pause: self.pause,
-            kinds,
+            kinds: self.kinds()?,
+        })
+    }
+
+    fn kinds(&self) -> anyhow::Result<Vec<Kind>> {
+        if self.faults.contains(&Kind::Rewind) && !can_be_copied() {
+            anyhow::bail!("`rewind` needs `pg_basebackup` beside `postgres`; install it, or leave that fault out");
         }
+        if !self.faults.is_empty() {
+            return Ok(self.faults.clone());
+        }
+        let mut kinds = Kind::value_variants().to_vec();
+        if !can_be_copied() {
+            eprintln!("Without `rewind`: there is no `pg_basebackup` beside `postgres`.");
+            kinds.retain(|kind| *kind != Kind::Rewind);
+        }
+        Ok(kinds)
     }
 }

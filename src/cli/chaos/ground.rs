@@ -7,10 +7,10 @@ use anyhow::Context;
 use tempfile::TempDir;
 
 use crate::app::App;
+use crate::chaos::servers::Servers;
 use crate::cli::args::Global;
 use crate::cli::database::{CONNECTIONS, private_postgres};
 use crate::cli::files;
-use crate::embedded::Cluster;
 use crate::model::actor::{Actor, Face};
 use crate::model::id::VersionId;
 use crate::queue::catalog::Catalog;
@@ -20,7 +20,7 @@ use crate::store::connect::{Pooling, Server};
 use crate::store::migrate::LOCK_WAIT;
 
 pub(super) struct Ground {
-    pub(super) cluster: Arc<Cluster>,
+    pub(super) servers: Arc<Servers>,
     pub(super) store: Store,
     pub(super) witness: Witness,
     pub(super) folder: TempDir,
@@ -34,13 +34,20 @@ impl Ground {
         let folder = tempfile::Builder::new().prefix("piton-chaos-").permissions(open).tempdir();
         let folder = folder.context("cannot make a folder for the campaign")?;
         // Every worker has its connections, and so has every process that runs a suspect.
-        let server_options = vec![("max_connections".to_owned(), "1000".to_owned())];
-        let cluster = Arc::new(private_postgres(folder.path().to_path_buf(), server_options).await?);
-        let server = Server::private(cluster.options("piton"));
+        let server_options = [
+            ("max_connections", "1000"),
+            // A standby finds what it missed while the other one crashed, and tries again soon.
+            ("wal_keep_size", "256MB"),
+            ("wal_retrieve_retry_interval", "300ms"),
+        ];
+        let server_options = server_options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let cluster = private_postgres(folder.path().to_path_buf(), server_options).await?;
+        let servers = Arc::new(Servers::new(folder.path(), cluster)?);
+        let server = Server::private(servers.options());
         let store = Store::open(server.clone(), Pooling::Session, CONNECTIONS);
         store.migrate(LOCK_WAIT).await?;
         let witness = Witness::open(&server);
-        Ok(Ground { cluster, store, witness, folder })
+        Ok(Ground { servers, store, witness, folder })
     }
 
     /// Registers the workflow that its runs are of.
@@ -54,15 +61,13 @@ impl Ground {
     pub(super) async fn leave(self, keep: bool) {
         self.store.close().await;
         self.witness.close().await;
-        // The campaign's tasks are over; whoever else held it would only make the server stop a little later.
-        if let Some(cluster) = Arc::into_inner(self.cluster) {
-            cluster.stop().await;
-        }
+        let root = self.servers.stop().await.unwrap_or_else(|| self.folder.path().to_path_buf());
         if keep {
             let folder = self.folder.keep();
             eprintln!(
-                "Kept {folder}. Look into it with:  {program} runs --data-dir {folder}",
+                "Kept {folder}. Look into it with:  {program} runs --data-dir {root}",
                 folder = folder.display(),
+                root = root.display(),
                 program = crate::config::program()
             );
         }

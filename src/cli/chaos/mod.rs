@@ -4,6 +4,8 @@ pub(crate) mod args;
 mod ground;
 mod worker;
 
+use std::sync::Arc;
+
 use super::args::Global;
 use super::exit::Exit;
 use super::start;
@@ -13,6 +15,7 @@ use crate::chaos::campaign::Campaign;
 use crate::chaos::offer::{Inputs, Offer};
 use crate::chaos::plan::Scope;
 use crate::chaos::report::Report;
+use crate::chaos::told::Told;
 use crate::chaos::workload;
 use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
@@ -22,7 +25,7 @@ pub(crate) use worker::worker;
 
 pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::Result<Exit> {
     let shutdown = Shutdown::on_signals()?;
-    let scope = args.scope();
+    let scope = args.scope()?;
     if !global.json {
         // First of all, so that it is known whatever comes of it.
         println!("Chaos with seed {}; play it again with:  {}", scope.seed, again(&args, &scope));
@@ -63,13 +66,20 @@ async fn campaign(
     };
     let workflows = if own { None } else { global.workflows.clone() };
     let version = ground.register(app, &Global { workflows, ..global.clone() }, name).await?;
-    let offer = Offer { version, inputs, per_s: args.rate, length: scope.length };
+    let offer = Arc::new(Offer {
+        version,
+        inputs,
+        per_s: args.rate,
+        length: scope.length,
+        store: ground.store.clone(),
+        witness: ground.witness.clone(),
+        told: Told::default(),
+    });
     let mark = format!("{}-{}", scope.seed, std::process::id());
     let campaign = Campaign {
         start: worker::start(global, args, own, (&mark, ground.folder.path()))?,
         offer,
-        cluster: ground.cluster.clone(),
-        store: ground.store.clone(),
+        servers: ground.servers.clone(),
         witness: ground.witness.clone(),
         logs: ground.folder.path().to_path_buf(),
         fates_are_known: own,

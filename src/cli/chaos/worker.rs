@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::args::{ChaosArgs, ChaosWorkerArgs};
+use super::args::{ChaosArgs, ChaosWorkerArgs, GRACE, SILENCE};
 use crate::app::App;
 use crate::chaos::campaign::Start;
 use crate::chaos::workload;
@@ -49,7 +49,7 @@ pub(super) fn start(
     arguments.extend(own.then(|| "--own".to_owned()));
     arguments.extend(["--slots".to_owned(), args.slots.to_string()]);
     arguments.extend(["--lease".to_owned(), format!("{}ms", args.lease.as_millis())]);
-    arguments.extend(["--grace".to_owned(), "2s".to_owned()]);
+    arguments.extend(["--grace".to_owned(), format!("{}ms", GRACE.as_millis())]);
     arguments.extend(["--log".to_owned(), global.log.clone().unwrap_or_else(|| ordinary::WORKER_LOG.to_owned())]);
     if let (false, Some(folder)) = (own, &global.workflows) {
         arguments.extend(["--workflows".to_owned(), folder.display().to_string()]);
@@ -61,6 +61,7 @@ pub(super) fn start(
             .args(&arguments)
             .args(["--name", name, "--metrics", "127.0.0.1:0"])
             .env("DATABASE_URL", url)
+            .env("PITON_DATABASE_SILENCE", format!("{}ms", SILENCE.as_millis()))
             .env("PITON_ARTIFACT_STORE", folder.join("artifacts"))
             .env("TMPDIR", &folder)
             .env(workload::MARK, &mark);

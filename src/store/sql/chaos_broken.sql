@@ -32,6 +32,11 @@ found (what, run_id, place) as (
     where exists (select from piton.attempts a where a.run_id = k.run_id and a.stage = k.stage and a.item = k.item
                   and a.attempt >= k.attempt)
     union all
+    select 'results of a worker that is not known, or that began only later', k.run_id,
+           'stage ' || k.stage || ' item ' || k.item || ' attempt ' || k.attempt
+    from piton.checkpoints k
+    where not exists (select from piton.workers w where w.id = k.worker_id and w.started_at <= k.started_at)
+    union all
     select 'outputs that are not what was committed', run_id, 'stage ' || stage || ' item ' || item
     from piton.checkpoints
     where digest <> sha256(convert_to(output::text, 'UTF8')) or bytes <> octet_length(output::text)
@@ -53,6 +58,10 @@ found (what, run_id, place) as (
     join piton.checkpoints k on k.run_id = a.run_id and k.stage = a.stage and k.item = a.item
         and k.attempt = a.attempt and k.worker_id = a.worker_id
     where a.type in ('pending', 'failed', 'orphan') and a.digest is not null
+      -- Where a failover lost the end of an attempt, a worker may have begun it twice, and kept the same again.
+      and not exists (select from piton.artifacts b where b.run_id = a.run_id and b.stage = a.stage and b.item = a.item
+                      and b.attempt = a.attempt and b.name = a.name
+                      and b.type not in ('pending', 'failed', 'orphan', 'dead_letter'))
     union all
     select 'runs that go on without end', id, state from piton.runs where state = 'running'
     union all
