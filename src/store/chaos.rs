@@ -8,10 +8,10 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::types::Uuid;
 
 use super::StoreError;
-use crate::model::id::{RunId, VersionId};
-use crate::model::payload::Payload;
 use super::connect::Server;
 use super::moment::Moment;
+use crate::model::id::{RunId, VersionId};
+use crate::model::payload::Payload;
 
 /// Looks from outside the engine, with statements of its own.
 #[derive(Debug, Clone)]
@@ -231,7 +231,13 @@ impl Witness {
     /// Whether a worker of that name has been heard of since; `None` while the server is away.
     pub(crate) async fn has_heard_of(&self, name: &str, since: DateTime<Utc>) -> Result<Option<bool>, StoreError> {
         let sql = "select exists (select from piton.workers where name = $1 and stopped_at is null and last_seen > $2)";
-        match sqlx::query_scalar(sql).bind(name).bind(Moment(since)).fetch_one(&self.pool).await.map_err(StoreError::from) {
+        match sqlx::query_scalar(sql)
+            .bind(name)
+            .bind(Moment(since))
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::from)
+        {
             Ok(heard) => Ok(Some(heard)),
             Err(StoreError::Away(_)) => Ok(None),
             Err(error) => Err(error),

@@ -146,12 +146,12 @@ impl Store {
     /// Migrates to the newest version. A schema that is newer and that this binary can work with is left as it is.
     pub(crate) async fn migrate(&self, patience: Duration) -> Result<Migrated, SchemaError> {
         self.refuse_unfit_database().await?;
-        if self.found().await?.version < newest() {
-            self.refuse_read_only().await?;
-        }
         let found = self.found().await?.version;
-        if found < newest() && self.is_pooled() {
-            return Err(SchemaError::Pooled { found });
+        if found < newest() || found == newest() && !self.functions_fit().await? {
+            if self.is_pooled() {
+                return Err(SchemaError::Pooled { found });
+            }
+            self.refuse_read_only().await?;
         }
         let applied = Migrator::ours(self, patience).run().await?;
         let version = self.found().await?.version;

@@ -370,11 +370,13 @@ async fn workers_and_versions_that_nothing_refers_to_are_deleted_and_the_others_
     let world = World::with(&[WORK, CHAIN]).await;
     // Both workflows are registered twice, so that their first versions are old ones; one of these has a run.
     let kept = world.start("work", "{}");
+    world.deploy("chain");
     world.write_workflows(&[
         "name = 'work'\ndescription = 'newer'\n[stages.work]\nrust = 'work'\n",
         "name = 'chain'\ndescription = 'newer'\n[stages.first]\nrust = 'work'\n",
     ]);
     world.start("work", "{}");
+    world.deploy("chain");
     sqlx::raw_sql(
         "update piton.workflow_versions set registered_at = now() - interval '91 days';
          update piton.runs set started_at = now() - interval '100 days' where id = (select min(id) from piton.runs);

@@ -70,7 +70,7 @@ async fn of_several_hosts_the_one_that_was_asked_for_is_used() {
     // Asked for the other one, it finds that one, where there is no schema.
     let other = format!("{url}?target_session_attrs=read-only");
     let error = sentence(&piton(home.path(), &other, &["runs", "--no-migrate"]).output().unwrap());
-    assert!(error.contains("the schema is at version 0"), "{error}");
+    assert!(error.contains("has no schema of Piton's yet (version 0)"), "{error}");
     let none = format!("{url}?target_session_attrs=standby");
     assert_eq!(
         refusal(&none),

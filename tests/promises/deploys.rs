@@ -230,7 +230,7 @@ async fn list_and_show_say_which_version_is_current_since_when_and_by_whom() {
             assert!(said.contains(words), "{words}: {said}");
         }
     };
-    lists("of the file is not deployed, and no other");
+    lists("no version of it is deployed; the file is version ");
     stdout(&machine.run(&["start", "narrow"]));
     let (version, ..) = current(&world).await;
     lists(&format!("current: version {version} since "));

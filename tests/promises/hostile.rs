@@ -62,6 +62,7 @@ pub(crate) async fn world() -> World {
     let world = World::with(&[WORK, SQUARES, LIMITED]).await;
     let folder = world.path("workflows");
     stdout(&world.command(["start", "work", "--at", "30d", "--workflows", folder.to_str().unwrap()]).output().unwrap());
+    ["squares", "limited"].iter().for_each(|workflow| world.deploy(workflow));
     world
 }
 

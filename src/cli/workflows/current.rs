@@ -44,7 +44,7 @@ impl Current {
         self.0.as_ref()?;
         let here = hex(&workflow.digest());
         Some(match self.row(workflow) {
-            None => format!("version {} of the file is not deployed, and no other", short(&here)),
+            None => format!("no version of it is deployed; the file is version {}", short(&here)),
             Some(row) if row.digest == here => {
                 format!("current: version {}{}, as in the file", row.version, since(row))
             }

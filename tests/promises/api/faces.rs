@@ -462,7 +462,8 @@ async fn batches_by(face: Face) -> (Vec<String>, (Vec<String>, Vec<String>)) {
     assert_eq!(world.unexplained().await, [""; 0]);
     let lines = " union all select concat_ws(' ', 'batch', name, workflow_id, cap, priority, items, started, state, created_by,
                                              cancelled_by, cancel_reason) from piton.batches
-                 union all select concat_ws(' ', 'item', batch_id, number, run is null) from piton.batch_items) as lines (line)";
+                 union all select concat_ws(' ', 'item', (select b.name from piton.batches b where b.id = i.batch_id), number, run is null)
+                 from piton.batch_items i) as lines (line)";
     let all = ALL.replace(") as lines (line)", lines);
     (sqlx::query_scalar(sqlx::AssertSqlSafe(all)).fetch_all(&world.pool).await.unwrap(), told)
 }

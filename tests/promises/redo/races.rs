@@ -150,7 +150,8 @@ async fn what_a_recovery_puts_beside_a_job_goes_with_its_run() {
         .bind(true)
         .bind(4i32)
         .bind("it died")
-        .bind("0123456789abcdef");
+        .bind("0123456789abcdef")
+        .bind(false);
     freed.execute(&mut *recovery).await.unwrap();
     let pool = world.pool.clone();
     let dismissal = tokio::spawn(async move {
