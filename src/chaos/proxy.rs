@@ -196,7 +196,7 @@ mod tests {
         session.write_all(b"lost").await.expect("sent");
         assert!(tokio::time::timeout(a_moment, worker.read(&mut piece)).await.is_err(), "it carries nothing again");
         // What reached the server before it gave the connection up: nothing.
-        assert_eq!(session.read(&mut piece).await.expect("the server gives it up"), 0);
+        assert!(!matches!(session.read(&mut piece).await, Ok(1..)), "the server gives it up");
         let mut new = TcpStream::connect(("127.0.0.1", proxy.port)).await.expect("a connection");
         let (mut session, _) = server.accept().await.expect("a session");
         new.write_all(b"new").await.expect("sent");
