@@ -289,8 +289,10 @@ impl Witness {
     pub(crate) async fn use_up(&self, before: Numbers) -> Result<(), StoreError> {
         let now = self.numbers().await?;
         let further = (now.runs - before.runs).max(now.jobs - before.jobs);
-        let sql = "select setval('piton.runs_id_seq', greatest($1, 1)), setval('piton.jobs_id_seq', greatest($2, 1))";
-        let (runs, jobs) = (before.runs + further, before.jobs + further);
+        // Taken one by one and never set back: others take some at this moment.
+        let sql = "select (select count(nextval('piton.runs_id_seq')) from generate_series(1, $1)),
+                          (select count(nextval('piton.jobs_id_seq')) from generate_series(1, $2))";
+        let (runs, jobs) = (before.runs + further - now.runs, before.jobs + further - now.jobs);
         sqlx::query(sql).bind(runs).bind(jobs).execute(&self.pool).await?;
         Ok(())
     }

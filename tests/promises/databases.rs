@@ -244,13 +244,11 @@ async fn a_worker_says_that_a_database_is_read_only_by_default_and_waits() {
     let database = world.database().0;
     let switched = format!("alter database {database} set default_transaction_read_only = on");
     world.pool.execute(AssertSqlSafe(switched)).await.unwrap();
-    let worker = world.worker("w1", &[]);
     let said = format!(
         "transactions in database \"{database}\" are read-only by default (default_transaction_read_only is on, for the \
          database, the role or the server); in psql: set default_transaction_read_only = off; \
          alter database \"{database}\" reset default_transaction_read_only;"
     );
-    worker.says(&said).await;
     stdout(&world.command(["runs"]).output().unwrap());
     // With a migration to come, there is nothing to wait for.
     let outdate = "begin; set transaction read write; update piton.function_set set digest = ''; commit";
@@ -258,6 +256,8 @@ async fn a_worker_says_that_a_database_is_read_only_by_default_and_waits() {
     let migrated = world.command(["migrate"]).output().unwrap();
     assert_eq!(last_line(&migrated), format!("error: {said}"));
     stdout(&world.command(["migrate"]).env("PGOPTIONS", "-c default_transaction_read_only=off").output().unwrap());
+    let worker = world.worker("w1", &[]);
+    worker.says(&said).await;
     // The cure, in a session of its own.
     let mut person = world.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
     for statement in said.split_once("in psql: ").unwrap().1.split_inclusive(';') {
