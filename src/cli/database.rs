@@ -33,22 +33,31 @@ impl Database {
     /// Opens it and sees that the schema fits. Only the private one is migrated by the way: of a database that was named,
     /// others may be using the schema.
     pub(crate) async fn open(global: &Global) -> anyhow::Result<Database> {
-        Database::open_to_work(global, false).await
+        let database = Database::connect(global).await?;
+        database.fit(&database.store, global, false).await?;
+        Ok(database)
     }
 
-    /// The same for those who may migrate, where they are told to.
+    /// The same for a worker: a silent server is given up from the first question on. Where it is told to, it migrates.
     pub(crate) async fn open_to_work(global: &Global, migrate: bool) -> anyhow::Result<Database> {
-        let database = Database::connect(global).await?;
-        let may_migrate = !global.no_migrate && (migrate || database.cluster.is_some());
-        match database.store.check_schema().await {
-            Err(error) if may_migrate && error.is_mended_by_migrating() => {
-                database.store.migrate(LOCK_WAIT).await?;
-                // A newer Piton may have been quicker.
-                database.store.check_schema().await?;
-            }
-            checked => checked?,
-        }
+        let mut database = Database::connect(global).await?;
+        let swift = Store::for_work(database.server.clone(), database.pooling, connections());
+        database.fit(&swift, global, migrate).await?;
+        std::mem::replace(&mut database.store, swift).close().await;
         Ok(database)
+    }
+
+    /// Sees that the schema fits, as `asked` finds it, or makes it fit where that is allowed.
+    async fn fit(&self, asked: &Store, global: &Global, migrate: bool) -> anyhow::Result<()> {
+        let may_migrate = !global.no_migrate && (migrate || self.cluster.is_some());
+        match asked.check_schema().await {
+            Err(error) if may_migrate && error.is_mended_by_migrating() => {
+                self.store.migrate(LOCK_WAIT).await?;
+                // A newer Piton may have been quicker.
+                Ok(asked.check_schema().await?)
+            }
+            checked => Ok(checked?),
+        }
     }
 
     /// Opens it as it is.
@@ -73,12 +82,6 @@ impl Database {
         let (server, pooling) = (Server::private(cluster.options("piton")), Pooling::Session);
         let store = Store::open(server.clone(), pooling, connections());
         Ok(Database { store, server, pooling, cluster: Some(cluster) })
-    }
-
-    /// From now on for a worker: a silent server is given up.
-    pub(super) async fn work(&mut self) {
-        let store = Store::for_work(self.server.clone(), self.pooling, connections());
-        std::mem::replace(&mut self.store, store).close().await;
     }
 
     /// Closes the connections; the private Postgres stops when no other process uses it.

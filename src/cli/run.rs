@@ -41,8 +41,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     if args.resume.is_none() {
         files::one(&app, &global, &name)?;
     }
-    let mut database = Database::open_to_work(&global, args.settings.migrate).await?;
-    database.work().await;
+    let database = Database::open_to_work(&global, args.settings.migrate).await?;
     let catalog = Arc::new(Catalog::new(app.handlers));
     let (deploys, by) = (args.workflow.as_deref().map_or(Deploys::None, Deploys::One), refusal::name(None));
     let versions = files::register(&catalog, &workflows, &database.store, deploys, refusal::actor(&by)).await?;

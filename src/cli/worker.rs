@@ -66,8 +66,7 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
         database.store.refuse_read_only().await?;
         anyhow::Ok(database)
     };
-    let Some(mut database) = patiently(&shutdown, health.as_deref(), open).await? else { return Ok(Exit::Done) };
-    database.work().await;
+    let Some(database) = patiently(&shutdown, health.as_deref(), open).await? else { return Ok(Exit::Done) };
     let catalog = Arc::new(Catalog::new(app.handlers));
     let name = args.name.clone().unwrap_or_else(config::worker_name);
     // Whoever runs suspects works for a process that has registered its files, or does not deploy them.

@@ -124,8 +124,8 @@ impl Recovery {
     fn judge_one(&mut self, suspect: &Suspect, since_last: Duration) -> Judgement {
         let lives = neighbour::lives(&suspect.process, &self.here);
         let Some(sign) = believable(suspect.sign, lives == Some(true)) else { return Judgement::Lives };
-        // What was announced, and is seen to have come, needs no second look.
-        let is_sure = suspect.stopping && lives == Some(false);
+        // What is seen to have ended needs no second look. How one ended that ran a suspect, its parent says first.
+        let is_sure = lives == Some(false) && (suspect.stopping || !suspect.has_parent);
         let looker = self.looker();
         let seen_for = self.seen_for.entry(suspect.worker).and_modify(|seen| *seen += since_last).or_default();
         let grace = grace(sign, suspect.database_is_young, looker).saturating_sub(*seen_for);

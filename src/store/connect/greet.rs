@@ -45,7 +45,8 @@ pub(crate) async fn greet(server: &Server) -> Result<Pooling, OpenError> {
         .map_err(|error| conclude(&error, server))?;
     let found = timeout(server.patience(), pooling(&mut first, server.patient())).await.map_err(late)?;
     let pooling = found.map_err(|error| conclude(&error, server))?;
-    if pooling == Pooling::Transaction && !carries_prepared_statements(&mut first).await {
+    let carries = async { pooling != Pooling::Transaction || carries_prepared_statements(&mut first).await };
+    if !timeout(server.patience(), carries).await.map_err(late)? {
         return Err(OpenError { sentence: no_prepared_statements(server), waits: false });
     }
     close(first).await;
