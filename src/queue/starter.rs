@@ -32,8 +32,8 @@ pub(crate) struct Starter {
     pub(crate) artifacts: Option<Arc<Artifacts>>,
     pub(crate) limits: PayloadLimits,
     pub(crate) tasks: UnboundedSender<Task<StageTask>>,
-    /// The worker shuts down.
-    pub(crate) stopping: CancellationToken,
+    /// The worker shuts down. A token would count each of its clones under a lock that all attempts share.
+    pub(crate) stopping: Arc<CancellationToken>,
 }
 
 impl Starter {

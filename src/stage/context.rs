@@ -27,7 +27,7 @@ pub struct StageContext {
     pub(crate) about: Arc<About>,
     pub(crate) cancellation: CancellationToken,
     /// The worker shuts down.
-    pub(crate) stopping: CancellationToken,
+    pub(crate) stopping: Arc<CancellationToken>,
     pub(crate) progress: ProgressCell,
     pub(crate) steps: Steps,
     pub(crate) artifacts: AttemptArtifacts,

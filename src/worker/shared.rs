@@ -87,7 +87,7 @@ impl Shared {
             artifacts: settings.artifacts.clone().map(Arc::new),
             limits: settings.limits,
             tasks,
-            stopping: stop_claiming.clone(),
+            stopping: Arc::new(stop_claiming.clone()),
         };
         Shared {
             store,
