@@ -24,10 +24,7 @@ use crate::view::snapshot::Snapshot;
 use crate::worker::Shutdown;
 
 pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Result<Exit> {
-    let follower: Arc<dyn Follower> = match std::io::stderr().is_terminal() && !global.json {
-        true => Arc::new(LiveTree::new()),
-        false => Arc::new(follow::PlainLines::new(!global.json)),
-    };
+    let follower = follower(&global);
     telemetry::log_to(
         global.log.as_deref().unwrap_or("error"),
         global.log_format,
@@ -85,6 +82,13 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     let exit = finish(&database, &global, id, &last, follower.as_ref()).await?;
     database.close().await;
     Ok(exit)
+}
+
+fn follower(global: &Global) -> Arc<dyn Follower> {
+    match std::io::stderr().is_terminal() && !global.json {
+        true => Arc::new(LiveTree::new()),
+        false => Arc::new(follow::PlainLines::new(!global.json)),
+    }
 }
 
 /// A run that this process works on alone must not wait for ever.

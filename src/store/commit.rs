@@ -43,6 +43,18 @@ pub(crate) struct Landed {
     pub(crate) at: Option<DateTime<Utc>>,
 }
 
+impl Landed {
+    /// Rows of ordinal, whether jobs became ready, when, and whether that one ended its run.
+    fn of(rows: &[(i64, bool, Moment, bool)]) -> Landed {
+        Landed {
+            positions: rows.iter().filter_map(|(ord, ..)| position(*ord)).collect(),
+            ended_runs: rows.iter().filter(|row| row.3).filter_map(|row| position(row.0)).collect(),
+            woke: rows.iter().any(|row| row.1),
+            at: rows.first().map(|row| row.2.0),
+        }
+    }
+}
+
 /// What became of an attempt whose end a commit did not find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -110,12 +122,7 @@ impl Store {
             query.bind(&ends.artifacts_of).bind(&ends.artifacts_become).bind(&ends.artifacts_whole)
         };
         let rows: Vec<(i64, bool, Moment, bool)> = query.fetch_all(&self.pool).await?;
-        Ok(Landed {
-            positions: rows.iter().filter_map(|(ord, ..)| position(*ord)).collect(),
-            ended_runs: rows.iter().filter(|row| row.3).filter_map(|row| position(row.0)).collect(),
-            woke: rows.iter().any(|row| row.1),
-            at: rows.first().map(|row| row.2.0),
-        })
+        Ok(Landed::of(&rows))
     }
 
     /// What became of claims that a commit did not find: by position; of one that is not in the answer, somebody else
