@@ -56,6 +56,14 @@ impl Version {
     }
 }
 
+/// A workflow that this process has registered.
+#[derive(Debug, Clone)]
+struct Registered {
+    workflow: Workflow,
+    /// In whose name it is deployed where it is new.
+    deployer: Option<(String, Face)>,
+}
+
 /// Versions by id. Runs pin versions, so a worker meets old ones as well as its own files'.
 #[derive(Debug)]
 pub(crate) struct Catalog {
@@ -64,8 +72,8 @@ pub(crate) struct Catalog {
     unknown: Mutex<Vec<(VersionId, i16)>>,
     /// Versions whose definitions cannot be used.
     unusable: Mutex<HashSet<VersionId>>,
-    /// What this process has registered, and in whose name it is deployed where it is new.
-    registered: Mutex<Vec<(Workflow, Option<(String, Face)>)>>,
+    /// What this process has registered.
+    registered: Mutex<Vec<Registered>>,
 }
 
 impl Catalog {
@@ -99,8 +107,9 @@ impl Catalog {
             None => store.renew_stages(workflow_id).await?,
         }
         let mut registered = lock(&self.registered);
-        if !registered.iter().any(|(known, _)| *known == workflow) {
-            registered.push((workflow.clone(), deployer.map(|actor| (actor.name.to_owned(), actor.face))));
+        if !registered.iter().any(|known| known.workflow == workflow) {
+            let deployer = deployer.map(|actor| (actor.name.to_owned(), actor.face));
+            registered.push(Registered { workflow: workflow.clone(), deployer });
         }
         drop(registered);
         Ok(self.keep(id, workflow_id, workflow))
@@ -110,7 +119,7 @@ impl Catalog {
     /// definitions get the same ids.
     pub(crate) async fn register_again(&self, store: &Store) -> Result<(), StoreError> {
         let registered = lock(&self.registered).clone();
-        for (workflow, deployer) in registered {
+        for Registered { workflow, deployer } in registered {
             let deployer = deployer.as_ref().map(|(name, face)| Actor { name, face: *face });
             self.register(store, workflow, deployer).await?;
         }
