@@ -27,4 +27,4 @@ comment on column piton.function_set.oldest_binary is 'The newest migration that
 comment on column piton.function_set.version is 'Newest migration of the Piton that put them there; one that knows only older migrations leaves them alone, and works with them if it knows piton.function_set.oldest_binary.';
 comment on table piton.function_set is 'One row: which functions (migrations/functions) the schema has, and which Pitons it works with.';
 
--- functions: 16342999ff7b838608e3aa0dac1802bc0d7f76faf6afe87f2e9da85cef2fa12e
+-- functions: 7e283a46ad06e4d9a9175e0cf540b0f254b002fa071158fc92358e0340d4524f

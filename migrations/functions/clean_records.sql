@@ -35,6 +35,16 @@ begin
                      then 'it is gone, or no longer due' end
     where i.cleanup_id = clean_records.plan and i.number = any(chosen);
     delete from piton.workers w where w.boot_id = any(boots);
+    -- What was current once is never new again.
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    select 'cleanup', 'forget', 'workflow', w.name, jsonb_build_object('from', encode(v.digest, 'hex'))
+    from piton.workflow_versions v
+    join piton.workflows w on w.id = v.workflow_id
+    where v.id = any(unused) and v.deployed_at is not null
+      and not exists (
+          select from piton.audit a
+          where a.subject_kind = 'workflow' and a.subject = w.name
+            and encode(v.digest, 'hex') in (a.detail ->> 'from', a.detail ->> 'to'));
     delete from piton.paused_stages s where s.version_id = any(unused);
     delete from piton.limited_stages s where s.version_id = any(unused);
     delete from piton.workflow_versions v where v.id = any(unused);

@@ -12,7 +12,12 @@ begin
         select from piton.workflow_versions v
         join piton.workflows w on w.id = v.workflow_id
         where v.id = deploy_if_new.version and w.id = deploy_if_new.workflow
-          and (v.deployed_at is null or w.current_version_id is null)
+          and (w.current_version_id is null
+               -- Cleanup may have deleted what was deployed long ago: the record tells.
+               or v.deployed_at is null and not exists (
+                   select from piton.audit a
+                   where a.subject_kind = 'workflow' and a.subject = w.name
+                     and encode(v.digest, 'hex') in (a.detail ->> 'from', a.detail ->> 'to')))
     ) then
         perform piton.change_current(workflow, version, 'deploy', actor, 'first seen');
         return true;

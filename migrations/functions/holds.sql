@@ -5,12 +5,12 @@ select s.version_id, s.stage, state.name as state, h.reason,
        case h.reason
            when 'paused' then p.what || ' is paused by ' || p.paused_by || ': "' || p.reason || '"'
            when 'no_worker' then 'no worker is alive'
-           when 'no_handler' then 'no live worker has what it needs (a handler, a program or a variable)'
+           when 'no_handler' then 'no live worker has what it needs (its file, a handler, a program or a variable)'
            when 'limit' then 'the limit of its stage is reached: ' || m.reached
            when 'suspect' then 'a process died under it, so it waits to run alone on ' || w.able
            else 'waits for a free slot of ' || w.able end as why,
        case h.reason
-           when 'paused' then 'piton resume'
+           when 'paused' then 'piton resume ' || p.resume
            when 'no_worker' then 'piton worker'
            when 'no_handler' then 'a worker that has it'
            when 'limit' then case when m.concurrency <= m.running then 'the end of one of them' else 'that time' end
@@ -28,8 +28,11 @@ cross join lateral (
 ) as w
 left join lateral (
     select case when p.workflow_id = 0 then 'everything' when p.stage = '' then 'the workflow' else 'the stage' end as what,
+           case when p.workflow_id = 0 then '--everything' when p.stage = '' then k.name
+                else k.name || ' --stage ' || p.stage end as resume,
            p.paused_by, p.reason
     from piton.pauses p
+    join piton.workflows k on k.id = s.workflow_id
     where p.workflow_id in (s.workflow_id, 0) and p.stage in ('', s.name)
     order by p.workflow_id desc, p.stage desc
     limit 1

@@ -280,7 +280,7 @@ pub(crate) struct RunArgs {
 pub(crate) struct WorkerArgs {
     /// Name of this worker, stable over restarts: a restart takes the old boot's jobs back at once. It waits for another
     /// process that works under the name [default: host, process id and a random part].
-    #[arg(long, env = "PITON_WORKER_NAME")]
+    #[arg(long, env = "PITON_WORKER_NAME", value_parser = worker_name)]
     pub(crate) name: Option<String>,
     /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port where that is taken].
     #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS")]
@@ -535,6 +535,16 @@ pub(crate) enum RetryPolicyArgs {
         #[arg(long, default_value = "30d", value_parser = duration::parse)]
         since: Duration,
     },
+}
+
+fn worker_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+        return Err(
+            "a name has 1 to 200 characters, and no control characters; leave it out for one of its own".to_owned()
+        );
+    }
+    Ok(name.to_owned())
 }
 
 /// Five heartbeats fit into a lease, and each of them may take its time on the way.

@@ -32,9 +32,26 @@ pub(crate) async fn until_ended(
     signals: Shutdown,
     worker: Shutdown,
 ) -> anyhow::Result<Snapshot> {
-    let mut interrupted = false;
-    let mut away = false;
-    let ended = loop {
+    let ended = told(store, catalog, id, follower, signals, &worker).await;
+    // Whatever it was: nobody else tells the worker, and nobody listens to signals any more.
+    worker.ask();
+    if ended.is_err() {
+        worker.ask();
+    }
+    ended
+}
+
+async fn told(
+    store: &Store,
+    catalog: &Catalog,
+    id: RunId,
+    follower: &dyn Follower,
+    signals: Shutdown,
+    worker: &Shutdown,
+) -> anyhow::Result<Snapshot> {
+    let (mut interrupted, mut away) = (false, false);
+    let mut last = None;
+    loop {
         match Snapshot::read(store, catalog, id).await {
             Ok(Some(snapshot)) => {
                 if std::mem::take(&mut away) {
@@ -42,16 +59,21 @@ pub(crate) async fn until_ended(
                 }
                 follower.change(&snapshot);
                 if snapshot.is_at_rest() || interrupted {
-                    break snapshot;
+                    return Ok(snapshot);
                 }
+                last = Some(snapshot);
             }
             Ok(None) => anyhow::bail!("the run {id} is gone from the database"),
             Err(StoreError::Away(error)) if !interrupted => {
                 if !std::mem::replace(&mut away, true) {
-                    follower.say(&format!("the database is away, waiting for it ({error})"));
+                    follower.say(&format!("{}, waiting for it", StoreError::Away(error)));
                 }
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => match (error, last.take()) {
+                // It is not waited for any more, and the run goes on another time.
+                (StoreError::Away(_), Some(last)) => return Ok(last),
+                (error, _) => return Err(error.into()),
+            },
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -67,9 +89,7 @@ pub(crate) async fn until_ended(
                 });
             }
         }
-    };
-    worker.ask();
-    Ok(ended)
+    }
 }
 
 /// Lines for a pipe: one for each stage whose state changed.

@@ -123,7 +123,7 @@ impl Recovery {
 
     fn judge_one(&mut self, suspect: &Suspect, since_last: Duration) -> Judgement {
         let lives = neighbour::lives(&suspect.process, &self.here);
-        let Some(sign) = believable(suspect.sign, lives == Some(true)) else { return Judgement::Lives };
+        let Some(sign) = believable(suspect.sign, lives) else { return Judgement::Lives };
         // What is seen to have ended needs no second look. How one ended that ran a suspect, its parent says first.
         let is_sure = lives == Some(false) && (suspect.stopping || !suspect.has_parent);
         let looker = self.looker();
@@ -134,11 +134,13 @@ impl Recovery {
 }
 
 /// What a sign is worth where the process can be looked at: one that lives was cut off, if anything, and the lease decides.
-/// Where it lives no more, or is on another machine, there is only the sign.
-fn believable(sign: Sign, lives: bool) -> Option<Sign> {
+/// One that has ended is not frozen, though something holds its session open. Where it cannot be looked at, there is only the
+/// sign.
+fn believable(sign: Sign, lives: Option<bool>) -> Option<Sign> {
     match sign {
-        Sign::LockFree if lives => None,
-        Sign::LeaseOver if lives => Some(Sign::Frozen),
+        Sign::LockFree if lives == Some(true) => None,
+        Sign::LeaseOver if lives == Some(true) => Some(Sign::Frozen),
+        Sign::Frozen if lives == Some(false) => Some(Sign::LeaseOver),
         Sign::LockFree | Sign::LeaseOver | Sign::Frozen | Sign::Ended | Sign::Superseded | Sign::Drained => Some(sign),
     }
 }
@@ -161,13 +163,17 @@ mod tests {
 
     #[test]
     fn a_process_that_lives_has_not_died() {
-        assert_eq!(believable(Sign::LockFree, true), None);
-        assert_eq!(believable(Sign::LeaseOver, true), Some(Sign::Frozen));
-        for sign in [Sign::LockFree, Sign::LeaseOver] {
-            assert_eq!(believable(sign, false), Some(sign));
+        assert_eq!(believable(Sign::LockFree, Some(true)), None);
+        assert_eq!(believable(Sign::LeaseOver, Some(true)), Some(Sign::Frozen));
+        for lives in [Some(false), None] {
+            for sign in [Sign::LockFree, Sign::LeaseOver] {
+                assert_eq!(believable(sign, lives), Some(sign));
+            }
         }
+        assert_eq!(believable(Sign::Frozen, None), Some(Sign::Frozen));
+        assert_eq!(believable(Sign::Frozen, Some(false)), Some(Sign::LeaseOver));
         // Its own row says so.
-        assert_eq!(believable(Sign::Ended, true), Some(Sign::Ended));
+        assert_eq!(believable(Sign::Ended, Some(true)), Some(Sign::Ended));
     }
 
     #[test]
