@@ -38,6 +38,7 @@ pub(crate) mod why;
 pub(crate) mod workers;
 pub(crate) mod workflows;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -85,7 +86,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Pools of connections, with plans that do not change under the engine.
+/// Pools of connections, with plans that do not change under the engine. Every attempt has some: cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) pool: PgPool,
@@ -93,7 +94,7 @@ pub(crate) struct Store {
     patient: PgPool,
     pooling: Pooling,
     // What stands in between stays as long as a pool does.
-    server: Server,
+    server: Arc<Server>,
 }
 
 /// What the connections of a pool are doing.
@@ -133,7 +134,7 @@ impl Store {
     /// For those who ask and decide: a statement takes as long as it takes. Opens no connection yet; the first statement does.
     pub(crate) fn open(server: Server, pooling: Pooling, max_connections: u32) -> Store {
         let pool = pool(server.patient(), &server, pooling, max_connections);
-        Store { patient: pool.clone(), pool, pooling, server }
+        Store { patient: pool.clone(), pool, pooling, server: Arc::new(server) }
     }
 
     /// For those who work: a connection on which an answer is overdue is given up, but for statements that may take long,
@@ -147,7 +148,7 @@ impl Store {
             pool: pool(server.swift(), &server, pooling, swift),
             patient: pool(server.patient(), &server, pooling, PATIENT),
             pooling,
-            server,
+            server: Arc::new(server),
         }
     }
 

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use super::address::{Address, AddressError};
 use super::forward::{Forwarder, PATIENT, SWIFT};
 
-/// Cheap to clone; what is in between stays as long as one of them lives.
+/// What is in between stays as long as one of them lives.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     swift: PgConnectOptions,
