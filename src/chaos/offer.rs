@@ -14,7 +14,7 @@ use super::workload::RunInput;
 use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
-use crate::store::chaos::{Numbers, Witness};
+use crate::store::chaos::Witness;
 use crate::store::runs::RunStart;
 use crate::store::{Store, StoreError};
 
@@ -82,7 +82,7 @@ impl Offer {
     ) -> Result<DateTime<Utc>, ChaosError> {
         let mut dice = self.dice(lasts.as_nanos() as u64);
         let (lost, new) = (self.draw_many(&mut dice)?, self.draw_many(&mut dice)?);
-        let mut before = Numbers::default();
+        let mut before = None;
         let meanwhile = async {
             tokio::time::sleep(lasts).await;
             before = unless_away(self.witness.numbers().await)?;
@@ -93,7 +93,9 @@ impl Offer {
         let rewound = servers.rewind(&self.witness, meanwhile).await?;
         let served_at = rewound.lost_until;
         self.told.rewound(rewound);
-        unless_away(self.witness.use_up(before).await)?;
+        if let Some(before) = before {
+            unless_away(self.witness.use_up(before).await)?;
+        }
         self.start_all(new).await?;
         Ok(served_at)
     }
@@ -168,9 +170,9 @@ fn payload(input: &RunInput) -> Result<Payload, ChaosError> {
 }
 
 /// Which numbers come next only makes a rewind worse: where another fault is in the way, it goes without.
-fn unless_away<T: Default>(answer: Result<T, StoreError>) -> Result<T, StoreError> {
+fn unless_away<T>(answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match answer {
-        Err(StoreError::Away(_)) => Ok(T::default()),
-        answer => answer,
+        Err(StoreError::Away(_)) => Ok(None),
+        answer => answer.map(Some),
     }
 }
