@@ -79,7 +79,7 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if stale::is_refusal(&error) {
+        if stale::is_of_its_connection(&error) {
             stale::note();
         }
         if is_away(&error) { StoreError::Away(error) } else { StoreError::Refused(error) }

@@ -1,4 +1,5 @@
-//! Prepared statements that no longer fit: after a migration changed what one returns, or where a pooler lost them.
+//! Connections that no longer fit: their prepared statements, after a migration changed what one returns or a pooler lost
+//! them, or their settings, where they began while the database was read-only by default.
 //!
 //! Postgres refuses such a statement for as long as its connection lives ("cached plan must not change result type"), and
 //! the driver never prepares it anew. So the statement is sent again, and every connection that is older than the refusal
@@ -28,7 +29,18 @@ pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
     }
 }
 
-/// What is open now has statements that no longer fit.
+/// The session may write nothing. It keeps the default that it began with, though the database has another one by now, or
+/// its server is a standby, and another host is not.
+fn is_read_only(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|said| said.code()).as_deref() == Some("25006")
+}
+
+/// A connection that is opened now may be given another answer.
+pub(super) fn is_of_its_connection(error: &sqlx::Error) -> bool {
+    is_refusal(error) || is_read_only(error)
+}
+
+/// What is open now no longer fits.
 pub(super) fn note() {
     let first = FIRST.get_or_init(Instant::now);
     let since = u64::try_from(first.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -266,3 +266,20 @@ async fn a_worker_says_that_a_database_is_read_only_by_default_and_waits() {
     person.close().await.unwrap();
     assert_eq!(world.ended(&run).await, "done");
 }
+
+#[tokio::test]
+async fn a_worker_whose_sessions_began_read_only_works_on_once_the_database_is_writable_again() {
+    let world = World::with(&[CHAIN]).await;
+    let worker = world.worker("w1", &[]);
+    worker.says("worker started").await;
+    let database = world.database().0;
+    let alter = async |what: &str| {
+        world.pool.execute(AssertSqlSafe(format!("alter database {database} {what}"))).await.unwrap();
+    };
+    alter("set default_transaction_read_only = on").await;
+    world.cut_sessions().await;
+    worker.says("cannot execute").await;
+    alter("reset default_transaction_read_only").await;
+    let run = world.start("chain", "{}");
+    assert_eq!(world.ended(&run).await, "done");
+}
