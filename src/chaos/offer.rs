@@ -14,7 +14,7 @@ use super::workload::RunInput;
 use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
-use crate::store::chaos::Witness;
+use crate::store::chaos::{Witness, unless_away};
 use crate::store::runs::RunStart;
 use crate::store::{Store, StoreError};
 
@@ -85,6 +85,7 @@ impl Offer {
         let mut before = None;
         let meanwhile = async {
             tokio::time::sleep(lasts).await;
+            // Which numbers come next only makes a rewind worse: where another fault is in the way, it goes without.
             before = unless_away(self.witness.numbers().await)?;
             self.start_all(lost).await?;
             tokio::time::sleep(UNTIL_CLAIMED).await;
@@ -124,12 +125,23 @@ impl Offer {
             .collect()
     }
 
-    /// All at once, so that the numbers of their runs and of their jobs go side by side. Where the answer is lost, none of
-    /// them is known of.
+    /// All at once, so that the numbers of their runs and of their jobs go side by side. A statement starts all of them or
+    /// none, under ids of their own, as `start` does.
     async fn start_all(&self, inputs: Vec<Payload>) -> Result<(), ChaosError> {
         let runs: Vec<(RunId, Payload)> = inputs.into_iter().map(|input| (RunId::new(), input)).collect();
-        let sent_at = Utc::now();
-        self.witness.start_runs(self.version, &runs).await?;
+        let Some((first, _)) = runs.first() else { return Ok(()) };
+        let mut backoff = Backoff::default();
+        let sent_at = loop {
+            let sent_at = Utc::now();
+            match self.witness.start_runs(self.version, &runs).await {
+                Ok(()) => break sent_at,
+                Err(StoreError::Away(_)) => backoff.wait().await,
+                Err(refused) => match self.store.run(*first).await {
+                    Ok(Some(_)) => break sent_at,
+                    Ok(None) | Err(_) => return Err(refused.into()),
+                },
+            }
+        };
         let acknowledged_at = Utc::now();
         for (id, input) in runs {
             self.told.started(id.0, Started { input, sent_at, acknowledged_at });
@@ -167,12 +179,4 @@ fn drawn(dice: &mut StdRng, items: u32) -> RunInput {
 
 fn payload(input: &RunInput) -> Result<Payload, ChaosError> {
     Payload::of(input, usize::MAX).map_err(|error| ChaosError::Workload(error.to_string()))
-}
-
-/// Which numbers come next only makes a rewind worse: where another fault is in the way, it goes without.
-fn unless_away<T>(answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-    match answer {
-        Err(StoreError::Away(_)) => Ok(None),
-        answer => answer.map(Some),
-    }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::ChaosError;
 use super::proxy::{Link, Proxy};
 use crate::embedded::{Cluster, copy_data};
-use crate::store::chaos::Witness;
+use crate::store::chaos::{Witness, unless_away};
 use crate::store::connect::Server;
 
 /// The database in it.
@@ -122,7 +122,7 @@ impl Servers {
         let old_data = old.folder().join("data");
         old.abandon().await;
         let lost_until = Utc::now();
-        outside.promote().await?;
+        promote(&outside).await?;
         lead_to(&self.folder, &state.serving)?;
         outside.close().await;
         witness.is_back(BACK_AGAIN).await?;
@@ -157,11 +157,27 @@ fn lead_to(folder: &Path, serving: &Cluster) -> Result<(), ChaosError> {
     std::fs::rename(&new, &way).map_err(file(&way))
 }
 
-/// Waits until the standby has all that is committed now.
+/// Waits until the standby has all that is committed now. Other faults may be in the way of either.
 async fn catch_up(serving: &Witness, standby: &Witness) -> Result<(), ChaosError> {
-    let written = serving.written().await?;
+    let (begun, mut written) = (Instant::now(), None);
+    while begun.elapsed() < BACK_AGAIN {
+        written = match written {
+            None => unless_away(serving.written().await)?,
+            written => written,
+        };
+        if let Some(written) = &written
+            && unless_away(standby.has_replayed(written).await)? == Some(true)
+        {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Err(ChaosError::Standby)
+}
+
+async fn promote(standby: &Witness) -> Result<(), ChaosError> {
     let begun = Instant::now();
-    while !standby.has_replayed(&written).await? {
+    while unless_away(standby.promote().await)?.is_none() {
         if begun.elapsed() > BACK_AGAIN {
             return Err(ChaosError::Standby);
         }

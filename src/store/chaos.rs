@@ -90,7 +90,7 @@ pub(crate) struct Kept {
 }
 
 /// The numbers that were given last.
-#[derive(Debug, Clone, Copy, Default, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
 pub(crate) struct Numbers {
     pub(crate) runs: i64,
     pub(crate) jobs: i64,
@@ -133,11 +133,9 @@ impl Witness {
     pub(crate) async fn end_sessions(&self) -> Result<(), StoreError> {
         let sql = "select pg_terminate_backend(pid) from pg_stat_activity
                    where datname = current_database() and application_name = 'piton' and pid <> pg_backend_pid()";
-        match sqlx::query(sql).execute(&self.pool).await.map_err(StoreError::from) {
-            // It is just being crashed.
-            Ok(_) | Err(StoreError::Away(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        // It may just be being crashed.
+        unless_away(sqlx::query(sql).execute(&self.pool).await.map_err(StoreError::from))?;
+        Ok(())
     }
 
     /// Runs that are still to come to rest: they go on, or jobs of theirs are left. None is known of while the server is
@@ -145,22 +143,15 @@ impl Witness {
     pub(crate) async fn unsettled(&self) -> Result<Option<i64>, StoreError> {
         let sql = "select greatest((select count(*) from piton.runs where state = 'running'),
                                    (select count(distinct run_id) from piton.jobs))";
-        match sqlx::query_scalar(sql).fetch_one(&self.pool).await.map_err(StoreError::from) {
-            Ok(count) => Ok(Some(count)),
-            Err(StoreError::Away(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        unless_away(sqlx::query_scalar(sql).fetch_one(&self.pool).await.map_err(StoreError::from))
     }
 
     /// One of the rows that should never be; none either when the server is away.
     pub(crate) async fn unexplained(&self) -> Result<Option<String>, StoreError> {
         let sql = "select what || ': run ' || coalesce(run::text, '?') || coalesce(' stage ' || stage, '')
                    from piton.unexplained_jobs limit 1";
-        match sqlx::query_scalar(sql).fetch_optional(&self.pool).await.map_err(StoreError::from) {
-            Ok(found) => Ok(found),
-            Err(StoreError::Away(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let found = sqlx::query_scalar(sql).fetch_optional(&self.pool).await.map_err(StoreError::from);
+        unless_away(found).map(Option::flatten)
     }
 
     /// What does not hold of a database that has come to rest, whatever was worked on in it.
@@ -231,17 +222,8 @@ impl Witness {
     /// Whether a worker of that name has been heard of since; `None` while the server is away.
     pub(crate) async fn has_heard_of(&self, name: &str, since: DateTime<Utc>) -> Result<Option<bool>, StoreError> {
         let sql = "select exists (select from piton.workers where name = $1 and stopped_at is null and last_seen > $2)";
-        match sqlx::query_scalar(sql)
-            .bind(name)
-            .bind(Moment(since))
-            .fetch_one(&self.pool)
-            .await
-            .map_err(StoreError::from)
-        {
-            Ok(heard) => Ok(Some(heard)),
-            Err(StoreError::Away(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let asked = sqlx::query_scalar(sql).bind(name).bind(Moment(since));
+        unless_away(asked.fetch_one(&self.pool).await.map_err(StoreError::from))
     }
 
     /// When the first attempt since then ended with a result.
@@ -297,9 +279,10 @@ impl Witness {
         Ok(())
     }
 
-    /// Makes a server of a standby.
+    /// Makes a server of a standby, unless it is one.
     pub(crate) async fn promote(&self) -> Result<(), StoreError> {
-        sqlx::query("select pg_promote(true, 60)").execute(&self.pool).await?;
+        let sql = "select case when pg_is_in_recovery() then pg_promote(true, 60) end";
+        sqlx::query(sql).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -311,5 +294,13 @@ impl Witness {
                    union all select 'attempts ' || outcome, count(*) from piton.attempts group by outcome
                    order by 1";
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
+    }
+}
+
+/// `None` while the server is away, where it can be asked again or is not needed.
+pub(crate) fn unless_away<T>(answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match answer {
+        Err(StoreError::Away(_)) => Ok(None),
+        answer => answer.map(Some),
     }
 }

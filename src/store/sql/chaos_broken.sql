@@ -4,7 +4,8 @@ with ended as (
     select run_id, stage, item, attempt from piton.checkpoints
     union all select run_id, stage, item, attempt from piton.attempts
 ),
--- Begins and ends of the attempts under limits. A time on record is the begin of the transaction that wrote it.
+-- Begins and ends of the attempts under limits. A time on record is the begin of the transaction that wrote it, and a claim
+-- that looks at one limit after another on a busy machine may count up to a tenth of a second later.
 begun as (
     select l.id, l.stage, l.concurrency, l.rate_attempts, l.rate_period, a.started_at, a.ended_at
     from piton.stage_limits l
@@ -18,7 +19,7 @@ beside as (
     select e.id, e.stage, e.concurrency, sum(e.change) over (partition by e.id order by e.at, e.change) as attempts
     from (
         select id, stage, concurrency, started_at as at, 1 as change from begun
-        union all select id, stage, concurrency, greatest(ended_at - interval '10 ms', started_at), -1 from begun
+        union all select id, stage, concurrency, greatest(ended_at - interval '100 ms', started_at), -1 from begun
     ) as e
 ),
 found (what, run_id, place) as (
