@@ -1,5 +1,7 @@
 //! What a process is told by its environment.
 
+use crate::store::connect::os_user;
+
 /// This machine's name, for worker names and rows.
 pub(crate) fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -15,7 +17,7 @@ pub(crate) fn worker_name() -> String {
 /// Who types, as far as the environment tells; for the record of who decided what.
 pub(crate) fn user_name() -> String {
     let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-    named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    named.unwrap_or_else(os_user)
 }
 
 /// How this program was called, for commands that are to be typed next.

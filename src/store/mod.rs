@@ -60,7 +60,7 @@ pub(crate) use through_a_face;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Postgres is away or busy; the same statement may work later.
-    #[error("the database did not answer: {}", in_words(.0))]
+    #[error("{}: {}", if connect::is_out_of_reach(.0) { "the database did not answer" } else { "the database cannot do it now" }, in_words(.0))]
     Away(#[source] sqlx::Error),
     /// Postgres refused it; the same statement will be refused again.
     #[error("the database refused: {}", in_words(.0))]

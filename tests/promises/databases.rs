@@ -283,3 +283,13 @@ async fn a_worker_whose_sessions_began_read_only_works_on_once_the_database_is_w
     let run = world.start("chain", "{}");
     assert_eq!(world.ended(&run).await, "done");
 }
+
+#[tokio::test]
+async fn a_connection_string_may_be_of_keywords_and_values() {
+    let mut world = World::with(&[CHAIN]).await;
+    let (database, folder) = world.database();
+    let options: PgConnectOptions = world.url.parse().unwrap();
+    let (port, user) = (options.get_port(), options.get_username());
+    world.url = format!("host='{}' port={port} dbname = {database} user={user}", folder.display());
+    stdout(&world.command(["runs"]).output().unwrap());
+}

@@ -638,6 +638,21 @@ async fn a_worker_needs_nothing_but_the_role_of_workers() {
 }
 
 #[tokio::test]
+async fn a_role_without_rights_is_told_which_roles_there_are_and_one_with_them_finds_nothing_to_migrate() {
+    let mut world = World::with(&[CHAIN]).await;
+    let owner = world.url.clone();
+    world.url = url(&world, &login(&world, "stranger", None).await);
+    let refused = world.command(["runs", "--no-migrate"]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("permission denied for schema piton"), "{said}");
+    assert!(said.contains("grant piton_worker to USER"), "{said}");
+    world.url = owner;
+    world.url = url(&world, &login(&world, "worker", Some("piton_worker")).await);
+    let migrated = stdout(&world.command(["migrate"]).output().unwrap());
+    assert!(migrated.contains("The schema is up to date"), "{migrated}");
+}
+
+#[tokio::test]
 async fn what_an_older_piton_let_operators_do_is_taken_back() {
     let world = World::with(&[CHAIN]).await;
     world.start("chain", "{}");

@@ -9,6 +9,7 @@ use rand::seq::SliceRandom;
 use sqlx::postgres::PgConnectOptions;
 
 use super::options;
+use super::os_user::os_user;
 use super::password_file::{self, Whose};
 use super::settings::Settings;
 use super::tls::Tls;
@@ -182,10 +183,6 @@ impl Address {
 }
 
 /// The name of whoever runs this, as sqlx finds it.
-fn os_user() -> String {
-    PgConnectOptions::new_without_pgpass().get_username().to_owned()
-}
-
 fn places(said: &Settings) -> Result<Vec<Place>, AddressError> {
     let (hosts, addresses, ports) = (said.list("host"), said.list("hostaddr"), said.list("port"));
     let many = hosts.len().max(addresses.len()).max(1);

@@ -7,15 +7,27 @@ use super::dial::of_io;
 use super::greet::OpenError;
 use super::server::Server;
 
+/// Whoever works, decides, or looks.
+const GIVE_RIGHTS: &str =
+    "grant piton_worker to USER  (piton_operator for people who decide, piton_reader for those who only look)";
+
 /// What went wrong, without what sqlx and Postgres say of their own sources.
 pub(crate) fn in_words(error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Database(said) if lacks_rights(error) => {
+            format!("{}; an owner of the schema gives them:  {GIVE_RIGHTS}", said.message())
+        }
+        sqlx::Error::Database(said) => said.message().to_owned(),
         sqlx::Error::Io(error) => of_io(error),
         sqlx::Error::PoolTimedOut => "no connection could be had in time".to_owned(),
         sqlx::Error::PoolClosed => "the connections are being closed".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// The role may not do it.
+pub(crate) fn lacks_rights(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).as_deref() == Some("42501")
 }
 
 /// Why the database cannot be used, for whoever gave its address.

@@ -11,6 +11,7 @@
 mod address;
 mod away;
 mod conclusion;
+mod conninfo;
 mod dial;
 mod flow;
 mod forward;
@@ -19,6 +20,7 @@ mod greet;
 mod hosts;
 mod keywords;
 mod options;
+mod os_user;
 mod password_file;
 mod relay;
 mod server;
@@ -30,6 +32,7 @@ mod uri;
 
 pub(crate) use address::Address;
 pub(crate) use away::{is_away, is_out_of_reach, is_wrong_address};
-pub(crate) use conclusion::in_words;
+pub(crate) use conclusion::{in_words, lacks_rights};
 pub(crate) use greet::{OpenError, Pooling, greet};
+pub(crate) use os_user::os_user;
 pub(crate) use server::Server;

@@ -1,8 +1,9 @@
-//! A connection URI, taken apart as libpq does it: several hosts, brackets around IPv6, percent signs.
+//! A connection string, taken apart as libpq does it; a URI here: several hosts, brackets around IPv6, percent signs.
 
 use percent_encoding::percent_decode_str;
 
 use super::address::AddressError;
+use super::conninfo;
 
 const EXAMPLE: &str = "it looks like postgres://user:password@host:5432/name";
 
@@ -12,6 +13,9 @@ pub(super) type Pairs = Vec<(String, String)>;
 /// Nothing of the string is in an error: it may hold a password.
 pub(super) fn pairs(text: &str) -> Result<Pairs, AddressError> {
     let Some((scheme, rest)) = text.split_once("://") else {
+        if text.contains('=') {
+            return conninfo::pairs(text);
+        }
         return Err(AddressError::new(format!("DATABASE_URL is no Postgres address; {EXAMPLE}")));
     };
     if !matches!(scheme, "postgres" | "postgresql") {
