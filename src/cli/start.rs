@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn values_are_set_over_the_input() {
         let input = r#"{"topic": "old", "keep": 12345678901234567890123, "a": -0}"#;
-        let settings = ["topic=Deep sea", "simulate.rate=0.30", "simulate.stages=[\"picture\"]", "text=a=b", "n=1.10", "m=007"];
+        let settings =
+            ["topic=Deep sea", "simulate.rate=0.30", "simulate.stages=[\"picture\"]", "text=a=b", "n=1.10", "m=007"];
         let expected = r#"{"topic":"Deep sea","keep":12345678901234567890123,"a":-0,"simulate":{"rate":0.30,"stages":["picture"]},"text":"a=b","n":1.10,"m":"007"}"#;
         assert_eq!(all(input, &settings).expect("settings"), expected);
     }

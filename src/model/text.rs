@@ -7,12 +7,16 @@ const MARK: char = '\u{feff}';
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotUtf8 {
     /// Counted from 1.
-    #[error("byte {at}, on line {line}, is 0x{byte:02X}")]
+    #[error("byte {at}{} is 0x{byte:02X}", on(*line))]
     Byte { at: usize, byte: u8, line: usize },
     #[error("it ends in the middle of a character, at byte {at}")]
     Cut { at: usize },
     #[error("it is UTF-16, by the mark that it begins with")]
     Utf16,
+}
+
+fn on(line: usize) -> String {
+    if line == 1 { String::new() } else { format!(", on line {line},") }
 }
 
 /// The text, without a byte order mark before it.
@@ -51,7 +55,7 @@ mod tests {
     #[test]
     fn what_is_no_text_is_told_with_its_place() {
         assert_eq!(said(b"a\nb\xe9.ogg\n"), "byte 4, on line 2, is 0xE9");
-        assert_eq!(said(b"\xff"), "byte 1, on line 1, is 0xFF");
+        assert_eq!(said(b"\xff"), "byte 1 is 0xFF");
         assert_eq!(said(b"abc\xc3"), "it ends in the middle of a character, at byte 4");
         assert_eq!(said(b"\xff\xfea\0"), "it is UTF-16, by the mark that it begins with");
     }

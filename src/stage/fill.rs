@@ -43,9 +43,7 @@ impl<'i> Filler<'i> {
         let parts = self.parts.get_or_init(|| Object::read(self.input).unwrap_or_default());
         let found = parts.get(&place.head).and_then(|part| json::at(part, &place.path));
         match found {
-            None | Some("null") => {
-                Err(Failure::invalid_input(format!("there is no `{place}` in the stage's input")))
-            }
+            None | Some("null") => Err(Failure::invalid_input(format!("there is no `{place}` in the stage's input"))),
             Some(string) if string.starts_with('"') => serde_json::from_str(string).map_err(|error| {
                 Failure::invalid_input(format!("the string at `{place}` of the stage's input cannot be read: {error}"))
             }),
@@ -160,7 +158,10 @@ mod tests {
         let expected = r#"1e999 é 1.10 {"z":12345678901234567890123,"a":[-0,1.10,1e999]}"#;
         assert_eq!(filled("{{item.far}} {{item.é}} {{item.exact.a.1}} {{item.exact}}"), Ok(expected.to_owned()));
         let said = filled("{{input.half}}").unwrap_err();
-        assert!(said.starts_with("invalid_input: the string at `input.half` of the stage's input cannot be read"), "{said}");
+        assert!(
+            said.starts_with("invalid_input: the string at `input.half` of the stage's input cannot be read"),
+            "{said}"
+        );
     }
 
     #[test]

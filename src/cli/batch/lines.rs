@@ -106,7 +106,7 @@ mod tests {
     fn what_is_no_input_is_refused_by_its_line() {
         assert!(refusal(b"1\n\n3\n").starts_with("line 2 of f is empty"));
         assert!(refusal(b"1\n2\n{\"a\": \n").starts_with("line 3 of f: it is not JSON"));
-        assert!(refusal(b"\"\xff\"\n").starts_with("line 1 of f is not UTF-8: byte 2, on line 1, is 0xFF"));
+        assert!(refusal(b"\"\xff\"\n").starts_with("line 1 of f is not UTF-8: byte 2 is 0xFF"));
         assert!(refusal(b"\"0123456789012345678\"\n").starts_with("line 1 of f: it has 21 bytes"));
         assert!(refusal(b"1\n\"01234567890123456789 and much more, which is not read\"\n").contains("over the limit"));
     }

@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const TEXT: &str = r#"{ "n" : 12345678901234567890123, "b":-0,"a": [1.10, {"k\u00e9y": 1e999}], "n": 1E+2, "😀": "\ud800" }"#;
+const TEXT: &str =
+    r#"{ "n" : 12345678901234567890123, "b":-0,"a": [1.10, {"k\u00e9y": 1e999}], "n": 1E+2, "😀": "\ud800" }"#;
 
 fn found(path: &str) -> Option<&'static str> {
     let path: Vec<String> = path.split('.').map(str::to_owned).collect();
@@ -52,8 +53,12 @@ fn a_place_is_told_by_its_keys_and_its_character() {
 
 /// Any JSON whose numbers every program writes alike.
 fn any_json() -> impl Strategy<Value = Value> {
-    let leaf =
-        prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from), any::<String>().prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from)
+    ];
     leaf.prop_recursive(4, 40, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
@@ -98,7 +103,9 @@ fn pointers(value: &Value) -> Vec<Vec<String>> {
         pointers(inner).into_iter().map(move |path| [vec![key.clone()], path].concat()).collect::<Vec<_>>()
     };
     let inner: Vec<Vec<String>> = match value {
-        Value::Array(elements) => elements.iter().enumerate().flat_map(|(n, inner)| below(n.to_string(), inner)).collect(),
+        Value::Array(elements) => {
+            elements.iter().enumerate().flat_map(|(n, inner)| below(n.to_string(), inner)).collect()
+        }
         Value::Object(fields) => fields.iter().flat_map(|(key, inner)| below(key.clone(), inner)).collect(),
         _ => Vec::new(),
     };

@@ -107,9 +107,9 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, headers: &[(&'static str, &'static [u8])], body: &[u8]) -> Answer {
-        let pairs = headers.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a header"))
-        });
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a header")));
         let mut headers = HeaderMap::new();
         pairs.for_each(|(name, value)| _ = headers.append(name, value));
         Answer { status: StatusCode::from_u16(status).expect("a status"), headers, body: body.to_owned() }
@@ -138,8 +138,14 @@ mod tests {
         );
         let of = |headers, body: &[u8]| said(&answer(200, headers, body), AnswerFormat::Response);
         assert_eq!(of(&[], b"{}\r\n"), r#"{"status":200,"headers":{},"body":"{}"}"#);
-        assert_eq!(of(&[("content-type", b"text/json")], b""), r#"{"status":200,"headers":{"content-type":"text/json"},"body":null}"#);
-        assert!(of(&[("content-type", b"application/json")], b"<html>").starts_with("invalid_input: the server sent `<html>`"));
+        assert_eq!(
+            of(&[("content-type", b"text/json")], b""),
+            r#"{"status":200,"headers":{"content-type":"text/json"},"body":null}"#
+        );
+        assert!(
+            of(&[("content-type", b"application/json")], b"<html>")
+                .starts_with("invalid_input: the server sent `<html>`")
+        );
         assert!(of(&[("x-large", &[b'x'; 900])], &[b'y'; 100]).contains("over the limit of 1000"));
     }
 
@@ -148,14 +154,17 @@ mod tests {
         for (status, expected) in [(204, "null"), (205, "null")] {
             assert_eq!(said(&answer(status, &[], b""), AnswerFormat::Json), expected);
         }
-        assert!(said(&answer(200, &[], b""), AnswerFormat::Json).contains("the server sent nothing, and the output must be JSON"));
+        assert!(
+            said(&answer(200, &[], b""), AnswerFormat::Json)
+                .contains("the server sent nothing, and the output must be JSON")
+        );
         assert_eq!(said(&answer(204, &[], b""), AnswerFormat::Text), "\"\"");
     }
 
     #[test]
     fn another_encoding_is_refused_by_its_name() {
         let latin = answer(200, &[("content-type", b"text/plain; Charset=\"iso-8859-1\"")], b"caf\xe9");
-        insta::assert_snapshot!(said(&latin, AnswerFormat::Text), @"invalid_input: the server sent what is not UTF-8: byte 4, on line 1, is 0xE9, and says it is `iso-8859-1`; have it answer in UTF-8, or take the answer with a command and keep it as a file");
+        insta::assert_snapshot!(said(&latin, AnswerFormat::Text), @"invalid_input: the server sent what is not UTF-8: byte 4 is 0xE9, and says it is `iso-8859-1`; have it answer in UTF-8, or take the answer with a command and keep it as a file");
         let coded = answer(200, &[("content-encoding", b"identity, BR")], b"1");
         insta::assert_snapshot!(said(&coded, AnswerFormat::Json), @r#"invalid_input: the server sent its body as `br`, though it was asked for gzip or plain; ask for plain alone with headers = { accept-encoding = "identity" }"#);
         assert_eq!(said(&answer(204, &[("content-encoding", b"br")], b""), AnswerFormat::Json), "null");
