@@ -79,7 +79,11 @@ fn answer(request: &Request, seen: &Mutex<HashSet<String>>) -> (&'static str, &'
         return ("200 OK", "x-total-pages: 3", json!(["contract", "lighthouse"]));
     }
     if request.line != "POST /v1/rate HTTP/1.1" {
-        return ("404 Not Found", "x-found: no", json!({"error": format!("nothing is at {}", request.line)}));
+        return (
+            "404 Not Found",
+            "cache-control: no-store",
+            json!({"error": format!("nothing is at {}", request.line)}),
+        );
     }
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.insert(request.idempotency_key.clone()) && seen.len().is_multiple_of(3) {
@@ -91,11 +95,13 @@ fn answer(request: &Request, seen: &Mutex<HashSet<String>>) -> (&'static str, &'
         Some(grade) => {
             let mut rated = counts.clone();
             rated["grade"] = json!(grade);
-            ("200 OK", "x-rated: by index", rated)
+            ("200 OK", "cache-control: no-store", rated)
         }
-        None => {
-            ("400 Bad Request", "x-rated: no", json!({"error": "item or input must hold words, sentences and letters"}))
-        }
+        None => (
+            "400 Bad Request",
+            "cache-control: no-store",
+            json!({"error": "item or input must hold words, sentences and letters"}),
+        ),
     }
 }
 
