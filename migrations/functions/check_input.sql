@@ -24,7 +24,7 @@ begin
             raise exception 'a string in the run''s input holds a NUL character (\u0000) at character %, which Postgres cannot keep', position(wrong in plain)
                 using errcode = 'untranslatable_character', hint = 'Remove or encode it.';
         elsif wrong is not null then
-            raise exception 'a string in the run''s input holds % at character %, half of a surrogate pair and no character', wrong, position(wrong in plain)
+            raise exception 'a string in the run''s input holds %, half of a surrogate pair and no character, at character %', wrong, position(wrong in plain)
                 using errcode = 'untranslatable_character', hint = 'Write both halves, or remove it.';
         end if;
     end if;

@@ -9,8 +9,6 @@ pub(crate) enum NotUtf8 {
     /// Counted from 1.
     #[error("byte {at}{} is 0x{byte:02X}", on(*line))]
     Byte { at: usize, byte: u8, line: usize },
-    #[error("it ends in the middle of a character, at byte {at}")]
-    Cut { at: usize },
     #[error("it is UTF-16, by the mark that it begins with")]
     Utf16,
 }
@@ -25,14 +23,9 @@ pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, NotUtf8> {
         return Err(NotUtf8::Utf16);
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let (good, rest) = bytes.split_at(error.valid_up_to());
-        match (error.error_len(), rest) {
-            (Some(_), [byte, ..]) => {
-                let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-                NotUtf8::Byte { at: good.len() + 1, byte: *byte, line }
-            }
-            _ => NotUtf8::Cut { at: good.len() + 1 },
-        }
+        let good = &bytes[..error.valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        NotUtf8::Byte { at: good.len() + 1, byte: bytes.get(good.len()).copied().unwrap_or_default(), line }
     })?;
     Ok(without_mark(text))
 }
@@ -56,7 +49,7 @@ mod tests {
     fn what_is_no_text_is_told_with_its_place() {
         assert_eq!(said(b"a\nb\xe9.ogg\n"), "byte 4, on line 2, is 0xE9");
         assert_eq!(said(b"\xff"), "byte 1 is 0xFF");
-        assert_eq!(said(b"abc\xc3"), "it ends in the middle of a character, at byte 4");
+        assert_eq!(said(b"abc\xc3"), "byte 4 is 0xC3");
         assert_eq!(said(b"\xff\xfea\0"), "it is UTF-16, by the mark that it begins with");
     }
 

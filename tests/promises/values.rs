@@ -99,7 +99,7 @@ async fn offered(world: &World, api: &Api, input: &str, number: usize) -> Vec<(&
     vec![
         ("start --input FILE", by_command(&run(world, &["start", "through", "--input", file]))),
         ("start --input -", by_command(&with_stdin(world, &["start", "through", "--input", "-"], input.as_bytes()))),
-        ("batch start", by_command(&run(world, &["batch", "start", "through", "--input", file, "--name", &batch]))),
+        ("batch start", by_command(&run(world, &["batch", "start", &batch, "through", "--input", file]))),
         ("start_run", by_sql("select piton.start_run('through', INPUT)").await),
         ("start_runs", by_sql("select piton.start_runs('through', array[INPUT])").await),
         ("start_batch", by_sql("select piton.start_batch('NAME', 'through', array[INPUT])").await),

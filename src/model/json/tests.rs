@@ -1,3 +1,5 @@
+//! What is found, set and shown is the text that was written.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

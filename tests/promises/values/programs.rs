@@ -24,8 +24,8 @@ const PRINTED: [(&str, Result<&str, &str>, Result<&str, &str>); 14] = [
     ("printf 'a.ogg\\ncaf\\351.ogg\\n'", Err("byte 10, on line 2, is 0xE9"), Err("byte 10, on line 2, is 0xE9")),
     (
         "printf '\"\\303'",
-        Err("in the middle of a character, at byte 2"),
-        Err("in the middle of a character, at byte 2"),
+        Err("byte 2 is 0xC3"),
+        Err("byte 2 is 0xC3"),
     ),
     ("printf '\"\\000\"'", Err("which is not JSON"), Err("the string (character 4) holds a NUL character")),
     // Numbers, a line each.

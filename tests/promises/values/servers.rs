@@ -135,7 +135,7 @@ async fn what_an_answer_says_beside_its_body_is_in_reach_of_the_stages_after_it(
         http = "${API}/page"
         method = "GET"
         output = "response"
-        [stages.item]
+        [stages.tell]
         command = ["printf", '"%s of %s at %s (%s)"', "{{item}}", "{{first.headers.x-total-pages}}", "{{first.headers.location}}", "{{first.status}}"]
         needs = ["first"]
         for_each = "first.body.items"
