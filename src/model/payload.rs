@@ -122,13 +122,14 @@ fn shape(text: &str, limit: usize) -> Result<(), PayloadError> {
     Ok(())
 }
 
-/// Bytes of an escape behind its backslash and the character after that, where it has more that must not be looked at by
-/// themselves: those of a surrogate pair.
+/// Bytes of an escape that are behind its backslash and the character after that and must not be looked at by themselves:
+/// those of a surrogate pair.
 fn escape(bytes: &[u8]) -> Result<usize, Wrong> {
-    match (unit(bytes), bytes.get(6..).and_then(unit)) {
-        (Some(0), _) => Err(Wrong::Nul),
-        (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => Ok(10),
-        (Some(0xD800..=0xDFFF), _) => Err(Wrong::Half),
+    let Some(first) = unit(bytes) else { return Ok(0) };
+    match (first, bytes.get(6..).and_then(unit)) {
+        (0, _) => Err(Wrong::Nul),
+        (0xD800..=0xDBFF, Some(0xDC00..=0xDFFF)) => Ok(10),
+        (0xD800..=0xDFFF, _) => Err(Wrong::Half),
         _ => Ok(0),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::outputs;
+use super::{Expected, outputs};
 use crate::harness::World;
 
 const PRINTS: &str = r#"
@@ -12,7 +12,7 @@ command = ["sh", "-c", "{{input}}"]
 "#;
 
 /// What a program prints, by its script: the output that is JSON, and the one that is text.
-const PRINTED: [(&str, Result<&str, &str>, Result<&str, &str>); 14] = [
+const PRINTED: [(&str, Expected, Expected); 14] = [
     ("printf ' [1.10,\\n -0]\\n'", Ok("[1.10,\n -0]"), Ok(r#"" [1.10,\n -0]""#)),
     // Windows.
     (r#"printf '{"a": "b"}\r\n'"#, Ok(r#"{"a": "b"}"#), Ok(r#""{\"a\": \"b\"}""#)),
@@ -22,11 +22,7 @@ const PRINTED: [(&str, Result<&str, &str>, Result<&str, &str>); 14] = [
     ("printf '\\377\\376\\061\\000'", Err("not UTF-8: it is UTF-16"), Err("not UTF-8: it is UTF-16")),
     // A file's name in Latin-1, and the first half of a character.
     ("printf 'a.ogg\\ncaf\\351.ogg\\n'", Err("byte 10, on line 2, is 0xE9"), Err("byte 10, on line 2, is 0xE9")),
-    (
-        "printf '\"\\303'",
-        Err("byte 2 is 0xC3"),
-        Err("byte 2 is 0xC3"),
-    ),
+    ("printf '\"\\303'", Err("byte 2 is 0xC3"), Err("byte 2 is 0xC3")),
     ("printf '\"\\000\"'", Err("which is not JSON"), Err("the string (character 4) holds a NUL character")),
     // Numbers, a line each.
     ("seq 3", Err("more than one JSON value (`1 2 3`)"), Ok(r#""1\n2\n3""#)),

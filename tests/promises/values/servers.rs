@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use super::outputs;
 use super::programs::refusal;
+use super::{Expected, outputs};
 use crate::harness::World;
 use crate::http_server::{HttpServer, Request, Wire};
 
@@ -61,12 +61,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 /// What a server answers, by the path: the output that is JSON, the one that is text, and the whole response.
-type Answered = (
-    &'static str,
-    Result<&'static str, &'static str>,
-    Result<&'static str, &'static str>,
-    Result<&'static str, &'static str>,
-);
+type Answered = (&'static str, Expected, Expected, Expected);
 
 const TORN: &str = "resource_unavailable: error decoding response body";
 
