@@ -1,4 +1,4 @@
--- No change of a table: a run's input that holds half of a surrogate pair is refused where it comes in, for nobody could read
--- the string, and Postgres itself fails on it (input ->> 'key').
+-- No change of a table: a run's input with a lone surrogate is refused where it comes in, for no program could read the string,
+-- and Postgres itself fails on it (input ->> 'key').
 
--- functions: 0276d2acd70d314da2223c33d6f4fac3c8018bd858f232fbd64bf38055636dc2
+-- functions: bde562122e92f840cdec74453cb30f405e5c3423f299cad8c3f8ca6a58f6a961

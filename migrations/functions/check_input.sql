@@ -24,8 +24,8 @@ begin
             raise exception 'a string in the run''s input holds a NUL character (\u0000) at character %, which Postgres cannot keep', position(wrong in plain)
                 using errcode = 'untranslatable_character', hint = 'Remove or encode it.';
         elsif wrong is not null then
-            raise exception 'a string in the run''s input holds %, half of a surrogate pair and no character, at character %', wrong, position(wrong in plain)
-                using errcode = 'untranslatable_character', hint = 'Write both halves, or remove it.';
+            raise exception 'a string in the run''s input holds the lone surrogate % at character %, which is no character', wrong, position(wrong in plain)
+                using errcode = 'untranslatable_character', hint = 'Write the whole pair, or remove it.';
         end if;
     end if;
     if length(body) > 200 and length(body) - length(translate(body, '[{', '')) > 100 then
@@ -43,4 +43,4 @@ begin
     end if;
 end
 $$;
-comment on function piton.check_input(json) is 'Refuses what no run can be started on: more than 1 MiB, more than 100 levels, NUL characters, halves of surrogate pairs.';
+comment on function piton.check_input(json) is 'Refuses what no run can be started on: more than 1 MiB, more than 100 levels, NUL characters, lone surrogates.';

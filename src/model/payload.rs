@@ -50,7 +50,7 @@ pub(crate) enum PayloadError {
         place: String,
     },
     /// A surrogate without its other half: no program could read the string.
-    #[error("{place} holds {escape}, half of a surrogate pair and no character; write both halves, or remove it")]
+    #[error("{place} holds the lone surrogate {escape}, which is no character; write the whole pair, or remove it")]
     Half {
         /// In words.
         place: String,
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn what_nobody_can_keep_is_refused_at_the_edge_with_its_place() {
         insta::assert_snapshot!(said(r#"{"a":["x\u0000y"]}"#), @r"the string at `a.0` (character 9) holds a NUL character (\u0000), which Postgres cannot keep; remove or encode it");
-        insta::assert_snapshot!(said(r#" {"é":1,"b":{"c":"x\uD83d"}}"#), @r"the string at `b.c` (character 19) holds \uD83d, half of a surrogate pair and no character; write both halves, or remove it");
-        assert!(said(r#"{"a":{"\udc00":1}}"#).starts_with(r"a key of `a` (character 8) holds \udc00, half"));
+        insta::assert_snapshot!(said(r#" {"é":1,"b":{"c":"x\uD83d"}}"#), @r"the string at `b.c` (character 19) holds the lone surrogate \uD83d, which is no character; write the whole pair, or remove it");
+        assert!(said(r#"{"a":{"\udc00":1}}"#).starts_with(r"a key of `a` (character 8) holds the lone surrogate \udc00"));
         assert_eq!(parse(&"[".repeat(200)), Err(PayloadError::TooDeep));
         assert_eq!(
             parse(&format!("\"{}\"", "x".repeat(999))),

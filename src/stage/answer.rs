@@ -28,8 +28,8 @@ pub(crate) fn payload(
             "{who} nothing, and the output must be JSON; let it be null, or write output = \"text\""
         )),
         PayloadError::NotJson(_) if are_many(answer) => Failure::invalid_input(format!(
-            "{who} more than one JSON value (`{}`), and the output is one; make one array of them, as `jq -s .` does, or write \
-             output = \"text\" to take all as one string",
+            "{who} more than one JSON value (`{}`), and the output is one: make it one array, as `jq -s .` does, or write output = \"text\" to \
+             take it as one string",
             quoted(secrets.hide(answer).trim())
         )),
         PayloadError::NotJson(error) => Failure::invalid_input(format!(
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn values_one_behind_the_other_are_refused_with_the_cure() {
-        insta::assert_snapshot!(said("1\n2\n3\n", OutputFormat::Json).unwrap_err(), @r#"the command printed more than one JSON value (`1 2 3`), and the output is one; make one array of them, as `jq -s .` does, or write output = "text" to take all as one string"#);
+        insta::assert_snapshot!(said("1\n2\n3\n", OutputFormat::Json).unwrap_err(), @r#"the command printed more than one JSON value (`1 2 3`), and the output is one: make it one array, as `jq -s .` does, or write output = "text" to take it as one string"#);
         for (answer, one) in [("{\"a\":1}\r\n{\"a\":2}\r\n", false), ("7 apples", true), ("1,2", true), ("NaN", true)] {
             let said = said(answer, OutputFormat::Json).unwrap_err();
             assert_eq!(said.contains("which is not JSON"), one, "{said}");

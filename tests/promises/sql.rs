@@ -118,8 +118,8 @@ async fn what_cannot_be_started_is_refused_with_the_cure() {
   DETAIL: The input string ended unexpectedly.
 22P05 a string in the run's input holds a NUL character (\u0000) at character 8, which Postgres cannot keep
   HINT: Remove or encode it.
-22P05 a string in the run's input holds \uD83d, half of a surrogate pair and no character, at character 11
-  HINT: Write both halves, or remove it.
+22P05 a string in the run's input holds the lone surrogate \uD83d at character 11, which is no character
+  HINT: Write the whole pair, or remove it.
 54000 the run's input has arrays and objects nested more than 100 deep
   HINT: Make it flatter, or hand on the inner part as a string.
 54000 the run's input has 1048578 bytes, over the limit of 1048576

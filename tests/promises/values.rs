@@ -208,7 +208,7 @@ async fn what_nobody_can_read_is_refused_by_every_face_with_its_place() {
     world.deploy("through");
     let api = Api::of(&world).await;
     for (number, (wrong, said)) in
-        [(r"\ud83d", r"\ud83d, half"), (r"\uDE00\ud83d", r"\uDE00, half"), (r"\u0000", "NUL")].iter().enumerate()
+        [(r"\ud83d", r"lone surrogate \ud83d"), (r"\uDE00\ud83d", r"lone surrogate \uDE00"), (r"\u0000", "NUL")].iter().enumerate()
     {
         let input = format!(r#"{{"a":[1,"x{wrong}"]}}"#);
         for (face, taken) in offered(&world, &api, &input, number).await {
@@ -222,7 +222,7 @@ async fn what_nobody_can_read_is_refused_by_every_face_with_its_place() {
     let set = run(&world, &["start", "through", "--set", r#"a="\udfff""#]);
     insta::assert_snapshot!(
         String::from_utf8_lossy(&set.stderr),
-        @r#"error: the run's input, with what is set: the string at `a` (character 7) holds \udfff, half of a surrogate pair and no character; write both halves, or remove it"#
+        @r#"error: the run's input, with what is set: the string at `a` (character 7) holds the lone surrogate \udfff, which is no character; write the whole pair, or remove it"#
     );
     assert_eq!(world.count("select count(*) from piton.runs").await, 0);
     assert_eq!(world.count("select count(*) from piton.batches").await, 0);
