@@ -51,7 +51,7 @@ pub(crate) enum PayloadError {
     },
     /// A surrogate without its other half: no program could read the string.
     #[error("{place} holds the lone surrogate {escape}, which is no character; write the whole pair, or remove it")]
-    Half {
+    LoneSurrogate {
         /// In words.
         place: String,
         /// As it is written.
@@ -129,7 +129,7 @@ fn escape(bytes: &[u8]) -> Result<usize, Wrong> {
     match (first, bytes.get(6..).and_then(unit)) {
         (0, _) => Err(Wrong::Nul),
         (0xD800..=0xDBFF, Some(0xDC00..=0xDFFF)) => Ok(10),
-        (0xD800..=0xDFFF, _) => Err(Wrong::Half),
+        (0xD800..=0xDFFF, _) => Err(Wrong::LoneSurrogate),
         _ => Ok(0),
     }
 }
@@ -143,7 +143,7 @@ fn unit(bytes: &[u8]) -> Option<u32> {
 /// Why an escape is refused.
 enum Wrong {
     Nul,
-    Half,
+    LoneSurrogate,
 }
 
 impl Wrong {
@@ -151,7 +151,9 @@ impl Wrong {
         let place = json::place(text, byte);
         match self {
             Wrong::Nul => PayloadError::Nul { place },
-            Wrong::Half => PayloadError::Half { place, escape: text[byte..].chars().take(6).collect() },
+            Wrong::LoneSurrogate => {
+                PayloadError::LoneSurrogate { place, escape: text[byte..].chars().take(6).collect() }
+            }
         }
     }
 }
@@ -174,7 +176,9 @@ mod tests {
     fn what_nobody_can_keep_is_refused_at_the_edge_with_its_place() {
         insta::assert_snapshot!(said(r#"{"a":["x\u0000y"]}"#), @r"the string at `a.0` (character 9) holds a NUL character (\u0000), which Postgres cannot keep; remove or encode it");
         insta::assert_snapshot!(said(r#" {"é":1,"b":{"c":"x\uD83d"}}"#), @r"the string at `b.c` (character 19) holds the lone surrogate \uD83d, which is no character; write the whole pair, or remove it");
-        assert!(said(r#"{"a":{"\udc00":1}}"#).starts_with(r"a key of `a` (character 8) holds the lone surrogate \udc00"));
+        assert!(
+            said(r#"{"a":{"\udc00":1}}"#).starts_with(r"a key of `a` (character 8) holds the lone surrogate \udc00")
+        );
         assert_eq!(parse(&"[".repeat(200)), Err(PayloadError::TooDeep));
         assert_eq!(
             parse(&format!("\"{}\"", "x".repeat(999))),
@@ -204,7 +208,10 @@ mod tests {
             r#""\ud83d\ud83d\ude00""#,
             r#""\ud83d\n\ude00""#,
         ] {
-            assert!(matches!(parse(text), Err(PayloadError::Nul { .. } | PayloadError::Half { .. })), "{text}");
+            assert!(
+                matches!(parse(text), Err(PayloadError::Nul { .. } | PayloadError::LoneSurrogate { .. })),
+                "{text}"
+            );
         }
     }
 

@@ -1,5 +1,6 @@
 //! A value is handed on as it is written, or it is refused where it enters.
 
+mod escapes;
 mod programs;
 mod servers;
 
@@ -118,6 +119,12 @@ async fn offered(world: &World, api: &Api, input: &str, number: usize) -> Vec<(&
     ]
 }
 
+/// Starts a run of what is deployed.
+async fn start(world: &World, workflow: &str, input: &str) -> String {
+    let sql = "select piton.start_run($1, $2::json)::text";
+    sqlx::query_scalar(sql).bind(workflow).bind(input).fetch_one(&world.pool).await.unwrap()
+}
+
 /// The outputs of a stage, in the order of its items, as they are stored.
 async fn outputs(world: &World, run: &str, stage: i16) -> Vec<String> {
     let sql = "select k.output::text from piton.checkpoints k join piton.runs r on r.id = k.run_id
@@ -208,7 +215,9 @@ async fn what_nobody_can_read_is_refused_by_every_face_with_its_place() {
     world.deploy("through");
     let api = Api::of(&world).await;
     for (number, (wrong, said)) in
-        [(r"\ud83d", r"lone surrogate \ud83d"), (r"\uDE00\ud83d", r"lone surrogate \uDE00"), (r"\u0000", "NUL")].iter().enumerate()
+        [(r"\ud83d", r"lone surrogate \ud83d"), (r"\uDE00\ud83d", r"lone surrogate \uDE00"), (r"\u0000", "NUL")]
+            .iter()
+            .enumerate()
     {
         let input = format!(r#"{{"a":[1,"x{wrong}"]}}"#);
         for (face, taken) in offered(&world, &api, &input, number).await {

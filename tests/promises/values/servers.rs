@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::programs::refusal;
-use super::{Expected, outputs};
+use super::{Expected, outputs, start};
 use crate::harness::World;
 use crate::http_server::{HttpServer, Request, Wire};
 
@@ -99,23 +99,26 @@ async fn what_a_server_answers_is_the_output_or_is_refused_for_what_it_is() {
     });
     let mut world = World::with(&files.each_ref().map(String::as_str)).await;
     world.environment = vec![("API", server.url()), ("NO_PROXY", "*".to_owned())];
+    formats.iter().for_each(|workflow| world.deploy(workflow));
+    let mut runs = Vec::new();
+    for (path, json, text, response) in &ANSWERED {
+        for (format, expected) in formats.iter().zip([json, text, response]) {
+            runs.push((*path, *format, expected, start(&world, format, &format!("\"{path}\"")).await));
+        }
+    }
     let _worker = world.worker("w1", &[]);
-    let runs = formats.map(|format| ANSWERED.map(|(path, ..)| world.start(format, &format!("\"{path}\""))));
-    for (number, (path, json, text, response)) in ANSWERED.iter().enumerate() {
-        for (format, expected) in [json, text, response].into_iter().enumerate() {
-            let run = &runs[format][number];
-            match expected {
-                Ok(output) => {
-                    assert_eq!(world.ended(run).await, "done", "{path}");
-                    let found = outputs(&world, run, 0).await;
-                    let same = if format == 2 { found[0].contains(output) } else { found == [*output] };
-                    assert!(same, "{path} as {}: {found:?}", formats[format]);
-                }
-                Err(said) => {
-                    assert_eq!(world.ended(run).await, "blocked", "{path}");
-                    let message = refusal(&world, run).await;
-                    assert!(message.contains(said), "{path}: {message}");
-                }
+    for (path, format, expected, run) in &runs {
+        match expected {
+            Ok(output) => {
+                assert_eq!(world.ended(run).await, "done", "{path}");
+                let found = outputs(&world, run, 0).await;
+                let same = if *format == "response" { found[0].contains(output) } else { found == [*output] };
+                assert!(same, "{path} as {format}: {found:?}");
+            }
+            Err(said) => {
+                assert_eq!(world.ended(run).await, "blocked", "{path}");
+                let message = refusal(&world, run).await;
+                assert!(message.contains(said), "{path}: {message}");
             }
         }
     }
