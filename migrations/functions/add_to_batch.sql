@@ -21,7 +21,7 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Items are added in order, from 1.';
     end if;
     perform piton.check_input(input) from unnest(inputs) as input
-    where octet_length(input::text) > 200 or position('\u0000' in input::text) > 0;
+    where octet_length(input::text) > 200 or position('\u' in input::text) > 0;
     select i.number into other
     from unnest(inputs) with ordinality as n (input, place)
     join piton.batch_items i on i.batch_id = open_one.id and i.number = first + n.place - 1

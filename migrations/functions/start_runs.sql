@@ -23,7 +23,7 @@ begin
         perform piton.refuse_workflow(workflow);
     end if;
     perform piton.check_input(input) from unnest(inputs) as input
-    where octet_length(input::text) > 200 or position('\u0000' in input::text) > 0;
+    where octet_length(input::text) > 200 or position('\u' in input::text) > 0;
     if traceparent is not null or tracestate is not null then
         tracestate := piton.trace_state(tracestate, traceparent);
         traceparent := piton.trace_parent(traceparent);

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use sqlx::types::Uuid;
 use utoipa::{IntoParams, ToSchema};
@@ -80,8 +80,8 @@ async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json
 struct NewRun {
     /// Its current version is started.
     workflow: Text,
-    /// Any JSON, 1 MiB at most; `{}` where it is left out.
-    #[serde(default)]
+    /// Any JSON, also null, 1 MiB at most; `{}` where it is left out.
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = serde_json::Value)]
     input: Option<Box<RawValue>>,
     /// Of higher priority is claimed first.
@@ -127,6 +127,11 @@ async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(Statu
     let key = new.key.as_ref().map(|key| key.0.as_str());
     let run = api.store.start_current(&new.workflow.0, key, &start).await?;
     Ok((StatusCode::CREATED, Json(Started { run: run.0 })))
+}
+
+/// A value that is there, be it null.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// A run's input, checked as everywhere.

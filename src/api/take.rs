@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 use super::tokens::Caller;
 use crate::model::actor::{Actor, Face};
+use crate::model::text::utf8;
 
 /// Bytes of a body: a run's input as large as it may be, and what is said beside it.
 pub(super) const MOST_BYTES: usize = (1 << 20) + (64 << 10);
@@ -65,7 +66,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         let whole = tokio::time::timeout(LONGEST, Bytes::from_request(request, state)).await;
         let late = |_| Problem::too_slow(format!("the body did not come within {} s", LONGEST.as_secs()));
         let bytes = whole.map_err(late)?.map_err(unread)?;
-        let text = str::from_utf8(&bytes).map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
+        let text = utf8(&bytes).map_err(|error| Problem::bad_request(format!("the body is not UTF-8: {error}")))?;
         // A list would be read as the fields in their order.
         if !text.trim_start().starts_with('{') {
             return Err(Problem::bad_request("the body is not a JSON object"));

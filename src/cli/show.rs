@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::config;
 use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
+use crate::model::json;
 use crate::model::state::{Resolution, RunState};
 use crate::queue::catalog::Catalog;
 use crate::store::dead_letters::Filter;
@@ -146,13 +147,13 @@ fn story(snapshot: &Snapshot, attempts: &[AttemptRow]) -> String {
 /// Outputs of the last stages to standard output: JSON, indented, but text of several lines as it reads.
 pub(crate) fn print_outputs(outputs: &[(String, Box<serde_json::value::RawValue>)]) -> anyhow::Result<()> {
     for (stage, output) in outputs {
-        let value: serde_json::Value = serde_json::from_str(output.get())?;
-        match value.as_str().filter(|text| text.contains('\n')) {
+        let text = serde_json::from_str::<String>(output.get()).ok();
+        match text.filter(|text| text.contains('\n')) {
             // Nothing in it may move a terminal's cursor.
             Some(text) => {
                 println!("{stage}:\n{}", text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', " "))
             }
-            None => println!("{stage}: {}", serde_json::to_string_pretty(&value)?),
+            None => println!("{stage}: {}", json::indented(output.get())),
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chrono::Local;
-use serde_json::{Map, Value};
+use serde::de::IgnoredAny;
 
 use super::args::{Global, InputArgs, StartArgs};
 use super::database::Database;
@@ -16,7 +16,9 @@ use crate::app::App;
 use crate::config;
 use crate::model::actor::Actor;
 use crate::model::id::RunId;
+use crate::model::json;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::text::utf8;
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::Store;
 use crate::store::runs::RunStart;
@@ -86,73 +88,65 @@ pub(crate) fn read_input(args: &InputArgs, limit: usize) -> anyhow::Result<Paylo
     if args.set.is_empty() {
         return Ok(payload);
     }
-    let mut value: Value = serde_json::from_str(payload.as_str())?;
-    for setting in &args.set {
-        set(&mut value, setting)?;
-    }
-    Payload::of(&value, limit).map_err(|error| anyhow::anyhow!("the run's input: {error}"))
+    let set = |json: String, setting: &String| set(&json, setting);
+    let text = args.set.iter().try_fold(payload.as_str().to_owned(), set)?;
+    Payload::parse(&text, limit).map_err(|error| anyhow::anyhow!("the run's input, with what is set: {error}"))
 }
 
 /// A run's input from a file; `-` is standard input.
 pub(crate) fn read_file(file: &str, limit: usize) -> anyhow::Result<Payload> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     if file == "-" {
-        std::io::stdin().read_to_string(&mut text).context("cannot read the run's input from standard input")?;
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read the run's input from standard input")?;
     } else {
-        text = std::fs::read_to_string(file).with_context(|| format!("cannot read the run's input from {file}"))?;
+        bytes = std::fs::read(file).with_context(|| format!("cannot read the run's input from {file}"))?;
     }
-    parse(file, &text, limit)
+    let text = utf8(&bytes).map_err(|error| anyhow::anyhow!("the run's input ({file}) is not UTF-8: {error}"))?;
+    parse(file, text, limit)
 }
 
 fn parse(place: &str, text: &str, limit: usize) -> anyhow::Result<Payload> {
     Payload::parse(text, limit).map_err(|error| anyhow::anyhow!("the run's input ({place}): {error}"))
 }
 
-/// Applies `path.to.key=value`; the value is JSON where it reads as JSON, and a string otherwise.
-fn set(root: &mut Value, setting: &str) -> anyhow::Result<()> {
+/// Applies `path.to.key=value`; the value is JSON where it reads as JSON, as it is written, and a string otherwise.
+fn set(json: &str, setting: &str) -> anyhow::Result<String> {
     let Some((path, text)) = setting.split_once('=') else {
         bail!("--set {setting}: write it as --set key=value, or --set outer.inner=value");
     };
-    let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-    let mut at = root;
-    for key in path.split('.') {
-        if key.is_empty() {
-            bail!("--set {setting}: a key in `{path}` is empty");
-        }
-        if at.is_null() {
-            *at = Value::Object(Map::new());
-        }
-        let Value::Object(map) = at else {
-            bail!("--set {setting}: there is no key `{key}` to set, for what holds it is no object");
-        };
-        at = map.entry(key).or_insert(Value::Null);
+    let keys: Vec<&str> = path.split('.').collect();
+    if keys.contains(&"") {
+        bail!("--set {setting}: a key in `{path}` is empty");
     }
-    *at = value;
-    Ok(())
+    let value = match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => text.trim().to_owned(),
+        Err(_) => json::string(text),
+    };
+    json::with(json, &keys, &value).map_err(|error| anyhow::anyhow!("--set {setting}: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn all(json: &str, settings: &[&str]) -> anyhow::Result<String> {
+        settings.iter().try_fold(json.to_owned(), |json, setting| set(&json, setting))
+    }
 
     #[test]
     fn values_are_set_over_the_input() {
-        let mut value = json!({"topic": "old", "keep": 1});
-        for setting in ["topic=Deep sea", "simulate.rate=0.3", "simulate.stages=[\"picture\"]", "text=a=b"] {
-            set(&mut value, setting).expect(setting);
-        }
-        let expected =
-            json!({"topic": "Deep sea", "keep": 1, "simulate": {"rate": 0.3, "stages": ["picture"]}, "text": "a=b"});
-        assert_eq!(value, expected);
+        let input = r#"{"topic": "old", "keep": 12345678901234567890123, "a": -0}"#;
+        let settings =
+            ["topic=Deep sea", "simulate.rate=0.30", "simulate.stages=[\"picture\"]", "text=a=b", "n=1.10", "m=007"];
+        let expected = r#"{"topic":"Deep sea","keep":12345678901234567890123,"a":-0,"simulate":{"rate":0.30,"stages":["picture"]},"text":"a=b","n":1.10,"m":"007"}"#;
+        assert_eq!(all(input, &settings).expect("settings"), expected);
     }
 
     #[test]
     fn what_cannot_be_set_is_named() {
-        let mut value = json!({"a": 1});
-        assert!(set(&mut value, "a.b=2").is_err_and(|e| e.to_string().contains("`b`")));
-        assert!(set(&mut value, "novalue").is_err_and(|e| e.to_string().contains("key=value")));
-        assert!(set(&mut value, ".x=2").is_err_and(|e| e.to_string().contains("empty")));
+        let said = |setting| all(r#"{"a": 1}"#, &[setting]).expect_err("refused").to_string();
+        assert!(said("a.b=2").contains("`b`"));
+        assert!(said("novalue").contains("key=value"));
+        assert!(said(".x=2").contains("empty"));
     }
 }

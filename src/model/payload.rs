@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::digest;
+use super::{digest, json, text};
 
 /// Sizes that are enforced where JSON comes in.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +44,19 @@ pub(crate) enum PayloadError {
     #[error("its arrays and objects are nested more than {MAX_DEPTH} deep")]
     TooDeep,
     /// A NUL character.
-    #[error("a string in it holds a NUL character (\\u0000), which Postgres cannot keep; remove or encode it")]
-    Nul,
+    #[error("{place} holds a NUL character (\\u0000), which Postgres cannot keep; remove or encode it")]
+    Nul {
+        /// In words.
+        place: String,
+    },
+    /// A surrogate without its other half: no program could read the string.
+    #[error("{place} holds the lone surrogate {escape}, which is no character; write the whole pair, or remove it")]
+    LoneSurrogate {
+        /// In words.
+        place: String,
+        /// As it is written.
+        escape: String,
+    },
 }
 
 /// JSON text that was checked once, at the edge; cheap to clone. Public only as what [`crate::Handler`] hands on.
@@ -53,9 +64,9 @@ pub(crate) enum PayloadError {
 pub struct Payload(Arc<str>);
 
 impl Payload {
-    /// Checks text from outside.
+    /// Checks text from outside; numbers of any size and precision are as they are written.
     pub(crate) fn parse(text: &str, limit: usize) -> Result<Payload, PayloadError> {
-        let text = text.trim();
+        let text = text::without_mark(text).trim();
         shape(text, limit)?;
         serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|e| PayloadError::NotJson(e.to_string()))?;
         Ok(Payload(text.into()))
@@ -84,7 +95,7 @@ impl Payload {
     }
 }
 
-/// Size, depth and NUL in one walk over the bytes; that the text is JSON is for serde to say.
+/// Size, depth and escapes in one walk over the bytes; that the text is JSON is for serde to say.
 fn shape(text: &str, limit: usize) -> Result<(), PayloadError> {
     if text.len() > limit {
         return Err(PayloadError::TooLarge { bytes: text.len(), limit });
@@ -95,10 +106,8 @@ fn shape(text: &str, limit: usize) -> Result<(), PayloadError> {
         match byte {
             b'"' => in_string = !in_string,
             b'\\' if in_string => {
-                if text.as_bytes()[at..].starts_with(b"\\u0000") {
-                    return Err(PayloadError::Nul);
-                }
-                bytes.next();
+                let more = escape(&text.as_bytes()[at..]).map_err(|wrong| wrong.at(text, at))?;
+                bytes.nth(more);
             }
             b'[' | b'{' if !in_string => {
                 depth += 1;
@@ -113,6 +122,42 @@ fn shape(text: &str, limit: usize) -> Result<(), PayloadError> {
     Ok(())
 }
 
+/// Bytes of an escape that are behind its backslash and the character after that and must not be looked at by themselves:
+/// those of a surrogate pair.
+fn escape(bytes: &[u8]) -> Result<usize, Wrong> {
+    let Some(first) = unit(bytes) else { return Ok(0) };
+    match (first, bytes.get(6..).and_then(unit)) {
+        (0, _) => Err(Wrong::Nul),
+        (0xD800..=0xDBFF, Some(0xDC00..=0xDFFF)) => Ok(10),
+        (0xD800..=0xDFFF, _) => Err(Wrong::LoneSurrogate),
+        _ => Ok(0),
+    }
+}
+
+/// The UTF-16 code unit of the escape that the bytes begin with, where it is one.
+fn unit(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))
+}
+
+/// Why an escape is refused.
+enum Wrong {
+    Nul,
+    LoneSurrogate,
+}
+
+impl Wrong {
+    fn at(self, text: &str, byte: usize) -> PayloadError {
+        let place = json::place(text, byte);
+        match self {
+            Wrong::Nul => PayloadError::Nul { place },
+            Wrong::LoneSurrogate => {
+                PayloadError::LoneSurrogate { place, escape: text[byte..].chars().take(6).collect() }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -123,9 +168,17 @@ mod tests {
         Payload::parse(text, 1000)
     }
 
+    fn said(text: &str) -> String {
+        parse(text).expect_err("no payload").to_string()
+    }
+
     #[test]
-    fn what_postgres_or_serde_cannot_take_is_refused_at_the_edge() {
-        assert_eq!(parse(r#"{"a":"x\u0000y"}"#), Err(PayloadError::Nul));
+    fn what_nobody_can_keep_is_refused_at_the_edge_with_its_place() {
+        insta::assert_snapshot!(said(r#"{"a":["x\u0000y"]}"#), @r"the string at `a.0` (character 9) holds a NUL character (\u0000), which Postgres cannot keep; remove or encode it");
+        insta::assert_snapshot!(said(r#" {"é":1,"b":{"c":"x\uD83d"}}"#), @r"the string at `b.c` (character 19) holds the lone surrogate \uD83d, which is no character; write the whole pair, or remove it");
+        assert!(
+            said(r#"{"a":{"\udc00":1}}"#).starts_with(r"a key of `a` (character 8) holds the lone surrogate \udc00")
+        );
         assert_eq!(parse(&"[".repeat(200)), Err(PayloadError::TooDeep));
         assert_eq!(
             parse(&format!("\"{}\"", "x".repeat(999))),
@@ -137,22 +190,57 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_backslash_before_u0000_is_no_nul() {
-        assert!(parse(r#""\\u0000""#).is_ok());
-        assert_eq!(parse(r#""\\\u0000""#), Err(PayloadError::Nul));
-        assert!(parse(r#""[[[[""#).is_ok());
+    fn what_only_looks_wrong_is_taken_as_it_is_written() {
+        for text in [
+            r#""\\u0000""#,
+            r#""\\ud800""#,
+            r#""\ud83d\ude00\uD83D\uDE00""#,
+            r#""[[[[""#,
+            r#"{"a":1e999,"b":-0,"c":1.10,"d":12345678901234567890123,"z":0,"a":0E+5}"#,
+        ] {
+            assert_eq!(parse(text).map(|payload| payload.as_str().to_owned()), Ok(text.to_owned()));
+        }
+        for text in [
+            r#""\\\u0000""#,
+            r#""\ud83d\\ude00""#,
+            r#""\ud83d \ude00""#,
+            r#""\ude00\ud83d""#,
+            r#""\ud83d\ud83d\ude00""#,
+            r#""\ud83d\n\ude00""#,
+        ] {
+            assert!(
+                matches!(parse(text), Err(PayloadError::Nul { .. } | PayloadError::LoneSurrogate { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_value() {
+        assert_eq!(parse("\u{feff} [1]\r\n").map(|payload| payload.as_str().to_owned()), Ok("[1]".to_owned()));
     }
 
     proptest! {
         #[test]
-        fn nothing_from_outside_panics(text in any::<String>()) {
+        fn nothing_from_outside_panics(text in any::<String>(), escapes in "\"(\\\\|u|d8|[de]|0{1,4}|\\\\u[dD][89cC]00){0,12}\"?") {
             parse(&text).ok();
+            parse(&escapes).ok();
         }
 
         #[test]
         fn a_string_is_refused_exactly_when_it_holds_a_nul(text in "[\\x00-\\x7f]{0,40}") {
             let written = serde_json::to_string(&text).expect("a string");
-            prop_assert_eq!(parse(&written) == Err(PayloadError::Nul), text.contains('\0'));
+            prop_assert_eq!(matches!(parse(&written), Err(PayloadError::Nul { .. })), text.contains('\0'));
+        }
+
+        /// Strings by their UTF-16 code units, escaped one by one.
+        #[test]
+        fn a_string_is_refused_exactly_when_no_program_could_read_it(
+            units in prop::collection::vec(prop_oneof![Just(0xD83D_u16), Just(0xDE00), 1..=0xFFFF_u16], 0..8)
+        ) {
+            let written: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let reads = String::from_utf16(&units).is_ok();
+            prop_assert_eq!(parse(&format!("\"{written}\"")).is_ok(), reads);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a program or a server answered, as a stage's output.
 
+use serde::de::IgnoredAny;
+
 use super::fill::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadError};
@@ -19,11 +21,16 @@ pub(crate) fn payload(
 ) -> Result<Payload, Failure> {
     let read = match format {
         OutputFormat::Json => Payload::parse(answer, limit),
-        OutputFormat::Text => Payload::of(&answer.strip_suffix('\n').unwrap_or(answer), limit),
+        OutputFormat::Text => Payload::of(&without_line_end(answer), limit),
     };
     read.map_err(|error| match error {
         PayloadError::NotJson(_) if answer.trim().is_empty() => Failure::invalid_input(format!(
             "{who} nothing, and the output must be JSON; let it be null, or write output = \"text\""
+        )),
+        PayloadError::NotJson(_) if are_many(answer) => Failure::invalid_input(format!(
+            "{who} more than one JSON value (`{}`), and the output is one: make it one array, as `jq -s .` does, or write output = \"text\" to \
+             take it as one string",
+            quoted(secrets.hide(answer).trim())
         )),
         PayloadError::NotJson(error) => Failure::invalid_input(format!(
             "{who} `{}`, which is not JSON ({error}); write output = \"text\" to take it as a string",
@@ -32,6 +39,17 @@ pub(crate) fn payload(
         )),
         other => Failure::invalid_input(format!("the stage's output was refused: {other}")),
     })
+}
+
+/// The text without the line end at its end, be it that of Windows.
+fn without_line_end(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
+}
+
+/// Whether it is JSON values one behind the other, such as a number on each line.
+fn are_many(answer: &str) -> bool {
+    let mut values = serde_json::Deserializer::from_str(answer).into_iter::<IgnoredAny>();
+    values.by_ref().take(2).filter(Result::is_ok).count() == 2
 }
 
 /// The beginning of a text, for a message.
@@ -57,7 +75,18 @@ mod tests {
     }
 
     #[test]
+    fn values_one_behind_the_other_are_refused_with_the_cure() {
+        insta::assert_snapshot!(said("1\n2\n3\n", OutputFormat::Json).unwrap_err(), @r#"the command printed more than one JSON value (`1 2 3`), and the output is one: make it one array, as `jq -s .` does, or write output = "text" to take it as one string"#);
+        for (answer, one) in [("{\"a\":1}\r\n{\"a\":2}\r\n", false), ("7 apples", true), ("1,2", true), ("NaN", true)] {
+            let said = said(answer, OutputFormat::Json).unwrap_err();
+            assert_eq!(said.contains("which is not JSON"), one, "{said}");
+        }
+    }
+
+    #[test]
     fn text_is_one_string_without_its_last_line_end() {
+        assert_eq!(said("a\r\nb\r\n", OutputFormat::Text), Ok("\"a\\r\\nb\"".to_owned()));
+        assert_eq!(said("a\r", OutputFormat::Text), Ok("\"a\\r\"".to_owned()));
         assert_eq!(said("a \"b\"\n\n", OutputFormat::Text), Ok("\"a \\\"b\\\"\\n\"".to_owned()));
         assert_eq!(said("", OutputFormat::Text), Ok("\"\"".to_owned()));
         assert!(said(&"x".repeat(100), OutputFormat::Text).unwrap_err().contains("102 bytes, over the limit of 100"));

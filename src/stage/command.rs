@@ -32,6 +32,7 @@ use super::answer;
 use super::handler::Offer;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
+use crate::model::text;
 use crate::workflow::definition::CommandStage;
 use crate::workflow::duration;
 
@@ -104,11 +105,17 @@ async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Durati
         return offer.context.hand_back().await;
     }
     let stdout = verdict::of(&filled.program, end, &running.stderr.text(), &filled.secrets)?;
-    let output = match read_file(&output_file, most).await? {
-        Some(written) => written,
-        None => stdout,
+    let (output, who) = match read_file(&output_file, most).await? {
+        Some(written) => (written, "the command wrote into $PITON_OUTPUT"),
+        None => (stdout, "the command printed"),
     };
-    answer::payload(&output, stage.output, "the command printed", most, &filled.secrets)
+    let text = text::utf8(&output).map_err(|error| {
+        Failure::invalid_input(format!(
+            "{who} what is not UTF-8: {error}; convert it, as `iconv -f LATIN1 -t UTF-8` does, or keep the bytes as a file in \
+             $PITON_ARTIFACTS"
+        ))
+    })?;
+    answer::payload(text, stage.output, who, most, &filled.secrets)
 }
 
 /// Why reading from a program was given up.
@@ -168,7 +175,7 @@ impl Running {
         limit: Duration,
         input: &[u8],
         most: usize,
-    ) -> Result<Result<(ExitStatus, String), Cut>, Elapsed> {
+    ) -> Result<Result<(ExitStatus, Vec<u8>), Cut>, Elapsed> {
         let guard = self.guard.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let mut ending = pin!(self.until_ended(input, most));
         match tokio::time::timeout(limit, &mut ending).await {
@@ -178,7 +185,7 @@ impl Running {
     }
 
     /// The program's status and standard output, once all that it started is gone.
-    async fn until_ended(&mut self, input: &[u8], most: usize) -> Result<(ExitStatus, String), Cut> {
+    async fn until_ended(&mut self, input: &[u8], most: usize) -> Result<(ExitStatus, Vec<u8>), Cut> {
         let Running { guard, control, stdout, stderr_pipe, stderr } = self;
         let feed = async {
             // A guard that is gone says so by its status.
@@ -198,7 +205,7 @@ impl Running {
                 (status?, rest.map_err(|_| Cut::Broken(std::io::ErrorKind::BrokenPipe.into()))??)
             }
         };
-        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+        Ok((status, bytes))
     }
 
     /// Has the program ended, and reads the last of what it says meanwhile.
@@ -232,15 +239,14 @@ async fn read_up_to(from: &mut (impl AsyncRead + Unpin), most: usize) -> Result<
 }
 
 /// What the program wrote into its output file, if it wrote anything.
-async fn read_file(path: &Path, most: usize) -> Result<Option<String>, Failure> {
+async fn read_file(path: &Path, most: usize) -> Result<Option<Vec<u8>>, Failure> {
     let mut file = match tokio::fs::File::open(path).await {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     match read_up_to(&mut file, most).await {
-        Ok(bytes) if bytes.is_empty() => Ok(None),
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Ok(bytes) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),
         Err(Cut::TooMuch) => Err(verdict::too_much("wrote into $PITON_OUTPUT", most)),
         Err(Cut::Broken(error)) => Err(error.into()),
     }

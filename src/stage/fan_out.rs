@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::model::json::Object;
 
 /// An array taken out of the value it stood in.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,17 +32,15 @@ pub(crate) fn split(root: &str, json: &str, path: &[String]) -> Result<Split, Sp
     match path.split_first() {
         None => Ok(Split { items: elements(root, json)?, rest: None }),
         Some((key, below)) => {
-            let mut fields = object(root, json, key)?;
+            let mut object = object(root, json, key)?;
             let place = format!("{root}.{key}");
-            let at = fields.iter().position(|(k, _)| k == key).ok_or_else(|| SplitError::Missing(place.clone()))?;
-            let inner = split(&place, fields[at].1.get(), below)?;
-            match inner.rest {
-                None => {
-                    fields.remove(at);
-                }
-                Some(rest) => fields[at].1 = raw(&rest)?,
+            let value = object.get(key).ok_or_else(|| SplitError::Missing(place.clone()))?;
+            let Split { items, rest } = split(&place, value, below)?;
+            match rest {
+                None => object.remove(key),
+                Some(rest) => object.put(key, rest.to_string()),
             }
-            Ok(Split { items: inner.items, rest: Some(written(&fields)?) })
+            Ok(Split { items, rest: Some(object.to_text().into()) })
         }
     }
 }
@@ -54,56 +53,11 @@ fn elements(place: &str, json: &str) -> Result<Vec<Arc<str>>, SplitError> {
     Ok(items.into_iter().map(|item| Arc::from(item.get())).collect())
 }
 
-type Fields = Vec<(String, Box<RawValue>)>;
-
-fn object(place: &str, json: &str, key: &str) -> Result<Fields, SplitError> {
+fn object<'j>(place: &str, json: &'j str, key: &str) -> Result<Object<'j>, SplitError> {
     if kind(json) != "an object" {
         return Err(SplitError::NoObject { place: place.to_owned(), found: kind(json), key: key.to_owned() });
     }
-    serde_json::from_str::<Ordered>(json).map(|o| o.0).map_err(not_json)
-}
-
-/// An object's fields in the order they were written.
-struct Ordered(Fields);
-
-impl<'de> Deserialize<'de> for Ordered {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk;
-        impl<'de> Visitor<'de> for Walk {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields, M::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(fields)
-            }
-        }
-        deserializer.deserialize_map(Walk).map(Ordered)
-    }
-}
-
-fn written(fields: &Fields) -> Result<Arc<str>, SplitError> {
-    let mut text = String::from("{");
-    for (i, (key, value)) in fields.iter().enumerate() {
-        if i > 0 {
-            text.push(',');
-        }
-        text.push_str(&serde_json::to_string(key).map_err(not_json)?);
-        text.push(':');
-        text.push_str(value.get());
-    }
-    text.push('}');
-    Ok(text.into())
-}
-
-fn raw(json: &str) -> Result<Box<RawValue>, SplitError> {
-    RawValue::from_string(json.to_owned()).map_err(not_json)
+    serde_json::from_str(json).map_err(not_json)
 }
 
 fn not_json(error: serde_json::Error) -> SplitError {

@@ -2,21 +2,21 @@
 
 use std::sync::OnceLock;
 
-use serde_json::Value;
-
 use crate::model::failure::Failure;
+use crate::model::json::{self, Object};
 use crate::workflow::template::{Part, Place, Template};
 
 /// What templates are filled from. The values of variables go to programs and servers, and into nothing that is kept.
 pub(crate) struct Filler<'i> {
     input: &'i str,
-    read: OnceLock<Value>,
+    /// Its parts by name; read when the first place is asked for.
+    parts: OnceLock<Object<'i>>,
 }
 
 impl<'i> Filler<'i> {
     /// `input` is the stage's input, a JSON object.
     pub(crate) fn new(input: &'i str) -> Filler<'i> {
-        Filler { input, read: OnceLock::new() }
+        Filler { input, parts: OnceLock::new() }
     }
 
     /// The text, with every part filled in; what comes from the input goes through `escape`.
@@ -37,20 +37,17 @@ impl<'i> Filler<'i> {
         self.escaped(template, str::to_owned)
     }
 
-    /// What stands at a place of the input: a string as it is, anything else as JSON.
+    /// What stands at a place of the input: a string as it is, anything else as JSON, on one line.
     pub(crate) fn place(&self, place: &Place) -> Result<String, Failure> {
         // The engine put the object together; it is JSON.
-        let read = self.read.get_or_init(|| serde_json::from_str(self.input).unwrap_or_default());
-        let found = place.path.iter().try_fold(read.get(&place.head), |at, key| match at? {
-            Value::Array(elements) => Some(elements.get(key.parse::<usize>().ok()?)),
-            other => Some(other.get(key)),
-        });
-        match found.flatten() {
-            None | Some(Value::Null) => {
-                Err(Failure::invalid_input(format!("there is no `{place}` in the stage's input")))
-            }
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Ok(other.to_string()),
+        let parts = self.parts.get_or_init(|| Object::read(self.input).unwrap_or_default());
+        let found = parts.get(&place.head).and_then(|part| json::at(part, &place.path));
+        match found {
+            None | Some("null") => Err(Failure::invalid_input(format!("there is no `{place}` in the stage's input"))),
+            Some(string) if string.starts_with('"') => serde_json::from_str(string).map_err(|error| {
+                Failure::invalid_input(format!("the string at `{place}` of the stage's input cannot be read: {error}"))
+            }),
+            Some(other) => Ok(json::compact(other)),
         }
     }
 }
@@ -131,7 +128,7 @@ impl Secrets {
 
 /// The text as it stands in a JSON string.
 fn in_json(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
+    let quoted = json::string(text);
     quoted[1..quoted.len() - 1].to_owned()
 }
 
@@ -141,7 +138,8 @@ mod tests {
 
     use super::*;
 
-    const INPUT: &str = r#"{"input":{"lang":"en"},"item":{"pages":[{"n":7},{"n":[1,2]}],"no":null}}"#;
+    const INPUT: &str = r#"{"input":{"lang":"en","half":"\ud83d"},"item":{"pages":[{"n":7},{"n":[1, 2]}],"no":null,
+        "exact": { "z": 12345678901234567890123, "a": [-0, 1.10, 1e999] }, "far": 1e999, "é": "\u00e9"}}"#;
 
     fn filled(text: &str) -> Result<String, String> {
         let template = Template::parse(text).expect("a template");
@@ -153,6 +151,17 @@ mod tests {
         assert_eq!(filled("--{{input.lang}}={{item.pages.0.n}}"), Ok("--en=7".to_owned()));
         assert_eq!(filled("{{item.pages.1.n}}"), Ok("[1,2]".to_owned()));
         assert_eq!(filled("$5 {{{{"), Ok("$5 {{".to_owned()));
+    }
+
+    #[test]
+    fn what_is_filled_in_is_what_was_written_whatever_stands_beside_it() {
+        let expected = r#"1e999 é 1.10 {"z":12345678901234567890123,"a":[-0,1.10,1e999]}"#;
+        assert_eq!(filled("{{item.far}} {{item.é}} {{item.exact.a.1}} {{item.exact}}"), Ok(expected.to_owned()));
+        let said = filled("{{input.half}}").unwrap_err();
+        assert!(
+            said.starts_with("invalid_input: the string at `input.half` of the stage's input cannot be read"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! HTTP stages: the input is sent to a URL, and the body of the answer is the output.
+//! HTTP stages: the input is sent to a URL, and what the server answers is the output.
 
+mod answer;
 mod body;
 mod clients;
 mod error;
@@ -14,9 +15,9 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
 
+use self::answer::Answer;
 use self::body::Body;
 use self::clients::Clients;
-use super::answer;
 use super::fill::{Filler, Secrets};
 use super::handler::Offer;
 use crate::model::failure::Failure;
@@ -39,27 +40,27 @@ impl Http {
         let secrets = secrets(stage);
         let most = offer.limits.payload_bytes;
         let ended = match self.answer(stage, offer, &secrets).await {
-            Ok(text) => answer::payload(&text, stage.output, "the server sent", most, &secrets),
+            Ok(answer) => answer.output(stage.output, most, &secrets),
             Err(failure) => Err(failure),
         };
         ended.map_err(|failure| failure.map_message(|message| secrets.hide(message)))
     }
 
     /// What the server answered, where it is a success.
-    async fn answer(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<String, Failure> {
+    async fn answer(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<Answer, Failure> {
         let most = offer.limits.payload_bytes;
-        let response = self.request(stage, offer).await?.send().await?;
+        let mut response = self.request(stage, offer).await?.send().await?;
         if !response.status().is_success() {
             return Err(refused(stage, response, secrets).await);
         }
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let body = Body::up_to(most, response).await?;
         if !body.whole {
             return Err(Failure::invalid_input(format!(
                 "the server sent more than {most} bytes; keep big things in files and hand on their names"
             )));
         }
-        String::from_utf8(body.bytes)
-            .map_err(|error| Failure::invalid_input(format!("the server sent what is not UTF-8: {error}")))
+        Ok(Answer { status, headers, body: body.bytes })
     }
 
     async fn request(&self, stage: &HttpStage, offer: Offer) -> Result<RequestBuilder, Failure> {

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use sqlx::types::Uuid;
 use utoipa::ToSchema;
 
+use crate::model::json;
 use crate::store::batches::{BatchResult, BatchRow, ClassCount};
 use crate::store::{Store, StoreError};
 
@@ -49,7 +50,8 @@ impl TryFrom<BatchResult> for ItemReport {
 
     fn try_from(row: BatchResult) -> Result<ItemReport, StoreError> {
         let BatchResult { item, run, state, output, failure } = row;
-        let json = |text: Option<String>| text.map(RawValue::from_string).transpose();
+        // On one line: whoever reads a file of them takes line by line.
+        let json = |text: Option<String>| text.map(|text| RawValue::from_string(json::compact(&text))).transpose();
         let wrong = |error| StoreError::Damaged(format!("what became of item {item}: {error}"));
         Ok(ItemReport {
             item,

@@ -1,10 +1,11 @@
 //! A dead letter with all that is needed to judge it.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::types::Uuid;
 
 use crate::model::id::RunId;
+use crate::model::json;
 use crate::store::dead_letters::{Attempt, DeadLetter};
 use crate::store::overview::CheckpointRow;
 use crate::store::{Store, StoreError};
@@ -19,9 +20,11 @@ pub(crate) struct Story {
     #[serde(flatten)]
     pub(crate) letter: DeadLetter,
     /// The run's input.
-    pub(crate) input: Option<Value>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub(crate) input: Option<Box<RawValue>>,
     /// The run's input until this one was retried with a corrected one.
-    pub(crate) input_before: Option<Value>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub(crate) input_before: Option<Box<RawValue>>,
     /// Every attempt at its job that left no checkpoint.
     pub(crate) attempts: Vec<Attempt>,
     /// The first checkpoints of its run.
@@ -35,7 +38,7 @@ impl Story {
         let Some(run) = store.run(RunId(letter.run)).await? else {
             return Err(StoreError::Damaged(format!("dead letter {id} without its run")));
         };
-        let read = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+        let read = |text: Option<String>| text.and_then(|text| RawValue::from_string(json::compact(&text)).ok());
         let input = read(store.run_inputs(&[run.key]).await?.pop().map(|run| run.input));
         let input_before = read(store.dead_letter_input_before(id).await?);
         let attempts = store.dead_letter_attempts(id).await?;

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::snapshot::{Snapshot, StageState};
 use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
+use crate::model::json;
 use crate::model::state::{AttemptOutcome, RunState};
 use crate::store::overview::AttemptRow;
 use crate::store::runs::RunRow;
@@ -152,7 +153,7 @@ pub(crate) async fn outputs(store: &Store, snapshot: &Snapshot) -> Result<Vec<(S
             continue;
         }
         if let Some(text) = store.output(snapshot.run.key, number).await? {
-            let value = RawValue::from_string(text)
+            let value = RawValue::from_string(json::compact(&text))
                 .map_err(|e| StoreError::Damaged(format!("an output that is not JSON: {e}")))?;
             outputs.push((stage.name.to_string(), value));
         }

@@ -123,15 +123,15 @@ pub(crate) struct HttpStage {
     /// Folder that the files are in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dir: Option<Template>,
-    #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
-    pub(crate) output: OutputFormat,
+    #[serde(default, skip_serializing_if = "AnswerFormat::is_json")]
+    pub(crate) output: AnswerFormat,
 }
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// What a program or a server answers with.
+/// What a program answers with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OutputFormat {
@@ -144,6 +144,25 @@ pub(crate) enum OutputFormat {
 impl OutputFormat {
     fn is_json(&self) -> bool {
         *self == OutputFormat::Json
+    }
+}
+
+/// What of a server's answer is the output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AnswerFormat {
+    /// The body, which is JSON.
+    #[default]
+    Json,
+    /// The body as one string.
+    Text,
+    /// An object of `status`, `headers` and `body`.
+    Response,
+}
+
+impl AnswerFormat {
+    fn is_json(&self) -> bool {
+        *self == AnswerFormat::Json
     }
 }
 

@@ -118,6 +118,8 @@ keys! {
         "Memory (address space) that each process of the program may have; no limit by default. Linux only.";
     OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
         "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end.";
+    ANSWER = "output", Shape::Word(&["json", "text", "response"]), "\"json\", \"text\" or \"response\"", "output = \"response\"", OR_REMOVE, "\"json\"",
+        "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end. `response` (only of `http`): an object of `status`, `headers` and `body`.";
 
     METHOD = "method", Shape::Word(&["POST", "PUT", "PATCH", "DELETE", "GET"]), "a method", "method = \"PUT\"", OR_REMOVE, "\"POST\"",
         "Method of the request. GET sends no body.";
@@ -180,7 +182,7 @@ pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, RETRY];
 pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, MEMORY, OUTPUT];
-pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, OUTPUT];
+pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];

@@ -61,7 +61,7 @@ fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
         (keys::REDIRECTS, json!(redirects)),
         (keys::FILES, json!(files)),
         (keys::DIR, json!(dir)),
-        (keys::OUTPUT, json!(output)),
+        (keys::ANSWER, json!(output)),
     ]);
 }
 

@@ -134,8 +134,11 @@ fn stage() -> Value {
     let mut stage = table(keys::KINDS.iter().chain(keys::EVERY_STAGE).chain(of_kinds.clone()));
     stage["description"] = json!("A stage, and the one way it runs: `rust`, `command` or `http`.");
     stage["oneOf"] = requires(keys::KINDS.iter().map(|kind| kind.name));
-    let dependencies: Map<String, Value> =
+    let mut dependencies: Map<String, Value> =
         of_kinds.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))).collect();
+    // The one key that two kinds have with different words: a program has neither status nor headers.
+    let output = json!({"properties": {keys::OUTPUT.name: shape(keys::OUTPUT.shape)}});
+    dependencies.insert(keys::COMMAND.name.to_owned(), output);
     stage["dependencies"] = Value::Object(dependencies);
     stage["if"] = json!({"properties": {"method": {"const": "GET"}}, "required": [keys::METHOD.name]});
     stage["then"] = json!({"properties": {"files": false}});

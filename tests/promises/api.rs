@@ -1,6 +1,6 @@
 //! The admin API does what the command line and SQL do, for those who may, and for nobody else.
 
-mod client;
+pub(crate) mod client;
 mod faces;
 mod fuzz;
 mod hostile_rows;

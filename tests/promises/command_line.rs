@@ -45,13 +45,13 @@ async fn bad_inputs_of_a_run_are_refused_with_the_cure() {
     insta::assert_snapshot!(all.join("\n"), @r##"
 error: the run's input (bad.json): it is not JSON: EOF while parsing a value at line 1 column 5
 exit 1
-error: the run's input (nul.json): a string in it holds a NUL character (\u0000), which Postgres cannot keep; remove or encode it
+error: the run's input (nul.json): the string at `a` (character 8) holds a NUL character (\u0000), which Postgres cannot keep; remove or encode it
 exit 1
 error: the run's input (deep.json): its arrays and objects are nested more than 100 deep
 exit 1
 error: the run's input (large.json): it has 2097154 bytes, over the limit of 1048576; keep big things in files and hand on their names
 exit 1
-error: cannot read the run's input from bytes.json: stream did not contain valid UTF-8
+error: the run's input (bytes.json) is not UTF-8: it is UTF-16, by the mark that it begins with
 exit 1
 error: cannot read the run's input from missing.json: No such file or directory (os error 2)
 exit 1

@@ -73,6 +73,7 @@ mod traces;
 mod trouble;
 mod twins;
 mod upgrades;
+mod values;
 mod why;
 mod workflow_files;
 mod workflows;

@@ -91,6 +91,7 @@ async fn what_cannot_be_started_is_refused_with_the_cure() {
         "select piton.start_run('chain', priority => 1001)",
         "select piton.start_run('chain', '{\"a\": ')",
         r#"select piton.start_run('chain', '{"a": "\u0000"}')"#,
+        r#"select piton.start_run('chain', '{"a": ["\\\uD83d"]}')"#,
         "select piton.start_run('chain', (repeat('[', 101) || repeat(']', 101))::json)",
         "select piton.start_run('chain', to_json(repeat('x', 1048576)))",
         "select piton.start_run_of(9999, piton.new_id(), '{}', 0)",
@@ -115,8 +116,10 @@ async fn what_cannot_be_started_is_refused_with_the_cure() {
   HINT: Higher is claimed first; 0 is the default.
 22P02 invalid input syntax for type json
   DETAIL: The input string ended unexpectedly.
-22P05 a string in the run's input holds a NUL character (\u0000), which Postgres cannot keep
+22P05 a string in the run's input holds a NUL character (\u0000) at character 8, which Postgres cannot keep
   HINT: Remove or encode it.
+22P05 a string in the run's input holds the lone surrogate \uD83d at character 11, which is no character
+  HINT: Write the whole pair, or remove it.
 54000 the run's input has arrays and objects nested more than 100 deep
   HINT: Make it flatter, or hand on the inner part as a string.
 54000 the run's input has 1048578 bytes, over the limit of 1048576
@@ -135,7 +138,9 @@ async fn an_input_is_refused_for_what_it_holds_and_not_for_what_it_looks_like() 
         "repeat('{\"k\":', 99) || '[]' || repeat('}', 99)",
         "'[' || repeat('{\"a\": []}, ', 500) || '1]'",
         r#"'["' || repeat('[{', 300) || '", "\"' || repeat('[', 300) || '\\"]'"#,
-        r#"'"\\u0000"'"#,
+        r#"'"\\u0000 \\ud800"'"#,
+        r#"'"\uD83D\uDE00\ud83d\ude00"'"#,
+        "'1e999'",
         "to_json(repeat('x', 1048574))::text",
         "' null '",
     ];
@@ -148,6 +153,10 @@ async fn an_input_is_refused_for_what_it_holds_and_not_for_what_it_looks_like() 
         "'[' || repeat('{\"a\": []}, ', 500) || repeat('[', 100) || repeat(']', 100) || ']'",
         r#"'["\"", ' || repeat('{"]}": ', 100) || '1' || repeat('}', 100) || ']'"#,
         r#"'["\\\u0000"]'"#,
+        r#"'"\ud83d \ude00"'"#,
+        r#"'"\ud83d\\ude00"'"#,
+        r#"'{"\ude00\ud83d": 1}'"#,
+        r#"'"\ud83d\ud83d\ude00"'"#,
     ];
     for input in refused {
         let statement = sqlx::AssertSqlSafe(format!("select piton.start_run('chain', ({input})::json)"));

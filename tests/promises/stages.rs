@@ -45,8 +45,8 @@ async fn every_kind_of_misbehaviour_is_a_classified_failure() {
             json!({"how": "nul"}),
             "blocked",
             "invalid_input",
-            "the stage's output was refused: a string in it holds a NUL character (\\u0000), which Postgres cannot \
-             keep; remove or encode it",
+            "the stage's output was refused: the string at `text` (character 11) holds a NUL character (\\u0000), which \
+             Postgres cannot keep; remove or encode it",
         ),
         (
             json!({"how": "deep"}),

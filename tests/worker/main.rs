@@ -4,11 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's handlers may panic, some must")]
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use piton::{App, Artifact, Failure, FailureClass, Input, StageContext, State};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
@@ -26,6 +28,7 @@ fn main() -> std::process::ExitCode {
         .handler("read", read)
         .handler("copy", copy)
         .handler("mark", mark)
+        .handler("same", same)
         .state(Journal)
         .main()
 }
@@ -160,7 +163,7 @@ struct Node {
     items: Vec<u32>,
     /// Milliseconds that stages of these names take.
     #[serde(default)]
-    slow: std::collections::HashMap<String, u64>,
+    slow: HashMap<String, u64>,
     #[serde(default)]
     say: Value,
 }
@@ -272,6 +275,15 @@ async fn mark(Input(Marking { input, first }): Input<Marking>, context: StageCon
     context.put_bytes("mark.txt", mark.clone()).await?;
     let before = first.map(|first| first["mark"].clone());
     Ok(json!({"mark": mark, "remembered": remembered, "before": before}))
+}
+
+/// What it got, as it was written: its item, else what `each` made, else the run's input.
+async fn same(
+    Input(mut parts): Input<HashMap<String, Box<RawValue>>>,
+    context: StageContext,
+) -> Result<Box<RawValue>, Failure> {
+    let got = ["item", "each", "input"].iter().find_map(|part| parts.remove(*part)).unwrap();
+    context.step("same", async || Ok::<_, Failure>(got.clone())).await
 }
 
 #[derive(Deserialize)]

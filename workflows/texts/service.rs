@@ -40,12 +40,11 @@ fn serve(connection: TcpStream, seen: &Mutex<HashSet<String>>) -> std::io::Resul
     connection.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut reader = BufReader::new(connection.try_clone()?);
     while let Some(request) = read(&mut reader)? {
-        let (status, body) = answer(&request, seen);
-        let again = if status.starts_with("429") { "retry-after: 1\r\n" } else { "" };
+        let (status, header, body) = answer(&request, seen);
         let body = body.to_string();
         write!(
             &connection,
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{again}content-length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{header}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )?;
     }
@@ -74,13 +73,21 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
     Ok(Some(Request { line: line.trim().to_owned(), idempotency_key, body }))
 }
 
-fn answer(request: &Request, seen: &Mutex<HashSet<String>>) -> (&'static str, Value) {
+/// Status, a header, and the body.
+fn answer(request: &Request, seen: &Mutex<HashSet<String>>) -> (&'static str, &'static str, Value) {
+    if request.line == "GET /v1/texts HTTP/1.1" {
+        return ("200 OK", "x-total-pages: 3", json!(["contract", "lighthouse"]));
+    }
     if request.line != "POST /v1/rate HTTP/1.1" {
-        return ("404 Not Found", json!({"error": format!("nothing is at {}", request.line)}));
+        return (
+            "404 Not Found",
+            "cache-control: no-store",
+            json!({"error": format!("nothing is at {}", request.line)}),
+        );
     }
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.insert(request.idempotency_key.clone()) && seen.len().is_multiple_of(3) {
-        return ("429 Too Many Requests", json!({"error": "busy; come back in a second"}));
+        return ("429 Too Many Requests", "retry-after: 1", json!({"error": "busy; come back in a second"}));
     }
     let input: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let counts = if input["item"].is_object() { &input["item"] } else { &input["input"] };
@@ -88,9 +95,13 @@ fn answer(request: &Request, seen: &Mutex<HashSet<String>>) -> (&'static str, Va
         Some(grade) => {
             let mut rated = counts.clone();
             rated["grade"] = json!(grade);
-            ("200 OK", rated)
+            ("200 OK", "cache-control: no-store", rated)
         }
-        None => ("400 Bad Request", json!({"error": "item or input must hold words, sentences and letters"})),
+        None => (
+            "400 Bad Request",
+            "cache-control: no-store",
+            json!({"error": "item or input must hold words, sentences and letters"}),
+        ),
     }
 }
 

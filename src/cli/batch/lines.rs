@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, stdin};
 use anyhow::{Context, bail};
 
 use crate::model::payload::Payload;
+use crate::model::text::utf8;
 
 /// Items of a piece, and bytes of it after which it is full.
 const PIECE: usize = 5000;
@@ -49,8 +50,8 @@ impl Lines {
     /// No more of a line is read than an input may have.
     fn line(&mut self) -> anyhow::Result<Option<Payload>> {
         let mut bytes = Vec::new();
-        // A line may end with \r\n; a character more is over the limit.
-        let most = self.limit as u64 + 3;
+        // A line may begin with a byte order mark and end with \r\n; a byte more is over the limit.
+        let most = self.limit as u64 + 6;
         let place = &self.place;
         self.file.by_ref().take(most).read_until(b'\n', &mut bytes).with_context(|| format!("cannot read {place}"))?;
         if bytes.is_empty() {
@@ -58,8 +59,9 @@ impl Lines {
         }
         self.read = self.read.checked_add(1).context("a batch has no more than 2,147,483,647 items")?;
         let line = self.read;
-        let Ok(text) = std::str::from_utf8(&bytes) else {
-            bail!("line {line} of {place} is not UTF-8; nothing was started");
+        let text = match utf8(&bytes) {
+            Ok(text) => text,
+            Err(error) => bail!("line {line} of {place} is not UTF-8: {error}; nothing was started"),
         };
         if text.trim().is_empty() {
             bail!("line {line} of {place} is empty: remove it, or write {{}} for an empty input; nothing was started");
@@ -94,9 +96,9 @@ mod tests {
 
     #[test]
     fn every_line_is_an_input_whatever_ends_it() {
-        let mut lines = lines(b"{\"n\":1}\r\n[2]\n 3");
+        let mut lines = lines(b"\xef\xbb\xbf{\"n\":-0}\r\n[1.10]\n 1e999");
         let piece = lines.piece().unwrap();
-        assert_eq!(piece.iter().map(Payload::as_str).collect::<Vec<_>>(), ["{\"n\":1}", "[2]", "3"]);
+        assert_eq!(piece.iter().map(Payload::as_str).collect::<Vec<_>>(), ["{\"n\":-0}", "[1.10]", "1e999"]);
         assert!(lines.piece().unwrap().is_empty());
     }
 
@@ -104,7 +106,7 @@ mod tests {
     fn what_is_no_input_is_refused_by_its_line() {
         assert!(refusal(b"1\n\n3\n").starts_with("line 2 of f is empty"));
         assert!(refusal(b"1\n2\n{\"a\": \n").starts_with("line 3 of f: it is not JSON"));
-        assert!(refusal(b"\"\xff\"\n").starts_with("line 1 of f is not UTF-8"));
+        assert!(refusal(b"\"\xff\"\n").starts_with("line 1 of f is not UTF-8: byte 2 is 0xFF"));
         assert!(refusal(b"\"0123456789012345678\"\n").starts_with("line 1 of f: it has 21 bytes"));
         assert!(refusal(b"1\n\"01234567890123456789 and much more, which is not read\"\n").contains("over the limit"));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use serde_json::value::RawValue;
 use sqlx::types::Uuid;
 
 use super::Global;
@@ -140,8 +141,8 @@ impl Story {
             let note = letter.note.as_deref().map_or_else(String::new, |note| format!(": {note}"));
             line(&letter.resolution, &format!("{} by {by}{note}", when::clock(at)));
         }
-        let shown = |input: &Option<serde_json::Value>| -> String {
-            input.as_ref().map(ToString::to_string).unwrap_or_default().chars().take(INPUT).collect()
+        let shown = |input: &Option<Box<RawValue>>| -> String {
+            input.as_ref().map_or_else(String::new, |input| input.get().chars().take(INPUT).collect())
         };
         line("input", &shown(&self.input));
         if self.input_before.is_some() {

@@ -6,7 +6,8 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::WaitStatus;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::model::failure::{Failure, FailureClass};
@@ -19,7 +20,7 @@ use crate::workflow::duration;
 #[derive(Debug)]
 pub(super) enum End {
     /// With what it printed.
-    Exited(i32, String),
+    Exited(i32, Vec<u8>),
     Signalled(i32),
     /// At its time limit, in words.
     OutOfTime(String),
@@ -45,7 +46,7 @@ impl End {
     }
 
     /// Shells say 128 and the number for a program that died by a signal.
-    pub(super) fn of(status: ExitStatus, stdout: String) -> End {
+    pub(super) fn of(status: ExitStatus, stdout: Vec<u8>) -> End {
         match (status.signal(), status.code()) {
             (Some(signal), _) => End::Signalled(signal),
             (None, Some(code @ 129..=192)) => End::Signalled(code - 128),
@@ -54,21 +55,20 @@ impl End {
     }
 }
 
-/// The last line of standard error, where a program says why it failed.
-#[derive(Debug, Serialize, Deserialize)]
-struct Said {
+/// The last line of standard error, where a program says why it failed. Values are read one by one: what is wrong with one
+/// of them takes nothing from the others.
+#[derive(Debug, Deserialize)]
+struct Said<'l> {
     class: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
+    #[serde(borrow)]
+    message: Option<&'l RawValue>,
     /// A duration such as "30s", or seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    retry_after: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    detail: Option<Value>,
+    #[serde(borrow)]
+    retry_after: Option<&'l RawValue>,
 }
 
 /// The program's standard output, or why there is none.
-pub(super) fn of(program: &str, end: End, stderr: &str, secrets: &Secrets) -> Result<String, Failure> {
+pub(super) fn of(program: &str, end: End, stderr: &str, secrets: &Secrets) -> Result<Vec<u8>, Failure> {
     let said = said(stderr);
     let (class, message, status) = match end {
         End::Exited(0, output) if said.is_none() => return Ok(output),
@@ -94,9 +94,9 @@ pub(super) fn of(program: &str, end: End, stderr: &str, secrets: &Secrets) -> Re
     };
     let Some(said) = said else { return Err(failure(class, message, status, stderr, secrets)) };
     let class = said.class.parse().unwrap_or(FailureClass::Unknown);
-    let message = said.message.unwrap_or(message);
+    let message = said.message.map_or(message, text);
     let mut failure = failure(class, message, status, stderr, secrets);
-    if let Some(wait) = said.retry_after.as_ref().and_then(wait) {
+    if let Some(wait) = said.retry_after.and_then(wait) {
         failure = failure.retry_after(wait);
     }
     Err(failure)
@@ -126,14 +126,19 @@ fn failure(class: FailureClass, message: String, status: Value, stderr: &str, se
 }
 
 /// The class that the last line names, if it names one.
-fn said(stderr: &str) -> Option<Said> {
+fn said(stderr: &str) -> Option<Said<'_>> {
     let line = stderr.trim_end().lines().next_back()?.trim();
     line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten()
 }
 
-fn wait(asked: &Value) -> Option<Duration> {
-    match asked {
-        Value::String(text) => duration::parse(text).ok(),
+/// A string as it reads, else what was written.
+fn text(said: &RawValue) -> String {
+    serde_json::from_str(said.get()).unwrap_or_else(|_| said.get().to_owned())
+}
+
+fn wait(asked: &RawValue) -> Option<Duration> {
+    match serde_json::from_str(asked.get()).ok()? {
+        Value::String(text) => duration::parse(&text).ok(),
         Value::Number(seconds) => Duration::try_from_secs_f64(seconds.as_f64()?).ok(),
         _ => None,
     }
@@ -204,10 +209,8 @@ pub(super) fn complain(message: &str) {
 
 /// The same, of a class.
 pub(super) fn complain_of(message: &str, class: FailureClass) {
-    let said =
-        Said { class: class.as_str().to_owned(), message: Some(message.to_owned()), retry_after: None, detail: None };
-    // Text cannot fail to become JSON. The program's own last line may lack its end.
-    let line = serde_json::to_string(&said).unwrap_or_default();
+    // The program's own last line may lack its end.
+    let line = json!({"class": class.as_str(), "message": message});
     writeln!(io::stderr(), "\n{line}").ok();
 }
 
@@ -217,13 +220,13 @@ mod tests {
 
     fn told(end: End, stderr: &str) -> String {
         match of("./script.sh", end, stderr, &Secrets::default()) {
-            Ok(output) => format!("output {output}"),
+            Ok(output) => format!("output {}", String::from_utf8_lossy(&output)),
             Err(failure) => format!("{failure} after {:?}", failure.wait()),
         }
     }
 
     fn exit(code: i32, stderr: &str) -> String {
-        told(End::Exited(code, "7".to_owned()), stderr)
+        told(End::Exited(code, b"7".to_vec()), stderr)
     }
 
     #[test]
@@ -238,7 +241,7 @@ mod tests {
     fn signals_are_classes_also_as_shells_say_them() {
         insta::assert_snapshot!(told(End::Signalled(9), ""), @"out_of_memory: `./script.sh` was killed by SIGKILL, as the system does when memory is short after None");
         let status = ExitStatus::from_raw(139 << 8);
-        insta::assert_snapshot!(told(End::of(status, String::new()), ""), @"unknown: `./script.sh` was killed by SIGSEGV after None");
+        insta::assert_snapshot!(told(End::of(status, Vec::new()), ""), @"unknown: `./script.sh` was killed by SIGSEGV after None");
     }
 
     #[test]
@@ -249,6 +252,7 @@ mod tests {
         }
         assert!(exit(1, &format!("{line}\nchatter")).starts_with("unknown: "), "it is not the last line");
         insta::assert_snapshot!(exit(1, r#"{"class": "rate_limited", "retry_after": 1.5}"#), @r#"rate_limited: `./script.sh` ended with exit status 1: {"class": "rate_limited", "retry_after": 1.5} after Some(1.5s)"#);
+        insta::assert_snapshot!(exit(0, r#"{"class": "rate_limited", "message": "half \ud83d", "retry_after": 1e999, "detail": 1e999}"#), @r#"rate_limited: "half \ud83d" after None"#);
         insta::assert_snapshot!(exit(1, r#"{"class": "crashed", "message": "m", "retry_after": -1}"#), @"unknown: m after None");
         insta::assert_snapshot!(exit(1, r#"{"class": "nonsense", "message": "m"}"#), @"unknown: m after None");
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::workflow::definition::{CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind};
+use crate::workflow::definition::{
+    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind,
+};
 use crate::workflow::keys::{self, Key, Shape};
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::template::{Part, Place, Template, is_variable};
@@ -71,7 +73,7 @@ impl<'i> Keys<'_, 'i> {
         let (headers, dir) = (self.templates_by_name(keys::HEADERS, &header_name), self.template(keys::DIR));
         let connect_timeout = self.read(keys::CONNECT_TIMEOUT, value::duration).unwrap_or(DEFAULT_CONNECT_TIMEOUT);
         let redirects = self.read(keys::REDIRECTS, value::number);
-        let (redirects, output) = (redirects.unwrap_or_default(), self.output());
+        let (redirects, output) = (redirects.unwrap_or_default(), self.answer());
         url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output })
     }
 
@@ -100,6 +102,14 @@ impl<'i> Keys<'_, 'i> {
         match self.word(keys::OUTPUT) {
             Some("text") => OutputFormat::Text,
             Some(_) | None => OutputFormat::Json,
+        }
+    }
+
+    fn answer(&mut self) -> AnswerFormat {
+        match self.word(keys::ANSWER) {
+            Some("text") => AnswerFormat::Text,
+            Some("response") => AnswerFormat::Response,
+            Some(_) | None => AnswerFormat::Json,
         }
     }
 

@@ -154,6 +154,8 @@ fn both_draw_the_same_line() {
         stage(keys::COMMAND, "pass_env = ['A-B']"),
         stage(keys::COMMAND, "env = { PITON_RUN = 'x' }"),
         stage(keys::COMMAND, "output = 'xml'"),
+        stage(keys::COMMAND, "output = 'response'"),
+        stage(keys::HTTP, "output = 'xml'"),
         stage(keys::HTTP, "method = 'GET'\nfiles = { a = 'item.path' }"),
         stage(keys::HTTP, "method = 'post'"),
         stage(keys::HTTP, "files = { input = 'item.path' }"),

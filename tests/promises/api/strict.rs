@@ -15,7 +15,7 @@ async fn what_cannot_be_read_is_refused_as_what_it_is() {
     let deep = format!(r#"{{"workflow": "chain", "input": {}{}}}"#, "[".repeat(101), "]".repeat(101));
     let nested = "[".repeat(100_000);
     let large = format!(r#"{{"workflow": "chain", "input": "{}"}}"#, "x".repeat(1 << 20));
-    let bodies: [(&str, &[u8], u16); 19] = [
+    let bodies: [(&str, &[u8], u16); 20] = [
         ("/runs", b"", 400),
         ("/runs", b"{\"workflow\": ", 400),
         ("/runs", b"[\"chain\"]", 400),
@@ -29,6 +29,7 @@ async fn what_cannot_be_read_is_refused_as_what_it_is() {
         ("/runs", br#"{"workflow": "chain", "priority": 1e400}"#, 400),
         ("/runs", br#"{"workflow": "chain", "priority": 1001}"#, 400),
         ("/runs", br#"{"workflow": "chain", "input": "\u0000"}"#, 422),
+        ("/runs", br#"{"workflow": "chain", "input": ["\udfff"]}"#, 422),
         ("/runs", br#"{"workflow": "chain", "traceparent": "00-0"}"#, 422),
         ("/runs", br#"{"workflow": "chian"}"#, 404),
         ("/runs", nested.as_bytes(), 400),

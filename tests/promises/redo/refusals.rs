@@ -65,7 +65,7 @@ async fn what_cannot_be_done_again_is_refused_with_the_cure_and_nothing_is_half_
   HINT: Name one of them, or say from_beginning => true.
 22023 a dead letter is retried from a stage or from the beginning, not from both
   HINT: Leave from_stage or from_beginning out.
-22P05 a string in the run's input holds a NUL character (\u0000), which Postgres cannot keep
+22P05 a string in the run's input holds a NUL character (\u0000) at character 3, which Postgres cannot keep
   HINT: Remove or encode it.
 54000 the run's input has 1048578 bytes, over the limit of 1048576
   HINT: Keep big things in files and hand on their names.
