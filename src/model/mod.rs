@@ -1,6 +1,7 @@
 //! The words of Piton as types: pure, no I/O, no async.
 
 pub(crate) mod actor;
+pub(crate) mod address;
 pub(crate) mod artifact;
 pub(crate) mod claim;
 pub(crate) mod digest;

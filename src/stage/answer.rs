@@ -1,6 +1,6 @@
 //! What a program or a server answered, as a stage's output.
 
-use super::fill::Secrets;
+use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadError};
 use crate::workflow::definition::OutputFormat;

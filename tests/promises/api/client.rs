@@ -9,36 +9,36 @@ use serde_json::Value;
 
 use crate::harness::{Process, SOON, World};
 
-pub(super) const OPERATOR: &str = "operator-0123456789abcdef";
-pub(super) const READER: &str = "reader-0123456789abcdef";
+pub(crate) const OPERATOR: &str = "operator-0123456789abcdef";
+pub(crate) const READER: &str = "reader-0123456789abcdef";
 
 /// A served API, and who asks it.
-pub(super) struct Api {
-    pub(super) process: Process,
-    pub(super) address: String,
+pub(crate) struct Api {
+    pub(crate) process: Process,
+    pub(crate) address: String,
     token: Option<&'static str>,
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// What was asked for.
-    pub(super) fn good(self) -> Value {
+    pub(crate) fn good(self) -> Value {
         assert!((200..300).contains(&self.status), "{self:?}");
         self.json()
     }
 
     /// The kind of problem, with its status; all that a problem promises is checked.
-    pub(super) fn problem(&self) -> (u16, String) {
+    pub(crate) fn problem(&self) -> (u16, String) {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], self.status);
@@ -49,13 +49,13 @@ impl Answer {
 
 impl Api {
     /// Serves it, as an operator called anna sees it.
-    pub(super) async fn of(world: &World) -> Api {
+    pub(crate) async fn of(world: &World) -> Api {
         let tokens =
             [("PITON_API_OPERATOR_TOKEN", format!("anna:{OPERATOR}")), ("PITON_API_READER_TOKEN", READER.into())];
         Api { token: Some(OPERATOR), ..Api::with(world, &tokens).await }
     }
 
-    pub(super) async fn with(world: &World, environment: &[(&str, String)]) -> Api {
+    pub(crate) async fn with(world: &World, environment: &[(&str, String)]) -> Api {
         let mut command = world.command(["api", "--listen", "127.0.0.1:0", "--log", "debug"]);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let process = Process::spawn(command, world.path("api.log"));
@@ -65,24 +65,24 @@ impl Api {
         Api { address: behind.split('/').next().unwrap().to_owned(), process, token: None }
     }
 
-    pub(super) fn by(&mut self, token: Option<&'static str>) {
+    pub(crate) fn by(&mut self, token: Option<&'static str>) {
         self.token = token;
     }
 
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], b"")
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.send("POST", path, body)
     }
 
-    pub(super) fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
         self.ask(method, path, &[("Content-Type", "application/json")], body.to_string().as_bytes())
     }
 
     /// Asks below /v1/admin.
-    pub(super) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut head =
             format!("{method} /v1/admin{path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         if !headers.iter().any(|(name, _)| *name == "Host") {
@@ -97,7 +97,7 @@ impl Api {
         self.raw(&[head.as_bytes(), b"\r\n", body].concat())
     }
 
-    pub(super) fn raw(&self, request: &[u8]) -> Answer {
+    pub(crate) fn raw(&self, request: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(SOON + Duration::from_secs(5))).unwrap();
         // A server that refuses what comes may not read all of it.
