@@ -101,6 +101,11 @@ fn looks(method: &Method) -> bool {
 /// Without a token, whoever can send a request can change something, and every page that a browser on this machine shows can
 /// send one. But a browser says which page it is, and asks before a page of another site sends JSON.
 fn check_page(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    let sends = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
+    if sends && !says_json(headers) {
+        return Err(Problem::not_json("without a token, what changes something has to come as application/json")
+            .hint("Send it with the header: Content-Type: application/json."));
+    }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let is_own = |origin: &str| {
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
@@ -111,11 +116,6 @@ fn check_page(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     if is_another {
         return Err(Problem::another_site("without a token, a page of another site can change nothing here")
             .hint("Ask with a program, or set PITON_API_OPERATOR_TOKEN and send it."));
-    }
-    let sends = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
-    if sends && !says_json(headers) {
-        return Err(Problem::not_json("without a token, what changes something has to come as application/json")
-            .hint("Send it with the header: Content-Type: application/json."));
     }
     Ok(())
 }
@@ -180,7 +180,10 @@ mod tests {
         ];
         for header in another {
             for method in [Method::POST, Method::DELETE, Method::PUT, Method::OPTIONS] {
-                assert!(asks(method.clone(), &[header, json]).unwrap_err().contains("another-site"), "{method} {header:?}");
+                assert!(
+                    asks(method.clone(), &[header, json]).unwrap_err().contains("another-site"),
+                    "{method} {header:?}"
+                );
             }
             assert!(asks(Method::GET, &[header]).is_ok(), "it cannot read what it gets");
         }

@@ -74,7 +74,9 @@ mod tests {
         for ranges in ["bytes=10-", "bytes=10-11", "bytes=-0", "bytes=99999999999999999999999-"] {
             assert_eq!(asked(ranges, 10), Wanted::Nothing, "{ranges}");
         }
-        for ranges in ["", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,3-4", "bytes=+1-2", "bytes= 1-2", "lines=1-2"] {
+        for ranges in
+            ["", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,3-4", "bytes=+1-2", "bytes= 1-2", "lines=1-2"]
+        {
             assert_eq!(asked(ranges, 10), Wanted::Whole, "{ranges}");
         }
         assert_eq!(asked("bytes=0-", 0), Wanted::Nothing);

@@ -51,10 +51,10 @@ pub(super) fn make_way(root: &Path, file: &Path) {
 /// Nobody else reads a file from here on, nor enters the folders on its way: those that an older release has made are closed too.
 pub(super) fn close(root: &Path, file: &Path) {
     let Ok(mode) = mode_below(root) else { return };
-    let closed = way(root, file).into_iter().try_for_each(|folder| restrict_to(&folder, mode));
-    if let Err(error) = closed.and_then(|()| restrict_to(file, mode & 0o660)) {
+    let folders = way(root, file).into_iter().map(|folder| restrict_to(&folder, mode));
+    for error in folders.chain([restrict(file, mode & 0o640)]).filter_map(Result::err) {
         // Of another user, who shares the store.
-        tracing::debug!("{} may be open to others: {error}", file.display());
+        tracing::debug!("something on the way to {} may be open to others: {error}", file.display());
     }
 }
 

@@ -53,7 +53,9 @@ impl Place {
     pub(super) async fn open(&self) -> Result<Arc<dyn ObjectStore>, ArtifactError> {
         if let Place::Folder(folder) = self {
             let root = folder.clone();
-            let made = tokio::task::spawn_blocking(move || folder::make(&root)).await.unwrap_or_else(|error| Err(error.into()));
+            let made = tokio::task::spawn_blocking(move || folder::make(&root))
+                .await
+                .unwrap_or_else(|error| Err(error.into()));
             made.map_err(|source| ArtifactError::Folder { folder: folder.display().to_string(), source })?;
         }
         self.look()

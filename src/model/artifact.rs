@@ -147,7 +147,19 @@ mod tests {
     #[test]
     fn a_name_is_whatever_a_file_can_be_called() {
         let long = "é".repeat(127);
-        for name in ["captions.srt", "Chapter 1 (final).mp3", ".hidden", "...", " a ", "ünï", "a\\b", "a#1", "a\nb", "{x}%", &long] {
+        for name in [
+            "captions.srt",
+            "Chapter 1 (final).mp3",
+            ".hidden",
+            "...",
+            " a ",
+            "ünï",
+            "a\\b",
+            "a#1",
+            "a\nb",
+            "{x}%",
+            &long,
+        ] {
             assert_eq!(ArtifactName::parse(name).expect("a name").as_str(), name);
         }
         for name in ["", ".", "..", "/etc/passwd", "a/b", "../a", "a\0b", &"x".repeat(256)] {

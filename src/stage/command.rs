@@ -72,12 +72,7 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
     ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
 }
 
-async fn attempt(
-    stage: &CommandStage,
-    offer: &Offer,
-    limit: Duration,
-    secrets: &Secrets,
-) -> Result<Payload, Failure> {
+async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: &Secrets) -> Result<Payload, Failure> {
     let begun = Instant::now();
     let folder = Folder::make()?;
     let files = folder.path().join(files::FOLDER);

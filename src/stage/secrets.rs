@@ -94,7 +94,8 @@ impl Secrets {
 
     /// All that belongs to one, in order, and none beside another that it overlaps.
     fn hidden(&self, text: &str, cut: Cut) -> Vec<Hidden<'_>> {
-        let mut found: Vec<Hidden<'_>> = self.0.iter().flat_map(|(name, value)| occurrences(text, name, value)).collect();
+        let mut found: Vec<Hidden<'_>> =
+            self.0.iter().flat_map(|(name, value)| occurrences(text, name, value)).collect();
         found.extend(self.piece_at_the_cut(text, cut).map(|range| Hidden { range, name: None }));
         found.sort_by_key(|hidden| hidden.range.start);
         let mut apart: Vec<Hidden<'_>> = Vec::new();

@@ -235,7 +235,7 @@ async fn without_a_token_a_page_of_another_site_changes_nothing() {
     for (headers, status) in [
         (vec![("Origin", "http://evil.example"), json], 403),
         (vec![("Origin", "http://localhost:3000"), json], 403),
-        (vec![("Origin", "null")], 403),
+        (vec![("Origin", "null"), json], 403),
         (vec![("Sec-Fetch-Site", "same-site"), json], 403),
         (vec![("Content-Type", "text/plain")], 415),
         (vec![], 415),
@@ -251,7 +251,8 @@ async fn without_a_token_a_page_of_another_site_changes_nothing() {
             assert_eq!(api.ask("DELETE", &path, &headers, b"").problem().0, status, "{headers:?}");
         }
     }
-    let nothing = "select (select count(*) from piton.cleanups) + (select count(*) from piton.audit where face = 'api')";
+    let nothing =
+        "select (select count(*) from piton.cleanups) + (select count(*) from piton.audit where face = 'api')";
     assert_eq!((world.count(nothing).await, world.count("select count(*) from piton.runs").await), (0, 1));
     for headers in [vec![json], vec![("Origin", own.as_str()), ("Sec-Fetch-Site", "same-origin"), json]] {
         assert_eq!(api.ask("POST", "/cleanup/preview", &headers, b"").status, 201, "{headers:?}");

@@ -150,13 +150,15 @@ async fn no_result_is_thrown_away_for_the_name_of_a_file() {
         assert!(kept.iter().any(|kept| kept == name), "{name:?} is none of {kept:?}");
         assert_eq!(stdout(&say(&world, &["get", &run, "--to", "-", "--", name])), name);
     }
-    let mut odd: Vec<String> = [r"n\xff", r"n\xfe", r"n\xff (2)"].map(|name| stdout(&say(&world, &["get", &run, name, "--to", "-"]))).into();
+    let mut odd: Vec<String> =
+        [r"n\xff", r"n\xfe", r"n\xff (2)"].map(|name| stdout(&say(&world, &["get", &run, name, "--to", "-"]))).into();
     odd.sort();
     assert_eq!((odd, kept.len()), (vec!["1".to_owned(), "2".to_owned(), "3".to_owned()], names.len() + 3));
     let listed = stdout(&say(&world, &["list", &run]));
     assert!(listed.contains("  a\\nb\n") && !listed.contains('\u{1b}'), "{listed}");
     assert!(stored(&world).iter().all(|path| path.to_str().is_some_and(str::is_ascii)), "{:?}", stored(&world));
-    let found: Value = serde_json::from_str(&stdout(&world.command(["cleanup", "scan", "--json"]).output().unwrap())).unwrap();
+    let found: Value =
+        serde_json::from_str(&stdout(&world.command(["cleanup", "scan", "--json"]).output().unwrap())).unwrap();
     assert_eq!((&found["missing_files"], &found["unknown_files"]), (&json!(0), &json!(0)), "{found}");
 }
 
@@ -519,7 +521,12 @@ async fn nobody_else_on_the_machine_reads_what_a_stage_makes() {
     assert_eq!(files.len(), 2);
     for file in &files {
         let modes = modes(&world, file);
-        assert_eq!((modes[0], &modes[1..modes.len() - 1]), (0o600, &[0o700; 7][..modes.len() - 2]), "{}", file.display());
+        assert_eq!(
+            (modes[0], &modes[1..modes.len() - 1]),
+            (0o600, &[0o700; 7][..modes.len() - 2]),
+            "{}",
+            file.display()
+        );
     }
     assert_eq!(modes(&world, &store.join("runs")), [0o700, 0o755], "the store's own is whose it was");
 
@@ -531,7 +538,7 @@ async fn nobody_else_on_the_machine_reads_what_a_stage_makes() {
     output(&world, &run).await;
     for file in &stored(&world) {
         let modes = modes(&world, file);
-        assert_eq!((modes[0], &modes[1..]), (0o660, &[0o770; 8][..modes.len() - 1]), "{}", file.display());
+        assert_eq!((modes[0], &modes[1..]), (0o640, &[0o770; 8][..modes.len() - 1]), "{}", file.display());
     }
     std::fs::remove_dir_all(&store).unwrap();
     let run = world.start("script", &json!({"script": script}).to_string());

@@ -96,7 +96,10 @@ async fn a_bucket_is_scanned_and_cleaned_up() {
     let says = |arguments: &[&str]| stdout(&world.command([&["cleanup"], arguments].concat()).output().unwrap());
     let scan = |more: &[&str]| -> Value { serde_json::from_str(&says(&[&["scan", "--json"], more].concat())).unwrap() };
     let owner: String = sqlx::query_scalar("select piton.store_owner()").fetch_one(&world.pool).await.unwrap();
-    let lost = format!("films/runs/db-{owner}/{}", "01890a5d-ac96-774b-bcce-b302099a8057/copy/-/1-01890a5d-ac96-774b-bcce-b302099a8058/file");
+    let lost = format!(
+        "films/runs/db-{owner}/{}",
+        "01890a5d-ac96-774b-bcce-b302099a8057/copy/-/1-01890a5d-ac96-774b-bcce-b302099a8058/file"
+    );
     let of_another = lost.replace(&owner, &"0".repeat(32));
     bucket.put(&lost, b"bytes");
     bucket.put(&of_another, b"bytes");

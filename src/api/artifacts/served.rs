@@ -98,9 +98,10 @@ mod tests {
 
     /// Reads so many bytes at once.
     fn sent(bytes: &'static [u8], at_once: usize, range: Range<u64>) -> Vec<Bytes> {
-        let from = bytes.chunks(at_once).fold(Box::new(tokio::io::empty()) as Box<dyn AsyncRead + Unpin>, |before, chunk| {
-            Box::new(before.chain(chunk))
-        });
+        let from =
+            bytes.chunks(at_once).fold(Box::new(tokio::io::empty()) as Box<dyn AsyncRead + Unpin>, |before, chunk| {
+                Box::new(before.chain(chunk))
+            });
         let stream = try_unfold(Sent { from, at: 0, range, held: Bytes::new() }, Sent::next);
         futures_util::FutureExt::now_or_never(stream.map(|piece| piece.expect("a piece")).collect()).expect("all of it")
     }

@@ -64,13 +64,19 @@ async fn a_part_of_an_artifact_is_got() {
         assert_eq!((got.status, got.headers["content-range"].as_str()), (206, place), "{range}");
         assert_eq!((got.body.len(), got.headers["content-length"].clone()), (bytes, bytes.to_string()), "{range}");
     }
-    for headers in [[("Range", "bytes=0-1,5-6"), ("If-Range", tag.as_str())], [("Range", "bytes=0-1"), ("If-Range", "\"another\"")]] {
+    for headers in [
+        [("Range", "bytes=0-1,5-6"), ("If-Range", tag.as_str())],
+        [("Range", "bytes=0-1"), ("If-Range", "\"another\"")],
+    ] {
         let got = get(&api, &artifact, &headers);
         assert_eq!((got.status, got.body.len()), (200, 1 << 20), "{headers:?}");
         assert_eq!(got.headers["accept-ranges"], "bytes");
     }
     let got = get(&api, &artifact, &[("Range", "bytes=1048576-")]);
-    assert_eq!((got.problem(), got.headers["content-range"].as_str()), ((416, "no-such-part".to_owned()), "bytes */1048576"));
+    assert_eq!(
+        (got.problem(), got.headers["content-range"].as_str()),
+        ((416, "no-such-part".to_owned()), "bytes */1048576")
+    );
 }
 
 #[tokio::test]
@@ -87,7 +93,9 @@ async fn an_artifact_that_was_changed_is_never_got_whole() {
 
     let size = 1 << 20;
     let (large, file) = kept(&world, "large", size).await;
-    for bytes in ["x".repeat(size - 1) + "y", "y".to_owned() + &"x".repeat(size - 1), "x".repeat(size - 1), "x".repeat(size + 1)] {
+    for bytes in
+        ["x".repeat(size - 1) + "y", "y".to_owned() + &"x".repeat(size - 1), "x".repeat(size - 1), "x".repeat(size + 1)]
+    {
         std::fs::write(&file, &bytes).unwrap();
         let got = get(&api, &large, &[]);
         assert!(got.body.len() < size, "{} of {size} bytes", got.body.len());
