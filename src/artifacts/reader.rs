@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::bytes::Bytes;
 
 use super::Written;
+use crate::model::artifact::in_a_line;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
 
@@ -35,7 +36,7 @@ impl Expected {
 
     /// That it is not what was committed, with the evidence: a retry does the stage again that made it.
     pub(crate) fn corrupt(&self, found: &[u8], found_bytes: u64) -> Failure {
-        let message = format!("artifact `{}` is not what was committed", self.name);
+        let message = format!("artifact `{}` is not what was committed", in_a_line(&self.name));
         Failure::found(FailureClass::CorruptCheckpoint, message).detail(serde_json::json!({
             "artifact": self.name, "stage": self.stage, "item": self.item,
             "expected_sha256": digest::hex(&self.digest), "found_sha256": digest::hex(found),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::state::states;
+use super::texts;
 
 states! {
     /// The class of a failure decides whether and when the job is tried again.
@@ -173,7 +174,7 @@ impl Failure {
             Some(beginning) => hide(beginning, false) + CUT,
             None => hide(&self.message, true),
         };
-        let detail = self.detail.map(|detail| texts_of(detail, &|text: &str| hide(text, true)));
+        let detail = self.detail.map(|detail| texts::changed(detail, &|text: &str| hide(text, true)));
         Failure { message: storable(message, MESSAGE_LIMIT), detail, ..self }
     }
 
@@ -208,19 +209,6 @@ fn storable(mut text: String, limit: usize) -> String {
         text.push_str(CUT);
     }
     text
-}
-
-/// JSON with every text in it changed, the keys too.
-fn texts_of(value: serde_json::Value, change: &impl Fn(&str) -> String) -> serde_json::Value {
-    use serde_json::Value as V;
-    match value {
-        V::String(text) => V::String(change(&text)),
-        V::Array(elements) => elements.into_iter().map(|element| texts_of(element, change)).collect(),
-        V::Object(fields) => {
-            fields.into_iter().map(|(key, field)| (change(&key), texts_of(field, change))).collect::<V>()
-        }
-        other @ (V::Null | V::Bool(_) | V::Number(_)) => other,
-    }
 }
 
 impl fmt::Display for Failure {

@@ -19,6 +19,7 @@ pub(crate) mod retry;
 pub(crate) mod signal;
 pub(crate) mod state;
 pub(crate) mod suspect;
+mod texts;
 pub(crate) mod times;
 pub(crate) mod trace;
 pub(crate) mod turn;

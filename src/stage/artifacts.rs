@@ -13,7 +13,7 @@ use super::context::About;
 use super::steps::wait;
 use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Written};
 use crate::model::address::address;
-use crate::model::artifact::{Artifact, ArtifactName, ArtifactType, Misnamed};
+use crate::model::artifact::{Artifact, ArtifactName, ArtifactType, Misnamed, in_a_line};
 use crate::model::claim::Claim;
 use crate::model::digest;
 use crate::model::failure::Failure;
@@ -96,7 +96,8 @@ impl AttemptArtifacts {
         let Some(found) = found else {
             return Err(Failure::invalid_input(format!(
                 "there is no artifact `{}` ({}): it was deleted, or never whole, or is of another database",
-                artifact.name, artifact.artifact
+                in_a_line(&artifact.name),
+                artifact.artifact
             )));
         };
         let bytes = u64::try_from(found.bytes).unwrap_or_default();
@@ -108,7 +109,7 @@ impl AttemptArtifacts {
         place.get(&found.address, expected).await.map_err(|error| {
             Failure::resource_unavailable(format!(
                 "artifact `{}` cannot be read: {error}; is {place} the artifact store of all workers?",
-                artifact.name
+                in_a_line(&artifact.name)
             ))
         })
     }

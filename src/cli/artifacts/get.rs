@@ -26,7 +26,7 @@ const PIECE: usize = 64 << 10;
 pub(super) async fn get(store: &Store, global: &Global, args: &GetArgs) -> anyhow::Result<Exit> {
     let row = the_one(store, args).await?;
     let Some(found) = store.artifact(row.artifact).await? else {
-        bail!("artifact `{}` was never whole: the attempt that made it did not get so far", row.name);
+        bail!("artifact `{}` was never whole: the attempt that made it did not get so far", in_a_line(&row.name));
     };
     let Some(artifacts) = artifact_store(global, &args.store) else {
         bail!("no artifact store is known here; name it with --artifacts STORE, or set PITON_ARTIFACT_STORE");
@@ -36,7 +36,7 @@ pub(super) async fn get(store: &Store, global: &Global, args: &GetArgs) -> anyho
     let reader = artifacts.get(&found.address, expected).await.map_err(|error| {
         anyhow!(
             "artifact `{}` cannot be read from {artifacts}: {error}\nName the artifact store of the workers with --artifacts STORE",
-            row.name
+            in_a_line(&row.name)
         )
     })?;
     match args.to.as_deref() {
@@ -77,7 +77,7 @@ async fn none_of_that_name(store: &Store, args: &GetArgs) -> anyhow::Result<Stri
     Ok(format!(
         "the run has no artifact `{}`{of_stage}{of_item}; `{} artifacts list {}` lists those there are, and those of \
          attempts that came to nothing with --all: name them by their ids",
-        args.name,
+        in_a_line(&args.name),
         config::program(),
         args.run
     ))
@@ -86,9 +86,11 @@ async fn none_of_that_name(store: &Store, args: &GetArgs) -> anyhow::Result<Stri
 fn several(args: &GetArgs, rows: &[ArtifactRow]) -> String {
     let options = rows.iter().map(|row| {
         let item = row.item.map_or_else(String::new, |item| format!(" --item {item}"));
-        format!("  {} artifacts get {} '{}' --stage {}{item}", config::program(), args.run, args.name, row.stage)
+        // As a shell takes it for one word.
+        let name = args.name.replace('\'', r"'\''");
+        format!("  {} artifacts get {} '{name}' --stage {}{item}", config::program(), args.run, row.stage)
     });
-    let mut text = format!("several stages or items have an artifact `{}`; say which one:\n", args.name);
+    let mut text = format!("several stages or items have an artifact `{}`; say which one:\n", in_a_line(&args.name));
     text.push_str(&options.collect::<Vec<_>>().join("\n"));
     text
 }

@@ -70,8 +70,8 @@ struct Said {
 
 /// The program's standard output, or why there is none.
 pub(super) fn of(program: &str, end: End, words: &Words, secrets: &Secrets) -> Result<String, Failure> {
-    // Read as it was said: a class may be a word that is hidden elsewhere. Nothing else is cut before its secrets are hidden, for
-    // in one line, or in a piece of it, half a secret would not be found any more.
+    // Read as it was said: the class may be a word that is hidden elsewhere. Everything else is taken from the text whose secrets
+    // are hidden: in a line, or in a piece of one, half a secret would not be recognised.
     let said = said(&words.text);
     let stderr = &words.without(secrets);
     let (class, message, status) = match end {
