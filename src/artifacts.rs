@@ -70,8 +70,8 @@ impl Artifacts {
         }
     }
 
-    /// Writes what is read, to its end, piece by piece: so many bytes, where that is known. Nothing is at the address before all
-    /// of it is.
+    /// Writes what is read, to its end, piece by piece. `bytes` is how many there will be, if that is known. Nothing is at the
+    /// address before all of it is.
     pub(crate) async fn put(
         &self,
         address: &str,
@@ -86,7 +86,7 @@ impl Artifacts {
         Ok(written)
     }
 
-    /// Does that to the folders of a file, where this is a folder.
+    /// Does some work on the way to a file, if the store is a folder.
     async fn in_folder_of(&self, place: &Path, work: fn(&std::path::Path, &std::path::Path)) {
         let Some(root) = self.folder().map(std::path::Path::to_owned) else { return };
         let file = root.join(place.as_ref());
@@ -115,7 +115,7 @@ impl Artifacts {
         }
     }
 
-    /// Takes away a file that nobody knows of. One that a link leads to by now is left alone.
+    /// Takes away a file that nobody knows of, unless a link leads to it by now.
     pub(crate) async fn delete_stray(&self, address: &str) -> Result<(), ArtifactError> {
         if self.folder().is_some_and(|root| folder::is_behind_a_link(root, &root.join(address))) {
             return Ok(());

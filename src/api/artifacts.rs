@@ -66,8 +66,8 @@ async fn list(
 
 /// Get an artifact
 ///
-/// Its bytes as they were committed, or a part of them. One that has changed in the store since breaks off before its end, of
-/// whichever part was asked for: all of it is read to know. Where that shows at once it is a problem.
+/// Its bytes as they were committed, or a part of them. If its file was changed in the store, the answer is a problem where that
+/// shows at once, and else breaks off before its end. For a part, too, the whole file is read and verified.
 #[utoipa::path(
     get, path = "/artifacts/{id}", tag = "artifacts",
     params(

@@ -31,7 +31,7 @@ pub(super) fn make(root: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the folders on the way to a file. Whatever stops it, the write that follows tells better.
+/// Makes the folders on the way to a file. If that fails, the write that follows says why.
 pub(super) fn make_way(root: &Path, file: &Path) {
     let Ok(mode) = mode_below(root) else { return };
     for folder in way(root, file) {
@@ -48,7 +48,7 @@ pub(super) fn make_way(root: &Path, file: &Path) {
     }
 }
 
-/// Nobody else reads a file from here on, nor enters the folders on its way: those that an older release has made are closed too.
+/// From here on nobody else can read a file or enter the folders on its way. Those that an older release made are closed, too.
 pub(super) fn close(root: &Path, file: &Path) {
     let Ok(mode) = mode_below(root) else { return };
     let folders = way(root, file).into_iter().map(|folder| restrict_to(&folder, mode));
@@ -58,7 +58,7 @@ pub(super) fn close(root: &Path, file: &Path) {
     }
 }
 
-/// Each user has what is made here for himself. A folder that its group may write into is meant for all of that group.
+/// What is made here is this user's own. If the group may write into the store's folder, it is meant for the whole group.
 fn mode_below(root: &Path) -> io::Result<u32> {
     Ok(if fs::metadata(root)?.mode() & 0o020 == 0 { 0o700 } else { 0o770 })
 }
@@ -86,7 +86,7 @@ pub(super) fn is_behind_a_link(root: &Path, file: &Path) -> bool {
     way(root, file).iter().any(|folder| folder.is_symlink())
 }
 
-/// Every file of an artifact. Links are neither followed nor told.
+/// Every file of an artifact. Links are neither followed nor reported.
 pub(super) fn files(root: PathBuf) -> BoxStream<'static, Result<StoredFile, ArtifactError>> {
     let (found, files) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {

@@ -23,7 +23,7 @@ pub(crate) struct Written {
     pub(crate) digest: [u8; 32],
 }
 
-/// Writes what is read, to its end, which is there after so many bytes, where that is known. What could not be written to its
+/// Writes what is read, to its end. `whole` is how many bytes there will be, if that is known. What could not be written to its
 /// end is taken away again.
 pub(super) async fn put(
     store: &dyn ObjectStore,
@@ -47,9 +47,9 @@ pub(super) async fn put(
     Ok(parts.written())
 }
 
-/// Bytes of a part, by its number from 0, behind so many bytes. They grow with the file: the library's own writers
-/// (`WriteMultipart`, `BufWriter`) keep to one size, and 10,000 parts of the least end at 48.8 GiB. Of a file whose size is known
-/// all have the same, for some stores take no others.
+/// Size of a part, by its number from 0 and the bytes before it. Parts grow with the file: the library's own writers
+/// (`WriteMultipart`, `BufWriter`) keep to one size, and 10,000 parts of 5 MiB end at 48.8 GiB. If the size of the file is known,
+/// all of its parts are equal, as some stores demand.
 fn part(number: u64, behind: u64, whole: Option<u64>) -> u64 {
     let even = whole.unwrap_or(0).div_ceil(PARTS).max(PART);
     if whole.is_some_and(|whole| behind < whole) {
@@ -81,7 +81,7 @@ impl<R: AsyncRead + Unpin> Parts<R> {
 
     /// Shorter than a part at the end only.
     async fn next(&mut self) -> Result<Vec<u8>, ArtifactError> {
-        // One that does not fit into the memory of this machine's addresses is none that could be kept there.
+        // Where addresses have 32 bits, such a part could not be held anyway.
         let size = usize::try_from(part(self.number, self.bytes, self.whole)).unwrap_or(usize::MAX);
         let mut part = Vec::new();
         while part.len() < size {
@@ -136,7 +136,7 @@ mod tests {
         fn a_file_of_any_size_has_parts_that_a_bucket_takes(bytes in 0..5 * TIB) {
             let known = parts(bytes, Some(bytes));
             prop_assert!(fits(&known));
-            prop_assert!(known.windows(3).all(|three| three[0] == three[1]), "some stores take only parts of one size");
+            prop_assert!(known.windows(3).all(|three| three[0] == three[1]), "some stores take only equal parts");
             let unknown = parts(bytes.min(4 * TIB), None);
             prop_assert!(fits(&unknown), "{} parts", unknown.len());
             let grown = parts(bytes.min(4 * TIB), Some(bytes / 1000));

@@ -27,7 +27,8 @@ pub(crate) struct Found {
     pub(crate) unknown_bytes: u64,
     /// They were deleted.
     pub(crate) deleted: bool,
-    /// Files as old that are not this database's: of another one that shares the store, or none that Piton made. They stay.
+    /// Files as old that are not this database's: those of another one that shares the store, or that Piton did not make. They
+    /// stay.
     pub(crate) foreign_files: u64,
     pub(crate) foreign_bytes: u64,
     /// Artifacts whose file is gone.
@@ -45,7 +46,7 @@ pub(crate) enum ScanError {
     Artifacts(#[from] ArtifactError),
 }
 
-/// Looks at every file and every row; with `delete`, what this database has made and nobody knows of goes.
+/// Looks at every file and every row. With `delete`, files that this database made and no longer knows are deleted.
 pub(crate) async fn scan(store: &Store, artifacts: &Artifacts, delete: bool) -> Result<Found, ScanError> {
     let mut found = Found { deleted: delete, ..Found::default() };
     files(store, artifacts, delete, &mut found).await?;
