@@ -1,5 +1,6 @@
 //! The artifact store: where files of stages are kept.
 
+mod folder;
 mod place;
 mod reader;
 mod streamed;
@@ -7,7 +8,8 @@ mod streamed;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -16,15 +18,13 @@ use self::place::Place;
 pub use self::reader::ArtifactReader;
 pub(crate) use self::reader::Expected;
 pub(crate) use self::streamed::Written;
+use crate::model::address;
 
 /// A folder of artifacts, or a bucket. Several workers may share a folder too, over a network.
 #[derive(Debug, Clone)]
 pub(crate) struct Artifacts {
     place: Place,
 }
-
-/// What every address of an artifact begins with.
-const ARTIFACTS: &str = "runs";
 
 /// A file in the store.
 #[derive(Debug, Clone)]
@@ -70,10 +70,28 @@ impl Artifacts {
         }
     }
 
-    /// Writes what is read, to its end, piece by piece. Nothing is at the address before all of it is.
-    pub(crate) async fn put(&self, address: &str, from: impl AsyncRead + Unpin) -> Result<Written, ArtifactError> {
+    /// Writes what is read, to its end, piece by piece. `bytes` is how many there will be, if that is known. Nothing is at the
+    /// address before all of it is.
+    pub(crate) async fn put(
+        &self,
+        address: &str,
+        from: impl AsyncRead + Unpin,
+        bytes: Option<u64>,
+    ) -> Result<Written, ArtifactError> {
         let store = self.place.open().await?;
-        streamed::put(&*store, &Path::parse(address).map_err(object_store::Error::from)?, from).await
+        let place = Path::parse(address).map_err(object_store::Error::from)?;
+        self.in_folder_of(&place, folder::make_way).await;
+        let written = streamed::put(&*store, &place, from, bytes).await?;
+        self.in_folder_of(&place, folder::close).await;
+        Ok(written)
+    }
+
+    /// Does some work on the way to a file, if the store is a folder.
+    async fn in_folder_of(&self, place: &Path, work: fn(&std::path::Path, &std::path::Path)) {
+        let Some(root) = self.folder().map(std::path::Path::to_owned) else { return };
+        let file = root.join(place.as_ref());
+        // It does not panic, and what is cancelled is no longer wanted.
+        tokio::task::spawn_blocking(move || work(&root, &file)).await.ok();
     }
 
     /// What is at the address, to be read piece by piece, and held against what is expected there.
@@ -97,16 +115,27 @@ impl Artifacts {
         }
     }
 
-    /// Every file of an artifact that is there, in no order.
-    pub(crate) async fn files(&self) -> Result<impl Stream<Item = Result<StoredFile, ArtifactError>>, ArtifactError> {
+    /// Takes away a file that nobody knows of, unless a link leads to it by now.
+    pub(crate) async fn delete_stray(&self, address: &str) -> Result<(), ArtifactError> {
+        if self.folder().is_some_and(|root| folder::is_behind_a_link(root, &root.join(address))) {
+            return Ok(());
+        }
+        self.delete(address).await
+    }
+
+    /// Every file of an artifact that is there, in no order. Links are not followed.
+    pub(crate) async fn files(&self) -> Result<BoxStream<'static, Result<StoredFile, ArtifactError>>, ArtifactError> {
         let store = self.place.open().await?;
-        let files = store.list(Some(&Path::from(ARTIFACTS)));
+        if let Some(folder) = self.folder() {
+            return Ok(folder::files(folder.to_owned()));
+        }
+        let files = store.list(Some(&Path::from(address::ROOT)));
         let file = |found: ObjectMeta| StoredFile {
             address: found.location.to_string(),
             bytes: found.size,
             modified: found.last_modified,
         };
-        Ok(files.map(move |found| Ok(file(found?))))
+        Ok(files.map(move |found| Ok(file(found?))).boxed())
     }
 
     /// Whether a file is at the address.
@@ -122,7 +151,7 @@ impl Artifacts {
     /// Writes, reads and deletes a small file of that name, out of the way of all others.
     pub(crate) async fn probe(&self, name: &str) -> Result<(), ArtifactError> {
         let address = Path::from(".probes").join(name);
-        let written = self.put(address.as_ref(), name.as_bytes()).await?;
+        let written = self.put(address.as_ref(), name.as_bytes(), Some(name.len() as u64)).await?;
         let mut reader = self.get(address.as_ref(), Expected::probe(name, &written)).await?;
         let read = reader.read_to_end(&mut Vec::new()).await;
         self.delete(address.as_ref()).await?;
@@ -164,7 +193,7 @@ mod tests {
         let artifacts = Artifacts::in_folder(root.path().to_owned());
         for size in [0, 1, (5 << 20) - 1, 5 << 20, (11 << 20) + 7] {
             let bytes: Vec<u8> = (0..size).map(|n: u32| (n % 251) as u8).collect();
-            let written = artifacts.put("runs/a/b.bin", &bytes[..]).await.unwrap();
+            let written = artifacts.put("runs/a/b.bin", &bytes[..], Some(u64::from(size))).await.unwrap();
             assert_eq!(written.bytes, u64::from(size));
             let mut read = Vec::new();
             let mut reader = artifacts.get("runs/a/b.bin", Expected::probe("b.bin", &written)).await.unwrap();
@@ -182,7 +211,7 @@ mod tests {
     async fn deleting_leaves_nothing_also_of_what_was_half_done() {
         let root = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::in_folder(root.path().to_owned());
-        artifacts.put("runs/a/b.bin", &b"x"[..]).await.unwrap();
+        artifacts.put("runs/a/b.bin", &b"x"[..], None).await.unwrap();
         std::fs::write(root.path().join("runs/a/b.bin#1"), "half").unwrap();
         artifacts.delete("runs/a/b.bin").await.unwrap();
         assert_eq!(files(root.path()), [""; 0], "nor of its folders");
@@ -194,7 +223,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::in_folder(root.path().to_owned());
 
-        let error = artifacts.put("runs/a/b.bin", breaks_off()).await.unwrap_err();
+        let error = artifacts.put("runs/a/b.bin", breaks_off(), None).await.unwrap_err();
         assert!(matches!(error, ArtifactError::Source(_)), "{error}");
         assert!(artifacts.get("runs/a/b.bin", Expected::probe("b", &Written::default())).await.is_err());
     }

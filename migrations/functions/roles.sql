@@ -7,7 +7,7 @@
 do $$
 declare
     readers constant text[] := '{batch_named, batch_results, clock, finite, limit_room, protection, stages_of,
-        unexplained_runs}';
+        store_owner, unexplained_runs}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
     operators constant text[] := readers || '{start_run, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
         retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, pause, resume, hold_run, release_run,

@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, Uri};
 
 use super::problem::Problem;
+use super::take::says_json;
 use super::tokens::{Caller, Scope, Tokens};
 
 /// Where the document is, which everybody may read.
@@ -45,14 +46,16 @@ impl Access {
         if self.tokens.is_empty() {
             // A page that a browser on this machine shows can reach it under a name of its own.
             self.check_host(uri, headers)?;
+            if !looks(method) {
+                check_page(method, headers)?;
+            }
             return Ok(Caller::anybody());
         }
         if uri.path() == DOCUMENT {
             return Ok(Caller { scope: Scope::Reader, ..Caller::anybody() });
         }
         let caller = self.caller(headers)?;
-        let looks = matches!(*method, Method::GET | Method::HEAD);
-        if caller.scope == Scope::Reader && !looks {
+        if caller.scope == Scope::Reader && !looks(method) {
             return Err(Problem::forbidden("this token may look, and change nothing")
                 .hint("Ask with a token of PITON_API_OPERATOR_TOKEN.")
                 .challenge(TOO_LITTLE));
@@ -90,6 +93,33 @@ impl Access {
     }
 }
 
+/// It changes nothing.
+fn looks(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Without a token, whoever can send a request can change something, and every page that a browser on this machine shows can
+/// send one. But a browser says which page it is, and asks before a page of another site sends JSON.
+fn check_page(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    let sends = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
+    if sends && !says_json(headers) {
+        return Err(Problem::not_json("without a token, what changes something has to come as application/json")
+            .hint("Send it with the header: Content-Type: application/json."));
+    }
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let is_own = |origin: &str| {
+        let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        host.is_some() && host == text(HOST.as_str())
+    };
+    let is_another = text(ORIGIN.as_str()).is_some_and(|origin| !is_own(origin))
+        || text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    if is_another {
+        return Err(Problem::another_site("without a token, a page of another site can change nothing here")
+            .hint("Ask with a program, or set PITON_API_OPERATOR_TOKEN and send it."));
+    }
+    Ok(())
+}
+
 /// The token of a header, whose scheme may be written in any case.
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, secret) = header.split_once(' ')?;
@@ -120,13 +150,50 @@ mod tests {
     fn without_a_token_only_names_of_this_machine_are_answered() {
         let access = Access::at("127.0.0.1:7487".parse().unwrap(), Tokens::default()).unwrap();
         for host in ["localhost", "LOCALHOST:7487", "127.0.0.1:9", "[::1]:7487"] {
-            assert_eq!(asks(&access, Method::POST, "/", &[("host", host)]).as_deref(), Ok("api"), "{host}");
+            let json = ("content-type", "application/json");
+            assert_eq!(asks(&access, Method::POST, "/", &[("host", host), json]).as_deref(), Ok("api"), "{host}");
         }
         for host in ["evil.example", "localhost.evil.example:7487", "10.0.0.1", "", "127.0.0.1.nip.io"] {
             assert!(asks(&access, Method::GET, "/", &[("host", host)]).is_err(), "{host}");
         }
         assert!(asks(&access, Method::GET, "/", &[]).is_err());
         assert!(asks(&access, Method::GET, "http://evil.example/", &[("host", "localhost")]).is_err());
+    }
+
+    #[test]
+    fn without_a_token_no_page_of_another_site_changes_anything() {
+        let access = Access::at("127.0.0.1:7487".parse().unwrap(), Tokens::default()).unwrap();
+        let json = ("content-type", "application/json; charset=utf-8");
+        let asks = |method: Method, more: &[(&'static str, &str)]| {
+            let headers = [&[("host", "localhost:7487")], more].concat();
+            asks(&access, method, "/v1/admin/cleanup/preview", &headers)
+        };
+        let another = [
+            ("origin", "http://evil.example"),
+            ("origin", "http://localhost:3000"),
+            ("origin", "http://127.0.0.1:7487"),
+            ("origin", "null"),
+            ("origin", "file://"),
+            ("origin", ""),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ];
+        for header in another {
+            for method in [Method::POST, Method::DELETE, Method::PUT, Method::OPTIONS] {
+                assert!(
+                    asks(method.clone(), &[header, json]).unwrap_err().contains("another-site"),
+                    "{method} {header:?}"
+                );
+            }
+            assert!(asks(Method::GET, &[header]).is_ok(), "it cannot read what it gets");
+        }
+        for said in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
+            assert!(asks(Method::POST, &[("content-type", said)]).unwrap_err().contains("unsupported-media-type"));
+        }
+        assert!(asks(Method::POST, &[]).unwrap_err().contains("unsupported-media-type"));
+        assert!(asks(Method::POST, &[json]).is_ok() && asks(Method::DELETE, &[]).is_ok(), "as programs ask");
+        let own = [("origin", "http://localhost:7487"), ("sec-fetch-site", "same-origin"), json];
+        assert!(asks(Method::POST, &own).is_ok());
     }
 
     #[test]

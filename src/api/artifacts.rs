@@ -1,19 +1,23 @@
 //! Artifacts: listed, and got.
 
+mod served;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use axum::http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Uuid;
-use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
 use super::problem::Problem;
+use super::range::Wanted;
 use super::take::{Path, Query};
 use super::words::Limit;
 use crate::artifacts::{ArtifactError, Expected};
@@ -62,13 +66,27 @@ async fn list(
 
 /// Get an artifact
 ///
-/// Its bytes as they were committed. One that has changed in the store since breaks off at its end.
+/// Its bytes as they were committed, or a part of them. If its file was changed in the store, the answer is a problem where that
+/// shows at once, and else breaks off before its end. For a part, too, the whole file is read and verified.
 #[utoipa::path(
     get, path = "/artifacts/{id}", tag = "artifacts",
-    params(("id" = Uuid, Path, description = "Its id.")),
-    responses((status = 200, description = "Its bytes.", body = Vec<u8>, content_type = "application/octet-stream")),
+    params(
+        ("id" = Uuid, Path, description = "Its id."),
+        ("range" = Option<String>, Header, description = "Bytes of one part, such as bytes=1000- for what is behind the first 1000."),
+        ("if-range" = Option<String>, Header, description = "The ETag that the part has to be of; else it is all of it."),
+    ),
+    responses(
+        (status = 200, description = "Its bytes.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, description = "The part that was asked for.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 416, description = "There is no such part.", body = Problem, content_type = "application/problem+json"),
+    ),
 )]
-async fn get(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+async fn get(
+    State(api): State<Api>,
+    Path(id): Path<Uuid>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let none = || Problem::no_such_thing(format!("there is no artifact {id}, or it was never whole"));
     let found = api.store.artifact(id).await?.ok_or_else(none)?;
     let no_store =
@@ -76,16 +94,57 @@ async fn get(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, P
     let artifacts = api.artifacts.as_ref().ok_or_else(no_store)?;
     let bytes = u64::try_from(found.bytes).unwrap_or_default();
     let tag = format!("\"{}\"", digest::hex(&found.digest));
+    // Only a GET has parts.
+    let wanted = if method == Method::GET { Wanted::of(&headers, bytes, &tag) } else { Wanted::Whole };
+    let (status, range) = match wanted {
+        Wanted::Whole => (StatusCode::OK, 0..bytes),
+        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Wanted::Nothing => return Ok(no_such_part(bytes)),
+    };
+    let name = disposition(&found.name);
     let expected = Expected { name: found.name, bytes, digest: found.digest, stage: found.stage, item: found.item };
-    let reader = artifacts.get(&found.address, expected).await.map_err(unreachable)?;
+    let reader = artifacts.get(&found.address, expected).await.map_err(|error| unreachable(id, &error))?;
+    let body = served::begun(reader, id).await?.part(range.clone());
     // What a stage made is never shown as a page of this server.
-    let headers =
-        [(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_LENGTH, bytes.to_string()), (ETAG, tag)];
-    Ok((headers, Body::from_stream(ReaderStream::new(reader))).into_response())
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_LENGTH, (range.end - range.start).to_string()),
+        (CONTENT_DISPOSITION, name),
+        (ACCEPT_RANGES, "bytes".to_owned()),
+        (ETAG, tag),
+    ];
+    let place = (status == StatusCode::PARTIAL_CONTENT)
+        .then(|| [(CONTENT_RANGE, format!("bytes {}-{}/{bytes}", range.start, range.end - 1))]);
+    Ok((status, headers, place, Body::from_stream(body)).into_response())
 }
 
-fn unreachable(error: ArtifactError) -> Problem {
-    tracing::warn!("an artifact cannot be read: {error}");
+fn no_such_part(bytes: u64) -> Response {
+    let problem = Problem::no_such_part(format!("the artifact has {bytes} bytes, and none of them is in that part"))
+        .hint("Ask for a part of it, or without a Range for all of it.");
+    ([(CONTENT_RANGE, format!("bytes */{bytes}"))], problem).into_response()
+}
+
+/// The name under which it is to be saved: as it is where all know how, and else as near as ASCII comes.
+fn disposition(name: &str) -> String {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    let plain = |c: char| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%') { c } else { '_' };
+    let ascii: String = file.chars().map(plain).collect();
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", utf8_percent_encode(file, NON_ALPHANUMERIC))
+}
+
+fn unreachable(id: Uuid, error: &ArtifactError) -> Problem {
+    tracing::warn!("artifact {id} cannot be read: {error}");
     Problem::no_such_thing("its file is not in the artifact store, or the store is away")
         .hint("piton cleanup scan tells which files are gone.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_saved_under_its_own_name_and_under_no_other() {
+        insta::assert_snapshot!(disposition("pages/Chapter 1.png"), @r#"attachment; filename="Chapter 1.png"; filename*=UTF-8''Chapter%201%2Epng"#);
+        insta::assert_snapshot!(disposition("a\r\nSet-Cookie: x\"ü%41"), @r#"attachment; filename="a__Set-Cookie: x___41"; filename*=UTF-8''a%0D%0ASet%2DCookie%3A%20x%22%C3%BC%2541"#);
+    }
 }

@@ -18,10 +18,10 @@ use super::problem::{PROBLEM_JSON, Problem};
 const ALWAYS: [(&str, &str); 8] = [
     ("400", "The request is none that this document knows."),
     ("401", "A token is needed, or this one is not known."),
-    ("403", "The token does not allow this."),
+    ("403", "The token does not allow this; without a token, a page of another site asks."),
     ("404", "There is no such thing."),
     ("421", "Without a token, only names of this machine are answered."),
-    ("500", "Piton failed; its log has more."),
+    ("500", "Piton failed, or an artifact is not what was committed; its log has more."),
     ("503", "The database does not answer; ask again."),
     ("504", "It took too long, and may have been done."),
 ];

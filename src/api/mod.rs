@@ -10,6 +10,7 @@ mod dead_letters;
 mod document;
 mod guard;
 mod problem;
+mod range;
 mod recovery;
 mod runs;
 mod take;

@@ -56,10 +56,13 @@ kinds! {
     wrong_state = CONFLICT "wrong-state" "Not in this state";
     too_large = PAYLOAD_TOO_LARGE "too-large" "The body is too large";
     not_json = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body is not said to be JSON";
+    no_such_part = RANGE_NOT_SATISFIABLE "no-such-part" "There is no such part";
     wrong_host = MISDIRECTED_REQUEST "wrong-host" "Not the host that was asked for";
     invalid = UNPROCESSABLE_ENTITY "invalid" "What is asked for makes no sense";
     unauthorized = UNAUTHORIZED "unauthorized" "A token is needed";
     forbidden = FORBIDDEN "forbidden" "The token does not allow this";
+    another_site = FORBIDDEN "another-site" "A page of another site asks";
+    changed = INTERNAL_SERVER_ERROR "changed" "It is not what was committed";
     broken = INTERNAL_SERVER_ERROR "internal" "Piton failed";
     away = SERVICE_UNAVAILABLE "database-away" "The database does not answer";
     took_too_long = GATEWAY_TIMEOUT "took-too-long" "It took too long";

@@ -12,7 +12,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreScheme};
 use reqwest::Url;
 
-use super::ArtifactError;
+use super::{ArtifactError, folder};
 
 #[derive(Clone)]
 pub(super) enum Place {
@@ -52,7 +52,10 @@ impl Place {
     /// To write into it: a folder that is not there is made.
     pub(super) async fn open(&self) -> Result<Arc<dyn ObjectStore>, ArtifactError> {
         if let Place::Folder(folder) = self {
-            let made = tokio::fs::create_dir_all(folder).await;
+            let root = folder.clone();
+            let made = tokio::task::spawn_blocking(move || folder::make(&root))
+                .await
+                .unwrap_or_else(|error| Err(error.into()));
             made.map_err(|source| ArtifactError::Folder { folder: folder.display().to_string(), source })?;
         }
         self.look()

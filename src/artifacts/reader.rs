@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::bytes::Bytes;
 
 use super::Written;
+use crate::model::artifact::in_a_line;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
 
@@ -35,7 +36,7 @@ impl Expected {
 
     /// That it is not what was committed, with the evidence: a retry does the stage again that made it.
     pub(crate) fn corrupt(&self, found: &[u8], found_bytes: u64) -> Failure {
-        let message = format!("artifact `{}` is not what was committed", self.name);
+        let message = format!("artifact `{}` is not what was committed", in_a_line(&self.name));
         Failure::found(FailureClass::CorruptCheckpoint, message).detail(serde_json::json!({
             "artifact": self.name, "stage": self.stage, "item": self.item,
             "expected_sha256": digest::hex(&self.digest), "found_sha256": digest::hex(found),
@@ -47,12 +48,15 @@ impl Expected {
 /// The bytes of an artifact.
 ///
 /// An [`AsyncRead`]: they come piece by piece, and never all of them at once into memory. The digest is known at the end
-/// only: what was read is right when the end was reached without an error. An artifact that is not what was committed ends
+/// only: what was read is right when the end was reached without an error, and the last piece is not handed on before that. An
+/// artifact that is not what was committed ends
 /// in an error that `?` makes a failure of class `corrupt_checkpoint` of; a store that breaks off in one of class
 /// `resource_unavailable`.
 pub struct ArtifactReader {
     pieces: Fuse<BoxStream<'static, object_store::Result<Bytes>>>,
     piece: Bytes,
+    /// Read, and not handed on before more is, or all is known to be right.
+    held: Bytes,
     hash: Sha256,
     bytes: u64,
     expected: Expected,
@@ -60,7 +64,8 @@ pub struct ArtifactReader {
 
 impl ArtifactReader {
     pub(super) fn new(pieces: BoxStream<'static, object_store::Result<Bytes>>, expected: Expected) -> ArtifactReader {
-        ArtifactReader { pieces: pieces.fuse(), piece: Bytes::new(), hash: Sha256::new(), bytes: 0, expected }
+        let (piece, held) = (Bytes::new(), Bytes::new());
+        ArtifactReader { pieces: pieces.fuse(), piece, held, hash: Sha256::new(), bytes: 0, expected }
     }
 
     fn verified(&self) -> Result<(), Failure> {
@@ -73,16 +78,23 @@ impl AsyncRead for ArtifactReader {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while self.piece.is_empty() {
             match ready!(self.pieces.poll_next_unpin(cx)) {
+                Some(Ok(piece)) if piece.is_empty() => {}
                 Some(Ok(piece)) => {
                     self.hash.update(&piece);
                     self.bytes += piece.len() as u64;
-                    self.piece = piece;
+                    self.piece = std::mem::replace(&mut self.held, piece);
                 }
                 Some(Err(error)) => {
                     let failure = Failure::resource_unavailable(format!("the artifact store broke off: {error}"));
                     return Poll::Ready(Err(io::Error::other(failure)));
                 }
-                None => return Poll::Ready(self.verified().map_err(io::Error::other)),
+                None => {
+                    self.verified().map_err(io::Error::other)?;
+                    if self.held.is_empty() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    self.piece = std::mem::take(&mut self.held);
+                }
             }
         }
         let count = self.piece.len().min(into.remaining());

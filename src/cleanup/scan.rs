@@ -8,6 +8,8 @@ use serde::Serialize;
 use sqlx::types::Uuid;
 
 use crate::artifacts::{ArtifactError, Artifacts, StoredFile};
+use crate::model::address::Made;
+use crate::store::cleanup::Unknown;
 use crate::store::{Store, StoreError};
 
 /// A younger file may be of an attempt whose row is on its way.
@@ -20,11 +22,15 @@ const TOLD: usize = 100;
 /// What does not fit.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Found {
-    /// Files that nobody knows of, older than an hour.
+    /// Files of this database that nobody knows of, older than an hour.
     pub(crate) unknown_files: u64,
     pub(crate) unknown_bytes: u64,
     /// They were deleted.
     pub(crate) deleted: bool,
+    /// Files as old that are not this database's: those of another one that shares the store, or that Piton did not make. They
+    /// stay.
+    pub(crate) foreign_files: u64,
+    pub(crate) foreign_bytes: u64,
     /// Artifacts whose file is gone.
     pub(crate) missing_files: u64,
     /// The first of both.
@@ -40,7 +46,7 @@ pub(crate) enum ScanError {
     Artifacts(#[from] ArtifactError),
 }
 
-/// Looks at every file and every row; with `delete`, what nobody knows of goes.
+/// Looks at every file and every row. With `delete`, files that this database made and no longer knows are deleted.
 pub(crate) async fn scan(store: &Store, artifacts: &Artifacts, delete: bool) -> Result<Found, ScanError> {
     let mut found = Found { deleted: delete, ..Found::default() };
     files(store, artifacts, delete, &mut found).await?;
@@ -54,14 +60,23 @@ async fn files(store: &Store, artifacts: &Artifacts, delete: bool, found: &mut F
     let mut batches = std::pin::pin!(old.chunks(AT_ONCE));
     while let Some(batch) = batches.next().await {
         let batch = batch.into_iter().collect::<Result<Vec<StoredFile>, ArtifactError>>()?;
-        let addresses: Vec<&str> = batch.iter().map(|file| file.address.as_str()).collect();
+        let addresses: Vec<(&str, Option<Made<'_>>)> =
+            batch.iter().map(|file| (file.address.as_str(), Made::of(&file.address))).collect();
         let unknown = store.unknown_addresses(&addresses).await?;
-        for file in batch.iter().filter(|file| unknown.contains(&file.address)) {
+        for file in &batch {
+            let Some(Unknown { ours, .. }) = unknown.iter().find(|unknown| unknown.address == file.address) else {
+                continue;
+            };
+            if !ours {
+                found.foreign_files += 1;
+                found.foreign_bytes += file.bytes;
+                continue;
+            }
             found.unknown_files += 1;
             found.unknown_bytes += file.bytes;
             found.tell(&file.address);
             if delete {
-                artifacts.delete(&file.address).await?;
+                artifacts.delete_stray(&file.address).await?;
             }
         }
     }

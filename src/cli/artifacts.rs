@@ -14,6 +14,7 @@ use super::exit::Exit;
 use crate::artifacts::Artifacts;
 use crate::config;
 use crate::embedded;
+use crate::model::artifact::in_a_line;
 use crate::model::id::RunId;
 use crate::store::Store;
 use crate::store::artifacts::{ArtifactRow, Asked};
@@ -72,7 +73,7 @@ fn line(row: &ArtifactRow) -> String {
         place(row),
         row.r#type,
         when::clock(row.created_at),
-        row.name
+        in_a_line(&row.name)
     )
 }
 

@@ -174,6 +174,10 @@ async fn scan(store: &Store, global: &Global, args: ScanArgs) -> anyhow::Result<
     let size = ByteSize(found.unknown_bytes);
     let gone = if found.deleted { ", deleted" } else { "" };
     println!("{} files that nobody knows of: {size}{gone}", found.unknown_files);
+    if found.foreign_files > 0 {
+        let size = ByteSize(found.foreign_bytes);
+        println!("{} files of other databases, or not made by Piton: {size}, left alone", found.foreign_files);
+    }
     println!("{} artifacts whose file is gone", found.missing_files);
     found.addresses.iter().for_each(|address| println!("  {address}"));
     if found.unknown_files > 0 && !found.deleted {

@@ -1,9 +1,9 @@
-//! Artifacts by name, type and address, and the reference that stages hand on. Pure.
+//! Artifacts by name and type, and the reference that stages hand on. Pure.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-use super::id::{NO_ITEM, RunId};
 
 /// Names an artifact in a stage's output, for the stages after it: `{"artifact", "name", "bytes", "digest"}`.
 ///
@@ -39,10 +39,10 @@ impl Artifact {
     }
 }
 
-/// Bytes of a name.
-const LONGEST_NAME: usize = 200;
-/// What a name may hold beside letters and digits.
-const MARKS: &str = "._-+=@(), ";
+/// Bytes of a name that a handler gives, as of a file's name.
+const LONGEST_NAME: usize = 255;
+/// Bytes of the way to a program's file.
+const LONGEST_PATH: usize = 4096;
 /// Bytes of a media type.
 const LONGEST_CONTENT_TYPE: usize = 255;
 /// Types that Piton gives.
@@ -52,9 +52,8 @@ const RESERVED: [&str; 4] = ["pending", "failed", "orphan", "dead_letter"];
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum Misnamed {
     #[error(
-        "an artifact cannot be named {0:?}: a name has 1 to {LONGEST_NAME} of the letters a to z and A to Z, digits, spaces \
-         inside, and the marks {marks}; it is not only dots, and has no /",
-        marks = MARKS.trim()
+        "an artifact cannot be named {0:?}: a name is what a file can be called: 1 to {LONGEST_NAME} bytes, without / and NUL, and \
+         neither . nor .."
     )]
     Name(String),
     #[error(
@@ -67,7 +66,7 @@ pub(crate) enum Misnamed {
     ContentType(String),
 }
 
-/// A name that is safe as the last part of an address and of a file's path.
+/// What an artifact is called: whatever a file can be called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ArtifactName(String);
 
@@ -78,10 +77,10 @@ impl ArtifactName {
         if is_right { Ok(ArtifactName(text.to_owned())) } else { Err(Misnamed::Name(shown(text))) }
     }
 
-    /// The way to a file below a folder, each part of it as strict as a name.
+    /// The way to a file below a folder.
     pub(crate) fn of_path(parts: &[String]) -> Result<ArtifactName, Misnamed> {
         let text = parts.join("/");
-        let is_right = !parts.is_empty() && text.len() <= LONGEST_NAME && parts.iter().all(|part| is_part(part));
+        let is_right = !parts.is_empty() && text.len() <= LONGEST_PATH && parts.iter().all(|part| is_part(part));
         if is_right { Ok(ArtifactName(text)) } else { Err(Misnamed::Name(shown(&text))) }
     }
 
@@ -90,10 +89,21 @@ impl ArtifactName {
     }
 }
 
+/// As a line can show it.
+impl fmt::Display for ArtifactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&in_a_line(&self.0))
+    }
+}
+
+/// A name with its line ends, and what else a terminal would obey, as escapes.
+pub(crate) fn in_a_line(name: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    name.chars().map(shown).collect()
+}
+
 fn is_part(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || MARKS.contains(c))
-        && text.contains(|c| c != '.')
-        && text.trim() == text
+    !matches!(text, "" | "." | "..") && !text.contains(['/', '\0'])
 }
 
 /// As much of it as a message can bear.
@@ -130,51 +140,51 @@ pub(crate) fn content_type(text: &str) -> Result<String, Misnamed> {
     if is_right { Ok(text.to_owned()) } else { Err(Misnamed::ContentType(shown(text))) }
 }
 
-/// Where an artifact is in the store. Its id is part of it, so that nothing is ever written over.
-pub(crate) fn address(run: RunId, stage: &str, item: i32, attempt: i32, artifact: Uuid, name: &ArtifactName) -> String {
-    let item = if item == NO_ITEM { "-".to_owned() } else { item.to_string() };
-    format!("runs/{run}/{stage}/{item}/{attempt}-{artifact}/{}", name.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn hostile_names_are_refused_and_told_what_would_be_right() {
-        for name in ["captions.srt", "Chapter 1 (final).mp3", ".hidden", "a..b", &"x".repeat(200)] {
-            assert_eq!(ArtifactName::parse(name).expect("a name").as_str(), name);
-        }
-        let long = "x".repeat(201);
+    fn a_name_is_whatever_a_file_can_be_called() {
+        let long = "é".repeat(127);
         for name in [
-            "",
-            ".",
-            "..",
+            "captions.srt",
+            "Chapter 1 (final).mp3",
+            ".hidden",
             "...",
-            "/etc/passwd",
-            "a/b",
-            "../a",
-            "a\0b",
-            "a\nb",
-            " a",
-            "a ",
+            " a ",
             "ünï",
             "a\\b",
             "a#1",
+            "a\nb",
+            "{x}%",
             &long,
         ] {
+            assert_eq!(ArtifactName::parse(name).expect("a name").as_str(), name);
+        }
+        for name in ["", ".", "..", "/etc/passwd", "a/b", "../a", "a\0b", &"x".repeat(256)] {
             assert!(ArtifactName::parse(name).is_err(), "{name:?}");
         }
-        insta::assert_snapshot!(ArtifactName::parse("../x\0").unwrap_err(), @r#"an artifact cannot be named "../x\0": a name has 1 to 200 of the letters a to z and A to Z, digits, spaces inside, and the marks ._-+=@(),; it is not only dots, and has no /"#);
+        insta::assert_snapshot!(ArtifactName::parse("../x\0").unwrap_err(), @r#"an artifact cannot be named "../x\0": a name is what a file can be called: 1 to 255 bytes, without / and NUL, and neither . nor .."#);
+    }
+
+    fn of_path(path: &str) -> Result<ArtifactName, Misnamed> {
+        ArtifactName::of_path(&path.split('/').map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
-    fn a_path_is_as_strict_in_each_of_its_parts() {
-        let of = |path: &str| ArtifactName::of_path(&path.split('/').map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(of("pages/1.png").expect("a name").as_str(), "pages/1.png");
-        for path in ["", "/a", "a//b", "a/../b", "a/.", "pages/ü.png", &["x"; 150].join("/")] {
-            assert!(of(path).is_err(), "{path:?}");
+    fn a_path_stays_below_its_folder() {
+        for path in ["pages/1.png", "pages/ü.png", &["x"; 150].join("/")] {
+            assert_eq!(of_path(path).expect("a name").as_str(), path);
         }
+        for path in ["", "/a", "a//b", "a/../b", "a/.", "a/b\0", &["x"; 2100].join("/")] {
+            assert!(of_path(path).is_err(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_as_an_escape() {
+        assert_eq!(in_a_line("a\n\u{1b}[2Jü.txt"), "a\\n\\u{1b}[2Jü.txt");
     }
 
     #[test]
@@ -187,12 +197,5 @@ mod tests {
         }
         assert!(content_type("text/plain; charset=utf-8").is_ok());
         assert!(content_type("").is_err() && content_type("a\r\nb: c").is_err());
-    }
-
-    #[test]
-    fn an_address_is_made_by_piton() {
-        let name = ArtifactName::parse("a.txt").expect("a name");
-        let told = address(RunId(Uuid::nil()), "draw", NO_ITEM, 2, Uuid::max(), &name);
-        insta::assert_snapshot!(told, @"runs/00000000-0000-0000-0000-000000000000/draw/-/2-ffffffff-ffff-ffff-ffff-ffffffffffff/a.txt");
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::state::states;
+use super::texts;
 
 states! {
     /// The class of a failure decides whether and when the job is tried again.
@@ -69,6 +70,8 @@ pub struct Failure {
 
 /// Longest message that is kept, in bytes; what is longer is cut at a character.
 const MESSAGE_LIMIT: usize = 8 * 1024;
+/// Behind a message that was cut.
+const CUT: &str = "…";
 /// Stands for a message that the database did not take.
 const REFUSED: &str = "the database refused the text of this failure; the log of its worker has it";
 /// Longest detail that is kept, in bytes of JSON; what is longer is replaced by a note.
@@ -164,6 +167,17 @@ impl Failure {
         Failure { message: storable(change(&self.message), MESSAGE_LIMIT), ..self }
     }
 
+    /// With every text of it as `hide` gives it back, which is told whether the text is whole.
+    pub(crate) fn redacted(self, hide: impl Fn(&str, bool) -> String) -> Failure {
+        let was_cut = self.message.strip_suffix(CUT).filter(|_| self.message.len() >= MESSAGE_LIMIT);
+        let message = match was_cut {
+            Some(beginning) => hide(beginning, false) + CUT,
+            None => hide(&self.message, true),
+        };
+        let detail = self.detail.map(|detail| texts::changed(detail, &|text: &str| hide(text, true)));
+        Failure { message: storable(message, MESSAGE_LIMIT), detail, ..self }
+    }
+
     /// The same failure in words that every database takes, where it has others.
     pub(crate) fn without_its_text(&self) -> Option<Failure> {
         let has_another = self.message != REFUSED || self.detail.is_some();
@@ -192,7 +206,7 @@ fn storable(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let cut = (0..=limit).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
         text.truncate(cut);
-        text.push('…');
+        text.push_str(CUT);
     }
     text
 }
@@ -241,6 +255,17 @@ mod tests {
         let failure = Failure::unknown(format!("a\0{}", "é".repeat(MESSAGE_LIMIT)));
         assert!(failure.message().starts_with("a\u{fffd}é"));
         assert!(failure.message().len() <= MESSAGE_LIMIT + '…'.len_utf8());
+    }
+
+    #[test]
+    fn every_text_of_a_failure_is_redacted_and_one_that_was_cut_is_said_to_be() {
+        let hide = |text: &str, whole: bool| if whole { text.replace("secret", "-") } else { text.replace("sec", "+") };
+        let detail = serde_json::json!({"secret": ["a secret", 1, {"x": "secret"}], "y": null});
+        let failure = Failure::unknown("a secret").detail(detail).redacted(hide);
+        assert_eq!(failure.message(), "a -");
+        assert_eq!(failure.detail_json().as_deref(), Some(r#"{"-":["a -",1,{"x":"-"}],"y":null}"#));
+        let cut = Failure::unknown("x".repeat(MESSAGE_LIMIT - 3) + "secret").redacted(hide);
+        assert!(cut.message().ends_with("x+…"), "{}", &cut.message()[MESSAGE_LIMIT - 9..]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The words of Piton as types: pure, no I/O, no async.
 
 pub(crate) mod actor;
+pub(crate) mod address;
 pub(crate) mod artifact;
 pub(crate) mod claim;
 pub(crate) mod digest;
@@ -20,6 +21,7 @@ pub(crate) mod signal;
 pub(crate) mod state;
 pub(crate) mod suspect;
 pub(crate) mod text;
+mod texts;
 pub(crate) mod times;
 pub(crate) mod trace;
 pub(crate) mod turn;

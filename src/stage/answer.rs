@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::fill::Secrets;
+use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadError};
 use crate::workflow::definition::OutputFormat;

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use super::context::About;
 use super::steps::wait;
 use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Written};
-use crate::model::artifact::{self, Artifact, ArtifactName, ArtifactType, Misnamed};
+use crate::model::address::address;
+use crate::model::artifact::{Artifact, ArtifactName, ArtifactType, Misnamed, in_a_line};
 use crate::model::claim::Claim;
 use crate::model::digest;
 use crate::model::failure::Failure;
@@ -44,6 +45,8 @@ pub(crate) struct Kept {
     pub(crate) name: ArtifactName,
     pub(crate) declared: ArtifactType,
     pub(crate) content_type: Option<String>,
+    /// How many bytes there will be, where that is known.
+    pub(crate) bytes: Option<u64>,
 }
 
 impl AttemptArtifacts {
@@ -69,11 +72,11 @@ impl AttemptArtifacts {
         let taken = self.take_name(&kept.name)?;
         let About { run, stage, .. } = &*self.0.about;
         let (key, id) = (self.0.claim.key, Uuid::now_v7());
-        let address = artifact::address(*run, stage, key.item, key.attempt, id, &kept.name);
-        let Kept { name, declared, content_type } = kept;
-        let announced = Announced { id, name, declared, address, content_type };
-        self.announce(&announced).await?;
-        let written = place.put(&announced.address, from).await.map_err(|error| not_kept(&announced.name, &error))?;
+        let below = address(*run, stage, key.item, key.attempt, id, &kept.name);
+        let Kept { name, declared, content_type, bytes } = kept;
+        let announced = Announced { id, name, declared, below, content_type };
+        let address = self.announce(&announced).await?;
+        let written = place.put(&address, from, bytes).await.map_err(|error| not_kept(&announced.name, &error))?;
         self.is_whole(&announced, &written).await?;
         taken.keep();
         let Written { bytes, digest } = written;
@@ -93,7 +96,8 @@ impl AttemptArtifacts {
         let Some(found) = found else {
             return Err(Failure::invalid_input(format!(
                 "there is no artifact `{}` ({}): it was deleted, or never whole, or is of another database",
-                artifact.name, artifact.artifact
+                in_a_line(&artifact.name),
+                artifact.artifact
             )));
         };
         let bytes = u64::try_from(found.bytes).unwrap_or_default();
@@ -105,7 +109,7 @@ impl AttemptArtifacts {
         place.get(&found.address, expected).await.map_err(|error| {
             Failure::resource_unavailable(format!(
                 "artifact `{}` cannot be read: {error}; is {place} the artifact store of all workers?",
-                artifact.name
+                in_a_line(&artifact.name)
             ))
         })
     }
@@ -127,21 +131,21 @@ impl AttemptArtifacts {
     fn take_name<'a>(&'a self, name: &'a ArtifactName) -> Result<Taken, Failure> {
         if !self.used().insert(name.clone()) {
             return Err(Failure::invalid_input(format!(
-                "two artifacts of one attempt are named `{}`; give each a name of its own",
-                name.as_str()
+                "two artifacts of one attempt are named `{name}`; give each a name of its own"
             )));
         }
         Ok(Taken { artifacts: self.clone(), name: Some(name.clone()) })
     }
 
-    async fn announce(&self, artifact: &Announced) -> Result<(), Failure> {
+    /// Its address.
+    async fn announce(&self, artifact: &Announced) -> Result<String, Failure> {
         // Before it is sent: the answer may be lost.
         self.0.begun.store(true, Ordering::Release);
         let mut backoff = Backoff::default();
         loop {
             match self.0.store.announce_artifact(&self.0.claim, artifact).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(self.is_over(&artifact.name)),
+                Ok(Some(address)) => return Ok(address),
+                Ok(None) => return Err(self.is_over(&artifact.name)),
                 Err(error) => wait(&mut backoff, error, "an artifact").await?,
             }
         }
@@ -164,7 +168,6 @@ impl AttemptArtifacts {
     /// Whatever the handler does next, its result will not be used.
     fn is_over(&self, name: &ArtifactName) -> Failure {
         self.0.cancellation.cancel();
-        let name = name.as_str();
         Failure::unknown(format!("artifact `{name}` is not kept: the job is no longer this attempt's"))
     }
 }
@@ -197,7 +200,7 @@ impl From<Misnamed> for Failure {
 
 /// The store may be there again later, or on another worker; what could not be read is the stage's own affair.
 fn not_kept(name: &ArtifactName, error: &ArtifactError) -> Failure {
-    let message = format!("artifact `{}` was not kept: {error}", name.as_str());
+    let message = format!("artifact `{name}` was not kept: {error}");
     match error {
         ArtifactError::Source(source) => {
             let class = Failure::from(std::io::Error::from(source.kind())).class();
@@ -257,7 +260,7 @@ mod tests {
     async fn without_a_store_nothing_is_recorded_and_the_cure_is_told() {
         let artifacts = attempt_without_a_store();
         let name = ArtifactName::parse("a.txt").expect("a name");
-        let kept = Kept { name, declared: ArtifactType::output(), content_type: None };
+        let kept = Kept { name, declared: ArtifactType::output(), content_type: None, bytes: None };
         let failure = artifacts.put(kept, &b"x"[..]).await.expect_err("no store");
         assert!(artifacts.whole().is_none());
         insta::assert_snapshot!(failure, @"resource_unavailable: this worker has no artifact store: set PITON_ARTIFACT_STORE (or --artifacts) to a folder that all workers share, or to a bucket");

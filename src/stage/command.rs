@@ -30,6 +30,7 @@ use self::tail::Tail;
 use self::verdict::End;
 use super::answer;
 use super::handler::Offer;
+use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::model::text;
@@ -66,14 +67,22 @@ pub(crate) fn own_program() -> std::io::Result<PathBuf> {
 
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
 pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
+    let secrets = environment::secrets(stage);
+    let ended = attempt(stage, &offer, limit, &secrets).await;
+    // Whatever found the failure: no text of it is kept that was not looked through.
+    ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
+}
+
+async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: &Secrets) -> Result<Payload, Failure> {
     let begun = Instant::now();
     let folder = Folder::make()?;
     let files = folder.path().join(files::FOLDER);
-    tokio::fs::create_dir(&files).await?;
+    tokio::fs::DirBuilder::new().mode(0o700).create(&files).await?;
     let artifacts = &offer.context.artifacts;
-    match end(stage, &offer, &folder, limit).await {
+    match end(stage, offer, &folder, limit, secrets).await {
         Ok(payload) => {
-            match tokio::time::timeout_at(files::until_kept(begun, limit), files::keep(&files, artifacts)).await {
+            let kept = files::keep(&files, artifacts, secrets);
+            match tokio::time::timeout_at(files::until_kept(begun, limit), kept).await {
                 Ok(kept) => kept.map(|()| payload),
                 Err(_) => Err(Failure::network_timeout(format!(
                     "the command ended, and its files were not kept within the stage's timeout of {}",
@@ -81,15 +90,21 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
                 ))),
             }
         }
-        Err(failure) => Err(files::keep_failed(&files, artifacts, files::until(begun, limit), failure).await),
+        Err(failure) => Err(files::keep_failed(&files, artifacts, secrets, files::until(begun, limit), failure).await),
     }
 }
 
 /// Runs the program to its end: its output, or why there is none.
-async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Duration) -> Result<Payload, Failure> {
+async fn end(
+    stage: &CommandStage,
+    offer: &Offer,
+    folder: &Folder,
+    limit: Duration,
+    secrets: &Secrets,
+) -> Result<Payload, Failure> {
     let filled = Filled::of(stage, offer)?;
     let output_file = folder.path().join("output");
-    let mut running = Running::start(&filled, folder, &output_file, stage.memory_bytes)?;
+    let mut running = Running::start(&filled, folder, &output_file, stage.memory_bytes, secrets)?;
     let most = offer.limits.payload_bytes;
     let end = match running.until_ended_within(limit, offer.input.as_bytes(), most).await {
         Ok(Ok((status, stdout))) => End::of(status, stdout),
@@ -104,7 +119,7 @@ async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Durati
         // Whoever stopped the worker sent the signal to its programs too, and that is no failure of theirs.
         return offer.context.hand_back().await;
     }
-    let stdout = verdict::of(&filled.program, end, &running.stderr.text(), &filled.secrets)?;
+    let stdout = verdict::of(&filled.program, end, &running.stderr.words(), secrets)?;
     let (output, who) = match read_file(&output_file, most).await? {
         Some(written) => (written, "the command wrote into $PITON_OUTPUT"),
         None => (stdout, "the command printed"),
@@ -115,7 +130,7 @@ async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Durati
              $PITON_ARTIFACTS"
         ))
     })?;
-    answer::payload(text, stage.output, who, most, &filled.secrets)
+    answer::payload(text, stage.output, who, most, secrets)
 }
 
 /// Why reading from a program was given up.
@@ -141,7 +156,13 @@ struct Running {
 }
 
 impl Running {
-    fn start(filled: &Filled, folder: &Folder, output: &Path, memory: Option<u64>) -> Result<Running, Failure> {
+    fn start(
+        filled: &Filled,
+        folder: &Folder,
+        output: &Path,
+        memory: Option<u64>,
+        secrets: &Secrets,
+    ) -> Result<Running, Failure> {
         let mut command = Command::new(own_program()?);
         command
             .arg(guard::ROLE)
@@ -165,7 +186,7 @@ impl Running {
         else {
             return Err(Failure::unknown("the command's pipes were not opened"));
         };
-        Ok(Running { guard, control, stdout, stderr_pipe, stderr: Tail::default() })
+        Ok(Running { guard, control, stdout, stderr_pipe, stderr: Tail::new(secrets) })
     }
 
     /// The same, unless it takes longer than the limit. Whether it has ended is asked before the timer is believed: where this

@@ -160,14 +160,15 @@ impl StageContext {
     }
 
     /// Keeps a file of any size in the artifact store, as an artifact of type `output`, and returns what names it: put that
-    /// into the stage's output. The file is streamed, 5 MiB at a time. [`StageContext::artifact`] gives it another type.
+    /// into the stage's output. The file is streamed, 5 MiB at a time, and more where it has over 48 GiB: a bucket takes 10,000
+    /// parts. [`StageContext::artifact`] gives it another type.
     ///
     /// It is visible (`artifacts list`, `piton.artifacts_overview`) from the moment the attempt's result commits, and only
     /// then: of an attempt that fails it is kept as `failed`, of one that is lost or cancelled as `orphan`. A stage that is
     /// tried again puts it again. Waits for a database that is away, as long as the stage may run.
     ///
-    /// Fails as `invalid_input` where the name is none (1 to 200 ASCII letters, digits, spaces and `._-+=@(),`, no `/`) or
-    /// was put by this attempt before, as `resource_unavailable` where the store is not there, and as the file's own error
+    /// Fails as `invalid_input` where no file can be called that (1 to 255 bytes, no `/` and no NUL, not `.` or `..`) or one of
+    /// that name was put by this attempt before, as `resource_unavailable` where the store is not there, and as the file's own error
     /// where that cannot be read.
     ///
     /// ```no_run

@@ -71,71 +71,8 @@ pub(crate) fn unset<'t>(templates: impl IntoIterator<Item = &'t Template>) -> Ve
     unset
 }
 
-/// Values that must not be kept: where one turns up in what a program or a server said, its name stands instead.
-#[derive(Default)]
-pub(crate) struct Secrets(Vec<(String, String)>);
-
-/// Shorter values are ordinary words, and hiding them would only garble messages.
-const SHORTEST_SECRET: usize = 6;
-
-impl Secrets {
-    /// The values of these variables of this process' environment, also as a server repeats them within JSON.
-    pub(crate) fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Secrets {
-        let value = |name: &str| std::env::var(name).ok().filter(|value| value.len() >= SHORTEST_SECRET);
-        Secrets::known(names.into_iter().filter_map(|name| Some((name.to_owned(), value(name)?))))
-    }
-
-    fn known(values: impl Iterator<Item = (String, String)>) -> Secrets {
-        let mut known: Vec<(String, String)> =
-            values.flat_map(|(name, value)| [(name.clone(), in_json(&value)), (name, value)]).collect();
-        // A value may be part of another one.
-        known.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
-        known.dedup();
-        Secrets(known)
-    }
-
-    /// Bytes of the longest.
-    pub(crate) fn longest(&self) -> usize {
-        self.0.first().map_or(0, |(_, value)| value.len())
-    }
-
-    /// The text without them.
-    pub(crate) fn hide(&self, text: &str) -> String {
-        let hidden = |text: String, (name, value): &(String, String)| text.replace(value, &format!("${{{name}}}"));
-        self.0.iter().fold(text.to_owned(), hidden)
-    }
-
-    /// At most so many bytes of the text without them. Unless it is whole, one of them may have begun at its end: that
-    /// piece is left out too.
-    pub(crate) fn hide_in_beginning(&self, text: &str, whole: bool, most: usize) -> String {
-        let mut hidden = self.hide(text);
-        if !whole {
-            // Half a character was read as this one.
-            let cut = hidden.trim_end_matches(char::REPLACEMENT_CHARACTER).len();
-            hidden.truncate(cut - self.begun_at_the_end_of(&hidden[..cut]));
-        }
-        let most = (0..=most.min(hidden.len())).rev().find(|at| hidden.is_char_boundary(*at)).unwrap_or(0);
-        hidden.truncate(most);
-        hidden
-    }
-
-    /// Bytes at the end of the text that a value begins with.
-    fn begun_at_the_end_of(&self, text: &str) -> usize {
-        let begun = |value: &str| value.char_indices().map(|(at, _)| at).rev().find(|at| text.ends_with(&value[..*at]));
-        self.0.iter().filter_map(|(_, value)| begun(value)).max().unwrap_or(0)
-    }
-}
-
-/// The text as it stands in a JSON string.
-fn in_json(text: &str) -> String {
-    let quoted = json::string(text);
-    quoted[1..quoted.len() - 1].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     const INPUT: &str = r#"{"input":{"lang":"en","half":"\ud83d"},"item":{"pages":[{"n":7},{"n":[1, 2]}],"no":null,
@@ -178,35 +115,5 @@ mod tests {
         assert_eq!(filled("x${PITON_TEST_UNSET}"), Err(said.to_owned()));
         let template = Template::parse("${PITON_TEST_UNSET}${PATH}${PITON_TEST_UNSET}").expect("a template");
         assert_eq!(unset([&template]), ["PITON_TEST_UNSET"]);
-    }
-
-    #[test]
-    fn a_value_that_turns_up_is_hidden_behind_its_name() {
-        let secrets = secrets();
-        assert_eq!(secrets.hide("401 for s3\"cret-and-more, s3\"cret"), "401 for ${KEY}, ${PART}");
-        assert_eq!(secrets.hide(r#"{"key": "s3\"cret-and-more"}"#), r#"{"key": "${KEY}"}"#);
-    }
-
-    fn secrets() -> Secrets {
-        let known = [("PART", "s3\"cret"), ("KEY", "s3\"cret-and-more")];
-        Secrets::known(known.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())))
-    }
-
-    proptest! {
-        #[test]
-        fn no_piece_of_a_value_is_in_a_text_that_was_cut(
-            before in "[a-z\"é]{0,30}", cut in 0usize..60, most in 0usize..60
-        ) {
-            let text = format!("{before}s3\"cret-and-more s3\\\"cret-and-more");
-            let cut = text.char_indices().map(|(at, _)| at).take(cut).last().unwrap_or(0);
-            let hidden = secrets().hide_in_beginning(&text[..cut], false, most);
-            prop_assert!(!hidden.contains("s3") && hidden.len() <= most, "{}", hidden);
-        }
-
-        #[test]
-        fn a_text_without_values_is_only_cut(text in "[a-r\"é]{0,30}", most in 0usize..40) {
-            let kept = secrets().hide_in_beginning(&text, true, most);
-            prop_assert!(text.starts_with(&kept) && kept.len() <= most && (text.len() <= most || kept.len() + 2 > most));
-        }
     }
 }

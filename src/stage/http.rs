@@ -18,8 +18,9 @@ use serde_json::json;
 use self::answer::Answer;
 use self::body::Body;
 use self::clients::Clients;
-use super::fill::{Filler, Secrets};
+use super::fill::Filler;
 use super::handler::Offer;
+use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::workflow::definition::HttpStage;
@@ -43,7 +44,7 @@ impl Http {
             Ok(answer) => answer.output(stage.output, most, &secrets),
             Err(failure) => Err(failure),
         };
-        ended.map_err(|failure| failure.map_message(|message| secrets.hide(message)))
+        ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
     }
 
     /// What the server answered, where it is a success.

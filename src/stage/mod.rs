@@ -12,6 +12,7 @@ pub(crate) mod http;
 pub(crate) mod input;
 pub(crate) mod missing;
 pub(crate) mod new_artifact;
+mod secrets;
 pub(crate) mod state;
 pub(crate) mod steps;
 pub(crate) mod within;

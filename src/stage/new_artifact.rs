@@ -42,17 +42,18 @@ impl NewArtifact {
     ///
     /// [`StageContext::put_file`]: crate::StageContext::put_file
     pub async fn put_file(self, path: impl AsRef<Path>) -> Result<Artifact, Failure> {
-        let kept = self.checked()?;
+        let mut kept = self.checked()?;
         let path = path.as_ref();
         let file = tokio::fs::File::open(path).await.map_err(|error| {
             Failure::from(error).map_message(|said| format!("`{}` cannot be kept: {said}", path.display()))
         })?;
+        kept.bytes = file.metadata().await.ok().map(|about| about.len());
         self.artifacts.put(kept, file).await
     }
 
     /// Keeps these bytes.
     pub async fn put_bytes(self, bytes: impl AsRef<[u8]>) -> Result<Artifact, Failure> {
-        let kept = self.checked()?;
+        let kept = Kept { bytes: Some(bytes.as_ref().len() as u64), ..self.checked()? };
         self.artifacts.put(kept, bytes.as_ref()).await
     }
 
@@ -66,6 +67,6 @@ impl NewArtifact {
     fn checked(&self) -> Result<Kept, Failure> {
         let declared = self.declared.as_deref().map_or_else(|| Ok(ArtifactType::output()), ArtifactType::parse)?;
         let content_type = self.content_type.as_deref().map(artifact::content_type).transpose()?;
-        Ok(Kept { name: ArtifactName::parse(&self.name)?, declared, content_type })
+        Ok(Kept { name: ArtifactName::parse(&self.name)?, declared, content_type, bytes: None })
     }
 }

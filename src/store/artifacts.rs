@@ -16,7 +16,8 @@ pub(crate) struct Announced {
     pub(crate) id: Uuid,
     pub(crate) name: ArtifactName,
     pub(crate) declared: ArtifactType,
-    pub(crate) address: String,
+    /// Its address, below what this database has of the store.
+    pub(crate) below: String,
     pub(crate) content_type: Option<String>,
 }
 
@@ -65,10 +66,14 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Store {
-    /// Puts an artifact on record before its bytes are written; `false` when the claim no longer holds, and nothing was
-    /// recorded. May be sent again.
-    pub(crate) async fn announce_artifact(&self, claim: &Claim, artifact: &Announced) -> Result<bool, StoreError> {
-        let holds = sqlx::query_scalar(include_str!("sql/artifact.sql"))
+    /// Puts an artifact on record before its bytes are written, and tells its address; `None` when the claim no longer holds,
+    /// and nothing was recorded. May be sent again.
+    pub(crate) async fn announce_artifact(
+        &self,
+        claim: &Claim,
+        artifact: &Announced,
+    ) -> Result<Option<String>, StoreError> {
+        let address = sqlx::query_scalar(include_str!("sql/artifact.sql"))
             .bind(claim.key.run.0)
             .bind(claim.key.job)
             .bind(claim.key.stage)
@@ -78,12 +83,12 @@ impl Store {
             .bind(artifact.id)
             .bind(artifact.name.as_str())
             .bind(artifact.declared.as_str())
-            .bind(&artifact.address)
+            .bind(&artifact.below)
             .bind(&artifact.content_type)
             .bind(claim.key.token.0)
             .fetch_one(&self.pool)
             .await?;
-        Ok(holds)
+        Ok(address)
     }
 
     /// All of its bytes are written; `false` when its attempt is known to be over. May be sent again.

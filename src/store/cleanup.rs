@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::moment::MaybeMoment;
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
+use crate::model::address::Made;
 use crate::model::id::{RunId, WorkerId};
 
 /// What is due, or stays though it is old, by what it is.
@@ -57,6 +58,14 @@ pub(crate) struct StoredGroup {
     pub(crate) r#type: String,
     pub(crate) artifacts: i64,
     pub(crate) bytes: i64,
+}
+
+/// A file that no artifact is known for.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Unknown {
+    pub(crate) address: String,
+    /// This database has made it.
+    pub(crate) ours: bool,
 }
 
 impl Store {
@@ -154,11 +163,20 @@ impl Store {
         Ok(())
     }
 
-    /// Those of the addresses that no artifact has.
-    pub(crate) async fn unknown_addresses(&self, addresses: &[&str]) -> Result<Vec<String>, StoreError> {
-        let sql = "select f.address from unnest($1::text[]) as f (address)
+    /// Those of the addresses that no artifact has. One that does not say its database is this one's if its run is.
+    pub(crate) async fn unknown_addresses(
+        &self,
+        told: &[(&str, Option<Made<'_>>)],
+    ) -> Result<Vec<Unknown>, StoreError> {
+        let addresses: Vec<&str> = told.iter().map(|(address, _)| *address).collect();
+        let owners: Vec<Option<&str>> = told.iter().map(|(_, made)| made.as_ref()?.owner).collect();
+        let runs: Vec<Option<Uuid>> = told.iter().map(|(_, made)| Some(made.as_ref()?.run)).collect();
+        let sql = "select f.address, coalesce(f.owner = o.id,
+                                              exists (select from piton.runs r where r.uuid = any(array[f.run]))) as ours
+                   from unnest($1::text[], $2::text[], $3::uuid[]) as f (address, owner, run),
+                        (select piton.store_owner() as id offset 0) as o
                    where not exists (select from piton.artifacts a where a.address = any(array[f.address]))";
-        Ok(sqlx::query_scalar(sql).bind(addresses).fetch_all(&self.pool).await?)
+        Ok(sqlx::query_as(sql).bind(addresses).bind(owners).bind(runs).fetch_all(&self.pool).await?)
     }
 
     /// Artifacts whose file should be there, page by page.

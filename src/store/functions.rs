@@ -98,6 +98,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "unexplained_live",
     "unexplained_runs",
     "unexplained_jobs",
+    "store_owner",
     "settle_artifacts",
     "artifacts_overview",
     "snapshot_holders",

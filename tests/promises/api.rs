@@ -1,5 +1,6 @@
 //! The admin API does what the command line and SQL do, for those who may, and for nobody else.
 
+mod artifacts;
 pub(crate) mod client;
 mod faces;
 mod fuzz;
@@ -225,22 +226,35 @@ async fn what_is_shown_is_what_the_command_line_shows() {
 }
 
 #[tokio::test]
-async fn an_artifact_is_got_as_it_was_committed() {
-    let file = "name = 'files'\n[stages.write]\ncommand = ['sh', '-c', 'printf captions > $PITON_ARTIFACTS/captions.srt']\noutput = 'text'\n";
-    let world = World::with(&[file]).await;
-    let _worker = world.worker("w1", &[]);
-    let run = world.start("files", "{}");
-    assert_eq!(world.ended(&run).await, "done");
-    let api = Api::of(&world).await;
-    let listed = api.get(&format!("/runs/{run}/artifacts")).good();
-    let artifact = &listed["artifacts"][0];
-    assert_eq!((&artifact["name"], &artifact["type"]), (&json!("captions.srt"), &json!("output")), "{listed}");
-    let got = api.get(&format!("/artifacts/{}", artifact["artifact"].as_str().unwrap()));
-    assert_eq!((got.status, got.body.as_str()), (200, "captions"), "{got:?}");
-    assert_eq!(got.headers["content-type"], "application/octet-stream");
-    assert_eq!(got.headers["etag"], format!("\"{}\"", artifact["digest"].as_str().unwrap()));
-    let stored = world.path("artifacts").join(artifact["address"].as_str().unwrap());
-    std::fs::remove_file(stored).unwrap();
-    let gone = api.get(&format!("/artifacts/{}", artifact["artifact"].as_str().unwrap()));
-    assert_eq!(gone.problem(), (404, "not-found".to_owned()));
+async fn without_a_token_a_page_of_another_site_changes_nothing() {
+    let world = World::with(&[CHAIN]).await;
+    let api = Api::with(&world, &[]).await;
+    let json = ("Content-Type", "application/json");
+    let run = world.start("chain", "{}");
+    let own = format!("http://{}", api.address);
+    for (headers, status) in [
+        (vec![("Origin", "http://evil.example"), json], 403),
+        (vec![("Origin", "http://localhost:3000"), json], 403),
+        (vec![("Origin", "null"), json], 403),
+        (vec![("Sec-Fetch-Site", "same-site"), json], 403),
+        (vec![("Content-Type", "text/plain")], 415),
+        (vec![], 415),
+        (vec![("Host", "rebound.example"), json], 421),
+        (vec![("Host", "rebound.example"), ("Origin", "http://rebound.example"), json], 421),
+    ] {
+        for path in ["/cleanup/preview", "/runs", "/recovery", "/nothing"] {
+            let answer = api.ask("POST", path, &headers, b"{}");
+            assert_eq!(answer.problem().0, status, "{path} {headers:?}");
+        }
+        if status != 415 {
+            let path = format!("/runs/{run}/hold");
+            assert_eq!(api.ask("DELETE", &path, &headers, b"").problem().0, status, "{headers:?}");
+        }
+    }
+    let nothing =
+        "select (select count(*) from piton.cleanups) + (select count(*) from piton.audit where face = 'api')";
+    assert_eq!((world.count(nothing).await, world.count("select count(*) from piton.runs").await), (0, 1));
+    for headers in [vec![json], vec![("Origin", own.as_str()), ("Sec-Fetch-Site", "same-origin"), json]] {
+        assert_eq!(api.ask("POST", "/cleanup/preview", &headers, b"").status, 201, "{headers:?}");
+    }
 }

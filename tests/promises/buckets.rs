@@ -95,17 +95,29 @@ async fn a_bucket_is_scanned_and_cleaned_up() {
     worker.kill();
     let says = |arguments: &[&str]| stdout(&world.command([&["cleanup"], arguments].concat()).output().unwrap());
     let scan = |more: &[&str]| -> Value { serde_json::from_str(&says(&[&["scan", "--json"], more].concat())).unwrap() };
+    let owner: String = sqlx::query_scalar("select piton.store_owner()").fetch_one(&world.pool).await.unwrap();
+    let lost = format!(
+        "films/runs/db-{owner}/{}",
+        "01890a5d-ac96-774b-bcce-b302099a8057/copy/-/1-01890a5d-ac96-774b-bcce-b302099a8058/file"
+    );
+    let of_another = lost.replace(&owner, &"0".repeat(32));
+    bucket.put(&lost, b"bytes");
+    bucket.put(&of_another, b"bytes");
     bucket.put("films/runs/stray/file", b"bytes");
     bucket.put("another/of/somebody", b"else");
     let found = scan(&["--delete"]);
     assert_eq!((&found["unknown_files"], &found["missing_files"]), (&1.into(), &0.into()), "{found}");
-    assert_eq!(bucket.object("films/runs/stray/file"), None);
+    assert_eq!(found["foreign_files"], 2, "{found}");
+    assert_eq!(bucket.object(&lost), None);
+    for left in [&of_another, "films/runs/stray/file"] {
+        assert!(bucket.object(left).is_some(), "{left}");
+    }
     assert!(bucket.object("another/of/somebody").is_some(), "what is beside the prefix is somebody else's");
 
     says(&["keep", "artifacts", "output", "1h"]);
     let aged = "update piton.artifacts set created_at = created_at - interval '2 hours'";
     sqlx::query(aged).execute(&world.pool).await.unwrap();
     says(&["run"]);
-    assert_eq!(bucket.keys(), ["another/of/somebody"]);
+    assert_eq!(bucket.keys(), ["another/of/somebody", &of_another, "films/runs/stray/file"]);
     assert_eq!(world.count("select count(*) from piton.artifacts").await, 0);
 }

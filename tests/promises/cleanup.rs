@@ -1,6 +1,7 @@
 //! Cleanup deletes what is due and nothing that is protected, exactly as its preview says, also when it is killed midway.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -280,6 +281,90 @@ async fn a_cleanup_that_is_killed_midway_is_finished_by_the_next_one() {
     }
 }
 
+/// An address of this database, of a run that it does not know.
+async fn lost(world: &World, name: &str) -> String {
+    let owner: String = sqlx::query_scalar("select piton.store_owner()").fetch_one(&world.pool).await.unwrap();
+    format!("runs/db-{owner}/{}/work/-/1-{}/{name}", Uuid::now_v7(), Uuid::now_v7())
+}
+
+/// Puts a file there that was written two hours ago.
+fn old_file(path: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    std::fs::write(path, "bytes").unwrap();
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+}
+
+/// Makes all files of a store as old.
+fn age(folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            age(&path);
+        } else {
+            let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_scan_deletes_only_what_its_own_database_made() {
+    const KEEP: &str = "name = 'keep'\n[stages.keep]\ncommand = ['sh', '-c', 'echo 1 > $PITON_ARTIFACTS/a; echo null']";
+    let (ours, theirs) = (World::with(&[KEEP]).await, World::with(&[KEEP]).await);
+    let store = ours.path("artifacts");
+    let beside = |world: &World, arguments: &[&str]| {
+        let mut command = world.command(arguments.iter().copied());
+        command.env("PITON_ARTIFACT_STORE", &store).output().unwrap()
+    };
+    let kept = async |world: &World| {
+        let folder = world.path("workflows");
+        let mut command = world.command(["run", "keep", "--workflows", folder.to_str().unwrap()]);
+        stdout(&command.env("PITON_ARTIFACT_STORE", &store).output().unwrap());
+        let sql = "select address from piton.artifacts where type = 'output'";
+        let address: String = sqlx::query_scalar(sql).fetch_one(&world.pool).await.unwrap();
+        store.join(address)
+    };
+    let (own, other) = (kept(&ours).await, kept(&theirs).await);
+    // Theirs as an older release has addressed it: nothing there says whose it is.
+    let run: Uuid = sqlx::query_scalar("select uuid from piton.runs").fetch_one(&theirs.pool).await.unwrap();
+    let old_run: Uuid = sqlx::query_scalar("select uuid from piton.runs").fetch_one(&ours.pool).await.unwrap();
+    let older = |run: Uuid| store.join(format!("runs/{run}/keep/-/1-{run}/a"));
+    let elsewhere = ours.path("elsewhere");
+    let strays = [store.join(lost(&ours, "a").await), older(old_run)];
+    let others = [
+        older(run),
+        store.join(lost(&theirs, "a").await),
+        store.join("runs/stray/file"),
+        store.join("notes.txt"),
+        elsewhere.join(lost(&ours, "a").await),
+        elsewhere.join(format!("runs/{old_run}/keep/-/1-{old_run}/b")),
+    ];
+    strays.iter().chain(&others).for_each(|path| old_file(path));
+    // Links out of the store: a folder of this database's, a run, a file.
+    let owner: String = sqlx::query_scalar("select piton.store_owner()").fetch_one(&ours.pool).await.unwrap();
+    let link = |to: &Path, at: PathBuf| std::os::unix::fs::symlink(to, at).unwrap();
+    let run_elsewhere = Uuid::now_v7();
+    link(&elsewhere.join(format!("runs/{old_run}")), store.join(format!("runs/db-{owner}/{run_elsewhere}")));
+    link(&elsewhere.join(format!("runs/db-{owner}")), store.join("runs/linked"));
+    link(&others[5], older(old_run).with_file_name("link"));
+    age(&store);
+
+    let output = beside(&ours, &["cleanup", "scan", "--delete", "--json"]);
+    let found: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&found["unknown_files"], &found["missing_files"]), (&2.into(), &0.into()), "{found}");
+    assert_eq!((&found["foreign_files"], &found["foreign_bytes"]), (&4.into(), &17.into()), "{found}");
+    for path in &strays {
+        assert!(!path.exists(), "{}", path.display());
+    }
+    for path in others.iter().chain([&own, &other]) {
+        assert!(path.exists(), "{}", path.display());
+    }
+    let said = stdout(&beside(&ours, &["cleanup", "scan"]));
+    assert!(said.contains("4 files of other databases, or not made by Piton: 17 B, left alone"), "{said}");
+    assert!(said.starts_with("0 files that nobody knows of"), "{said}");
+}
+
 #[tokio::test]
 async fn a_scan_tells_files_that_nobody_knows_of_and_artifacts_whose_file_is_gone() {
     let history = history(&mut StdRng::seed_from_u64(3), 20);
@@ -291,7 +376,8 @@ async fn a_scan_tells_files_that_nobody_knows_of_and_artifacts_whose_file_is_gon
     };
     let clean = scan(&[], 0);
     assert_eq!((&clean["unknown_files"], &clean["missing_files"]), (&0.into(), &0.into()), "{clean}");
-    let stray = world.path("artifacts").join("runs/stray/file");
+    // What a database that lost its last transactions has forgotten.
+    let stray = world.path("artifacts").join(lost(&world, "file").await);
     std::fs::create_dir_all(stray.parent().unwrap()).unwrap();
     std::fs::write(&stray, "bytes").unwrap();
     assert_eq!(scan(&[], 0)["unknown_files"], 0, "it is too young to tell");

@@ -57,6 +57,7 @@ mod retries;
 mod rewinds;
 mod s3_server;
 mod scrape;
+mod secrets;
 mod server;
 mod shipped;
 mod shutdown;

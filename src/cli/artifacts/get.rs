@@ -1,7 +1,8 @@
 //! `piton artifacts get`: the bytes of one artifact, held against their digest.
 
 use std::io::Write;
-use std::path::Path;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +13,7 @@ use crate::artifacts::{ArtifactReader, Expected};
 use crate::cli::args::Global;
 use crate::cli::exit::Exit;
 use crate::config;
+use crate::model::artifact::in_a_line;
 use crate::model::failure::Failure;
 use crate::store::Store;
 use crate::store::artifacts::ArtifactRow;
@@ -24,7 +26,7 @@ const PIECE: usize = 64 << 10;
 pub(super) async fn get(store: &Store, global: &Global, args: &GetArgs) -> anyhow::Result<Exit> {
     let row = the_one(store, args).await?;
     let Some(found) = store.artifact(row.artifact).await? else {
-        bail!("artifact `{}` was never whole: the attempt that made it did not get so far", row.name);
+        bail!("artifact `{}` was never whole: the attempt that made it did not get so far", in_a_line(&row.name));
     };
     let Some(artifacts) = artifact_store(global, &args.store) else {
         bail!("no artifact store is known here; name it with --artifacts STORE, or set PITON_ARTIFACT_STORE");
@@ -34,13 +36,16 @@ pub(super) async fn get(store: &Store, global: &Global, args: &GetArgs) -> anyho
     let reader = artifacts.get(&found.address, expected).await.map_err(|error| {
         anyhow!(
             "artifact `{}` cannot be read from {artifacts}: {error}\nName the artifact store of the workers with --artifacts STORE",
-            row.name
+            in_a_line(&row.name)
         )
     })?;
     match args.to.as_deref() {
         Some("-") => to_standard_output(reader).await?,
-        Some(file) => to_file(reader, Path::new(file)).await?,
-        None => to_file(reader, Path::new(default_file(&row)?)).await?,
+        Some(file) => match target(Path::new(file))? {
+            Target::File(file) => to_file(reader, &file, Over::Write).await?,
+            Target::Stream(file) => to_stream(reader, &file).await?,
+        },
+        None => to_file(reader, Path::new(default_file(&row)?), Over::Refuse).await?,
     }
     Ok(Exit::Done)
 }
@@ -72,7 +77,7 @@ async fn none_of_that_name(store: &Store, args: &GetArgs) -> anyhow::Result<Stri
     Ok(format!(
         "the run has no artifact `{}`{of_stage}{of_item}; `{} artifacts list {}` lists those there are, and those of \
          attempts that came to nothing with --all: name them by their ids",
-        args.name,
+        in_a_line(&args.name),
         config::program(),
         args.run
     ))
@@ -81,9 +86,11 @@ async fn none_of_that_name(store: &Store, args: &GetArgs) -> anyhow::Result<Stri
 fn several(args: &GetArgs, rows: &[ArtifactRow]) -> String {
     let options = rows.iter().map(|row| {
         let item = row.item.map_or_else(String::new, |item| format!(" --item {item}"));
-        format!("  {} artifacts get {} '{}' --stage {}{item}", config::program(), args.run, args.name, row.stage)
+        // As a shell takes it for one word.
+        let name = args.name.replace('\'', r"'\''");
+        format!("  {} artifacts get {} '{name}' --stage {}{item}", config::program(), args.run, row.stage)
     });
-    let mut text = format!("several stages or items have an artifact `{}`; say which one:\n", args.name);
+    let mut text = format!("several stages or items have an artifact `{}`; say which one:\n", in_a_line(&args.name));
     text.push_str(&options.collect::<Vec<_>>().join("\n"));
     text
 }
@@ -91,10 +98,13 @@ fn several(args: &GetArgs, rows: &[ArtifactRow]) -> String {
 /// Nothing is written over that nobody named.
 fn default_file(row: &ArtifactRow) -> anyhow::Result<&str> {
     let file = row.name.rsplit('/').next().unwrap_or(&row.name);
-    if Path::new(file).exists() {
-        bail!("there is a file `{file}` here; name another one, or this one, with --to FILE (- prints it)");
+    let shown = in_a_line(file);
+    // Also a link that leads nowhere.
+    if Path::new(file).symlink_metadata().is_ok() {
+        bail!("there is a file `{shown}` here; name another one, or this one, with --to FILE (- prints it)");
     }
-    eprintln!("{} of {}, {}: into {file}", row.name, place(row), size(row.bytes.unwrap_or_default()));
+    let size = size(row.bytes.unwrap_or_default());
+    eprintln!("{} of {}, {size}: into {shown}", in_a_line(&row.name), place(row));
     Ok(file)
 }
 
@@ -108,14 +118,86 @@ async fn to_standard_output(mut reader: ArtifactReader) -> anyhow::Result<()> {
     }
 }
 
+/// Where the bytes go that a name stands for.
+#[derive(Debug, PartialEq, Eq)]
+enum Target {
+    /// A file that is there, or will be.
+    File(PathBuf),
+    /// A device, a pipe or a socket: it is written into, and stays what it is.
+    Stream(PathBuf),
+}
+
+/// A link stays a link: what it leads to is meant.
+fn target(named: &Path) -> anyhow::Result<Target> {
+    let shown = named.display();
+    let kind = match named.metadata() {
+        Ok(about) => about.file_type(),
+        Err(_) if named.is_symlink() => bail!("`{shown}` is a link that leads nowhere; name the file itself"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Target::File(named.to_owned())),
+        Err(error) => return Err(error).with_context(|| format!("cannot write {shown}")),
+    };
+    if kind.is_dir() {
+        bail!("`{shown}` is a folder; name a file in it");
+    }
+    if kind.is_socket() {
+        bail!("`{shown}` is a socket, which only its own program can write into; name a file (- prints it)");
+    }
+    if !kind.is_file() {
+        return Ok(Target::Stream(named.to_owned()));
+    }
+    // What a shell has opened for this process has a name that leads to no file.
+    Ok(named.canonicalize().map_or_else(|_| Target::Stream(named.to_owned()), Target::File))
+}
+
+/// What happens to a file of that name that is there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Write,
+    Refuse,
+}
+
 /// The file is there when all of it is right, and as it was before until then.
-async fn to_file(mut reader: ArtifactReader, file: &Path) -> anyhow::Result<()> {
+async fn to_file(mut reader: ArtifactReader, file: &Path, over: Over) -> anyhow::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let part = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("cannot write into the folder {}", folder.display()))?;
     let mut writer = tokio::fs::File::from_std(part.reopen()?);
     tokio::io::copy(&mut reader, &mut writer).await.map_err(Failure::from)?;
     writer.flush().await?;
-    part.persist(file).with_context(|| format!("cannot write {}", file.display()))?;
+    let there = match over {
+        Over::Write => part.persist(file),
+        Over::Refuse => part.persist_noclobber(file),
+    };
+    there.with_context(|| format!("cannot write {}", file.display()))?;
     Ok(())
+}
+
+async fn to_stream(mut reader: ArtifactReader, file: &Path) -> anyhow::Result<()> {
+    let into = || format!("cannot write into {}", file.display());
+    let mut writer = tokio::fs::OpenOptions::new().write(true).open(file).await.with_context(into)?;
+    tokio::io::copy(&mut reader, &mut writer).await.map_err(Failure::from)?;
+    writer.flush().await.with_context(into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_followed_and_what_is_no_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().canonicalize().unwrap().join(name);
+        std::fs::write(at("file"), "").unwrap();
+        std::os::unix::fs::symlink("file", at("link")).unwrap();
+        std::os::unix::fs::symlink("nothing", at("nowhere")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", at("device")).unwrap();
+        assert_eq!(target(&at("new")).unwrap(), Target::File(at("new")));
+        assert_eq!(target(&at("file")).unwrap(), Target::File(at("file")));
+        assert_eq!(target(&at("link")).unwrap(), Target::File(at("file")));
+        assert_eq!(target(Path::new("/dev/null")).unwrap(), Target::Stream("/dev/null".into()));
+        assert_eq!(target(&at("device")).unwrap(), Target::Stream(at("device")));
+        let said = |name: &str| target(&at(name)).unwrap_err().to_string();
+        assert!(said("nowhere").ends_with("is a link that leads nowhere; name the file itself"));
+        assert!(said("").ends_with("is a folder; name a file in it"));
+    }
 }

@@ -60,7 +60,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ScanArgs {
-    /// Delete the files that nobody knows of, and that are older than an hour.
+    /// Delete the files of this database that nobody knows of, and that are older than an hour.
     #[arg(long)]
     pub(crate) delete: bool,
     #[command(flatten)]

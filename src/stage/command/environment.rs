@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::model::failure::Failure;
-use crate::stage::fill::{Filler, Secrets};
+use crate::stage::fill::Filler;
 use crate::stage::handler::Offer;
+use crate::stage::secrets::Secrets;
 use crate::workflow::definition::CommandStage;
 use crate::workflow::template::{Part, Template};
 
@@ -21,7 +22,6 @@ pub(super) struct Filled {
     pub(super) argv: Vec<String>,
     pub(super) env: BTreeMap<OsString, OsString>,
     pub(super) dir: Option<PathBuf>,
-    pub(super) secrets: Secrets,
 }
 
 impl Filled {
@@ -40,10 +40,14 @@ impl Filled {
         }
         let dir = stage.dir.as_ref().map(|dir| filler.plain(dir)).transpose()?.map(PathBuf::from);
         let program = stage.argv.first().map_or("", Template::as_str).to_owned();
-        let named = stage.argv.iter().chain(stage.env.values()).flat_map(Template::variables);
-        let secrets = Secrets::of(named.chain(stage.pass_env.iter().map(String::as_str)));
-        Ok(Filled { program, argv, env, dir, secrets })
+        Ok(Filled { program, argv, env, dir })
     }
+}
+
+/// What the program is given of the worker's environment by name.
+pub(super) fn secrets(stage: &CommandStage) -> Secrets {
+    let named = stage.argv.iter().chain(stage.env.values()).chain(&stage.dir).flat_map(Template::variables);
+    Secrets::of(named.chain(stage.pass_env.iter().map(String::as_str)))
 }
 
 fn inherited(passed: &[String]) -> BTreeMap<OsString, OsString> {

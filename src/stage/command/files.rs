@@ -1,7 +1,11 @@
 //! The files that a program left in `$PITON_ARTIFACTS`, kept as artifacts.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fmt::Write;
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +16,7 @@ use tokio::time::Instant;
 use crate::model::artifact::{ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
 use crate::stage::artifacts::{AttemptArtifacts, Kept};
+use crate::stage::secrets::Secrets;
 
 /// The folder's name in that of the attempt.
 pub(super) const FOLDER: &str = "artifacts";
@@ -30,7 +35,7 @@ struct Found {
 }
 
 /// Keeps all of them, for a program that ended well.
-pub(super) async fn keep(folder: &Path, artifacts: &AttemptArtifacts) -> Result<(), Failure> {
+pub(super) async fn keep(folder: &Path, artifacts: &AttemptArtifacts, secrets: &Secrets) -> Result<(), Failure> {
     let found = found(folder).await?;
     if found.len() > MOST {
         return Err(Failure::invalid_input(format!(
@@ -38,8 +43,9 @@ pub(super) async fn keep(folder: &Path, artifacts: &AttemptArtifacts) -> Result<
             found.len()
         )));
     }
-    for file in found {
-        keep_one(&file, artifacts).await?;
+    let mut names = Names::without(secrets);
+    for file in &found {
+        keep_one(file, names.of(file)?, artifacts).await?;
     }
     Ok(())
 }
@@ -49,6 +55,7 @@ pub(super) async fn keep(folder: &Path, artifacts: &AttemptArtifacts) -> Result<
 pub(super) async fn keep_failed(
     folder: &Path,
     artifacts: &AttemptArtifacts,
+    secrets: &Secrets,
     until: Instant,
     failure: Failure,
 ) -> Failure {
@@ -58,13 +65,15 @@ pub(super) async fn keep_failed(
         Err(error) => return failure.note("artifacts", &format!("none is kept: {}", error.message())),
     };
     let (mut kept, mut bytes, mut why) = (0, 0, None);
+    let mut names = Names::without(secrets);
     for file in &found {
         bytes += file.bytes;
         if kept == MOST_OF_FAILED || bytes > MOST_BYTES_OF_FAILED {
             why = Some(format!("no more than {MOST_OF_FAILED} files and 1 GiB are kept of an attempt that failed"));
             break;
         }
-        match tokio::time::timeout_at(until, keep_one(file, artifacts)).await {
+        let keeping = async { keep_one(file, names.of(file)?, artifacts).await };
+        match tokio::time::timeout_at(until, keeping).await {
             Ok(Ok(())) => kept += 1,
             Ok(Err(error)) => {
                 why = Some(error.message().to_owned());
@@ -93,10 +102,47 @@ pub(super) fn until(begun: Instant, limit: Duration) -> Instant {
     until_kept(begun, limit + super::LAST_WAIT)
 }
 
-async fn keep_one(file: &Found, artifacts: &AttemptArtifacts) -> Result<(), Failure> {
-    let name = ArtifactName::of_path(&file.parts)?;
+/// What the files of an attempt are called as artifacts: as in the folder, but for what cannot be told.
+struct Names<'s> {
+    secrets: &'s Secrets,
+    taken: HashSet<ArtifactName>,
+}
+
+impl Names<'_> {
+    fn without(secrets: &Secrets) -> Names<'_> {
+        Names { secrets, taken: HashSet::new() }
+    }
+
+    fn of(&mut self, file: &Found) -> Result<ArtifactName, Failure> {
+        let shown = self.secrets.hide(&file.parts.join("/"));
+        let named = |name: &str| ArtifactName::of_path(&name.split('/').map(str::to_owned).collect::<Vec<_>>());
+        let mut name = named(&shown)?;
+        // Two that differ only in what cannot be told are both kept.
+        let mut number = 2;
+        while !self.taken.insert(name.clone()) {
+            name = named(&format!("{shown} ({number})"))?;
+            number += 1;
+        }
+        Ok(name)
+    }
+}
+
+/// A file's name as text: bytes that are none are written as such.
+fn readable(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // A string takes whatever is written to it.
+            write!(text, "\\x{byte:02x}").ok();
+        }
+    }
+    text
+}
+
+async fn keep_one(file: &Found, name: ArtifactName, artifacts: &AttemptArtifacts) -> Result<(), Failure> {
     let opened = open(file.path.clone()).await.map_err(|error| unreadable(&file.path, &error))?;
-    let kept = Kept { name, declared: ArtifactType::output(), content_type: None };
+    let kept = Kept { name, declared: ArtifactType::output(), content_type: None, bytes: Some(file.bytes) };
     artifacts.put(kept, tokio::fs::File::from_std(opened)).await?;
     Ok(())
 }
@@ -130,8 +176,7 @@ fn walk(folder: &Path, parts: &mut Vec<String>, found: &mut Vec<Found>) -> io::R
         }
         let entry = entry?;
         let kind = entry.file_type()?;
-        // What is no UTF-8 is refused by its name.
-        parts.push(entry.file_name().to_string_lossy().into_owned());
+        parts.push(readable(&entry.file_name()));
         if kind.is_dir() {
             walk(&entry.path(), parts, found)?;
         } else if kind.is_file() {

@@ -1,7 +1,8 @@
 //! The folder of an attempt: what its program writes is there, and it is gone with the attempt.
 
-use std::fs::{self, DirEntry, File, TryLockError};
+use std::fs::{self, DirEntry, File, OpenOptions, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn make() -> io::Result<Folder> {
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
-        let lock = File::create(folder.path().join(LOCK))?;
+        // What a stage reads and writes is nobody else's on this machine, whatever the worker's umask.
+        let private = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir()?;
+        let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.path().join(LOCK))?;
         lock.lock()?;
         Ok(Folder { folder, _lock: lock })
     }

@@ -2,7 +2,9 @@
 //! gone only when all of it is gone: so no attempt leaves a process, and the worker's pipes always come to an end.
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{ChildStdin, ExitCode};
 use std::sync::Arc;
@@ -62,10 +64,15 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
     thread::spawn(move || listen(input, &tell_of_worker));
     thread::spawn(move || reap(&tell));
     let guard = Guard { program: Pid::from_child(&program), folder: Path::new(folder), events };
-    if let Err(error) = std::fs::write(guard.folder.join(GROUP), guard.program.to_string()) {
+    if let Err(error) = note(&guard.folder.join(GROUP), &guard.program.to_string()) {
         writeln!(std::io::stderr(), "cannot note the process group of a command: {error}").ok();
     }
     guard.until_ended()
+}
+
+/// Writes a file that nobody else can read.
+fn note(file: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())
 }
 
 /// Ends what is left of a program whose guard was killed, as far as it stayed in its process group.

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::tail::Words;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::signal;
 use crate::stage::answer::quoted;
-use crate::stage::fill::Secrets;
+use crate::stage::secrets::Secrets;
 use crate::workflow::duration;
 
 /// How a program ended.
@@ -68,8 +69,11 @@ struct Said<'l> {
 }
 
 /// The program's standard output, or why there is none.
-pub(super) fn of(program: &str, end: End, stderr: &str, secrets: &Secrets) -> Result<Vec<u8>, Failure> {
-    let said = said(stderr);
+pub(super) fn of(program: &str, end: End, words: &Words, secrets: &Secrets) -> Result<Vec<u8>, Failure> {
+    // Read as it was said: the class may be a word that is hidden elsewhere. Everything else is taken from the text whose secrets
+    // are hidden: in a line, or in a piece of one, half a secret would not be recognised.
+    let said = said(&words.text);
+    let stderr = &words.without(secrets);
     let (class, message, status) = match end {
         End::Exited(0, output) if said.is_none() => return Ok(output),
         End::Exited(code, _) => of_exit(program, code, stderr),
@@ -121,7 +125,7 @@ pub(super) fn too_much(did: &str, limit: usize) -> Failure {
 }
 
 fn failure(class: FailureClass, message: String, status: Value, stderr: &str, secrets: &Secrets) -> Failure {
-    let detail = json!({"status": status, "stderr": secrets.hide(stderr)});
+    let detail = json!({"status": status, "stderr": stderr});
     Failure::new(class, secrets.hide(&message)).detail(detail)
 }
 
@@ -219,7 +223,7 @@ mod tests {
     use super::*;
 
     fn told(end: End, stderr: &str) -> String {
-        match of("./script.sh", end, stderr, &Secrets::default()) {
+        match of("./script.sh", end, &Words::from(stderr), &Secrets::default()) {
             Ok(output) => format!("output {}", String::from_utf8_lossy(&output)),
             Err(failure) => format!("{failure} after {:?}", failure.wait()),
         }

@@ -8,7 +8,7 @@ use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::model::text;
 use crate::stage::answer;
-use crate::stage::fill::Secrets;
+use crate::stage::secrets::Secrets;
 use crate::workflow::definition::{AnswerFormat, OutputFormat};
 
 /// Codings that nothing is read through. Of gzip, which was asked for, nothing is seen here.
