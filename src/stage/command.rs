@@ -32,7 +32,7 @@ use super::answer;
 use super::handler::Offer;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
-use crate::workflow::definition::CommandStage;
+use crate::workflow::definition::{CommandStage, StandardInput};
 use crate::workflow::duration;
 
 pub(crate) use self::environment::missing;
@@ -90,7 +90,11 @@ async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Durati
     let output_file = folder.path().join("output");
     let mut running = Running::start(&filled, folder, &output_file, stage.memory_bytes)?;
     let most = offer.limits.payload_bytes;
-    let end = match running.until_ended_within(limit, offer.input.as_bytes(), most).await {
+    let input = match stage.stdin {
+        StandardInput::Input => offer.input.as_bytes(),
+        StandardInput::Nothing => &[],
+    };
+    let end = match running.until_ended_within(limit, input, most).await {
         Ok(Ok((status, stdout))) => End::of(status, stdout),
         Ok(Err(Cut::TooMuch)) => running.stop(End::TooMuch(most)).await,
         Ok(Err(Cut::Broken(error))) => {
@@ -103,7 +107,7 @@ async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Durati
         // Whoever stopped the worker sent the signal to its programs too, and that is no failure of theirs.
         return offer.context.hand_back().await;
     }
-    let stdout = verdict::of(&filled.program, end, &running.stderr.text(), &filled.secrets)?;
+    let stdout = verdict::of(&filled.program, end, &running.stderr.text(), &stage.classes, &filled.secrets)?;
     let output = match read_file(&output_file, most).await? {
         Some(written) => written,
         None => stdout,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::classes::Classes;
 use super::name::{StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
@@ -98,10 +99,15 @@ pub(crate) struct CommandStage {
     pub(crate) pass_env: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dir: Option<Template>,
+    #[serde(default, skip_serializing_if = "StandardInput::is_input")]
+    pub(crate) stdin: StandardInput,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) memory_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
     pub(crate) output: OutputFormat,
+    /// Of exit codes that mean something else than usual.
+    #[serde(default, skip_serializing_if = "Classes::is_empty")]
+    pub(crate) classes: Classes,
 }
 
 /// A request to a server.
@@ -125,6 +131,9 @@ pub(crate) struct HttpStage {
     pub(crate) dir: Option<Template>,
     #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
     pub(crate) output: OutputFormat,
+    /// Of statuses that mean something else than usual.
+    #[serde(default, skip_serializing_if = "Classes::is_empty")]
+    pub(crate) classes: Classes,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -144,6 +153,24 @@ pub(crate) enum OutputFormat {
 impl OutputFormat {
     fn is_json(&self) -> bool {
         *self == OutputFormat::Json
+    }
+}
+
+/// What a program reads from its standard input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StandardInput {
+    /// The stage's input as JSON.
+    #[default]
+    #[serde(rename = "input")]
+    Input,
+    /// Its end.
+    #[serde(rename = "none")]
+    Nothing,
+}
+
+impl StandardInput {
+    fn is_input(&self) -> bool {
+        *self == StandardInput::Input
     }
 }
 

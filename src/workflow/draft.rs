@@ -1,7 +1,9 @@
 //! A workflow file read key by key: every value has its type, and nothing is known yet about how they fit together.
 
+mod classes;
 mod kind;
 mod retry;
+mod url;
 
 use std::time::Duration;
 

@@ -60,6 +60,8 @@ pub(crate) enum Shape {
     Headers,
     /// Form fields, and where the names of their files stand.
     Files,
+    /// Exit codes or statuses, and the classes they stand for.
+    Classes,
     /// One table for each stage.
     Stages,
     /// The rules for retries.
@@ -114,10 +116,17 @@ keys! {
         "Variables of the worker's environment that the program gets too, where they are set.";
     DIR = "dir", Shape::Text, "a folder", "dir = \"/srv/media\"", OR_REMOVE, "",
         "Folder that the program runs in, or that `files` are in; the worker's own by default.";
+    STDIN = "stdin", Shape::Word(&["input", "none"]), "\"input\" or \"none\"", "stdin = \"none\"", OR_REMOVE, "\"input\"",
+        "`input`: the program reads its input as JSON from standard input. `none`: there is nothing to read, for programs that take commands or data from there.";
     MEMORY = "memory", Shape::Size, "an amount in quotes", "memory = \"512MiB\"", OR_REMOVE, "",
         "Memory (address space) that each process of the program may have; no limit by default. Linux only.";
     OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
         "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end.";
+
+    EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
+        "Classes of failures by exit code (1 to 255; 128 and its number for a signal), where a program means something else by it than others do.";
+    STATUS_CLASSES = "classes", Shape::Classes, "a table of statuses and classes", "classes = { 422 = \"resource_unavailable\" }", OR_REMOVE, "",
+        "Classes of failures by status (200 to 999), where a server means something else by it than others do. A status that is a success otherwise is then a failure.";
 
     METHOD = "method", Shape::Word(&["POST", "PUT", "PATCH", "DELETE", "GET"]), "a method", "method = \"PUT\"", OR_REMOVE, "\"POST\"",
         "Method of the request. GET sends no body.";
@@ -179,8 +188,8 @@ pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, STAGES];
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, RETRY];
-pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, MEMORY, OUTPUT];
-pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, OUTPUT];
+pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, STDIN, MEMORY, OUTPUT, EXIT_CLASSES];
+pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, OUTPUT, STATUS_CLASSES];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];

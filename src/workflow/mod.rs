@@ -1,6 +1,7 @@
 //! Workflows: from a file to a definition that cannot be wrong, and from a finished job to what comes next. Pure.
 
 mod check;
+pub(crate) mod classes;
 pub(crate) mod definition;
 mod draft;
 pub(crate) mod duration;

@@ -40,19 +40,21 @@ impl Workflow {
 }
 
 fn said_of_command(command: &CommandStage, said: &mut Vec<(Key, Value)>) {
-    let CommandStage { argv, env, pass_env, dir, memory_bytes, output } = command;
+    let CommandStage { argv, env, pass_env, dir, stdin, memory_bytes, output, classes } = command;
     said.extend([
         (keys::COMMAND, json!(argv)),
         (keys::ENV, json!(env)),
         (keys::PASS_ENV, json!(pass_env)),
         (keys::DIR, json!(dir)),
+        (keys::STDIN, json!(stdin)),
         (keys::MEMORY, json!(memory_bytes.map(size))),
         (keys::OUTPUT, json!(output)),
+        (keys::EXIT_CLASSES, json!(classes)),
     ]);
 }
 
 fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
-    let HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output } = request;
+    let HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, classes } = request;
     said.extend([
         (keys::HTTP, json!(url)),
         (keys::METHOD, json!(method)),
@@ -62,6 +64,7 @@ fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
         (keys::FILES, json!(files)),
         (keys::DIR, json!(dir)),
         (keys::OUTPUT, json!(output)),
+        (keys::STATUS_CLASSES, json!(classes)),
     ]);
 }
 

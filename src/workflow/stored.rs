@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::classes::{EXIT_CODES, STATUSES};
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
 use super::limits::MOST_STAGES;
 use super::name::WorkflowName;
@@ -65,6 +66,8 @@ pub(crate) enum StoredError {
     Handler(String),
     #[error("the command of stage `{0}` names no program")]
     Command(String),
+    #[error("the classes of stage `{0}` are for codes that it cannot end with, or no classes of its failures")]
+    Classes(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -103,6 +106,12 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         match &stage.kind {
             StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),
             StageKind::Command(command) if command.argv.is_empty() => return Err(StoredError::Command(name())),
+            StageKind::Command(command) if !command.classes.are_within(&EXIT_CODES) => {
+                return Err(StoredError::Classes(name()));
+            }
+            StageKind::Http(request) if !request.classes.are_within(&STATUSES) => {
+                return Err(StoredError::Classes(name()));
+            }
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;

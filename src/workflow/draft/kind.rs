@@ -1,13 +1,19 @@
 //! How a stage runs: the keys of its kind.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::workflow::definition::{CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind};
+use super::classes::classes;
+use super::url::bad_url;
+use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
+use crate::workflow::definition::{
+    CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind, StandardInput,
+};
 use crate::workflow::keys::{self, Key, Shape};
 use crate::workflow::mistake::{Mistake, shown};
-use crate::workflow::template::{Part, Place, Template, is_variable};
+use crate::workflow::template::{Place, Template, is_variable};
 use crate::workflow::value::{self, Field, Value, Word};
 
 /// The kind that the stage names; tells of two.
@@ -58,8 +64,10 @@ impl<'i> Keys<'_, 'i> {
             env: self.templates_by_name(keys::ENV, &env_name),
             pass_env: self.pass_env(),
             dir: self.template(keys::DIR),
+            stdin: self.stdin(),
             memory_bytes: self.read(keys::MEMORY, value::size),
             output: self.output(),
+            classes: self.classes(keys::EXIT_CLASSES, &EXIT_CODES),
         };
         argv.map(|_| stage)
     }
@@ -72,7 +80,8 @@ impl<'i> Keys<'_, 'i> {
         let connect_timeout = self.read(keys::CONNECT_TIMEOUT, value::duration).unwrap_or(DEFAULT_CONNECT_TIMEOUT);
         let redirects = self.read(keys::REDIRECTS, value::number);
         let (redirects, output) = (redirects.unwrap_or_default(), self.output());
-        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output })
+        let classes = self.classes(keys::STATUS_CLASSES, &STATUSES);
+        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, classes })
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {
@@ -101,6 +110,17 @@ impl<'i> Keys<'_, 'i> {
             Some("text") => OutputFormat::Text,
             Some(_) | None => OutputFormat::Json,
         }
+    }
+
+    fn stdin(&mut self) -> StandardInput {
+        match self.word(keys::STDIN) {
+            Some("none") => StandardInput::Nothing,
+            Some(_) | None => StandardInput::Input,
+        }
+    }
+
+    fn classes(&mut self, key: Key, codes: &RangeInclusive<u16>) -> Classes {
+        self.read(key, |value, key, found| classes(value, key, codes, found)).unwrap_or_default()
     }
 
     /// A template that is not empty.
@@ -247,35 +267,6 @@ fn header_name(name: &str) -> Option<String> {
         Some("a header is named with letters, digits and `-`, such as authorization".to_owned())
     } else if keys::OWN_HEADERS.contains(&lower.as_str()) {
         Some(format!("Piton sets `{lower}` itself; remove it"))
-    } else {
-        None
-    }
-}
-
-/// What would make a URL of it. What comes from the input must not choose the server.
-fn bad_url(url: &Template) -> Option<&'static str> {
-    let mut before = String::new();
-    for part in url.parts() {
-        match part {
-            Part::Text(text) => before.push_str(text),
-            // It may hold scheme and host.
-            Part::Variable(_) if before.is_empty() => before.push_str("http://variable"),
-            Part::Variable(_) => before.push('v'),
-            Part::Place(_) => break,
-        }
-    }
-    let Some((scheme, rest)) = before.split_once("://") else {
-        return Some("begin it with https:// or http://, or with a variable such as ${API_URL}");
-    };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if !matches!(scheme, "http" | "https") {
-        Some("begin it with https:// or http://")
-    } else if host.is_empty() || host.contains(char::is_whitespace) {
-        Some("name the server, such as https://example.com/v1/script")
-    } else if host.contains('@') {
-        Some("write user and password as a header: headers = { authorization = \"Basic ${CREDENTIALS}\" }")
-    } else if url.places().next().is_some() && host.len() == rest.len() {
-        Some("let {{…}} stand behind the server and a `/`; the input must not choose the server")
     } else {
         None
     }
