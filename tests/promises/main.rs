@@ -49,6 +49,7 @@ mod picture;
 mod plans;
 mod poolers;
 mod privileges;
+mod programs;
 mod prometheus;
 mod recoveries;
 mod recovery_times;
