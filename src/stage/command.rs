@@ -86,9 +86,9 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
 
 /// Runs the program to its end: its output, or why there is none.
 async fn end(stage: &CommandStage, offer: &Offer, folder: &Folder, limit: Duration) -> Result<Payload, Failure> {
-    let filled = Filled::of(stage, offer)?;
     let output_file = folder.path().join("output");
-    let mut running = Running::start(&filled, folder, &output_file, stage.memory_bytes)?;
+    let filled = Filled::of(stage, offer, &output_file, &folder.path().join(files::FOLDER))?;
+    let mut running = Running::start(&filled, folder, stage.memory_bytes)?;
     let most = offer.limits.payload_bytes;
     let input = match stage.stdin {
         StandardInput::Input => offer.input.as_bytes(),
@@ -138,7 +138,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(filled: &Filled, folder: &Folder, output: &Path, memory: Option<u64>) -> Result<Running, Failure> {
+    fn start(filled: &Filled, folder: &Folder, memory: Option<u64>) -> Result<Running, Failure> {
         let mut command = Command::new(own_program()?);
         command
             .arg(guard::ROLE)
@@ -147,8 +147,6 @@ impl Running {
             .args(&filled.argv)
             .env_clear()
             .envs(&filled.env)
-            .env("PITON_OUTPUT", output)
-            .env("PITON_ARTIFACTS", folder.path().join(files::FOLDER))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

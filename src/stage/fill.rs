@@ -1,22 +1,26 @@
-//! Fills the templates of a stage: variables from the worker's environment, places from the stage's input.
+//! Fills the templates of a stage: variables from the worker's environment, places from the stage's input, and what the
+//! attempt knows of itself.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use crate::model::failure::Failure;
+use crate::workflow::own::{Own, Tell};
 use crate::workflow::template::{Part, Place, Template};
 
 /// What templates are filled from. The values of variables go to programs and servers, and into nothing that is kept.
 pub(crate) struct Filler<'i> {
     input: &'i str,
     read: OnceLock<Value>,
+    tell: &'i Tell<'i>,
 }
 
 impl<'i> Filler<'i> {
-    /// `input` is the stage's input, a JSON object.
-    pub(crate) fn new(input: &'i str) -> Filler<'i> {
-        Filler { input, read: OnceLock::new() }
+    /// `input` is the stage's input, a JSON object; `tell` tells of the attempt.
+    pub(crate) fn new(input: &'i str, tell: &'i Tell<'i>) -> Filler<'i> {
+        Filler { input, read: OnceLock::new(), tell }
     }
 
     /// The text, with every part filled in; what comes from the input goes through `escape`.
@@ -27,6 +31,7 @@ impl<'i> Filler<'i> {
                 Part::Text(plain) => text.push_str(plain),
                 Part::Variable(name) => text.push_str(&variable(name)?),
                 Part::Place(place) => text.push_str(&escape(&self.place(place)?)),
+                Part::Own(own) => text.push_str(&escape(&self.own(*own)?)),
             }
         }
         Ok(text)
@@ -37,7 +42,12 @@ impl<'i> Filler<'i> {
         self.escaped(template, str::to_owned)
     }
 
-    /// What stands at a place of the input: a string as it is, anything else as JSON.
+    fn own(&self, own: Own) -> Result<Cow<'i, str>, Failure> {
+        // Whether the stage has it was checked with its file.
+        (self.tell)(own).ok_or_else(|| Failure::invalid_input(format!("this stage has no `{}`", own.place())))
+    }
+
+    /// What stands at a place of the input: a string as it is, anything else as JSON; its fallback where nothing is there.
     pub(crate) fn place(&self, place: &Place) -> Result<String, Failure> {
         // The engine put the object together; it is JSON.
         let read = self.read.get_or_init(|| serde_json::from_str(self.input).unwrap_or_default());
@@ -46,9 +56,10 @@ impl<'i> Filler<'i> {
             other => Some(other.get(key)),
         });
         match found.flatten() {
-            None | Some(Value::Null) => {
-                Err(Failure::invalid_input(format!("there is no `{place}` in the stage's input")))
-            }
+            None | Some(Value::Null) => place
+                .fallback
+                .clone()
+                .ok_or_else(|| Failure::invalid_input(format!("there is no `{place}` in the stage's input"))),
             Some(Value::String(text)) => Ok(text.clone()),
             Some(other) => Ok(other.to_string()),
         }
@@ -145,7 +156,8 @@ mod tests {
 
     fn filled(text: &str) -> Result<String, String> {
         let template = Template::parse(text).expect("a template");
-        Filler::new(INPUT).plain(&template).map_err(|failure| failure.to_string())
+        let tell = |own| (own == Own::Id).then_some(Cow::Borrowed("7"));
+        Filler::new(INPUT, &tell).plain(&template).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -153,6 +165,18 @@ mod tests {
         assert_eq!(filled("--{{input.lang}}={{item.pages.0.n}}"), Ok("--en=7".to_owned()));
         assert_eq!(filled("{{item.pages.1.n}}"), Ok("[1,2]".to_owned()));
         assert_eq!(filled("$5 {{{{"), Ok("$5 {{".to_owned()));
+    }
+
+    #[test]
+    fn a_fallback_stands_where_nothing_is() {
+        assert_eq!(filled(r#"{{input.lang | "de"}} {{input.tone | "dry"}} {{item.no | ''}}."#), Ok("en dry .".to_owned()));
+        assert_eq!(filled("{{item.pages.9.n | '{{run.id}}'}}"), Ok("{{run.id}}".to_owned()), "nothing is filled in twice");
+    }
+
+    #[test]
+    fn the_attempt_tells_of_itself() {
+        assert_eq!(filled("run-{{run.id}}"), Ok("run-7".to_owned()));
+        assert_eq!(filled("{{run.item}}"), Err("invalid_input: this stage has no `run.item`".to_owned()));
     }
 
     #[test]

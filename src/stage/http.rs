@@ -64,7 +64,8 @@ impl Http {
     }
 
     async fn request(&self, stage: &HttpStage, offer: Offer) -> Result<RequestBuilder, Failure> {
-        let filler = Filler::new(&offer.input);
+        let tell = |own| offer.context.tell(own);
+        let filler = Filler::new(&offer.input, &tell);
         let method = Method::from_bytes(stage.method.as_bytes()).unwrap_or(Method::POST);
         let url = url(stage, &filler)?;
         let headers = headers(stage, &filler, &offer)?;

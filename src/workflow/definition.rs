@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Classes;
+use super::input::DeclaredInput;
 use super::name::{StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
@@ -26,6 +27,9 @@ pub(crate) struct Workflow {
     /// For every stage.
     #[serde(skip_serializing_if = "RetryRules::is_empty")]
     pub(crate) retry: RetryRules,
+    /// What its runs are started on, where the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<DeclaredInput>,
     pub(crate) stages: Vec<Stage>,
 }
 
@@ -56,6 +60,9 @@ pub(crate) struct Stage {
     pub(crate) rate: Option<Rate>,
     #[serde(default, skip_serializing_if = "RetryRules::is_empty")]
     pub(crate) retry: RetryRules,
+    /// Its texts name the run. A Piton that would look for it in the input cannot read this, and leaves the stage to others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) knows_run: bool,
 }
 
 /// The number of a stage: its place in the file, from 0.
@@ -175,6 +182,10 @@ impl StandardInput {
 }
 
 impl StageKind {
+    pub(crate) fn is_command(&self) -> bool {
+        matches!(self, StageKind::Command(_))
+    }
+
     /// The templates in it, with their places in the input.
     pub(crate) fn templates(&self) -> Vec<&Template> {
         match self {

@@ -62,6 +62,10 @@ pub(crate) enum Shape {
     Files,
     /// Exit codes or statuses, and the classes they stand for.
     Classes,
+    /// Keys of the runs' input, and what each holds.
+    Input,
+    /// Whatever JSON can say.
+    Any,
     /// One table for each stage.
     Stages,
     /// The rules for retries.
@@ -91,6 +95,17 @@ keys! {
         "The stages by name. `input`, `item`, `end` and `run` are no names of stages.";
     RETRY = "retry", Shape::Retry, "a table of rules", "retry = { max_retries = 3 }", OR_REMOVE, "",
         "How failures are retried. What a stage leaves out comes from the workflow, then from the defaults.";
+
+    INPUT = "input", Shape::Input, "a table of keys and types", "input = { topic = \"string\", lang = { type = \"string\", default = \"en\" } }", OR_REMOVE, "",
+        "Keys of the runs' input, each with its type or a table. A run is started on an object of these keys and no others, whoever starts it.";
+    TYPE = "type", Shape::Word(TYPES), "the name of a type in quotes", "type = \"string\"", "", "",
+        "What stands there: the types of JSON, `integer` for whole numbers, `any` for anything.";
+    REQUIRED = "required", Shape::Flag, "true or false", "required = false", OR_REMOVE, "true",
+        "Whether a run can only be started with it. With a default it never has to be there.";
+    DEFAULT = "default", Shape::Any, "a value", "default = \"en\"", OR_REMOVE, "",
+        "What is put into the input where it is left out.";
+    INPUT_DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the story is about.\"", OR_REMOVE, "",
+        "What it is for, in words.";
 
     RUST = "rust", Shape::Line, "the name of a registered handler", "rust = \"script\"", "", "",
         "Runs an async function that is registered under this name in the worker's program.";
@@ -183,7 +198,10 @@ const fn class_example(class: FailureClass) -> &'static str {
     }
 }
 
-pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, STAGES];
+pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, INPUT, STAGES];
+/// Of one key of the input.
+pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTION];
+pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];
 /// The ways to run a stage; it has one of them.
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::definition::{CommandStage, HttpStage, Stage, StageKind, Workflow};
 use super::duration;
+use super::input::{DeclaredInput, InputKey};
 use super::keys::{self, Key};
 use super::rate::Rate;
 use super::retry_rules::{ClassRules, RetryRules};
@@ -66,6 +67,23 @@ fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
         (keys::OUTPUT, json!(output)),
         (keys::STATUS_CLASSES, json!(classes)),
     ]);
+}
+
+/// What the file says of its runs' input, by key.
+pub(crate) fn said_of_input(input: &DeclaredInput) -> Value {
+    let said = input.0.iter().map(|InputKey { key, kind, optional, default, description }| {
+        // It is JSON since its file was read.
+        let default = default.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let more = object([
+            (keys::REQUIRED, json!(optional.then_some(false))),
+            (keys::DEFAULT, json!(default)),
+            (keys::INPUT_DESCRIPTION, json!(description)),
+        ]);
+        let mut all = object([(keys::TYPE, json!(kind))]);
+        all.extend(more.clone());
+        (key.clone(), if more.is_empty() { json!(kind) } else { Value::Object(all) })
+    });
+    Value::Object(said.collect())
 }
 
 /// What a table of rules for retries says; an empty object where it says nothing.
@@ -146,6 +164,9 @@ mod tests {
             text += &format!("description = {}\n", json!(description));
         }
         text += &format!("retry = {}\n", toml(&said_of_rules(&workflow.retry)));
+        if let Some(input) = &workflow.input {
+            text += &format!("input = {}\n", toml(&said_of_input(input)));
+        }
         for stage in &workflow.stages {
             text += &format!("[stages.{}]\n", stage.name);
             let said = workflow.said_of(stage, defaults);

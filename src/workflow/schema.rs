@@ -102,6 +102,8 @@ fn shape(shape: Shape) -> Value {
         Shape::Headers => named(header(), json!({"type": "string"})),
         Shape::Files => named(json!({"minLength": 1, "not": {"const": "input"}}), string(PLACE)),
         Shape::Classes => named(json!({"pattern": CODE}), json!({"enum": class_names()})),
+        Shape::Input => input(),
+        Shape::Any => json!({}),
         Shape::Stages => stages(),
         Shape::Retry => json!({"$ref": "#/definitions/retry"}),
         Shape::Class(class) => of_class(class),
@@ -132,6 +134,15 @@ fn header() -> Value {
     };
     let own = keys::OWN_HEADERS.map(|name| name.chars().map(either).collect::<String>());
     json!({"pattern": HEADER, "not": {"pattern": format!("^({})$", own.join("|"))}})
+}
+
+/// Keys with their types, or with a table of more.
+fn input() -> Value {
+    let mut described = table(keys::INPUT_KEYS);
+    described["required"] = json!([keys::TYPE.name]);
+    described["not"] = json!({"properties": {keys::REQUIRED.name: {"const": true}},
+                              "required": [keys::REQUIRED.name, keys::DEFAULT.name]});
+    named(json!({"minLength": 1}), json!({"anyOf": [shape(keys::TYPE.shape), described]}))
 }
 
 fn stages() -> Value {

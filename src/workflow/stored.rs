@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::classes::{EXIT_CODES, STATUSES};
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
+use super::input::DeclaredInput;
 use super::limits::MOST_STAGES;
 use super::name::WorkflowName;
 use super::retry_rules::RetryRules;
@@ -36,8 +37,8 @@ impl Workflow {
     /// Reads a definition. All that the file was held to is checked again: a damaged row is an error.
     pub(crate) fn from_json(text: &str) -> Result<Workflow, StoredError> {
         let stored: Stored = serde_json::from_str(text).map_err(|e| StoredError::NotReadable(e.to_string()))?;
-        let workflow =
-            Workflow { name: stored.name, description: stored.description, retry: stored.retry, stages: stored.stages };
+        let Stored { name, description, retry, input, stages } = stored;
+        let workflow = Workflow { name, description, retry, input, stages };
         check(&workflow)?;
         Ok(workflow)
     }
@@ -54,6 +55,8 @@ pub(crate) enum StoredError {
     NotReadable(String),
     #[error("it has {0} stages")]
     Count(usize),
+    #[error("a key of its input has no name, or that of another one")]
+    Input,
     #[error("two stages are named `{0}`")]
     SameName(String),
     #[error("stage `{0}` needs a stage that there is not, or itself, or one twice")]
@@ -82,6 +85,8 @@ struct Stored {
     description: Option<String>,
     #[serde(default)]
     retry: RetryRules,
+    #[serde(default)]
+    input: Option<DeclaredInput>,
     stages: Vec<Stage>,
 }
 
@@ -89,6 +94,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
     let stages = &workflow.stages;
     if stages.is_empty() || stages.len() > MOST_STAGES {
         return Err(StoredError::Count(stages.len()));
+    }
+    if workflow.input.as_ref().is_some_and(|input| !input.has_distinct_keys()) {
+        return Err(StoredError::Input);
     }
     let mut names = HashSet::new();
     for (at, stage) in stages.iter().enumerate() {

@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Origin, Part};
-use crate::workflow::said::{Defaults, said_of_rules, toml};
+use crate::workflow::said::{Defaults, said_of_input, said_of_rules, toml};
 
 pub(super) fn show(workflow: &Workflow, current: &Current, effective: bool, as_json: bool) -> anyhow::Result<Exit> {
     if as_json {
@@ -33,7 +33,8 @@ fn text(workflow: &Workflow, effective: bool) -> String {
     if let Some(description) = &workflow.description {
         text += &format!("{}\n", description.trim_end());
     }
-    text += &rules(&said_of_rules(&workflow.retry));
+    text += &rules("retry", &said_of_rules(&workflow.retry));
+    text += &workflow.input.as_ref().map_or_else(String::new, |input| rules("input", &said_of_input(input)));
     let mut told: Vec<(&Stage, Effective)> = Vec::new();
     for stage in &workflow.stages {
         text += &format!("\n[{}]\n", stage.name);
@@ -64,7 +65,7 @@ fn keys_of(workflow: &Workflow, stage: &Stage, effective: bool) -> String {
     let said = workflow.said_of(stage, defaults);
     let lines = said.iter().map(|(key, value)| match (*key, value) {
         ("retry", _) if effective => String::new(),
-        ("retry", value) => rules(value),
+        ("retry", value) => rules("retry", value),
         (key @ ("needs" | "pass_env"), Value::Array(names)) => line(key, &listed(names)),
         (key, Value::String(text)) if !text.contains(char::is_control) => line(key, text),
         (key, other) => line(key, &toml(other)),
@@ -76,10 +77,10 @@ fn listed(names: &[Value]) -> String {
     names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Rules for retries as the file says them, one a line.
-fn rules(said: &Value) -> String {
+/// Rules for retries, or keys of the input, as the file says them, one a line.
+fn rules(of: &str, said: &Value) -> String {
     let lines = said.as_object().into_iter().flatten().enumerate().map(|(at, (rule, value))| {
-        let key = if at == 0 { "retry" } else { "" };
+        let key = if at == 0 { of } else { "" };
         line(key, &format!("{rule} = {}", toml(value)))
     });
     lines.collect()

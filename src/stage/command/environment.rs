@@ -1,5 +1,6 @@
 //! What a program gets beside its input: arguments, environment and folder.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use crate::model::failure::Failure;
 use crate::stage::fill::{Filler, Secrets};
 use crate::stage::handler::Offer;
 use crate::workflow::definition::CommandStage;
+use crate::workflow::own::Own;
 use crate::workflow::template::{Part, Template};
 
 /// Variables that every program may know, beside those of the locale.
@@ -25,16 +27,27 @@ pub(super) struct Filled {
 }
 
 impl Filled {
-    pub(super) fn of(stage: &CommandStage, offer: &Offer) -> Result<Filled, Failure> {
-        let filler = Filler::new(&offer.input);
+    /// `output` and `artifacts` are what it may write into.
+    pub(super) fn of(stage: &CommandStage, offer: &Offer, output: &Path, artifacts: &Path) -> Result<Filled, Failure> {
+        let tell = |own| match own {
+            Own::Output => output.to_str().map(Cow::Borrowed),
+            Own::Artifacts => artifacts.to_str().map(Cow::Borrowed),
+            other => offer.context.tell(other),
+        };
+        let filler = Filler::new(&offer.input, &tell);
         let argv = stage.argv.iter().map(|template| filler.plain(template)).collect::<Result<Vec<_>, _>>()?;
         if argv.iter().any(|argument| argument.contains('\0')) {
             return Err(Failure::invalid_input("an argument holds a NUL character, which no program can be given"));
         }
         let mut env = inherited(&stage.pass_env);
-        for (name, value) in offer.context.variables() {
-            env.insert(name.into(), value.into());
+        for (own, value) in Own::ALL.iter().filter_map(|own| Some((own, tell(*own)?))) {
+            env.insert(own.variable().into(), value.into_owned().into());
         }
+        // Also where their names are no text.
+        env.insert(Own::Output.variable().into(), output.into());
+        env.insert(Own::Artifacts.variable().into(), artifacts.into());
+        env.insert("TRACEPARENT".into(), offer.context.traceparent().into());
+        env.extend(offer.context.tracestate().map(|state| ("TRACESTATE".into(), state.into())));
         for (name, template) in &stage.env {
             env.insert(name.into(), filler.plain(template)?.into());
         }

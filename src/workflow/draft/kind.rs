@@ -13,8 +13,18 @@ use crate::workflow::definition::{
 };
 use crate::workflow::keys::{self, Key, Shape};
 use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::own::Own;
 use crate::workflow::template::{Place, Template, is_variable};
 use crate::workflow::value::{self, Field, Value, Word};
+
+/// What the templates of a stage name, with the values they stand in.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    /// Places of the input.
+    pub(crate) places: Vec<(Word, Place)>,
+    /// Things that an attempt knows of itself.
+    pub(crate) owns: Vec<(Word, Own)>,
+}
 
 /// The kind that the stage names; tells of two.
 pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Option<&'static str> {
@@ -35,10 +45,10 @@ pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>)
 pub(super) fn read(
     kind: &str,
     table: &DeTable<'_>,
-    places: &mut Vec<(Word, Place)>,
+    named: &mut Named,
     found: &mut Vec<Mistake>,
 ) -> Field<StageKind> {
-    let mut keys = Keys { table, places, found, wrong: false };
+    let mut keys = Keys { table, named, found, wrong: false };
     let read = match kind {
         "rust" => keys.text(keys::RUST).map(|handler| StageKind::Rust { handler }),
         "command" => keys.command().map(StageKind::Command),
@@ -50,7 +60,7 @@ pub(super) fn read(
 /// One stage's table on its way into a kind.
 struct Keys<'k, 'i> {
     table: &'k DeTable<'i>,
-    places: &'k mut Vec<(Word, Place)>,
+    named: &'k mut Named,
     found: &'k mut Vec<Mistake>,
     /// A value was wrong, and its mistake is told.
     wrong: bool,
@@ -132,7 +142,13 @@ impl<'i> Keys<'_, 'i> {
     }
 
     fn note(&mut self, word: &Word, template: &Template) {
-        self.places.extend(template.places().map(|place| (word.clone(), place.clone())));
+        self.named.places.extend(template.places().map(|place| (word.clone(), place.clone())));
+        self.named.owns.extend(template.owns().map(|own| (word.clone(), own)));
+        for (name, own) in template.variables().filter_map(|name| Some((name, Own::of_variable(name)?))) {
+            let title = format!("`${{{name}}}` is no variable of the worker: Piton sets it for programs");
+            let help = format!("write {{{{{}}}}}", own.place());
+            self.found.push(Mistake::new(word.span.clone(), title, "", help));
+        }
     }
 
     fn argv(&mut self) -> Option<Vec<Template>> {
@@ -230,7 +246,7 @@ impl<'i> Keys<'_, 'i> {
             };
             match Place::parse(&word.text) {
                 Some(place) if name.text != "input" && !name.text.is_empty() => {
-                    self.places.push((word, place.clone()));
+                    self.named.places.push((word, place.clone()));
                     files.insert(name.text, place);
                 }
                 Some(_) => {

@@ -11,7 +11,7 @@ pub(super) fn bad_url(url: &Template) -> Option<&'static str> {
             // It may hold scheme and host.
             Part::Variable(_) if before.is_empty() => before.push_str("http://variable"),
             Part::Variable(_) => before.push('v'),
-            Part::Place(_) => break,
+            Part::Place(_) | Part::Own(_) => break,
         }
     }
     let Some((scheme, rest)) = before.split_once("://") else {
@@ -24,7 +24,7 @@ pub(super) fn bad_url(url: &Template) -> Option<&'static str> {
         Some("name the server, such as https://example.com/v1/script")
     } else if host.contains('@') {
         Some("write user and password as a header: headers = { authorization = \"Basic ${CREDENTIALS}\" }")
-    } else if url.places().next().is_some() && host.len() == rest.len() {
+    } else if url.parts().iter().any(|part| matches!(part, Part::Place(_) | Part::Own(_))) && host.len() == rest.len() {
         Some("let {{…}} stand behind the server and a `/`; the input must not choose the server")
     } else {
         None

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::workflow::definition::Workflow;
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Part};
-use crate::workflow::said::{Defaults, said_of_rules};
+use crate::workflow::said::{Defaults, said_of_input, said_of_rules};
 
 /// Keys as in the file; with `policy` where what is effective is asked for.
 pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
@@ -26,6 +26,7 @@ pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
         "workflow": workflow.name,
         "description": workflow.description,
         "retry": said_of_rules(&workflow.retry),
+        "input": workflow.input.as_ref().map(said_of_input),
         "stages": stages.collect::<Value>(),
     })
 }
