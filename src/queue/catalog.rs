@@ -159,7 +159,46 @@ impl Catalog {
     }
 
     fn can_run(&self, stage: &Stage) -> bool {
-        !Missing::of(&stage.kind, &self.handlers).is_some_and(|missing| missing.is_left_to_others())
+        Missing::of(&stage.kind, &self.handlers).is_none()
+    }
+
+    /// Looks again which programs are here, and tells whether one came. What else a stage may lack does not change while a
+    /// process lives.
+    pub(crate) fn look_again(&self) -> bool {
+        let versions: Vec<Arc<Version>> = lock(&self.versions).values().cloned().collect();
+        let mut came = false;
+        for version in &versions {
+            let stages = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| stage.kind.is_command());
+            for (number, stage) in stages {
+                let missing = Missing::of(&stage.kind, &self.handlers);
+                let mut list = lock(&self.unknown);
+                let listed = list.iter().position(|other| *other == (version.id, number));
+                let (workflow, stage) = (&*version.name, stage.name.as_str());
+                match (listed, missing) {
+                    (Some(at), None) => {
+                        list.swap_remove(at);
+                        came = true;
+                        tracing::info!(workflow, stage, "what this stage needs is here now");
+                    }
+                    (None, Some(missing)) => {
+                        list.push((version.id, number));
+                        tracing::warn!(workflow, stage, "left for a worker that has it: {missing}");
+                    }
+                    (Some(_), Some(_)) | (None, None) => {}
+                }
+            }
+        }
+        came
+    }
+
+    /// An attempt of a stage has failed: where its program is gone, others are left the rest.
+    pub(crate) fn doubt(&self, version: VersionId, number: i16, stage: &Stage) {
+        if let Some(missing) = Missing::of(&stage.kind, &self.handlers)
+            && !self.is_unknown(version, number)
+        {
+            self.refuse(version, number);
+            tracing::warn!(%version, stage = stage.name.as_str(), "left for a worker that has it: {missing}");
+        }
     }
 
     /// A stage that this worker must not claim: it has not what it needs, or its definition cannot be read.

@@ -80,6 +80,7 @@ impl RunStage {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
         let work = self.work(stage, offer)?;
+        let (catalog, version, number) = (self.catalog.clone(), task.known.version.clone(), task.claim.key.stage);
         let span = tracing::info_span!(
             "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
             attempt = about.attempt, worker = &*about.worker, trace = about.trace.as_ref().map(|trace| trace.id()),
@@ -88,7 +89,13 @@ impl RunStage {
         let handle = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));
         Ok(Box::pin(async move {
             match handle.await {
-                Ok(payload) => Ok(Output { payload: payload?, finished }),
+                Ok(Ok(payload)) => Ok(Output { payload, finished }),
+                Ok(Err(failure)) => {
+                    if let Some(stage) = version.stage(number).filter(|stage| stage.kind.is_command()) {
+                        catalog.doubt(version.id, number, stage);
+                    }
+                    Err(failure)
+                }
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
                     Err(_) => Err(Failure::unknown("the attempt was stopped")),

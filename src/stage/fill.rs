@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::variables;
 use crate::model::failure::Failure;
 use crate::workflow::own::{Own, Tell};
 use crate::workflow::template::{Part, Place, Template};
@@ -66,9 +67,9 @@ impl<'i> Filler<'i> {
     }
 }
 
-/// A variable of this process' environment.
+/// A variable of the worker's environment.
 fn variable(name: &str) -> Result<String, Failure> {
-    std::env::var(name).map_err(|error| match error {
+    variables::text(name).map_err(|error| match error {
         std::env::VarError::NotPresent => {
             Failure::auth_failure(format!("the variable {name} is not set in the worker's environment"))
         }
@@ -79,10 +80,20 @@ fn variable(name: &str) -> Result<String, Failure> {
 /// Variables that the templates name and that are not set here.
 pub(crate) fn unset<'t>(templates: impl IntoIterator<Item = &'t Template>) -> Vec<&'t str> {
     let mut unset: Vec<&str> =
-        templates.into_iter().flat_map(Template::variables).filter(|name| std::env::var_os(name).is_none()).collect();
+        templates.into_iter().flat_map(Template::variables).filter(|name| !variables::will_be_set(name)).collect();
     unset.sort_unstable();
     unset.dedup();
     unset
+}
+
+/// The text, where no attempt makes another one of it.
+pub(crate) fn known(template: &Template) -> Option<String> {
+    let part = |part: &Part| match part {
+        Part::Text(text) => Some(text.clone()),
+        Part::Variable(name) => variables::text(name).ok(),
+        Part::Place(_) | Part::Own(_) => None,
+    };
+    template.parts().iter().map(part).collect()
 }
 
 /// Values that must not be kept: where one turns up in what a program or a server said, its name stands instead.
@@ -95,7 +106,7 @@ const SHORTEST_SECRET: usize = 6;
 impl Secrets {
     /// The values of these variables of this process' environment, also as a server repeats them within JSON.
     pub(crate) fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Secrets {
-        let value = |name: &str| std::env::var(name).ok().filter(|value| value.len() >= SHORTEST_SECRET);
+        let value = |name: &str| variables::text(name).ok().filter(|value| value.len() >= SHORTEST_SECRET);
         Secrets::known(names.into_iter().filter_map(|name| Some((name.to_owned(), value(name)?))))
     }
 

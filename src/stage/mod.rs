@@ -14,4 +14,5 @@ pub(crate) mod missing;
 pub(crate) mod new_artifact;
 pub(crate) mod state;
 pub(crate) mod steps;
+pub(crate) mod variables;
 pub(crate) mod within;

@@ -1,11 +1,13 @@
 //! What a workflow says of the input of its runs: keys, their types, and what stands there where one is left out. The
 //! database holds every run to it (`migrations/functions/fit_input.sql`), whoever starts it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::state::states;
 
-/// The keys of the table `[input]`, in the order of the file. An input is an object of these and no others.
+/// The keys of the table `[input]`, by name. An input is an object of these and no others.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct DeclaredInput(pub(crate) Vec<InputKey>);

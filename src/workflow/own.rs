@@ -1,6 +1,7 @@
 //! What a stage is told of its own attempt: programs by variables, and the texts of its file by `{{run.…}}`.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::model::state::states;
 

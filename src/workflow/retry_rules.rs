@@ -52,7 +52,7 @@ impl RetryRules {
     /// Retries of a class that the job never gets to, since its own are fewer: the class, its retries, and the job's.
     pub(crate) fn out_of_reach(&self) -> impl Iterator<Item = (FailureClass, u32, u32)> {
         let job = self.max_retries.unwrap_or(u32::MAX);
-        let of_class = |(class, rules): (&FailureClass, &ClassRules)| Some((*class, rules.max_retries?, job));
+        let of_class = move |(class, rules): (&FailureClass, &ClassRules)| Some((*class, rules.max_retries?, job));
         self.classes.iter().filter_map(of_class).filter(|(_, of_class, job)| of_class > job)
     }
 

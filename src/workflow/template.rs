@@ -55,6 +55,8 @@ pub(crate) enum TemplateError {
         "`{0}` says wrongly what stands there where nothing is; write {{{{input.lang | \"en\"}}}}, or {{{{input.lang | 'en'}}}}"
     )]
     Fallback(String),
+    #[error("`{0}` is always there, and needs nothing in its place")]
+    Needless(String),
     #[error("it holds a NUL character")]
     Nul,
 }
@@ -153,8 +155,7 @@ fn between_braces(inner: &str) -> Result<Part, TemplateError> {
     }
     match (Own::of_key(&place.path.join(".")), fallback) {
         (Ok(own), None) => Ok(Part::Own(own)),
-        // It is always there.
-        (Ok(_), Some(_)) => Err(TemplateError::Fallback(shortened(inner.trim()))),
+        (Ok(own), Some(_)) => Err(TemplateError::Needless(own.place())),
         (Err(known), _) => Err(TemplateError::Own(shortened(text), known)),
     }
 }

@@ -4,6 +4,7 @@ mod client;
 mod faces;
 mod fuzz;
 mod hostile_rows;
+mod inputs;
 mod strict;
 
 use std::collections::BTreeSet;

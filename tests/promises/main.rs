@@ -34,6 +34,7 @@ mod house;
 mod http;
 mod http_server;
 mod idle;
+mod inputs;
 mod integrity;
 mod lanes;
 mod limits;

@@ -79,3 +79,154 @@ async fn a_program_that_takes_commands_from_standard_input_is_not_given_the_inpu
     assert_eq!(output(&world, &none).await, json!("en"));
     assert_eq!(output(&world, &input).await, json!(r#"{"input":{"lang":"en"}}en"#));
 }
+
+/// Makes a program of this script.
+fn install(path: &Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test]
+async fn a_program_is_looked_for_in_the_stage_s_own_path() {
+    let finds = r#"
+        name = "finds"
+        [stages.own]
+        command = ["only-there"]
+        env = { PATH = "${TOOLS}:${PATH}" }
+        output = "text"
+        [stages.relative]
+        needs = ["own"]
+        dir = "${TOOLS}"
+        command = ["only-there"]
+        env = { PATH = ".:/bin" }
+        output = "text"
+        [stages.variable]
+        needs = ["relative"]
+        command = ["${TOOLS}/only-there"]
+        output = "text"
+    "#;
+    let world = World::with(&[finds]).await;
+    let tools = world.path("tools");
+    install(&tools.join("only-there"), "echo found");
+    let worker = worker(&world, "w1", &[("TOOLS", tools.to_str().unwrap())]);
+    let run = world.start("finds", "{}");
+    assert_eq!(output(&world, &run).await, json!("found"));
+    assert!(!worker.log().contains("lack something here"), "{}", worker.log());
+}
+
+#[tokio::test]
+async fn a_worker_without_the_program_leaves_the_stage_to_others_and_looks_again() {
+    let needs = r#"
+        name = "needs"
+        [stages.tool]
+        for_each = "input.items"
+        command = ["the-tool"]
+        env = { PATH = "${TOOLS}:/bin:/usr/bin" }
+        output = "text"
+    "#;
+    let world = World::with(&[needs]).await;
+    let [without, with] = ["without", "with"].map(|name| world.path(name));
+    std::fs::create_dir_all(&without).unwrap();
+    // It is there, and nobody may run it.
+    std::fs::write(without.join("the-tool"), "").unwrap();
+    install(&with.join("the-tool"), "echo $PITON_WORKER");
+    let poor = worker(&world, "poor", &[("TOOLS", without.to_str().unwrap())]);
+    poor.says("stages that lack something here: tool (program \"the-tool\")").await;
+    let items = json!({"items": vec![0; 40]}).to_string();
+    let run = world.start("needs", &items);
+    let why = "select count(*) from piton.why_waiting where reason = 'no_handler'";
+    until(SOON, "it is said what is missing", async || world.count(why).await > 0).await;
+    let rich = worker(&world, "rich", &[("TOOLS", with.to_str().unwrap())]);
+    assert_eq!(world.ended(&run).await, "done");
+    rich.kill();
+    assert_eq!(world.count("select count(*) from piton.attempts").await, 0, "nothing failed, and nothing was handed back");
+    let outputs = "select count(*) from piton.checkpoints where output #>> '{}' = 'rich'";
+    assert_eq!(world.count(outputs).await, 40);
+    let run = world.start("needs", r#"{"items": [0]}"#);
+    install(&without.join("the-tool"), "echo $PITON_WORKER");
+    assert_eq!(world.ended(&run).await, "done");
+    poor.says("what this stage needs is here now").await;
+    // And it may go again: what fails then is one attempt, and the rest is left.
+    std::fs::remove_file(without.join("the-tool")).unwrap();
+    world.start("needs", &items);
+    poor.says("left for a worker that has it: program \"the-tool\"").await;
+    until(SOON, "it is said what is missing", async || world.count(why).await > 0).await;
+    assert!(world.count("select count(*) from piton.attempts where outcome = 'failed'").await <= 40);
+}
+
+#[tokio::test]
+async fn an_attempt_is_told_of_itself_in_the_texts_of_its_stage() {
+    let told = r#"
+        name = "told"
+        [stages.told]
+        for_each = "input.items"
+        command = ["sh", "-c", "echo \"$@\" > \"$0\"; echo made > \"$1\"/film.txt", "{{run.output}}", "{{run.artifacts}}",
+                   "{{run.id}}", "{{run.workflow}}", "{{run.stage}}", "{{run.item}}", "{{run.attempt}}", "{{run.worker}}",
+                   "{{run.idempotency_key}}", "{{item.lang | 'en'}}"]
+        output = "text"
+    "#;
+    let world = World::with(&[told]).await;
+    let _worker = worker(&world, "w1", &[]);
+    let run = world.start("told", r#"{"items": [{"lang": "de"}, {"lang": null}]}"#);
+    let last = output(&world, &run).await;
+    let (folder, rest) = last.as_str().unwrap().split_once(' ').unwrap();
+    assert!(Path::new(folder).is_absolute(), "{folder}");
+    assert_eq!(rest, format!("{run} told told 1 1 w1 {run}:told:1 en"));
+    let kept = "select count(*) from piton.artifacts_overview where name = 'film.txt'";
+    assert_eq!(world.count(kept).await, 2);
+}
+
+#[tokio::test]
+async fn a_class_may_be_retried_more_often_than_a_job_is_by_default() {
+    let often = r#"
+        name = "often"
+        [stages.often]
+        command = ["sh", "-c", "exit 3"]
+        classes = { 3 = "rate_limited" }
+        retry = { rate_limited = { max_retries = 12, base = "1ms", cap = "1ms" } }
+    "#;
+    let world = World::with(&[often]).await;
+    let _worker = worker(&world, "w1", &[]);
+    let run = world.start("often", "{}");
+    assert_eq!(world.ended(&run).await, "blocked");
+    assert_eq!(world.count("select count(*) from piton.attempts where outcome = 'failed'").await, 13);
+}
+
+#[tokio::test]
+async fn piton_within_a_stage_uses_the_database_of_its_worker_or_none() {
+    let piton = env!("CARGO_BIN_EXE_piton");
+    let stage = |name: &str, keys: &str| {
+        format!("name = '{name}'\n[stages.asks]\ncommand = ['{piton}', 'runs', '--json']\nretry = {{ max_retries = 0 }}\n{keys}\n")
+    };
+    let asks = [
+        stage("forgets", ""),
+        stage("passes", "pass_env = ['DATABASE_URL']"),
+        stage("names", "env = { DATABASE_URL = '${DATABASE_URL}' }"),
+    ];
+    let world = World::with(&asks.each_ref().map(String::as_str)).await;
+    let home = world.path("home");
+    std::fs::create_dir(&home).unwrap();
+    let folder = world.path("workflows");
+    // The worker was told by an argument: its environment names no database.
+    let arguments = ["worker", "--name", "w1", "--workflows", folder.to_str().unwrap(), "--database-url", &world.url];
+    let mut command = world.command_of(Path::new(piton), arguments);
+    command.env_remove("DATABASE_URL").env("HOME", &home).env_remove("XDG_DATA_HOME");
+    let _worker = Process::spawn(command, world.path("w1.log"));
+    let run = world.start("forgets", "{}");
+    assert_eq!(world.ended(&run).await, "blocked");
+    let detail: String =
+        sqlx::query_scalar("select detail ->> 'stderr' from piton.attempts").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(
+        detail,
+        "error: stage `asks` of a run has called this program and names no database; a private one would be another than that \
+         of the run. Add pass_env = [\"DATABASE_URL\"] to the stage: it is given the database of its worker\n"
+    );
+    assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0, "no second Postgres was made");
+    for workflow in ["passes", "names"] {
+        let run = world.start(workflow, "{}");
+        let output = output(&world, &run).await.to_string();
+        assert!(output.contains(&run), "{workflow}: {output}");
+    }
+}

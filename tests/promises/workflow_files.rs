@@ -133,6 +133,7 @@ async fn the_json_of_a_check_keeps_its_shape() {
       {
         "file": "right.toml",
         "mistakes": [],
+        "notes": [],
         "workflow": "right"
       },
       {
@@ -146,6 +147,7 @@ async fn the_json_of_a_check_keeps_its_shape() {
             "message": "the file cannot be read: No such file or directory (os error 2)"
           }
         ],
+        "notes": [],
         "workflow": null
       },
       {
@@ -159,6 +161,7 @@ async fn the_json_of_a_check_keeps_its_shape() {
             "message": "there is no key `timout` in a stage"
           }
         ],
+        "notes": [],
         "workflow": null
       },
       {
@@ -172,6 +175,7 @@ async fn the_json_of_a_check_keeps_its_shape() {
             "message": "there are two workflows `right`: the other one is in right.toml"
           }
         ],
+        "notes": [],
         "workflow": null
       }
     ]

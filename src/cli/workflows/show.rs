@@ -211,6 +211,7 @@ mod tests {
         [list]
           command          ["sh", "-c", "ls \"$1\"\n", "list", "{{input.folder}}"]
           env              { TOKEN = "${SECRET_TOKEN}" }
+          stdin            input
           memory           512MiB
           output           text
           timeout          5m
@@ -234,7 +235,7 @@ mod tests {
           needs            list
           for_each         input.files
           timeout          2m
-          retries          6 at most for one job (w), none later than 2h after the first attempt (s)
+          retries          9 at most for one job (s), none later than 2h after the first attempt (s)
                            class                 retries  base     cap      jitter   Retry-After
                            network_timeout       9 (s)    1s       10m (s)  0.5 (s)  honoured
                            rate_limited          5        10s (w)  5m       0.25     ignored (w)

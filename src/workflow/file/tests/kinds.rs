@@ -184,6 +184,32 @@ fn classes_that_cannot_be_are_told() {
 }
 
 #[test]
+fn what_piton_sets_for_programs_is_told_from_the_worker_s_variables() {
+    assert_snapshot!(command("dir = '${PITON_RUN}'\nenv = { A = '${PITON_ARTIFACTS}', B = '${PITON_SLOTS}' }"), @r"
+    4:7 `${PITON_RUN}` is no variable of the worker: Piton sets it for programs
+          write {{run.id}}
+    5:13 `${PITON_ARTIFACTS}` is no variable of the worker: Piton sets it for programs
+          write {{run.artifacts}}
+    ");
+    assert_snapshot!(command("env = { A = '{{run}}', B = '{{run.item}}', C = '{{run.id | \"7\"}}' }"), @r#"
+    4:13 `env` cannot be filled in
+          `run` is nothing that a stage is told of its run; it is told run.id, run.workflow, run.stage, run.item, run.attempt, run.worker, run.idempotency_key, run.output, run.artifacts
+    4:28 `a` has no `run.item`: it is not fanned out
+          add for_each = "…", the place of an array, or remove it
+    4:48 `env` cannot be filled in
+          `run.id` is always there, and needs nothing in its place
+    "#);
+    assert_snapshot!(command("env = { B = '{{run.item}}' }"), @r#"
+    4:13 `a` has no `run.item`: it is not fanned out
+          add for_each = "…", the place of an array, or remove it
+    "#);
+    assert_snapshot!(http("headers = { a = '{{run.output}}', b = '{{run.id}}' }"), @r"
+    4:17 `a` has no `run.output`: only programs have it
+          remove it; the body of the answer is the output
+    ");
+}
+
+#[test]
 fn places_that_no_input_can_have_are_told() {
     assert_snapshot!(brief(
         "name = 'story'
