@@ -180,8 +180,15 @@ mod tests {
 
     #[test]
     fn a_fallback_stands_where_nothing_is() {
-        assert_eq!(filled(r#"{{input.lang | "de"}} {{input.tone | "dry"}} {{item.no | ''}}."#), Ok("en dry .".to_owned()));
-        assert_eq!(filled("{{item.pages.9.n | '{{run.id}}'}}"), Ok("{{run.id}}".to_owned()), "nothing is filled in twice");
+        assert_eq!(
+            filled(r#"{{input.lang | "de"}} {{input.tone | "dry"}} {{item.no | ''}}."#),
+            Ok("en dry .".to_owned())
+        );
+        assert_eq!(
+            filled("{{item.pages.9.n | '{{run.id}}'}}"),
+            Ok("{{run.id}}".to_owned()),
+            "nothing is filled in twice"
+        );
     }
 
     #[test]

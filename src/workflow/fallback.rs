@@ -49,7 +49,8 @@ mod tests {
         assert_eq!(fallback("input.lang | 'a\"b'"), of("input.lang", Some("a\"b")));
         assert_eq!(fallback("input.lang | ''"), of("input.lang", Some("")));
         assert_eq!(fallback("input.a|b"), of("input.a|b", None), "a key of its own");
-        for wrong in ["input.lang | \"en", "input.lang | 'e'n'", "input.lang | \"a\" \"b\"", "input.lang | \"\\u0000\""] {
+        for wrong in ["input.lang | \"en", "input.lang | 'e'n'", "input.lang | \"a\" \"b\"", "input.lang | \"\\u0000\""]
+        {
             assert_eq!(fallback(wrong), Err(()), "{wrong}");
         }
     }

@@ -207,7 +207,8 @@ pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, RETRY];
 pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, STDIN, MEMORY, OUTPUT, EXIT_CLASSES];
-pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, OUTPUT, STATUS_CLASSES];
+pub(crate) const HTTP_STAGE: &[Key] =
+    &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, OUTPUT, STATUS_CLASSES];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];

@@ -33,7 +33,8 @@ mod tests {
         insta::assert_snapshot!(said(&file("{ max_retries = 10, rate_limited = { max_retries = 20 } }")), @"the retries of stage `a` end after 10 (`max_retries = 10`), before the 20 of rate_limited: raise the one, or leave it out, or lower the other");
         assert_eq!(said(&file("{ rate_limited = { max_retries = 20 } }")), "");
         assert_eq!(said(&file("{ max_retries = 20, rate_limited = { max_retries = 20 } }")), "");
-        let of_workflow = "name = 'a'\nretry = { max_retries = 0, unknown = { max_retries = 1 } }\n[stages.a]\nrust = 'a'";
+        let of_workflow =
+            "name = 'a'\nretry = { max_retries = 0, unknown = { max_retries = 1 } }\n[stages.a]\nrust = 'a'";
         assert!(said(of_workflow).starts_with("the retries of the workflow end after 0"));
     }
 }

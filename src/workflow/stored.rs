@@ -161,6 +161,16 @@ mod tests {
     }
 
     #[test]
+    fn a_piton_that_knows_less_of_texts_does_not_read_them_otherwise() {
+        let stored = |text: &str| {
+            let file = format!("name = 'a'\n[stages.a]\ncommand = ['echo', \"{text}\"]");
+            Workflow::parse("f", file.as_bytes(), &Limits::default()).expect("valid").to_json()
+        };
+        assert!(stored("{{run.id}}").contains(r#""knows_run":true"#), "it would look for `run.id` in the input");
+        assert!(!stored("{{input.run.id}}").contains("knows_run"));
+    }
+
+    #[test]
     fn comments_and_white_space_do_not_make_a_new_version() {
         let digest = |text: &str| Workflow::parse("f", text.as_bytes(), &Limits::default()).expect("valid").digest();
         let same = FILE.replace("\n[", " # why\n\n  [").replace('\'', "\"").replace(" = ", "=");

@@ -1,8 +1,9 @@
 //! A workflow that declares its input starts on nothing else, whoever starts it.
 
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgDatabaseError;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::types::Uuid;
 
 use crate::harness::{World, stdout};
 
@@ -49,7 +50,10 @@ const FITS: [(&str, &str); 5] = [
         r#"{"size": 12345678901234567890123, "topic": "\u0061", "tags": [], "count": -7}"#,
     ),
     (r#"{"extra": null, "topic": ""}"#, r#"{"extra": null, "topic": "","size":1.10,"tags":[]}"#),
-    (r#"{"topic": "a", "topic": "b", "tags": [], "size": 0}"#, r#"{"topic": "a", "topic": "b", "tags": [], "size": 0}"#),
+    (
+        r#"{"topic": "a", "topic": "b", "tags": [], "size": 0}"#,
+        r#"{"topic": "a", "topic": "b", "tags": [], "size": 0}"#,
+    ),
 ];
 
 async fn refusal(world: &World, sql: String) -> (String, String) {
@@ -60,19 +64,15 @@ async fn refusal(world: &World, sql: String) -> (String, String) {
 }
 
 async fn started(world: &World, sql: String) -> Vec<String> {
-    let rows = sqlx::query(AssertSqlSafe(format!(
-        "select trim(r.input::text) from ({sql}) as s (id) join piton.runs r on r.uuid = s.id order by r.id"
-    )))
-    .fetch_all(&world.pool)
-    .await
-    .unwrap();
-    rows.iter().map(|row| row.get(0)).collect()
+    let runs: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&world.pool).await.unwrap();
+    let inputs = "select trim(r.input::text) from unnest($1) with ordinality as s (id, place)
+                  join piton.runs r on r.uuid = s.id order by s.place";
+    sqlx::query_scalar(inputs).bind(runs).fetch_all(&world.pool).await.unwrap()
 }
 
 fn command(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
     let folder = world.path("workflows");
-    let output =
-        world.command([arguments, &["--workflows", folder.to_str().unwrap()]].concat()).output().unwrap();
+    let output = world.command([arguments, &["--workflows", folder.to_str().unwrap()]].concat()).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
@@ -127,7 +127,7 @@ async fn the_command_line_says_what_does_not_fit_and_starts_nothing() {
     for table in ["select count(*) from piton.runs", "select count(*) from piton.batches"] {
         assert_eq!(world.count(table).await, 0, "{table}");
     }
-    std::fs::write(&lines, "{\"topic\": \"a\"}\n").unwrap();
+    std::fs::write(&lines, "{\"topic\":\"a\"}\n").unwrap();
     assert_eq!(command(&world, &batch).0, Some(0), "the name is free");
     assert_eq!(started(&world, "select run from piton.batch_items".to_owned()).await, [FITS[0].1]);
 }
@@ -156,7 +156,8 @@ async fn a_corrected_input_has_to_fit_too() {
     let run = world.start("declared", r#"{"topic": "a"}"#);
     assert_eq!(world.ended(&run).await, "blocked");
     let letter = world.dead_letter().await;
-    let retry = |input: &str| format!("select piton.retry_dead_letter('{letter}', from_beginning => true, input => '{input}')");
+    let retry =
+        |input: &str| format!("select piton.retry_dead_letter('{letter}', from_beginning => true, input => '{input}')");
     assert_eq!(refusal(&world, retry("{}")).await.0, format!("the run's input {}", WRONG[0].1));
     sqlx::query(AssertSqlSafe(retry(r#"{"topic":"b"}"#))).execute(&world.pool).await.unwrap();
     let now = started(&world, format!("select '{run}'::uuid")).await;
@@ -170,7 +171,8 @@ async fn a_workflow_that_declares_nothing_takes_any_input() {
     for input in ["{}", "[]", "7", r#"{"any": ["thing"]}"#] {
         assert_eq!(started(&world, format!("select piton.start_run('open', '{input}')")).await, [input]);
     }
-    let shown = stdout(&world.command(["workflows", "show", "open", "--json", "--workflows", "workflows"]).output().unwrap());
+    let shown =
+        stdout(&world.command(["workflows", "show", "open", "--json", "--workflows", "workflows"]).output().unwrap());
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown.get("input"), None, "{}", json!(shown));
 }

@@ -71,7 +71,9 @@ async fn a_file_may_say_what_an_exit_code_means() {
 #[tokio::test]
 async fn a_program_that_takes_commands_from_standard_input_is_not_given_the_input() {
     let reads = |name: &str, key: &str| {
-        format!("name = '{name}'\n[stages.reads]\ncommand = ['sh', '-c', 'cat; echo {{{{input.lang}}}}']\noutput = 'text'\n{key}\n")
+        format!(
+            "name = '{name}'\n[stages.reads]\ncommand = ['sh', '-c', 'cat; echo {{{{input.lang}}}}']\noutput = 'text'\n{key}\n"
+        )
     };
     let world = World::with(&[&reads("none", "stdin = 'none'"), &reads("input", "")]).await;
     let _worker = worker(&world, "w1", &[]);
@@ -141,7 +143,11 @@ async fn a_worker_without_the_program_leaves_the_stage_to_others_and_looks_again
     let rich = worker(&world, "rich", &[("TOOLS", with.to_str().unwrap())]);
     assert_eq!(world.ended(&run).await, "done");
     rich.kill();
-    assert_eq!(world.count("select count(*) from piton.attempts").await, 0, "nothing failed, and nothing was handed back");
+    assert_eq!(
+        world.count("select count(*) from piton.attempts").await,
+        0,
+        "nothing failed, and nothing was handed back"
+    );
     let outputs = "select count(*) from piton.checkpoints where output #>> '{}' = 'rich'";
     assert_eq!(world.count(outputs).await, 40);
     let run = world.start("needs", r#"{"items": [0]}"#);
@@ -198,7 +204,9 @@ async fn a_class_may_be_retried_more_often_than_a_job_is_by_default() {
 async fn piton_within_a_stage_uses_the_database_of_its_worker_or_none() {
     let piton = env!("CARGO_BIN_EXE_piton");
     let stage = |name: &str, keys: &str| {
-        format!("name = '{name}'\n[stages.asks]\ncommand = ['{piton}', 'runs', '--json']\nretry = {{ max_retries = 0 }}\n{keys}\n")
+        format!(
+            "name = '{name}'\n[stages.asks]\ncommand = ['{piton}', 'runs', '--json']\nretry = {{ max_retries = 0 }}\n{keys}\n"
+        )
     };
     let asks = [
         stage("forgets", ""),

@@ -67,7 +67,10 @@ async fn fill(
             // It does not fit the workflow, which is as if its line were wrong.
             Err(error) if error.is_about_a_value() => {
                 store.discard_batch(key).await?;
-                bail!("{}; correct the line of that number, and start the batch again: nothing was started", refused(error));
+                bail!(
+                    "{}; correct the line of that number, and start the batch again: nothing was started",
+                    refused(error)
+                );
             }
             Err(error) => return Err(cure(refused(error))),
         }

@@ -40,7 +40,8 @@ impl Again {
 
 /// A number as servers write one, also with a fraction.
 fn number(said: &str) -> Option<f64> {
-    let is_number = said.bytes().all(|b| b.is_ascii_digit() || b == b'.') && said.starts_with(|c: char| c.is_ascii_digit());
+    let is_number =
+        said.bytes().all(|b| b.is_ascii_digit() || b == b'.') && said.starts_with(|c: char| c.is_ascii_digit());
     is_number.then(|| said.parse().ok()).flatten()
 }
 

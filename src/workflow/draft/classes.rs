@@ -17,9 +17,8 @@ pub(super) fn classes(
     found: &mut Vec<Mistake>,
 ) -> Option<Classes> {
     let table = value::table(value, key, found)?;
-    let read: Vec<_> = value::entries(table)
-        .map(|(word, value)| (code(&word, key, codes, found), class(value, key, found)))
-        .collect();
+    let read: Vec<_> =
+        value::entries(table).map(|(word, value)| (code(&word, key, codes, found), class(value, key, found))).collect();
     read.into_iter().map(|(code, class)| Some((code?, class?))).collect()
 }
 

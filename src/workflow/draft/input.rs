@@ -92,7 +92,13 @@ fn fits(kind: InputType, value: &DeValue<'_>) -> bool {
 /// The same value as JSON, with the digits of its numbers as they stand.
 fn json(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<String> {
     let wrong = |why: &str, found: &mut Vec<Mistake>| {
-        value::wrong(value, format!("`{}` is nothing that JSON has", keys::DEFAULT.name), why, "write another value", found)
+        value::wrong(
+            value,
+            format!("`{}` is nothing that JSON has", keys::DEFAULT.name),
+            why,
+            "write another value",
+            found,
+        )
     };
     match value.get_ref() {
         DeValue::String(text) if text.contains('\0') => wrong("it holds a NUL character", found),

@@ -42,12 +42,7 @@ pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>)
 }
 
 /// Reads the keys of that kind; the others are someone else's.
-pub(super) fn read(
-    kind: &str,
-    table: &DeTable<'_>,
-    named: &mut Named,
-    found: &mut Vec<Mistake>,
-) -> Field<StageKind> {
+pub(super) fn read(kind: &str, table: &DeTable<'_>, named: &mut Named, found: &mut Vec<Mistake>) -> Field<StageKind> {
     let mut keys = Keys { table, named, found, wrong: false };
     let read = match kind {
         "rust" => keys.text(keys::RUST).map(|handler| StageKind::Rust { handler }),

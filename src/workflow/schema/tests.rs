@@ -97,7 +97,9 @@ fn a_value_of_another_type_is_refused_by_both() {
 #[test]
 fn a_key_that_there_is_not_is_refused_by_both() {
     let schema = Schema::compiled();
-    for at in [At::File, At::Retry, At::Class, At::Input].into_iter().chain(keys::KINDS.iter().map(|kind| At::Stage(Some(*kind))))
+    for at in [At::File, At::Retry, At::Class, At::Input]
+        .into_iter()
+        .chain(keys::KINDS.iter().map(|kind| At::Stage(Some(*kind))))
     {
         agree(&schema, &file(at, ""), true);
         agree(&schema, &file(at, "retries = 3"), false);
@@ -129,7 +131,10 @@ fn both_draw_the_same_line() {
     let taken = [
         file(At::Retry, "max_retries = 0"),
         file(At::File, "input = {}"),
-        file(At::File, "[input]\n'a b' = 'any'\nc = { type = 'integer', default = 7 }\nd = { type = 'object', required = false }"),
+        file(
+            At::File,
+            "[input]\n'a b' = 'any'\nc = { type = 'integer', default = 7 }\nd = { type = 'object', required = false }",
+        ),
         file(At::Input, "required = false\ndefault = 1"),
         file(At::Class, "jitter = 0\nbase = '1d2h3m4s5ms'\ncap = '30d'"),
         stage(keys::COMMAND, "memory = '1.5 GiB'"),

@@ -63,12 +63,7 @@ async fn a_status_decides_the_class_and_the_server_when_it_is_asked_again() {
         ("429 Retry-After: 604801", "rate_limited", "429 Too Many Requests", hour),
         ("429 Retry-After: 10000000000", "rate_limited", "429 Too Many Requests", hour),
         ("403 Retry-After: 7200", "rate_limited", "403 Forbidden", 2.0 * hour),
-        (
-            "403 X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset-After: 7200",
-            "rate_limited",
-            "403 Forbidden",
-            2.0 * hour,
-        ),
+        ("403 X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset-After: 7200", "rate_limited", "403 Forbidden", 2.0 * hour),
         ("409 Retry-After: 7200", "resource_unavailable", "409 Conflict", 2.0 * hour),
         ("404 X-RateLimit-Remaining: 0", "invalid_input", "404 Not Found: no thing", hour),
         ("503 RateLimit-Reset: 7200", "resource_unavailable", "503 Service Unavailable", hour),
@@ -90,7 +85,8 @@ async fn a_status_decides_the_class_and_the_server_when_it_is_asked_again() {
 #[tokio::test]
 async fn a_file_may_say_what_a_status_means() {
     let server = HttpServer::start(status_in_path);
-    let classes = "{ 202 = \"resource_unavailable\", 403 = \"invalid_input\", 404 = \"unknown\", 503 = \"rate_limited\" }";
+    let classes =
+        "{ 202 = \"resource_unavailable\", 403 = \"invalid_input\", 404 = \"unknown\", 503 = \"rate_limited\" }";
     let stage = ask_each(&format!("http = \"${{API}}/{{{{item}}}}\"\nclasses = {classes}"));
     let world = World::with(&[&stage]).await;
     let url = server.url();

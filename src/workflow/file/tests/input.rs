@@ -91,7 +91,8 @@ fn a_key_that_cannot_be_declared_so_is_told() {
 
 #[test]
 fn places_that_no_input_has_for_certain_are_told() {
-    let input = "topic = 'string'\nfiles = { type = 'array', required = false }\nnote = { type = 'string', required = false }";
+    let input =
+        "topic = 'string'\nfiles = { type = 'array', required = false }\nnote = { type = 'string', required = false }";
     let stages = "[stages.a]\ncommand = ['a', '{{input.topc}}', '{{input.topic.first}}', '{{input.note}}', '{{input.note | \"\"}}', '{{input}}']
 [stages.b]\nrust = 'b'\nfor_each = 'input.topic'
 [stages.c]\nrust = 'c'\nfor_each = 'input.files'
