@@ -17,7 +17,7 @@ begin
                                   else '' end), ', ' order by place)
     into takes
     from json_array_elements(declared) with ordinality as k (d, place);
-    takes := coalesce('It takes ' || takes || '.', 'It takes an empty object.');
+    takes := coalesce('It takes ' || left(takes, 4000) || '.', 'It takes an empty object.');
     if json_typeof(input) <> 'object' then
         raise exception '% is not an object with the keys that its workflow declares: write one', called
             using errcode = 'invalid_parameter_value', detail = takes;

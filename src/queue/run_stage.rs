@@ -79,8 +79,7 @@ impl RunStage {
         let Some(stage) = task.known.version.stage(task.claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        let work = self.work(stage, offer)?;
-        let (catalog, version, number) = (self.catalog.clone(), task.known.version.clone(), task.claim.key.stage);
+        let work = self.work(stage, &task.claim, offer)?;
         let span = tracing::info_span!(
             "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
             attempt = about.attempt, worker = &*about.worker, trace = about.trace.as_ref().map(|trace| trace.id()),
@@ -89,13 +88,7 @@ impl RunStage {
         let handle = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));
         Ok(Box::pin(async move {
             match handle.await {
-                Ok(Ok(payload)) => Ok(Output { payload, finished }),
-                Ok(Err(failure)) => {
-                    if let Some(stage) = version.stage(number).filter(|stage| stage.kind.is_command()) {
-                        catalog.doubt(version.id, number, stage);
-                    }
-                    Err(failure)
-                }
+                Ok(payload) => Ok(Output { payload: payload?, finished }),
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
                     Err(_) => Err(Failure::unknown("the attempt was stopped")),
@@ -107,15 +100,27 @@ impl RunStage {
 
 impl RunStage {
     /// What the stage does, by its kind.
-    fn work(&self, stage: &Stage, offer: Offer) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
+    fn work(
+        &self,
+        stage: &Stage,
+        claim: &Claim,
+        offer: Offer,
+    ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
         match &stage.kind {
             StageKind::Rust { handler } => {
                 let work = self.catalog.handlers.start(handler, offer);
                 work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))
             }
             StageKind::Command(command) => {
-                let (command, limit) = (command.clone(), stage.timeout);
-                Ok(Box::pin(async move { command::run(&command, offer, limit).await }))
+                let (command, limit, catalog) = (command.clone(), stage.timeout, self.catalog.clone());
+                let (version, number) = (claim.version, claim.key.stage);
+                Ok(Box::pin(async move {
+                    let ended = command::run(&command, offer, limit).await;
+                    if ended.is_err() {
+                        catalog.doubt(version, number, &command);
+                    }
+                    ended
+                }))
             }
             StageKind::Http(request) => {
                 let (request, http) = (request.clone(), self.http.clone());
