@@ -19,12 +19,12 @@ begin
     from json_array_elements(declared) with ordinality as k (d, place);
     takes := coalesce('It takes ' || left(takes, 4000) || '.', 'It takes an empty object.');
     if json_typeof(input) <> 'object' then
-        raise exception '% is not an object with the keys that its workflow declares: write one', called
+        raise exception '% must be an object with the keys that its workflow declares', called
             using errcode = 'invalid_parameter_value', detail = takes;
     end if;
     select string_agg(w.said, '; ' order by w.place, w.said) into wrong
     from (
-        select k.place, case when v.key is null then format('"%s" is missing: give it, %s', k.d ->> 'key', t.words)
+        select k.place, case when v.key is null then format('"%s" is missing: add it (%s)', k.d ->> 'key', t.words)
                              else format('"%s" is %s: make it %s', k.d ->> 'key', t.found, t.words) end as said
         from json_array_elements(declared) with ordinality as k (d, place)
         left join json_each(input) as v on v.key = k.d ->> 'key'
@@ -42,7 +42,7 @@ begin
                    then json_typeof(v.value) <> 'number' or v.value::text !~ '^-?[0-9]+$'
                    else json_typeof(v.value) <> k.d ->> 'type' end
         union all
-        select null, format('"%s" is not a key of it: leave it out, or declare it in the file', left(o.key, 200))
+        select null, format('"%s" is not declared: remove it, or declare it below [input] in the file', left(o.key, 200))
         from json_object_keys(input) as o (key)
         where not exists (select from json_array_elements(declared) as k (d) where k.d ->> 'key' = o.key)
     ) as w;

@@ -76,8 +76,8 @@ impl Database {
         }
         if let Some(stage) = config::calling_stage().filter(|_| global.data_dir.is_none()) {
             bail!(
-                "stage `{stage}` of a run has called this program and names no database; a private one would be another than \
-                 that of the run. Add pass_env = [\"DATABASE_URL\"] to the stage: it is given the database of its worker"
+                "stage `{stage}` of a run called this program and no database is named; a private one would not be that of the \
+                 run. Add pass_env = [\"DATABASE_URL\"] to the stage: it gets the database of its worker then"
             );
         }
         let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;

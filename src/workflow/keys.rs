@@ -97,13 +97,13 @@ keys! {
         "How failures are retried. What a stage leaves out comes from the workflow, then from the defaults.";
 
     INPUT = "input", Shape::Input, "a table of keys and types", "input = { topic = \"string\", lang = { type = \"string\", default = \"en\" } }", OR_REMOVE, "",
-        "Keys of the runs' input, each with its type or a table. A run is started on an object of these keys and no others, whoever starts it.";
+        "Keys of the runs' input, each with its type or a table. A run starts only on an object with these keys and no others, whoever starts it.";
     TYPE = "type", Shape::Word(TYPES), "the name of a type in quotes", "type = \"string\"", "", "",
         "What stands there: the types of JSON, `integer` for whole numbers, `any` for anything.";
     REQUIRED = "required", Shape::Flag, "true or false", "required = false", OR_REMOVE, "true",
-        "Whether a run can only be started with it. With a default it never has to be there.";
+        "Whether it has to be given. A key with a default never has to.";
     DEFAULT = "default", Shape::Any, "a value", "default = \"en\"", OR_REMOVE, "",
-        "What is put into the input where it is left out.";
+        "What is put into the input if it is left out.";
     INPUT_DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the story is about.\"", OR_REMOVE, "",
         "What it is for, in words.";
 
@@ -132,16 +132,16 @@ keys! {
     DIR = "dir", Shape::Text, "a folder", "dir = \"/srv/media\"", OR_REMOVE, "",
         "Folder that the program runs in, or that `files` are in; the worker's own by default.";
     STDIN = "stdin", Shape::Word(&["input", "none"]), "\"input\" or \"none\"", "stdin = \"none\"", OR_REMOVE, "\"input\"",
-        "`input`: the program reads its input as JSON from standard input. `none`: there is nothing to read, for programs that take commands or data from there.";
+        "`input`: the program reads its input as JSON from standard input. `none`: it is empty, for programs that would take it for commands or data of theirs.";
     MEMORY = "memory", Shape::Size, "an amount in quotes", "memory = \"512MiB\"", OR_REMOVE, "",
         "Memory (address space) that each process of the program may have; no limit by default. Linux only.";
     OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
         "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end.";
 
     EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
-        "Classes of failures by exit code (1 to 255; 128 and its number for a signal), where a program means something else by it than others do.";
+        "Failure classes by exit code (1 to 255; 128 plus its number for a signal), for programs whose exit codes have meanings of their own.";
     STATUS_CLASSES = "classes", Shape::Classes, "a table of statuses and classes", "classes = { 422 = \"resource_unavailable\" }", OR_REMOVE, "",
-        "Classes of failures by status (200 to 999), where a server means something else by it than others do. A status that is a success otherwise is then a failure.";
+        "Failure classes by status (200 to 999), for servers whose statuses have meanings of their own. A status listed here is always a failure, even one from 200 to 299.";
 
     METHOD = "method", Shape::Word(&["POST", "PUT", "PATCH", "DELETE", "GET"]), "a method", "method = \"PUT\"", OR_REMOVE, "\"POST\"",
         "Method of the request. GET sends no body.";

@@ -15,8 +15,8 @@ impl Workflow {
 fn of_rules(whose: &str, rules: &RetryRules) -> Vec<String> {
     let said = rules.out_of_reach().map(|(class, of_class, job)| {
         format!(
-            "the retries of {whose} end after {job} (`max_retries = {job}`), before the {of_class} of {class}: raise the one, or \
-             leave it out, or lower the other"
+            "{whose}: the job's `max_retries = {job}` ends its retries before the {of_class} of {class} are used up; raise or \
+             remove it, or lower those of {class}"
         )
     });
     said.collect()
@@ -30,11 +30,11 @@ mod tests {
     fn retries_that_are_never_reached_are_remarked_upon() {
         let said = |text: &str| parse(text).expect("a workflow").remarks().join("\n");
         let file = |rules: &str| format!("name = 'a'\n[stages.a]\nrust = 'a'\nretry = {rules}");
-        insta::assert_snapshot!(said(&file("{ max_retries = 10, rate_limited = { max_retries = 20 } }")), @"the retries of stage `a` end after 10 (`max_retries = 10`), before the 20 of rate_limited: raise the one, or leave it out, or lower the other");
+        insta::assert_snapshot!(said(&file("{ max_retries = 10, rate_limited = { max_retries = 20 } }")), @"stage `a`: the job's `max_retries = 10` ends its retries before the 20 of rate_limited are used up; raise or remove it, or lower those of rate_limited");
         assert_eq!(said(&file("{ rate_limited = { max_retries = 20 } }")), "");
         assert_eq!(said(&file("{ max_retries = 20, rate_limited = { max_retries = 20 } }")), "");
         let of_workflow =
             "name = 'a'\nretry = { max_retries = 0, unknown = { max_retries = 1 } }\n[stages.a]\nrust = 'a'";
-        assert!(said(of_workflow).starts_with("the retries of the workflow end after 0"));
+        assert!(said(of_workflow).starts_with("the workflow: the job's `max_retries = 0` ends"));
     }
 }

@@ -25,20 +25,20 @@ const TAKES: &str = "It takes \"count\" (integer, may be left out), \"extra\" (a
 
 /// Inputs that do not fit, and what is said of them.
 const WRONG: [(&str, &str); 7] = [
-    ("{}", "does not fit its workflow: \"topic\" is missing: give it, a string"),
+    ("{}", "does not fit its workflow: \"topic\" is missing: add it (a string)"),
     (r#"{"topic": 7}"#, "does not fit its workflow: \"topic\" is a number: make it a string"),
     (r#"{"topic": null}"#, "does not fit its workflow: \"topic\" is null: make it a string"),
     (r#"{"topic": "a", "count": 1.5}"#, "does not fit its workflow: \"count\" is a number: make it a whole number"),
     (
         r#"{"topic": "a", "tag": ["b"]}"#,
-        "does not fit its workflow: \"tag\" is not a key of it: leave it out, or declare it in the file",
+        "does not fit its workflow: \"tag\" is not declared: remove it, or declare it below [input] in the file",
     ),
     (
         r#"{"size": "x", "tags": {}, "other": 1}"#,
         "does not fit its workflow: \"size\" is a string: make it a number; \"tags\" is an object: make it an array; \"topic\" \
-         is missing: give it, a string; \"other\" is not a key of it: leave it out, or declare it in the file",
+         is missing: add it (a string); \"other\" is not declared: remove it, or declare it below [input] in the file",
     ),
-    ("[]", "is not an object with the keys that its workflow declares: write one"),
+    ("[]", "must be an object with the keys that its workflow declares"),
 ];
 
 /// What a run is started on for an input that fits.

@@ -228,8 +228,8 @@ async fn piton_within_a_stage_uses_the_database_of_its_worker_or_none() {
         sqlx::query_scalar("select detail ->> 'stderr' from piton.attempts").fetch_one(&world.pool).await.unwrap();
     assert_eq!(
         detail,
-        "error: stage `asks` of a run has called this program and names no database; a private one would be another than that \
-         of the run. Add pass_env = [\"DATABASE_URL\"] to the stage: it is given the database of its worker\n"
+        "error: stage `asks` of a run called this program and no database is named; a private one would not be that of the \
+         run. Add pass_env = [\"DATABASE_URL\"] to the stage: it gets the database of its worker then\n"
     );
     assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0, "no second Postgres was made");
     for workflow in ["passes", "names"] {

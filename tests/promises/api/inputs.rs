@@ -13,7 +13,7 @@ async fn an_input_that_does_not_fit_is_a_problem_that_names_the_key() {
     world.deploy("declared");
     let api = Api::of(&world).await;
     let answer = api.post("/runs", &json!({"workflow": "declared", "input": {"lang": "de"}}));
-    let said = "does not fit its workflow: \"topic\" is missing: give it, a string";
+    let said = "does not fit its workflow: \"topic\" is missing: add it (a string)";
     assert_eq!(answer.problem(), (422, "invalid".to_owned()));
     let problem = answer.json();
     assert_eq!(problem["detail"], format!("the run's input {said}"));
