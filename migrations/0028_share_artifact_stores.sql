@@ -13,4 +13,4 @@ alter table piton.artifacts
     drop constraint artifacts_name_check,
     add constraint artifacts_name_check check (octet_length(name) between 1 and 4096) not valid;
 
--- functions: 501cb8db00342f8d93708acddc3409bc785115ab67e3b1b6b8a4af1c8eda978b
+-- functions: 306ba97591a3b023a6c148d8be16ef6b3f53afa2b8e7361cfebd67f4a5dd142e

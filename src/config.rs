@@ -1,6 +1,7 @@
 //! What a process is told by its environment.
 
 use crate::store::connect::os_user;
+use crate::workflow::own::Own;
 
 /// This machine's name, for worker names and rows.
 pub(crate) fn host_name() -> String {
@@ -18,6 +19,12 @@ pub(crate) fn worker_name() -> String {
 pub(crate) fn user_name() -> String {
     let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
     named.unwrap_or_else(os_user)
+}
+
+/// The stage whose program has started this one, be it by others in between; its worker sets these variables.
+pub(crate) fn calling_stage() -> Option<String> {
+    let told = |own: Own| std::env::var(own.variable()).ok();
+    told(Own::Id).and(told(Own::Attempt)).and_then(|_| told(Own::Stage))
 }
 
 /// How this program was called, for commands that are to be typed next.

@@ -7,6 +7,7 @@ as $$
 declare
     open_one piton.batches;
     other integer;
+    declared json;
 begin
     if first is null or inputs is null or array_position(inputs::text[], null) is not null then
         raise exception 'the number of the first item and the inputs must not be null'
@@ -22,6 +23,11 @@ begin
     end if;
     perform piton.check_input(input) from unnest(inputs) as input
     where octet_length(input::text) > 200 or position('\u' in input::text) > 0;
+    select v.input_keys into declared from piton.workflow_versions v where v.id = open_one.version_id;
+    if declared is not null then
+        inputs := array(select piton.fit_input(declared, n.input, format('item %s', first + n.place - 1))
+                        from unnest(inputs) with ordinality as n (input, place) order by n.place);
+    end if;
     select i.number into other
     from unnest(inputs) with ordinality as n (input, place)
     join piton.batch_items i on i.batch_id = open_one.id and i.number = first + n.place - 1

@@ -41,6 +41,7 @@ begin
     if key is null then
         perform piton.refuse_batch(piton.batch_named(name));
     end if;
+    perform piton.refit_batch(key);
     return key;
 end
 $$;

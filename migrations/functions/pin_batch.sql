@@ -9,6 +9,7 @@ begin
     if not found then
         perform piton.refuse_batch(batch);
     end if;
+    perform piton.refit_batch(batch);
 end
 $$;
 comment on function piton.pin_batch(bigint, bigint) is 'For Piton itself: an open batch starts runs of that version of its workflow, which may be another one than the current.';

@@ -7,12 +7,17 @@ security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     keys smallint[];
+    declared json;
 begin
     if input is not null then
         perform piton.check_input(input);
-        select r.redone into keys from piton.runs r
+        select r.redone, v.input_keys into keys, declared
+        from piton.runs r join piton.workflow_versions v on v.id = r.version_id
         where r.id = (select d.run_id from piton.dead_letters d where d.id = retry_dead_letter.dead_letter)
-        for update;
+        for update of r;
+        if declared is not null then
+            input := piton.fit_input(declared, input);
+        end if;
     end if;
     if piton.retry_dead_letters(array[dead_letter], actor, note, from_stage, from_beginning) = 0 then
         perform piton.refuse_dead_letter(dead_letter);

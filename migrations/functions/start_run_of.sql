@@ -18,12 +18,15 @@ begin
     if deadline is not null then
         perform piton.check_time(deadline, 'the run''s deadline', 'Leave it out for none.');
     end if;
-    select v.workflow_id, v.start_stages, v.join_stages, v.join_missing into plan
+    select v.workflow_id, v.start_stages, v.join_stages, v.join_missing, v.input_keys into plan
     from piton.workflow_versions v where v.id = start_run_of.version_id;
     if plan.start_stages is null then
         raise exception 'workflow version % has no plan: there is none, or it was registered by an older Piton', version_id
             using errcode = 'object_not_in_prerequisite_state',
                   hint = 'Register its file again: start a worker on it, or use "piton start".';
+    end if;
+    if plan.input_keys is not null then
+        input := piton.fit_input(plan.input_keys, input);
     end if;
     insert into piton.runs (uuid, version_id, priority, input, traceparent, tracestate)
     values (run, start_run_of.version_id, start_run_of.priority, start_run_of.input, start_run_of.traceparent,

@@ -28,8 +28,12 @@ begin
         tracestate := piton.trace_state(tracestate, traceparent);
         traceparent := piton.trace_parent(traceparent);
     end if;
-    select v.workflow_id, v.start_stages, v.join_stages, v.join_missing into plan
+    select v.workflow_id, v.start_stages, v.join_stages, v.join_missing, v.input_keys into plan
     from piton.workflow_versions v where v.id = version;
+    if plan.input_keys is not null then
+        inputs := array(select piton.fit_input(plan.input_keys, i.input, format('input %s', i.place))
+                        from unnest(inputs) with ordinality as i (input, place) order by i.place);
+    end if;
     return query
     with run as (
         insert into piton.runs (uuid, version_id, priority, input, traceparent, tracestate)

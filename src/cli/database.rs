@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::args::{Global, MigrateArgs};
 use super::exit::Exit;
 use crate::app::SUPERVISOR_ARGUMENT;
+use crate::config;
 use crate::embedded::{Cluster, Settings, SupervisorCommand};
+use crate::stage::variables;
 use crate::store::Store;
 use crate::store::connect::{Address, Pooling, Server, greet};
 use crate::store::migrate::{LOCK_WAIT, Migrated};
@@ -44,6 +46,10 @@ impl Database {
         let swift = Store::for_work(database.server.clone(), database.pooling, connections());
         database.fit(&swift, global, migrate).await?;
         std::mem::replace(&mut database.store, swift).close().await;
+        if let Some(url) = global.database_url.clone().or_else(|| database.url()) {
+            // For stages that ask for it.
+            variables::database_is(url);
+        }
         Ok(database)
     }
 
@@ -67,6 +73,12 @@ impl Database {
             let pooling = greet(&server).await?;
             let store = Store::open(server.clone(), pooling, connections());
             return Ok(Database { store, server, pooling, cluster: None });
+        }
+        if let Some(stage) = config::calling_stage().filter(|_| global.data_dir.is_none()) {
+            bail!(
+                "stage `{stage}` of a run called this program and no database is named; a private one would not be that of the \
+                 run. Add pass_env = [\"DATABASE_URL\"] to the stage: it gets the database of its worker then"
+            );
         }
         let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;
         let cluster = private_postgres(root, Vec::new()).await?;

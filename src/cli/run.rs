@@ -52,7 +52,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
             start::say_not_current(std::slice::from_ref(version), &database.store).await?;
             let start = RunStart { priority: args.input.priority, trace, ..RunStart::on(input) };
             let id = RunId::new();
-            database.store.start_run(id, version.id, &start).await?;
+            database.store.start_run(id, version.id, &start).await.map_err(refusal::refused)?;
             id
         }
     };

@@ -54,6 +54,7 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     let metrics = Served::start(&global, &args).await?;
     let workflows = files::load(&app, &global)?;
     for workflow in &workflows {
+        workflow.remarks().iter().for_each(|remark| tracing::warn!(workflow = workflow.name.as_str(), "{remark}"));
         let lacking = files::lacking(workflow, &app.handlers);
         if !lacking.is_empty() {
             let (workflow, stages) = (workflow.name.as_str(), lacking.join(", "));

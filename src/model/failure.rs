@@ -125,7 +125,7 @@ impl Failure {
         Failure::new(FailureClass::AuthFailure, message)
     }
 
-    /// Not before that long: wins over the policy's delay when it is longer.
+    /// Not before that long: wins over the policy's delay when it is longer. More than 7 days is not believed.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);

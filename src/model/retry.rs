@@ -28,8 +28,8 @@ pub(crate) struct RetryPolicy {
     classes: [ClassPolicy; FailureClass::ALL.len()],
 }
 
-/// A `Retry-After` beyond this is believed only this far.
-const MAX_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A `Retry-After` beyond this is not believed: the policy's own wait holds.
+const LONGEST_BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Default for RetryPolicy {
     /// SPEC section 4.
@@ -64,8 +64,8 @@ impl RetryPolicy {
         if history.of_this_class >= policy.max_retries || history.of_any_class >= self.max_retries {
             return Verdict::GiveUp;
         }
-        let asked = retry_after.filter(|_| policy.retry_after).unwrap_or_default();
-        let wait = policy.backoff(history.of_this_class, dice).max(asked).min(MAX_WAIT);
+        let asked = retry_after.filter(|asked| policy.retry_after && *asked <= LONGEST_BELIEVED).unwrap_or_default();
+        let wait = policy.backoff(history.of_this_class, dice).max(asked);
         match self.deadline {
             Some(deadline) if history.since_first.saturating_add(wait) > deadline => Verdict::GiveUp,
             Some(_) | None => Verdict::Retry(wait),
@@ -153,15 +153,21 @@ mod tests {
         }
 
         #[test]
-        fn a_longer_retry_after_wins_where_it_is_honoured(seconds in 0u64..1_000_000_000_000, dice in 0.0f64..1.0) {
+        fn a_longer_retry_after_wins_where_it_is_honoured_and_can_be_believed(
+            seconds in prop_oneof![0u64..1_000_000, 0u64..1_000_000_000_000], dice in 0.0f64..1.0,
+        ) {
             let (asked, class) = (Duration::from_secs(seconds), FailureClass::RateLimited);
             let mut policy = policy();
             let Verdict::Retry(wait) = policy.decide(class, History::default(), Some(asked), dice) else {
                 return Err(TestCaseError::fail("the first failure is retried"));
             };
-            prop_assert!(wait >= asked.min(MAX_WAIT) && wait <= MAX_WAIT);
-            policy.class_mut(class).retry_after = false;
             let alone = policy.decide(class, History::default(), None, dice);
+            if asked > LONGEST_BELIEVED {
+                prop_assert_eq!(Verdict::Retry(wait), alone);
+            } else {
+                prop_assert!(wait >= asked);
+            }
+            policy.class_mut(class).retry_after = false;
             prop_assert_eq!(policy.decide(class, History::default(), Some(asked), dice), alone);
         }
 

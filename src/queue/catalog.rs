@@ -11,11 +11,12 @@ use crate::model::claim::Claim;
 use crate::model::digest::hex;
 use crate::model::id::{VersionId, WorkflowId};
 use crate::model::retry::RetryPolicy;
+use crate::stage::command;
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
 use crate::store::snapshot::StageTime;
 use crate::store::{Store, StoreError};
-use crate::workflow::definition::{Stage, Workflow};
+use crate::workflow::definition::{CommandStage, Stage, Workflow};
 use crate::workflow::plan::Plan;
 use crate::workflow::retry_rules::RetryRules;
 
@@ -147,9 +148,11 @@ impl Catalog {
         let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
         let meters = WorkflowMeters::new(&name, &stage_names, plan.start.first().copied());
         let version = Arc::new(Version { id, workflow_id, name, workflow, plan, policies, stage_names, meters });
-        let unknown = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| !self.can_run(stage));
+        let stages = (0i16..).zip(&version.workflow.stages);
+        // Before the list is locked: programs are looked for.
+        let unknown: Vec<i16> = stages.filter(|(_, stage)| !self.can_run(stage)).map(|(stage, _)| stage).collect();
         let mut list = lock(&self.unknown);
-        for (stage, _) in unknown {
+        for stage in unknown {
             if !list.contains(&(id, stage)) {
                 list.push((id, stage));
             }
@@ -159,7 +162,48 @@ impl Catalog {
     }
 
     fn can_run(&self, stage: &Stage) -> bool {
-        !Missing::of(&stage.kind, &self.handlers).is_some_and(|missing| missing.is_left_to_others())
+        Missing::of(&stage.kind, &self.handlers).is_none()
+    }
+
+    /// Looks again which programs are here, and tells whether one came. What else a stage may lack does not change while a
+    /// process lives.
+    pub(crate) fn look_again(&self) -> bool {
+        let versions: Vec<Arc<Version>> = lock(&self.versions).values().cloned().collect();
+        let mut came = false;
+        for version in &versions {
+            let stages = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| stage.kind.is_command());
+            for (number, stage) in stages {
+                let missing = Missing::of(&stage.kind, &self.handlers);
+                let mut list = lock(&self.unknown);
+                let listed = list.iter().position(|other| *other == (version.id, number));
+                let (workflow, stage) = (&*version.name, stage.name.as_str());
+                match (listed, missing) {
+                    (Some(at), None) => {
+                        list.swap_remove(at);
+                        came = true;
+                        tracing::info!(workflow, stage, "what this stage needs is here now");
+                    }
+                    (None, Some(missing)) => {
+                        list.push((version.id, number));
+                        tracing::warn!(workflow, stage, "left for a worker that has it: {missing}");
+                    }
+                    (Some(_), Some(_)) | (None, None) => {}
+                }
+            }
+        }
+        came
+    }
+
+    /// An attempt of a stage has failed: where its program is gone, others are left the rest.
+    pub(crate) fn doubt(&self, version: VersionId, number: i16, stage: &CommandStage) {
+        if let Some(missing) = command::missing(stage).map(Missing::Program)
+            && !self.is_unknown(version, number)
+        {
+            self.refuse(version, number);
+            let known = lock(&self.versions).get(&version).cloned();
+            let stage = known.map(|version| version.stage_name(number));
+            tracing::warn!(%version, stage = stage.as_deref(), "left for a worker that has it: {missing}");
+        }
     }
 
     /// A stage that this worker must not claim: it has not what it needs, or its definition cannot be read.

@@ -79,7 +79,7 @@ impl RunStage {
         let Some(stage) = task.known.version.stage(task.claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        let work = self.work(stage, offer)?;
+        let work = self.work(stage, &task.claim, offer)?;
         let span = tracing::info_span!(
             "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
             attempt = about.attempt, worker = &*about.worker, trace = about.trace.as_ref().map(|trace| trace.id()),
@@ -100,15 +100,27 @@ impl RunStage {
 
 impl RunStage {
     /// What the stage does, by its kind.
-    fn work(&self, stage: &Stage, offer: Offer) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
+    fn work(
+        &self,
+        stage: &Stage,
+        claim: &Claim,
+        offer: Offer,
+    ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
         match &stage.kind {
             StageKind::Rust { handler } => {
                 let work = self.catalog.handlers.start(handler, offer);
                 work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))
             }
             StageKind::Command(command) => {
-                let (command, limit) = (command.clone(), stage.timeout);
-                Ok(Box::pin(async move { command::run(&command, offer, limit).await }))
+                let (command, limit, catalog) = (command.clone(), stage.timeout, self.catalog.clone());
+                let (version, number) = (claim.version, claim.key.stage);
+                Ok(Box::pin(async move {
+                    let ended = command::run(&command, offer, limit).await;
+                    if ended.is_err() {
+                        catalog.doubt(version, number, &command);
+                    }
+                    ended
+                }))
             }
             StageKind::Http(request) => {
                 let (request, http) = (request.clone(), self.http.clone());

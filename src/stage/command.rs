@@ -34,7 +34,7 @@ use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::model::text;
-use crate::workflow::definition::CommandStage;
+use crate::workflow::definition::{CommandStage, StandardInput};
 use crate::workflow::duration;
 
 pub(crate) use self::environment::missing;
@@ -102,11 +102,15 @@ async fn end(
     limit: Duration,
     secrets: &Secrets,
 ) -> Result<Payload, Failure> {
-    let filled = Filled::of(stage, offer)?;
     let output_file = folder.path().join("output");
-    let mut running = Running::start(&filled, folder, &output_file, stage.memory_bytes, secrets)?;
+    let filled = Filled::of(stage, offer, &output_file, &folder.path().join(files::FOLDER))?;
+    let mut running = Running::start(&filled, folder, stage.memory_bytes, secrets)?;
     let most = offer.limits.payload_bytes;
-    let end = match running.until_ended_within(limit, offer.input.as_bytes(), most).await {
+    let input = match stage.stdin {
+        StandardInput::Input => offer.input.as_bytes(),
+        StandardInput::Nothing => &[],
+    };
+    let end = match running.until_ended_within(limit, input, most).await {
         Ok(Ok((status, stdout))) => End::of(status, stdout),
         Ok(Err(Cut::TooMuch)) => running.stop(End::TooMuch(most)).await,
         Ok(Err(Cut::Broken(error))) => {
@@ -119,7 +123,7 @@ async fn end(
         // Whoever stopped the worker sent the signal to its programs too, and that is no failure of theirs.
         return offer.context.hand_back().await;
     }
-    let stdout = verdict::of(&filled.program, end, &running.stderr.words(), secrets)?;
+    let stdout = verdict::of(&filled.program, end, &running.stderr.words(), &stage.classes, secrets)?;
     let (output, who) = match read_file(&output_file, most).await? {
         Some(written) => (written, "the command wrote into $PITON_OUTPUT"),
         None => (stdout, "the command printed"),
@@ -156,13 +160,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(
-        filled: &Filled,
-        folder: &Folder,
-        output: &Path,
-        memory: Option<u64>,
-        secrets: &Secrets,
-    ) -> Result<Running, Failure> {
+    fn start(filled: &Filled, folder: &Folder, memory: Option<u64>, secrets: &Secrets) -> Result<Running, Failure> {
         let mut command = Command::new(own_program()?);
         command
             .arg(guard::ROLE)
@@ -171,8 +169,6 @@ impl Running {
             .args(&filled.argv)
             .env_clear()
             .envs(&filled.env)
-            .env("PITON_OUTPUT", output)
-            .env("PITON_ARTIFACTS", folder.path().join(files::FOLDER))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,5 +1,6 @@
 //! What a running stage knows about itself.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::model::failure::Failure;
 use crate::model::id::RunId;
 use crate::model::trace::TraceContext;
 use crate::store::jobs::Progress;
+use crate::workflow::own::Own;
 
 /// The attempt a handler runs in. Cheap to clone; a handler may take it as an argument or not.
 ///
@@ -122,21 +124,19 @@ impl StageContext {
         self.about.trace.as_ref()?.state()
     }
 
-    /// Variables that tell a program of its attempt.
-    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+    /// Tells a stage of its attempt. The files are a program's, and known to whoever starts it.
+    pub(crate) fn tell(&self, own: Own) -> Option<Cow<'_, str>> {
         let About { run, workflow, stage, item, attempt, worker, again: _, trace: _ } = &*self.about;
-        let mut variables = vec![
-            ("PITON_RUN", run.to_string()),
-            ("PITON_WORKFLOW", workflow.to_string()),
-            ("PITON_STAGE", stage.to_string()),
-            ("PITON_ATTEMPT", attempt.to_string()),
-            ("PITON_WORKER", worker.to_string()),
-            ("PITON_IDEMPOTENCY_KEY", self.idempotency_key()),
-            ("TRACEPARENT", self.traceparent()),
-        ];
-        variables.extend(self.tracestate().map(|state| ("TRACESTATE", state.to_owned())));
-        variables.extend(item.map(|item| ("PITON_ITEM", item.to_string())));
-        variables
+        Some(match own {
+            Own::Id => run.to_string().into(),
+            Own::Workflow => (&**workflow).into(),
+            Own::Stage => (&**stage).into(),
+            Own::Item => (*item)?.to_string().into(),
+            Own::Attempt => attempt.to_string().into(),
+            Own::Worker => (&**worker).into(),
+            Own::IdempotencyKey => self.idempotency_key().into(),
+            Own::Output | Own::Artifacts => return None,
+        })
     }
 
     /// Runs a step once and remembers what it returned: when the stage is tried again, also after a crash, the step is

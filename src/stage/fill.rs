@@ -1,9 +1,13 @@
-//! Fills the templates of a stage: variables from the worker's environment, places from the stage's input.
+//! Fills the templates of a stage: variables from the worker's environment, places from the stage's input, and what the
+//! attempt knows of itself.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use super::variables;
 use crate::model::failure::Failure;
 use crate::model::json::{self, Object};
+use crate::workflow::own::{Own, Tell};
 use crate::workflow::template::{Part, Place, Template};
 
 /// What templates are filled from. The values of variables go to programs and servers, and into nothing that is kept.
@@ -11,12 +15,13 @@ pub(crate) struct Filler<'i> {
     input: &'i str,
     /// Its parts by name; read when the first place is asked for.
     parts: OnceLock<Object<'i>>,
+    tell: &'i Tell<'i>,
 }
 
 impl<'i> Filler<'i> {
-    /// `input` is the stage's input, a JSON object.
-    pub(crate) fn new(input: &'i str) -> Filler<'i> {
-        Filler { input, parts: OnceLock::new() }
+    /// `input` is the stage's input, a JSON object; `tell` tells of the attempt.
+    pub(crate) fn new(input: &'i str, tell: &'i Tell<'i>) -> Filler<'i> {
+        Filler { input, parts: OnceLock::new(), tell }
     }
 
     /// The text, with every part filled in; what comes from the input goes through `escape`.
@@ -27,6 +32,7 @@ impl<'i> Filler<'i> {
                 Part::Text(plain) => text.push_str(plain),
                 Part::Variable(name) => text.push_str(&variable(name)?),
                 Part::Place(place) => text.push_str(&escape(&self.place(place)?)),
+                Part::Own(own) => text.push_str(&escape(&self.own(*own)?)),
             }
         }
         Ok(text)
@@ -37,13 +43,22 @@ impl<'i> Filler<'i> {
         self.escaped(template, str::to_owned)
     }
 
-    /// What stands at a place of the input: a string as it is, anything else as JSON, on one line.
+    fn own(&self, own: Own) -> Result<Cow<'i, str>, Failure> {
+        // Whether the stage has it was checked with its file.
+        (self.tell)(own).ok_or_else(|| Failure::invalid_input(format!("this stage has no `{}`", own.place())))
+    }
+
+    /// What stands at a place of the input: a string as it is, anything else as JSON, on one line; its fallback where nothing is
+    /// there.
     pub(crate) fn place(&self, place: &Place) -> Result<String, Failure> {
         // The engine put the object together; it is JSON.
         let parts = self.parts.get_or_init(|| Object::read(self.input).unwrap_or_default());
         let found = parts.get(&place.head).and_then(|part| json::at(part, &place.path));
         match found {
-            None | Some("null") => Err(Failure::invalid_input(format!("there is no `{place}` in the stage's input"))),
+            None | Some("null") => place
+                .fallback
+                .clone()
+                .ok_or_else(|| Failure::invalid_input(format!("there is no `{place}` in the stage's input"))),
             Some(string) if string.starts_with('"') => serde_json::from_str(string).map_err(|error| {
                 Failure::invalid_input(format!("the string at `{place}` of the stage's input cannot be read: {error}"))
             }),
@@ -52,9 +67,9 @@ impl<'i> Filler<'i> {
     }
 }
 
-/// A variable of this process' environment.
+/// A variable of the worker's environment.
 fn variable(name: &str) -> Result<String, Failure> {
-    std::env::var(name).map_err(|error| match error {
+    variables::text(name).map_err(|error| match error {
         std::env::VarError::NotPresent => {
             Failure::auth_failure(format!("the variable {name} is not set in the worker's environment"))
         }
@@ -65,10 +80,20 @@ fn variable(name: &str) -> Result<String, Failure> {
 /// Variables that the templates name and that are not set here.
 pub(crate) fn unset<'t>(templates: impl IntoIterator<Item = &'t Template>) -> Vec<&'t str> {
     let mut unset: Vec<&str> =
-        templates.into_iter().flat_map(Template::variables).filter(|name| std::env::var_os(name).is_none()).collect();
+        templates.into_iter().flat_map(Template::variables).filter(|name| !variables::will_be_set(name)).collect();
     unset.sort_unstable();
     unset.dedup();
     unset
+}
+
+/// The text, where no attempt makes another one of it.
+pub(crate) fn known(template: &Template) -> Option<String> {
+    let part = |part: &Part| match part {
+        Part::Text(text) => Some(text.clone()),
+        Part::Variable(name) => variables::text(name).ok(),
+        Part::Place(_) | Part::Own(_) => None,
+    };
+    template.parts().iter().map(part).collect()
 }
 
 #[cfg(test)]
@@ -80,7 +105,8 @@ mod tests {
 
     fn filled(text: &str) -> Result<String, String> {
         let template = Template::parse(text).expect("a template");
-        Filler::new(INPUT).plain(&template).map_err(|failure| failure.to_string())
+        let tell = |own| (own == Own::Id).then_some(Cow::Borrowed("7"));
+        Filler::new(INPUT, &tell).plain(&template).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -99,6 +125,25 @@ mod tests {
             said.starts_with("invalid_input: the string at `input.half` of the stage's input cannot be read"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_fallback_stands_where_nothing_is() {
+        assert_eq!(
+            filled(r#"{{input.lang | "de"}} {{input.tone | "dry"}} {{item.no | ''}}."#),
+            Ok("en dry .".to_owned())
+        );
+        assert_eq!(
+            filled("{{item.pages.9.n | '{{run.id}}'}}"),
+            Ok("{{run.id}}".to_owned()),
+            "nothing is filled in twice"
+        );
+    }
+
+    #[test]
+    fn the_attempt_tells_of_itself() {
+        assert_eq!(filled("run-{{run.id}}"), Ok("run-7".to_owned()));
+        assert_eq!(filled("{{run.item}}"), Err("invalid_input: this stage has no `run.item`".to_owned()));
     }
 
     #[test]

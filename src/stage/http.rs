@@ -18,10 +18,11 @@ use serde_json::json;
 use self::answer::Answer;
 use self::body::Body;
 use self::clients::Clients;
+use self::retry_after::Again;
 use super::fill::Filler;
 use super::handler::Offer;
 use super::secrets::Secrets;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
 use crate::workflow::definition::HttpStage;
 use crate::workflow::template::{Part, Template};
@@ -51,7 +52,7 @@ impl Http {
     async fn answer(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<Answer, Failure> {
         let most = offer.limits.payload_bytes;
         let mut response = self.request(stage, offer).await?.send().await?;
-        if !response.status().is_success() {
+        if !response.status().is_success() || stage.classes.of(response.status().as_u16()).is_some() {
             return Err(refused(stage, response, secrets).await);
         }
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
@@ -65,7 +66,8 @@ impl Http {
     }
 
     async fn request(&self, stage: &HttpStage, offer: Offer) -> Result<RequestBuilder, Failure> {
-        let filler = Filler::new(&offer.input);
+        let tell = |own| offer.context.tell(own);
+        let filler = Filler::new(&offer.input, &tell);
         let method = Method::from_bytes(stage.method.as_bytes()).unwrap_or(Method::POST);
         let url = url(stage, &filler)?;
         let headers = headers(stage, &filler, &offer)?;
@@ -142,19 +144,21 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, Failure> {
     })
 }
 
-/// An answer that is no success, with what the server said about it.
+/// An answer that is no success to this stage, with what the server said about it.
 async fn refused(stage: &HttpStage, response: Response, secrets: &Secrets) -> Failure {
     let status = response.status();
-    let wait = retry_after::of(response.headers(), SystemTime::now());
+    let again = Again::of(response.headers(), SystemTime::now());
     // Hidden before anything is cut: half a secret would not be found any more.
     let said = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(|to| secrets.hide(to));
     let target = said.map(|to| status::Target { to, follows: stage.redirects > 0 });
     let body = Body::in_short(KEPT + secrets.longest(), response).await;
     let body = secrets.hide_in_beginning(&String::from_utf8_lossy(&body.bytes), body.whole, KEPT);
     let message = status::message(status, target.as_ref(), &body);
-    let failure = Failure::new(status::class(status), message);
+    let class = stage.classes.of(status.as_u16()).unwrap_or_else(|| status::class(status, &again));
+    let failure = Failure::new(class, message);
     let failure = failure.detail(json!({"status": status.as_u16(), "body": body}));
-    match wait {
+    // The end of a limit says nothing about a server that is down.
+    match again.after.or(again.reset.filter(|_| class == FailureClass::RateLimited)) {
         Some(wait) => failure.retry_after(wait),
         None => failure,
     }

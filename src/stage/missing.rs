@@ -6,14 +6,14 @@ use super::handler::Handlers;
 use super::{command, fill};
 use crate::workflow::definition::StageKind;
 
-/// Why a stage cannot run in this process.
+/// Why a stage cannot run in this process: its jobs are left for workers that have what it needs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Missing<'d> {
     /// No handler of that name is registered.
     Handler(&'d str),
     /// These variables of the environment are not set.
     Variables(Vec<&'d str>),
-    /// There is no such program. It may come, so its stages are claimed all the same.
+    /// There is no such program.
     Program(&'d str),
 }
 
@@ -27,14 +27,6 @@ impl<'d> Missing<'d> {
             StageKind::Rust { handler } => (!handlers.knows(handler)).then_some(Missing::Handler(handler)),
             StageKind::Command(stage) => command::missing(stage).map(Missing::Program),
             StageKind::Http(_) => None,
-        }
-    }
-
-    /// Whether its jobs are left for workers that have what it needs.
-    pub(crate) fn is_left_to_others(&self) -> bool {
-        match self {
-            Missing::Handler(_) | Missing::Variables(_) => true,
-            Missing::Program(_) => false,
         }
     }
 }

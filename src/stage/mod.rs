@@ -15,4 +15,5 @@ pub(crate) mod new_artifact;
 mod secrets;
 pub(crate) mod state;
 pub(crate) mod steps;
+pub(crate) mod variables;
 pub(crate) mod within;

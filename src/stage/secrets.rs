@@ -5,6 +5,8 @@ use std::ops::Range;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use super::variables;
+
 /// Shorter values are ordinary words, and hiding them would only garble messages.
 const SHORTEST: usize = 6;
 
@@ -36,7 +38,7 @@ impl Secrets {
     /// The values of these variables of this process' environment.
     pub(crate) fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Secrets {
         // What is no UTF-8 turns up in texts as it is read here.
-        let value = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        let value = |name: &str| Some(variables::value(name)?.to_string_lossy().into_owned());
         Secrets::known(names.into_iter().filter_map(|name| Some((name.to_owned(), value(name)?))))
     }
 

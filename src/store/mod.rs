@@ -71,6 +71,12 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// A value that was given makes no sense to it.
+    pub(crate) fn is_about_a_value(&self) -> bool {
+        matches!(self, StoreError::Refused(error)
+            if error.as_database_error().and_then(|said| said.code()).is_some_and(|code| code.starts_with("22")))
+    }
+
     /// The database cannot be asked anything now.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         matches!(self, StoreError::Away(error) if connect::is_out_of_reach(error))

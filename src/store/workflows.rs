@@ -56,9 +56,9 @@ impl Store {
             let found: Option<(i64, bool)> = sqlx::query_as(
                 "with new as (
                      insert into piton.workflow_versions
-                         (id, workflow_id, digest, definition, start_stages, join_stages, join_missing, stage_names)
+                         (id, workflow_id, digest, definition, start_stages, join_stages, join_missing, input_keys, stage_names)
                      overriding system value
-                     values ($7, $1, $2, $3::json, $4, $5, $6, array(
+                     values ($7, $1, $2, $3::json, $4, $5, $6, $3::json -> 'input', array(
                          select s.definition ->> 'name'
                          from json_array_elements($3::json -> 'stages') with ordinality as s (definition, place)
                          order by s.place))

@@ -18,6 +18,7 @@ mod running;
 mod session;
 mod shared;
 mod snapshot;
+mod surroundings;
 
 use std::sync::Arc;
 use std::time::Duration;

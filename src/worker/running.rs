@@ -91,6 +91,7 @@ impl Running {
         if let Some(feeder) = shared.feeder(&settings) {
             tokio::spawn(feeder.run(stop_keeping.clone()));
         }
+        tokio::spawn(shared.surroundings().run(stop_keeping.clone()));
         if let Some(health) = &health {
             tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
             health.pulse.enters(Phase::Claiming);

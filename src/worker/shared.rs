@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::recoverer::{Recoverer, Sighting};
 use super::session::Session;
 use super::snapshot::{Snapshots, Sweep};
+use super::surroundings::Surroundings;
 use super::{Metrics, Role, Settings, Shutdown};
 use crate::health::{Health, JobsEnded, Watched};
 use crate::meters::batches::BatchMeters;
@@ -165,6 +166,10 @@ impl Shared {
     pub(super) fn feeder(&self, settings: &Settings) -> Option<Feeder> {
         let feeder = Feeder { store: self.store.patient(), lookout: self.lookout.clone() };
         (settings.role == Role::Ordinary).then_some(feeder)
+    }
+
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings { catalog: self.catalog.clone(), wake: self.wake.clone() }
     }
 
     /// The worker as its health is checked.

@@ -1,10 +1,13 @@
 //! Whether the stages of a file fit together: from a draft to the definition.
 
+mod texts;
+
 use std::collections::{HashMap, HashSet};
 
 use super::definition::{DEFAULT_TIMEOUT, ForEach, Source, Stage, StageIndex, Workflow};
 use super::draft::{Draft, DraftStage};
 use super::graph;
+use super::input::DeclaredInput;
 use super::limits::Limits;
 use super::mistake::{Mistake, SHOWN, shown};
 use super::similar::similar;
@@ -14,17 +17,19 @@ use super::value::{Field, Word};
 /// Names to stages, and what each stage needs as far as that is known.
 struct Graph<'a> {
     stages: &'a [DraftStage],
+    /// What the runs' input holds, where the file says so.
+    input: Option<&'a DeclaredInput>,
     by_name: HashMap<&'a str, StageIndex>,
     needs: Vec<Vec<StageIndex>>,
 }
 
 /// The definition, or nothing and at least one mistake more.
-pub(crate) fn check(draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> Option<Workflow> {
+pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> Option<Workflow> {
     if let Field::Absent = draft.name {
         let help = "write name = \"story\" as the first line";
         found.push(Mistake::new(0..0, "the workflow has no name", "", help));
     }
-    let stages = match draft.stages {
+    let stages = match std::mem::take(&mut draft.stages) {
         Field::Right(stages) if !stages.is_empty() => stages,
         Field::Wrong => return None,
         Field::Absent | Field::Right(_) => {
@@ -33,30 +38,37 @@ pub(crate) fn check(draft: Draft, limits: &Limits, found: &mut Vec<Mistake>) -> 
             return None;
         }
     };
-    let (needs, for_each) = connect(&stages, limits, found);
-    let name = draft.name.right()?;
+    let (needs, for_each) = connect(&stages, draft.input.as_ref(), limits, found);
+    let name = draft.name.clone().right()?;
     let built: Option<Vec<Stage>> = stages
         .into_iter()
         .zip(needs)
         .zip(for_each)
         .map(|((stage, needs), for_each)| build(stage, needs, for_each))
         .collect();
-    found.is_empty().then_some(Workflow { name, description: draft.description, retry: draft.retry, stages: built? })
+    let Draft { description, retry, input, .. } = draft;
+    found.is_empty().then_some(Workflow { name, description, retry, input, stages: built? })
 }
 
 fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -> Option<Stage> {
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
-    let DraftStage { concurrency, rate, retry, .. } = stage;
-    Some(Stage { name, needs, for_each, kind, timeout, concurrency, rate, retry })
+    let DraftStage { named, concurrency, rate, retry, .. } = stage;
+    let knows_run = !named.owns.is_empty();
+    Some(Stage { name, needs, for_each, kind, timeout, concurrency, rate, retry, knows_run })
 }
 
 type Connected = (Vec<Vec<StageIndex>>, Vec<Option<ForEach>>);
 
 /// What each stage needs, and what it is fanned out over.
-fn connect(stages: &[DraftStage], limits: &Limits, found: &mut Vec<Mistake>) -> Connected {
+fn connect(
+    stages: &[DraftStage],
+    input: Option<&DeclaredInput>,
+    limits: &Limits,
+    found: &mut Vec<Mistake>,
+) -> Connected {
     let by_name = stages.iter().enumerate().map(|(at, stage)| (stage.word.text.as_str(), StageIndex::of(at))).collect();
-    let mut graph = Graph { stages, by_name, needs: Vec::with_capacity(stages.len()) };
+    let mut graph = Graph { stages, input, by_name, needs: Vec::with_capacity(stages.len()) };
     for stage in stages {
         if let Field::Absent = stage.kind {
             let title = format!("stage {} does not say how it runs", shown(&stage.word.text));
@@ -69,7 +81,8 @@ fn connect(stages: &[DraftStage], limits: &Limits, found: &mut Vec<Mistake>) -> 
     }
     let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
     for stage in stages {
-        stage.places.iter().for_each(|(word, place)| graph.look_up(stage, word, place, found));
+        stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, word, place, found));
+        stage.named.owns.iter().for_each(|(word, own)| texts::own(stage, word, *own, found));
     }
     for circle in graph::circles(&graph.needs) {
         found.push(graph.told(&circle));
@@ -142,6 +155,9 @@ impl Graph<'_> {
             return None;
         }
         if head == "input" {
+            if let Some(declared) = self.input {
+                texts::array(declared, word, &path, found);
+            }
             return Some(ForEach { source: Source::Input, path });
         }
         let Some(index) = self.by_name.get(head).copied() else {
@@ -182,7 +198,12 @@ impl Graph<'_> {
     fn look_up(&self, stage: &DraftStage, word: &Word, place: &Place, found: &mut Vec<Mistake>) {
         let head = place.head.as_str();
         let (title, help) = match head {
-            "input" => return,
+            "input" => {
+                if let Some(declared) = self.input {
+                    texts::place(declared, word, place, found);
+                }
+                return;
+            }
             "item" if stage.for_each.is_some() => return,
             "item" => {
                 let title = format!("{} has no `item`: it is not fanned out", shown(&stage.word.text));

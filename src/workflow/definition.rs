@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::classes::Classes;
+use super::input::DeclaredInput;
 use super::name::{StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
@@ -25,6 +27,9 @@ pub(crate) struct Workflow {
     /// For every stage.
     #[serde(skip_serializing_if = "RetryRules::is_empty")]
     pub(crate) retry: RetryRules,
+    /// What its runs are started on, where the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<DeclaredInput>,
     pub(crate) stages: Vec<Stage>,
 }
 
@@ -55,6 +60,9 @@ pub(crate) struct Stage {
     pub(crate) rate: Option<Rate>,
     #[serde(default, skip_serializing_if = "RetryRules::is_empty")]
     pub(crate) retry: RetryRules,
+    /// Its texts name the run. A Piton that would look for it in the input cannot read this, and leaves the stage to others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) knows_run: bool,
 }
 
 /// The number of a stage: its place in the file, from 0.
@@ -98,10 +106,15 @@ pub(crate) struct CommandStage {
     pub(crate) pass_env: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dir: Option<Template>,
+    #[serde(default, skip_serializing_if = "StandardInput::is_input")]
+    pub(crate) stdin: StandardInput,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) memory_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
     pub(crate) output: OutputFormat,
+    /// Of exit codes that mean something else than usual.
+    #[serde(default, skip_serializing_if = "Classes::is_empty")]
+    pub(crate) classes: Classes,
 }
 
 /// A request to a server.
@@ -125,6 +138,9 @@ pub(crate) struct HttpStage {
     pub(crate) dir: Option<Template>,
     #[serde(default, skip_serializing_if = "AnswerFormat::is_json")]
     pub(crate) output: AnswerFormat,
+    /// Of statuses that mean something else than usual.
+    #[serde(default, skip_serializing_if = "Classes::is_empty")]
+    pub(crate) classes: Classes,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -166,7 +182,29 @@ impl AnswerFormat {
     }
 }
 
+/// What a program reads from its standard input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StandardInput {
+    /// The stage's input as JSON.
+    #[default]
+    #[serde(rename = "input")]
+    Input,
+    /// Its end.
+    #[serde(rename = "none")]
+    Nothing,
+}
+
+impl StandardInput {
+    fn is_input(&self) -> bool {
+        *self == StandardInput::Input
+    }
+}
+
 impl StageKind {
+    pub(crate) fn is_command(&self) -> bool {
+        matches!(self, StageKind::Command(_))
+    }
+
     /// The templates in it, with their places in the input.
     pub(crate) fn templates(&self) -> Vec<&Template> {
         match self {

@@ -1,20 +1,23 @@
 //! A workflow file read key by key: every value has its type, and nothing is known yet about how they fit together.
 
+mod classes;
+mod input;
 mod kind;
 mod retry;
+mod url;
 
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use super::definition::StageKind;
+use super::input::DeclaredInput;
 use super::keys::{self, Key};
 use super::mistake::{Mistake, SHOWN, shown};
 use super::name::{self, NameError, StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::similar::similar;
-use super::template::Place;
 use super::value::{self, Field, Value, Word};
 
 /// The file, key by key.
@@ -23,6 +26,8 @@ pub(crate) struct Draft {
     pub(crate) name: Field<WorkflowName>,
     pub(crate) description: Option<String>,
     pub(crate) retry: RetryRules,
+    /// `None` where it is absent or wrong.
+    pub(crate) input: Option<DeclaredInput>,
     pub(crate) stages: Field<Vec<DraftStage>>,
 }
 
@@ -34,8 +39,7 @@ pub(crate) struct DraftStage {
     /// If it is one.
     pub(crate) name: Option<StageName>,
     pub(crate) kind: Field<StageKind>,
-    /// Places of the input that its templates name, with the values they stand in.
-    pub(crate) places: Vec<(Word, Place)>,
+    pub(crate) named: kind::Named,
     pub(crate) needs: Vec<Word>,
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
@@ -55,6 +59,7 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
                 draft.description = value::text(value, keys::DESCRIPTION, true, found).map(|word| word.text);
             }
             "retry" => draft.retry = retry::rules(value, found).unwrap_or_default(),
+            "input" => draft.input = input::declared(value, found),
             "stages" => read_stages(value, most, &mut draft, found),
             unknown => {
                 let known = meant(unknown, keys::FILE, found.len());
@@ -124,7 +129,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         word,
         name,
         kind: Field::Absent,
-        places: Vec::new(),
+        named: kind::Named::default(),
         needs: Vec::new(),
         for_each: None,
         timeout: None,
@@ -139,7 +144,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
     };
     let kind = kind::named(&stage.word, table, found);
     if let Some(kind) = kind {
-        stage.kind = kind::read(kind, table, &mut stage.places, found);
+        stage.kind = kind::read(kind, table, &mut stage.named, found);
     }
     for (key, value) in value::entries(table) {
         match key.text.as_str() {

@@ -60,6 +60,12 @@ pub(crate) enum Shape {
     Headers,
     /// Form fields, and where the names of their files stand.
     Files,
+    /// Exit codes or statuses, and the classes they stand for.
+    Classes,
+    /// Keys of the runs' input, and what each holds.
+    Input,
+    /// Whatever JSON can say.
+    Any,
     /// One table for each stage.
     Stages,
     /// The rules for retries.
@@ -90,6 +96,17 @@ keys! {
     RETRY = "retry", Shape::Retry, "a table of rules", "retry = { max_retries = 3 }", OR_REMOVE, "",
         "How failures are retried. What a stage leaves out comes from the workflow, then from the defaults.";
 
+    INPUT = "input", Shape::Input, "a table of keys and types", "input = { topic = \"string\", lang = { type = \"string\", default = \"en\" } }", OR_REMOVE, "",
+        "Keys of the runs' input, each with its type or a table. A run starts only on an object with these keys and no others, whoever starts it.";
+    TYPE = "type", Shape::Word(TYPES), "the name of a type in quotes", "type = \"string\"", "", "",
+        "What stands there: the types of JSON, `integer` for whole numbers, `any` for anything.";
+    REQUIRED = "required", Shape::Flag, "true or false", "required = false", OR_REMOVE, "true",
+        "Whether it has to be given. A key with a default never has to.";
+    DEFAULT = "default", Shape::Any, "a value", "default = \"en\"", OR_REMOVE, "",
+        "What is put into the input if it is left out.";
+    INPUT_DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the story is about.\"", OR_REMOVE, "",
+        "What it is for, in words.";
+
     RUST = "rust", Shape::Line, "the name of a registered handler", "rust = \"script\"", "", "",
         "Runs an async function that is registered under this name in the worker's program.";
     COMMAND = "command", Shape::Program, "a program and its arguments", "command = [\"wc\", \"-w\"]", "", "",
@@ -114,12 +131,19 @@ keys! {
         "Variables of the worker's environment that the program gets too, where they are set.";
     DIR = "dir", Shape::Text, "a folder", "dir = \"/srv/media\"", OR_REMOVE, "",
         "Folder that the program runs in, or that `files` are in; the worker's own by default.";
+    STDIN = "stdin", Shape::Word(&["input", "none"]), "\"input\" or \"none\"", "stdin = \"none\"", OR_REMOVE, "\"input\"",
+        "`input`: the program reads its input as JSON from standard input. `none`: it is empty, for programs that would take it for commands or data of theirs.";
     MEMORY = "memory", Shape::Size, "an amount in quotes", "memory = \"512MiB\"", OR_REMOVE, "",
         "Memory (address space) that each process of the program may have; no limit by default. Linux only.";
     OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
         "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end.";
     ANSWER = "output", Shape::Word(&["json", "text", "response"]), "\"json\", \"text\" or \"response\"", "output = \"response\"", OR_REMOVE, "\"json\"",
         "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end. `response` (only of `http`): an object of `status`, `headers` and `body`.";
+
+    EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
+        "Failure classes by exit code (1 to 255; 128 plus its number for a signal), for programs whose exit codes have meanings of their own.";
+    STATUS_CLASSES = "classes", Shape::Classes, "a table of statuses and classes", "classes = { 422 = \"resource_unavailable\" }", OR_REMOVE, "",
+        "Failure classes by status (200 to 999), for servers whose statuses have meanings of their own. A status listed here is always a failure, even one from 200 to 299.";
 
     METHOD = "method", Shape::Word(&["POST", "PUT", "PATCH", "DELETE", "GET"]), "a method", "method = \"PUT\"", OR_REMOVE, "\"POST\"",
         "Method of the request. GET sends no body.";
@@ -176,13 +200,17 @@ const fn class_example(class: FailureClass) -> &'static str {
     }
 }
 
-pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, STAGES];
+pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, INPUT, STAGES];
+/// Of one key of the input.
+pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTION];
+pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];
 /// The ways to run a stage; it has one of them.
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, RETRY];
-pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, MEMORY, OUTPUT];
-pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER];
+pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, STDIN, MEMORY, OUTPUT, EXIT_CLASSES];
+pub(crate) const HTTP_STAGE: &[Key] =
+    &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, STATUS_CLASSES];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];

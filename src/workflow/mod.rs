@@ -1,20 +1,25 @@
 //! Workflows: from a file to a definition that cannot be wrong, and from a finished job to what comes next. Pure.
 
 mod check;
+pub(crate) mod classes;
 pub(crate) mod definition;
 mod draft;
 pub(crate) mod duration;
 pub(crate) mod effective;
+mod fallback;
 mod file;
 mod graph;
+pub(crate) mod input;
 mod keys;
 pub(crate) mod limits;
 mod lines;
 pub(crate) mod mistake;
 pub(crate) mod name;
 mod outline;
+pub(crate) mod own;
 pub(crate) mod plan;
 mod rate;
+mod remarks;
 pub(crate) mod retry_rules;
 pub(crate) mod said;
 pub(crate) mod schema;

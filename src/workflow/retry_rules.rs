@@ -44,6 +44,18 @@ impl RetryRules {
         *self == RetryRules::default()
     }
 
+    /// The most retries that it gives a class.
+    fn most_of_a_class(&self) -> u32 {
+        self.classes.values().filter_map(|rules| rules.max_retries).max().unwrap_or_default()
+    }
+
+    /// Retries of a class that the job never gets to, since its own are fewer: the class, its retries, and the job's.
+    pub(crate) fn out_of_reach(&self) -> impl Iterator<Item = (FailureClass, u32, u32)> {
+        let job = self.max_retries.unwrap_or(u32::MAX);
+        let of_class = move |(class, rules): (&FailureClass, &ClassRules)| Some((*class, rules.max_retries?, job));
+        self.classes.iter().filter_map(of_class).filter(|(_, of_class, job)| of_class > job)
+    }
+
     /// What holds for a stage with these rules.
     pub(crate) fn policy(workflow: &RetryRules, stage: &RetryRules) -> RetryPolicy {
         let mut policy = RetryPolicy::default();
@@ -52,6 +64,10 @@ impl RetryRules {
             policy.deadline = rules.deadline.or(policy.deadline);
             for (class, changed) in &rules.classes {
                 changed.change(policy.class_mut(*class));
+            }
+            // Whoever gives a class more retries than the job has, and says nothing of the job, means both.
+            if rules.max_retries.is_none() {
+                policy.max_retries = policy.max_retries.max(rules.most_of_a_class());
             }
         }
         policy
@@ -94,6 +110,23 @@ mod tests {
         let of_class = policy.class(class);
         assert_eq!((policy.max_retries, of_class.max_retries, of_class.jitter), (4, 2, 0.0));
         assert_eq!(of_class.base, RetryPolicy::default().class(class).base);
+    }
+
+    #[test]
+    fn a_class_raises_the_job_s_retries_where_its_rules_say_nothing_of_them() {
+        let class = FailureClass::RateLimited;
+        let twenty = || rules(class, ClassRules { max_retries: Some(20), ..ClassRules::default() });
+        let job = |workflow: &RetryRules, stage: &RetryRules| RetryRules::policy(workflow, stage).max_retries;
+        let (none, of_job) = (RetryRules::default(), |most| RetryRules { max_retries: Some(most), ..twenty() });
+        assert_eq!((job(&twenty(), &none), job(&none, &twenty())), (20, 20));
+        let five = RetryRules { max_retries: Some(5), ..RetryRules::default() };
+        assert_eq!(job(&five, &twenty()), 20, "the stage goes before its workflow");
+        assert_eq!(job(&twenty(), &five), 5);
+        assert_eq!(job(&none, &of_job(12)), 12, "its own rules say so");
+        let three = rules(class, ClassRules { max_retries: Some(3), ..ClassRules::default() });
+        assert_eq!(job(&none, &three), RetryPolicy::default().max_retries, "fewer take nothing away");
+        assert_eq!(of_job(12).out_of_reach().collect::<Vec<_>>(), [(class, 20, 12)]);
+        assert_eq!((of_job(20).out_of_reach().count(), twenty().out_of_reach().count()), (0, 0));
     }
 
     #[test]

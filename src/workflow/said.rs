@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::definition::{CommandStage, HttpStage, Stage, StageKind, Workflow};
 use super::duration;
+use super::input::{DeclaredInput, InputKey};
 use super::keys::{self, Key};
 use super::rate::Rate;
 use super::retry_rules::{ClassRules, RetryRules};
@@ -40,19 +41,21 @@ impl Workflow {
 }
 
 fn said_of_command(command: &CommandStage, said: &mut Vec<(Key, Value)>) {
-    let CommandStage { argv, env, pass_env, dir, memory_bytes, output } = command;
+    let CommandStage { argv, env, pass_env, dir, stdin, memory_bytes, output, classes } = command;
     said.extend([
         (keys::COMMAND, json!(argv)),
         (keys::ENV, json!(env)),
         (keys::PASS_ENV, json!(pass_env)),
         (keys::DIR, json!(dir)),
+        (keys::STDIN, json!(stdin)),
         (keys::MEMORY, json!(memory_bytes.map(size))),
         (keys::OUTPUT, json!(output)),
+        (keys::EXIT_CLASSES, json!(classes)),
     ]);
 }
 
 fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
-    let HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output } = request;
+    let HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, classes } = request;
     said.extend([
         (keys::HTTP, json!(url)),
         (keys::METHOD, json!(method)),
@@ -62,7 +65,25 @@ fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
         (keys::FILES, json!(files)),
         (keys::DIR, json!(dir)),
         (keys::ANSWER, json!(output)),
+        (keys::STATUS_CLASSES, json!(classes)),
     ]);
+}
+
+/// What the file says of its runs' input, by key.
+pub(crate) fn said_of_input(input: &DeclaredInput) -> Value {
+    let said = input.0.iter().map(|InputKey { key, kind, optional, default, description }| {
+        // It is JSON since its file was read.
+        let default = default.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let more = object([
+            (keys::REQUIRED, json!(optional.then_some(false))),
+            (keys::DEFAULT, json!(default)),
+            (keys::INPUT_DESCRIPTION, json!(description)),
+        ]);
+        let mut all = object([(keys::TYPE, json!(kind))]);
+        all.extend(more.clone());
+        (key.clone(), if more.is_empty() { json!(kind) } else { Value::Object(all) })
+    });
+    Value::Object(said.collect())
 }
 
 /// What a table of rules for retries says; an empty object where it says nothing.
@@ -143,6 +164,9 @@ mod tests {
             text += &format!("description = {}\n", json!(description));
         }
         text += &format!("retry = {}\n", toml(&said_of_rules(&workflow.retry)));
+        if let Some(input) = &workflow.input {
+            text += &format!("input = {}\n", toml(&said_of_input(input)));
+        }
         for stage in &workflow.stages {
             text += &format!("[stages.{}]\n", stage.name);
             let said = workflow.said_of(stage, defaults);

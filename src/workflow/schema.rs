@@ -23,6 +23,8 @@ const URL: &str = r"^(https?://[^\s/?#@{]|\$\{[A-Za-z_][A-Za-z0-9_]*\})";
 const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 const HEADER: &str = "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$";
 const SIZE: &str = r"^[0-9]+(\.[0-9]+)?\s*([KkMmGgTtPpEe][Ii]?)?[Bb]$";
+/// An exit code or a status. Which of them a stage may name is known to the reader alone.
+const CODE: &str = "^[1-9][0-9]{0,2}$";
 /// Something that can be seen.
 const SEEN: &str = r"\S";
 
@@ -43,7 +45,16 @@ fn schema() -> Value {
 
 /// A table of these keys and no other.
 fn table<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Value {
-    let properties: Map<String, Value> = keys.into_iter().map(|key| (key.name.to_owned(), property(*key))).collect();
+    let mut properties = Map::new();
+    for key in keys {
+        let (mut property, name) = (property(*key), key.name);
+        // A key that means something of its own to each kind.
+        if let Some(other) = properties.get(name).filter(|other| **other != property) {
+            let [other, own] = [other, &property].map(|p| p["description"].as_str().unwrap_or_default());
+            property["description"] = json!(format!("{other}\n\n{own}"));
+        }
+        properties.insert(name.to_owned(), property);
+    }
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
@@ -90,6 +101,9 @@ fn shape(shape: Shape) -> Value {
         Shape::Variables => named(variable(), json!({"type": "string"})),
         Shape::Headers => named(header(), json!({"type": "string"})),
         Shape::Files => named(json!({"minLength": 1, "not": {"const": "input"}}), string(PLACE)),
+        Shape::Classes => named(json!({"pattern": CODE}), json!({"enum": class_names()})),
+        Shape::Input => input(),
+        Shape::Any => json!({}),
         Shape::Stages => stages(),
         Shape::Retry => json!({"$ref": "#/definitions/retry"}),
         Shape::Class(class) => of_class(class),
@@ -98,6 +112,10 @@ fn shape(shape: Shape) -> Value {
 
 fn string(pattern: &str) -> Value {
     json!({"type": "string", "pattern": pattern})
+}
+
+fn class_names() -> Vec<&'static str> {
+    keys::classes().map(FailureClass::as_str).collect()
 }
 
 /// A table of names and values.
@@ -116,6 +134,15 @@ fn header() -> Value {
     };
     let own = keys::OWN_HEADERS.map(|name| name.chars().map(either).collect::<String>());
     json!({"pattern": HEADER, "not": {"pattern": format!("^({})$", own.join("|"))}})
+}
+
+/// Keys with their types, or with a table of more.
+fn input() -> Value {
+    let mut described = table(keys::INPUT_KEYS);
+    described["required"] = json!([keys::TYPE.name]);
+    described["not"] = json!({"properties": {keys::REQUIRED.name: {"const": true}},
+                              "required": [keys::REQUIRED.name, keys::DEFAULT.name]});
+    named(json!({"minLength": 1}), json!({"anyOf": [shape(keys::TYPE.shape), described]}))
 }
 
 fn stages() -> Value {

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::classes::{EXIT_CODES, STATUSES};
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
+use super::input::DeclaredInput;
 use super::limits::MOST_STAGES;
 use super::name::WorkflowName;
 use super::retry_rules::RetryRules;
@@ -35,8 +37,8 @@ impl Workflow {
     /// Reads a definition. All that the file was held to is checked again: a damaged row is an error.
     pub(crate) fn from_json(text: &str) -> Result<Workflow, StoredError> {
         let stored: Stored = serde_json::from_str(text).map_err(|e| StoredError::NotReadable(e.to_string()))?;
-        let workflow =
-            Workflow { name: stored.name, description: stored.description, retry: stored.retry, stages: stored.stages };
+        let Stored { name, description, retry, input, stages } = stored;
+        let workflow = Workflow { name, description, retry, input, stages };
         check(&workflow)?;
         Ok(workflow)
     }
@@ -53,6 +55,8 @@ pub(crate) enum StoredError {
     NotReadable(String),
     #[error("it has {0} stages")]
     Count(usize),
+    #[error("a key of its input has no name, or that of another one")]
+    Input,
     #[error("two stages are named `{0}`")]
     SameName(String),
     #[error("stage `{0}` needs a stage that there is not, or itself, or one twice")]
@@ -65,6 +69,8 @@ pub(crate) enum StoredError {
     Handler(String),
     #[error("the command of stage `{0}` names no program")]
     Command(String),
+    #[error("the classes of stage `{0}` are for codes that it cannot end with, or no classes of its failures")]
+    Classes(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -79,6 +85,8 @@ struct Stored {
     description: Option<String>,
     #[serde(default)]
     retry: RetryRules,
+    #[serde(default)]
+    input: Option<DeclaredInput>,
     stages: Vec<Stage>,
 }
 
@@ -86,6 +94,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
     let stages = &workflow.stages;
     if stages.is_empty() || stages.len() > MOST_STAGES {
         return Err(StoredError::Count(stages.len()));
+    }
+    if workflow.input.as_ref().is_some_and(|input| !input.has_distinct_keys()) {
+        return Err(StoredError::Input);
     }
     let mut names = HashSet::new();
     for (at, stage) in stages.iter().enumerate() {
@@ -103,6 +114,12 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         match &stage.kind {
             StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),
             StageKind::Command(command) if command.argv.is_empty() => return Err(StoredError::Command(name())),
+            StageKind::Command(command) if !command.classes.are_within(&EXIT_CODES) => {
+                return Err(StoredError::Classes(name()));
+            }
+            StageKind::Http(request) if !request.classes.are_within(&STATUSES) => {
+                return Err(StoredError::Classes(name()));
+            }
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
@@ -141,6 +158,16 @@ mod tests {
     #[test]
     fn the_stored_text_is_part_of_the_digest_and_so_never_changes() {
         insta::assert_snapshot!(stored(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"kind":{"rust":{"handler":"a"}},"timeout_ms":300000},{"name":"b","needs":[0],"for_each":{"source":{"stage":0},"path":["x"]},"kind":{"rust":{"handler":"b"}},"timeout_ms":300000}]}"#);
+    }
+
+    #[test]
+    fn a_piton_that_knows_less_of_texts_does_not_read_them_otherwise() {
+        let stored = |text: &str| {
+            let file = format!("name = 'a'\n[stages.a]\ncommand = ['echo', \"{text}\"]");
+            Workflow::parse("f", file.as_bytes(), &Limits::default()).expect("valid").to_json()
+        };
+        assert!(stored("{{run.id}}").contains(r#""knows_run":true"#), "it would look for `run.id` in the input");
+        assert!(!stored("{{input.run.id}}").contains("knows_run"));
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Texts of a workflow file that are filled in when a stage starts: `${NAME}` from the worker's environment, which is
-//! never stored, and `{{place}}` from the stage's input.
+//! never stored, `{{place}}` from the stage's input, and `{{run.id}}` and the like from the attempt itself.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::fallback;
+use super::own::{self, Own};
 
 /// A text in parts. It is stored and shown as it was written, so a value of the environment is never in it.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,8 @@ pub(crate) enum Part {
     Variable(String),
     /// A place in the stage's input.
     Place(Place),
+    /// What the attempt knows of itself.
+    Own(Own),
 }
 
 /// A place in a stage's input: `input`, `item` or a stage that is needed, and keys from the outside in.
@@ -29,6 +34,8 @@ pub(crate) enum Part {
 pub(crate) struct Place {
     pub(crate) head: String,
     pub(crate) path: Vec<String>,
+    /// What stands in a text where nothing is there.
+    pub(crate) fallback: Option<String>,
 }
 
 /// Why a text is no template; says what would be right.
@@ -42,6 +49,14 @@ pub(crate) enum TemplateError {
     OpenPlace,
     #[error("`{0}` is no place; write one such as {{{{item.name}}}}, or {{{{{{{{ for the characters themselves")]
     Place(String),
+    #[error("`{0}` is nothing that a stage is told of its run; it is told {1}")]
+    Own(String, String),
+    #[error(
+        "`{0}` says wrongly what stands there where nothing is; write {{{{input.lang | \"en\"}}}}, or {{{{input.lang | 'en'}}}}"
+    )]
+    Fallback(String),
+    #[error("`{0}` is always there, and needs nothing in its place")]
+    Needless(String),
     #[error("it holds a NUL character")]
     Nul,
 }
@@ -87,7 +102,7 @@ impl Template {
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Variable(name) => Some(name.as_str()),
-            Part::Text(_) | Part::Place(_) => None,
+            Part::Text(_) | Part::Place(_) | Part::Own(_) => None,
         })
     }
 
@@ -95,7 +110,15 @@ impl Template {
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         self.parts.iter().filter_map(|part| match part {
             Part::Place(place) => Some(place),
-            Part::Text(_) | Part::Variable(_) => None,
+            Part::Text(_) | Part::Variable(_) | Part::Own(_) => None,
+        })
+    }
+
+    /// What it names of the attempt itself.
+    pub(crate) fn owns(&self) -> impl Iterator<Item = Own> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Own(own) => Some(*own),
+            Part::Text(_) | Part::Variable(_) | Part::Place(_) => None,
         })
     }
 }
@@ -116,12 +139,25 @@ fn stretch(text: &str) -> Result<(&str, Option<Part>, &str), TemplateError> {
         return Ok(("", Some(Part::Variable(name.to_owned())), after));
     }
     if let Some(inner) = text.strip_prefix("{{") {
-        let (place, after) = inner.split_once("}}").ok_or(TemplateError::OpenPlace)?;
-        let place = Place::parse(place.trim()).ok_or_else(|| TemplateError::Place(shortened(place)))?;
-        return Ok(("", Some(Part::Place(place)), after));
+        let (inner, after) = inner.split_at(fallback::close(inner).ok_or(TemplateError::OpenPlace)?);
+        return Ok(("", Some(between_braces(inner)?), &after[2..]));
     }
     let (first, after) = text.split_at(1);
     Ok((first, None, after))
+}
+
+/// What stands between two pairs of braces.
+fn between_braces(inner: &str) -> Result<Part, TemplateError> {
+    let (text, fallback) = fallback::split(inner).map_err(|()| TemplateError::Fallback(shortened(inner.trim())))?;
+    let place = Place::parse(text).ok_or_else(|| TemplateError::Place(shortened(inner)))?;
+    if place.head != own::HEAD {
+        return Ok(Part::Place(Place { fallback, ..place }));
+    }
+    match (Own::of_key(&place.path.join(".")), fallback) {
+        (Ok(own), None) => Ok(Part::Own(own)),
+        (Ok(own), Some(_)) => Err(TemplateError::Needless(own.place())),
+        (Err(known), _) => Err(TemplateError::Own(shortened(text), known)),
+    }
 }
 
 /// Whether a process can have a variable of that name.
@@ -144,7 +180,7 @@ impl Place {
         let head = keys.next()?;
         let path: Vec<String> = keys.collect();
         let whole = !head.is_empty() && path.iter().all(|key| !key.is_empty()) && !text.contains(odd);
-        whole.then_some(Place { head, path })
+        whole.then_some(Place { head, path, fallback: None })
     }
 }
 
@@ -202,10 +238,24 @@ mod tests {
     #[test]
     fn variables_and_places_are_told_from_text() {
         let template = Template::parse("Bearer ${API_KEY} for {{item.user.id}}!").expect("a template");
-        let place = Place { head: "item".into(), path: vec!["user".into(), "id".into()] };
+        let place = Place { head: "item".into(), path: vec!["user".into(), "id".into()], fallback: None };
         let parts = [text("Bearer "), Part::Variable("API_KEY".into()), text(" for "), Part::Place(place), text("!")];
         assert_eq!(template.parts(), parts);
         assert_eq!(template.variables().collect::<Vec<_>>(), ["API_KEY"]);
+    }
+
+    #[test]
+    fn a_place_may_say_what_stands_where_nothing_is() {
+        let template = Template::parse(r#"--lang={{ input.lang | "en }}" }} of {{input.a|b}}"#).expect("a template");
+        let fallbacks: Vec<_> = template.places().map(|place| (place.to_string(), place.fallback.as_deref())).collect();
+        assert_eq!(fallbacks, [("input.lang".to_owned(), Some("en }}")), ("input.a|b".to_owned(), None)]);
+    }
+
+    #[test]
+    fn what_an_attempt_knows_of_itself_is_no_place_of_its_input() {
+        let template = Template::parse("{{run.id}}-{{ run.attempt }}").expect("a template");
+        assert_eq!(template.parts(), [Part::Own(Own::Id), text("-"), Part::Own(Own::Attempt)]);
+        assert_eq!(template.places().count(), 0);
     }
 
     #[test]
@@ -228,6 +278,16 @@ mod tests {
         assert_eq!(
             said("{{a b}}"),
             "`a b` is no place; write one such as {{item.name}}, or {{{{ for the characters themselves"
+        );
+        assert_eq!(
+            said("{{input.lang | en \"}}\"}}"),
+            "`input.lang | en \"}}\"` says wrongly what stands there where nothing is; write {{input.lang | \"en\"}}, or \
+             {{input.lang | 'en'}}"
+        );
+        assert_eq!(
+            said("{{run.uuid}}"),
+            "`run.uuid` is nothing that a stage is told of its run; it is told run.id, run.workflow, run.stage, run.item, \
+             run.attempt, run.worker, run.idempotency_key, run.output, run.artifacts"
         );
     }
 

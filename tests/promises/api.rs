@@ -5,6 +5,7 @@ pub(crate) mod client;
 mod faces;
 mod fuzz;
 mod hostile_rows;
+mod inputs;
 mod strict;
 
 use std::collections::BTreeSet;

@@ -293,3 +293,17 @@ async fn ctrl_c_reaches_the_worker_and_not_the_server_before_it() {
     ends_well(&mut other).await;
     gone("the last client has ended it", [before.0, before.1]).await;
 }
+
+#[tokio::test]
+async fn a_stage_that_asks_for_the_database_of_its_worker_is_given_the_private_one() {
+    let home = Home::new();
+    let piton = env!("CARGO_BIN_EXE_piton");
+    let text =
+        format!("name = 'asks'\n[stages.asks]\ncommand = ['{piton}', 'runs', '--json']\npass_env = ['DATABASE_URL']\n");
+    std::fs::write(home.path("workflows/asks.toml"), text).unwrap();
+    let output = home.command(&["run", "asks", "--json"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["output"]["asks"][0]["run"], report["run"], "{report}");
+}

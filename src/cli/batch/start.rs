@@ -62,7 +62,18 @@ async fn fill(
 ) -> anyhow::Result<i32> {
     let (mut piece, mut items) = (first, 0);
     while !piece.is_empty() {
-        store.add_to_batch(key, items + 1, &piece).await.map_err(refused).map_err(&cure)?;
+        match store.add_to_batch(key, items + 1, &piece).await {
+            Ok(()) => {}
+            // It does not fit the workflow, which is as if its line were wrong.
+            Err(error) if error.is_about_a_value() => {
+                store.discard_batch(key).await?;
+                bail!(
+                    "{}; correct the line of that number, and start the batch again: nothing was started",
+                    refused(error)
+                );
+            }
+            Err(error) => return Err(cure(refused(error))),
+        }
         items += i32::try_from(piece.len())?;
         piece = match lines.piece() {
             Ok(piece) => piece,

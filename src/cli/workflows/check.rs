@@ -39,6 +39,7 @@ fn tell(file: &File) {
             let stages = workflow.stages.len();
             let stages = if stages == 1 { "1 stage".to_owned() } else { format!("{stages} stages") };
             println!("{}: workflow `{}`, {stages}, no mistakes", file.source, workflow.name);
+            workflow.remarks().iter().for_each(|remark| println!("note: {remark}"));
         }
         Err(mistakes) => eprintln!("{}\n", mistakes.render(std::io::stderr().is_terminal())),
     }
@@ -46,7 +47,11 @@ fn tell(file: &File) {
 
 fn report(file: &File) -> Value {
     match &file.parsed {
-        Ok(workflow) => json!({"file": file.source, "workflow": workflow.name, "mistakes": []}),
-        Err(mistakes) => json!({"file": file.source, "workflow": null, "mistakes": mistakes.to_json()}),
+        Ok(workflow) => {
+            json!({"file": file.source, "workflow": workflow.name, "mistakes": [], "notes": workflow.remarks()})
+        }
+        Err(mistakes) => {
+            json!({"file": file.source, "workflow": null, "mistakes": mistakes.to_json(), "notes": []})
+        }
     }
 }

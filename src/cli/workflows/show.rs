@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Origin, Part};
-use crate::workflow::said::{Defaults, said_of_rules, toml};
+use crate::workflow::said::{Defaults, said_of_input, said_of_rules, toml};
 
 pub(super) fn show(workflow: &Workflow, current: &Current, effective: bool, as_json: bool) -> anyhow::Result<Exit> {
     if as_json {
@@ -33,7 +33,8 @@ fn text(workflow: &Workflow, effective: bool) -> String {
     if let Some(description) = &workflow.description {
         text += &format!("{}\n", description.trim_end());
     }
-    text += &rules(&said_of_rules(&workflow.retry));
+    text += &rules("retry", &said_of_rules(&workflow.retry));
+    text += &workflow.input.as_ref().map_or_else(String::new, |input| rules("input", &said_of_input(input)));
     let mut told: Vec<(&Stage, Effective)> = Vec::new();
     for stage in &workflow.stages {
         text += &format!("\n[{}]\n", stage.name);
@@ -64,7 +65,7 @@ fn keys_of(workflow: &Workflow, stage: &Stage, effective: bool) -> String {
     let said = workflow.said_of(stage, defaults);
     let lines = said.iter().map(|(key, value)| match (*key, value) {
         ("retry", _) if effective => String::new(),
-        ("retry", value) => rules(value),
+        ("retry", value) => rules("retry", value),
         (key @ ("needs" | "pass_env"), Value::Array(names)) => line(key, &listed(names)),
         (key, Value::String(text)) if !text.contains(char::is_control) => line(key, text),
         (key, other) => line(key, &toml(other)),
@@ -76,10 +77,10 @@ fn listed(names: &[Value]) -> String {
     names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Rules for retries as the file says them, one a line.
-fn rules(said: &Value) -> String {
+/// Rules for retries, or keys of the input, as the file says them, one a line.
+fn rules(of: &str, said: &Value) -> String {
     let lines = said.as_object().into_iter().flatten().enumerate().map(|(at, (rule, value))| {
-        let key = if at == 0 { "retry" } else { "" };
+        let key = if at == 0 { of } else { "" };
         line(key, &format!("{rule} = {}", toml(value)))
     });
     lines.collect()
@@ -210,6 +211,7 @@ mod tests {
         [list]
           command          ["sh", "-c", "ls \"$1\"\n", "list", "{{input.folder}}"]
           env              { TOKEN = "${SECRET_TOKEN}" }
+          stdin            input
           memory           512MiB
           output           text
           timeout          5m
@@ -233,7 +235,7 @@ mod tests {
           needs            list
           for_each         input.files
           timeout          2m
-          retries          6 at most for one job (w), none later than 2h after the first attempt (s)
+          retries          9 at most for one job (s), none later than 2h after the first attempt (s)
                            class                 retries  base     cap      jitter   Retry-After
                            network_timeout       9 (s)    1s       10m (s)  0.5 (s)  honoured
                            rate_limited          5        10s (w)  5m       0.25     ignored (w)

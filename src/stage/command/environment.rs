@@ -1,19 +1,25 @@
 //! What a program gets beside its input: arguments, environment and folder.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::model::failure::Failure;
-use crate::stage::fill::Filler;
+use crate::stage::fill::{self, Filler};
 use crate::stage::handler::Offer;
 use crate::stage::secrets::Secrets;
+use crate::stage::variables;
 use crate::workflow::definition::CommandStage;
-use crate::workflow::template::{Part, Template};
+use crate::workflow::own::Own;
+use crate::workflow::template::Template;
 
 /// Variables that every program may know, beside those of the locale.
 const ORDINARY: [&str; 10] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// Where the system looks for programs without a PATH.
+const WITHOUT_PATH: &str = "/bin:/usr/bin";
 
 /// A command stage, filled in for one attempt.
 pub(super) struct Filled {
@@ -25,16 +31,27 @@ pub(super) struct Filled {
 }
 
 impl Filled {
-    pub(super) fn of(stage: &CommandStage, offer: &Offer) -> Result<Filled, Failure> {
-        let filler = Filler::new(&offer.input);
+    /// `output` and `artifacts` are what it may write into.
+    pub(super) fn of(stage: &CommandStage, offer: &Offer, output: &Path, artifacts: &Path) -> Result<Filled, Failure> {
+        let tell = |own| match own {
+            Own::Output => output.to_str().map(Cow::Borrowed),
+            Own::Artifacts => artifacts.to_str().map(Cow::Borrowed),
+            other => offer.context.tell(other),
+        };
+        let filler = Filler::new(&offer.input, &tell);
         let argv = stage.argv.iter().map(|template| filler.plain(template)).collect::<Result<Vec<_>, _>>()?;
         if argv.iter().any(|argument| argument.contains('\0')) {
             return Err(Failure::invalid_input("an argument holds a NUL character, which no program can be given"));
         }
         let mut env = inherited(&stage.pass_env);
-        for (name, value) in offer.context.variables() {
-            env.insert(name.into(), value.into());
+        for (own, value) in Own::ALL.iter().filter_map(|own| Some((own, tell(*own)?))) {
+            env.insert(own.variable().into(), value.into_owned().into());
         }
+        // Also where their names are no text.
+        env.insert(Own::Output.variable().into(), output.into());
+        env.insert(Own::Artifacts.variable().into(), artifacts.into());
+        env.insert("TRACEPARENT".into(), offer.context.traceparent().into());
+        env.extend(offer.context.tracestate().map(|state| ("TRACESTATE".into(), state.into())));
         for (name, template) in &stage.env {
             env.insert(name.into(), filler.plain(template)?.into());
         }
@@ -52,23 +69,34 @@ pub(super) fn secrets(stage: &CommandStage) -> Secrets {
 
 fn inherited(passed: &[String]) -> BTreeMap<OsString, OsString> {
     let allowed = |name: &str| ORDINARY.contains(&name) || name.starts_with("LC_") || passed.iter().any(|p| p == name);
-    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(allowed)).collect()
+    let mut inherited: BTreeMap<OsString, OsString> =
+        std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(allowed)).collect();
+    let database = passed.iter().filter(|name| *name == variables::DATABASE_URL);
+    inherited.extend(database.filter_map(|name| Some((name.into(), variables::value(name)?))));
+    inherited
 }
 
 /// The program, where it is known before a run which one it is and it is not here.
 pub(crate) fn missing(stage: &CommandStage) -> Option<&str> {
     let program = stage.argv.first()?;
-    let [Part::Text(name)] = program.parts() else { return None };
-    let found = if name.contains('/') {
-        let dir = match stage.dir.as_ref().map(Template::parts) {
-            None => "",
-            Some([Part::Text(dir)]) => dir,
-            Some(_) => return None,
-        };
-        Path::new(dir).join(name).is_file()
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    let name = fill::known(program)?;
+    let dir = match &stage.dir {
+        Some(dir) => PathBuf::from(fill::known(dir)?),
+        None => PathBuf::new(),
     };
-    (!found).then_some(name)
+    let found = if name.contains('/') {
+        is_program(&dir.join(&name))
+    } else {
+        // It is started with the stage's own variables, and looked for in its PATH.
+        let path = match stage.env.get("PATH") {
+            Some(own) => OsString::from(fill::known(own)?),
+            None => std::env::var_os("PATH").unwrap_or_else(|| WITHOUT_PATH.into()),
+        };
+        std::env::split_paths(&path).any(|folder| is_program(&dir.join(folder).join(&name)))
+    };
+    (!found).then_some(program.as_str())
+}
+
+fn is_program(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }

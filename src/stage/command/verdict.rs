@@ -15,6 +15,7 @@ use crate::model::failure::{Failure, FailureClass};
 use crate::model::signal;
 use crate::stage::answer::quoted;
 use crate::stage::secrets::Secrets;
+use crate::workflow::classes::Classes;
 use crate::workflow::duration;
 
 /// How a program ended.
@@ -69,15 +70,21 @@ struct Said<'l> {
 }
 
 /// The program's standard output, or why there is none.
-pub(super) fn of(program: &str, end: End, words: &Words, secrets: &Secrets) -> Result<Vec<u8>, Failure> {
+pub(super) fn of(
+    program: &str,
+    end: End,
+    words: &Words,
+    classes: &Classes,
+    secrets: &Secrets,
+) -> Result<Vec<u8>, Failure> {
     // Read as it was said: the class may be a word that is hidden elsewhere. Everything else is taken from the text whose secrets
     // are hidden: in a line, or in a piece of one, half a secret would not be recognised.
     let said = said(&words.text);
     let stderr = &words.without(secrets);
     let (class, message, status) = match end {
         End::Exited(0, output) if said.is_none() => return Ok(output),
-        End::Exited(code, _) => of_exit(program, code, stderr),
-        End::Signalled(signal) => of_signal(program, signal),
+        End::Exited(code, _) => of_exit(program, code, stderr, classes),
+        End::Signalled(signal) => of_signal(program, signal, classes),
         End::OutOfTime(limit) => {
             let message = format!("the stage ran longer than its timeout of {limit}");
             return Err(failure(
@@ -148,8 +155,12 @@ fn wait(asked: &RawValue) -> Option<Duration> {
     }
 }
 
-fn of_exit(program: &str, code: i32, stderr: &str) -> (FailureClass, String, Value) {
-    let (class, name) = sysexit(code);
+fn of_exit(program: &str, code: i32, stderr: &str, classes: &Classes) -> (FailureClass, String, Value) {
+    let (class, name) = match given(classes, code) {
+        // What others mean by it would only mislead.
+        Some(class) => (class, None),
+        None => sysexit(code),
+    };
     let said = match stderr.trim_end().lines().next_back() {
         Some(line) if !line.trim().is_empty() => format!(": {}", quoted(line.trim())),
         Some(_) | None => String::new(),
@@ -184,7 +195,12 @@ fn sysexit(code: i32) -> (FailureClass, Option<&'static str>) {
     }
 }
 
-fn of_signal(program: &str, signal: i32) -> (FailureClass, String, Value) {
+/// The class that the file gives an exit code.
+fn given(classes: &Classes, code: i32) -> Option<FailureClass> {
+    classes.of(u16::try_from(code).ok()?)
+}
+
+fn of_signal(program: &str, signal: i32, classes: &Classes) -> (FailureClass, String, Value) {
     use FailureClass as C;
     let (class, why) = match signal {
         1 => (C::ResourceUnavailable, ""),
@@ -194,6 +210,7 @@ fn of_signal(program: &str, signal: i32) -> (FailureClass, String, Value) {
         15 => (C::ResourceUnavailable, ""),
         _ => (C::Unknown, ""),
     };
+    let (class, why) = given(classes, 128 + signal).map_or((class, why), |class| (class, ""));
     let name = signal::name(signal);
     (class, format!("`{program}` was killed by {name}{why}"), json!(format!("signal {signal}")))
 }
@@ -223,7 +240,11 @@ mod tests {
     use super::*;
 
     fn told(end: End, stderr: &str) -> String {
-        match of("./script.sh", end, &Words::from(stderr), &Secrets::default()) {
+        told_by(&Classes::default(), end, stderr)
+    }
+
+    fn told_by(classes: &Classes, end: End, stderr: &str) -> String {
+        match of("./script.sh", end, &Words::from(stderr), classes, &Secrets::default()) {
             Ok(output) => format!("output {}", String::from_utf8_lossy(&output)),
             Err(failure) => format!("{failure} after {:?}", failure.wait()),
         }
@@ -259,6 +280,21 @@ mod tests {
         insta::assert_snapshot!(exit(0, r#"{"class": "rate_limited", "message": "half \ud83d", "retry_after": 1e999, "detail": 1e999}"#), @r#"rate_limited: "half \ud83d" after None"#);
         insta::assert_snapshot!(exit(1, r#"{"class": "crashed", "message": "m", "retry_after": -1}"#), @"unknown: m after None");
         insta::assert_snapshot!(exit(1, r#"{"class": "nonsense", "message": "m"}"#), @"unknown: m after None");
+    }
+
+    #[test]
+    fn the_file_s_classes_go_before_what_others_mean() {
+        use FailureClass as C;
+        let classes = [(3, C::RateLimited), (65, C::ResourceUnavailable), (137, C::Unknown)].into_iter().collect();
+        let exit = |code, stderr: &str| told_by(&classes, End::Exited(code, Vec::new()), stderr);
+        insta::assert_snapshot!(exit(3, "slower"), @"rate_limited: `./script.sh` ended with exit status 3: slower after None");
+        insta::assert_snapshot!(exit(65, ""), @"resource_unavailable: `./script.sh` ended with exit status 65 after None");
+        insta::assert_snapshot!(exit(66, ""), @"invalid_input: `./script.sh` ended with exit status 66 (EX_NOINPUT: no input file) after None");
+        insta::assert_snapshot!(exit(3, r#"{"class": "unknown", "message": "m"}"#), @"unknown: m after None");
+        // A signal and an exit code that stands for it are the same.
+        let killed = "unknown: `./script.sh` was killed by SIGKILL after None";
+        assert_eq!(told_by(&classes, End::Signalled(9), ""), killed);
+        assert_eq!(told_by(&classes, End::of(ExitStatus::from_raw(137 << 8), Vec::new()), ""), killed);
     }
 
     #[test]

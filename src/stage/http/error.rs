@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use super::retry_after::Again;
 use super::status;
 use crate::model::failure::{Failure, FailureClass};
 
@@ -10,7 +11,8 @@ impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Failure {
         let error = error.without_url();
         let class = if let Some(status) = error.status() {
-            status::class(status)
+            // Its headers are gone by now.
+            status::class(status, &Again::default())
         } else if error.is_timeout() {
             FailureClass::NetworkTimeout
         } else if error.is_builder() || error.is_redirect() {

@@ -2,17 +2,22 @@
 
 use reqwest::StatusCode;
 
+use super::retry_after::Again;
 use crate::model::failure::FailureClass;
 use crate::stage::answer::quoted;
 
-/// The class of a status that is no success (SPEC section 3).
-pub(super) fn class(status: StatusCode) -> FailureClass {
+/// The class of a status that is no success (SPEC section 3), where the file gives it none.
+pub(super) fn class(status: StatusCode, again: &Again) -> FailureClass {
     match status.as_u16() {
         408 | 504 | 524 => FailureClass::NetworkTimeout,
         429 => FailureClass::RateLimited,
+        // So many servers refuse a client that is too fast.
+        403 if again.after.is_some() || again.is_used_up => FailureClass::RateLimited,
         401 | 403 | 407 => FailureClass::AuthFailure,
         // Too early: the same request may be sent again.
         425 | 500..=599 => FailureClass::ResourceUnavailable,
+        // Busy, locked, too large just now: the server itself asks for the same request later.
+        400..=499 if again.after.is_some() => FailureClass::ResourceUnavailable,
         _ => FailureClass::InvalidInput,
     }
 }
@@ -42,11 +47,14 @@ pub(super) fn message(status: StatusCode, target: Option<&Target>, body: &str) -
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn every_status_has_a_class() {
-        let class_of = |code: u16| StatusCode::from_u16(code).map(class).map(FailureClass::as_str).unwrap_or("none");
+        let class_of = |code, again| class(StatusCode::from_u16(code).expect("a status"), again).as_str();
+        let never = Again::default();
         for (code, expected) in [
             (301, "invalid_input"),
             (400, "invalid_input"),
@@ -60,7 +68,23 @@ mod tests {
             (503, "resource_unavailable"),
             (504, "network_timeout"),
         ] {
-            assert_eq!(class_of(code), expected, "{code}");
+            assert_eq!(class_of(code, &never), expected, "{code}");
+        }
+        let later = Again { after: Some(Duration::ZERO), ..never };
+        let used_up = Again { is_used_up: true, reset: Some(Duration::ZERO), ..never };
+        for (code, when_later, when_used_up) in [
+            (301, "invalid_input", "invalid_input"),
+            (400, "resource_unavailable", "invalid_input"),
+            (401, "auth_failure", "auth_failure"),
+            (403, "rate_limited", "rate_limited"),
+            (404, "resource_unavailable", "invalid_input"),
+            (407, "auth_failure", "auth_failure"),
+            (413, "resource_unavailable", "invalid_input"),
+            (423, "resource_unavailable", "invalid_input"),
+            (429, "rate_limited", "rate_limited"),
+            (503, "resource_unavailable", "resource_unavailable"),
+        ] {
+            assert_eq!((class_of(code, &later), class_of(code, &used_up)), (when_later, when_used_up), "{code}");
         }
     }
 

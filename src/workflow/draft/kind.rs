@@ -1,16 +1,30 @@
 //! How a stage runs: the keys of its kind.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use toml::de::{DeTable, DeValue};
 
+use super::classes::classes;
+use super::url::bad_url;
+use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
-    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind,
+    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind, StandardInput,
 };
 use crate::workflow::keys::{self, Key, Shape};
 use crate::workflow::mistake::{Mistake, shown};
-use crate::workflow::template::{Part, Place, Template, is_variable};
+use crate::workflow::own::Own;
+use crate::workflow::template::{Place, Template, is_variable};
 use crate::workflow::value::{self, Field, Value, Word};
+
+/// What the templates of a stage name, with the values they stand in.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    /// Places of the input.
+    pub(crate) places: Vec<(Word, Place)>,
+    /// Things that an attempt knows of itself.
+    pub(crate) owns: Vec<(Word, Own)>,
+}
 
 /// The kind that the stage names; tells of two.
 pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Option<&'static str> {
@@ -28,13 +42,8 @@ pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>)
 }
 
 /// Reads the keys of that kind; the others are someone else's.
-pub(super) fn read(
-    kind: &str,
-    table: &DeTable<'_>,
-    places: &mut Vec<(Word, Place)>,
-    found: &mut Vec<Mistake>,
-) -> Field<StageKind> {
-    let mut keys = Keys { table, places, found, wrong: false };
+pub(super) fn read(kind: &str, table: &DeTable<'_>, named: &mut Named, found: &mut Vec<Mistake>) -> Field<StageKind> {
+    let mut keys = Keys { table, named, found, wrong: false };
     let read = match kind {
         "rust" => keys.text(keys::RUST).map(|handler| StageKind::Rust { handler }),
         "command" => keys.command().map(StageKind::Command),
@@ -46,7 +55,7 @@ pub(super) fn read(
 /// One stage's table on its way into a kind.
 struct Keys<'k, 'i> {
     table: &'k DeTable<'i>,
-    places: &'k mut Vec<(Word, Place)>,
+    named: &'k mut Named,
     found: &'k mut Vec<Mistake>,
     /// A value was wrong, and its mistake is told.
     wrong: bool,
@@ -60,8 +69,10 @@ impl<'i> Keys<'_, 'i> {
             env: self.templates_by_name(keys::ENV, &env_name),
             pass_env: self.pass_env(),
             dir: self.template(keys::DIR),
+            stdin: self.stdin(),
             memory_bytes: self.read(keys::MEMORY, value::size),
             output: self.output(),
+            classes: self.classes(keys::EXIT_CLASSES, &EXIT_CODES),
         };
         argv.map(|_| stage)
     }
@@ -74,7 +85,8 @@ impl<'i> Keys<'_, 'i> {
         let connect_timeout = self.read(keys::CONNECT_TIMEOUT, value::duration).unwrap_or(DEFAULT_CONNECT_TIMEOUT);
         let redirects = self.read(keys::REDIRECTS, value::number);
         let (redirects, output) = (redirects.unwrap_or_default(), self.answer());
-        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output })
+        let classes = self.classes(keys::STATUS_CLASSES, &STATUSES);
+        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, classes })
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {
@@ -113,6 +125,17 @@ impl<'i> Keys<'_, 'i> {
         }
     }
 
+    fn stdin(&mut self) -> StandardInput {
+        match self.word(keys::STDIN) {
+            Some("none") => StandardInput::Nothing,
+            Some(_) | None => StandardInput::Input,
+        }
+    }
+
+    fn classes(&mut self, key: Key, codes: &RangeInclusive<u16>) -> Classes {
+        self.read(key, |value, key, found| classes(value, key, codes, found)).unwrap_or_default()
+    }
+
     /// A template that is not empty.
     fn template(&mut self, key: Key) -> Option<Template> {
         self.read(key, |value, key, found| value::text(value, key, true, found))?;
@@ -122,7 +145,13 @@ impl<'i> Keys<'_, 'i> {
     }
 
     fn note(&mut self, word: &Word, template: &Template) {
-        self.places.extend(template.places().map(|place| (word.clone(), place.clone())));
+        self.named.places.extend(template.places().map(|place| (word.clone(), place.clone())));
+        self.named.owns.extend(template.owns().map(|own| (word.clone(), own)));
+        for (name, own) in template.variables().filter_map(|name| Some((name, Own::of_variable(name)?))) {
+            let title = format!("`${{{name}}}` is no variable of the worker: Piton sets it for programs");
+            let help = format!("write {{{{{}}}}}", own.place());
+            self.found.push(Mistake::new(word.span.clone(), title, "", help));
+        }
     }
 
     fn argv(&mut self) -> Option<Vec<Template>> {
@@ -220,7 +249,7 @@ impl<'i> Keys<'_, 'i> {
             };
             match Place::parse(&word.text) {
                 Some(place) if name.text != "input" && !name.text.is_empty() => {
-                    self.places.push((word, place.clone()));
+                    self.named.places.push((word, place.clone()));
                     files.insert(name.text, place);
                 }
                 Some(_) => {
@@ -257,35 +286,6 @@ fn header_name(name: &str) -> Option<String> {
         Some("a header is named with letters, digits and `-`, such as authorization".to_owned())
     } else if keys::OWN_HEADERS.contains(&lower.as_str()) {
         Some(format!("Piton sets `{lower}` itself; remove it"))
-    } else {
-        None
-    }
-}
-
-/// What would make a URL of it. What comes from the input must not choose the server.
-fn bad_url(url: &Template) -> Option<&'static str> {
-    let mut before = String::new();
-    for part in url.parts() {
-        match part {
-            Part::Text(text) => before.push_str(text),
-            // It may hold scheme and host.
-            Part::Variable(_) if before.is_empty() => before.push_str("http://variable"),
-            Part::Variable(_) => before.push('v'),
-            Part::Place(_) => break,
-        }
-    }
-    let Some((scheme, rest)) = before.split_once("://") else {
-        return Some("begin it with https:// or http://, or with a variable such as ${API_URL}");
-    };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if !matches!(scheme, "http" | "https") {
-        Some("begin it with https:// or http://")
-    } else if host.is_empty() || host.contains(char::is_whitespace) {
-        Some("name the server, such as https://example.com/v1/script")
-    } else if host.contains('@') {
-        Some("write user and password as a header: headers = { authorization = \"Basic ${CREDENTIALS}\" }")
-    } else if url.places().next().is_some() && host.len() == rest.len() {
-        Some("let {{…}} stand behind the server and a `/`; the input must not choose the server")
     } else {
         None
     }

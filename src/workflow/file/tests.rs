@@ -1,6 +1,7 @@
 //! What a reader of a mistake sees, word for word, and that no file can do harm.
 
 mod harm;
+mod input;
 mod keys;
 mod kinds;
 mod retry;

@@ -18,13 +18,15 @@ pub(crate) enum At {
     Retry,
     /// The rules of a class among them.
     Class,
+    /// A key of the runs' input.
+    Input,
 }
 
 /// Every key wherever it may stand, but for `stages`, which is no line of its own.
 pub(crate) fn everywhere() -> Vec<(At, Key)> {
     let mut all = Vec::new();
     let mut add = |at: At, keys: &[Key]| all.extend(keys.iter().map(|key| (at, *key)));
-    add(At::File, &[NAME, DESCRIPTION, RETRY]);
+    add(At::File, &[NAME, DESCRIPTION, RETRY, INPUT]);
     add(At::Stage(None), KINDS);
     for kind in KINDS {
         add(At::Stage(Some(*kind)), EVERY_STAGE);
@@ -33,6 +35,7 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
     add(At::Retry, RETRY_RULES);
     add(At::Retry, &classes().map(class).collect::<Vec<_>>());
     add(At::Class, CLASS_RULES);
+    add(At::Input, INPUT_KEYS);
     all
 }
 
@@ -44,6 +47,8 @@ pub(crate) fn file(at: At, line: &str) -> String {
         At::File => file = line.to_owned(),
         At::Retry => file = format!("[retry]\n{line}"),
         At::Class => file = format!("[retry.unknown]\n{line}"),
+        At::Input if line.starts_with("type") => file = format!("[input.topic]\n{line}"),
+        At::Input => file = format!("[input.topic]\ntype = \"any\"\n{line}"),
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
         At::Stage(Some(of_kind)) => {
             let beside = match line {
@@ -115,7 +120,7 @@ fn code(text: &str) -> String {
 #[test]
 fn the_page_has_a_row_for_every_key_and_no_other() {
     let stage = [KINDS, EVERY_STAGE].concat();
-    let all = [FILE, &stage, COMMAND_STAGE, HTTP_STAGE, RETRY_RULES, CLASS_RULES].concat();
+    let all = [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, HTTP_STAGE, RETRY_RULES, CLASS_RULES].concat();
     let row = |key: &Key| {
         let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
         format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)

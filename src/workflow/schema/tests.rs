@@ -85,6 +85,7 @@ fn a_value_of_another_type_is_refused_by_both() {
             let takes = match key.shape {
                 Shape::Share => other == "0.5",
                 Shape::Flag => other == "true",
+                Shape::Any => true,
                 _ => false,
             };
             let line = format!("{} = {other}", key.name);
@@ -96,7 +97,9 @@ fn a_value_of_another_type_is_refused_by_both() {
 #[test]
 fn a_key_that_there_is_not_is_refused_by_both() {
     let schema = Schema::compiled();
-    for at in [At::File, At::Retry, At::Class].into_iter().chain(keys::KINDS.iter().map(|kind| At::Stage(Some(*kind))))
+    for at in [At::File, At::Retry, At::Class, At::Input]
+        .into_iter()
+        .chain(keys::KINDS.iter().map(|kind| At::Stage(Some(*kind))))
     {
         agree(&schema, &file(at, ""), true);
         agree(&schema, &file(at, "retries = 3"), false);
@@ -127,11 +130,19 @@ fn both_draw_the_same_line() {
     let stage = |kind: Key, line: &str| file(At::Stage(Some(kind)), line);
     let taken = [
         file(At::Retry, "max_retries = 0"),
+        file(At::File, "input = {}"),
+        file(
+            At::File,
+            "[input]\n'a b' = 'any'\nc = { type = 'integer', default = 7 }\nd = { type = 'object', required = false }",
+        ),
+        file(At::Input, "required = false\ndefault = 1"),
         file(At::Class, "jitter = 0\nbase = '1d2h3m4s5ms'\ncap = '30d'"),
         stage(keys::COMMAND, "memory = '1.5 GiB'"),
         stage(keys::COMMAND, "pass_env = ['_A1']\nenv = {}"),
         stage(keys::COMMAND, "dir = '/srv/{{item.folder}}/${PLACE}'"),
         stage(keys::HTTP, "method = 'PUT'\nfiles = { a = 'item.0.path', 'b c' = 'input' }"),
+        stage(keys::COMMAND, "stdin = 'input'\nclasses = { 1 = 'unknown', 255 = 'auth_failure' }"),
+        stage(keys::HTTP, "classes = { 200 = 'unknown', 999 = 'invalid_input' }"),
         stage(keys::HTTP, "headers = { 'X-Piton' = '{{item}}' }\nredirects = 20"),
         stage(keys::RUST, "timeout = '30d'"),
         stage(keys::RUST, "concurrency = 1\nrate = ' 60 / m'"),
@@ -145,6 +156,12 @@ fn both_draw_the_same_line() {
         file(At::File, "name = 'Story'"),
         file(At::File, &format!("name = '{}'", "a".repeat(64))),
         file(At::Retry, "max_retries = 10001"),
+        file(At::File, "input = 'object'"),
+        file(At::File, "input = { topic = 'text' }"),
+        file(At::File, "input = { topic = { required = true } }"),
+        file(At::File, "input = { topic = { type = 'string', one_of = ['a'] } }"),
+        file(At::File, "input = { '' = 'string' }"),
+        file(At::Input, "required = true\ndefault = 1"),
         file(At::Retry, "crashed = {}"),
         file(At::Retry, "deadline = '0h0s'"),
         file(At::Class, "jitter = 1.1"),
@@ -156,6 +173,10 @@ fn both_draw_the_same_line() {
         stage(keys::COMMAND, "output = 'xml'"),
         stage(keys::COMMAND, "output = 'response'"),
         stage(keys::HTTP, "output = 'xml'"),
+        stage(keys::COMMAND, "stdin = 'null'"),
+        stage(keys::COMMAND, "classes = { 0 = 'unknown' }"),
+        stage(keys::HTTP, "classes = { 0403 = 'unknown' }"),
+        stage(keys::HTTP, "classes = { 403 = 'crashed' }"),
         stage(keys::HTTP, "method = 'GET'\nfiles = { a = 'item.path' }"),
         stage(keys::HTTP, "method = 'post'"),
         stage(keys::HTTP, "files = { input = 'item.path' }"),

@@ -182,3 +182,22 @@ async fn files_are_sent_as_a_form_and_never_from_outside_their_folder() {
     let peak = peak_memory(&worker);
     assert!(peak < 200 << 20, "the worker had {} MiB", peak >> 20);
 }
+
+#[tokio::test]
+async fn a_request_may_name_its_run_and_what_stands_where_nothing_is() {
+    let names = r#"
+        name = "names"
+        [stages.asks]
+        http = "${API}/runs/{{run.id}}/{{run.stage}}?lang={{input.lang | 'e n'}}"
+        headers = { x-attempt = "{{run.attempt}} of {{run.workflow}} by {{run.worker}}" }
+        output = "text"
+    "#;
+    let server = HttpServer::start(|_, wire| wire.answer(200, &[], "ok"));
+    let world = World::with(&[names]).await;
+    let _worker = worker(&world, &[("API", &server.url())], &[]);
+    let run = world.start("names", "{}");
+    assert_eq!(world.ended(&run).await, "done");
+    let request = server.requests().remove(0);
+    assert_eq!(request.target, format!("/runs/{}/asks?lang=e%20n", run.replace('-', "%2D")));
+    assert_eq!(request.header("x-attempt"), Some("1 of names by w1"));
+}

@@ -51,7 +51,22 @@ async fn a_status_decides_the_class_and_the_server_when_it_is_asked_again() {
         ("429 Retry-After: -1", "rate_limited", "429 Too Many Requests", hour),
         ("503 Retry-After: soon", "resource_unavailable", "503 Service Unavailable", hour),
         (past, "resource_unavailable", "503 Service Unavailable", hour),
-        ("429 Retry-After: 10000000000", "rate_limited", "429 Too Many Requests", 7.0 * 24.0 * hour),
+        ("429 Retry-After: 7199.5", "rate_limited", "429 Too Many Requests", 2.0 * hour),
+        ("429 Retry-After-Ms: 7200000", "rate_limited", "429 Too Many Requests", 2.0 * hour),
+        (
+            "429 Retry-After: Tue, 24 Nov 2020 14:00:00 GMT\r\nDate: Tue, 24 Nov 2020 12:00:00 GMT",
+            "rate_limited",
+            "429 Too Many Requests",
+            2.0 * hour,
+        ),
+        ("429 Retry-After: 604800", "rate_limited", "429 Too Many Requests", 7.0 * 24.0 * hour),
+        ("429 Retry-After: 604801", "rate_limited", "429 Too Many Requests", hour),
+        ("429 Retry-After: 10000000000", "rate_limited", "429 Too Many Requests", hour),
+        ("403 Retry-After: 7200", "rate_limited", "403 Forbidden", 2.0 * hour),
+        ("403 X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset-After: 7200", "rate_limited", "403 Forbidden", 2.0 * hour),
+        ("409 Retry-After: 7200", "resource_unavailable", "409 Conflict", 2.0 * hour),
+        ("404 X-RateLimit-Remaining: 0", "invalid_input", "404 Not Found: no thing", hour),
+        ("503 RateLimit-Reset: 7200", "resource_unavailable", "503 Service Unavailable", hour),
     ];
     let failed = ask(&world, &expected.map(|(item, ..)| item)).await;
     for (item, class, message, wait) in expected {
@@ -65,6 +80,31 @@ async fn a_status_decides_the_class_and_the_server_when_it_is_asked_again() {
     let body = detail["body"].as_str().unwrap();
     assert_eq!((&detail["status"], body.len()), (&json!(500), 8 * 1024));
     assert!(body.starts_with("{\"error\": \"eee") && failed["500"].message.ends_with("eee…"));
+}
+
+#[tokio::test]
+async fn a_file_may_say_what_a_status_means() {
+    let server = HttpServer::start(status_in_path);
+    let classes =
+        "{ 202 = \"resource_unavailable\", 403 = \"invalid_input\", 404 = \"unknown\", 503 = \"rate_limited\" }";
+    let stage = ask_each(&format!("http = \"${{API}}/{{{{item}}}}\"\nclasses = {classes}"));
+    let world = World::with(&[&stage]).await;
+    let url = server.url();
+    let _worker = worker(&world, &[("API", &url)], &[]);
+    let expected = [
+        ("202 Retry-After: 7200", "resource_unavailable", "202 Accepted", 2),
+        ("403 Retry-After: 60", "invalid_input", "403 Forbidden", 1),
+        ("404", "unknown", "404 Not Found: no thing", 1),
+        ("503 RateLimit-Reset: 7200", "rate_limited", "503 Service Unavailable", 2),
+        ("500", "resource_unavailable", "500 Internal Server Error", 1),
+    ];
+    let failed = ask(&world, &expected.map(|(item, ..)| item)).await;
+    for (item, class, message, hours) in expected {
+        let failed = &failed[item];
+        assert_eq!(failed.class, class, "{item}");
+        assert!(failed.message.starts_with(&format!("the server answered {message}")), "{item}: {}", failed.message);
+        assert_eq!(failed.wait.map(|wait| (wait / 3600.0).round()), Some(f64::from(hours)), "{item}");
+    }
 }
 
 #[tokio::test]

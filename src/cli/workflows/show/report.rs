@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::workflow::definition::Workflow;
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Part};
-use crate::workflow::said::{Defaults, said_of_rules};
+use crate::workflow::said::{Defaults, said_of_input, said_of_rules};
 
 /// Keys as in the file; with `policy` where what is effective is asked for.
 pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
@@ -22,12 +22,16 @@ pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
         }
         told
     });
-    json!({
+    let mut report = json!({
         "workflow": workflow.name,
         "description": workflow.description,
         "retry": said_of_rules(&workflow.retry),
         "stages": stages.collect::<Value>(),
-    })
+    });
+    if let Some(input) = &workflow.input {
+        report["input"] = said_of_input(input);
+    }
+    report
 }
 
 fn policy_report(policy: &Effective) -> Value {
@@ -125,7 +129,7 @@ mod tests {
         let report = of(&workflow(), true);
         let policy = &report["stages"][1]["policy"];
         insta::assert_snapshot!(policy["classes"]["network_timeout"], @r#"{"base":{"from":"default","value":"1s"},"cap":{"from":"stage","value":"10m"},"jitter":{"from":"stage","value":0.5},"max_retries":{"from":"stage","value":9},"retry_after":{"from":"default","value":true}}"#);
-        insta::assert_snapshot!(json!([policy["max_retries"], policy["deadline"]]), @r#"[{"from":"workflow","value":6},{"from":"stage","value":"2h"}]"#);
+        insta::assert_snapshot!(json!([policy["max_retries"], policy["deadline"]]), @r#"[{"from":"stage","value":9},{"from":"stage","value":"2h"}]"#);
         insta::assert_snapshot!(report["stages"][2]["timeout"], @r#""5m""#);
     }
 }

@@ -27,11 +27,13 @@ fn every_key_of_a_command_is_understood() {
         env = { LEVEL = "3", TOKEN = "${SECRET}" }
         pass_env = ["API_KEY"]
         dir = "/srv/${PLACE}"
+        stdin = "none"
         memory = "512MiB"
         output = "text"
+        classes = { 75 = "unknown", 3 = "rate_limited" }
         retry = { max_retries = 0 }"#;
     let workflow = parse(text).expect("a workflow");
-    assert_snapshot!(workflow.to_json(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"kind":{"command":{"argv":["./script.sh","--lang={{input.lang}}","","${HOME}/x","awk '{print $1}'"],"env":{"LEVEL":"3","TOKEN":"${SECRET}"},"pass_env":["API_KEY"],"dir":"/srv/${PLACE}","memory_bytes":536870912,"output":"text"}},"timeout_ms":300000,"retry":{"max_retries":0}}]}"#);
+    assert_snapshot!(workflow.to_json(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"kind":{"command":{"argv":["./script.sh","--lang={{input.lang}}","","${HOME}/x","awk '{print $1}'"],"env":{"LEVEL":"3","TOKEN":"${SECRET}"},"pass_env":["API_KEY"],"dir":"/srv/${PLACE}","stdin":"none","memory_bytes":536870912,"output":"text","classes":{"3":"rate_limited","75":"unknown"}}},"timeout_ms":300000,"retry":{"max_retries":0}}]}"#);
     assert_eq!(Workflow::from_json(&workflow.to_json()).as_ref(), Ok(&workflow));
 }
 
@@ -48,9 +50,10 @@ fn every_key_of_a_request_is_understood() {
         redirects = 2
         files = { audio = "item.path" }
         dir = "/srv/media"
-        output = "text""#;
+        output = "text"
+        classes = { 403 = "rate_limited" }"#;
     let workflow = parse(text).expect("a workflow");
-    assert_snapshot!(workflow.to_json(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"for_each":{"source":"input","path":["items"]},"kind":{"http":{"url":"${API}/items/{{item.id}}?lang={{input.lang}}","method":"PUT","headers":{"authorization":"Bearer ${API_KEY}"},"connect_timeout_ms":3000,"redirects":2,"files":{"audio":"item.path"},"dir":"/srv/media","output":"text"}},"timeout_ms":300000}]}"#);
+    assert_snapshot!(workflow.to_json(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"for_each":{"source":"input","path":["items"]},"kind":{"http":{"url":"${API}/items/{{item.id}}?lang={{input.lang}}","method":"PUT","headers":{"authorization":"Bearer ${API_KEY}"},"connect_timeout_ms":3000,"redirects":2,"files":{"audio":"item.path"},"dir":"/srv/media","output":"text","classes":{"403":"rate_limited"}}},"timeout_ms":300000}]}"#);
     assert_eq!(Workflow::from_json(&workflow.to_json()).as_ref(), Ok(&workflow));
 }
 
@@ -148,6 +151,62 @@ fn a_request_that_cannot_be_sent_is_told() {
     5:34 `a b` is no place of a file name
           write where in the input the name stands, such as "item.path"
     "#);
+}
+
+#[test]
+fn classes_that_cannot_be_are_told() {
+    assert_snapshot!(command("classes = { 0 = 'unknown', 03 = 'unknown', 256 = 'unknown', x = 'unknown', 3 = 'rate_limit' }"), @r#"
+    4:13 `0` is no exit code that `classes` can name
+          write a number from 1 to 255, as in classes = { 3 = "rate_limited" }
+    4:28 `03` is no exit code that `classes` can name
+          write a number from 1 to 255, as in classes = { 3 = "rate_limited" }
+    4:44 `256` is no exit code that `classes` can name
+          write a number from 1 to 255, as in classes = { 3 = "rate_limited" }
+    4:61 `x` is no exit code that `classes` can name
+          write a number from 1 to 255, as in classes = { 3 = "rate_limited" }
+    4:80 `rate_limit` is no class of failures
+          did you mean "rate_limited"?
+    "#);
+    assert_snapshot!(http("classes = { 99 = 'unknown', 404 = 'crashed', 500 = 3, 503 = '' }"), @r#"
+    4:13 `99` is no status that `classes` can name
+          write a number from 200 to 999, as in classes = { 422 = "resource_unavailable" }
+    4:35 `crashed` is no class of failures
+          the classes are network_timeout, rate_limited, resource_unavailable, out_of_memory, unknown, invalid_input, auth_failure
+    4:52 `class` must be the name of a class in quotes: found a whole number
+          write classes = { 422 = "resource_unavailable" }
+    4:61 `class` is empty
+          write classes = { 422 = "resource_unavailable" }
+    "#);
+    assert_snapshot!(http("classes = 'unknown'"), @r#"
+    4:11 `classes` must be a table of statuses and classes: found a string
+          write classes = { 422 = "resource_unavailable" }
+    "#);
+}
+
+#[test]
+fn what_piton_sets_for_programs_is_told_from_the_worker_s_variables() {
+    assert_snapshot!(command("dir = '${PITON_RUN}'\nenv = { A = '${PITON_ARTIFACTS}', B = '${PITON_SLOTS}' }"), @r"
+    4:7 `${PITON_RUN}` is no variable of the worker: Piton sets it for programs
+          write {{run.id}}
+    5:13 `${PITON_ARTIFACTS}` is no variable of the worker: Piton sets it for programs
+          write {{run.artifacts}}
+    ");
+    assert_snapshot!(command("env = { A = '{{run}}', B = '{{run.item}}', C = '{{run.id | \"7\"}}' }"), @r#"
+    4:13 `env` cannot be filled in
+          `run` is nothing that a stage is told of its run; it is told run.id, run.workflow, run.stage, run.item, run.attempt, run.worker, run.idempotency_key, run.output, run.artifacts
+    4:28 `a` has no `run.item`: it is not fanned out
+          add for_each = "…", the place of an array, or remove it
+    4:48 `env` cannot be filled in
+          `run.id` is always there, and needs nothing in its place
+    "#);
+    assert_snapshot!(command("env = { B = '{{run.item}}' }"), @r#"
+    4:13 `a` has no `run.item`: it is not fanned out
+          add for_each = "…", the place of an array, or remove it
+    "#);
+    assert_snapshot!(http("headers = { a = '{{run.output}}', b = '{{run.id}}' }"), @r"
+    4:17 `a` has no `run.output`: only programs have it
+          remove it; the body of the answer is the output
+    ");
 }
 
 #[test]

@@ -1,0 +1,38 @@
+//! Variables that stages may be given: those of this process' environment, and where its database is, however it was told.
+
+use std::env::VarError;
+use std::ffi::OsString;
+use std::sync::OnceLock;
+
+/// Names the database that this process works with, also where it was named otherwise, or is the private one.
+pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
+
+static DATABASE: OnceLock<String> = OnceLock::new();
+
+/// Says which database this process works with; the first one counts.
+pub(crate) fn database_is(url: String) {
+    // A second one is a reader's of the same.
+    DATABASE.set(url).ok();
+}
+
+/// The value of a variable as text.
+pub(crate) fn text(name: &str) -> Result<String, VarError> {
+    match database(name) {
+        Some(url) => Ok(url.to_owned()),
+        None => std::env::var(name),
+    }
+}
+
+/// The value of a variable as it is, where it has one.
+pub(crate) fn value(name: &str) -> Option<OsString> {
+    database(name).map(OsString::from).or_else(|| std::env::var_os(name))
+}
+
+/// Whether a stage that starts here finds it. A worker always has a database.
+pub(crate) fn will_be_set(name: &str) -> bool {
+    name == DATABASE_URL || std::env::var_os(name).is_some()
+}
+
+fn database(name: &str) -> Option<&'static str> {
+    DATABASE.get().map(String::as_str).filter(|_| name == DATABASE_URL)
+}

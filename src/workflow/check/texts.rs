@@ -1,0 +1,80 @@
+//! Whether what the texts of a stage name is there when it starts, as far as that is known before a run.
+
+use crate::workflow::draft::DraftStage;
+use crate::workflow::input::{DeclaredInput, InputType};
+use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::own::Own;
+use crate::workflow::similar::similar;
+use crate::workflow::template::Place;
+use crate::workflow::value::{Field, Word};
+
+/// Tells of something that an attempt of this stage does not know of itself.
+pub(super) fn own(stage: &DraftStage, word: &Word, own: Own, found: &mut Vec<Mistake>) {
+    let is_program = matches!(&stage.kind, Field::Right(kind) if kind.is_command());
+    let (title, help) = match own {
+        Own::Item if stage.for_each.is_none() => {
+            let title = format!("{} has no `{}`: it is not fanned out", shown(&stage.word.text), own.place());
+            (title, "add for_each = \"…\", the place of an array, or remove it")
+        }
+        own if own.is_for_programs() && !is_program => {
+            let title = format!("{} has no `{}`: only programs have it", shown(&stage.word.text), own.place());
+            (title, "remove it; the body of the answer is the output")
+        }
+        _ => return,
+    };
+    found.push(Mistake::new(word.span.clone(), title, "", help));
+}
+
+/// Tells of a place of the run's input that no run of this workflow has for certain.
+pub(super) fn place(declared: &DeclaredInput, word: &Word, place: &Place, found: &mut Vec<Mistake>) {
+    let Some(name) = place.path.first() else { return };
+    let Some(kind) = declared_kind(declared, word, name, found) else { return };
+    let optional = declared.key(name).is_some_and(|key| key.optional);
+    let (title, help) = if !kind.has_keys() && place.path.len() > 1 {
+        (format!("`input.{name}` is {}, and nothing is inside of it", kind.in_words()), "name it alone".to_owned())
+    } else if optional && place.fallback.is_none() {
+        let help = format!("give it a default below [input], or write {{{{{place} | \"…\"}}}}");
+        (format!("`input.{name}` may be left out"), help)
+    } else {
+        return;
+    };
+    found.push(Mistake::new(word.span.clone(), title, "", help));
+}
+
+/// Tells of a place that `for_each` cannot find an array at.
+pub(super) fn array(declared: &DeclaredInput, word: &Word, path: &[String], found: &mut Vec<Mistake>) {
+    let wrong = |title: String, help: &str| Mistake::new(word.span.clone(), title, "", help);
+    let Some(name) = path.first() else {
+        let title = "`input` is an object, by [input], and no array".to_owned();
+        found.push(wrong(title, "name the key that holds the array, such as \"input.files\""));
+        return;
+    };
+    let Some(kind) = declared_kind(declared, word, name, found) else { return };
+    let fits = match kind {
+        InputType::Any => true,
+        InputType::Array => path.len() == 1,
+        InputType::Object => path.len() > 1,
+        InputType::String | InputType::Number | InputType::Integer | InputType::Boolean => false,
+    };
+    if !fits {
+        let title = format!("`input.{name}` is {}, and `for_each` names an array", kind.in_words());
+        found.push(wrong(title, "name another place, or declare it below [input] as an array"));
+    } else if declared.key(name).is_some_and(|key| key.optional) {
+        let title = format!("`input.{name}` may be left out");
+        found.push(wrong(title, "give it a default below [input], such as default = []"));
+    }
+}
+
+/// The type of a key, if it is declared.
+fn declared_kind(declared: &DeclaredInput, word: &Word, name: &str, found: &mut Vec<Mistake>) -> Option<InputType> {
+    let kind = declared.key(name).map(|key| key.kind);
+    if kind.is_none() {
+        let help = match similar(name, declared.0.iter().map(|key| key.key.as_str())) {
+            Some(meant) => format!("did you mean `input.{meant}`?"),
+            None => format!("declare it below [input], such as {name} = \"string\""),
+        };
+        let title = format!("{} is not among the keys of [input]", shown(&format!("input.{name}")));
+        found.push(Mistake::new(word.span.clone(), title, "", help));
+    }
+    kind
+}

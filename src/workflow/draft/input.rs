@@ -1,0 +1,132 @@
+//! The table `[input]` of a workflow.
+
+use toml::de::{DeTable, DeValue};
+
+use super::meant;
+use crate::workflow::input::{DeclaredInput, InputKey, InputType};
+use crate::workflow::keys;
+use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::value::{self, Value, Word};
+
+/// Reads it.
+pub(super) fn declared(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<DeclaredInput> {
+    let table = value::table(value, keys::INPUT, found)?;
+    let read: Vec<_> = value::entries(table).map(|(word, value)| key(word, value, found)).collect();
+    let mut keys = read.into_iter().collect::<Option<Vec<_>>>()?;
+    // Their order means nothing, and makes no new version.
+    keys.sort_by(|one, other| one.key.cmp(&other.key));
+    Some(DeclaredInput(keys))
+}
+
+fn key(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputKey> {
+    if word.text.is_empty() || word.text.contains(char::is_control) {
+        let title = format!("{} is no key of an input", shown(&word.text));
+        found.push(Mistake::new(word.span, title, "", "write a name that can be seen, such as topic"));
+        return None;
+    }
+    match value.get_ref() {
+        DeValue::Table(table) => described(word, table, found),
+        _ => Some(InputKey {
+            key: word.text,
+            kind: kind(value, found)?,
+            optional: false,
+            default: None,
+            description: None,
+        }),
+    }
+}
+
+fn described(word: Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Option<InputKey> {
+    let before = found.len();
+    let (mut of_type, mut required, mut default, mut description) = (None, None, None, None);
+    for (key, value) in value::entries(table) {
+        match key.text.as_str() {
+            "type" => of_type = kind(value, found),
+            "required" => required = value::flag(value, keys::REQUIRED, found),
+            "default" => default = json(value, found).map(|text| (text, value)),
+            "description" => description = value::text(value, keys::INPUT_DESCRIPTION, true, found),
+            unknown => {
+                let meant = meant(unknown, keys::INPUT_KEYS, found.len());
+                value::unknown_key(&key, "the table of an input key", keys::INPUT_KEYS, meant, None, found);
+            }
+        }
+    }
+    if !table.contains_key("type") {
+        let title = format!("{} has no type", shown(&word.text));
+        let help = format!("add {}; the types are {}", keys::TYPE.example, keys::TYPES.join(", "));
+        found.push(Mistake::new(word.span.clone(), title, "", help));
+    }
+    if let (Some(kind), Some((_, value))) = (of_type, &default)
+        && !fits(kind, value.get_ref())
+    {
+        let (key, kind) = (shown(&word.text), kind.in_words());
+        let title = format!("the default of {key} is {}, and {key} is {kind}", value::name_of(value.get_ref()));
+        found.push(Mistake::new(value.span(), title, "", "write another default, or another type"));
+    }
+    if let (Some(true), Some((_, value))) = (required, &default) {
+        let title = format!("{} has a default, so it may be left out", shown(&word.text));
+        found.push(Mistake::new(value.span(), title, "", "remove `default`, or `required = true`"));
+    }
+    let (default, description) = (default.map(|(text, _)| text), description.map(|word| word.text));
+    let optional = required == Some(false) && default.is_none();
+    let key = InputKey { key: word.text, kind: of_type?, optional, default, description };
+    (found.len() == before).then_some(key)
+}
+
+fn kind(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputType> {
+    InputType::from_word(value::one_of(value, keys::TYPE, keys::TYPES, found)?)
+}
+
+fn fits(kind: InputType, value: &DeValue<'_>) -> bool {
+    match kind {
+        InputType::String => matches!(value, DeValue::String(_)),
+        InputType::Number => matches!(value, DeValue::Integer(_) | DeValue::Float(_)),
+        InputType::Integer => matches!(value, DeValue::Integer(_)),
+        InputType::Boolean => matches!(value, DeValue::Boolean(_)),
+        InputType::Array => matches!(value, DeValue::Array(_)),
+        InputType::Object => matches!(value, DeValue::Table(_)),
+        InputType::Any => true,
+    }
+}
+
+/// The same value as JSON, with the digits of its numbers as they stand.
+fn json(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<String> {
+    let wrong = |why: &str, found: &mut Vec<Mistake>| {
+        value::wrong(
+            value,
+            format!("`{}` is nothing that JSON has", keys::DEFAULT.name),
+            why,
+            "write another value",
+            found,
+        )
+    };
+    match value.get_ref() {
+        DeValue::String(text) if text.contains('\0') => wrong("it holds a NUL character", found),
+        DeValue::String(text) => Some(quoted(text)),
+        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().trim_start_matches('+').to_owned()),
+        DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Some(number.to_string()),
+            Err(_) => wrong("the number is too large", found),
+        },
+        DeValue::Float(number) if number.as_str().ends_with(|c: char| c.is_ascii_digit()) => {
+            Some(number.as_str().trim_start_matches('+').to_owned())
+        }
+        DeValue::Float(_) => wrong("it is no number that can be written down", found),
+        DeValue::Boolean(flag) => Some(flag.to_string()),
+        DeValue::Datetime(_) => wrong("put dates and times in quotes", found),
+        DeValue::Array(elements) => {
+            let elements: Vec<_> = elements.iter().map(|element| json(element, found)).collect();
+            Some(format!("[{}]", elements.into_iter().collect::<Option<Vec<_>>>()?.join(",")))
+        }
+        DeValue::Table(table) => {
+            let entries: Vec<_> = value::entries(table)
+                .map(|(key, value)| json(value, found).map(|value| format!("{}:{value}", quoted(&key.text))))
+                .collect();
+            Some(format!("{{{}}}", entries.into_iter().collect::<Option<Vec<_>>>()?.join(",")))
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
