@@ -1,6 +1,7 @@
 //! `piton start`, and how a run's input is put together.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::stdin;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -13,14 +14,18 @@ use super::exit::Exit;
 use super::refusal::{actor, name, refused};
 use super::{files, trace};
 use crate::app::App;
+use crate::bounded;
 use crate::config;
 use crate::model::actor::Actor;
 use crate::model::id::RunId;
-use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::payload::{Payload, PayloadError, PayloadLimits};
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::Store;
 use crate::store::runs::RunStart;
 use crate::workflow::definition::Workflow;
+
+/// Bytes of spaces and line ends that a file may have around its JSON.
+const SPACE: usize = 64 << 10;
 
 pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
     let input = read_input(&args.input, PayloadLimits::default().payload_bytes)?;
@@ -95,13 +100,21 @@ pub(crate) fn read_input(args: &InputArgs, limit: usize) -> anyhow::Result<Paylo
 
 /// A run's input from a file; `-` is standard input.
 pub(crate) fn read_file(file: &str, limit: usize) -> anyhow::Result<Payload> {
-    let mut text = String::new();
-    if file == "-" {
-        std::io::stdin().read_to_string(&mut text).context("cannot read the run's input from standard input")?;
-    } else {
-        text = std::fs::read_to_string(file).with_context(|| format!("cannot read the run's input from {file}"))?;
+    // What stands around the JSON does not count, and has an end too.
+    let most = limit.saturating_add(SPACE);
+    let (read, place) = match file {
+        "-" => (bounded::beginning(stdin(), most + 1), "standard input"),
+        file => (File::open(file).and_then(|opened| bounded::beginning(opened, most + 1)), file),
+    };
+    let bytes = read.with_context(|| format!("cannot read the run's input from {place}"))?;
+    if bytes.len() > most {
+        bail!("the run's input ({place}): {}", PayloadError::Longer { limit });
     }
-    parse(file, &text, limit)
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let (at, byte) = (error.valid_up_to(), bytes.get(error.valid_up_to()).copied().unwrap_or_default());
+        anyhow::anyhow!("the run's input ({place}) is not UTF-8: byte {at} is 0x{byte:02X}; save it as UTF-8")
+    })?;
+    parse(place, text, limit)
 }
 
 fn parse(place: &str, text: &str, limit: usize) -> anyhow::Result<Payload> {

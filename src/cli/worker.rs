@@ -1,7 +1,6 @@
 //! `piton worker`.
 
 use std::error::Error;
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,7 +193,7 @@ pub(super) async fn patiently<T>(
 fn end_with_parent(shutdown: Shutdown) {
     std::thread::spawn(move || {
         // End or error, either way nobody is there any more.
-        std::io::stdin().read_to_end(&mut Vec::new()).ok();
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
         shutdown.ask();
         shutdown.ask();
     });
@@ -211,6 +210,11 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Se
         parent: None,
         cleanup_every: None,
         artifacts: artifacts::store(global, &args.store),
-        limits: PayloadLimits { payload_bytes: args.payload_limit as usize, ..PayloadLimits::default() },
+        limits: PayloadLimits {
+            payload_bytes: args.payload_limit as usize,
+            stage_input_bytes: args.input_limit,
+            input_memory_bytes: args.input_memory,
+            ..PayloadLimits::default()
+        },
     }
 }

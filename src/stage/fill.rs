@@ -28,6 +28,9 @@ impl<'i> Filler<'i> {
                 Part::Variable(name) => text.push_str(&variable(name)?),
                 Part::Place(place) => text.push_str(&escape(&self.place(place)?)),
             }
+            if text.len() > LONGEST {
+                return Err(too_long(template));
+            }
         }
         Ok(text)
     }
@@ -53,6 +56,16 @@ impl<'i> Filler<'i> {
             Some(other) => Ok(other.to_string()),
         }
     }
+}
+
+/// Bytes of a text that was filled in: more than any program or server takes. A place of a megabyte may stand in it a thousand
+/// times.
+const LONGEST: usize = 4 << 20;
+
+fn too_long(template: &Template) -> Failure {
+    let shown: String = template.as_str().chars().take(40).collect();
+    let message = format!("`{shown}` comes to more than {LONGEST} bytes with what stands in the input; hand it over as the input");
+    Failure::invalid_input(message)
 }
 
 /// A variable of this process' environment.
@@ -161,6 +174,15 @@ mod tests {
             let said = format!("invalid_input: there is no `{place}` in the stage's input");
             assert_eq!(filled(&format!("{{{{{place}}}}}")), Err(said));
         }
+    }
+
+    #[test]
+    fn a_text_is_not_filled_in_beyond_what_anybody_takes() {
+        let input = serde_json::json!({"item": "x".repeat(1 << 20)}).to_string();
+        let template = Template::parse(&"{{item}}".repeat(100_000)).expect("a template");
+        let refused = Filler::new(&input).plain(&template).expect_err("too long").to_string();
+        assert!(refused.starts_with("invalid_input: `{{item}}"), "{refused}");
+        assert!(refused.contains("comes to more than 4194304 bytes"), "{refused}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) mod cleanup;
 pub(crate) mod commit;
 pub(crate) mod connect;
 pub(crate) mod dead_letters;
+pub(crate) mod doubt;
 pub(crate) mod endings;
 pub(crate) mod failures;
 mod fitness;

@@ -3,12 +3,14 @@
 mod kind;
 mod retry;
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::definition::StageKind;
-use super::keys::{self, Key};
+use super::definition::{InputForm, StageKind};
+use super::keys::{self, Key, Shape};
 use super::mistake::{Mistake, SHOWN, shown};
 use super::name::{self, NameError, StageName, WorkflowName};
 use super::rate::Rate;
@@ -34,11 +36,14 @@ pub(crate) struct DraftStage {
     /// If it is one.
     pub(crate) name: Option<StageName>,
     pub(crate) kind: Field<StageKind>,
-    /// Places of the input that its templates name, with the values they stand in.
-    pub(crate) places: Vec<(Word, Place)>,
+    /// Places of the input that its templates name, each once for the value it stands in, which they share: a value may be as
+    /// long as the file, and name a hundred thousand.
+    pub(crate) places: Vec<(Arc<Word>, Place)>,
     pub(crate) needs: Vec<Word>,
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
+    /// With its place in the file.
+    pub(crate) inputs: Option<(InputForm, Range<usize>)>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) concurrency: Option<u32>,
     pub(crate) rate: Option<Rate>,
@@ -127,6 +132,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         places: Vec::new(),
         needs: Vec::new(),
         for_each: None,
+        inputs: None,
         timeout: None,
         concurrency: None,
         rate: None,
@@ -145,6 +151,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         match key.text.as_str() {
             "needs" => stage.needs = value::texts(value, keys::NEEDS, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
+            "inputs" => stage.inputs = input_form(value, found).map(|form| (form, value.span())),
             "timeout" => stage.timeout = value::duration(value, keys::TIMEOUT, found),
             "concurrency" => stage.concurrency = value::number(value, keys::CONCURRENCY, found),
             "rate" => stage.rate = value::rate(value, keys::RATE, found),
@@ -159,6 +166,11 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         }
     }
     stage
+}
+
+fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> {
+    let Shape::Word(words) = keys::INPUTS.shape else { return None };
+    Some(if value::one_of(value, keys::INPUTS, words, found)? == "file" { InputForm::File } else { InputForm::Value })
 }
 
 /// Tells of a key that a stage of that kind has not, and says which was meant.

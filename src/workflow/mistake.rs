@@ -82,14 +82,20 @@ impl Mistakes {
 
     /// A JSON array of objects: file, line and column (from 1, in characters), message, help.
     pub(crate) fn to_json(&self) -> serde_json::Value {
+        // Characters are counted on from the mistake before: a hundred thousand of them may be on one long line.
+        let (mut counted, mut column) = (0..0, 1);
         let lines = self.list.iter().map(|mistake| {
             let (line, range) = self.place(mistake);
             let start = self.lines.range(&self.source, line).start;
+            if counted.start != start || counted.end > range.start {
+                (counted, column) = (start..start, 1);
+            }
+            column += self.source[counted.end..range.start].chars().count();
+            counted.end = range.start;
             let message = match mistake.label.as_str() {
                 "" => mistake.title.clone(),
                 label => format!("{}: {label}", mistake.title),
             };
-            let column = self.source[start..range.start].chars().count() + 1;
             Line { file: &self.file, line: line + 1, column, message, help: &mistake.help }
         });
         // Text and numbers cannot fail to become JSON.

@@ -12,6 +12,7 @@ pub(crate) mod limits;
 mod lines;
 pub(crate) mod mistake;
 pub(crate) mod name;
+mod notes;
 mod outline;
 pub(crate) mod plan;
 mod rate;

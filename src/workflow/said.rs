@@ -30,6 +30,7 @@ impl Workflow {
         let needs: Vec<String> = stage.needs.iter().map(|need| self.named(*need)).collect();
         said.push((keys::NEEDS, json!(needs)));
         said.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
+        said.push((keys::INPUTS, json!(stage.inputs)));
         said.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
         said.push((keys::CONCURRENCY, json!(stage.concurrency)));
         said.push((keys::RATE, json!(stage.rate.map(Rate::format))));

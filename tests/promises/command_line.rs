@@ -49,7 +49,7 @@ error: the run's input (nul.json): a string in it holds a NUL character (\u0000)
 exit 1
 error: the run's input (deep.json): its arrays and objects are nested more than 100 deep
 exit 1
-error: the run's input (large.json): it has 2097154 bytes, over the limit of 1048576; keep big things in files and hand on their names
+error: the run's input (large.json): it has more than 1048576 bytes; keep big things in files and hand on their names
 exit 1
 error: cannot read the run's input from bytes.json: stream did not contain valid UTF-8
 exit 1

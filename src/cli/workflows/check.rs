@@ -39,6 +39,7 @@ fn tell(file: &File) {
             let stages = workflow.stages.len();
             let stages = if stages == 1 { "1 stage".to_owned() } else { format!("{stages} stages") };
             println!("{}: workflow `{}`, {stages}, no mistakes", file.source, workflow.name);
+            workflow.notes().iter().for_each(|note| eprintln!("note: {note}"));
         }
         Err(mistakes) => eprintln!("{}\n", mistakes.render(std::io::stderr().is_terminal())),
     }

@@ -13,20 +13,20 @@ const LOCK: &str = "lock";
 /// One that was made just now may not be locked yet.
 const YOUNG: Duration = Duration::from_secs(60);
 
-pub(super) struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
     _lock: File,
 }
 
 impl Folder {
-    pub(super) fn make() -> io::Result<Folder> {
+    pub(crate) fn make() -> io::Result<Folder> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
         let lock = File::create(folder.path().join(LOCK))?;
         lock.lock()?;
         Ok(Folder { folder, _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }

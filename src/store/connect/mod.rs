@@ -29,7 +29,7 @@ mod trust;
 mod uri;
 
 pub(crate) use address::Address;
-pub(crate) use away::{is_away, is_out_of_reach, is_wrong_address};
+pub(crate) use away::{Suspicion, is_away, is_out_of_reach, is_wrong_address, suspicion};
 pub(crate) use conclusion::in_words;
 pub(crate) use greet::{OpenError, Pooling, greet};
 pub(crate) use server::Server;

@@ -1,6 +1,7 @@
 //! How a stage runs: the keys of its kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -29,7 +30,7 @@ pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>)
 pub(super) fn read(
     kind: &str,
     table: &DeTable<'_>,
-    places: &mut Vec<(Word, Place)>,
+    places: &mut Vec<(Arc<Word>, Place)>,
     found: &mut Vec<Mistake>,
 ) -> Field<StageKind> {
     let mut keys = Keys { table, places, found, wrong: false };
@@ -44,7 +45,7 @@ pub(super) fn read(
 /// One stage's table on its way into a kind.
 struct Keys<'k, 'i> {
     table: &'k DeTable<'i>,
-    places: &'k mut Vec<(Word, Place)>,
+    places: &'k mut Vec<(Arc<Word>, Place)>,
     found: &'k mut Vec<Mistake>,
     /// A value was wrong, and its mistake is told.
     wrong: bool,
@@ -112,7 +113,9 @@ impl<'i> Keys<'_, 'i> {
     }
 
     fn note(&mut self, word: &Word, template: &Template) {
-        self.places.extend(template.places().map(|place| (word.clone(), place.clone())));
+        let (word, mut named) = (Arc::new(word.clone()), HashSet::new());
+        let places = template.places().filter(|place| named.insert(*place));
+        self.places.extend(places.map(|place| (word.clone(), place.clone())));
     }
 
     fn argv(&mut self) -> Option<Vec<Template>> {
@@ -210,7 +213,7 @@ impl<'i> Keys<'_, 'i> {
             };
             match Place::parse(&word.text) {
                 Some(place) if name.text != "input" && !name.text.is_empty() => {
-                    self.places.push((word, place.clone()));
+                    self.places.push((Arc::new(word), place.clone()));
                     files.insert(name.text, place);
                 }
                 Some(_) => {
