@@ -171,6 +171,9 @@ pub(crate) struct StartArgs {
     /// Start no second run of that workflow under that key, but print the id of the first.
     #[arg(long)]
     pub(crate) key: Option<String>,
+    /// Fail where the first run under that key was started on another input, which is only said otherwise.
+    #[arg(long, requires = "key")]
+    pub(crate) same_input: bool,
     /// Not before then: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks show it here), or 2h from now by
     /// the database's clock.
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]

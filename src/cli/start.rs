@@ -21,7 +21,7 @@ use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadError, PayloadLimits};
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::Store;
-use crate::store::runs::RunStart;
+use crate::store::runs::{RunStart, StartedOnce};
 use crate::workflow::definition::Workflow;
 
 /// Bytes of spaces and line ends that a file may have around its JSON.
@@ -39,21 +39,43 @@ pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::
     let [run_at, deadline] = [args.at, args.deadline].map(|when| when.map(|when| when.next(now, &Local)));
     let priority = args.input.priority;
     let start = RunStart { input, priority, run_at, deadline, trace };
-    let id = match &args.key {
+    let started = match &args.key {
         Some(key) => database.store.start_run_once(key, &args.workflow, version.id, &start).await,
         None => {
             let id = RunId::new();
-            database.store.start_run(id, version.id, &start).await.map(|_| id)
+            let new = StartedOnce { run: id.0, is_new: true, is_other_input: false };
+            database.store.start_run(id, version.id, &start).await.map(|_| new)
         }
     }
     .map_err(refused)?;
-    if global.json {
-        println!("{}", serde_json::json!({"run": id, "workflow": args.workflow}));
-    } else {
-        println!("{id}");
-    }
+    tell(&global, &args, started)?;
     database.close().await;
     Ok(Exit::Done)
+}
+
+fn tell(global: &Global, args: &StartArgs, started: StartedOnce) -> anyhow::Result<()> {
+    let StartedOnce { run, is_new, is_other_input } = started;
+    if is_other_input && args.same_input {
+        bail!(
+            "run {run} was started under that key before, on another input; nothing was started. Look at it with `{} show \
+             {run}`, or start another one under another --key",
+            config::program()
+        );
+    }
+    if global.json {
+        let workflow = &args.workflow;
+        let said = serde_json::json!({"run": run, "workflow": workflow, "is_new": is_new, "is_other_input": is_other_input});
+        println!("{said}");
+        return Ok(());
+    }
+    println!("{run}");
+    if is_other_input {
+        eprintln!(
+            "note: that run was started under the key before, on another input; nothing was started now. To have that refused, \
+             add --same-input"
+        );
+    }
+    Ok(())
 }
 
 /// The version of the file, for what a person starts: registered, and current where it never was. Where another one is

@@ -15,9 +15,9 @@ use crate::model::id::{NO_ITEM, RunKey};
 use crate::stage::command::Folder;
 use crate::stage::input::StageInput;
 use crate::stage::steps::wait;
+use crate::store::Store;
 use crate::store::backoff::Backoff;
 use crate::store::checkpoints::Stored;
-use crate::store::{Store, StoreError};
 
 /// Bytes and items that are in memory at once, unless a single one has more.
 const PIECE_BYTES: u64 = 4 << 20;
@@ -75,7 +75,7 @@ impl Source<'_> {
 
     /// A line for each item.
     async fn lines(&self, path: &Path) -> Result<(), Failure> {
-        let mut sizes = patiently(async || self.store.output_sizes(self.run, self.stage).await).await?.into_iter();
+        let mut sizes = self.sizes().await?.into_iter();
         if sizes.next().is_none_or(|(item, _)| item != NO_ITEM) {
             return Err(missing(&self.name(), NO_ITEM));
         }
@@ -99,22 +99,28 @@ impl Source<'_> {
         Ok(())
     }
 
+    async fn sizes(&self) -> Result<Vec<(i32, u64)>, Failure> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.store.output_sizes(self.run, self.stage).await {
+                Ok(sizes) => return Ok(sizes),
+                Err(error) => wait(&mut backoff, error, "an input").await?,
+            }
+        }
+    }
+
     async fn read(&self, items: (i32, i32)) -> Result<Vec<Stored>, Failure> {
-        patiently(async || self.store.outputs_between(self.run, self.stage, items).await).await
+        let mut backoff = Backoff::default();
+        loop {
+            match self.store.outputs_between(self.run, self.stage, items).await {
+                Ok(outputs) => return Ok(outputs),
+                Err(error) => wait(&mut backoff, error, "an input").await?,
+            }
+        }
     }
 
     fn name(&self) -> Arc<str> {
         self.version.stage_name(self.stage)
-    }
-}
-
-async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, Failure> {
-    let mut backoff = Backoff::default();
-    loop {
-        match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => wait(&mut backoff, error, "an input").await?,
-        }
     }
 }
 

@@ -4,6 +4,7 @@ mod client;
 mod faces;
 mod fuzz;
 mod hostile_rows;
+mod keys;
 mod strict;
 
 use std::collections::BTreeSet;

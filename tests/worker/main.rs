@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use piton::{App, Artifact, Failure, FailureClass, Input, StageContext, State};
+use piton::{App, Artifact, Failure, FailureClass, Input, Items, StageContext, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -26,6 +26,8 @@ fn main() -> std::process::ExitCode {
         .handler("read", read)
         .handler("copy", copy)
         .handler("mark", mark)
+        .handler("blob", blob)
+        .handler("lengths", lengths)
         .state(Journal)
         .main()
 }
@@ -272,6 +274,41 @@ async fn mark(Input(Marking { input, first }): Input<Marking>, context: StageCon
     context.put_bytes("mark.txt", mark.clone()).await?;
     let before = first.map(|first| first["mark"].clone());
     Ok(json!({"mark": mark, "remembered": remembered, "before": before}))
+}
+
+#[derive(Deserialize)]
+struct Blob {
+    item: u32,
+    input: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Bytes {
+    bytes: usize,
+}
+
+/// A text of so many bytes that begins with the number of the item.
+async fn blob(Input(Blob { item, input }): Input<Blob>, context: StageContext) -> Result<String, Failure> {
+    journal(&context);
+    Ok(format!("{item} {}", "x".repeat(input.bytes)))
+}
+
+#[derive(Deserialize)]
+struct Blobs {
+    blob: Items<String>,
+}
+
+/// How many items there were, whether each was in its place, and their bytes.
+async fn lengths(Input(Blobs { blob }): Input<Blobs>, context: StageContext) -> Result<Value, Failure> {
+    journal(&context);
+    let (mut items, mut bytes, mut in_order) = (0, 0, true);
+    for text in blob.read()? {
+        let text = text?;
+        in_order &= text.split(' ').next() == Some(items.to_string().as_str());
+        items += 1;
+        bytes += text.len();
+    }
+    Ok(json!({"items": items, "bytes": bytes, "in_order": in_order, "file": blob.path()}))
 }
 
 #[derive(Deserialize)]

@@ -57,10 +57,17 @@ impl Claimer {
     /// Claims whose inputs are read at once; one by one, where that cannot be said.
     async fn portions(&self, known: Vec<(Claim, Arc<Version>)>) -> Vec<Portion> {
         let Some(sizes_of) = inputs::sizes_to_ask_for(&self.limits, &known) else { return vec![Portion::of(known)] };
-        match self.patiently(&known, async || self.store.output_bytes(&sizes_of).await).await {
-            Ok(Some(sizes)) => inputs::portions(&self.limits, known, &sizes),
-            Ok(None) => Vec::new(),
-            Err(_) => Portion::of(known).apart().collect(),
+        let mut patience = Patience::default();
+        loop {
+            let error = match self.store.output_bytes(&sizes_of).await {
+                Ok(sizes) => return inputs::portions(&self.limits, known, &sizes),
+                Err(error) => error,
+            };
+            match self.waited(&known, &mut patience, error).await {
+                Ok(true) => {}
+                Ok(false) => return Vec::new(),
+                Err(_) => return Portion::of(known).apart().collect(),
+            }
         }
     }
 
@@ -87,34 +94,50 @@ impl Claimer {
         }
     }
 
+    /// Only what the database refuses is an error.
     async fn read_inputs(&self, portion: &Portion) -> Result<Vec<Prepared>, StoreError> {
-        let read = async || inputs::prepare(&self.store, &self.limits, portion).await;
-        Ok(self.patiently(&portion.claims, read).await?.unwrap_or_default())
-    }
-
-    /// Only what the database refuses is an error; while it is away this waits, and gives the claims back when told to
-    /// stop: `None`.
-    async fn patiently<T>(
-        &self,
-        known: &[(Claim, Arc<Version>)],
-        mut read: impl AsyncFnMut() -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        let (mut backoff, mut doubt) = (Backoff::default(), Doubt::default());
+        let mut patience = Patience::default();
         loop {
-            match read().await {
-                Err(StoreError::Away(_)) if self.stop.is_cancelled() => {
-                    known.iter().for_each(|(claim, _)| self.put_back(*claim));
-                    return Ok(None);
-                }
-                Err(error @ StoreError::Away(_)) if !doubt.is_over(&error, known.len(), &self.store).await => {
-                    Part::Inputs.had_no_answer();
-                    if backoff.is_first() {
-                        tracing::warn!("reading inputs waits: {error}");
+            match inputs::prepare(&self.store, &self.limits, portion).await {
+                Ok(prepared) => return Ok(prepared),
+                Err(error) => {
+                    if !self.waited(&portion.claims, &mut patience, error).await? {
+                        return Ok(Vec::new());
                     }
-                    backoff.wait().await;
                 }
-                answered => return answered.map(Some),
             }
         }
     }
+
+    /// Waits a little for a database that is away, and says whether to ask again: where this worker is told to stop, the claims
+    /// have been given back. What will be refused for ever is an error.
+    async fn waited(
+        &self,
+        known: &[(Claim, Arc<Version>)],
+        patience: &mut Patience,
+        error: StoreError,
+    ) -> Result<bool, StoreError> {
+        if !matches!(error, StoreError::Away(_)) {
+            return Err(error);
+        }
+        if self.stop.is_cancelled() {
+            known.iter().for_each(|(claim, _)| self.put_back(*claim));
+            return Ok(false);
+        }
+        if patience.doubt.is_over(&error, known.len(), &self.store).await {
+            return Err(error);
+        }
+        Part::Inputs.had_no_answer();
+        if patience.backoff.is_first() {
+            tracing::warn!("reading inputs waits: {error}");
+        }
+        patience.backoff.wait().await;
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
+struct Patience {
+    backoff: Backoff,
+    doubt: Doubt,
 }
