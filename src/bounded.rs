@@ -43,7 +43,10 @@ mod tests {
         let endless = || io::repeat(b'x');
         assert_eq!(beginning(endless(), 3).unwrap(), b"xxx");
         let refused = whole(endless(), 4).unwrap_err();
-        assert_eq!((refused.kind(), refused.to_string().as_str()), (io::ErrorKind::FileTooLarge, "it has more than 4 bytes"));
+        assert_eq!(
+            (refused.kind(), refused.to_string().as_str()),
+            (io::ErrorKind::FileTooLarge, "it has more than 4 bytes")
+        );
         assert!(text("/dev/zero", 1000).is_err());
     }
 }

@@ -233,7 +233,8 @@ async fn results(
             break;
         }
     }
-    let next = if bytes > PAGE_BYTES { rows.last().map(|last| last.item) } else { which.limit.next(&rows, |last| last.item) };
+    let next =
+        if bytes > PAGE_BYTES { rows.last().map(|last| last.item) } else { which.limit.next(&rows, |last| last.item) };
     let results = rows.into_iter().map(ItemReport::try_from).collect::<Result<_, _>>()?;
     Ok(Json(Results { results, next }))
 }

@@ -64,7 +64,8 @@ fn tell(global: &Global, args: &StartArgs, started: StartedOnce) -> anyhow::Resu
     }
     if global.json {
         let workflow = &args.workflow;
-        let said = serde_json::json!({"run": run, "workflow": workflow, "is_new": is_new, "is_other_input": is_other_input});
+        let said =
+            serde_json::json!({"run": run, "workflow": workflow, "is_new": is_new, "is_other_input": is_other_input});
         println!("{said}");
         return Ok(());
     }

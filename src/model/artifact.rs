@@ -196,3 +196,6 @@ mod tests {
         insta::assert_snapshot!(told, @"runs/00000000-0000-0000-0000-000000000000/draw/-/2-ffffffff-ffff-ffff-ffff-ffffffffffff/a.txt");
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -225,7 +225,9 @@ impl Claimer {
             match read {
                 Ok(version) => return Some(version),
                 Err(StoreError::Away(_)) if self.stop.is_cancelled() => return None,
-                Err(error @ StoreError::Away(_)) if !doubt.is_over(&error, 1, &self.store).await => backoff.wait().await,
+                Err(error @ StoreError::Away(_)) if !doubt.is_over(&error, 1, &self.store).await => {
+                    backoff.wait().await
+                }
                 Err(error) => {
                     if self.catalog.give_up(id) {
                         tracing::error!("its jobs are left: {error}");

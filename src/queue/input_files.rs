@@ -42,9 +42,15 @@ impl InputFiles {
             let is_fanned = version.stage(stage).is_some_and(|stage| stage.for_each.is_some());
             let path = folder.path().join(format!("{name}.{}", if is_fanned { "jsonl" } else { "json" }));
             let source = Source { store, run: claim.key.run, stage, version };
-            if is_fanned { source.lines(&path).await? } else { source.whole(&path).await? }
+            if is_fanned {
+                source.lines(&path).await?
+            } else {
+                source.whole(&path).await?
+            }
             let Some(path) = path.to_str() else {
-                return Err(Failure::resource_unavailable("the worker's folder for temporary files has no name in UTF-8"));
+                return Err(Failure::resource_unavailable(
+                    "the worker's folder for temporary files has no name in UTF-8",
+                ));
             };
             input.push(name, Arc::from(serde_json::to_string(path)?));
         }

@@ -43,11 +43,7 @@ pub(crate) fn sizes_to_ask_for(limits: &PayloadLimits, claims: &[(Claim, Arc<Ver
 }
 
 /// Claims in portions that come to so many bytes, so that what is read at once is bounded, however many slots there are.
-pub(crate) fn portions(
-    limits: &PayloadLimits,
-    mut claims: Vec<(Claim, Arc<Version>)>,
-    sizes: &Sizes,
-) -> Vec<Portion> {
+pub(crate) fn portions(limits: &PayloadLimits, mut claims: Vec<(Claim, Arc<Version>)>, sizes: &Sizes) -> Vec<Portion> {
     let mut wants: Vec<Vec<Wanted>> = claims.iter().map(|(claim, version)| wants(claim, version)).collect();
     let mut too_large = HashMap::new();
     for ((claim, _), wants) in claims.iter().zip(&mut wants) {

@@ -59,7 +59,7 @@ mod tests {
     fn what_two_claims_share_is_counted_once() {
         let sizes = Sizes::from([(wanted(0), 60), (wanted(1), 50), (wanted(2), 200)]);
         let wants = [vec![wanted(0)], vec![wanted(0)], vec![wanted(1)], vec![wanted(2)], vec![]];
-        assert_eq!(portions(&wants, &sizes, 100), [2, 1, 2]);
+        assert_eq!(portions(&wants, &sizes, 100), [2, 1, 1, 1]);
         assert_eq!(portions(&wants, &sizes, 1000), [5]);
     }
 

@@ -64,7 +64,9 @@ const LONGEST: usize = 4 << 20;
 
 fn too_long(template: &Template) -> Failure {
     let shown: String = template.as_str().chars().take(40).collect();
-    let message = format!("`{shown}` comes to more than {LONGEST} bytes with what stands in the input; hand it over as the input");
+    let message = format!(
+        "`{shown}` comes to more than {LONGEST} bytes with what stands in the input; hand it over as the input"
+    );
     Failure::invalid_input(message)
 }
 

@@ -57,8 +57,9 @@ impl<T: DeserializeOwned> Items<T> {
                 Ok(_) => {}
                 Err(error) => return Some(Err(error.into())),
             }
-            let read = serde_json::from_str(&line)
-                .map_err(|error| Failure::invalid_input(format!("the output of item {item} does not fit the handler: {error}")));
+            let read = serde_json::from_str(&line).map_err(|error| {
+                Failure::invalid_input(format!("the output of item {item} does not fit the handler: {error}"))
+            });
             item += 1;
             Some(read)
         }))
@@ -105,9 +106,12 @@ mod tests {
         let path = folder.path().join("page.jsonl");
         std::fs::write(&path, "1\n22\n\"x\"\n4\n").unwrap();
         let items: Items<u64> = serde_json::from_value(path.to_str().into()).unwrap();
-        let read: Vec<Result<u64, String>> = items.read().unwrap().map(|item| item.map_err(|e| e.to_string())).collect();
+        let read: Vec<Result<u64, String>> =
+            items.read().unwrap().map(|item| item.map_err(|e| e.to_string())).collect();
         assert_eq!((&read[0], &read[1], &read[3]), (&Ok(1), &Ok(22), &Ok(4)));
-        assert!(read[2].as_ref().unwrap_err().starts_with("invalid_input: the output of item 2 does not fit the handler"));
+        assert!(
+            read[2].as_ref().unwrap_err().starts_with("invalid_input: the output of item 2 does not fit the handler")
+        );
         assert_eq!(items.read().unwrap().count(), 4, "it begins anew");
     }
 

@@ -185,7 +185,8 @@ impl Store {
         same_input: bool,
     ) -> Result<StartedOnce, StoreError> {
         let trace = start.trace.as_ref();
-        let sql = "select run, is_new, is_other_input from piton.start_run_once($1, $2, $3::json, $4, $5, $6, $7, $8, $9)";
+        let sql =
+            "select run, is_new, is_other_input from piton.start_run_once($1, $2, $3::json, $4, $5, $6, $7, $8, $9)";
         let asked = sqlx::query_as(sql)
             .bind(workflow)
             .bind(key)

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Source, Stage, StageIndex, StageKind, Workflow};
+use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Source, Stage, StageIndex, Workflow};
 use super::draft::{Draft, DraftStage};
 use super::graph;
 use super::limits::Limits;
@@ -249,18 +249,11 @@ fn comes_as_file(stage: &DraftStage, need: &str) -> bool {
 fn bad_inputs(stage: &DraftStage) -> Option<Mistake> {
     let (InputForm::File, span) = stage.inputs.as_ref()? else { return None };
     let name = shown(&stage.word.text);
-    let (title, help) = match &stage.kind {
-        Field::Right(StageKind::Http(_)) => (
-            format!("{name} sends its input to a server, which cannot read a file of this machine"),
-            "remove the line, or let a command read the file and send it",
-        ),
-        _ if stage.needs.iter().any(|need| comes_as_file(stage, &need.text)) => return None,
-        _ => (
-            format!("{name} needs no stage whose output could come as a file"),
-            "remove the line; the run's input and the item are always values",
-        ),
-    };
-    Some(Mistake::new(span.clone(), title, "", help))
+    if stage.needs.iter().any(|need| comes_as_file(stage, &need.text)) {
+        return None;
+    }
+    let title = format!("{name} needs no stage whose output could come as a file");
+    Some(Mistake::new(span.clone(), title, "", "remove the line; the run's input and the item are always values"))
 }
 
 /// Keys a path may have inside each other.

@@ -151,7 +151,9 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         match key.text.as_str() {
             "needs" => stage.needs = value::texts(value, keys::NEEDS, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
-            "inputs" => stage.inputs = input_form(value, found).map(|form| (form, value.span())),
+            "inputs" if kind.is_some_and(|kind| names(keys::of_kind(kind), "inputs")) => {
+                stage.inputs = input_form(value, found).map(|form| (form, value.span()));
+            }
             "timeout" => stage.timeout = value::duration(value, keys::TIMEOUT, found),
             "concurrency" => stage.concurrency = value::number(value, keys::CONCURRENCY, found),
             "rate" => stage.rate = value::rate(value, keys::RATE, found),

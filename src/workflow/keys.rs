@@ -180,8 +180,9 @@ pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, STAGES];
 /// The ways to run a stage; it has one of them.
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
-pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, INPUTS, TIMEOUT, CONCURRENCY, RATE, RETRY];
-pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, MEMORY, OUTPUT];
+pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, RETRY];
+pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
+pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, MEMORY, OUTPUT];
 pub(crate) const HTTP_STAGE: &[Key] = &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, OUTPUT];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
@@ -194,6 +195,7 @@ pub(crate) const OWN_HEADERS: [&str; 7] =
 /// Keys that only stages of that kind have.
 pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
     match kind {
+        "rust" => RUST_STAGE,
         "command" => COMMAND_STAGE,
         "http" => HTTP_STAGE,
         _ => &[],

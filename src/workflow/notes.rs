@@ -11,9 +11,10 @@ impl Workflow {
     /// All items are paid for before their outputs turn out to be too much for one value.
     fn joins_of<'w>(&'w self, stage: &'w Stage) -> impl Iterator<Item = String> + 'w {
         let source = stage.for_each.as_ref().map(|for_each| for_each.source);
-        let as_values = stage.needs.iter().filter(move |need| {
-            stage.inputs == InputForm::Value && source != Some(Source::Stage(**need))
-        });
+        let as_values = stage
+            .needs
+            .iter()
+            .filter(move |need| stage.inputs == InputForm::Value && source != Some(Source::Stage(**need)));
         let joined = as_values.filter_map(|need| self.stage(*need).filter(|need| need.for_each.is_some()));
         let cure = match stage.kind {
             StageKind::Http(_) => "a command with inputs = \"file\" before it",

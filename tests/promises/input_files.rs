@@ -49,7 +49,8 @@ fn peak(process: u32) -> u64 {
 }
 
 async fn output(world: &World, run: &str, stage: &str) -> Value {
-    let shown: Value = serde_json::from_str(&stdout(&world.command(["show", run, "--json"]).output().unwrap())).unwrap();
+    let shown: Value =
+        serde_json::from_str(&stdout(&world.command(["show", run, "--json"]).output().unwrap())).unwrap();
     shown["output"][stage].clone()
 }
 

@@ -38,8 +38,16 @@ fn costly() -> Vec<(&'static str, String, &'static str)> {
         ("one place that is nowhere", command(&"{{here}}".repeat(100_000)), "1 mistake"),
         ("arguments", format!("{stage}command = [\"x\"{}]\n", ", \"{{item}}\"".repeat(70_000)), "no mistakes"),
         ("variables", command(&"${HOME}".repeat(100_000)), "no mistakes"),
-        ("unknown keys on one line", format!("{stage}command = [\"x\"]\nretry = {{ {} }}", many(60_000, &|at| format!("k{at} = 1, ")) + "z = 1"), "60001 mistakes"),
-        ("wrong variables", format!("{stage}command = [\"x\"]\nenv = {{ {} }}", many(60_000, &|at| format!("k{at} = 1, ")) + "z = 1"), "60001 mistakes"),
+        (
+            "unknown keys on one line",
+            format!("{stage}command = [\"x\"]\nretry = {{ {} }}", many(60_000, &|at| format!("k{at} = 1, ")) + "z = 1"),
+            "60001 mistakes",
+        ),
+        (
+            "wrong variables",
+            format!("{stage}command = [\"x\"]\nenv = {{ {} }}", many(60_000, &|at| format!("k{at} = 1, ")) + "z = 1"),
+            "60001 mistakes",
+        ),
         ("unknown stages", format!("{stage}command = [\"x\"]\nneeds = [{}]", "\"zz\", ".repeat(199)), "mistakes"),
         ("brackets", format!("name = {}", "[".repeat(1_000_000)), "mistake"),
         ("dots", format!("{} = 1", "a.".repeat(500_000) + "a"), "mistake"),
@@ -55,7 +63,8 @@ async fn a_workflow_file_of_a_megabyte_costs_no_gigabytes() {
         std::fs::write(world.path("f.toml"), text).unwrap();
         for more in [&[][..], &["--json"]] {
             let begun = Instant::now();
-            let output = within(&world, 1_000_000, &[&["workflows", "check", "f.toml"], more].concat()).output().unwrap();
+            let output =
+                within(&world, 1_000_000, &[&["workflows", "check", "f.toml"], more].concat()).output().unwrap();
             let said = said(&output);
             assert!(output.status.code().is_some(), "{name}: {} {:.300}", output.status, said);
             assert!(begun.elapsed() < Duration::from_secs(60), "{name} took {:?}", begun.elapsed());
@@ -135,7 +144,10 @@ async fn a_statement_that_always_fails_is_not_a_database_that_is_away() {
     .await;
     let message: String =
         sqlx::query_scalar("select message from piton.dead_letters").fetch_one(&world.pool).await.unwrap();
-    assert!(message.starts_with("the database refused the stage's result") && message.contains("as asked"), "{message}");
+    assert!(
+        message.starts_with("the database refused the stage's result") && message.contains("as asked"),
+        "{message}"
+    );
     drop(worker);
     world.assert_nothing_is_left().await;
 }
@@ -156,7 +168,8 @@ async fn peak_of(world: &World, arguments: &[&str], stages: usize) -> u64 {
     let worker = world.worker("w1", arguments);
     let run = world.start("heavy", &json!({"bytes": (1 << 20) - 10, "how": "null"}).to_string());
     until(SOON * 5, "it is done", async || world.state(&run).await == "done").await;
-    let shown: Value = serde_json::from_str(&stdout(&world.command(["show", &run, "--json"]).output().unwrap())).unwrap();
+    let shown: Value =
+        serde_json::from_str(&stdout(&world.command(["show", &run, "--json"]).output().unwrap())).unwrap();
     assert_eq!(shown["output"].as_object().unwrap().len(), stages);
     let status = std::fs::read_to_string(format!("/proc/{}/status", worker.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();

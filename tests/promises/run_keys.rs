@@ -14,7 +14,8 @@ const OTHER: &str = r#"{"order": 7.0, "work_ms": 0}"#;
 fn start(world: &World, input: &str, more: &[&str]) -> (String, String, i32) {
     std::fs::write(world.path("input.json"), input).unwrap();
     let folder = world.path("workflows");
-    let arguments = ["start", "work", "--key", "order 7", "--input", "input.json", "--workflows", folder.to_str().unwrap()];
+    let arguments =
+        ["start", "work", "--key", "order 7", "--input", "input.json", "--workflows", folder.to_str().unwrap()];
     let output = world.command(arguments).args(more).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     (text(&output.stdout), text(&output.stderr), output.status.code().unwrap())
@@ -25,7 +26,11 @@ async fn the_command_line_says_that_the_first_run_has_another_input() {
     let world = World::with(&[WORK]).await;
     let (run, said, code) = start(&world, FIRST, &["--same-input"]);
     assert_eq!((said.as_str(), code), ("", 0), "nothing was started before");
-    assert_eq!(start(&world, SAME, &["--same-input"]), (run.clone(), String::new(), 0), "spaces and order do not count");
+    assert_eq!(
+        start(&world, SAME, &["--same-input"]),
+        (run.clone(), String::new(), 0),
+        "spaces and order do not count"
+    );
     let (printed, said, code) = start(&world, OTHER, &[]);
     assert_eq!((printed.as_str(), code), (run.as_str(), 0));
     assert!(said.starts_with("note: that run was started under the key before, on another input"), "{said}");
@@ -70,6 +75,7 @@ async fn sql_warns_tells_and_refuses() {
     assert_eq!(world.count("select piton.is_same_json('1e3', '1000')::int::int8").await, 1);
     assert_eq!(world.count("select piton.is_same_json('1.10', '1.1')::int::int8").await, 0);
     assert_eq!(world.count("select count(*) from piton.runs").await, 1);
-    let nothing = sqlx::query("select * from piton.start_run_once('nothing', 'k')").execute(&world.pool).await.unwrap_err();
+    let nothing =
+        sqlx::query("select * from piton.start_run_once('nothing', 'k')").execute(&world.pool).await.unwrap_err();
     assert!(nothing.to_string().contains("nothing"), "{nothing}");
 }

@@ -25,7 +25,9 @@ pub(crate) struct AddressError(String);
 
 impl AddressError {
     pub(super) fn new(sentence: String) -> AddressError {
-        AddressError(sentence)
+        // It is shown on terminals, and a name in the string may hold what moves their cursor.
+        let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        AddressError(sentence.chars().map(shown).collect())
     }
 }
 
@@ -412,3 +414,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz;
