@@ -51,7 +51,7 @@ error: the run's input (deep.json): its arrays and objects are nested more than 
 exit 1
 error: the run's input (large.json): it has more than 1048576 bytes; keep big things in files and hand on their names
 exit 1
-error: cannot read the run's input from bytes.json: stream did not contain valid UTF-8
+error: the run's input (bytes.json) is not UTF-8: byte 0 is 0xFF; save it as UTF-8
 exit 1
 error: cannot read the run's input from missing.json: No such file or directory (os error 2)
 exit 1

