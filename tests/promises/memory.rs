@@ -158,15 +158,17 @@ fn heavy(stages: usize) -> String {
          [stages.blob]\nrust = \"blob\"\nneeds = [\"make\"]\nfor_each = \"make\"\n",
     );
     for stage in 0..stages {
-        write!(file, "[stages.s{stage}]\nrust = \"misbehave\"\nneeds = [\"blob\"]\n").unwrap();
+        // It has its input for a while.
+        let command = r#"["sh", "-c", "sleep 0.5; wc -c"]"#;
+        write!(file, "[stages.s{stage}]\ncommand = {command}\noutput = \"text\"\nneeds = [\"blob\"]\n").unwrap();
     }
     file
 }
 
 async fn peak_of(world: &World, arguments: &[&str], stages: usize) -> u64 {
     let worker = world.worker("w1", arguments);
-    let run = world.start("heavy", &json!({"bytes": (1 << 20) - 10, "how": "null"}).to_string());
-    until(SOON * 5, "it is done", async || world.state(&run).await == "done").await;
+    let run = world.start("heavy", &json!({"bytes": (1 << 20) - 10}).to_string());
+    until(SOON * 10, "it is done", async || world.state(&run).await == "done").await;
     let shown: Value =
         serde_json::from_str(&stdout(&world.command(["show", &run, "--json"]).output().unwrap())).unwrap();
     assert_eq!(shown["output"].as_object().unwrap().len(), stages);
