@@ -1,6 +1,7 @@
 //! Room for inputs in the memory of this process: an attempt whose input finds none begins later.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -14,6 +15,8 @@ const UNIT: usize = 1 << 10;
 pub(crate) struct Room {
     free: Arc<Semaphore>,
     units: u32,
+    /// Something had to wait already.
+    has_been_full: Arc<AtomicBool>,
 }
 
 /// Room that is taken, until the last copy of it is dropped.
@@ -30,7 +33,7 @@ impl Room {
     pub(crate) fn of(bytes: usize) -> Room {
         // At least one, so that whatever is larger than all of it has it alone.
         let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).clamp(1, MOST);
-        Room { free: Arc::new(Semaphore::new(units as usize)), units }
+        Room { free: Arc::new(Semaphore::new(units as usize)), units, has_been_full: Arc::default() }
     }
 
     /// Whether an input of that size is counted at all.
@@ -51,6 +54,12 @@ impl Room {
     pub(crate) async fn take(&self, bytes: usize) -> Option<Taken> {
         if !Room::counts(bytes) {
             return None;
+        }
+        if !self.has_been_full.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                bytes,
+                "an input waits in its slot until others are done with theirs (--input-memory); of those after it nothing is said"
+            );
         }
         // It is never closed.
         let permit = self.free.clone().acquire_many_owned(self.units_of(bytes)).await.ok()?;

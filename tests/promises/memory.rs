@@ -1,6 +1,7 @@
 //! Whatever is handed over, no more of it is read than can be used, and no more is in memory than was said.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -100,6 +101,15 @@ async fn nothing_that_is_named_is_read_without_an_end() {
         assert_eq!(output.status.code(), Some(1), "{case:?}: {said}");
         assert!(said.contains("more than") || said.contains("limit"), "{case:?}: {said}");
     }
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let (mut answer, _) = server.accept().unwrap();
+        answer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        while answer.write_all(&[b'#'; 1 << 16]).is_ok() {}
+    });
+    let output = within(&world, 2_000_000, &["health", "--at", &address]).output().unwrap();
+    assert!(output.status.code() == Some(1), "{}", said(&output));
     let url = "postgresql://127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/dev/zero";
     let output = within(&world, 2_000_000, &["runs", "--database-url", url]).output().unwrap();
     assert!(output.status.code() == Some(1) && said(&output).contains("more than"), "{}", said(&output));

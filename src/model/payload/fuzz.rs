@@ -83,7 +83,7 @@ fn values() -> impl Strategy<Value = (Value, usize, bool)> {
     let value = leaf.prop_recursive(4, 24, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(text.clone(), inner, 0..4).prop_map(|map| Value::from_iter(map)),
+            prop::collection::btree_map(text.clone(), inner, 0..4).prop_map(Value::from_iter),
         ]
     });
     (value, 90usize..110, any::<bool>())

@@ -40,13 +40,10 @@ impl Claimer {
         let (claim, bytes) = (prepared.claim, prepared.bytes());
         let taken = match self.starter.room.take_now(bytes) {
             Ok(taken) => taken,
-            Err(Full) => {
-                tracing::debug!(bytes, "an input waits in its slot until there is room for it (--input-memory)");
-                tokio::select! {
-                    taken = self.starter.room.take(bytes) => taken,
-                    () = self.stop.cancelled() => return self.put_back(claim),
-                }
-            }
+            Err(Full) => tokio::select! {
+                taken = self.starter.room.take(bytes) => taken,
+                () = self.stop.cancelled() => return self.put_back(claim),
+            },
         };
         prepared.known.taken = taken;
         if let Err(claim) = self.starter.start(prepared, hold) {
