@@ -183,7 +183,7 @@ impl Committer {
                     sent_before = true;
                     wait(&mut backoff, &error, commits.ends.len()).await;
                 }
-                Err(refused) => return self.commit_one_by_one(commits, refused).await,
+                Err(refused) => return self.commit_one_by_one(commits, refused.for_good()).await,
             }
         };
         count::landed(&commits, &landed);

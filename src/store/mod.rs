@@ -72,6 +72,14 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// The same, of a statement that waiting does not help.
+    pub(crate) fn for_good(self) -> StoreError {
+        match self {
+            StoreError::Away(error) => StoreError::Refused(error),
+            refused => refused,
+        }
+    }
+
     /// The database cannot be asked anything now.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         matches!(self, StoreError::Away(error) if connect::is_out_of_reach(error))

@@ -154,7 +154,7 @@ async fn a_statement_that_always_fails_is_not_a_database_that_is_away() {
     let message: String =
         sqlx::query_scalar("select message from piton.dead_letters").fetch_one(&world.pool).await.unwrap();
     assert!(
-        message.starts_with("the database refused the stage's result") && message.contains("as asked"),
+        message.starts_with("the database refused the stage's result: the database refused: as asked"),
         "{message}"
     );
     drop(worker);

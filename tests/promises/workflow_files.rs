@@ -134,6 +134,7 @@ async fn the_json_of_a_check_keeps_its_shape() {
       {
         "file": "right.toml",
         "mistakes": [],
+        "notes": [],
         "workflow": "right"
       },
       {
@@ -147,6 +148,7 @@ async fn the_json_of_a_check_keeps_its_shape() {
             "message": "the file cannot be read: No such file or directory (os error 2)"
           }
         ],
+        "notes": [],
         "workflow": null
       },
       {
@@ -160,6 +162,7 @@ async fn the_json_of_a_check_keeps_its_shape() {
             "message": "there is no key `timout` in a stage"
           }
         ],
+        "notes": [],
         "workflow": null
       },
       {
@@ -173,6 +176,7 @@ async fn the_json_of_a_check_keeps_its_shape() {
             "message": "there are two workflows `right`: the other one is in right.toml"
           }
         ],
+        "notes": [],
         "workflow": null
       }
     ]

@@ -47,7 +47,9 @@ fn tell(file: &File) {
 
 fn report(file: &File) -> Value {
     match &file.parsed {
-        Ok(workflow) => json!({"file": file.source, "workflow": workflow.name, "mistakes": []}),
-        Err(mistakes) => json!({"file": file.source, "workflow": null, "mistakes": mistakes.to_json()}),
+        Ok(workflow) => {
+            json!({"file": file.source, "workflow": workflow.name, "mistakes": [], "notes": workflow.notes()})
+        }
+        Err(mistakes) => json!({"file": file.source, "workflow": null, "mistakes": mistakes.to_json(), "notes": []}),
     }
 }

@@ -122,7 +122,7 @@ impl Claimer {
             return Ok(false);
         }
         if patience.doubt.is_over(&error, known.len(), &self.store).await {
-            return Err(error);
+            return Err(error.for_good());
         }
         Part::Inputs.had_no_answer();
         if patience.backoff.is_first() {
