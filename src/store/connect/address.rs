@@ -330,6 +330,19 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_is_cut_by_its_own_marks_is_refused_and_not_shown() {
+        assert_eq!(
+            refusal("postgres://ada:s3/cret@host/runs"),
+            "DATABASE_URL has an @ behind its first /; in a user or a password write %2F for / and %40 for @"
+        );
+        assert_eq!(
+            refusal("postgres://host/runs?user=ada?password=s3cret"),
+            "DATABASE_URL has a ? between two parameters; write & there, or %3F for the character in a value"
+        );
+        assert!(address("postgres://ada:s3%2Fcret@host/runs?options=-c%20a=b").is_ok());
+    }
+
+    #[test]
     fn the_environment_fills_what_is_not_said() {
         let variable = |name: &str| match name {
             "PGHOST" => Some("db".to_owned()),
