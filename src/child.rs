@@ -1,6 +1,6 @@
 //! Processes that one of Piton's own commands starts, and that end with it: both ends of the tie.
 
-use std::io::{self, Read};
+use std::io;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub(crate) fn end_with_starter() {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).ok();
     std::thread::spawn(|| {
         // End or error, either way nobody is there any more.
-        io::stdin().read_to_end(&mut Vec::new()).ok();
+        io::copy(&mut io::stdin(), &mut io::sink()).ok();
         std::process::exit(1);
     });
 }

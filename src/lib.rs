@@ -31,6 +31,7 @@ mod api;
 mod app;
 mod artifacts;
 mod bench;
+mod bounded;
 mod cgroup;
 mod chaos;
 mod child;
@@ -61,6 +62,7 @@ pub use model::failure::{Failure, FailureClass, UnknownClass};
 pub use model::id::RunId;
 pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
+pub use stage::items::Items;
 pub use stage::new_artifact::NewArtifact;
 pub use stage::state::State;
 /// For Piton's own tests.

@@ -35,6 +35,10 @@ begin
     if key is not null then
         run := piton.run_under(workflow, key, run);
         if exists (select from piton.runs r where r.uuid = run) then
+            if not piton.is_same_input(run, input) then
+                raise warning 'run % was started under that key before, on another input; nothing is started', run
+                    using hint = 'piton.start_run_once tells of that in its answer, and refuses it if it is asked to.';
+            end if;
             return run;
         end if;
     end if;
@@ -42,4 +46,4 @@ begin
     return run;
 end
 $$;
-comment on function piton.start_run(text, json, text, integer, timestamptz, timestamptz, text, text) is 'Starts a run of the current version of that workflow (piton.deploy_workflow), and returns its id. It starts when the caller''s transaction commits. Under a key (of 1 to 200 characters) only one is ever started of a workflow: asking again returns its id and starts nothing. Of higher priority (-1000 to 1000) is claimed first. With run_at it waits until then; with a deadline it is cancelled if it is not finished by then. With a traceparent (and tracestate) of the W3C its stages are part of that trace.';
+comment on function piton.start_run(text, json, text, integer, timestamptz, timestamptz, text, text) is 'Starts a run of the current version of that workflow (piton.deploy_workflow), and returns its id. It starts when the caller''s transaction commits. Under a key (of 1 to 200 characters) only one is ever started of a workflow: asking again returns its id and starts nothing, with a warning where the input is another one (see piton.start_run_once). Of higher priority (-1000 to 1000) is claimed first. With run_at it waits until then; with a deadline it is cancelled if it is not finished by then. With a traceparent (and tracestate) of the W3C its stages are part of that trace.';

@@ -206,7 +206,12 @@ struct Results {
     next: Option<i32>,
 }
 
+/// Bytes of outputs after which a page ends, however many more items it may have.
+const PAGE_BYTES: usize = 16 << 20;
+
 /// Tell what became of the items of a batch
+///
+/// A page ends after 16 MiB of outputs, too; `next` says where to go on.
 #[utoipa::path(
     get, path = "/batches/{batch}/results", tag = "batches",
     params(("batch" = String, Path, description = "Its name or its id."), Items),
@@ -219,8 +224,17 @@ async fn results(
 ) -> Result<Json<Results>, Problem> {
     let batch = api.store.batch(&batch.0).await?.batch;
     let after = which.after.map_or(0, |item| item.0);
-    let rows: Vec<_> = api.store.batch_results(batch, after, which.limit.most()).try_collect().await?;
-    let next = which.limit.next(&rows, |last| last.item);
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    let mut found = api.store.batch_results(batch, after, which.limit.most());
+    while let Some(row) = found.try_next().await? {
+        bytes += row.bytes();
+        rows.push(row);
+        if bytes > PAGE_BYTES {
+            break;
+        }
+    }
+    let next =
+        if bytes > PAGE_BYTES { rows.last().map(|last| last.item) } else { which.limit.next(&rows, |last| last.item) };
     let results = rows.into_iter().map(ItemReport::try_from).collect::<Result<_, _>>()?;
     Ok(Json(Results { results, next }))
 }

@@ -18,7 +18,7 @@ use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::RunState;
 use crate::model::trace::TraceContext;
-use crate::store::runs::RunStart;
+use crate::store::runs::{RunStart, StartedOnce};
 use crate::verify::{self, Verified};
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;
@@ -91,6 +91,9 @@ struct NewRun {
     /// Of that workflow only one run is ever started under it: asking again answers with the first.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     key: Option<Text>,
+    /// Refuse it where the first run under the key has another input.
+    #[serde(default)]
+    same_input: bool,
     /// Not before then.
     #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     run_at: Option<Time>,
@@ -107,26 +110,40 @@ struct NewRun {
     tracestate: Option<String>,
 }
 
-/// The run that was started.
+/// The run that was started, now or under the same key before.
 #[derive(Serialize, ToSchema)]
 struct Started {
     run: Uuid,
+    /// It was started now.
+    is_new: bool,
+    /// It was started before, and has another input than this one.
+    is_other_input: bool,
 }
 
 /// Start a run
 #[utoipa::path(
     post, path = "/runs", tag = "runs",
     request_body = NewRun,
-    responses((status = 201, description = "It is started.", body = Started)),
+    responses(
+        (status = 201, description = "It is started.", body = Started),
+        (status = 200, description = "It was started under that key before.", body = Started),
+    ),
 )]
 async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(StatusCode, Json<Started>), Problem> {
     let input = payload(new.input.as_deref().map_or("{}", RawValue::get))?;
     let trace = trace(new.traceparent.as_deref(), new.tracestate.as_deref())?;
     let [run_at, deadline] = [new.run_at, new.deadline].map(|time| time.map(|Time(at)| at));
     let start = RunStart { input, priority: new.priority.0, run_at, deadline, trace };
-    let key = new.key.as_ref().map(|key| key.0.as_str());
-    let run = api.store.start_current(&new.workflow.0, key, &start).await?;
-    Ok((StatusCode::CREATED, Json(Started { run: run.0 })))
+    let StartedOnce { run, is_new, is_other_input } = match &new.key {
+        Some(key) => api.store.start_current_once(&new.workflow.0, &key.0, &start, new.same_input).await?,
+        None if new.same_input => return Err(Problem::invalid("same_input goes with a key")),
+        None => {
+            let run = api.store.start_current(&new.workflow.0, &start).await?;
+            StartedOnce { run: run.0, is_new: true, is_other_input: false }
+        }
+    };
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(Started { run, is_new, is_other_input })))
 }
 
 /// A value that is there, be it null.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::bounded;
+
 /// Who is behind a token that has no name, or needs none.
 const NOBODY: &str = "api";
 /// What is shorter can be guessed.
@@ -100,7 +102,7 @@ impl Tokens {
     /// Adds those in a file.
     pub(crate) fn add_file(&mut self, scope: Scope, file: &Path) -> Result<(), TokenError> {
         let source = file.display().to_string();
-        let list = std::fs::read_to_string(file).map_err(|error| TokenError::File(source.clone(), error))?;
+        let list = bounded::text(file, bounded::SETTINGS).map_err(|error| TokenError::File(source.clone(), error))?;
         self.add(scope, &list, &source)
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use super::artifacts::args::ArtifactsArgs;
@@ -170,6 +171,9 @@ pub(crate) struct StartArgs {
     /// Start no second run of that workflow under that key, but print the id of the first.
     #[arg(long)]
     pub(crate) key: Option<String>,
+    /// Fail where the first run under that key was started on another input, which is only said otherwise.
+    #[arg(long, requires = "key")]
+    pub(crate) same_input: bool,
     /// Not before then: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks show it here), or 2h from now by
     /// the database's clock.
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
@@ -361,9 +365,15 @@ pub(crate) struct SettingsArgs {
     /// After the first signal, running stages may go on that long.
     #[arg(long, env = "PITON_GRACE", default_value = "30s", value_parser = duration::parse)]
     pub(crate) grace: Duration,
-    /// Bytes of one run input or stage output.
-    #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Bytes of one run input or stage output, up to 256 MiB.
+    #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..=256 << 20))]
     pub(crate) payload_limit: u32,
+    /// Bytes of all the inputs of one stage together, such as 256MiB. A stage with inputs = "file" has no such limit.
+    #[arg(long, env = "PITON_INPUT_LIMIT", default_value = "64MiB", value_parser = bytes)]
+    pub(crate) input_limit: usize,
+    /// Memory for the inputs of everything that runs at once; what finds no room begins later.
+    #[arg(long, env = "PITON_INPUT_MEMORY", default_value = "512MiB", value_parser = bytes)]
+    pub(crate) input_memory: usize,
     /// Bring the schema up to date before work begins, as `piton migrate` does; one process at a time does it.
     #[arg(long, env = "PITON_MIGRATE")]
     pub(crate) migrate: bool,
@@ -564,6 +574,13 @@ fn poll(text: &str) -> Result<Duration, String> {
         bounds,
         "every look asks the database, and what was not notified waits for the next one",
     )
+}
+
+/// With or without a unit.
+fn bytes(text: &str) -> Result<usize, String> {
+    let read = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
+    read.filter(|bytes| *bytes >= 1 << 10)
+        .ok_or_else(|| "write a number and a unit, such as 64MiB; at least 1KiB".to_owned())
 }
 
 /// What a slow network and a busy server may take.

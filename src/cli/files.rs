@@ -1,7 +1,8 @@
 //! The workflow files of this process: built in, or from a folder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, bail};
 
 use super::args::Global;
 use crate::app::App;
+use crate::bounded;
 use crate::config;
 use crate::model::actor::Actor;
 use crate::model::digest::hex;
@@ -58,27 +60,38 @@ pub(crate) fn read(app: &App, global: &Global) -> anyhow::Result<Vec<File>> {
         None => Some(PathBuf::from(DEFAULT_FOLDER)).filter(|f| app.files.is_empty() && f.is_dir()),
     };
     let paths = folder.map(|folder| in_folder(&folder)).transpose()?.unwrap_or_default();
-    files.extend(paths.iter().map(|path| read_one(path)));
+    files.extend(each_once(paths).iter().map(|path| read_one(path)));
     Ok(tell_of_doubles(files))
 }
 
 /// Parses these files, and those in these folders.
 pub(crate) fn read_those(paths: &[PathBuf]) -> anyhow::Result<Vec<File>> {
-    let mut files = Vec::new();
+    let mut named = Vec::new();
     for path in paths {
         if path.is_dir() {
-            files.extend(in_folder(path)?.iter().map(|path| read_one(path)));
+            named.extend(in_folder(path)?);
         } else {
-            files.push(read_one(path));
+            named.push(path.clone());
         }
     }
-    Ok(tell_of_doubles(files))
+    Ok(tell_of_doubles(each_once(named).iter().map(|path| read_one(path)).collect()))
+}
+
+/// Without further names of files that were named before: a link to a file is that file.
+fn each_once(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let is_new = |path: &PathBuf| {
+        // What cannot be looked at is read, and told.
+        std::fs::metadata(path).map_or(true, |about| !about.is_file() || seen.insert((about.dev(), about.ino())))
+    };
+    paths.into_iter().filter(is_new).collect()
 }
 
 /// Parses one file. That it cannot be read is its mistake.
 fn read_one(path: &Path) -> File {
     let source = path.display().to_string();
-    match std::fs::read(path) {
+    let limit = Limits::default().max_file_bytes;
+    match std::fs::File::open(path).and_then(|file| bounded::beginning(file, limit + 1)) {
         Ok(bytes) => parse(source, bytes),
         Err(error) => File { parsed: Err(Mistakes::unreadable(&source, &error)), bytes: Vec::new(), source },
     }
@@ -105,7 +118,8 @@ fn tell_of_doubles(mut files: Vec<File>) -> Vec<File> {
     files
 }
 
-/// `*.toml` in the folder and in the folders in it, by name.
+/// `*.toml` in the folder and in the folders in it, by name. What begins with a dot is not for people: Kubernetes keeps what it
+/// mounts in `..data`, and editors what is not saved. Nor are the copies that some of them keep as `#name` and `~name`.
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in list(folder)? {
@@ -121,12 +135,19 @@ fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
+    paths.retain(|path| !is_leftover(path));
     paths.sort();
     Ok(paths)
 }
 
+fn is_leftover(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") || name.starts_with(b"#") || name.starts_with(b"~")
+}
+
+/// Also a link that leads nowhere: that it cannot be read is its mistake.
 fn is_workflow(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "toml") && path.is_file()
+    path.extension().is_some_and(|e| e == "toml") && (path.is_file() || path.is_symlink() && !path.exists())
 }
 
 /// Stages of the workflow that lack something here, as `stage (what)`.

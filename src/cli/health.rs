@@ -19,6 +19,9 @@ use crate::telemetry::server::{self, Address};
 /// A worker that has not answered by then is as good as gone.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of what a worker serves.
+const MOST_BYTES: usize = 64 << 20;
+
 /// How a worker is.
 #[derive(Debug, Serialize)]
 struct Health {
@@ -72,10 +75,18 @@ fn address(at: &str) -> anyhow::Result<String> {
     Ok(address.to_string())
 }
 
-async fn scrape(address: &str) -> reqwest::Result<String> {
+async fn scrape(address: &str) -> anyhow::Result<String> {
     // A proxy of the environment is for services, not for the worker beside this process.
     let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-    client.get(format!("http://{address}/metrics")).send().await?.error_for_status()?.text().await
+    let mut response = client.get(format!("http://{address}/metrics")).send().await?.error_for_status()?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MOST_BYTES {
+            bail!("it sends more than {MOST_BYTES} bytes, which no worker does");
+        }
+    }
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 impl Health {

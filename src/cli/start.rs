@@ -1,6 +1,7 @@
 //! `piton start`, and how a run's input is put together.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::stdin;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -13,16 +14,20 @@ use super::exit::Exit;
 use super::refusal::{actor, name, refused};
 use super::{files, trace};
 use crate::app::App;
+use crate::bounded;
 use crate::config;
 use crate::model::actor::Actor;
 use crate::model::id::RunId;
 use crate::model::json;
-use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::payload::{Payload, PayloadError, PayloadLimits};
 use crate::model::text::utf8;
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::Store;
-use crate::store::runs::RunStart;
+use crate::store::runs::{RunStart, StartedOnce};
 use crate::workflow::definition::Workflow;
+
+/// Bytes of spaces and line ends that a file may have around its JSON.
+const SPACE: usize = 64 << 10;
 
 pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::Result<Exit> {
     let input = read_input(&args.input, PayloadLimits::default().payload_bytes)?;
@@ -36,21 +41,44 @@ pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::
     let [run_at, deadline] = [args.at, args.deadline].map(|when| when.map(|when| when.next(now, &Local)));
     let priority = args.input.priority;
     let start = RunStart { input, priority, run_at, deadline, trace };
-    let id = match &args.key {
+    let started = match &args.key {
         Some(key) => database.store.start_run_once(key, &args.workflow, version.id, &start).await,
         None => {
             let id = RunId::new();
-            database.store.start_run(id, version.id, &start).await.map(|_| id)
+            let new = StartedOnce { run: id.0, is_new: true, is_other_input: false };
+            database.store.start_run(id, version.id, &start).await.map(|_| new)
         }
     }
     .map_err(refused)?;
-    if global.json {
-        println!("{}", serde_json::json!({"run": id, "workflow": args.workflow}));
-    } else {
-        println!("{id}");
-    }
+    tell(&global, &args, started)?;
     database.close().await;
     Ok(Exit::Done)
+}
+
+fn tell(global: &Global, args: &StartArgs, started: StartedOnce) -> anyhow::Result<()> {
+    let StartedOnce { run, is_new, is_other_input } = started;
+    if is_other_input && args.same_input {
+        bail!(
+            "run {run} was started under that key before, on another input; nothing was started. Look at it with `{} show \
+             {run}`, or start another one under another --key",
+            config::program()
+        );
+    }
+    if global.json {
+        let workflow = &args.workflow;
+        let said =
+            serde_json::json!({"run": run, "workflow": workflow, "is_new": is_new, "is_other_input": is_other_input});
+        println!("{said}");
+        return Ok(());
+    }
+    println!("{run}");
+    if is_other_input {
+        eprintln!(
+            "note: that run was started under the key before, on another input; nothing was started now. To have that refused, \
+             add --same-input"
+        );
+    }
+    Ok(())
 }
 
 /// The version of the file, for what a person starts: registered, and current where it never was. Where another one is
@@ -95,14 +123,18 @@ pub(crate) fn read_input(args: &InputArgs, limit: usize) -> anyhow::Result<Paylo
 
 /// A run's input from a file; `-` is standard input.
 pub(crate) fn read_file(file: &str, limit: usize) -> anyhow::Result<Payload> {
-    let mut bytes = Vec::new();
-    if file == "-" {
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read the run's input from standard input")?;
-    } else {
-        bytes = std::fs::read(file).with_context(|| format!("cannot read the run's input from {file}"))?;
+    // What stands around the JSON does not count, and has an end too.
+    let most = limit.saturating_add(SPACE);
+    let (read, place) = match file {
+        "-" => (bounded::beginning(stdin(), most + 1), "standard input"),
+        file => (File::open(file).and_then(|opened| bounded::beginning(opened, most + 1)), file),
+    };
+    let bytes = read.with_context(|| format!("cannot read the run's input from {place}"))?;
+    if bytes.len() > most {
+        bail!("the run's input ({place}): {}", PayloadError::Longer { limit });
     }
-    let text = utf8(&bytes).map_err(|error| anyhow::anyhow!("the run's input ({file}) is not UTF-8: {error}"))?;
-    parse(file, text, limit)
+    let text = utf8(&bytes).map_err(|error| anyhow::anyhow!("the run's input ({place}) is not UTF-8: {error}"))?;
+    parse(place, text, limit)
 }
 
 fn parse(place: &str, text: &str, limit: usize) -> anyhow::Result<Payload> {

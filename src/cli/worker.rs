@@ -1,7 +1,6 @@
 //! `piton worker`.
 
 use std::error::Error;
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +53,7 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     let metrics = Served::start(&global, &args).await?;
     let workflows = files::load(&app, &global)?;
     for workflow in &workflows {
-        workflow.remarks().iter().for_each(|remark| tracing::warn!(workflow = workflow.name.as_str(), "{remark}"));
+        workflow.notes().iter().for_each(|note| tracing::info!(workflow = workflow.name.as_str(), "{note}"));
         let lacking = files::lacking(workflow, &app.handlers);
         if !lacking.is_empty() {
             let (workflow, stages) = (workflow.name.as_str(), lacking.join(", "));
@@ -195,7 +194,7 @@ pub(super) async fn patiently<T>(
 fn end_with_parent(shutdown: Shutdown) {
     std::thread::spawn(move || {
         // End or error, either way nobody is there any more.
-        std::io::stdin().read_to_end(&mut Vec::new()).ok();
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
         shutdown.ask();
         shutdown.ask();
     });
@@ -212,6 +211,11 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Se
         parent: None,
         cleanup_every: None,
         artifacts: artifacts::store(global, &args.store),
-        limits: PayloadLimits { payload_bytes: args.payload_limit as usize, ..PayloadLimits::default() },
+        limits: PayloadLimits {
+            payload_bytes: args.payload_limit as usize,
+            stage_input_bytes: args.input_limit,
+            input_memory_bytes: args.input_memory,
+            ..PayloadLimits::default()
+        },
     }
 }

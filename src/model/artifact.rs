@@ -199,3 +199,6 @@ mod tests {
         assert!(content_type("").is_err() && content_type("a\r\nb: c").is_err());
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -188,6 +188,11 @@ impl Failure {
         self.retry_after
     }
 
+    /// About as many bytes as it has where it is kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.message.len() + self.detail.as_ref().map_or(0, weight)
+    }
+
     /// The detail as Postgres can keep it.
     pub(crate) fn detail_json(&self) -> Option<String> {
         let text = self.detail.as_ref()?.to_string();
@@ -195,6 +200,16 @@ impl Failure {
             return Some(format!("{{\"left_out\":\"{} bytes of detail\"}}", text.len()));
         }
         Some(text.replace("\\u0000", "\\ufffd"))
+    }
+}
+
+/// The texts in it, which are what may be long.
+fn weight(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(values) => values.iter().map(weight).sum(),
+        serde_json::Value::Object(values) => values.iter().map(|(key, value)| key.len() + weight(value)).sum(),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => 8,
     }
 }
 

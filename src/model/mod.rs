@@ -7,6 +7,8 @@ pub(crate) mod claim;
 pub(crate) mod digest;
 pub(crate) mod failure;
 pub(crate) mod fingerprint;
+#[cfg(test)]
+pub(crate) mod fuzz;
 pub(crate) mod health;
 pub(crate) mod id;
 pub(crate) mod json;

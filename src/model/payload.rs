@@ -13,13 +13,20 @@ pub(crate) struct PayloadLimits {
     pub(crate) payload_bytes: usize,
     /// Bytes of all the inputs of one stage together. Default 64 MiB.
     pub(crate) stage_input_bytes: usize,
+    /// Bytes of inputs that a worker has in memory at once; larger ones wait for others to end. Default 512 MiB.
+    pub(crate) input_memory_bytes: usize,
     /// Items of one fanned-out stage. Default 100,000.
     pub(crate) items: u32,
 }
 
 impl Default for PayloadLimits {
     fn default() -> Self {
-        PayloadLimits { payload_bytes: 1 << 20, stage_input_bytes: 64 << 20, items: 100_000 }
+        PayloadLimits {
+            payload_bytes: 1 << 20,
+            stage_input_bytes: 64 << 20,
+            input_memory_bytes: 512 << 20,
+            items: 100_000,
+        }
     }
 }
 
@@ -37,6 +44,12 @@ pub(crate) enum PayloadError {
     TooLarge {
         /// Its size.
         bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Over the limit; nobody read how far.
+    #[error("it has more than {limit} bytes; keep big things in files and hand on their names")]
+    Longer {
         /// The limit.
         limit: usize,
     },
@@ -244,3 +257,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz;

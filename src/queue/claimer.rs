@@ -1,6 +1,7 @@
 //! Claims jobs for free slots, when it is woken.
 
-use std::collections::HashMap;
+mod begin;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::catalog::{Catalog, Version};
 use super::cursors::Cursors;
 use super::ends::Ends;
-use super::inputs;
-use super::known::Prepared;
 use super::lookout::Lookout;
 use super::settle::Ended;
 use super::slots::Slots;
@@ -23,6 +22,7 @@ use crate::model::claim::Claim;
 use crate::model::id::{VersionId, WorkerId};
 use crate::model::payload::PayloadLimits;
 use crate::store::backoff::Backoff;
+use crate::store::doubt::Doubt;
 use crate::store::queues::Queues;
 use crate::store::{Store, StoreError};
 
@@ -193,64 +193,6 @@ impl Claimer {
         Ok(found)
     }
 
-    async fn start(&self, claims: Vec<Claim>) {
-        let mut holds: HashMap<_, _> = claims.iter().map(|claim| (claim.key, self.slots.take(*claim))).collect();
-        for prepared in self.prepare(claims).await {
-            if let Some(hold) = holds.remove(&prepared.claim.key)
-                && let Err(claim) = self.starter.start(prepared, hold)
-            {
-                self.put_back(claim);
-            }
-        }
-    }
-
-    /// Versions and inputs of claims, waiting for the database as long as it takes; what cannot run here goes back.
-    async fn prepare(&self, claims: Vec<Claim>) -> Vec<Prepared> {
-        let known = self.with_versions(claims).await;
-        if known.is_empty() {
-            return Vec::new();
-        }
-        match self.read_inputs(&known).await {
-            Ok(prepared) => prepared,
-            Err(refused) if known.len() == 1 => {
-                known.into_iter().map(|one| inputs::unreadable(one, &refused)).collect()
-            }
-            // Something about one of them: the others must not suffer.
-            Err(_) => {
-                let mut prepared = Vec::with_capacity(known.len());
-                for one in known {
-                    match self.read_inputs(std::slice::from_ref(&one)).await {
-                        Ok(alone) => prepared.extend(alone),
-                        Err(refused) => prepared.push(inputs::unreadable(one, &refused)),
-                    }
-                }
-                prepared
-            }
-        }
-    }
-
-    /// Only what the database refuses is an error; while it is away this waits, and gives the claims back when told to
-    /// stop.
-    async fn read_inputs(&self, known: &[(Claim, Arc<Version>)]) -> Result<Vec<Prepared>, StoreError> {
-        let mut backoff = Backoff::default();
-        loop {
-            match inputs::prepare(&self.store, &self.limits, known.to_vec()).await {
-                Err(StoreError::Away(_)) if self.stop.is_cancelled() => {
-                    known.iter().for_each(|(claim, _)| self.put_back(*claim));
-                    return Ok(Vec::new());
-                }
-                Err(error @ StoreError::Away(_)) => {
-                    Part::Inputs.had_no_answer();
-                    if backoff.is_first() {
-                        tracing::warn!("reading inputs waits: {error}");
-                    }
-                    backoff.wait().await;
-                }
-                answered => return answered,
-            }
-        }
-    }
-
     async fn with_versions(&self, claims: Vec<Claim>) -> Vec<(Claim, Arc<Version>)> {
         let mut known = Vec::with_capacity(claims.len());
         for claim in claims {
@@ -274,7 +216,7 @@ impl Claimer {
     /// `None` when the definition cannot be used at all, which is said once. With a version that is new here, what is paused of it is learned
     /// before a run of it is handed on.
     async fn version(&self, id: VersionId) -> Option<Arc<Version>> {
-        let (mut backoff, is_new) = (Backoff::default(), !self.catalog.has(id));
+        let (mut backoff, mut doubt, is_new) = (Backoff::default(), Doubt::default(), !self.catalog.has(id));
         while !self.catalog.is_given_up(id) {
             let mut read = self.catalog.version(&self.store, id).await;
             if is_new && read.is_ok() {
@@ -282,8 +224,10 @@ impl Claimer {
             }
             match read {
                 Ok(version) => return Some(version),
-                Err(StoreError::Away(_)) if !self.stop.is_cancelled() => backoff.wait().await,
-                Err(StoreError::Away(_)) => return None,
+                Err(StoreError::Away(_)) if self.stop.is_cancelled() => return None,
+                Err(error @ StoreError::Away(_)) if !doubt.is_over(&error, 1, &self.store).await => {
+                    backoff.wait().await
+                }
                 Err(error) => {
                     if self.catalog.give_up(id) {
                         tracing::error!("its jobs are left: {error}");

@@ -7,6 +7,19 @@ use super::onward::Onward;
 use crate::model::claim::Claim;
 use crate::store::endings::Ending;
 
+/// Bytes of results that one statement carries, unless a single one has more.
+const MOST_BYTES: usize = 32 << 20;
+
+/// How many of the first ends one statement carries, by their bytes: one at least, where there is one.
+pub(super) fn first_that_fit(bytes: impl Iterator<Item = usize>) -> usize {
+    let mut sum = 0usize;
+    let fits = |(at, bytes): &(usize, usize)| {
+        sum = sum.saturating_add(*bytes);
+        *at == 0 || sum <= MOST_BYTES
+    };
+    bytes.enumerate().take_while(fits).count()
+}
+
 /// Ends that are decided.
 #[derive(Default)]
 pub(super) struct Commits {
@@ -35,5 +48,21 @@ impl Commits {
     /// The definition that an end's job follows.
     pub(super) fn version(&self, at: usize) -> Option<&Version> {
         self.versions.get(at)?.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_carries_so_many_bytes_and_one_end_at_least() {
+        let fit = |bytes: &[usize]| first_that_fit(bytes.iter().copied());
+        assert_eq!(fit(&[]), 0);
+        assert_eq!(fit(&[10; 500]), 500);
+        assert_eq!(fit(&[1 << 20; 500]), 32);
+        assert_eq!(fit(&[64 << 20, 1]), 1);
+        assert_eq!(fit(&[1, 64 << 20]), 1);
+        assert_eq!(fit(&[usize::MAX, usize::MAX]), 1);
     }
 }

@@ -9,7 +9,7 @@ use metrics::Gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::commits::Commits;
+use super::commits::{Commits, first_that_fit};
 use super::count;
 use super::known::Known;
 use super::lookout::Lookout;
@@ -30,6 +30,7 @@ use crate::model::retry::{History, RetryPolicy, Verdict};
 use crate::model::turn::Turn;
 use crate::store::backoff::Backoff;
 use crate::store::commit::{Fate, Landed};
+use crate::store::doubt::Doubt;
 use crate::store::endings::Ending;
 use crate::store::{Store, StoreError};
 
@@ -65,7 +66,13 @@ impl Committer {
             if self.ends.lock().await.recv_many(&mut batch, BATCH).await == 0 {
                 return;
             }
-            self.settle(&mut batch).await;
+            loop {
+                let fit = first_that_fit(batch.iter().map(Ended::bytes));
+                if fit == batch.len() {
+                    break self.settle(&mut batch).await;
+                }
+                self.settle(&mut batch.drain(..fit).collect()).await;
+            }
         }
     }
 
@@ -114,7 +121,7 @@ impl Committer {
         let next = plan.map(|plan| plan.after(claim.spot(), output.finished, slow)).unwrap_or_default();
         let (mut turn, mut onward) = (Turn::Yields, None);
         if let (Some(spot), Some(known)) = (next.goes_on, known)
-            && let Some(here) = Onward::to(spot, &claim, known)
+            && let Some(here) = Onward::to(spot, &claim, known, &output.payload, &self.starter.room)
         {
             turn = self.lookout.turn(&claim, spot.stage);
             onward = (turn == Turn::Stays).then_some(here);
@@ -137,7 +144,7 @@ impl Committer {
             return histories;
         }
         let asked: Vec<(Claim, FailureClass)> = failed.iter().map(|(_, f)| *f).collect();
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut doubt) = (Backoff::default(), Doubt::default());
         loop {
             match self.store.histories(&asked).await {
                 Ok(found) => {
@@ -146,7 +153,9 @@ impl Committer {
                     }
                     return histories;
                 }
-                Err(error @ StoreError::Away(_)) => wait(&mut backoff, &error, asked.len()).await,
+                Err(error @ StoreError::Away(_)) if !doubt.is_over(&error, 1, &self.store).await => {
+                    wait(&mut backoff, &error, asked.len()).await;
+                }
                 Err(refused) => {
                     // Something about one of them: the others wait for nothing that could come.
                     tracing::warn!("failures are taken for the first of their jobs: {refused}");
@@ -162,7 +171,7 @@ impl Committer {
                 self.slots.announce(&claim.key, onward.key(claim));
             }
         }
-        let (mut backoff, mut sent_before) = (Backoff::default(), false);
+        let (mut backoff, mut doubt, mut sent_before) = (Backoff::default(), Doubt::default(), false);
         let landed = loop {
             let begun = Instant::now();
             match self.store.commit(&commits.ends, &commits.artifacts).await {
@@ -170,11 +179,11 @@ impl Committer {
                     self.meters.answered(begun.elapsed(), commits.ends.len());
                     break landed;
                 }
-                Err(error @ StoreError::Away(_)) => {
+                Err(error @ StoreError::Away(_)) if !doubt.is_over(&error, commits.ends.len(), &self.store).await => {
                     sent_before = true;
                     wait(&mut backoff, &error, commits.ends.len()).await;
                 }
-                Err(refused) => return self.commit_one_by_one(commits, refused).await,
+                Err(refused) => return self.commit_one_by_one(commits, refused.for_good()).await,
             }
         };
         count::landed(&commits, &landed);

@@ -32,9 +32,15 @@ pub(super) fn missing(stage: &str, item: i32) -> Failure {
     corrupt_at(stage, item, format!("the checkpoint of stage `{stage}` is missing"))
 }
 
+/// Into how many items a stage was split, by the record of it.
+pub(super) fn count_of(stage: &str, record: &str) -> Result<u32, Failure> {
+    let no_number = format!("the record of a split says `{record}`, not a number of items");
+    record.parse().map_err(|_| corrupt_at(stage, NO_ITEM, no_number))
+}
+
 /// Not one output for each of so many items; in order of the items.
-pub(super) fn miscounted(stage: &str, found: &[&Stored], items: u32) -> Failure {
-    let first_gap = (0i32..).zip(found).find(|(item, stored)| *item != stored.item).map(|(item, _)| item);
+pub(super) fn miscounted(stage: &str, found: &[i32], items: u32) -> Failure {
+    let first_gap = (0i32..).zip(found).find(|(item, stored)| item != *stored).map(|(item, _)| item);
     let lacks = i32::try_from(found.len()).unwrap_or(NO_ITEM);
     // Where there are too many, no item is the one that is wrong.
     let item = if found.len() < items as usize { first_gap.unwrap_or(lacks) } else { NO_ITEM };
@@ -43,7 +49,8 @@ pub(super) fn miscounted(stage: &str, found: &[&Stored], items: u32) -> Failure 
 
 pub(super) fn too_much(stage: &str, bytes: u64, limits: &PayloadLimits) -> Failure {
     Failure::invalid_input(format!(
-        "the inputs of stage `{stage}` come to {bytes} bytes, over the limit of {}; hand on names of files instead",
+        "the inputs of stage `{stage}` come to {bytes} bytes, over this worker's limit of {}; let the stage take them as files \
+         (inputs = \"file\"), or raise the limit (--input-limit) and retry",
         limits.stage_input_bytes
     ))
 }

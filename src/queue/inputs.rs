@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::catalog::Version;
-use super::evidence::{corrupt, corrupt_at, miscounted, missing, too_much, verified};
+use super::evidence::{corrupt, corrupt_at, count_of, miscounted, missing, too_much, verified};
 use super::known::{Known, Lane, Prepared, RunInput, Work};
+use super::portions::{self, Sizes};
 use super::wanted::{fanned_source, source_name, source_number, wants};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
-use crate::model::id::{NO_ITEM, RunKey};
+use crate::model::id::{AttemptKey, NO_ITEM, RunKey};
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::stage::fan_out::{self, Split};
 use crate::stage::input::{StageInput, array};
@@ -17,14 +18,56 @@ use crate::store::checkpoints::{Stored, Wanted};
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::{ForEach, Source, Stage};
 
-/// Reads the inputs of a batch in a statement of its own: it sees everything that was committed before the claim.
+/// Claims whose inputs are read at once.
+pub(crate) struct Portion {
+    pub(crate) claims: Vec<(Claim, Arc<Version>)>,
+    /// What is over the limit, with its bytes: nothing of it is read.
+    too_large: HashMap<AttemptKey, u64>,
+}
+
+impl Portion {
+    pub(crate) fn of(claims: Vec<(Claim, Arc<Version>)>) -> Portion {
+        Portion { claims, too_large: HashMap::new() }
+    }
+
+    /// Each claim by itself.
+    pub(crate) fn apart(self) -> impl Iterator<Item = Portion> {
+        let Portion { claims, too_large } = self;
+        claims.into_iter().map(move |one| Portion { claims: vec![one], too_large: too_large.clone() })
+    }
+}
+
+/// Outputs whose sizes have to be known before anything is read for these claims; `None` where they cannot matter.
+pub(crate) fn sizes_to_ask_for(limits: &PayloadLimits, claims: &[(Claim, Arc<Version>)]) -> Option<Vec<Wanted>> {
+    portions::sizes_to_ask_for(claims.iter().flat_map(|(claim, version)| wants(claim, version)).collect(), limits)
+}
+
+/// Claims in portions that come to so many bytes, so that what is read at once is bounded, however many slots there are.
+pub(crate) fn portions(limits: &PayloadLimits, mut claims: Vec<(Claim, Arc<Version>)>, sizes: &Sizes) -> Vec<Portion> {
+    let mut wants: Vec<Vec<Wanted>> = claims.iter().map(|(claim, version)| wants(claim, version)).collect();
+    let mut too_large = HashMap::new();
+    for ((claim, _), wants) in claims.iter().zip(&mut wants) {
+        let bytes: u64 = wants.iter().filter_map(|wanted| sizes.get(wanted)).sum();
+        if bytes > limits.stage_input_bytes as u64 {
+            too_large.insert(claim.key, bytes);
+            wants.clear();
+        }
+    }
+    let cut = |claims_of: usize| {
+        let rest = claims.split_off(claims_of);
+        Portion { claims: std::mem::replace(&mut claims, rest), too_large: too_large.clone() }
+    };
+    portions::portions(&wants, sizes, portions::AT_ONCE).into_iter().map(cut).collect()
+}
+
+/// Reads the inputs of a portion in a statement of its own: it sees everything that was committed before the claim.
 pub(crate) async fn prepare(
     store: &Store,
     limits: &PayloadLimits,
-    claims: Vec<(Claim, Arc<Version>)>,
+    portion: &Portion,
 ) -> Result<Vec<Prepared>, StoreError> {
-    let mut batch = Batch::read(store, limits, &claims).await?;
-    Ok(claims.into_iter().map(|(claim, version)| batch.prepared(claim, version)).collect())
+    let mut batch = Batch::read(store, limits, portion).await?;
+    Ok(portion.claims.iter().map(|(claim, version)| batch.prepared(*claim, version.clone())).collect())
 }
 
 /// The inputs of a branch's next stage, whose one need has just been committed by this worker: nothing is read.
@@ -43,7 +86,8 @@ pub(crate) fn prepare_next(
 /// A claim whose inputs the database refuses to give: a failure like another, retried and in the end given up.
 pub(crate) fn unreadable((claim, version): (Claim, Arc<Version>), refused: &StoreError) -> Prepared {
     let failure = Failure::unknown(format!("the stage's inputs could not be read: {refused}"));
-    Prepared { claim, known: Known { version, run: RunInput::UNREAD, lane: None }, work: Err(failure) }
+    let known = Known { version, run: RunInput::UNREAD, lane: None, taken: None };
+    Prepared { claim, known, work: Err(failure) }
 }
 
 /// The input, unless it is too large for a stage.
@@ -59,7 +103,7 @@ struct Batch {
     runs: HashMap<RunKey, RunInput>,
     /// Outputs by run and stage, in item order; the record of a split comes first.
     outputs: HashMap<(RunKey, i16), Vec<Stored>>,
-    too_large: HashMap<(RunKey, i16), u64>,
+    too_large: HashMap<AttemptKey, u64>,
     /// Arrays that were split and arrays that were joined, so that a thousand items share one.
     splits: HashMap<(RunKey, i16, i16), Result<Arc<Split>, Failure>>,
     joined: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
@@ -70,10 +114,10 @@ impl Batch {
     async fn read(
         store: &Store,
         limits: &PayloadLimits,
-        claims: &[(Claim, Arc<Version>)],
+        Portion { claims, too_large }: &Portion,
     ) -> Result<Batch, StoreError> {
-        let mut wanted: BTreeSet<Wanted> = claims.iter().flat_map(|(claim, version)| wants(claim, version)).collect();
-        let too_large = refuse_large_joins(store, limits, &mut wanted).await?;
+        let read = claims.iter().filter(|(claim, _)| !too_large.contains_key(&claim.key));
+        let wanted: BTreeSet<Wanted> = read.flat_map(|(claim, version)| wants(claim, version)).collect();
         let keys: BTreeSet<RunKey> = claims.iter().map(|(claim, _)| claim.key.run).collect();
         let runs = store.run_inputs(&keys.into_iter().collect::<Vec<_>>()).await?;
         let mut outputs: HashMap<(RunKey, i16), Vec<Stored>> = HashMap::new();
@@ -83,7 +127,7 @@ impl Batch {
             }
         }
         let runs = runs.into_iter().map(|stored| (stored.run, stored.into())).collect();
-        Ok(Batch { runs, outputs, too_large, ..Batch::empty(limits) })
+        Ok(Batch { runs, outputs, too_large: too_large.clone(), ..Batch::empty(limits) })
     }
 
     fn empty(limits: &PayloadLimits) -> Batch {
@@ -104,7 +148,7 @@ impl Batch {
             None => Err(corrupt(format!("the workflow version has no stage number {}", claim.key.stage))),
         };
         let lane = work.as_ref().ok().and_then(|work| self.lane(&claim, &version, work));
-        Prepared { claim, known: Known { version, run, lane }, work }
+        Prepared { claim, known: Known { version, run, lane, taken: None }, work }
     }
 
     /// Where more items come after this one in its branch, their inputs too: the array is read already.
@@ -118,6 +162,9 @@ impl Batch {
     }
 
     fn work(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<Work, Failure> {
+        if let Some(bytes) = self.too_large.get(&claim.key) {
+            return Err(too_much(stage.name.as_str(), *bytes, &self.limits));
+        }
         if let (Some(for_each), NO_ITEM) = (&stage.for_each, claim.key.item) {
             let items = self.item_count(claim, for_each, version)?;
             if items > self.limits.items {
@@ -138,8 +185,10 @@ impl Batch {
             input.push("input".into(), self.run_input(claim.key.run)?);
         }
         for need in &stage.needs {
-            if split_source != Some(Source::Stage(*need)) {
-                let number = need.0 as i16;
+            let number = need.0 as i16;
+            if stage.takes_as_file(*need) {
+                input.push_file(version.stage_name(number), number);
+            } else if split_source != Some(Source::Stage(*need)) {
                 input.push(version.stage_name(number), self.output(claim.key.run, number, version)?);
             }
         }
@@ -226,13 +275,10 @@ impl Batch {
             let stored = self.stored(run, stage).first().ok_or_else(|| missing(&name, NO_ITEM))?;
             return Ok(verified(stored, version)?.to_owned());
         }
-        if let Some(bytes) = self.too_large.get(&(run, stage)) {
-            return Err(too_much(&name, *bytes, &self.limits));
-        }
         let count = self.split_record(run, stage, version)?;
         let items: Vec<&Stored> = self.stored(run, stage).iter().filter(|s| s.item != NO_ITEM).collect();
         if items.len() != count as usize {
-            return Err(miscounted(&name, &items, count));
+            return Err(miscounted(&name, &items.iter().map(|s| s.item).collect::<Vec<_>>(), count));
         }
         let texts: Vec<&str> = items.into_iter().map(|s| verified(s, version)).collect::<Result<_, _>>()?;
         Ok(array(texts.into_iter()))
@@ -243,25 +289,6 @@ impl Batch {
         let record = self.stored(run, stage).iter().find(|s| s.item == NO_ITEM);
         let name = version.stage_name(stage);
         let record = record.ok_or_else(|| missing(&name, NO_ITEM))?;
-        let text = verified(record, version)?;
-        let no_number = format!("the record of a split says `{text}`, not a number of items");
-        text.parse().map_err(|_| corrupt_at(&name, NO_ITEM, no_number))
+        count_of(&name, verified(record, version)?)
     }
-}
-
-/// Takes joins that are too large out of what is read.
-async fn refuse_large_joins(
-    store: &Store,
-    limits: &PayloadLimits,
-    wanted: &mut BTreeSet<Wanted>,
-) -> Result<HashMap<(RunKey, i16), u64>, StoreError> {
-    let joins: Vec<(RunKey, i16)> = wanted.iter().filter(|w| w.item.is_none()).map(|w| (w.run, w.stage)).collect();
-    if joins.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let sizes = store.output_bytes(&joins).await?;
-    let large = sizes.into_iter().filter(|(.., bytes)| *bytes > limits.stage_input_bytes as u64);
-    let large: HashMap<(RunKey, i16), u64> = large.map(|(run, stage, bytes)| ((run, stage), bytes)).collect();
-    wanted.retain(|w| w.item.is_some() || !large.contains_key(&(w.run, w.stage)));
-    Ok(large)
 }

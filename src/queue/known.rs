@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::catalog::Version;
+use super::room::Taken;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::RunId;
@@ -28,6 +29,16 @@ pub(crate) struct Prepared {
     pub(crate) work: Result<Work, Failure>,
 }
 
+impl Prepared {
+    /// Bytes that its input will have in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.work {
+            Ok(Work::Handle(input)) => input.bytes(),
+            Ok(Work::Split(_)) | Err(_) => 0,
+        }
+    }
+}
+
 /// What an attempt and those after it in its branch are made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
@@ -35,6 +46,8 @@ pub(crate) struct Known {
     pub(crate) run: RunInput,
     /// `None` where no item comes after this one.
     pub(crate) lane: Option<Arc<Lane>>,
+    /// What its input takes of the room for inputs; `None` for a small one.
+    pub(crate) taken: Option<Taken>,
 }
 
 /// What every stage of a run gets: kept from stage to stage while its branch stays claimed.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::inputs;
 use super::known::{Known, Prepared, Work};
+use super::room::Room;
 use crate::model::claim::Claim;
 use crate::model::id::AttemptKey;
 use crate::model::lane::Spot;
@@ -22,11 +23,14 @@ pub(super) struct Onward {
 }
 
 impl Onward {
-    /// `None` where the next input has to be read.
-    pub(super) fn to(spot: Spot, done: &Claim, known: Known) -> Option<Onward> {
+    /// `None` where the next input has to be read, or has to wait for room: then the branch is claimed like any other.
+    pub(super) fn to(spot: Spot, done: &Claim, known: Known, output: &Payload, room: &Room) -> Option<Onward> {
         if spot.stage != done.key.stage {
-            return Some(Onward { spot, known: Known { lane: None, ..known }, item: None });
+            let bytes = known.run.input.as_ref().map_or(0, |input| input.len()) + output.as_str().len();
+            let taken = room.take_now(bytes).ok()?;
+            return Some(Onward { spot, known: Known { lane: None, taken, ..known }, item: None });
         }
+        // The items of a lane share what their inputs have in common, and the room for it.
         let input = known.lane.as_ref()?.input(spot.item)?;
         Some(Onward { spot, known, item: Some(input) })
     }

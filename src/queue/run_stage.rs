@@ -11,7 +11,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 use tracing::Instrument;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Version};
+use super::input_files::InputFiles;
 use super::known::{Known, Work};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
@@ -20,6 +21,8 @@ use crate::stage::command;
 use crate::stage::context::StageContext;
 use crate::stage::handler::Offer;
 use crate::stage::http::Http;
+use crate::stage::input::StageInput;
+use crate::store::Store;
 use crate::workflow::definition::{Stage, StageKind};
 use crate::workflow::plan::Finished;
 
@@ -43,6 +46,7 @@ pub(crate) struct Output {
 /// Runs attempts by calling handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct RunStage {
+    store: Store,
     catalog: Arc<Catalog>,
     limits: PayloadLimits,
     http: Arc<Http>,
@@ -64,8 +68,8 @@ impl Service<Task<StageTask>> for RunStage {
 }
 
 impl RunStage {
-    pub(crate) fn new(catalog: Arc<Catalog>, limits: PayloadLimits) -> RunStage {
-        RunStage { catalog, limits, http: Arc::default() }
+    pub(crate) fn new(store: Store, catalog: Arc<Catalog>, limits: PayloadLimits) -> RunStage {
+        RunStage { store, catalog, limits, http: Arc::default() }
     }
 
     fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Output, Failure>>, Failure> {
@@ -75,11 +79,15 @@ impl RunStage {
         };
         let about = task.context.about.clone();
         let finished = if about.item.is_some() { Finished::Item } else { Finished::Stage };
+        let (claim, version) = (task.claim, task.known.version);
         let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits };
-        let Some(stage) = task.known.version.stage(task.claim.key.stage) else {
+        let Some(stage) = version.stage(claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        let work = self.work(stage, &task.claim, offer)?;
+        let work = match input.files() {
+            [] => self.work(stage, &claim, offer)?,
+            _ => Box::pin(self.clone().work_on_files(claim, version, input, offer)),
+        };
         let span = tracing::info_span!(
             "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
             attempt = about.attempt, worker = &*about.worker, trace = about.trace.as_ref().map(|trace| trace.id()),
@@ -99,6 +107,23 @@ impl RunStage {
 }
 
 impl RunStage {
+    /// The same, once the outputs it needs are written into files, which are there for as long as it works.
+    async fn work_on_files(
+        self,
+        claim: Claim,
+        version: Arc<Version>,
+        input: StageInput,
+        offer: Offer,
+    ) -> Result<Payload, Failure> {
+        let files = InputFiles::write(&self.store, &claim, &version, input).await?;
+        let Some(stage) = version.stage(claim.key.stage) else {
+            return Err(Failure::unknown("the stage is not in the workflow version"));
+        };
+        let ended = self.work(stage, &claim, Offer { input: files.input().to_json(), ..offer })?.await;
+        drop(files);
+        ended
+    }
+
     /// What the stage does, by its kind.
     fn work(
         &self,

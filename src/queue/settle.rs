@@ -44,6 +44,15 @@ impl Ended {
     pub(crate) fn unbegun(claim: Claim) -> Ended {
         Ended { claim, known: None, outcome: Outcome::NeverBegan, took: Duration::ZERO, artifacts: None }
     }
+
+    /// Bytes of what its commit carries.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.outcome {
+            Outcome::Finished(output) => output.payload.as_str().len(),
+            Outcome::Failed(failure) => failure.bytes(),
+            Outcome::HandedBack | Outcome::NeverBegan => 0,
+        }
+    }
 }
 
 /// Adds the reporting of ends.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::known::Prepared;
 use super::report;
+use super::room::Room;
 use super::run_stage::StageTask;
 use super::slots::{Hold, Slots};
 use crate::artifacts::Artifacts;
@@ -31,6 +32,8 @@ pub(crate) struct Starter {
     pub(crate) store: Store,
     pub(crate) artifacts: Option<Arc<Artifacts>>,
     pub(crate) limits: PayloadLimits,
+    /// Of all that it starts.
+    pub(crate) room: Room,
     pub(crate) tasks: UnboundedSender<Task<StageTask>>,
     /// The worker shuts down. A token would count each of its clones under a lock that all attempts share.
     pub(crate) stopping: Arc<CancellationToken>,

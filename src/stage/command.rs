@@ -25,7 +25,6 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use self::environment::Filled;
-use self::folder::Folder;
 use self::tail::Tail;
 use self::verdict::End;
 use super::answer;
@@ -38,7 +37,7 @@ use crate::workflow::definition::{CommandStage, StandardInput};
 use crate::workflow::duration;
 
 pub(crate) use self::environment::missing;
-pub(crate) use self::folder::delete_abandoned;
+pub(crate) use self::folder::{Folder, delete_abandoned};
 
 /// Between the polite signal and the one that cannot be ignored.
 const TERMINATION: Duration = Duration::from_secs(1);

@@ -34,6 +34,9 @@ impl<'i> Filler<'i> {
                 Part::Place(place) => text.push_str(&escape(&self.place(place)?)),
                 Part::Own(own) => text.push_str(&escape(&self.own(*own)?)),
             }
+            if text.len() > LONGEST {
+                return Err(too_long(template));
+            }
         }
         Ok(text)
     }
@@ -67,7 +70,19 @@ impl<'i> Filler<'i> {
     }
 }
 
-/// A variable of the worker's environment.
+/// Bytes of a text that was filled in: more than any program or server takes. A place of a megabyte may stand in it a thousand
+/// times.
+const LONGEST: usize = 4 << 20;
+
+fn too_long(template: &Template) -> Failure {
+    let shown: String = template.as_str().chars().take(40).collect();
+    let message = format!(
+        "`{shown}` comes to more than {LONGEST} bytes with what stands in the input; hand it over as the input"
+    );
+    Failure::invalid_input(message)
+}
+
+/// A variable of this process' environment.
 fn variable(name: &str) -> Result<String, Failure> {
     variables::text(name).map_err(|error| match error {
         std::env::VarError::NotPresent => {
@@ -152,6 +167,15 @@ mod tests {
             let said = format!("invalid_input: there is no `{place}` in the stage's input");
             assert_eq!(filled(&format!("{{{{{place}}}}}")), Err(said));
         }
+    }
+
+    #[test]
+    fn a_text_is_not_filled_in_beyond_what_anybody_takes() {
+        let input = serde_json::json!({"item": "x".repeat(1 << 20)}).to_string();
+        let template = Template::parse(&"{{item}}".repeat(100_000)).expect("a template");
+        let refused = Filler::new(&input, &|_| None).plain(&template).expect_err("too long").to_string();
+        assert!(refused.starts_with("invalid_input: `{{item}}"), "{refused}");
+        assert!(refused.contains("comes to more than 4194304 bytes"), "{refused}");
     }
 
     #[test]

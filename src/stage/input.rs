@@ -6,11 +6,28 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct StageInput {
     parts: Vec<(Arc<str>, Arc<str>)>,
+    /// Stages whose outputs come in files, by name and number: those are written when the attempt begins.
+    files: Vec<(Arc<str>, i16)>,
 }
 
 impl StageInput {
     pub(crate) fn push(&mut self, name: Arc<str>, json: Arc<str>) {
         self.parts.push((name, json));
+    }
+
+    /// The output of that stage comes in a file.
+    pub(crate) fn push_file(&mut self, name: Arc<str>, stage: i16) {
+        self.files.push((name, stage));
+    }
+
+    /// What has to be written into files before the input is whole.
+    pub(crate) fn files(&self) -> &[(Arc<str>, i16)] {
+        &self.files
+    }
+
+    /// Whoever takes them pushes the names of the files.
+    pub(crate) fn take_files(&mut self) -> Vec<(Arc<str>, i16)> {
+        std::mem::take(&mut self.files)
     }
 
     /// The same input for another item, which is its last part.
@@ -19,7 +36,7 @@ impl StageInput {
         if let Some((_, item)) = parts.last_mut() {
             *item = json;
         }
-        StageInput { parts }
+        StageInput { parts, files: self.files.clone() }
     }
 
     /// Bytes of all parts.

@@ -10,6 +10,7 @@ pub(crate) mod fill;
 pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod input;
+pub(crate) mod items;
 pub(crate) mod missing;
 pub(crate) mod new_artifact;
 mod secrets;

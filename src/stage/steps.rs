@@ -102,7 +102,7 @@ impl Steps {
 }
 
 /// Waits for a database that is away, for as long as the stage may run.
-pub(super) async fn wait(backoff: &mut Backoff, error: StoreError, what: &str) -> Result<(), Failure> {
+pub(crate) async fn wait(backoff: &mut Backoff, error: StoreError, what: &str) -> Result<(), Failure> {
     let StoreError::Away(_) = error else {
         return Err(Failure::unknown(format!("the database refused {what}: {error}")));
     };

@@ -80,6 +80,13 @@ pub(crate) struct BatchResult {
     pub(crate) failure: Option<String>,
 }
 
+impl BatchResult {
+    /// Bytes of what came out.
+    pub(crate) fn bytes(&self) -> usize {
+        self.output.as_ref().map_or(0, String::len) + self.failure.as_ref().map_or(0, String::len)
+    }
+}
+
 impl Store {
     /// Opens one for items, or goes on with one of that name that is still open.
     pub(crate) async fn open_batch(&self, start: BatchStart<'_>, actor: &str) -> Result<BatchKey, StoreError> {

@@ -1,5 +1,7 @@
 //! Finished jobs' outputs, read back when they become inputs.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use super::moment::Moment;
@@ -40,6 +42,10 @@ pub(crate) struct WholeCheckpoint {
 }
 
 type StoredRow = (i64, i16, i32, Vec<u8>, String);
+
+fn stored((run, stage, item, digest, output): StoredRow) -> Stored {
+    Stored { run: RunKey(run), stage, item, digest, output }
+}
 
 /// What every stage of a run gets, as it was read.
 #[derive(Debug, Clone)]
@@ -93,7 +99,33 @@ impl Store {
         .bind(single.iter().map(|w| w.item.unwrap_or(NO_ITEM)).collect::<Vec<_>>())
         .fetch_all(&self.pool)
         .await?;
-        let stored = |(run, stage, item, digest, output)| Stored { run: RunKey(run), stage, item, digest, output };
+        Ok(rows.into_iter().map(stored).collect())
+    }
+
+    /// Items of a stage (its own record first) with the bytes of their outputs, in their order.
+    pub(crate) async fn output_sizes(&self, run: RunKey, stage: i16) -> Result<Vec<(i32, u64)>, StoreError> {
+        let sql = "select item, bytes from piton.checkpoints where run_id = $1 and stage = $2 order by item";
+        let rows: Vec<(i32, i32)> = sqlx::query_as(sql).bind(run.0).bind(stage).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(item, bytes)| (item, u64::from(bytes.unsigned_abs()))).collect())
+    }
+
+    /// Outputs of these items of a stage, the first and the last of them, in their order.
+    pub(crate) async fn outputs_between(
+        &self,
+        run: RunKey,
+        stage: i16,
+        (first, last): (i32, i32),
+    ) -> Result<Vec<Stored>, StoreError> {
+        let rows: Vec<StoredRow> = sqlx::query_as(
+            "select run_id, stage, item, digest, output::text from piton.checkpoints
+             where run_id = $1 and stage = $2 and item between $3 and $4 order by item",
+        )
+        .bind(run.0)
+        .bind(stage)
+        .bind(first)
+        .bind(last)
+        .fetch_all(&self.pool)
+        .await?;
         Ok(rows.into_iter().map(stored).collect())
     }
 
@@ -109,18 +141,30 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(run.0).bind(stage).bind(item).fetch_optional(&self.pool).await?)
     }
 
-    /// Bytes of all outputs of fanned-out stages, so that a join that is too large is refused before it is read.
-    pub(crate) async fn output_bytes(&self, stages: &[(RunKey, i16)]) -> Result<Vec<(RunKey, i16, u64)>, StoreError> {
-        let rows: Vec<(i64, i16, i64)> = sqlx::query_as(
-            "select k.run_id, k.stage, sum(k.bytes)::int8
+    /// Bytes of outputs, so that what is too large is refused before it is read, and the rest is read in portions. What is not
+    /// there has none.
+    pub(crate) async fn output_bytes(&self, wanted: &[Wanted]) -> Result<HashMap<Wanted, u64>, StoreError> {
+        let (whole, single): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.item.is_none());
+        let rows: Vec<(i64, i16, Option<i32>, i64)> = sqlx::query_as(
+            "select k.run_id, k.stage, null::int4, sum(k.bytes)::int8
              from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
              join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage
-             group by 1, 2",
+             group by 1, 2
+             union all
+             select k.run_id, k.stage, k.item, k.bytes
+             from unnest($3::int8[], $4::int2[], $5::int4[]) as w (run_id, stage, item)
+             join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage and k.item = w.item",
         )
-        .bind(stages.iter().map(|(run, _)| run.0).collect::<Vec<_>>())
-        .bind(stages.iter().map(|(_, stage)| *stage).collect::<Vec<_>>())
+        .bind(whole.iter().map(|w| w.run.0).collect::<Vec<_>>())
+        .bind(whole.iter().map(|w| w.stage).collect::<Vec<_>>())
+        .bind(single.iter().map(|w| w.run.0).collect::<Vec<_>>())
+        .bind(single.iter().map(|w| w.stage).collect::<Vec<_>>())
+        .bind(single.iter().map(|w| w.item.unwrap_or(NO_ITEM)).collect::<Vec<_>>())
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.into_iter().map(|(run, stage, bytes)| (RunKey(run), stage, bytes.unsigned_abs())).collect())
+        let sized = |(run, stage, item, bytes): (i64, i16, Option<i32>, i64)| {
+            (Wanted { run: RunKey(run), stage, item }, bytes.unsigned_abs())
+        };
+        Ok(rows.into_iter().map(sized).collect())
     }
 }

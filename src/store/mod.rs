@@ -13,6 +13,7 @@ pub(crate) mod cleanup;
 pub(crate) mod commit;
 pub(crate) mod connect;
 pub(crate) mod dead_letters;
+pub(crate) mod doubt;
 pub(crate) mod endings;
 pub(crate) mod failures;
 mod fitness;
@@ -75,6 +76,14 @@ impl StoreError {
     pub(crate) fn is_about_a_value(&self) -> bool {
         matches!(self, StoreError::Refused(error)
             if error.as_database_error().and_then(|said| said.code()).is_some_and(|code| code.starts_with("22")))
+    }
+
+    /// The same, of a statement that waiting does not help.
+    pub(crate) fn for_good(self) -> StoreError {
+        match self {
+            StoreError::Away(error) => StoreError::Refused(error),
+            refused => refused,
+        }
     }
 
     /// The database cannot be asked anything now.

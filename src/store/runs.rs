@@ -27,6 +27,16 @@ pub(crate) struct RunRow {
     pub(crate) trace: Option<TraceContext>,
 }
 
+/// The run under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct StartedOnce {
+    pub(crate) run: Uuid,
+    /// It was started now.
+    pub(crate) is_new: bool,
+    /// It was started before, on another input than was given now.
+    pub(crate) is_other_input: bool,
+}
+
 /// Runs past their deadline that one statement cancels.
 const OVERDUE_AT_ONCE: i32 = 100;
 
@@ -141,37 +151,61 @@ impl Store {
         start_run(&self.pool, id, version, start).await
     }
 
-    /// The same under a key; the id of the run that was started under it before, if one was.
+    /// The same under a key; what was started under it before, if something was.
     pub(crate) async fn start_run_once(
         &self,
         key: &str,
         workflow: &str,
         version: VersionId,
         start: &RunStart,
-    ) -> Result<RunId, StoreError> {
+    ) -> Result<StartedOnce, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let new = RunId::new();
-        let under = sqlx::query_scalar("select piton.run_under($1, $2, $3)").bind(workflow).bind(key).bind(new.0);
-        let id = RunId(under.fetch_one(&mut *transaction).await?);
-        if id == new {
-            start_run(&mut *transaction, id, version, start).await?;
+        let under = sqlx::query_scalar("select piton.run_under($1, $2, $3)").bind(workflow).bind(key);
+        let run: Uuid = under.bind(RunId::new().0).fetch_one(&mut *transaction).await?;
+        let is_same: Option<bool> =
+            sqlx::query_scalar("select piton.is_same_json(input, $2::json) from piton.runs where uuid = $1")
+                .bind(run)
+                .bind(start.input.as_str())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if is_same.is_none() {
+            start_run(&mut *transaction, RunId(run), version, start).await?;
         }
         transaction.commit().await?;
-        Ok(id)
+        Ok(StartedOnce { run, is_new: is_same.is_none(), is_other_input: is_same == Some(false) })
+    }
+
+    /// The same of the current version of that workflow, as whoever asks in SQL does; with `same_input`, one of another input is
+    /// refused.
+    pub(crate) async fn start_current_once(
+        &self,
+        workflow: &str,
+        key: &str,
+        start: &RunStart,
+        same_input: bool,
+    ) -> Result<StartedOnce, StoreError> {
+        let trace = start.trace.as_ref();
+        let sql =
+            "select run, is_new, is_other_input from piton.start_run_once($1, $2, $3::json, $4, $5, $6, $7, $8, $9)";
+        let asked = sqlx::query_as(sql)
+            .bind(workflow)
+            .bind(key)
+            .bind(start.input.as_str())
+            .bind(i32::from(start.priority))
+            .bind(start.run_at.map(Moment))
+            .bind(start.deadline.map(Moment))
+            .bind(trace.map(TraceContext::parent))
+            .bind(trace.and_then(TraceContext::state))
+            .bind(same_input);
+        Ok(asked.fetch_one(&self.pool).await?)
     }
 
     /// Starts a run of the current version of that workflow, as whoever asks in SQL does.
-    pub(crate) async fn start_current(
-        &self,
-        workflow: &str,
-        key: Option<&str>,
-        start: &RunStart,
-    ) -> Result<RunId, StoreError> {
+    pub(crate) async fn start_current(&self, workflow: &str, start: &RunStart) -> Result<RunId, StoreError> {
         let trace = start.trace.as_ref();
-        let id = sqlx::query_scalar("select piton.start_run($1, $2::json, $3, $4, $5, $6, $7, $8)")
+        let id = sqlx::query_scalar("select piton.start_run($1, $2::json, null, $3, $4, $5, $6, $7)")
             .bind(workflow)
             .bind(start.input.as_str())
-            .bind(key)
             .bind(i32::from(start.priority))
             .bind(start.run_at.map(Moment))
             .bind(start.deadline.map(Moment))

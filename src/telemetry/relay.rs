@@ -10,7 +10,7 @@ use metrics::{
     SharedString, Unit,
 };
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use crate::meters::catalog::ALL;
 
@@ -43,12 +43,17 @@ impl Told {
     }
 }
 
+/// Bytes of a line; none that counts is longer.
+const LONGEST: u64 = 64 << 10;
+
 /// Counts what such a process tells, until the end of its output.
 pub(crate) async fn count(output: impl AsyncRead + Unpin) {
-    let mut lines = BufReader::new(output).lines();
-    // Whatever else is wrong with its output is no trouble of this process.
-    while let Ok(Some(line)) = lines.next_line().await {
-        if let Ok(told) = serde_json::from_str::<Told>(&line) {
+    let (mut output, mut line) = (BufReader::new(output), Vec::new());
+    // Whatever else is wrong with its output is no trouble of this process: a handler may print there, too.
+    while let Ok(1..) = (&mut output).take(LONGEST).read_until(b'\n', &mut line).await {
+        let told = serde_json::from_slice::<Told>(&line);
+        line.clear();
+        if let Ok(told) = told {
             told.count();
         }
     }

@@ -77,7 +77,7 @@ impl Running {
         let committer = shared.committer(&settings, ends);
         let (tell_of_suspects, suspected) = watch::channel(0);
         let runners = Runners::new(&settings, shared.store.clone(), shared.slots.clone(), shared.boot.subscribe());
-        let service = RunStage::new(shared.catalog.clone(), settings.limits);
+        let service = RunStage::new(shared.store.clone(), shared.catalog.clone(), settings.limits);
         let (apalis_context, apalis) =
             apalis_worker::spawn(&settings, service, Queue { tasks, ends: shared.ends.clone() });
         let session = shared.session(boot, shutdown);

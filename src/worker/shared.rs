@@ -29,6 +29,7 @@ use crate::queue::committer::Committer;
 use crate::queue::cursors::Cursors;
 use crate::queue::ends::Ends;
 use crate::queue::lookout::Lookout;
+use crate::queue::room::Room;
 use crate::queue::run_stage::StageTask;
 use crate::queue::settle::Ended;
 use crate::queue::slots::Slots;
@@ -87,6 +88,7 @@ impl Shared {
             store: store.clone(),
             artifacts: settings.artifacts.clone().map(Arc::new),
             limits: settings.limits,
+            room: Room::of(settings.limits.input_memory_bytes),
             tasks,
             stopping: Arc::new(stop_claiming.clone()),
         };

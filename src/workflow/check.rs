@@ -4,7 +4,7 @@ mod texts;
 
 use std::collections::{HashMap, HashSet};
 
-use super::definition::{DEFAULT_TIMEOUT, ForEach, Source, Stage, StageIndex, Workflow};
+use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Source, Stage, StageIndex, Workflow};
 use super::draft::{Draft, DraftStage};
 use super::graph;
 use super::input::DeclaredInput;
@@ -53,9 +53,10 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
 fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -> Option<Stage> {
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
     let DraftStage { named, concurrency, rate, retry, .. } = stage;
     let knows_run = !named.owns.is_empty();
-    Some(Stage { name, needs, for_each, kind, timeout, concurrency, rate, retry, knows_run })
+    Some(Stage { name, needs, for_each, inputs, kind, timeout, concurrency, rate, retry, knows_run })
 }
 
 type Connected = (Vec<Vec<StageIndex>>, Vec<Option<ForEach>>);
@@ -81,6 +82,7 @@ fn connect(
     }
     let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
     for stage in stages {
+        found.extend(bad_inputs(stage));
         stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, word, place, found));
         stage.named.owns.iter().for_each(|(word, own)| texts::own(stage, word, *own, found));
     }
@@ -209,7 +211,13 @@ impl Graph<'_> {
                 let title = format!("{} has no `item`: it is not fanned out", shown(&stage.word.text));
                 (title, "add for_each = \"…\", the place of an array, or read from `input`".to_owned())
             }
-            _ if stage.needs.iter().any(|need| need.text == head) => return,
+            _ if stage.needs.iter().any(|need| need.text == head) => {
+                if place.path.is_empty() || !comes_as_file(stage, head) {
+                    return;
+                }
+                let title = format!("{} is in a file: the stage has inputs = \"file\"", shown(&place.to_string()));
+                (title, format!("write {{{{{head}}}}} for the name of the file, and let the stage read it"))
+            }
             _ if self.by_name.contains_key(head) && head != stage.word.text => {
                 let title = format!(
                     "{} reads the output of {}, which is not among its needs",
@@ -222,7 +230,8 @@ impl Graph<'_> {
                 let title =
                     format!("{} is in no input of stage {}", shown(&place.to_string()), shown(&stage.word.text));
                 let own = ["input", "item"];
-                let meant = similar(head, own.into_iter().chain(stage.needs.iter().map(|need| need.text.as_str())));
+                let known = || own.into_iter().chain(stage.needs.iter().map(|need| need.text.as_str()));
+                let meant = if found.len() > SHOWN { None } else { similar(head, known()) };
                 let help = match meant {
                     Some(meant) => format!("did you mean {}?", shown(meant)),
                     None => "a place begins with `input`, `item` or a stage that is needed".to_owned(),
@@ -249,6 +258,23 @@ impl Graph<'_> {
             "take one of these needs away, so that one of the stages can start",
         )
     }
+}
+
+/// Whether the stage gets the output of that one in a file; what it is fanned out over comes item by item.
+fn comes_as_file(stage: &DraftStage, need: &str) -> bool {
+    let source = stage.for_each.as_ref().and_then(|for_each| for_each.text.split('.').next());
+    matches!(stage.inputs, Some((InputForm::File, _))) && source != Some(need)
+}
+
+/// `inputs = "file"` where nothing comes of it.
+fn bad_inputs(stage: &DraftStage) -> Option<Mistake> {
+    let (InputForm::File, span) = stage.inputs.as_ref()? else { return None };
+    let name = shown(&stage.word.text);
+    if stage.needs.iter().any(|need| comes_as_file(stage, &need.text)) {
+        return None;
+    }
+    let title = format!("{name} needs no stage whose output could come as a file");
+    Some(Mistake::new(span.clone(), title, "", "remove the line; the run's input and the item are always values"))
 }
 
 /// Keys a path may have inside each other.

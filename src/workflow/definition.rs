@@ -48,6 +48,9 @@ pub(crate) struct Stage {
     pub(crate) needs: Vec<StageIndex>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_each: Option<ForEach>,
+    /// How the outputs of needed stages come in.
+    #[serde(default, skip_serializing_if = "InputForm::is_value")]
+    pub(crate) inputs: InputForm,
     pub(crate) kind: StageKind,
     /// The time limit of one attempt.
     #[serde(rename = "timeout_ms", with = "super::duration::millis")]
@@ -63,6 +66,30 @@ pub(crate) struct Stage {
     /// Its texts name the run. A Piton that would look for it in the input cannot read this, and leaves the stage to others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) knows_run: bool,
+}
+
+impl Stage {
+    /// Whether that stage's output comes in as a file. What the stage is fanned out over comes item by item.
+    pub(crate) fn takes_as_file(&self, need: StageIndex) -> bool {
+        let source = self.for_each.as_ref().map(|for_each| for_each.source);
+        self.inputs == InputForm::File && source != Some(Source::Stage(need))
+    }
+}
+
+/// How the outputs of needed stages come into a stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum InputForm {
+    #[default]
+    Value,
+    /// The input has the name of a file with the output.
+    File,
+}
+
+impl InputForm {
+    fn is_value(&self) -> bool {
+        *self == InputForm::Value
+    }
 }
 
 /// The number of a stage: its place in the file, from 0.

@@ -6,13 +6,14 @@ mod kind;
 mod retry;
 mod url;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::definition::StageKind;
+use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
-use super::keys::{self, Key};
+use super::keys::{self, Key, Shape};
 use super::mistake::{Mistake, SHOWN, shown};
 use super::name::{self, NameError, StageName, WorkflowName};
 use super::rate::Rate;
@@ -43,6 +44,8 @@ pub(crate) struct DraftStage {
     pub(crate) needs: Vec<Word>,
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
+    /// With its place in the file.
+    pub(crate) inputs: Option<(InputForm, Range<usize>)>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) concurrency: Option<u32>,
     pub(crate) rate: Option<Rate>,
@@ -132,6 +135,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         named: kind::Named::default(),
         needs: Vec::new(),
         for_each: None,
+        inputs: None,
         timeout: None,
         concurrency: None,
         rate: None,
@@ -150,6 +154,9 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         match key.text.as_str() {
             "needs" => stage.needs = value::texts(value, keys::NEEDS, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
+            "inputs" if kind.is_some_and(|kind| names(keys::of_kind(kind), "inputs")) => {
+                stage.inputs = input_form(value, found).map(|form| (form, value.span()));
+            }
             "timeout" => stage.timeout = value::duration(value, keys::TIMEOUT, found),
             "concurrency" => stage.concurrency = value::number(value, keys::CONCURRENCY, found),
             "rate" => stage.rate = value::rate(value, keys::RATE, found),
@@ -164,6 +171,11 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         }
     }
     stage
+}
+
+fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> {
+    let Shape::Word(words) = keys::INPUTS.shape else { return None };
+    Some(if value::one_of(value, keys::INPUTS, words, found)? == "file" { InputForm::File } else { InputForm::Value })
 }
 
 /// Tells of a key that a stage of that kind has not, and says which was meant.

@@ -14,7 +14,7 @@ impl Workflow {
     /// is told at once. Nothing outside is touched.
     pub(crate) fn parse(file: &str, bytes: &[u8], limits: &Limits) -> Result<Workflow, Mistakes> {
         if bytes.len() > limits.max_file_bytes {
-            return Err(Mistakes::new(file, "", vec![too_large(bytes.len(), limits.max_file_bytes)]));
+            return Err(Mistakes::new(file, "", vec![too_large(limits.max_file_bytes)]));
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => read(text, limits).map_err(|list| Mistakes::new(file, text, list)),
@@ -67,8 +67,9 @@ fn read(text: &str, limits: &Limits) -> Result<Workflow, Vec<Mistake>> {
     workflow.ok_or(found)
 }
 
-fn too_large(bytes: usize, limit: usize) -> Mistake {
-    let title = format!("the file has {bytes} bytes, over the limit of {limit}");
+fn too_large(limit: usize) -> Mistake {
+    // No more of it was read.
+    let title = format!("the file has more than {limit} bytes");
     Mistake::new(0..0, title, "", "a workflow file holds the graph only; keep data in the run's input")
 }
 

@@ -120,6 +120,8 @@ keys! {
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
         "Longest time for one attempt. What takes longer is a failure of class network_timeout.";
+    INPUTS = "inputs", Shape::Word(&["value", "file"]), "\"value\" or \"file\"", "inputs = \"file\"", OR_REMOVE, "\"value\"",
+        "How outputs of needed stages come in. `value`: as they are, 64 MiB together at most. `file`: the input has the name of a file instead, which may be as long as it likes: of a fanned-out stage a line of JSON for each item.";
     CONCURRENCY = "concurrency", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "concurrency = 4", OR_REMOVE, "",
         "Attempts of this stage that may run at once, over all runs and all workers; no limit by default.";
     RATE = "rate", Shape::Rate, "a number of attempts and a time, in quotes", "rate = \"60/1m\"", OR_REMOVE, "",
@@ -208,7 +210,8 @@ pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "a
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, RETRY];
-pub(crate) const COMMAND_STAGE: &[Key] = &[ENV, PASS_ENV, DIR, STDIN, MEMORY, OUTPUT, EXIT_CLASSES];
+pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
+pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, OUTPUT, EXIT_CLASSES];
 pub(crate) const HTTP_STAGE: &[Key] =
     &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, STATUS_CLASSES];
 /// Beside the classes.
@@ -222,6 +225,7 @@ pub(crate) const OWN_HEADERS: [&str; 7] =
 /// Keys that only stages of that kind have.
 pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
     match kind {
+        "rust" => RUST_STAGE,
         "command" => COMMAND_STAGE,
         "http" => HTTP_STAGE,
         _ => &[],

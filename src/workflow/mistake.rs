@@ -1,5 +1,6 @@
 //! What is wrong in a workflow file: every mistake at once, each with its place and its cure.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -82,14 +83,20 @@ impl Mistakes {
 
     /// A JSON array of objects: file, line and column (from 1, in characters), message, help.
     pub(crate) fn to_json(&self) -> serde_json::Value {
+        // Characters are counted on from the mistake before: a hundred thousand of them may be on one long line.
+        let (mut counted, mut column) = (0..0, 1);
         let lines = self.list.iter().map(|mistake| {
             let (line, range) = self.place(mistake);
             let start = self.lines.range(&self.source, line).start;
+            if counted.start != start || counted.end > range.start {
+                (counted, column) = (start..start, 1);
+            }
+            column += self.source[counted.end..range.start].chars().count();
+            counted.end = range.start;
             let message = match mistake.label.as_str() {
                 "" => mistake.title.clone(),
                 label => format!("{}: {label}", mistake.title),
             };
-            let column = self.source[start..range.start].chars().count() + 1;
             Line { file: &self.file, line: line + 1, column, message, help: &mistake.help }
         });
         // Text and numbers cannot fail to become JSON.
@@ -121,7 +128,7 @@ impl Mistakes {
         let whole = self.lines.range(&self.source, line);
         let mark = AnnotationKind::Primary.span(range.start - whole.start..range.end - whole.start);
         let mark = if mistake.label.is_empty() { mark } else { mark.label(mistake.label.as_str()) };
-        let snippet = Snippet::source(&self.source[whole]).line_start(line + 1).path(self.file.as_str());
+        let snippet = Snippet::source(harmless(&self.source[whole])).line_start(line + 1).path(self.file.as_str());
         title.element(snippet.annotation(mark)).element(help)
     }
 }
@@ -133,6 +140,13 @@ impl fmt::Display for Mistakes {
 }
 
 impl std::error::Error for Mistakes {}
+
+/// A line without the controls that take two bytes, which some terminals obey as they obey an escape; those of one byte are
+/// left out where it is drawn. As many bytes as before: the mark stands where it stood.
+fn harmless(line: &str) -> Cow<'_, str> {
+    let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+    if line.contains(is_control) { line.replace(is_control, "·").into() } else { line.into() }
+}
 
 /// A word from a file as a message may show it: short, and without what would move a terminal's cursor.
 pub(crate) fn shown(word: &str) -> String {

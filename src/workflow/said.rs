@@ -29,7 +29,10 @@ impl Workflow {
             StageKind::Http(http) => said_of_request(http, &mut said),
         }
         let needs: Vec<String> = stage.needs.iter().map(|need| self.named(*need)).collect();
+        // Of a stage that needs none there is nothing to tell, and a request has its inputs as values.
+        let comes_in = !needs.is_empty() && !matches!(stage.kind, StageKind::Http(_));
         said.push((keys::NEEDS, json!(needs)));
+        said.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         said.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
         said.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
         said.push((keys::CONCURRENCY, json!(stage.concurrency)));

@@ -29,7 +29,7 @@ pub(crate) enum Part {
 }
 
 /// A place in a stage's input: `input`, `item` or a stage that is needed, and keys from the outside in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Place {
     pub(crate) head: String,
@@ -306,3 +306,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz;

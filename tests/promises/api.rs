@@ -6,6 +6,7 @@ mod faces;
 mod fuzz;
 mod hostile_rows;
 mod inputs;
+mod keys;
 mod strict;
 
 use std::collections::BTreeSet;

@@ -49,7 +49,7 @@ error: the run's input (nul.json): the string at `a` (character 8) holds a NUL c
 exit 1
 error: the run's input (deep.json): its arrays and objects are nested more than 100 deep
 exit 1
-error: the run's input (large.json): it has 2097154 bytes, over the limit of 1048576; keep big things in files and hand on their names
+error: the run's input (large.json): it has more than 1048576 bytes; keep big things in files and hand on their names
 exit 1
 error: the run's input (bytes.json) is not UTF-8: it is UTF-16, by the mark that it begins with
 exit 1

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use piton::{App, Artifact, Failure, FailureClass, Input, StageContext, State};
+use piton::{App, Artifact, Failure, FailureClass, Input, Items, StageContext, State};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ fn main() -> std::process::ExitCode {
         .handler("copy", copy)
         .handler("mark", mark)
         .handler("same", same)
+        .handler("blob", blob)
+        .handler("lengths", lengths)
         .state(Journal)
         .main()
 }
@@ -284,6 +286,41 @@ async fn same(
 ) -> Result<Box<RawValue>, Failure> {
     let got = ["item", "each", "input"].iter().find_map(|part| parts.remove(*part)).unwrap();
     context.step("same", async || Ok::<_, Failure>(got.clone())).await
+}
+
+#[derive(Deserialize)]
+struct Blob {
+    item: u32,
+    input: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Bytes {
+    bytes: usize,
+}
+
+/// A text of so many bytes that begins with the number of the item.
+async fn blob(Input(Blob { item, input }): Input<Blob>, context: StageContext) -> Result<String, Failure> {
+    journal(&context);
+    Ok(format!("{item} {}", "x".repeat(input.bytes)))
+}
+
+#[derive(Deserialize)]
+struct Blobs {
+    blob: Items<String>,
+}
+
+/// How many items there were, whether each was in its place, and their bytes.
+async fn lengths(Input(Blobs { blob }): Input<Blobs>, context: StageContext) -> Result<Value, Failure> {
+    journal(&context);
+    let (mut items, mut bytes, mut in_order) = (0, 0, true);
+    for text in blob.read()? {
+        let text = text?;
+        in_order &= text.split(' ').next() == Some(items.to_string().as_str());
+        items += 1;
+        bytes += text.len();
+    }
+    Ok(json!({"items": items, "bytes": bytes, "in_order": in_order, "file": blob.path()}))
 }
 
 #[derive(Deserialize)]

@@ -17,6 +17,7 @@ use crate::bench::machine::Machine;
 use crate::bench::proof::{Expected, Proof};
 use crate::bench::result::{Measured, Report, counted};
 use crate::bench::{BenchError, Teller, compare, measure};
+use crate::bounded;
 use crate::model::payload::PayloadLimits;
 use crate::store::migrate::LOCK_WAIT;
 use crate::worker::Shutdown;
@@ -125,7 +126,7 @@ async fn prove(global: &Global, server: &Database, name: &str) -> anyhow::Result
 }
 
 fn read(file: &Path) -> anyhow::Result<Report> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = bounded::text(file, bounded::SETTINGS).with_context(|| format!("cannot read {}", file.display()))?;
     serde_json::from_str(&text).with_context(|| {
         format!("{} is no report of this version's bench; write one with --write FILE", file.display())
     })

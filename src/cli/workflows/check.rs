@@ -39,7 +39,7 @@ fn tell(file: &File) {
             let stages = workflow.stages.len();
             let stages = if stages == 1 { "1 stage".to_owned() } else { format!("{stages} stages") };
             println!("{}: workflow `{}`, {stages}, no mistakes", file.source, workflow.name);
-            workflow.remarks().iter().for_each(|remark| println!("note: {remark}"));
+            workflow.notes().iter().for_each(|note| eprintln!("note: {note}"));
         }
         Err(mistakes) => eprintln!("{}\n", mistakes.render(std::io::stderr().is_terminal())),
     }
@@ -48,10 +48,8 @@ fn tell(file: &File) {
 fn report(file: &File) -> Value {
     match &file.parsed {
         Ok(workflow) => {
-            json!({"file": file.source, "workflow": workflow.name, "mistakes": [], "notes": workflow.remarks()})
+            json!({"file": file.source, "workflow": workflow.name, "mistakes": [], "notes": workflow.notes()})
         }
-        Err(mistakes) => {
-            json!({"file": file.source, "workflow": null, "mistakes": mistakes.to_json(), "notes": []})
-        }
+        Err(mistakes) => json!({"file": file.source, "workflow": null, "mistakes": mistakes.to_json(), "notes": []}),
     }
 }

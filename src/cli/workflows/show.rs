@@ -248,6 +248,7 @@ mod tests {
         [index]
           rust             index
           needs            list, transcribe
+          inputs           value
           timeout          5m
           retries          like list
 

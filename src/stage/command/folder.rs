@@ -14,13 +14,13 @@ const LOCK: &str = "lock";
 /// One that was made just now may not be locked yet.
 const YOUNG: Duration = Duration::from_secs(60);
 
-pub(super) struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
     _lock: File,
 }
 
 impl Folder {
-    pub(super) fn make() -> io::Result<Folder> {
+    pub(crate) fn make() -> io::Result<Folder> {
         // What a stage reads and writes is nobody else's on this machine, whatever the worker's umask.
         let private = Permissions::from_mode(0o700);
         let folder = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir()?;
@@ -29,7 +29,7 @@ impl Folder {
         Ok(Folder { folder, _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }

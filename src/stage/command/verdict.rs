@@ -303,3 +303,6 @@ mod tests {
         insta::assert_snapshot!(told(End::TooMuch(100), ""), @"invalid_input: the command printed more than 100 bytes of output; keep big things in files and hand on their names after None");
     }
 }
+
+#[cfg(test)]
+mod fuzz;

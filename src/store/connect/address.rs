@@ -26,7 +26,9 @@ pub(crate) struct AddressError(String);
 
 impl AddressError {
     pub(super) fn new(sentence: String) -> AddressError {
-        AddressError(sentence)
+        // It is shown on terminals, and a name in the string may hold what moves their cursor.
+        let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        AddressError(sentence.chars().map(shown).collect())
     }
 }
 
@@ -325,6 +327,19 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_is_cut_by_its_own_marks_is_refused_and_not_shown() {
+        assert_eq!(
+            refusal("postgres://ada:s3/cret@host/runs"),
+            "DATABASE_URL has an @ behind its first /; in a user or a password write %2F for / and %40 for @"
+        );
+        assert_eq!(
+            refusal("postgres://host/runs?user=ada?password=s3cret"),
+            "DATABASE_URL has a ? between two parameters; write & there, or %3F for the character in a value"
+        );
+        assert!(address("postgres://ada:s3%2Fcret@host/runs?options=-c%20a=b").is_ok());
+    }
+
+    #[test]
     fn the_environment_fills_what_is_not_said() {
         let variable = |name: &str| match name {
             "PGHOST" => Some("db".to_owned()),
@@ -409,3 +424,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -30,6 +30,29 @@ pub(crate) fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
+/// What an error that is waited for may be about, beside the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Suspicion {
+    None,
+    /// A damaged row, a bug: the server answered, and lives.
+    Statement,
+    /// More than the server's memory had for it.
+    Memory,
+}
+
+/// Whether the statement itself may be to blame.
+pub(crate) fn suspicion(error: &sqlx::Error) -> Suspicion {
+    let sqlx::Error::Database(db) = error else { return Suspicion::None };
+    let code = db.code().unwrap_or_default();
+    match code.as_ref() {
+        // A pooler says so of every statement while it has no server.
+        _ if ended_the_session(db.as_ref()) => Suspicion::None,
+        "53200" => Suspicion::Memory,
+        code if code.starts_with("XX") => Suspicion::Statement,
+        _ => Suspicion::None,
+    }
+}
+
 /// What waiting will not mend for who has not begun yet: the password, the role or the database is not there.
 pub(crate) fn is_wrong_address(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);

@@ -31,7 +31,7 @@ mod trust;
 mod uri;
 
 pub(crate) use address::Address;
-pub(crate) use away::{is_away, is_out_of_reach, is_wrong_address};
+pub(crate) use away::{Suspicion, is_away, is_out_of_reach, is_wrong_address, suspicion};
 pub(crate) use conclusion::{in_words, lacks_rights};
 pub(crate) use greet::{OpenError, Pooling, greet};
 pub(crate) use os_user::os_user;

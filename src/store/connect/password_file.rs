@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::bounded;
+
 /// Whose password is looked up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whose<'a> {
@@ -24,7 +26,7 @@ pub(super) fn password(file: &Path, whose: Whose<'_>) -> Option<String> {
         tracing::warn!("the password file {file} is not used, since others may read it; type: chmod 600 {file}");
         return None;
     }
-    std::fs::read_to_string(file).ok()?.lines().find_map(|line| of_line(line, whose))
+    bounded::text(file, bounded::SETTINGS).ok()?.lines().find_map(|line| of_line(line, whose))
 }
 
 fn of_line(line: &str, whose: Whose<'_>) -> Option<String> {

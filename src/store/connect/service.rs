@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::address::AddressError;
 use super::uri::Pairs;
+use crate::bounded;
 
 /// Where libpq looks, the first that knows the service: the user's file, then the system's.
 fn files(variable: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
@@ -18,7 +19,7 @@ pub(super) fn pairs(service: &str, variable: impl Fn(&str) -> Option<String>) ->
     let files = files(variable);
     for file in &files {
         // One that is not there says nothing, as with libpq.
-        let Ok(text) = std::fs::read_to_string(file) else { continue };
+        let Ok(text) = bounded::text(file, bounded::SETTINGS) else { continue };
         if let Some(pairs) = section(&text, service, file)? {
             return Ok(pairs);
         }

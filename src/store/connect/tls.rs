@@ -15,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 use super::address::AddressError;
 use super::settings::Settings;
 use super::trust::{self, Checks};
+use crate::bounded;
 
 /// "Do you speak TLS?", in the words of Postgres.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -209,7 +210,7 @@ fn client(said: &Settings) -> Result<Option<(PathBuf, PathBuf)>, AddressError> {
 }
 
 fn read(file: &Path, keyword: &str) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(file)
+    bounded::file(file, bounded::SETTINGS)
         .map_err(|error| TlsError::Unusable(format!("{keyword}: {} cannot be read: {error}", file.display())))
 }
 

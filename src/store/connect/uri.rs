@@ -36,11 +36,24 @@ pub(super) fn pairs(text: &str) -> Result<Pairs, AddressError> {
         None => authority,
     };
     push_hosts(&mut pairs, hosts)?;
+    // Else the rest of a password would be taken for the name of the database, which is shown.
+    if database.contains('@') {
+        return Err(AddressError::new(
+            "DATABASE_URL has an @ behind its first /; in a user or a password write %2F for / and %40 for @"
+                .to_owned(),
+        ));
+    }
     push(&mut pairs, "dbname", database)?;
     for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
         let Some((keyword, value)) = pair.split_once('=') else {
             return Err(AddressError::new("DATABASE_URL has a parameter without a value; write name=value".to_owned()));
         };
+        if value.split_once('?').is_some_and(|(_, behind)| behind.contains('=')) {
+            return Err(AddressError::new(
+                "DATABASE_URL has a ? between two parameters; write & there, or %3F for the character in a value"
+                    .to_owned(),
+            ));
+        }
         push_parameter(&mut pairs, &decoded(keyword)?, decoded(value)?)?;
     }
     Ok(pairs)

@@ -1,7 +1,8 @@
 //! How a stage runs: the keys of its kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -20,10 +21,11 @@ use crate::workflow::value::{self, Field, Value, Word};
 /// What the templates of a stage name, with the values they stand in.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
-    /// Places of the input.
-    pub(crate) places: Vec<(Word, Place)>,
+    /// Places of the input, each once for the value it stands in, which they share: a value may be as long as the file, and name
+    /// a hundred thousand.
+    pub(crate) places: Vec<(Arc<Word>, Place)>,
     /// Things that an attempt knows of itself.
-    pub(crate) owns: Vec<(Word, Own)>,
+    pub(crate) owns: Vec<(Arc<Word>, Own)>,
 }
 
 /// The kind that the stage names; tells of two.
@@ -145,9 +147,14 @@ impl<'i> Keys<'_, 'i> {
     }
 
     fn note(&mut self, word: &Word, template: &Template) {
-        self.named.places.extend(template.places().map(|place| (word.clone(), place.clone())));
-        self.named.owns.extend(template.owns().map(|own| (word.clone(), own)));
-        for (name, own) in template.variables().filter_map(|name| Some((name, Own::of_variable(name)?))) {
+        let (word, mut seen) = (Arc::new(word.clone()), HashSet::new());
+        let places = template.places().filter(|place| seen.insert(*place));
+        self.named.places.extend(places.map(|place| (word.clone(), place.clone())));
+        let mut seen = HashSet::new();
+        self.named.owns.extend(template.owns().filter(|own| seen.insert(*own)).map(|own| (word.clone(), own)));
+        let mut seen = HashSet::new();
+        let variables = template.variables().filter(|name| seen.insert(*name));
+        for (name, own) in variables.filter_map(|name| Some((name, Own::of_variable(name)?))) {
             let title = format!("`${{{name}}}` is no variable of the worker: Piton sets it for programs");
             let help = format!("write {{{{{}}}}}", own.place());
             self.found.push(Mistake::new(word.span.clone(), title, "", help));
@@ -249,7 +256,7 @@ impl<'i> Keys<'_, 'i> {
             };
             match Place::parse(&word.text) {
                 Some(place) if name.text != "input" && !name.text.is_empty() => {
-                    self.named.places.push((word, place.clone()));
+                    self.named.places.push((Arc::new(word), place.clone()));
                     files.insert(name.text, place);
                 }
                 Some(_) => {

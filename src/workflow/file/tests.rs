@@ -1,5 +1,6 @@
 //! What a reader of a mistake sees, word for word, and that no file can do harm.
 
+mod fuzz;
 mod harm;
 mod input;
 mod keys;

@@ -16,7 +16,7 @@ fn a_file_over_a_limit_is_one_mistake_and_is_told_quickly() {
           divide it into several workflows, or use `for_each` for stages that differ in their input only
     ");
     assert_snapshot!(brief(&"#".repeat(2 << 20)), @r"
-    1:1 the file has 2097152 bytes, over the limit of 1048576
+    1:1 the file has more than 1048576 bytes
           a workflow file holds the graph only; keep data in the run's input
     ");
     let needs = "'a',".repeat(201);

@@ -16,7 +16,7 @@ fn keys_that_there_are_not_are_told_with_those_that_were_meant() {
     6:1 there is no key `need` in a stage
           did you mean `needs`?
     7:1 there is no key `retries` in a stage
-          the keys of a stage are `rust`, `needs`, `for_each`, `timeout`, `concurrency`, `rate`, `retry`
+          the keys of a stage are `rust`, `needs`, `for_each`, `timeout`, `concurrency`, `rate`, `retry`, `inputs`
     8:1 there is no key `Timeout` in a stage
           did you mean `timeout`?
     ");

@@ -18,7 +18,7 @@ fn a_stage_runs_in_one_way() {
     4:1 `headers` is for stages of the kind `http`, and `a` is of the kind `command`
           remove it
     5:1 there is no key `header` in a stage
-          the keys of a stage are `command`, `needs`, `for_each`, `timeout`, `concurrency`, `rate`, `retry`, `env`, `pass_env`, `dir`, `stdin`, `memory`, `output`, `classes`
+          the keys of a stage are `command`, `needs`, `for_each`, `timeout`, `concurrency`, `rate`, `retry`, `inputs`, `env`, `pass_env`, `dir`, `stdin`, `memory`, `output`, `classes`
     ");
 }
 
@@ -102,4 +102,28 @@ fn a_fan_out_over_a_fanned_out_stage_takes_its_outputs() {
         needs = ['a']
         for_each = 'a'";
     assert!(parse(text).is_ok());
+}
+
+#[test]
+fn inputs_as_files_are_told_where_nothing_comes_of_them() {
+    assert_snapshot!(stage("needs = ['a']\ninputs = 'files'"), @r#"
+    7:10 `files` is no inputs
+          did you mean "file"?
+    "#);
+    let nothing = stage("inputs = 'file'");
+    assert_snapshot!(nothing, @r"
+    6:10 `b` needs no stage whose output could come as a file
+          remove the line; the run's input and the item are always values
+    ");
+    assert_eq!(stage("inputs = 'file'\nneeds = ['a']\nfor_each = 'a'"), nothing, "its items are values");
+    let sent = "name = 'story'\n[stages.a]\nrust = 'a'\n[stages.b]\nhttp = 'http://x'\nneeds = ['a']\ninputs = 'file'";
+    assert_snapshot!(brief(sent), @r"
+    7:1 `inputs` is for stages of the kind `command`, and `b` is of the kind `http`
+          remove it
+    ");
+    let deeper = "name = 'story'\n[stages.a]\nrust = 'a'\n[stages.b]\ncommand = ['x', '{{a}}', '{{a.0}}']\nneeds = ['a']\ninputs = 'file'";
+    assert_snapshot!(brief(deeper), @r#"
+    5:26 `a.0` is in a file: the stage has inputs = "file"
+          write {{a}} for the name of the file, and let the stage read it
+    "#);
 }
