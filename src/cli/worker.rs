@@ -211,6 +211,7 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Se
         parent: None,
         cleanup_every: None,
         artifacts: artifacts::store(global, &args.store),
+        artifacts_are_named: args.store.artifacts.is_some(),
         limits: PayloadLimits { payload_bytes: args.payload_limit as usize, ..PayloadLimits::default() },
     }
 }

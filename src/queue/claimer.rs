@@ -88,7 +88,10 @@ impl Claimer {
     /// One claim; `true` when there may be more to claim at once.
     async fn round(&mut self) -> Result<bool, StoreError> {
         tokio::select! {
-            () = self.slots.room(GATHER) => {}
+            () = async {
+                self.slots.room(GATHER).await;
+                self.starter.resources.at_hand().await;
+            } => {}
             () = self.stop.cancelled() => return Ok(false),
         }
         if self.slots.may_have_strays() {
@@ -257,6 +260,8 @@ impl Claimer {
             let (version, stage) = (claim.version, claim.key.stage);
             match self.version(version).await {
                 Some(found) if !self.catalog.is_unknown(version, stage) => known.push((claim, found)),
+                // The next claim leaves it, now that its definition is known here.
+                Some(found) if self.catalog.is_kept_from(&found, stage) => self.put_back(claim),
                 found => {
                     self.catalog.refuse(version, stage);
                     // Of one that cannot be used at all it was said already.

@@ -37,12 +37,15 @@ pub(crate) struct Ended {
     pub(crate) took: Duration,
     /// How many artifacts it has kept whole; `None` where its end has nothing to say of artifacts.
     pub(crate) artifacts: Option<i32>,
+    /// It has asked for the artifact store.
+    pub(crate) used_the_store: bool,
 }
 
 impl Ended {
     /// Of a claim that never became an attempt.
     pub(crate) fn unbegun(claim: Claim) -> Ended {
-        Ended { claim, known: None, outcome: Outcome::NeverBegan, took: Duration::ZERO, artifacts: None }
+        let (known, took) = (None, Duration::ZERO);
+        Ended { claim, known, outcome: Outcome::NeverBegan, took, artifacts: None, used_the_store: false }
     }
 }
 
@@ -127,8 +130,8 @@ impl Report {
     fn put(&mut self, outcome: Outcome) {
         let Some(ends) = self.ends.take() else { return };
         let took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-        let artifacts = self.artifacts.whole();
-        let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took, artifacts };
+        let (artifacts, used_the_store) = (self.artifacts.whole(), self.artifacts.has_used_the_store());
+        let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took, artifacts, used_the_store };
         ends.send(ended);
     }
 }

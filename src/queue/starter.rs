@@ -13,12 +13,12 @@ use super::known::Prepared;
 use super::report;
 use super::run_stage::StageTask;
 use super::slots::{Hold, Slots};
-use crate::artifacts::Artifacts;
 use crate::model::claim::Claim;
 use crate::model::payload::PayloadLimits;
 use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::command;
 use crate::stage::context::{About, StageContext};
+use crate::stage::resources::Resources;
 use crate::stage::steps::Steps;
 use crate::store::Store;
 use crate::workflow::definition::{Stage, StageKind};
@@ -29,7 +29,7 @@ pub(crate) struct Starter {
     pub(crate) slots: Arc<Slots>,
     pub(crate) worker_name: Arc<str>,
     pub(crate) store: Store,
-    pub(crate) artifacts: Option<Arc<Artifacts>>,
+    pub(crate) resources: Arc<Resources>,
     pub(crate) limits: PayloadLimits,
     pub(crate) tasks: UnboundedSender<Task<StageTask>>,
     /// The worker shuts down. A token would count each of its clones under a lock that all attempts share.
@@ -57,7 +57,7 @@ impl Starter {
         let steps = Steps::new(self.store.clone(), claim, self.limits.payload_bytes, cancellation.clone());
         let artifacts = AttemptArtifacts::new(
             self.store.clone(),
-            self.artifacts.clone(),
+            self.resources.clone(),
             claim,
             about.clone(),
             cancellation.clone(),

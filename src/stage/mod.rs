@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod artifacts;
+mod aside;
 pub(crate) mod command;
 pub(crate) mod context;
 mod errors;
@@ -12,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod input;
 pub(crate) mod missing;
 pub(crate) mod new_artifact;
+pub(crate) mod resources;
 pub(crate) mod state;
 pub(crate) mod steps;
 pub(crate) mod within;

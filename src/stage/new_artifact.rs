@@ -5,8 +5,10 @@ use std::path::Path;
 use tokio::io::AsyncRead;
 
 use super::artifacts::{AttemptArtifacts, Kept};
+use super::aside::aside;
 use crate::model::artifact::{self, Artifact, ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
+use crate::system::regular;
 
 /// An artifact before it is kept, from [`StageContext::artifact`](crate::StageContext::artifact).
 ///
@@ -44,10 +46,14 @@ impl NewArtifact {
     pub async fn put_file(self, path: impl AsRef<Path>) -> Result<Artifact, Failure> {
         let kept = self.checked()?;
         let path = path.as_ref();
-        let file = tokio::fs::File::open(path).await.map_err(|error| {
+        let file = aside({
+            let path = path.to_owned();
+            move || regular::follow(&path)
+        });
+        let file = file.await.map_err(|error| {
             Failure::from(error).map_message(|said| format!("`{}` cannot be kept: {said}", path.display()))
         })?;
-        self.artifacts.put(kept, file).await
+        self.artifacts.put(kept, tokio::fs::File::from_std(file)).await
     }
 
     /// Keeps these bytes.

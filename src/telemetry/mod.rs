@@ -1,5 +1,6 @@
 //! What a process says about itself: logs, and metrics for Prometheus.
 
+pub(crate) mod connections;
 pub(crate) mod exporter;
 mod logs;
 pub(crate) mod relay;

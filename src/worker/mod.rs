@@ -17,6 +17,7 @@ mod runners;
 mod running;
 mod session;
 mod shared;
+mod sizing;
 mod snapshot;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner, parent};
 
 use self::registration::{Registered, Registration, WhenTaken};
 use self::running::Running;
+use self::sizing::NoRoom;
 use crate::artifacts::Artifacts;
 use crate::events;
 use crate::health::Health;
@@ -37,6 +39,7 @@ use crate::model::payload::PayloadLimits;
 use crate::neighbour;
 use crate::queue::catalog::Catalog;
 use crate::stage::command;
+use crate::stage::resources::Resources;
 use crate::store::boots::Boot;
 use crate::store::gone::Suspect;
 use crate::store::{Store, StoreError};
@@ -58,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) limits: PayloadLimits,
     /// Where files of stages are kept.
     pub(crate) artifacts: Option<Artifacts>,
+    /// Somebody has named that store.
+    pub(crate) artifacts_are_named: bool,
     pub(crate) role: Role,
     /// The boot that started it to run suspects.
     pub(crate) parent: Option<WorkerId>,
@@ -92,6 +97,9 @@ pub(crate) enum WorkerError {
     /// Another process has its name, and lives.
     #[error(transparent)]
     NameTaken(#[from] NameTaken),
+    /// It could not even work in one slot.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The database refused to register it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -124,6 +132,10 @@ pub(crate) async fn run(
     metrics: Option<Metrics>,
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
+    let settings = Settings { slots: sizing::slots(&settings, &store, &catalog)?, ..settings };
+    let resources = Arc::new(Resources::new(settings.artifacts.clone(), settings.artifacts_are_named, &settings.name));
+    resources.check().await;
+    catalog.work_with(resources.clone());
     // A process that is new waits for one that has its name and lives.
     let registration = Registration::new(&store, WhenTaken::Wait);
     let boot = match registration.register(&new_boot(&settings), &shutdown).await? {
@@ -133,7 +145,8 @@ pub(crate) async fn run(
     };
     events::worker::started(&boot.name, &boot.boot_id, settings.slots);
     tokio::task::spawn_blocking(command::delete_abandoned);
-    Running::start(store, catalog, workflows, settings, metrics, boot, &shutdown).until(shutdown).await
+    let running = Running::start(store, catalog, workflows, settings, resources, metrics, boot, &shutdown);
+    running.until(shutdown).await
 }
 
 fn new_boot(settings: &Settings) -> Boot {

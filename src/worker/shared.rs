@@ -34,6 +34,7 @@ use crate::queue::slots::Slots;
 use crate::queue::starter::Starter;
 use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
+use crate::stage::resources::Resources;
 use crate::store::Store;
 use crate::store::boots::Boot;
 
@@ -64,6 +65,7 @@ impl Shared {
         catalog: Arc<Catalog>,
         workflows: Vec<WorkflowId>,
         settings: &Settings,
+        resources: Arc<Resources>,
         id: WorkerId,
         (tasks, ends): (mpsc::UnboundedSender<Task<StageTask>>, Ends),
     ) -> Shared {
@@ -84,7 +86,7 @@ impl Shared {
             slots: slots.clone(),
             worker_name: settings.name.as_str().into(),
             store: store.clone(),
-            artifacts: settings.artifacts.clone().map(Arc::new),
+            resources,
             limits: settings.limits,
             tasks,
             stopping: Arc::new(stop_claiming.clone()),
@@ -174,7 +176,8 @@ impl Shared {
             let (done, given_up) = catalog.jobs();
             JobsEnded { done, given_up }
         };
-        Watched { store: self.store.clone(), worker: self.starter.worker_name.clone(), ended: Box::new(ended) }
+        let resources = self.starter.resources.clone();
+        Watched { store: self.store.clone(), worker: self.starter.worker_name.clone(), ended: Box::new(ended), resources }
     }
 
     pub(super) fn session(&self, boot: Boot, shutdown: &Shutdown) -> Session {
