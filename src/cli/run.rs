@@ -30,8 +30,9 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
         global.log_format,
         follow::LogWriter(follower.clone()),
     )?;
-    let shutdown = Shutdown::on_signals()?;
+    // Before signals are counted: a FIFO may have nobody who writes to it, and Ctrl-C ends the wait.
     let input = start::read_input(&args.input, args.settings.payload_limit as usize)?;
+    let shutdown = Shutdown::on_signals()?;
     let trace = trace::given(&args.input.trace)?;
     let workflows = files::load(&app, &global)?;
     let name = args.workflow.clone().unwrap_or_default();

@@ -25,7 +25,7 @@ use crate::store::connect::OpenError;
 use crate::store::migrate::SchemaError;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
-use crate::telemetry::exporter::Exporter;
+use crate::telemetry::exporter::{Exporter, MOST_SERIES};
 use crate::telemetry::relay;
 use crate::telemetry::server::{self, Address};
 use crate::worker::{self, Metrics, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
@@ -38,6 +38,7 @@ impl From<RunArgs> for WorkerArgs {
         WorkerArgs {
             name: None,
             metrics: Some(Address::Off),
+            metrics_series: MOST_SERIES,
             snapshot_every: Duration::MAX,
             cleanup_every: Duration::MAX,
             health: CheckArgs { health_every: Duration::MAX, health_threshold: Vec::new(), external: Vec::new() },
@@ -121,7 +122,7 @@ impl Served {
         }
         let listener = server::bind(address).await.with_context(|| format!("metrics cannot be served at {address}"))?;
         let Some(listener) = listener else { return Ok(Served { shown: None, stop }) };
-        let exporter = Exporter::install()?;
+        let exporter = Exporter::install(args.metrics_series as usize)?;
         tokio::spawn(exporter.clone().keep_up(stop.clone()));
         tokio::spawn(server::serve(listener, exporter.clone(), stop.clone()));
         let health = Health::new(health_settings(global, args));

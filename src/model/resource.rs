@@ -1,6 +1,7 @@
 //! What attempts need of the machine that their worker runs on. Where it is not there, that is the worker's trouble: the
 //! attempt goes back, and it is no failure of the job.
 
+use std::fmt;
 use std::io;
 
 use rustix::io::Errno;
@@ -50,5 +51,29 @@ pub(crate) fn starts_no_process(error: &io::Error) -> Option<Resource> {
     match Errno::from_io_error(error)? {
         Errno::AGAIN | Errno::NOMEM => Some(Resource::Processes),
         _ => out_of_descriptors(error),
+    }
+}
+
+/// The kind of descriptors that a handler's own words say there is none left of: it may have made a text of the error.
+pub(crate) fn named(message: &str) -> Option<Resource> {
+    let says = |errno: Errno| message.contains(&format!("(os error {})", errno.raw_os_error()));
+    let kinds = [(Errno::MFILE, Resource::Descriptors), (Errno::NFILE, Resource::SystemDescriptors)];
+    kinds.into_iter().find(|(errno, _)| says(*errno)).map(|(_, resource)| resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_system_is_known_also_when_it_was_made_a_text() {
+        let error = io::Error::from_raw_os_error(Errno::MFILE.raw_os_error());
+        assert_eq!(out_of_descriptors(&error), Some(Resource::Descriptors));
+        assert_eq!(named(&format!("the picture was not read: {error}")), Some(Resource::Descriptors));
+        let other = io::Error::from_raw_os_error(Errno::NOENT.raw_os_error());
+        assert_eq!((out_of_descriptors(&other), named(&other.to_string())), (None, None));
+        let no_process = io::Error::from_raw_os_error(Errno::AGAIN.raw_os_error());
+        assert_eq!(out_of_descriptors(&no_process), None, "elsewhere it means something else");
+        assert_eq!(starts_no_process(&no_process), Some(Resource::Processes));
     }
 }

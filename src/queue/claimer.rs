@@ -56,7 +56,9 @@ impl Claimer {
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::default();
         while !self.stop.is_cancelled() {
-            match self.round().await {
+            let round = self.round().await;
+            self.wake.had_a_round();
+            match round {
                 Ok(more) => {
                     if backoff.reset() {
                         tracing::info!("the database is back, claiming goes on");

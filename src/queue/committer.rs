@@ -9,6 +9,7 @@ use metrics::Gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::catalog::Version;
 use super::commits::Commits;
 use super::count;
 use super::known::Known;
@@ -26,13 +27,14 @@ use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::lane;
 use crate::model::payload::{Payload, PayloadLimits};
-use crate::model::resource::Resource;
+use crate::model::resource::{self, Resource};
 use crate::model::retry::{History, RetryPolicy, Verdict};
 use crate::model::turn::Turn;
 use crate::store::backoff::Backoff;
 use crate::store::commit::{Fate, Landed};
 use crate::store::endings::Ending;
 use crate::store::{Store, StoreError};
+use crate::workflow::definition::StageKind;
 
 /// Attempts that one statement ends at most.
 const BATCH: usize = 500;
@@ -87,7 +89,7 @@ impl Committer {
             }
             let end = match outcome {
                 Outcome::Finished(output) => self.finished(claim, known, output, slow),
-                Outcome::Failed(failure) if self.goes_back(&failure) => (claim, Ending::Release, None),
+                Outcome::Failed(failure) if self.goes_back(&failure, &claim, version.as_deref()) => (claim, Ending::Release, None),
                 Outcome::Failed(failure) => {
                     let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
                     let policy = policy.unwrap_or(&self.default_policy);
@@ -110,8 +112,12 @@ impl Committer {
 
     /// What its worker lacked is no failure of a job, which goes back; but for one that ran alone and found no descriptor left:
     /// that has used them up itself.
-    fn goes_back(&self, failure: &Failure) -> bool {
-        let Some(resource) = failure.lacks() else { return false };
+    fn goes_back(&self, failure: &Failure, claim: &Claim, version: Option<&Version>) -> bool {
+        let stage = version.and_then(|version| version.stage(claim.key.stage));
+        // What a program or a server says may be about itself.
+        let is_handler = stage.is_some_and(|stage| matches!(stage.kind, StageKind::Rust { .. }));
+        let in_words = is_handler.then(|| resource::named(failure.message())).flatten();
+        let Some(resource) = failure.lacks().or(in_words) else { return false };
         self.starter.resources.found_lacking(resource, failure.message());
         match resource {
             Resource::Descriptors => {

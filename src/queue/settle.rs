@@ -1,5 +1,6 @@
 //! The backend's own layer: whatever becomes of an attempt, its end reaches the committers.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tower::{Layer, Service};
 use super::ends::Ends;
 use super::known::Known;
 use super::run_stage::{Output, StageTask};
+use super::tally::Tally;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::stage::artifacts::AttemptArtifacts;
@@ -51,13 +53,13 @@ impl Ended {
 
 /// Adds the reporting of ends.
 #[derive(Debug, Clone)]
-pub(crate) struct SettleLayer(pub(crate) Ends);
+pub(crate) struct SettleLayer(pub(crate) Ends, pub(crate) Arc<Tally>);
 
 impl<S> Layer<S> for SettleLayer {
     type Service = Settle<S>;
 
     fn layer(&self, inner: S) -> Settle<S> {
-        Settle { inner, ends: self.0.clone() }
+        Settle { inner, ends: self.0.clone(), tally: self.1.clone() }
     }
 }
 
@@ -66,6 +68,7 @@ impl<S> Layer<S> for SettleLayer {
 pub(crate) struct Settle<S> {
     inner: S,
     ends: Ends,
+    tally: Arc<Tally>,
 }
 
 impl<S> Service<Task<StageTask>> for Settle<S>
@@ -82,6 +85,7 @@ where
     }
 
     fn call(&mut self, task: Task<StageTask>) -> Self::Future {
+        self.tally.begins();
         let StageTask { claim, known, .. } = &task.args;
         let (known, ends) = (Some(known.clone()), Some(self.ends.clone()));
         let artifacts = task.args.context.artifacts.clone();

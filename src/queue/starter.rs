@@ -13,6 +13,7 @@ use super::known::Prepared;
 use super::report;
 use super::run_stage::StageTask;
 use super::slots::{Hold, Slots};
+use super::tally::Tally;
 use crate::model::claim::Claim;
 use crate::model::payload::PayloadLimits;
 use crate::stage::artifacts::AttemptArtifacts;
@@ -32,6 +33,7 @@ pub(crate) struct Starter {
     pub(crate) resources: Arc<Resources>,
     pub(crate) limits: PayloadLimits,
     pub(crate) tasks: UnboundedSender<Task<StageTask>>,
+    pub(crate) tally: Arc<Tally>,
     /// The worker shuts down. A token would count each of its clones under a lock that all attempts share.
     pub(crate) stopping: Arc<CancellationToken>,
 }
@@ -71,6 +73,7 @@ impl Starter {
             // apalis counts the attempt itself when it starts.
             .attempt(usize::try_from(key.attempt - 1).unwrap_or_default())
             .build();
+        self.tally.is_handed_over();
         self.tasks.send(task).map_err(|_| claim)
     }
 }

@@ -53,8 +53,9 @@ pub(crate) struct Resources {
     tried: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Lack {
+    why: String,
     found: Instant,
     /// How often it was looked for since.
     looks: u32,
@@ -86,6 +87,11 @@ impl Resources {
         !self.are_all_there() && self.lacking().contains_key(&resource)
     }
 
+    /// Why it is lacking, where it is.
+    pub(crate) fn why_lacking(&self, resource: Resource) -> Option<String> {
+        self.lacking().get(&resource).map(|lack| lack.why.clone())
+    }
+
     fn lacking(&self) -> MutexGuard<'_, BTreeMap<Resource, Lack>> {
         self.lacking.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,9 +117,14 @@ impl Resources {
     /// Until nothing is lacking that every attempt needs. Whoever is lacking descriptors has some again in a moment, when
     /// attempts end.
     pub(crate) async fn at_hand(&self) {
-        while self.lacks(Resource::Descriptors) || self.lacks(Resource::SystemDescriptors) {
+        while self.keep_everything_back() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Whether it lacks what every attempt needs.
+    pub(crate) fn keep_everything_back(&self) -> bool {
+        self.lacks(Resource::Descriptors) || self.lacks(Resource::SystemDescriptors)
     }
 
     /// An attempt, or a check, found it lacking.
@@ -121,14 +132,8 @@ impl Resources {
         let is_new = {
             let mut lacking = self.lacking();
             self.all_there.store(false, Ordering::Relaxed);
-            let lack = Lack { found: Instant::now(), looks: 0 };
-            match lacking.get_mut(&resource) {
-                Some(known) => {
-                    known.found = lack.found;
-                    false
-                }
-                None => lacking.insert(resource, lack).is_none(),
-            }
+            let (found, looks) = (Instant::now(), lacking.get(&resource).map_or(0, |known| known.looks));
+            lacking.insert(resource, Lack { why: why.to_owned(), found, looks }).is_none()
         };
         if is_new {
             let cure = resource.cure();

@@ -1,6 +1,6 @@
 //! HTTP for clients of whom some are slow, broken or hostile: a request's head is due within a time, an answer that nobody
-//! takes is given up, and there are so many connections at most. A new one takes the place of the one that has waited
-//! for longest without a request, so that requests which never come keep nobody out.
+//! takes is given up, and there are so many connections at most. A new one takes the place of the one that asks for nothing and
+//! has been still for longest, so that requests which never come keep nobody out.
 
 mod guests;
 mod patient;
@@ -63,9 +63,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, st
                 answer.await
             }
         });
+        let patient = Patient::new(stream, guest.clone(), STALL);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD);
-        let connection = shutdown.watch(http.serve_connection(TokioIo::new(Patient::new(stream, STALL)), service));
+        let connection = shutdown.watch(http.serve_connection(TokioIo::new(patient), service));
         tokio::spawn(async move {
             tokio::select! {
                 // What is wrong with a connection is its client's affair.

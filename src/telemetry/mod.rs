@@ -4,6 +4,7 @@ pub(crate) mod connections;
 pub(crate) mod exporter;
 mod logs;
 pub(crate) mod relay;
+mod series;
 pub(crate) mod server;
 
 pub(crate) use logs::{LogFormat, log_to};

@@ -26,7 +26,7 @@ use std::time::Duration;
 use sqlx::types::Uuid;
 
 pub(crate) use drain::Shutdown;
-pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner, parent};
+pub(crate) use runners::{RUNS_SUSPECTS_AS, descriptors_before, is_runner, parent};
 
 use self::registration::{Registered, Registration, WhenTaken};
 use self::running::Running;

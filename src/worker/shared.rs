@@ -15,9 +15,9 @@ use super::keeper::{Keeper, Signals};
 use super::progress::Progress;
 use super::recoverer::{Recoverer, Sighting};
 use super::session::Session;
-use super::snapshot::{Snapshots, Sweep};
+use super::snapshot::{SeenStages, Snapshots, Sweep};
 use super::{Metrics, Role, Settings, Shutdown};
-use crate::health::{Health, JobsEnded, Watched};
+use crate::health::{Health, JobsEnded, Watched, Work};
 use crate::meters::batches::BatchMeters;
 use crate::meters::catalog::RESULTS_WAITING;
 use crate::model::id::{WorkerId, WorkflowId};
@@ -89,6 +89,7 @@ impl Shared {
             resources,
             limits: settings.limits,
             tasks,
+            tally: Arc::default(),
             stopping: Arc::new(stop_claiming.clone()),
         };
         Shared {
@@ -151,6 +152,7 @@ impl Shared {
             boot: self.boot.subscribe(),
             every: metrics.snapshot_every,
             sweep: Sweep::default(),
+            seen: SeenStages::default(),
         }
     }
 
@@ -177,7 +179,14 @@ impl Shared {
             JobsEnded { done, given_up }
         };
         let resources = self.starter.resources.clone();
-        Watched { store: self.store.clone(), worker: self.starter.worker_name.clone(), ended: Box::new(ended), resources }
+        let (wake, slots, tally) = (self.wake.clone(), self.slots.clone(), self.starter.tally.clone());
+        let (stopped, claims_with) = (self.stop_claiming.clone(), resources.clone());
+        let work = move || {
+            let ((rounds, is_ready), (handed_over, begun)) = (wake.rounds(), tally.counts());
+            let may_claim = !stopped.is_cancelled() && slots.free() > 0 && !claims_with.keep_everything_back();
+            Work { rounds, is_due: is_ready && may_claim, handed_over, begun }
+        };
+        Watched { store: self.store.clone(), worker: self.starter.worker_name.clone(), ended: Box::new(ended), resources, work: Box::new(work) }
     }
 
     pub(super) fn session(&self, boot: Boot, shutdown: &Shutdown) -> Session {
