@@ -17,11 +17,13 @@ use crate::config;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::queue::catalog::{Catalog, Version};
+use crate::stage::command;
 use crate::store::runs::RunStart;
 use crate::telemetry;
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;
 use crate::worker::Shutdown;
+use crate::workflow::definition::{Stage, StageKind};
 
 pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Result<Exit> {
     let follower = follower(&global);
@@ -94,6 +96,16 @@ fn follower(global: &Global) -> Arc<dyn Follower> {
 
 /// A run that this process works on alone must not wait for ever.
 fn refuse_what_lacks(version: &Version, catalog: &Catalog) -> anyhow::Result<()> {
+    let is_command = |stage: &Stage| matches!(stage.kind, StageKind::Command(_));
+    if version.workflow.stages.iter().any(is_command)
+        && let Err(error) = command::try_out_folder()
+    {
+        let folder = std::env::temp_dir();
+        bail!(
+            "commands get folders in {}, and none can be made there: {error}. Let TMPDIR name another",
+            folder.display()
+        );
+    }
     let lacking = files::lacking(&version.workflow, &catalog.handlers);
     if lacking.is_empty() {
         return Ok(());

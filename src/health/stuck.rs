@@ -40,7 +40,8 @@ impl Standstill {
             return Some("there are jobs and free slots, and nothing is claimed");
         }
         let waits = work.handed_over > work.begun;
-        stands(&mut self.attempts, now, waits, work.begun).then_some("jobs are claimed, and their attempts do not begin")
+        stands(&mut self.attempts, now, waits, work.begun)
+            .then_some("jobs are claimed, and their attempts do not begin")
     }
 }
 

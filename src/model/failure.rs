@@ -87,7 +87,13 @@ impl Failure {
 
     /// A failure that Piton itself found, of any class.
     pub(crate) fn found(class: FailureClass, message: impl Into<String>) -> Self {
-        Failure { class, message: storable(message.into(), MESSAGE_LIMIT), detail: None, retry_after: None, lacks: None }
+        Failure {
+            class,
+            message: storable(message.into(), MESSAGE_LIMIT),
+            detail: None,
+            retry_after: None,
+            lacks: None,
+        }
     }
 
     /// A service did not answer in time. Retried.

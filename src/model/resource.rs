@@ -28,7 +28,9 @@ impl Resource {
     /// What the worker's operator can do about it.
     pub(crate) fn cure(self) -> &'static str {
         match self {
-            Resource::Descriptors => "raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=), or give it fewer --slots",
+            Resource::Descriptors => {
+                "raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=), or give it fewer --slots"
+            }
             Resource::SystemDescriptors => "see who holds so many on this machine, or raise fs.file-max",
             Resource::Processes => "raise the limit (ulimit -u, TasksMax=, --pids-limit), or give it fewer --slots",
             Resource::TemporaryFolder => "let TMPDIR name a folder that it can write to",
@@ -54,9 +56,13 @@ pub(crate) fn starts_no_process(error: &io::Error) -> Option<Resource> {
     }
 }
 
-/// The kind of descriptors that a handler's own words say there is none left of: it may have made a text of the error.
+/// The kind of descriptors that a handler's own words say there is none left of: it may have made a text of the error, or
+/// panicked with it.
 pub(crate) fn named(message: &str) -> Option<Resource> {
-    let says = |errno: Errno| message.contains(&format!("(os error {})", errno.raw_os_error()));
+    let says = |errno: Errno| {
+        let number = errno.raw_os_error();
+        message.contains(&format!("(os error {number})")) || message.contains(&format!("Os {{ code: {number},"))
+    };
     let kinds = [(Errno::MFILE, Resource::Descriptors), (Errno::NFILE, Resource::SystemDescriptors)];
     kinds.into_iter().find(|(errno, _)| says(*errno)).map(|(_, resource)| resource)
 }
@@ -70,6 +76,7 @@ mod tests {
         let error = io::Error::from_raw_os_error(Errno::MFILE.raw_os_error());
         assert_eq!(out_of_descriptors(&error), Some(Resource::Descriptors));
         assert_eq!(named(&format!("the picture was not read: {error}")), Some(Resource::Descriptors));
+        assert_eq!(named(&format!("the handler panicked: {error:?}")), Some(Resource::Descriptors));
         let other = io::Error::from_raw_os_error(Errno::NOENT.raw_os_error());
         assert_eq!((out_of_descriptors(&other), named(&other.to_string())), (None, None));
         let no_process = io::Error::from_raw_os_error(Errno::AGAIN.raw_os_error());

@@ -65,7 +65,9 @@ impl Version {
     /// Stages that need something which this worker's machine lacks.
     fn kept_from(&self, resources: &Resources) -> impl Iterator<Item = i16> {
         let stages = (0i16..).zip(&self.workflow.stages).enumerate();
-        stages.filter(|(at, (_, stage))| resources.keep_from(&stage.kind, self.store_use(*at))).map(|(_, (stage, _))| stage)
+        stages
+            .filter(|(at, (_, stage))| resources.keep_from(&stage.kind, self.store_use(*at)))
+            .map(|(_, (stage, _))| stage)
     }
 
     /// The claim is the first one of its run.
@@ -191,8 +193,7 @@ impl Catalog {
         let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
         let meters = WorkflowMeters::new(&name, &stage_names, plan.start.first().copied());
         let store_use = workflow.stages.iter().map(|_| AtomicU8::default()).collect();
-        let version =
-            Version { id, workflow_id, name, workflow, plan, policies, stage_names, store_use, meters };
+        let version = Version { id, workflow_id, name, workflow, plan, policies, stage_names, store_use, meters };
         let version = Arc::new(version);
         let unknown = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| !self.can_run(stage));
         let mut list = lock(&self.unknown);

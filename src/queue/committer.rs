@@ -89,7 +89,9 @@ impl Committer {
             }
             let end = match outcome {
                 Outcome::Finished(output) => self.finished(claim, known, output, slow),
-                Outcome::Failed(failure) if self.goes_back(&failure, &claim, version.as_deref()) => (claim, Ending::Release, None),
+                Outcome::Failed(failure) if self.goes_back(&failure, &claim, version.as_deref()) => {
+                    (claim, Ending::Release, None)
+                }
                 Outcome::Failed(failure) => {
                     let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
                     let policy = policy.unwrap_or(&self.default_policy);

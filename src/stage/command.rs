@@ -278,7 +278,9 @@ async fn read_file(path: &Path, most: usize) -> Result<Option<String>, Failure> 
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             let failure = Failure::from(error);
-            return Err(failure.map_message(|said| format!("what the command left at $PITON_OUTPUT is not read: {said}")));
+            return Err(
+                failure.map_message(|said| format!("what the command left at $PITON_OUTPUT is not read: {said}"))
+            );
         }
     };
     match read_up_to(&mut file, most).await {

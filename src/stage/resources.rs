@@ -137,7 +137,9 @@ impl Resources {
         };
         if is_new {
             let cure = resource.cure();
-            tracing::error!("this worker lacks {resource}, and leaves what needs it to others: {why}. Its operator can {cure}");
+            tracing::error!(
+                "this worker lacks {resource}, and leaves what needs it to others: {why}. Its operator can {cure}"
+            );
             self.look.notify_one();
         }
     }

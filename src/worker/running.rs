@@ -81,12 +81,11 @@ impl Running {
         let (tell_of_suspects, suspected) = watch::channel(0);
         let runners = Runners::new(&settings, shared.store.clone(), shared.slots.clone(), shared.boot.subscribe());
         let service = RunStage::new(shared.catalog.clone(), settings.limits);
-        let (apalis_context, apalis) =
-            apalis_worker::spawn(&settings, service, Queue {
-            tasks,
-            ends: shared.ends.clone(),
-            tally: shared.starter.tally.clone(),
-        });
+        let (apalis_context, apalis) = apalis_worker::spawn(
+            &settings,
+            service,
+            Queue { tasks, ends: shared.ends.clone(), tally: shared.starter.tally.clone() },
+        );
         let session = shared.session(boot, shutdown);
         let health = metrics.as_ref().map(|metrics| metrics.health.clone());
         let (tell_of_others, sightings) = mpsc::unbounded_channel();

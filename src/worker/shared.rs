@@ -186,7 +186,13 @@ impl Shared {
             let may_claim = !stopped.is_cancelled() && slots.free() > 0 && !claims_with.keep_everything_back();
             Work { rounds, is_due: is_ready && may_claim, handed_over, begun }
         };
-        Watched { store: self.store.clone(), worker: self.starter.worker_name.clone(), ended: Box::new(ended), resources, work: Box::new(work) }
+        Watched {
+            store: self.store.clone(),
+            worker: self.starter.worker_name.clone(),
+            ended: Box::new(ended),
+            resources,
+            work: Box::new(work),
+        }
     }
 
     pub(super) fn session(&self, boot: Boot, shutdown: &Shutdown) -> Session {

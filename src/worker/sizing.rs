@@ -64,6 +64,9 @@ mod tests {
         assert_eq!(room(u64::MAX, 124, OF_ANOTHER).unwrap() as u64, (u64::MAX - 124) / 4);
         assert_eq!(room(130, 124, OF_A_PROGRAM).unwrap(), 1);
         let said = room(32, 60, OF_A_PROGRAM).unwrap_err().to_string();
-        assert!(said.starts_with("this process may open 32 files, and a worker with one slot needs 66: raise"), "{said}");
+        assert!(
+            said.starts_with("this process may open 32 files, and a worker with one slot needs 66: raise"),
+            "{said}"
+        );
     }
 }

@@ -292,6 +292,19 @@ async fn a_worker_without_a_temporary_folder_leaves_programs_to_others() {
 }
 
 #[tokio::test]
+async fn who_runs_a_program_alone_without_a_temporary_folder_is_told_at_once() {
+    let world = World::with(&[SCRIPT]).await;
+    let (folder, input) = (world.path("workflows"), world.path("input.json"));
+    std::fs::write(&input, r#"{"script": "echo 1"}"#).unwrap();
+    let arguments = ["run", "script", "--input", input.to_str().unwrap(), "--workflows", folder.to_str().unwrap()];
+    let output = world.command(arguments).env("TMPDIR", world.path("nowhere")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("nowhere, and none can be made there: "), "{said}");
+    assert!(said.contains("Let TMPDIR name another"), "{said}");
+    assert_eq!(world.count("select count(*) from piton.runs").await, 0);
+}
+
+#[tokio::test]
 async fn a_worker_whose_folder_goes_away_hands_back_what_needs_it() {
     let world = World::with(&[SWARM]).await;
     let place = world.path("place");
