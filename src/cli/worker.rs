@@ -21,6 +21,7 @@ use crate::model::actor::{Actor, Face};
 use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
+use crate::stage::resources::Resources;
 use crate::store::connect::OpenError;
 use crate::store::migrate::SchemaError;
 use crate::store::{self, backoff::Backoff};
@@ -202,6 +203,8 @@ fn end_with_parent(shutdown: Shutdown) {
 }
 
 pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Settings {
+    let store = artifacts::store(global, &args.store);
+    let resources = Arc::new(Resources::new(store.clone(), args.store.artifacts.is_some(), &name));
     Settings {
         name,
         slots: args.slots as usize,
@@ -211,8 +214,8 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Se
         role: Role::Ordinary,
         parent: None,
         cleanup_every: None,
-        artifacts: artifacts::store(global, &args.store),
-        artifacts_are_named: args.store.artifacts.is_some(),
+        artifacts: store,
+        resources,
         limits: PayloadLimits { payload_bytes: args.payload_limit as usize, ..PayloadLimits::default() },
     }
 }

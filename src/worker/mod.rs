@@ -61,8 +61,8 @@ pub(crate) struct Settings {
     pub(crate) limits: PayloadLimits,
     /// Where files of stages are kept.
     pub(crate) artifacts: Option<Artifacts>,
-    /// Somebody has named that store.
-    pub(crate) artifacts_are_named: bool,
+    /// That store, and what else stages need of this machine.
+    pub(crate) resources: Arc<Resources>,
     pub(crate) role: Role,
     /// The boot that started it to run suspects.
     pub(crate) parent: Option<WorkerId>,
@@ -133,9 +133,8 @@ pub(crate) async fn run(
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
     let settings = Settings { slots: sizing::slots(&settings, &store, &catalog)?, ..settings };
-    let resources = Arc::new(Resources::new(settings.artifacts.clone(), settings.artifacts_are_named, &settings.name));
-    resources.check().await;
-    catalog.work_with(resources.clone());
+    settings.resources.check().await;
+    catalog.work_with(settings.resources.clone());
     // A process that is new waits for one that has its name and lives.
     let registration = Registration::new(&store, WhenTaken::Wait);
     let boot = match registration.register(&new_boot(&settings), &shutdown).await? {
@@ -145,8 +144,7 @@ pub(crate) async fn run(
     };
     events::worker::started(&boot.name, &boot.boot_id, settings.slots);
     tokio::task::spawn_blocking(command::delete_abandoned);
-    let running = Running::start(store, catalog, workflows, settings, resources, metrics, boot, &shutdown);
-    running.until(shutdown).await
+    Running::start(store, catalog, workflows, settings, metrics, boot, &shutdown).until(shutdown).await
 }
 
 fn new_boot(settings: &Settings) -> Boot {

@@ -65,7 +65,6 @@ impl Running {
         catalog: Arc<Catalog>,
         workflows: Vec<WorkflowId>,
         settings: Settings,
-        resources: Arc<Resources>,
         metrics: Option<Metrics>,
         boot: Boot,
         shutdown: &Shutdown,
@@ -73,7 +72,7 @@ impl Running {
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
         let channels = (task_sender, Ends::new(end_sender));
-        let shared = Shared::new(store, catalog, workflows, &settings, resources, boot.id, channels);
+        let shared = Shared::new(store, catalog, workflows, &settings, boot.id, channels);
         if let Some(Metrics { exporter, .. }) = &metrics {
             gauges::show(exporter, &shared);
         }

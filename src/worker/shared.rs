@@ -34,7 +34,6 @@ use crate::queue::slots::Slots;
 use crate::queue::starter::Starter;
 use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
-use crate::stage::resources::Resources;
 use crate::store::Store;
 use crate::store::boots::Boot;
 
@@ -65,7 +64,6 @@ impl Shared {
         catalog: Arc<Catalog>,
         workflows: Vec<WorkflowId>,
         settings: &Settings,
-        resources: Arc<Resources>,
         id: WorkerId,
         (tasks, ends): (mpsc::UnboundedSender<Task<StageTask>>, Ends),
     ) -> Shared {
@@ -86,7 +84,7 @@ impl Shared {
             slots: slots.clone(),
             worker_name: settings.name.as_str().into(),
             store: store.clone(),
-            resources,
+            resources: settings.resources.clone(),
             limits: settings.limits,
             tasks,
             tally: Arc::default(),
