@@ -23,7 +23,7 @@ const FIRST_AGAIN: Duration = Duration::from_secs(1);
 const LAST_AGAIN: Duration = Duration::from_secs(15);
 /// Longest wait for the artifact store to show that it works.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What was seen of the store is believed that long by all who ask at once.
+/// That the store does not work is believed that long.
 const FRESH: Duration = Duration::from_secs(1);
 /// Descriptors are lacking for that long after an attempt found none.
 const RECOVERS: Duration = Duration::from_secs(1);
@@ -212,11 +212,16 @@ impl Resources {
     /// Whether the store works, as somebody has just doubted.
     pub(crate) async fn check_store(&self) -> bool {
         let Some(store) = &self.store else { return true };
+        let doubted = Instant::now();
         let mut tried = self.tried.lock().await;
-        let known = tried.take().filter(|(at, _)| at.elapsed() < FRESH);
+        // One that began later answers all who were waiting; that it worked before a doubt says nothing.
+        let answers =
+            |(at, works): &(Instant, Result<(), String>)| *at >= doubted || works.is_err() && at.elapsed() < FRESH;
+        let known = tried.take().filter(answers);
         let (at, works) = match known {
             Some(known) => known,
             None => {
+                let began = Instant::now();
                 let works = match tokio::time::timeout(PATIENCE, store.probe(&self.probe)).await {
                     // Of the store it says nothing.
                     Ok(Err(error)) if error.lacking_descriptors().is_some() => {
@@ -225,7 +230,7 @@ impl Resources {
                     Ok(probed) => probed.map_err(|error| error.to_string()),
                     Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
                 };
-                (Instant::now(), works)
+                (began, works)
             }
         };
         match &works {
@@ -275,5 +280,9 @@ mod tests {
         std::fs::remove_file(&folder).unwrap();
         *resources.tried.lock().await = None;
         assert!(resources.check_store().await && resources.are_all_there());
+        // That it worked a moment ago is no answer to whoever doubts it now.
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::write(&folder, "no folder").unwrap();
+        assert!(!resources.check_store().await);
     }
 }
