@@ -33,6 +33,7 @@ use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::store::runs::RunRow;
+use crate::system::descriptors;
 use crate::telemetry::connections;
 
 pub(crate) use access::Access;
@@ -72,7 +73,9 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     tracing::info!("the admin API is at http://{}/v1/admin", listener.local_addr()?);
     let api = Api { store, catalog, artifacts, host: host.into(), document: Arc::default() };
-    connections::serve(listener, router(api, access), CONNECTIONS, stopped).await;
+    // A request takes another descriptor or two, of the database or of an artifact.
+    let room = usize::try_from(descriptors::limit() / 4).unwrap_or(usize::MAX);
+    connections::serve(listener, router(api, access), CONNECTIONS.min(room).max(1), stopped).await;
     Ok(())
 }
 

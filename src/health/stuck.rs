@@ -12,7 +12,9 @@ const EVERY: Duration = Duration::from_secs(3);
 /// So long may it take to get a thread for a file.
 const THREAD: Duration = Duration::from_secs(15);
 /// So long may a claim, or the begin of an attempt, take.
-const WORK: Duration = Duration::from_secs(120);
+const WORK: Duration = Duration::from_secs(300);
+/// Whoever did not look for that long was frozen, and so was all the rest.
+const FROZEN: Duration = Duration::from_secs(30);
 
 /// What a worker's work came to so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub(crate) struct Work {
 /// Since when each of the two has not moved.
 #[derive(Debug, Default)]
 struct Standstill {
+    looked: Option<Instant>,
     claims: Option<(Instant, u64)>,
     attempts: Option<(Instant, u64)>,
 }
@@ -36,6 +39,9 @@ struct Standstill {
 impl Standstill {
     /// What stands still, by what is seen now.
     fn look(&mut self, now: Instant, work: Work) -> Option<&'static str> {
+        if self.looked.replace(now).is_some_and(|before| now.duration_since(before) > FROZEN) {
+            (self.claims, self.attempts) = (None, None);
+        }
         if stands(&mut self.claims, now, work.is_due, work.rounds) {
             return Some("there are jobs and free slots, and nothing is claimed");
         }
@@ -86,20 +92,34 @@ impl Health {
 mod tests {
     use super::*;
 
+    /// Looks every three seconds from one second to another, and tells the second at which it stood still.
+    fn stands(standstill: &mut Standstill, begun: Instant, seconds: std::ops::Range<u64>, work: Work) -> Option<u64> {
+        let mut looks = seconds.step_by(3);
+        looks.find(|second| standstill.look(begun + Duration::from_secs(*second), work).is_some())
+    }
+
     #[test]
     fn work_that_is_due_and_does_not_move_is_a_standstill_and_a_worker_without_work_is_not() {
-        let begun = Instant::now();
-        let mut standstill = Standstill::default();
-        let mut at = |seconds, work| standstill.look(begun + Duration::from_secs(seconds), work).is_some();
+        let (begun, mut standstill) = (Instant::now(), Standstill::default());
+        let mut from = |seconds, work| stands(&mut standstill, begun, seconds, work);
         let idle = Work::default();
-        assert!(!at(0, idle) && !at(1000, idle));
+        assert_eq!(from(0..3000, idle), None);
         let due = Work { is_due: true, ..idle };
-        assert!(!at(1001, due) && !at(1100, due));
-        assert!(!at(1110, Work { rounds: 1, ..due }), "it has tried to claim");
-        assert!(!at(1229, Work { rounds: 1, ..due }) && at(1230, Work { rounds: 1, ..due }));
-        assert!(!at(1231, Work { rounds: 2, ..idle }));
+        assert_eq!(from(3000..3200, due), None);
+        assert_eq!(from(3201..3501, Work { rounds: 1, ..due }), None, "it has tried to claim");
+        assert_eq!(from(3501..3600, Work { rounds: 1, ..due }), Some(3501));
+        assert_eq!(from(3504..3600, Work { rounds: 2, ..idle }), None);
         let waits = Work { handed_over: 7, begun: 6, ..idle };
-        assert!(!at(2000, waits) && !at(2119, waits) && at(2120, waits));
-        assert!(!at(2121, Work { begun: 7, ..waits }) && !at(4000, Work { begun: 7, ..waits }));
+        assert_eq!(from(3600..4000, waits), Some(3900));
+        assert_eq!(from(3903..6000, Work { begun: 7, ..waits }), None);
+    }
+
+    #[test]
+    fn a_process_that_was_frozen_has_not_stood_still() {
+        let (begun, mut standstill) = (Instant::now(), Standstill::default());
+        let due = Work { is_due: true, ..Work::default() };
+        assert_eq!(stands(&mut standstill, begun, 0..200, due), None);
+        assert_eq!(stands(&mut standstill, begun, 1000..1299, due), None);
+        assert_eq!(stands(&mut standstill, begun, 1299..1400, due), Some(1302));
     }
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::command;
 use crate::artifacts::Artifacts;
+use crate::events;
 use crate::model::resource::{Resource, out_of_descriptors};
 use crate::system::descriptors;
 use crate::workflow::definition::StageKind;
@@ -43,8 +44,7 @@ pub(crate) struct Resources {
     store: Option<Artifacts>,
     /// Somebody has named the store, and did so for a reason.
     is_named: bool,
-    /// What the store is tried out with.
-    probe: String,
+    worker: String,
     lacking: Mutex<BTreeMap<Resource, Lack>>,
     /// Nothing is lacking: asked with every claim.
     all_there: AtomicBool,
@@ -66,7 +66,7 @@ impl Resources {
         Resources {
             store,
             is_named,
-            probe: format!("{worker}-{}", std::process::id()),
+            worker: worker.to_owned(),
             lacking: Mutex::default(),
             all_there: AtomicBool::new(true),
             look: Notify::new(),
@@ -136,10 +136,7 @@ impl Resources {
             lacking.insert(resource, Lack { why: why.to_owned(), found, looks }).is_none()
         };
         if is_new {
-            let cure = resource.cure();
-            tracing::error!(
-                "this worker lacks {resource}, and leaves what needs it to others: {why}. Its operator can {cure}"
-            );
+            events::worker::lacks(&self.worker, resource.as_str(), why, resource.cure());
             self.look.notify_one();
         }
     }
@@ -147,7 +144,7 @@ impl Resources {
     fn is_back(&self, resource: Resource) {
         let mut lacking = self.lacking();
         if lacking.remove(&resource).is_some() {
-            tracing::info!("this worker has {resource} again");
+            events::worker::has_again(&self.worker, resource.as_str());
         }
         self.all_there.store(lacking.is_empty(), Ordering::Relaxed);
     }
@@ -221,8 +218,9 @@ impl Resources {
         let (at, works) = match known {
             Some(known) => known,
             None => {
-                let began = Instant::now();
-                let works = match tokio::time::timeout(PATIENCE, store.probe(&self.probe)).await {
+                // Not the file that the checks of health write.
+                let (began, file) = (Instant::now(), format!("{}-{}", self.worker, std::process::id()));
+                let works = match tokio::time::timeout(PATIENCE, store.probe(&file)).await {
                     // Of the store it says nothing.
                     Ok(Err(error)) if error.lacking_descriptors().is_some() => {
                         return !self.lacks(Resource::ArtifactStore);
