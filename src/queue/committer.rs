@@ -34,6 +34,7 @@ use crate::store::backoff::Backoff;
 use crate::store::commit::{Fate, Landed};
 use crate::store::endings::Ending;
 use crate::store::{Store, StoreError};
+use crate::system::descriptors;
 use crate::workflow::definition::StageKind;
 
 /// Attempts that one statement ends at most.
@@ -116,9 +117,9 @@ impl Committer {
     /// that has used them up itself.
     fn goes_back(&self, failure: &Failure, claim: &Claim, version: Option<&Version>) -> bool {
         let stage = version.and_then(|version| version.stage(claim.key.stage));
-        // What a program or a server says may be about itself.
+        // What a program or a server says may be about itself, and so may be what a handler repeats of one.
         let is_handler = stage.is_some_and(|stage| matches!(stage.kind, StageKind::Rust { .. }));
-        let in_words = is_handler.then(|| resource::named(failure.message())).flatten();
+        let in_words = resource::named(failure.message()).filter(|_| is_handler && descriptors::are_short());
         let Some(resource) = failure.lacks().or(in_words) else { return false };
         self.starter.resources.found_lacking(resource, failure.message());
         match resource {

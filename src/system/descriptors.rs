@@ -55,6 +55,11 @@ pub(crate) fn are_used_up() -> bool {
     std::fs::File::open("/dev/null").is_err_and(|error| out_of_descriptors(&error).is_some())
 }
 
+/// Whether so many are in use that some attempt may have found none.
+pub(crate) fn are_short() -> bool {
+    open().is_none_or(|open| open.saturating_mul(2) >= limit())
+}
+
 /// Which kind of them there is none left of, as an error says, or what caused it.
 pub(crate) fn lacking(error: &(dyn Error + 'static)) -> Option<resource::Resource> {
     let mut next = Some(error);

@@ -80,7 +80,7 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
 
 /// Ends what is left of a program whose guard was killed, as far as it stayed in its process group.
 pub(super) fn end_orphans(folder: &Path) {
-    let noted = regular::read_to_string(&folder.join(GROUP)).unwrap_or_default();
+    let noted = regular::read_words(&folder.join(GROUP)).unwrap_or_default();
     if let Some(group) = pid(&noted) {
         kill_process_group(group, Signal::KILL).ok();
     }
