@@ -539,6 +539,11 @@ fn workers() -> Value {
             "One worker at a time.",
             LINES, &[
                 (r#"piton_snapshot_leader{instance=~"$instance"}"#, "{{instance}}"),
+            ])
+        .lines("Series left out",
+            "Series of workflows and stages that a worker does not show, because there are more than --metrics-series.",
+            LINES, &[
+                (r#"piton_series_left_out{instance=~"$instance"}"#, "{{instance}}"),
             ]);
     let instance = choice("instance", "Worker", "label_values(piton_build_info, instance)", true);
     board.dashboard(

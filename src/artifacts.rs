@@ -19,6 +19,8 @@ pub use self::reader::ArtifactReader;
 pub(crate) use self::reader::Expected;
 pub(crate) use self::streamed::Written;
 use crate::model::address;
+use crate::model::resource::Resource;
+use crate::system::descriptors;
 
 /// A folder of artifacts, or a bucket. Several workers may share a folder too, over a network.
 #[derive(Debug, Clone)]
@@ -41,11 +43,24 @@ pub(crate) enum ArtifactError {
     Folder { folder: String, source: std::io::Error },
     #[error(transparent)]
     Store(#[from] object_store::Error),
+    #[error("{0} is no regular file")]
+    NoFile(String),
     #[error("what was written was read back changed")]
     Changed,
     /// What was to be kept could not be read; the store is not to blame.
     #[error(transparent)]
     Source(std::io::Error),
+}
+
+impl ArtifactError {
+    /// Which kind of descriptors this machine had none left of, where that is why.
+    pub(crate) fn lacking_descriptors(&self) -> Option<Resource> {
+        match self {
+            ArtifactError::Folder { source, .. } | ArtifactError::Source(source) => descriptors::lacking(source),
+            ArtifactError::Store(error) => descriptors::lacking(error),
+            ArtifactError::NoFile(_) | ArtifactError::Changed => None,
+        }
+    }
 }
 
 impl Artifacts {
@@ -97,6 +112,9 @@ impl Artifacts {
     /// What is at the address, to be read piece by piece, and held against what is expected there.
     pub(crate) async fn get(&self, address: &str, expected: Expected) -> Result<ArtifactReader, ArtifactError> {
         let place = Path::parse(address).map_err(object_store::Error::from)?;
+        if let Some(folder) = self.folder() {
+            place::refuse_what_is_no_file(&folder.join(place.as_ref())).await?;
+        }
         let found = self.place.look()?.get(&place).await?;
         Ok(ArtifactReader::new(found.into_stream(), expected))
     }

@@ -49,6 +49,7 @@ mod queue;
 mod recovery;
 mod stage;
 mod store;
+mod system;
 mod telemetry;
 mod verify;
 mod view;

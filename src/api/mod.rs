@@ -34,9 +34,14 @@ use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::store::runs::RunRow;
+use crate::system::descriptors;
+use crate::telemetry::connections;
 
 pub(crate) use access::Access;
 pub(crate) use tokens::{Scope, Tokens};
+
+/// Clients at once. Each has a request under way at most, and each request at most a connection to the database.
+const CONNECTIONS: usize = 256;
 
 /// What every route has at hand. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,11 +70,14 @@ pub(crate) async fn serve(
     catalog: Arc<Catalog>,
     artifacts: Option<Artifacts>,
     host: String,
-    stopped: impl Future<Output = ()> + Send + 'static,
+    stopped: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
     tracing::info!("the admin API is at http://{}/v1/admin", listener.local_addr()?);
     let api = Api { store, catalog, artifacts, host: host.into(), document: Arc::default() };
-    axum::serve(listener, router(api, access)).with_graceful_shutdown(stopped).await
+    // A request takes another descriptor or two, of the database or of an artifact.
+    let room = usize::try_from(descriptors::limit() / 4).unwrap_or(usize::MAX);
+    connections::serve(listener, router(api, access), CONNECTIONS.min(room).max(1), stopped).await;
+    Ok(())
 }
 
 fn router(api: Api, access: Access) -> Router {

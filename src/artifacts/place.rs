@@ -83,6 +83,14 @@ fn behind<S: ObjectStore>(
     Ok(Arc::new(PrefixStore::new(store?, prefix)))
 }
 
+/// What somebody put into the place of a file: to open a FIFO would wait for ever. What is not there says so when it is opened.
+pub(super) async fn refuse_what_is_no_file(path: &Path) -> Result<(), ArtifactError> {
+    match tokio::fs::metadata(path).await {
+        Ok(about) if !about.is_file() => Err(ArtifactError::NoFile(path.display().to_string())),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// A file is written beside its place, under its name, a `#` and a number. One that stays is no harm but for its size.
 pub(super) async fn delete_half_done(file: &Path) {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {

@@ -21,9 +21,10 @@ use crate::worker::Shutdown;
 
 pub(crate) async fn api(app: App, global: Global, args: ApiArgs) -> anyhow::Result<Exit> {
     telemetry::log_to(global.log.as_deref().unwrap_or(WORKER_LOG), global.log_format, std::io::stderr)?;
-    let shutdown = Shutdown::on_signals()?;
-    // Nothing is listened at, and no database is touched, before it is known who may ask.
+    // Nothing is listened at, and no database is touched, before it is known who may ask. Signals are counted later: a file of
+    // tokens may be a FIFO that nobody writes to.
     let access = Access::at(args.listen, tokens(&args)?)?;
+    let shutdown = Shutdown::on_signals()?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("the admin API cannot be served at {}", args.listen))?;
     let Some(database) = patiently(&shutdown, None, async || Database::open(&global).await).await? else {

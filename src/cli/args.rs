@@ -20,6 +20,7 @@ use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::telemetry::LogFormat;
+use crate::telemetry::exporter::MOST_SERIES;
 use crate::telemetry::server::Address;
 use crate::view::when::{self, When};
 use crate::workflow::duration;
@@ -289,6 +290,9 @@ pub(crate) struct WorkerArgs {
     /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port where that is taken].
     #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS")]
     pub(crate) metrics: Option<Address>,
+    /// Series of workflows and stages that it shows at most; those that come later are counted in piton_series_left_out.
+    #[arg(long, env = "PITON_METRICS_SERIES", value_name = "N", default_value_t = MOST_SERIES)]
+    pub(crate) metrics_series: u32,
     /// Between two looks at the state in the database for its metrics; one worker at a time takes them.
     #[arg(long, env = "PITON_SNAPSHOT_EVERY", default_value = "15s", value_parser = duration::parse)]
     pub(crate) snapshot_every: Duration,

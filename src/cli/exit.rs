@@ -26,7 +26,7 @@ impl Exit {
     pub(super) fn of(error: &anyhow::Error) -> Exit {
         match error.downcast_ref() {
             Some(WorkerError::NameTaken(_)) => Exit::NameTaken,
-            Some(WorkerError::PartStopped(_) | WorkerError::Store(_)) | None => Exit::Failed,
+            Some(WorkerError::PartStopped(_) | WorkerError::NoRoom(_) | WorkerError::Store(_)) | None => Exit::Failed,
         }
     }
 }

@@ -39,6 +39,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::app::App;
+use crate::system::descriptors;
 use crate::telemetry;
 use args::{Arguments, Command};
 use exit::Exit;
@@ -49,6 +50,7 @@ const PEOPLE_S_LOG: &str = "warn,sqlx=off";
 
 /// Parses the arguments, runs the command, and turns what became of it into an exit code.
 pub(crate) fn main(app: App) -> ExitCode {
+    descriptors::raise(crate::worker::descriptors_before());
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -17,11 +17,13 @@ use crate::config;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::queue::catalog::{Catalog, Version};
+use crate::stage::command;
 use crate::store::runs::RunStart;
 use crate::telemetry;
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;
 use crate::worker::Shutdown;
+use crate::workflow::definition::{Stage, StageKind};
 
 pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Result<Exit> {
     let follower = follower(&global);
@@ -30,8 +32,9 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
         global.log_format,
         follow::LogWriter(follower.clone()),
     )?;
-    let shutdown = Shutdown::on_signals()?;
+    // Before signals are counted: a FIFO may have nobody who writes to it, and Ctrl-C ends the wait.
     let input = start::read_input(&args.input, args.settings.payload_limit as usize)?;
+    let shutdown = Shutdown::on_signals()?;
     let trace = trace::given(&args.input.trace)?;
     let workflows = files::load(&app, &global)?;
     let name = args.workflow.clone().unwrap_or_default();
@@ -93,6 +96,16 @@ fn follower(global: &Global) -> Arc<dyn Follower> {
 
 /// A run that this process works on alone must not wait for ever.
 fn refuse_what_lacks(version: &Version, catalog: &Catalog) -> anyhow::Result<()> {
+    let is_command = |stage: &Stage| matches!(stage.kind, StageKind::Command(_));
+    if version.workflow.stages.iter().any(is_command)
+        && let Err(error) = command::try_out_folder()
+    {
+        let folder = std::env::temp_dir();
+        bail!(
+            "commands get folders in {}, and none can be made there: {error}. Let TMPDIR name another",
+            folder.display()
+        );
+    }
     let lacking = files::lacking(&version.workflow, &catalog.handlers);
     if lacking.is_empty() {
         return Ok(());

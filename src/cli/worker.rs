@@ -20,11 +20,12 @@ use crate::model::actor::{Actor, Face};
 use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
+use crate::stage::resources::Resources;
 use crate::store::connect::OpenError;
 use crate::store::migrate::SchemaError;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
-use crate::telemetry::exporter::Exporter;
+use crate::telemetry::exporter::{Exporter, MOST_SERIES};
 use crate::telemetry::relay;
 use crate::telemetry::server::{self, Address};
 use crate::worker::{self, Metrics, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
@@ -37,6 +38,7 @@ impl From<RunArgs> for WorkerArgs {
         WorkerArgs {
             name: None,
             metrics: Some(Address::Off),
+            metrics_series: MOST_SERIES,
             snapshot_every: Duration::MAX,
             cleanup_every: Duration::MAX,
             health: CheckArgs { health_every: Duration::MAX, health_threshold: Vec::new(), external: Vec::new() },
@@ -121,7 +123,7 @@ impl Served {
         }
         let listener = server::bind(address).await.with_context(|| format!("metrics cannot be served at {address}"))?;
         let Some(listener) = listener else { return Ok(Served { shown: None, stop }) };
-        let exporter = Exporter::install()?;
+        let exporter = Exporter::install(args.metrics_series as usize)?;
         tokio::spawn(exporter.clone().keep_up(stop.clone()));
         tokio::spawn(server::serve(listener, exporter.clone(), stop.clone()));
         let health = Health::new(health_settings(global, args));
@@ -201,6 +203,8 @@ fn end_with_parent(shutdown: Shutdown) {
 }
 
 pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Settings {
+    let store = artifacts::store(global, &args.store);
+    let resources = Arc::new(Resources::new(store.clone(), args.store.artifacts.is_some(), &name));
     Settings {
         name,
         slots: args.slots as usize,
@@ -210,7 +214,8 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Se
         role: Role::Ordinary,
         parent: None,
         cleanup_every: None,
-        artifacts: artifacts::store(global, &args.store),
+        artifacts: store,
+        resources,
         limits: PayloadLimits {
             payload_bytes: args.payload_limit as usize,
             stage_input_bytes: args.input_limit,

@@ -43,6 +43,16 @@ pub(crate) fn given_up(worker: &str, boot: &dyn Display) {
                    "this worker was given up as lost; it goes on under a new boot id");
 }
 
+/// Its machine has not what stages need: `lacks` is what, in words. They are left to others meanwhile.
+pub(crate) fn lacks(worker: &str, lacks: &str, why: &str, cure: &str) {
+    tracing::error!(target: TARGET, event = "worker_lacks", worker, lacks,
+                    "this worker lacks {lacks}, and leaves what needs it to others: {why}. Its operator can {cure}");
+}
+
+pub(crate) fn has_again(worker: &str, lacked: &str) {
+    tracing::info!(target: TARGET, event = "worker_has_again", worker, lacked, "this worker has {lacked} again");
+}
+
 /// What became of the jobs of a boot that is gone.
 pub(crate) struct Lost<'a> {
     pub(crate) worker: &'a str,

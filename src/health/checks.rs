@@ -7,9 +7,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::queue::{self, JobsEnded, Lately};
+use super::stuck::Work;
 use super::{Health, disk, external, memory};
 use crate::meters::part::Part;
 use crate::model::health::{Component, Finding, Measure};
+use crate::model::resource::Resource;
+use crate::stage::resources::Resources;
 use crate::store::{Store, StoreError};
 
 /// Longest wait for the end of a check.
@@ -23,16 +26,21 @@ pub(crate) struct Watched {
     pub(crate) worker: Arc<str>,
     /// What has ended in this process since it began.
     pub(crate) ended: Box<dyn Fn() -> JobsEnded + Send + Sync>,
+    pub(crate) resources: Arc<Resources>,
+    /// What its work came to.
+    pub(crate) work: Box<dyn Fn() -> Work + Send + Sync>,
 }
 
 impl Health {
     /// Checks until told to stop.
     pub(crate) async fn check(self: Arc<Health>, watched: Watched, stop: CancellationToken) {
+        self.resources.get_or_init(|| watched.resources.clone());
         let checks = async {
             tokio::join!(
+                self.watch_for_standstill(&watched),
                 self.repeat(Component::Memory, || blocking(memory::check)),
-                self.repeat(Component::Disk, || self.disk()),
-                self.repeat(Component::Storage, || self.storage(&watched.worker)),
+                self.repeat(Component::Disk, || self.disk(&watched.resources)),
+                self.repeat(Component::Storage, || self.storage(&watched)),
                 self.repeat(Component::External, || external::check(&self.settings.externals)),
                 self.database(&watched),
                 self.keep_history(&watched),
@@ -65,17 +73,24 @@ impl Health {
         }
     }
 
-    async fn disk(&self) -> Option<Finding> {
+    async fn disk(&self, resources: &Resources) -> Option<Finding> {
+        if let Some(why) = resources.why_lacking(Resource::TemporaryFolder) {
+            return Some(Finding::failure(format!("the temporary folder cannot be used: {why}")));
+        }
         let mut folders = self.settings.folders.clone();
         folders.extend(self.settings.artifacts.as_ref().and_then(|artifacts| Some(artifacts.folder()?.to_owned())));
         blocking(move || Some(disk::check(&folders))).await
     }
 
-    async fn storage(&self, worker: &str) -> Option<Finding> {
+    async fn storage(&self, watched: &Watched) -> Option<Finding> {
         let begun = Instant::now();
-        Some(match self.settings.artifacts.as_ref()?.probe(worker).await {
+        Some(match self.settings.artifacts.as_ref()?.probe(&watched.worker).await {
             Ok(()) => Finding::value(Measure::StorageLatency, begun.elapsed().as_secs_f64()),
-            Err(error) => Finding::failure(error),
+            Err(error) => {
+                // What needs it is left to others from now on.
+                watched.resources.check_store().await;
+                Finding::failure(error)
+            }
         })
     }
 

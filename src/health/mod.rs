@@ -13,21 +13,24 @@ mod external;
 mod memory;
 mod pulse;
 mod queue;
+mod stuck;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub(crate) use checks::Watched;
 pub(crate) use external::External;
 pub(crate) use pulse::Phase;
 pub(crate) use queue::JobsEnded;
+pub(crate) use stuck::Work;
 
 use self::board::Board;
 use self::pulse::Pulse;
 use crate::artifacts::Artifacts;
 use crate::meters::catalog::COMPONENT_THRESHOLD;
 use crate::model::health::{Component, Finding, Measure, Status, Thresholds};
+use crate::stage::resources::Resources;
 
 /// How a worker looks at itself.
 #[derive(Debug, Clone)]
@@ -50,12 +53,15 @@ pub(crate) struct Health {
     board: Board,
     settings: Settings,
     changed: tokio::sync::Notify,
+    /// What stages need; not known before the worker works.
+    resources: OnceLock<Arc<Resources>>,
 }
 
 impl Health {
     pub(crate) fn new(settings: Settings) -> Arc<Health> {
         let board = Board::new(settings.thresholds.clone());
-        Arc::new(Health { pulse: Pulse::default(), board, settings, changed: tokio::sync::Notify::new() })
+        let (changed, resources) = (tokio::sync::Notify::new(), OnceLock::new());
+        Arc::new(Health { pulse: Pulse::default(), board, settings, changed, resources })
     }
 
     /// What the worker waits for, before it could begin or since its database fell silent.
@@ -65,7 +71,7 @@ impl Health {
 
     /// Sets every gauge. Asks nobody.
     pub(crate) fn show(&self) {
-        self.pulse.show();
+        self.pulse.show(self.resources.get().is_none_or(|resources| resources.are_all_there()));
         self.board.show();
         for measure in Measure::ALL {
             let threshold = self.board.thresholds.of(*measure);

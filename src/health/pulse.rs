@@ -18,6 +18,8 @@ struct Beat {
     phase: Phase,
     /// When the database answered last; `None` after it did not.
     answered: Option<Instant>,
+    /// What stands still that should not.
+    stuck: Option<&'static str>,
 }
 
 /// What the worker is about.
@@ -42,11 +44,19 @@ impl Pulse {
         lock(&self.0).answered = answered.then(Instant::now);
     }
 
-    pub(super) fn show(&self) {
+    /// Whether something in this process stands still. `true` when that is another answer than before.
+    pub(super) fn is_stuck(&self, what: Option<&'static str>) -> bool {
+        let mut beat = lock(&self.0);
+        std::mem::replace(&mut beat.stuck, what) != what
+    }
+
+    /// `has_all` is whether this worker lacks nothing of what stages need.
+    pub(super) fn show(&self, has_all: bool) {
         let beat = lock(&self.0);
         let reached = beat.answered.is_some_and(|at| at.elapsed() < PATIENCE);
         let one_if = |is| if is { 1.0 } else { 0.0 };
-        LIVE.gauge(&[]).set(one_if(beat.phase != Phase::Broken));
-        READY.gauge(&[]).set(one_if(beat.phase == Phase::Claiming && reached));
+        let is_live = beat.phase != Phase::Broken && beat.stuck.is_none();
+        LIVE.gauge(&[]).set(one_if(is_live));
+        READY.gauge(&[]).set(one_if(is_live && beat.phase == Phase::Claiming && reached && has_all));
     }
 }

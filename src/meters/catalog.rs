@@ -42,7 +42,7 @@ meters! {
     COMMIT_BATCH = Process Kind::Histogram(BATCHES), "piton_commit_batch_size" []
         "Attempts that a commit ended.";
     SLOTS = Process Kind::Gauge, "piton_slots" ["state"]
-        "Slots of this worker: busy, free, or lent to a process that runs a suspect.";
+        "Slots of this worker: busy, free, or lent to a process that runs a suspect. There are fewer than were asked for while this process may not open enough files.";
     RESULTS_WAITING = Process Kind::Gauge, "piton_results_waiting" []
         "Attempts that have ended and whose commit has not landed yet; they are kept in memory.";
     RECOVERIES = Process Kind::Counter, "piton_recoveries_total" ["action"]
@@ -72,9 +72,9 @@ meters! {
     CLEANUP_ERRORS = Process Kind::Counter, "piton_cleanup_errors_total" ["what", "type"]
         "What cleanup could not delete; piton.cleanup_items tells why.";
     LIVE = Process Kind::Gauge, "piton_live" []
-        "1 while every part of this worker runs, else 0.";
+        "1 while every part of this worker runs and none stands still, else 0: restart it.";
     READY = Process Kind::Gauge, "piton_ready" []
-        "1 while this worker claims and its database answers, else 0: while it waits for its database, migrates, or shuts down.";
+        "1 while this worker claims and has what stages need, else 0: while it waits for its database, migrates or shuts down, and while it cannot write to its temporary folder or its artifact store, or open files.";
     COMPONENT_STATUS = Process Kind::Gauge, "piton_component_status" ["component", "status"]
         "1 for the status that the component of this worker has (healthy, degraded or unhealthy), 0 for the others. Use max.";
     COMPONENT_VALUE = Process Kind::Gauge, "piton_component_value" ["component", "measure"]
@@ -85,6 +85,8 @@ meters! {
         "Seconds since the component was last checked.";
     CHECK_DURATION = Process Kind::Gauge, "piton_component_check_duration_seconds" ["component"]
         "How long the last check of the component took, in seconds.";
+    SERIES_LEFT_OUT = Process Kind::Gauge, "piton_series_left_out" []
+        "Series of workflows and stages that this worker does not show, because there are more than --metrics-series; 0 while all are shown.";
     BUILD_INFO = Process Kind::Gauge, "piton_build_info" ["version"]
         "1, with the version of this program.";
 

@@ -1,6 +1,7 @@
 //! What is counted of one stage's attempts. The counters are looked up once, for a busy worker ends a hundred thousand
 //! attempts a second.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -56,6 +57,17 @@ impl Outcome {
 pub(crate) struct StageMeters {
     workflow: String,
     stage: String,
+    /// None before its first attempt: of what never happened there is nothing to show.
+    counted: OnceLock<Counted>,
+    /// Attempts that ran, and their microseconds, since they were last taken.
+    ran: (AtomicU64, AtomicU64),
+    /// Jobs that are done, and jobs that were given up.
+    jobs: (AtomicU64, AtomicU64),
+}
+
+/// What is shown of a stage.
+#[derive(Debug)]
+struct Counted {
     started: Counter,
     wait: Histogram,
     duration: Histogram,
@@ -63,46 +75,52 @@ pub(crate) struct StageMeters {
     attempts: [Counter; Outcome::ALL.len()],
     jobs_done: Counter,
     jobs_dead_lettered: Counter,
-    /// Attempts that ran, and their microseconds, since they were last taken.
-    ran: (AtomicU64, AtomicU64),
-    /// Jobs that are done, and jobs that were given up.
-    jobs: (AtomicU64, AtomicU64),
 }
 
 impl StageMeters {
-    /// Shows every outcome from the start, so that the first of its kind is seen as a change.
     pub(crate) fn new(workflow: &str, stage: &str) -> StageMeters {
-        let counted = |outcome: Outcome| {
-            let counter = ATTEMPTS.counter(&[workflow, stage, outcome.as_str()]);
-            counter.increment(0);
-            counter
-        };
-        let finished = |outcome: Outcome| JOBS_FINISHED.counter(&[workflow, stage, outcome.as_str()]);
         StageMeters {
             workflow: workflow.to_owned(),
             stage: stage.to_owned(),
-            started: JOBS_STARTED.counter(&[workflow, stage]),
-            wait: JOB_WAIT.histogram(&[workflow, stage]),
-            duration: ATTEMPT_DURATION.histogram(&[workflow, stage]),
-            attempts: Outcome::ALL.map(counted),
-            jobs_done: finished(Outcome::Done),
-            jobs_dead_lettered: finished(Outcome::DeadLettered),
+            counted: OnceLock::new(),
             ran: Default::default(),
             jobs: Default::default(),
         }
     }
 
+    /// Shows every outcome from the first attempt on, so that the first of its kind is seen as a change.
+    fn counted(&self) -> &Counted {
+        let (workflow, stage) = (&*self.workflow, &*self.stage);
+        self.counted.get_or_init(|| {
+            let counted = |outcome: Outcome| {
+                let counter = ATTEMPTS.counter(&[workflow, stage, outcome.as_str()]);
+                counter.increment(0);
+                counter
+            };
+            let finished = |outcome: Outcome| JOBS_FINISHED.counter(&[workflow, stage, outcome.as_str()]);
+            Counted {
+                started: JOBS_STARTED.counter(&[workflow, stage]),
+                wait: JOB_WAIT.histogram(&[workflow, stage]),
+                duration: ATTEMPT_DURATION.histogram(&[workflow, stage]),
+                attempts: Outcome::ALL.map(counted),
+                jobs_done: finished(Outcome::Done),
+                jobs_dead_lettered: finished(Outcome::DeadLettered),
+            }
+        })
+    }
+
     /// An attempt begins, after a wait.
     pub(crate) fn begins(&self, attempt: i32, waited: Duration) {
+        let counted = self.counted();
         if attempt == 1 {
-            self.started.increment(1);
+            counted.started.increment(1);
         }
-        self.wait.record(waited);
+        counted.wait.record(waited);
     }
 
     /// An attempt ran, whatever becomes of its result.
     pub(crate) fn ran(&self, took: Duration) {
-        self.duration.record(took);
+        self.counted().duration.record(took);
         self.ran.0.fetch_add(1, Ordering::Relaxed);
         self.ran.1.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -121,16 +139,17 @@ impl StageMeters {
     /// The end of an attempt is in the database, or turned out not to count.
     pub(crate) fn ended(&self, outcome: Outcome) {
         // The order of the variants is that of the counters.
-        if let Some(counter) = self.attempts.get(outcome as usize) {
+        let counted = self.counted();
+        if let Some(counter) = counted.attempts.get(outcome as usize) {
             counter.increment(1);
         }
         match outcome {
             Outcome::Done => {
-                self.jobs_done.increment(1);
+                counted.jobs_done.increment(1);
                 self.jobs.0.fetch_add(1, Ordering::Relaxed);
             }
             Outcome::DeadLettered => {
-                self.jobs_dead_lettered.increment(1);
+                counted.jobs_dead_lettered.increment(1);
                 self.jobs.1.fetch_add(1, Ordering::Relaxed);
             }
             Outcome::Retried | Outcome::Released | Outcome::Cancelled | Outcome::Fenced | Outcome::Lost => {}

@@ -1,6 +1,6 @@
 //! What is counted of one workflow version's runs and stages.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use metrics::Counter;
 
@@ -11,22 +11,35 @@ use crate::model::claim::Claim;
 /// The meters of one version of a workflow.
 #[derive(Debug)]
 pub(crate) struct WorkflowMeters {
-    runs_started: Counter,
-    runs_done: Counter,
+    workflow: String,
+    /// None before its first run, as with stages.
+    runs: OnceLock<Runs>,
     /// The stage whose first attempt is the start of a run.
     first: Option<i16>,
     stages: Vec<StageMeters>,
+}
+
+/// Runs that were started, and those that are done.
+#[derive(Debug)]
+struct Runs {
+    started: Counter,
+    done: Counter,
 }
 
 impl WorkflowMeters {
     /// Of a workflow with these stages; runs begin with `first`.
     pub(crate) fn new(workflow: &str, stages: &[Arc<str>], first: Option<i16>) -> WorkflowMeters {
         WorkflowMeters {
-            runs_started: RUNS_STARTED.counter(&[workflow]),
-            runs_done: RUNS_DONE.counter(&[workflow]),
+            workflow: workflow.to_owned(),
+            runs: OnceLock::new(),
             first,
             stages: stages.iter().map(|stage| StageMeters::new(workflow, stage)).collect(),
         }
+    }
+
+    fn runs(&self) -> &Runs {
+        let workflow = &[&*self.workflow];
+        self.runs.get_or_init(|| Runs { started: RUNS_STARTED.counter(workflow), done: RUNS_DONE.counter(workflow) })
     }
 
     /// `None` where the definition has no such stage.
@@ -43,7 +56,7 @@ impl WorkflowMeters {
     pub(crate) fn begins(&self, claim: &Claim) {
         let key = claim.key;
         if key.attempt == 1 && key.item().is_none() && self.first == Some(key.stage) {
-            self.runs_started.increment(1);
+            self.runs().started.increment(1);
         }
         if let Some(stage) = self.stage(key.stage) {
             stage.begins(key.attempt, claim.waited);
@@ -52,6 +65,6 @@ impl WorkflowMeters {
 
     /// A run's last stage is committed.
     pub(crate) fn run_is_done(&self) {
-        self.runs_done.increment(1);
+        self.runs().done.increment(1);
     }
 }

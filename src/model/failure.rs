@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::resource::{Resource, out_of_descriptors};
 use super::state::states;
 use super::texts;
 
@@ -66,6 +67,8 @@ pub struct Failure {
     message: String,
     detail: Option<serde_json::Value>,
     retry_after: Option<Duration>,
+    /// What the worker lacked: then it is no failure of the job.
+    lacks: Option<Resource>,
 }
 
 /// Longest message that is kept, in bytes; what is longer is cut at a character.
@@ -87,7 +90,13 @@ impl Failure {
 
     /// A failure that Piton itself found, of any class.
     pub(crate) fn found(class: FailureClass, message: impl Into<String>) -> Self {
-        Failure { class, message: storable(message.into(), MESSAGE_LIMIT), detail: None, retry_after: None }
+        Failure {
+            class,
+            message: storable(message.into(), MESSAGE_LIMIT),
+            detail: None,
+            retry_after: None,
+            lacks: None,
+        }
     }
 
     /// A service did not answer in time. Retried.
@@ -150,6 +159,16 @@ impl Failure {
             detail => serde_json::json!({"detail": detail, key: text}),
         });
         self
+    }
+
+    /// It is the worker that lacked something, where that is known.
+    pub(crate) fn for_lack_of(self, lacks: impl Into<Option<Resource>>) -> Failure {
+        Failure { lacks: lacks.into(), ..self }
+    }
+
+    /// What the worker lacked, where that is why.
+    pub(crate) fn lacks(&self) -> Option<Resource> {
+        self.lacks
     }
 
     /// Its class.
@@ -243,6 +262,7 @@ impl From<std::io::Error> for Failure {
         }
         let class = match error.kind() {
             K::TimedOut => FailureClass::NetworkTimeout,
+            _ if out_of_descriptors(&error).is_some() => FailureClass::ResourceUnavailable,
             K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::StorageFull => {
                 FailureClass::ResourceUnavailable
             }
@@ -251,7 +271,7 @@ impl From<std::io::Error> for Failure {
             K::InvalidInput | K::InvalidData => FailureClass::InvalidInput,
             _ => FailureClass::Unknown,
         };
-        Failure::new(class, error.to_string())
+        Failure { lacks: out_of_descriptors(&error), ..Failure::new(class, error.to_string()) }
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod paused;
 pub(crate) mod payload;
 pub(crate) mod process;
 pub(crate) mod replay;
+pub(crate) mod resource;
 pub(crate) mod retry;
 pub(crate) mod signal;
 pub(crate) mod state;

@@ -1,6 +1,7 @@
 //! What apalis polls: claims that are ready to run, from the claimer's channel.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use apalis_core::backend::finalize::Ephemeral;
@@ -13,12 +14,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::ends::Ends;
 use super::run_stage::StageTask;
 use super::settle::SettleLayer;
+use super::tally::Tally;
 
 /// The end of the claimer's channel. It owns no connection and spawns nothing: claimer and committers are the worker's.
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) tasks: UnboundedReceiver<Task<StageTask>>,
     pub(crate) ends: Ends,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Backend for Queue {
@@ -54,6 +57,6 @@ impl BackendConfig for Queue {
     }
 
     fn middleware(&mut self, _: &mut WorkerContext) -> SettleLayer {
-        SettleLayer(self.ends.clone())
+        SettleLayer(self.ends.clone(), self.tally.clone())
     }
 }

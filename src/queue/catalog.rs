@@ -1,7 +1,8 @@
 //! The workflow versions a worker has met, and the stages it cannot run.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::events;
 use crate::meters::stage::StageMeters;
@@ -14,9 +15,10 @@ use crate::model::retry::RetryPolicy;
 use crate::stage::command;
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
+use crate::stage::resources::{Resources, StoreUse};
 use crate::store::snapshot::StageTime;
 use crate::store::{Store, StoreError};
-use crate::workflow::definition::{CommandStage, Stage, Workflow};
+use crate::workflow::definition::{CommandStage, Stage, StageKind, Workflow};
 use crate::workflow::plan::Plan;
 use crate::workflow::retry_rules::RetryRules;
 
@@ -31,6 +33,8 @@ pub(crate) struct Version {
     /// How each stage's failures are retried.
     policies: Vec<RetryPolicy>,
     stage_names: Vec<Arc<str>>,
+    /// Whether each stage uses the artifact store, as far as was seen here.
+    store_use: Vec<AtomicU8>,
     pub(crate) meters: WorkflowMeters,
 }
 
@@ -42,6 +46,29 @@ impl Version {
     /// How its failures are retried; `None` where the definition has no such stage.
     pub(crate) fn policy(&self, stage: i16) -> Option<&RetryPolicy> {
         self.policies.get(usize::try_from(stage).ok()?)
+    }
+
+    /// An attempt of that stage has ended, and has used the artifact store or not.
+    pub(crate) fn note_store_use(&self, stage: i16, used: bool, is_done: bool) {
+        let Some(known) = usize::try_from(stage).ok().and_then(|at| self.store_use.get(at)) else { return };
+        let seen = if used { StoreUse::Some } else { StoreUse::None } as u8;
+        // What was seen once holds; and a stage that came to nothing may have been about to use it.
+        if (used || is_done) && known.load(Ordering::Relaxed) < seen {
+            known.fetch_max(seen, Ordering::Relaxed);
+        }
+    }
+
+    fn store_use(&self, stage: usize) -> StoreUse {
+        let known = self.store_use.get(stage).map_or(0, |known| known.load(Ordering::Relaxed));
+        [StoreUse::Unknown, StoreUse::None, StoreUse::Some].into_iter().nth(known.into()).unwrap_or(StoreUse::Some)
+    }
+
+    /// Stages that need something which this worker's machine lacks.
+    fn kept_from(&self, resources: &Resources) -> impl Iterator<Item = i16> {
+        let stages = (0i16..).zip(&self.workflow.stages).enumerate();
+        stages
+            .filter(|(at, (_, stage))| resources.keep_from(&stage.kind, self.store_use(*at)))
+            .map(|(_, (stage, _))| stage)
     }
 
     /// The claim is the first one of its run.
@@ -71,6 +98,8 @@ pub(crate) struct Catalog {
     pub(crate) handlers: Handlers,
     versions: Mutex<HashMap<VersionId, Arc<Version>>>,
     unknown: Mutex<Vec<(VersionId, i16)>>,
+    /// What the machine of the worker has; none where nobody works.
+    resources: OnceLock<Arc<Resources>>,
     /// Versions whose definitions cannot be used.
     unusable: Mutex<HashSet<VersionId>>,
     /// What this process has registered.
@@ -83,9 +112,26 @@ impl Catalog {
             handlers,
             versions: Mutex::default(),
             unknown: Mutex::default(),
+            resources: OnceLock::new(),
             unusable: Mutex::default(),
             registered: Mutex::default(),
         }
+    }
+
+    /// From now on, what these lack is left to others. Once in a process.
+    pub(crate) fn work_with(&self, resources: Arc<Resources>) {
+        self.resources.get_or_init(|| resources);
+    }
+
+    /// The resources, where something is lacking.
+    fn lacking(&self) -> Option<&Resources> {
+        self.resources.get().map(|resources| &**resources).filter(|resources| !resources.are_all_there())
+    }
+
+    /// Whether a version that is known has a stage that is a program.
+    pub(crate) fn has_commands(&self) -> bool {
+        let is_command = |stage: &Stage| matches!(stage.kind, StageKind::Command(_));
+        lock(&self.versions).values().any(|version| version.workflow.stages.iter().any(is_command))
     }
 
     /// Registers a workflow file's definition in the database and here. With a deployer it becomes the current version, if it
@@ -147,7 +193,9 @@ impl Catalog {
         let stage_names: Vec<Arc<str>> = workflow.stages.iter().map(|s| s.name.as_str().into()).collect();
         let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
         let meters = WorkflowMeters::new(&name, &stage_names, plan.start.first().copied());
-        let version = Arc::new(Version { id, workflow_id, name, workflow, plan, policies, stage_names, meters });
+        let store_use = workflow.stages.iter().map(|_| AtomicU8::default()).collect();
+        let version = Version { id, workflow_id, name, workflow, plan, policies, stage_names, store_use, meters };
+        let version = Arc::new(version);
         let stages = (0i16..).zip(&version.workflow.stages);
         // Before the list is locked: programs are looked for.
         let unknown: Vec<i16> = stages.filter(|(_, stage)| !self.can_run(stage)).map(|(stage, _)| stage).collect();
@@ -223,9 +271,20 @@ impl Catalog {
         lock(&self.unusable).contains(&version)
     }
 
-    /// Stages to leave for a worker that knows them.
+    /// Stages to leave for a worker that knows them, or has what they need.
     pub(crate) fn unknown(&self) -> Vec<(VersionId, i16)> {
-        lock(&self.unknown).clone()
+        let mut left = lock(&self.unknown).clone();
+        if let Some(resources) = self.lacking() {
+            for version in lock(&self.versions).values() {
+                left.extend(version.kept_from(resources).map(|stage| (version.id, stage)));
+            }
+        }
+        left
+    }
+
+    /// A stage that this worker can run, and for which its machine lacks something at this moment.
+    pub(crate) fn is_kept_from(&self, version: &Version, stage: i16) -> bool {
+        self.lacking().is_some_and(|resources| version.kept_from(resources).any(|kept| kept == stage))
     }
 
     /// How long attempts took since this was last asked, for each stage that had some.
@@ -259,7 +318,7 @@ impl Catalog {
 
     /// How many stages of each workflow are left to others.
     pub(crate) fn missing(&self) -> Vec<(Arc<str>, usize)> {
-        let unknown = lock(&self.unknown);
+        let unknown = self.unknown();
         let mut missing = HashMap::new();
         for version in lock(&self.versions).values() {
             let stages = unknown.iter().filter(|(id, _)| *id == version.id).count();
@@ -270,6 +329,8 @@ impl Catalog {
 
     pub(crate) fn is_unknown(&self, version: VersionId, stage: i16) -> bool {
         lock(&self.unknown).contains(&(version, stage))
+            || self.lacking().is_some()
+                && lock(&self.versions).get(&version).is_some_and(|version| self.is_kept_from(version, stage))
     }
 }
 

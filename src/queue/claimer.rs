@@ -56,7 +56,9 @@ impl Claimer {
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::default();
         while !self.stop.is_cancelled() {
-            match self.round().await {
+            let round = self.round().await;
+            self.wake.had_a_round();
+            match round {
                 Ok(more) => {
                     if backoff.reset() {
                         tracing::info!("the database is back, claiming goes on");
@@ -88,7 +90,10 @@ impl Claimer {
     /// One claim; `true` when there may be more to claim at once.
     async fn round(&mut self) -> Result<bool, StoreError> {
         tokio::select! {
-            () = self.slots.room(GATHER) => {}
+            () = async {
+                self.slots.room(GATHER).await;
+                self.starter.resources.at_hand().await;
+            } => {}
             () = self.stop.cancelled() => return Ok(false),
         }
         if self.slots.may_have_strays() {
@@ -199,6 +204,8 @@ impl Claimer {
             let (version, stage) = (claim.version, claim.key.stage);
             match self.version(version).await {
                 Some(found) if !self.catalog.is_unknown(version, stage) => known.push((claim, found)),
+                // The next claim leaves it, now that its definition is known here.
+                Some(found) if self.catalog.is_kept_from(&found, stage) => self.put_back(claim),
                 found => {
                     self.catalog.refuse(version, stage);
                     // Of one that cannot be used at all it was said already.

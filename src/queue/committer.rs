@@ -9,6 +9,7 @@ use metrics::Gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::catalog::Version;
 use super::commits::{Commits, first_that_fit};
 use super::count;
 use super::known::Known;
@@ -26,6 +27,7 @@ use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::lane;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::resource::{self, Resource};
 use crate::model::retry::{History, RetryPolicy, Verdict};
 use crate::model::turn::Turn;
 use crate::store::backoff::Backoff;
@@ -33,6 +35,8 @@ use crate::store::commit::{Fate, Landed};
 use crate::store::doubt::Doubt;
 use crate::store::endings::Ending;
 use crate::store::{Store, StoreError};
+use crate::system::descriptors;
+use crate::workflow::definition::StageKind;
 
 /// Attempts that one statement ends at most.
 const BATCH: usize = 500;
@@ -83,12 +87,19 @@ impl Committer {
         self.lookout.refresh().await;
         let mut commits = Commits::default();
         for (ended, history) in batch.drain(..).zip(histories) {
-            let Ended { claim, known, outcome, took, artifacts } = ended;
+            let Ended { claim, known, outcome, took, artifacts, used_the_store } = ended;
             let slow = took > SLOW;
             let version = known.as_ref().map(|known| known.version.clone());
             count::ran(version.as_deref(), &claim, &outcome, took);
+            if let Some(version) = &version {
+                let is_done = matches!(outcome, Outcome::Finished(_));
+                version.note_store_use(claim.key.stage, used_the_store, is_done);
+            }
             let end = match outcome {
                 Outcome::Finished(output) => self.finished(claim, known, output, slow),
+                Outcome::Failed(failure) if self.goes_back(&failure, &claim, version.as_deref()) => {
+                    (claim, Ending::Release, None)
+                }
                 Outcome::Failed(failure) => {
                     let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
                     let policy = policy.unwrap_or(&self.default_policy);
@@ -107,6 +118,28 @@ impl Committer {
         let ends = commits.ends.len();
         self.commit(commits).await;
         self.waiting.decrement(ends as f64);
+    }
+
+    /// What its worker lacked is no failure of a job, which goes back; but for one that ran alone and found no descriptor left:
+    /// that has used them up itself.
+    fn goes_back(&self, failure: &Failure, claim: &Claim, version: Option<&Version>) -> bool {
+        let stage = version.and_then(|version| version.stage(claim.key.stage));
+        // What a program or a server says may be about itself, and so may be what a handler repeats of one.
+        let is_handler = stage.is_some_and(|stage| matches!(stage.kind, StageKind::Rust { .. }));
+        let in_words = resource::named(failure.message()).filter(|_| is_handler && descriptors::are_short());
+        let Some(resource) = failure.lacks().or(in_words) else { return false };
+        self.starter.resources.found_lacking(resource, failure.message());
+        match resource {
+            Resource::Descriptors => {
+                self.slots.give_up_some(Instant::now());
+                self.slots.usage().busy > 1
+            }
+            Resource::Processes => {
+                self.slots.give_up_some(Instant::now());
+                true
+            }
+            Resource::SystemDescriptors | Resource::TemporaryFolder | Resource::ArtifactStore => true,
+        }
     }
 
     /// What follows a finished job, and whether its branch stays with this worker.

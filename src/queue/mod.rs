@@ -25,6 +25,7 @@ pub(crate) mod run_stage;
 pub(crate) mod settle;
 pub(crate) mod slots;
 pub(crate) mod starter;
+pub(crate) mod tally;
 pub(crate) mod time_limit;
 pub(crate) mod wake;
 mod wanted;

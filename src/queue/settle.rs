@@ -1,5 +1,6 @@
 //! The backend's own layer: whatever becomes of an attempt, its end reaches the committers.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tower::{Layer, Service};
 use super::ends::Ends;
 use super::known::Known;
 use super::run_stage::{Output, StageTask};
+use super::tally::Tally;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::stage::artifacts::AttemptArtifacts;
@@ -37,12 +39,15 @@ pub(crate) struct Ended {
     pub(crate) took: Duration,
     /// How many artifacts it has kept whole; `None` where its end has nothing to say of artifacts.
     pub(crate) artifacts: Option<i32>,
+    /// It has asked for the artifact store.
+    pub(crate) used_the_store: bool,
 }
 
 impl Ended {
     /// Of a claim that never became an attempt.
     pub(crate) fn unbegun(claim: Claim) -> Ended {
-        Ended { claim, known: None, outcome: Outcome::NeverBegan, took: Duration::ZERO, artifacts: None }
+        let (known, took) = (None, Duration::ZERO);
+        Ended { claim, known, outcome: Outcome::NeverBegan, took, artifacts: None, used_the_store: false }
     }
 
     /// Bytes of what its commit carries.
@@ -57,13 +62,13 @@ impl Ended {
 
 /// Adds the reporting of ends.
 #[derive(Debug, Clone)]
-pub(crate) struct SettleLayer(pub(crate) Ends);
+pub(crate) struct SettleLayer(pub(crate) Ends, pub(crate) Arc<Tally>);
 
 impl<S> Layer<S> for SettleLayer {
     type Service = Settle<S>;
 
     fn layer(&self, inner: S) -> Settle<S> {
-        Settle { inner, ends: self.0.clone() }
+        Settle { inner, ends: self.0.clone(), tally: self.1.clone() }
     }
 }
 
@@ -72,6 +77,7 @@ impl<S> Layer<S> for SettleLayer {
 pub(crate) struct Settle<S> {
     inner: S,
     ends: Ends,
+    tally: Arc<Tally>,
 }
 
 impl<S> Service<Task<StageTask>> for Settle<S>
@@ -88,6 +94,7 @@ where
     }
 
     fn call(&mut self, task: Task<StageTask>) -> Self::Future {
+        self.tally.begins();
         let StageTask { claim, known, .. } = &task.args;
         let (known, ends) = (Some(known.clone()), Some(self.ends.clone()));
         let artifacts = task.args.context.artifacts.clone();
@@ -136,8 +143,8 @@ impl Report {
     fn put(&mut self, outcome: Outcome) {
         let Some(ends) = self.ends.take() else { return };
         let took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-        let artifacts = self.artifacts.whole();
-        let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took, artifacts };
+        let (artifacts, used_the_store) = (self.artifacts.whole(), self.artifacts.has_used_the_store());
+        let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took, artifacts, used_the_store };
         ends.send(ended);
     }
 }

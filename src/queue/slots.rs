@@ -35,10 +35,19 @@ pub(crate) struct Hold {
     pub(crate) number: u64,
 }
 
+/// Attempts that fail within that time for want of room fail of one cause.
+const TOGETHER: Duration = Duration::from_secs(1);
+/// Without trouble for that long, more slots are used again.
+const QUIET: Duration = Duration::from_secs(60);
+
 /// The slots of one worker. A slot is held until the commit, so results that wait for a database bound the claims.
 #[derive(Debug)]
 pub(crate) struct Slots {
     capacity: usize,
+    /// How many of them are used: fewer, where this machine turned out to have no room for all.
+    used: AtomicUsize,
+    /// When that was changed.
+    resized: Mutex<Option<Instant>>,
     held: Mutex<HashMap<AttemptKey, Slot>>,
     /// Slots that processes beside this one use.
     lent: AtomicUsize,
@@ -63,6 +72,8 @@ impl Slots {
     pub(crate) fn new(capacity: usize) -> Arc<Slots> {
         Arc::new(Slots {
             capacity,
+            used: AtomicUsize::new(capacity),
+            resized: Mutex::default(),
             held: Mutex::default(),
             lent: AtomicUsize::new(0),
             freed: Notify::new(),
@@ -87,13 +98,47 @@ impl Slots {
     /// What the slots are used for.
     pub(crate) fn usage(&self) -> Usage {
         let (busy, lent) = (self.held().len(), self.lent.load(Ordering::Relaxed));
-        Usage { busy, lent, free: self.capacity.saturating_sub(busy + lent) }
+        Usage { busy, lent, free: self.used.load(Ordering::Relaxed).saturating_sub(busy + lent) }
+    }
+
+    /// There is no room for all of them: half of those that are busy are used from now on. Attempts that found that out
+    /// together count once.
+    pub(crate) fn give_up_some(&self, now: Instant) {
+        let mut resized = self.resized.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = self.used.load(Ordering::Relaxed);
+        if used == 1 || resized.is_some_and(|at| now.duration_since(at) < TOGETHER) {
+            return;
+        }
+        *resized = Some(now);
+        let fewer = (self.held().len().min(used) / 2).max(1);
+        self.used.store(fewer, Ordering::Relaxed);
+        tracing::warn!(slots = fewer, of = self.capacity, "this worker uses fewer slots for a while");
+    }
+
+    /// After a time without trouble, a few more are used again.
+    pub(crate) fn use_more(&self, now: Instant) {
+        let mut resized = self.resized.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = self.used.load(Ordering::Relaxed);
+        if used == self.capacity || resized.is_some_and(|at| now.duration_since(at) < QUIET) {
+            return;
+        }
+        *resized = Some(now);
+        self.used.store((used + used.div_ceil(8)).min(self.capacity), Ordering::Relaxed);
+        self.freed.notify_waiters();
+    }
+
+    /// Calls [`Slots::use_more`] now and then.
+    pub(crate) async fn grow(&self) {
+        loop {
+            tokio::time::sleep(QUIET / 2).await;
+            self.use_more(Instant::now());
+        }
     }
 
     /// Gives a slot to a process beside this one, once one is free.
     pub(crate) async fn lend(&self) {
         self.lent.fetch_add(1, Ordering::Relaxed);
-        self.until(|| self.held().len() + self.lent.load(Ordering::Relaxed) <= self.capacity).await;
+        self.until(|| self.held().len() + self.lent.load(Ordering::Relaxed) <= self.used.load(Ordering::Relaxed)).await;
     }
 
     /// Waits until that is so. Several may wait, each for something else: every slot that is freed wakes all of them, for the
@@ -190,7 +235,7 @@ impl Slots {
     /// than each alone.
     pub(crate) async fn room(&self, gather: Duration) {
         self.until(|| self.free() > 0).await;
-        self.wait_for((self.capacity / 4).max(1), gather).await;
+        self.wait_for((self.used.load(Ordering::Relaxed) / 4).max(1), gather).await;
     }
 
     /// Waits until nothing is held.
@@ -322,6 +367,32 @@ mod tests {
         }
         slots.drained().await;
         assert_eq!(slots.free(), 2);
+    }
+
+    #[test]
+    fn slots_there_is_no_room_for_are_left_for_a_while() {
+        let slots = Slots::new(100);
+        (0..80).for_each(|run| drop(slots.take(claim(run))));
+        let now = Instant::now();
+        slots.give_up_some(now);
+        slots.give_up_some(now + TOGETHER / 2);
+        assert_eq!(slots.usage().free, 0, "80 are busy");
+        (0..80).for_each(|run| slots.release(&claim(run).key));
+        assert_eq!(slots.usage().free, 40);
+        slots.use_more(now + QUIET / 2);
+        assert_eq!(slots.usage().free, 40, "it is too soon");
+        let mut at = now;
+        let grows = |_| {
+            at += QUIET;
+            slots.use_more(at);
+            slots.usage().free
+        };
+        assert_eq!((0..9).map(grows).collect::<Vec<_>>(), [45, 51, 58, 66, 75, 85, 96, 100, 100]);
+        slots.take(claim(1));
+        for minutes in 1..9 {
+            slots.give_up_some(at + QUIET * minutes);
+        }
+        assert_eq!(slots.usage().busy + slots.usage().free, 1, "one is used whatever happens");
     }
 
     #[test]

@@ -14,12 +14,13 @@ use super::report;
 use super::room::Room;
 use super::run_stage::StageTask;
 use super::slots::{Hold, Slots};
-use crate::artifacts::Artifacts;
+use super::tally::Tally;
 use crate::model::claim::Claim;
 use crate::model::payload::PayloadLimits;
 use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::command;
 use crate::stage::context::{About, StageContext};
+use crate::stage::resources::Resources;
 use crate::stage::steps::Steps;
 use crate::store::Store;
 use crate::workflow::definition::{Stage, StageKind};
@@ -30,11 +31,12 @@ pub(crate) struct Starter {
     pub(crate) slots: Arc<Slots>,
     pub(crate) worker_name: Arc<str>,
     pub(crate) store: Store,
-    pub(crate) artifacts: Option<Arc<Artifacts>>,
+    pub(crate) resources: Arc<Resources>,
     pub(crate) limits: PayloadLimits,
     /// Of all that it starts.
     pub(crate) room: Room,
     pub(crate) tasks: UnboundedSender<Task<StageTask>>,
+    pub(crate) tally: Arc<Tally>,
     /// The worker shuts down. A token would count each of its clones under a lock that all attempts share.
     pub(crate) stopping: Arc<CancellationToken>,
 }
@@ -60,7 +62,7 @@ impl Starter {
         let steps = Steps::new(self.store.clone(), claim, self.limits.payload_bytes, cancellation.clone());
         let artifacts = AttemptArtifacts::new(
             self.store.clone(),
-            self.artifacts.clone(),
+            self.resources.clone(),
             claim,
             about.clone(),
             cancellation.clone(),
@@ -74,6 +76,7 @@ impl Starter {
             // apalis counts the attempt itself when it starts.
             .attempt(usize::try_from(key.attempt - 1).unwrap_or_default())
             .build();
+        self.tally.is_handed_over();
         self.tasks.send(task).map_err(|_| claim)
     }
 }

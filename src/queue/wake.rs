@@ -1,6 +1,6 @@
 //! What wakes the claimer: jobs that are ready now, or due at a moment this process knows of.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ pub(crate) struct Wake {
     changed: Notify,
     ready: AtomicBool,
     due: Mutex<Option<Instant>>,
+    /// Claims that were tried.
+    rounds: AtomicU64,
 }
 
 impl Wake {
@@ -22,6 +24,16 @@ impl Wake {
     pub(crate) fn now(&self) {
         self.ready.store(true, Ordering::Release);
         self.changed.notify_one();
+    }
+
+    /// A claim was tried.
+    pub(super) fn had_a_round(&self) {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often a claim was tried, and whether something is ready that the claimer has not looked at.
+    pub(crate) fn rounds(&self) -> (u64, bool) {
+        (self.rounds.load(Ordering::Relaxed), self.ready.load(Ordering::Acquire))
     }
 
     /// Something is due after that wait.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::context::About;
+use super::resources::Resources;
 use super::steps::wait;
 use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Written};
 use crate::model::address::address;
@@ -17,6 +18,7 @@ use crate::model::artifact::{Artifact, ArtifactName, ArtifactType, Misnamed, in_
 use crate::model::claim::Claim;
 use crate::model::digest;
 use crate::model::failure::Failure;
+use crate::model::resource::Resource;
 use crate::store::Store;
 use crate::store::artifacts::Announced;
 use crate::store::backoff::Backoff;
@@ -27,16 +29,18 @@ pub(crate) struct AttemptArtifacts(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    place: Option<Arc<Artifacts>>,
+    resources: Arc<Resources>,
     claim: Claim,
     about: Arc<About>,
     cancellation: CancellationToken,
+    /// It has asked for the store.
+    used: AtomicBool,
     /// Something may be on record.
     begun: AtomicBool,
     /// So many are whole, and on record.
     whole: AtomicI32,
     /// Names that this attempt has used.
-    used: Mutex<HashSet<ArtifactName>>,
+    names: Mutex<HashSet<ArtifactName>>,
 }
 
 /// How an artifact is to be kept.
@@ -52,18 +56,24 @@ pub(crate) struct Kept {
 impl AttemptArtifacts {
     pub(crate) fn new(
         store: Store,
-        place: Option<Arc<Artifacts>>,
+        resources: Arc<Resources>,
         claim: Claim,
         about: Arc<About>,
         cancellation: CancellationToken,
     ) -> AttemptArtifacts {
-        let (begun, whole, used) = (AtomicBool::new(false), AtomicI32::new(0), Mutex::default());
-        AttemptArtifacts(Arc::new(Inner { store, place, claim, about, cancellation, begun, whole, used }))
+        let (used, begun) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (whole, names) = (AtomicI32::new(0), Mutex::default());
+        AttemptArtifacts(Arc::new(Inner { store, resources, claim, about, cancellation, used, begun, whole, names }))
     }
 
     /// How many are whole; `None` where nothing was kept, so that the end of the attempt has nothing to say of them.
     pub(crate) fn whole(&self) -> Option<i32> {
         self.0.begun.load(Ordering::Acquire).then(|| self.0.whole.load(Ordering::Acquire))
+    }
+
+    /// It has asked for the store, whatever became of it.
+    pub(crate) fn has_used_the_store(&self) -> bool {
+        self.0.used.load(Ordering::Relaxed)
     }
 
     /// Keeps what is read, to its end.
@@ -76,7 +86,10 @@ impl AttemptArtifacts {
         let Kept { name, declared, content_type, bytes } = kept;
         let announced = Announced { id, name, declared, below, content_type };
         let address = self.announce(&announced).await?;
-        let written = place.put(&address, from, bytes).await.map_err(|error| not_kept(&announced.name, &error))?;
+        let written = match place.put(&address, from, bytes).await {
+            Ok(written) => written,
+            Err(error) => return Err(self.not_kept(&announced.name, &error).await),
+        };
         self.is_whole(&announced, &written).await?;
         taken.keep();
         let Written { bytes, digest } = written;
@@ -106,16 +119,21 @@ impl AttemptArtifacts {
         if digest::hex(&expected.digest) != artifact.digest {
             return Err(Expected { bytes: artifact.bytes, ..expected.clone() }.corrupt(&expected.digest, bytes));
         }
-        place.get(&found.address, expected).await.map_err(|error| {
-            Failure::resource_unavailable(format!(
-                "artifact `{}` cannot be read: {error}; is {place} the artifact store of all workers?",
-                in_a_line(&artifact.name)
-            ))
-        })
+        match place.get(&found.address, expected).await {
+            Ok(reader) => Ok(reader),
+            Err(error) => {
+                let failure = Failure::resource_unavailable(format!(
+                    "artifact `{}` cannot be read: {error}; is {place} the artifact store of all workers?",
+                    in_a_line(&artifact.name)
+                ));
+                Err(failure.for_lack_of(self.lacking(&error).await))
+            }
+        }
     }
 
     fn place(&self) -> Result<&Artifacts, Failure> {
-        self.0.place.as_deref().ok_or_else(|| {
+        self.0.used.store(true, Ordering::Relaxed);
+        self.0.resources.store().ok_or_else(|| {
             Failure::resource_unavailable(
                 "this worker has no artifact store: set PITON_ARTIFACT_STORE (or --artifacts) to a folder that all \
                  workers share, or to a bucket",
@@ -123,13 +141,31 @@ impl AttemptArtifacts {
         })
     }
 
-    fn used(&self) -> MutexGuard<'_, HashSet<ArtifactName>> {
-        self.0.used.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What this worker's machine lacks, where that is why: a store that works for a small file is not to blame.
+    async fn lacking(&self, error: &ArtifactError) -> Option<Resource> {
+        if let Some(descriptors) = error.lacking_descriptors() {
+            return Some(descriptors);
+        }
+        (!self.0.resources.check_store().await).then_some(Resource::ArtifactStore)
+    }
+
+    /// The store may be there again later, or on another worker; what could not be read is the stage's own affair.
+    async fn not_kept(&self, name: &ArtifactName, error: &ArtifactError) -> Failure {
+        let message = format!("artifact `{name}` was not kept: {error}");
+        if let ArtifactError::Source(source) = error {
+            let class = Failure::from(std::io::Error::from(source.kind())).class();
+            return Failure::new(class, message).for_lack_of(error.lacking_descriptors());
+        }
+        Failure::resource_unavailable(message).for_lack_of(self.lacking(error).await)
+    }
+
+    fn names(&self) -> MutexGuard<'_, HashSet<ArtifactName>> {
+        self.0.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A reference and a person know an artifact by its name.
     fn take_name<'a>(&'a self, name: &'a ArtifactName) -> Result<Taken, Failure> {
-        if !self.used().insert(name.clone()) {
+        if !self.names().insert(name.clone()) {
             return Err(Failure::invalid_input(format!(
                 "two artifacts of one attempt are named `{name}`; give each a name of its own"
             )));
@@ -187,7 +223,7 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
-            self.artifacts.used().remove(name);
+            self.artifacts.names().remove(name);
         }
     }
 }
@@ -195,20 +231,6 @@ impl Drop for Taken {
 impl From<Misnamed> for Failure {
     fn from(error: Misnamed) -> Failure {
         Failure::invalid_input(error.to_string())
-    }
-}
-
-/// The store may be there again later, or on another worker; what could not be read is the stage's own affair.
-fn not_kept(name: &ArtifactName, error: &ArtifactError) -> Failure {
-    let message = format!("artifact `{name}` was not kept: {error}");
-    match error {
-        ArtifactError::Source(source) => {
-            let class = Failure::from(std::io::Error::from(source.kind())).class();
-            Failure::new(class, message)
-        }
-        ArtifactError::Folder { .. } | ArtifactError::Store(_) | ArtifactError::Changed => {
-            Failure::resource_unavailable(message)
-        }
     }
 }
 
@@ -253,7 +275,8 @@ mod tests {
         };
         let nowhere = Server::private(sqlx::postgres::PgConnectOptions::new_without_pgpass());
         let database = Store::open(nowhere, Pooling::Session, 1);
-        AttemptArtifacts::new(database, None, claim, Arc::new(about), CancellationToken::new())
+        let resources = Arc::new(Resources::new(None, false, "w1"));
+        AttemptArtifacts::new(database, resources, claim, Arc::new(about), CancellationToken::new())
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ mod tail;
 mod verdict;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{ExitCode, ExitStatus, Stdio};
@@ -25,19 +26,23 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use self::environment::Filled;
+use self::launch::Limits;
 use self::tail::Tail;
 use self::verdict::End;
 use super::answer;
+use super::aside::aside;
 use super::handler::Offer;
 use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
+use crate::model::resource::{Resource, out_of_descriptors, starts_no_process};
 use crate::model::text;
+use crate::system::{descriptors, regular};
 use crate::workflow::definition::{CommandStage, StandardInput};
 use crate::workflow::duration;
 
 pub(crate) use self::environment::missing;
-pub(crate) use self::folder::{Folder, delete_abandoned};
+pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
 
 /// Between the polite signal and the one that cannot be ignored.
 const TERMINATION: Duration = Duration::from_secs(1);
@@ -64,6 +69,14 @@ pub(crate) fn own_program() -> std::io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
+/// Starts a process and waits for its end, to see whether one can be started.
+pub(crate) async fn try_out_process() -> io::Result<()> {
+    // Without anything to do it says so and ends.
+    let mut process = Command::new(own_program()?);
+    process.arg(guard::ROLE).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    process.spawn()?.wait().await.map(drop)
+}
+
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
 pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
     let secrets = environment::secrets(stage);
@@ -73,12 +86,29 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
 }
 
 async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: &Secrets) -> Result<Payload, Failure> {
+    // What is slow about a disk is no matter of the other attempts.
+    let folder = aside(Folder::make).await.map_err(|error| no_folder(&error))?;
+    let ended = run_in(&folder, stage, offer, limit, secrets).await;
+    aside(move || {
+        drop(folder);
+        Ok(())
+    })
+    .await?;
+    ended
+}
+
+async fn run_in(
+    folder: &Folder,
+    stage: &CommandStage,
+    offer: &Offer,
+    limit: Duration,
+    secrets: &Secrets,
+) -> Result<Payload, Failure> {
     let begun = Instant::now();
-    let folder = Folder::make()?;
     let files = folder.path().join(files::FOLDER);
-    tokio::fs::DirBuilder::new().mode(0o700).create(&files).await?;
+    tokio::fs::DirBuilder::new().mode(0o700).create(&files).await.map_err(|error| no_folder(&error))?;
     let artifacts = &offer.context.artifacts;
-    match end(stage, offer, &folder, limit, secrets).await {
+    match end(stage, offer, folder, limit, secrets).await {
         Ok(payload) => {
             let kept = files::keep(&files, artifacts, secrets);
             match tokio::time::timeout_at(files::until_kept(begun, limit), kept).await {
@@ -91,6 +121,16 @@ async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: 
         }
         Err(failure) => Err(files::keep_failed(&files, artifacts, secrets, files::until(begun, limit), failure).await),
     }
+}
+
+/// The program has nothing to do with it.
+fn no_folder(error: &io::Error) -> Failure {
+    let place = std::env::temp_dir();
+    let failure = Failure::resource_unavailable(format!(
+        "no folder for the command can be made in {}: {error}; let TMPDIR name a folder that can be written to",
+        place.display()
+    ));
+    failure.for_lack_of(out_of_descriptors(error).unwrap_or(Resource::TemporaryFolder))
 }
 
 /// Runs the program to its end: its output, or why there is none.
@@ -110,6 +150,10 @@ async fn end(
         StandardInput::Nothing => &[],
     };
     let end = match running.until_ended_within(limit, input, most).await {
+        Ok(Ok((status, _))) if guard::started_nothing(status, folder.path()) => {
+            let said = format!("cannot start `{}`: {}", filled.program, running.stderr.words().without(secrets).trim());
+            return Err(Failure::resource_unavailable(said).for_lack_of(Resource::Processes));
+        }
         Ok(Ok((status, stdout))) => End::of(status, stdout),
         Ok(Err(Cut::TooMuch)) => running.stop(End::TooMuch(most)).await,
         Ok(Err(Cut::Broken(error))) => {
@@ -160,11 +204,12 @@ struct Running {
 
 impl Running {
     fn start(filled: &Filled, folder: &Folder, memory: Option<u64>, secrets: &Secrets) -> Result<Running, Failure> {
+        let limits = Limits { memory, descriptors: descriptors::at_start() };
         let mut command = Command::new(own_program()?);
         command
             .arg(guard::ROLE)
             .arg(folder.path())
-            .arg(memory.map_or_else(String::new, |bytes| bytes.to_string()))
+            .arg(limits.to_string())
             .args(&filled.argv)
             .env_clear()
             .envs(&filled.env)
@@ -243,7 +288,7 @@ fn not_started(filled: &Filled, error: &std::io::Error) -> Failure {
     let message = format!("cannot start `{}`{place}: {error}", filled.program);
     match error.kind() {
         std::io::ErrorKind::ArgumentListTooLong | std::io::ErrorKind::InvalidInput => Failure::invalid_input(message),
-        _ => Failure::resource_unavailable(message),
+        _ => Failure::resource_unavailable(message).for_lack_of(starts_no_process(error)),
     }
 }
 
@@ -256,10 +301,16 @@ async fn read_up_to(from: &mut (impl AsyncRead + Unpin), most: usize) -> Result<
 
 /// What the program wrote into its output file, if it wrote anything.
 async fn read_file(path: &Path, most: usize) -> Result<Option<Vec<u8>>, Failure> {
-    let mut file = match tokio::fs::File::open(path).await {
-        Ok(file) => file,
+    let written = path.to_owned();
+    let mut file = match aside(move || regular::follow(&written)).await {
+        Ok(file) => tokio::fs::File::from_std(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            let failure = Failure::from(error);
+            return Err(
+                failure.map_message(|said| format!("what the command left at $PITON_OUTPUT is not read: {said}"))
+            );
+        }
     };
     match read_up_to(&mut file, most).await {
         Ok(bytes) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),

@@ -5,6 +5,7 @@ use tokio::time::error::Elapsed;
 
 use crate::model::failure::{Failure, FailureClass};
 use crate::store::StoreError;
+use crate::system::descriptors;
 
 impl From<Elapsed> for Failure {
     fn from(error: Elapsed) -> Failure {
@@ -15,6 +16,7 @@ impl From<Elapsed> for Failure {
 /// A database of the user's own: away is retried, refused credentials and refused data are not.
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Failure {
+        let lacks = descriptors::lacking(&error);
         let code = error.as_database_error().and_then(|db| db.code().map(|code| code.into_owned()));
         let class = match code.as_deref().map(|code| (code.get(..2).unwrap_or_default(), code)) {
             // invalid authorization, insufficient privilege
@@ -23,7 +25,9 @@ impl From<sqlx::Error> for Failure {
             Some(("22" | "23", _)) => FailureClass::InvalidInput,
             Some(("53", "53200")) => FailureClass::OutOfMemory,
             Some(_) | None => match StoreError::from(error) {
-                StoreError::Away(error) => return Failure::resource_unavailable(error.to_string()),
+                StoreError::Away(error) => {
+                    return Failure::resource_unavailable(error.to_string()).for_lack_of(lacks);
+                }
                 StoreError::Refused(error) => return Failure::unknown(error.to_string()),
                 StoreError::Damaged(said) => return Failure::unknown(said),
             },

@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod artifacts;
+mod aside;
 pub(crate) mod command;
 pub(crate) mod context;
 mod errors;
@@ -13,6 +14,7 @@ pub(crate) mod input;
 pub(crate) mod items;
 pub(crate) mod missing;
 pub(crate) mod new_artifact;
+pub(crate) mod resources;
 mod secrets;
 pub(crate) mod state;
 pub(crate) mod steps;

@@ -5,8 +5,10 @@ use std::path::Path;
 use tokio::io::AsyncRead;
 
 use super::artifacts::{AttemptArtifacts, Kept};
+use super::aside::aside;
 use crate::model::artifact::{self, Artifact, ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
+use crate::system::regular;
 
 /// An artifact before it is kept, from [`StageContext::artifact`](crate::StageContext::artifact).
 ///
@@ -42,13 +44,17 @@ impl NewArtifact {
     ///
     /// [`StageContext::put_file`]: crate::StageContext::put_file
     pub async fn put_file(self, path: impl AsRef<Path>) -> Result<Artifact, Failure> {
-        let mut kept = self.checked()?;
+        let kept = self.checked()?;
         let path = path.as_ref();
-        let file = tokio::fs::File::open(path).await.map_err(|error| {
+        let file = aside({
+            let path = path.to_owned();
+            move || regular::follow(&path)
+        });
+        let file = file.await.map_err(|error| {
             Failure::from(error).map_message(|said| format!("`{}` cannot be kept: {said}", path.display()))
         })?;
-        kept.bytes = file.metadata().await.ok().map(|about| about.len());
-        self.artifacts.put(kept, file).await
+        let bytes = file.metadata().ok().map(|about| about.len());
+        self.artifacts.put(Kept { bytes, ..kept }, tokio::fs::File::from_std(file)).await
     }
 
     /// Keeps these bytes.

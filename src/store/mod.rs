@@ -146,6 +146,14 @@ impl Store {
         }
     }
 
+    /// Descriptors of connections that may still be opened, with the one of a worker's session. What is reached through the
+    /// forwarder takes three: the two ends of its socket, and the server's.
+    pub(crate) fn descriptors_to_come(&self) -> u64 {
+        let Connections { idle, in_use, max } = self.connections();
+        let each = if self.server.is_remote() { 3 } else { 1 };
+        each * (max.saturating_sub(idle + in_use) as u64 + 1)
+    }
+
     /// For those who ask and decide: a statement takes as long as it takes. Opens no connection yet; the first statement does.
     pub(crate) fn open(server: Server, pooling: Pooling, max_connections: u32) -> Store {
         let pool = pool(server.patient(), &server, pooling, max_connections);

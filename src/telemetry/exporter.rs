@@ -7,7 +7,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use metrics_process::Collector;
 use tokio_util::sync::CancellationToken;
 
-use crate::meters::catalog::{ALL, BUILD_INFO, LOOP_LAG, RECONNECTS, SNAPSHOT_AGE, SNAPSHOT_LEADER};
+use super::series::{Bounded, Series};
+use crate::meters::catalog::{ALL, BUILD_INFO, LOOP_LAG, RECONNECTS, SERIES_LEFT_OUT, SNAPSHOT_AGE, SNAPSHOT_LEADER};
 use crate::meters::part::Part;
 use crate::meters::recovered::Recovered;
 use crate::meters::{Kind, Meter, Source};
@@ -20,9 +21,14 @@ const LAG_EVERY: Duration = Duration::from_millis(500);
 /// Asked before every scrape: sets gauges from what their owners know at that moment.
 type Refresh = Box<dyn Fn() + Send + Sync>;
 
+/// Series of workflows and stages that a worker shows when nobody says otherwise: a thousand stages have run in it by then.
+pub(crate) const MOST_SERIES: u32 = 50_000;
+
 /// The numbers of this process, and for as long as it takes them, those of the database.
 pub(crate) struct Exporter {
     own: PrometheusHandle,
+    series: Arc<Series>,
+    most: usize,
     process: Collector,
     refresh: Mutex<Vec<Refresh>>,
     state: Mutex<Option<State>>,
@@ -30,7 +36,7 @@ pub(crate) struct Exporter {
 
 /// What was in the database, and until when this worker may say so.
 struct State {
-    recorder: PrometheusRecorder,
+    recorder: Bounded<PrometheusRecorder>,
     taken: Instant,
     until: Instant,
 }
@@ -44,21 +50,26 @@ impl std::fmt::Debug for Exporter {
 /// Why nothing is counted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExporterError {
-    /// A bucket list of the catalog is empty, or the process has a recorder already.
+    /// A bucket list of the catalog is empty.
     #[error("metrics are not kept: {0}")]
     Recorder(#[from] BuildError),
+    /// The process has a recorder already.
+    #[error("metrics are not kept: another part of this program keeps them already")]
+    Taken,
 }
 
 impl Exporter {
-    /// From here on, what this process counts is kept. Once in a process.
-    pub(crate) fn install() -> Result<Arc<Exporter>, ExporterError> {
-        let own = builder(Source::Process)?.install_recorder()?;
+    /// From here on, what this process counts is kept, with so many series of workflows and stages at most. Once in a process.
+    pub(crate) fn install(most: usize) -> Result<Arc<Exporter>, ExporterError> {
+        let recorder = Bounded::new(builder(Source::Process)?.build_recorder(), most);
+        let (own, series) = (recorder.recorder().handle(), recorder.series());
+        metrics::set_global_recorder(recorder).map_err(|_| ExporterError::Taken)?;
         of(Source::Process).for_each(Meter::describe);
         let process = Collector::default();
         process.describe();
         BUILD_INFO.gauge(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         begin_at_zero();
-        Ok(Arc::new(Exporter { own, process, refresh: Mutex::default(), state: Mutex::default() }))
+        Ok(Arc::new(Exporter { own, series, most, process, refresh: Mutex::default(), state: Mutex::default() }))
     }
 
     /// Has `refresh` asked before every scrape. It must not wait.
@@ -68,7 +79,7 @@ impl Exporter {
 
     /// Shows the state that `set` puts into the gauges of the catalog, until `until`: after that another worker may.
     pub(crate) fn show_state(&self, taken: Instant, until: Instant, set: impl FnOnce()) -> Result<(), ExporterError> {
-        let recorder = builder(Source::Database)?.build_recorder();
+        let recorder = Bounded::new(builder(Source::Database)?.build_recorder(), self.most);
         metrics::with_local_recorder(&recorder, || {
             of(Source::Database).for_each(Meter::describe);
             set();
@@ -86,25 +97,27 @@ impl Exporter {
 
     /// Everything, as text. Asks nobody outside of this process.
     pub(crate) fn render(&self) -> String {
-        let state = self.state();
+        let (state, left_out) = self.state();
         self.process.collect();
+        SERIES_LEFT_OUT.gauge(&[]).set((self.series.left_out() + left_out) as f64);
         lock(&self.refresh).iter().for_each(|refresh| refresh());
         let mut text = self.own.render();
         text.push_str(&state);
         text
     }
 
-    fn state(&self) -> String {
+    /// And how many series it leaves out.
+    fn state(&self) -> (String, usize) {
         let mut shown = lock(&self.state);
         if shown.as_ref().is_some_and(|state| Instant::now() >= state.until) {
             *shown = None;
             SNAPSHOT_LEADER.gauge(&[]).set(0.0);
         }
-        let Some(state) = shown.as_ref() else { return String::new() };
+        let Some(state) = shown.as_ref() else { return Default::default() };
         metrics::with_local_recorder(&state.recorder, || {
             SNAPSHOT_AGE.gauge(&[]).set(state.taken.elapsed().as_secs_f64());
         });
-        state.recorder.handle().render()
+        (state.recorder.recorder().handle().render(), state.recorder.series().left_out())
     }
 
     /// What has to be done beside the scrapes, until told to stop.

@@ -11,7 +11,9 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::connections;
 use super::exporter::Exporter;
+use crate::system::descriptors;
 
 /// Where the metrics of a worker are, when nobody says otherwise.
 pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7486);
@@ -74,8 +76,6 @@ pub(crate) async fn serve(listener: TcpListener, exporter: Arc<Exporter>, stop: 
     }
     let scrape = async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4")], exporter.render());
     let router = Router::new().route("/metrics", get(scrape));
-    let stopped = async move { stop.cancelled().await };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
-        tracing::error!("metrics are not served any more: {error}");
-    }
+    let most = connections::most_for(descriptors::limit());
+    connections::serve(listener, router, most, stop.cancelled()).await;
 }

@@ -82,7 +82,11 @@ pub(super) async fn wait_for_stages(
     grace: Duration,
     shutdown: &Shutdown,
 ) {
-    events::worker::stopping(worker, slots.capacity() - slots.free(), grace.as_secs());
+    let running = || {
+        let usage = slots.usage();
+        usage.busy + usage.lent
+    };
+    events::worker::stopping(worker, running(), grace.as_secs());
     let drained = async {
         claimer.await;
         slots.drained().await;
@@ -95,7 +99,7 @@ pub(super) async fn wait_for_stages(
         },
         () = shutdown.times(2) => "asked again",
     };
-    tracing::info!(running = slots.capacity() - slots.free(), "{why}, handing back what still runs");
+    tracing::info!(running = running(), "{why}, handing back what still runs");
     slots.hand_back();
 }
 

@@ -17,6 +17,7 @@ mod runners;
 mod running;
 mod session;
 mod shared;
+mod sizing;
 mod snapshot;
 mod surroundings;
 
@@ -26,10 +27,11 @@ use std::time::Duration;
 use sqlx::types::Uuid;
 
 pub(crate) use drain::Shutdown;
-pub(crate) use runners::{RUNS_SUSPECTS_AS, is_runner, parent};
+pub(crate) use runners::{RUNS_SUSPECTS_AS, descriptors_before, is_runner, parent};
 
 use self::registration::{Registered, Registration, WhenTaken};
 use self::running::Running;
+use self::sizing::NoRoom;
 use crate::artifacts::Artifacts;
 use crate::events;
 use crate::health::Health;
@@ -38,6 +40,7 @@ use crate::model::payload::PayloadLimits;
 use crate::neighbour;
 use crate::queue::catalog::Catalog;
 use crate::stage::command;
+use crate::stage::resources::Resources;
 use crate::store::boots::Boot;
 use crate::store::gone::Suspect;
 use crate::store::{Store, StoreError};
@@ -59,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) limits: PayloadLimits,
     /// Where files of stages are kept.
     pub(crate) artifacts: Option<Artifacts>,
+    /// That store, and what else stages need of this machine.
+    pub(crate) resources: Arc<Resources>,
     pub(crate) role: Role,
     /// The boot that started it to run suspects.
     pub(crate) parent: Option<WorkerId>,
@@ -93,6 +98,9 @@ pub(crate) enum WorkerError {
     /// Another process has its name, and lives.
     #[error(transparent)]
     NameTaken(#[from] NameTaken),
+    /// It could not even work in one slot.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The database refused to register it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -125,6 +133,9 @@ pub(crate) async fn run(
     metrics: Option<Metrics>,
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
+    let settings = Settings { slots: sizing::slots(&settings, &store, &catalog)?, ..settings };
+    settings.resources.check().await;
+    catalog.work_with(settings.resources.clone());
     // A process that is new waits for one that has its name and lives.
     let registration = Registration::new(&store, WhenTaken::Wait);
     let boot = match registration.register(&new_boot(&settings), &shutdown).await? {

@@ -19,12 +19,15 @@ use crate::model::suspect::SIDE_BY_SIDE;
 use crate::queue::slots::Slots;
 use crate::stage::command::own_program;
 use crate::store::Store;
+use crate::system::descriptors;
 
 /// Set in a process that runs suspects: its name.
 pub(crate) const RUNS_SUSPECTS_AS: &str = "PITON_RUNS_SUSPECTS_AS";
 
 /// Set there too: the number of the boot that started it.
 const RUNS_SUSPECTS_FOR: &str = "PITON_RUNS_SUSPECTS_FOR";
+/// Set there too: the descriptors that programs may have, for that process begins with a limit that was raised.
+const RUNS_SUSPECTS_WITHIN: &str = "PITON_RUNS_SUSPECTS_WITHIN";
 /// After a process that could not start, the next one is started so much later; and longer each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -37,6 +40,11 @@ pub(crate) fn is_runner() -> bool {
 /// The boot that started this process to run its suspects.
 pub(crate) fn parent() -> Option<WorkerId> {
     std::env::var(RUNS_SUSPECTS_FOR).ok()?.parse().ok().map(WorkerId)
+}
+
+/// What the limit of descriptors was before the worker raised it that started this process.
+pub(crate) fn descriptors_before() -> Option<u64> {
+    std::env::var(RUNS_SUSPECTS_WITHIN).ok()?.parse().ok()
 }
 
 /// When processes may be started, after some that could not start.
@@ -192,7 +200,11 @@ impl Runners {
     }
 
     fn spawn(&self, name: &str, boot: WorkerId) -> std::io::Result<Child> {
-        Command::new(own_program()?)
+        let mut runner = Command::new(own_program()?);
+        if let Some(limit) = descriptors::at_start() {
+            runner.env(RUNS_SUSPECTS_WITHIN, limit.to_string());
+        }
+        runner
             .args(std::env::args_os().skip(1))
             .env(RUNS_SUSPECTS_AS, name)
             .env(RUNS_SUSPECTS_FOR, boot.to_string())

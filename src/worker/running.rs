@@ -21,6 +21,7 @@ use crate::queue::catalog::Catalog;
 use crate::queue::ends::Ends;
 use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
+use crate::stage::resources::Resources;
 use crate::stage::within::within;
 use crate::store::Store;
 use crate::store::boots::Boot;
@@ -70,7 +71,8 @@ impl Running {
     ) -> Running {
         let (task_sender, tasks) = mpsc::unbounded_channel();
         let (end_sender, ends) = mpsc::unbounded_channel();
-        let shared = Shared::new(store, catalog, workflows, &settings, boot.id, (task_sender, Ends::new(end_sender)));
+        let channels = (task_sender, Ends::new(end_sender));
+        let shared = Shared::new(store, catalog, workflows, &settings, boot.id, channels);
         if let Some(Metrics { exporter, .. }) = &metrics {
             gauges::show(exporter, &shared);
         }
@@ -78,8 +80,11 @@ impl Running {
         let (tell_of_suspects, suspected) = watch::channel(0);
         let runners = Runners::new(&settings, shared.store.clone(), shared.slots.clone(), shared.boot.subscribe());
         let service = RunStage::new(shared.store.clone(), shared.catalog.clone(), settings.limits);
-        let (apalis_context, apalis) =
-            apalis_worker::spawn(&settings, service, Queue { tasks, ends: shared.ends.clone() });
+        let (apalis_context, apalis) = apalis_worker::spawn(
+            &settings,
+            service,
+            Queue { tasks, ends: shared.ends.clone(), tally: shared.starter.tally.clone() },
+        );
         let session = shared.session(boot, shutdown);
         let health = metrics.as_ref().map(|metrics| metrics.health.clone());
         let (tell_of_others, sightings) = mpsc::unbounded_channel();
@@ -226,6 +231,7 @@ fn keepers(
     let mut keepers = vec![
         ("keeper", tokio::spawn(keeper.run(stop.clone()))),
         ("progress", tokio::spawn(shared.progress(settings).run(stop.clone()))),
+        ("resources", tokio::spawn(watch(shared.starter.resources.clone(), shared.slots.clone(), stop.clone()))),
     ];
     // A process that runs suspects leaves the rest to the worker that started it, without which it ends.
     if settings.role == Role::Ordinary {
@@ -233,6 +239,14 @@ fn keepers(
         keepers.push(("deadlines", tokio::spawn(shared.deadlines().run(stop.clone()))));
     }
     keepers
+}
+
+/// Looks for what is lacking, and uses more slots again where some were given up for it.
+async fn watch(resources: Arc<Resources>, slots: Arc<Slots>, stop: CancellationToken) {
+    tokio::select! {
+        () = resources.watch(stop) => {}
+        () = slots.grow() => {}
+    }
 }
 
 async fn joined<T>(part: &str, handle: JoinHandle<T>) {

@@ -15,10 +15,10 @@ use super::keeper::{Keeper, Signals};
 use super::progress::Progress;
 use super::recoverer::{Recoverer, Sighting};
 use super::session::Session;
-use super::snapshot::{Snapshots, Sweep};
+use super::snapshot::{SeenStages, Snapshots, Sweep};
 use super::surroundings::Surroundings;
 use super::{Metrics, Role, Settings, Shutdown};
-use crate::health::{Health, JobsEnded, Watched};
+use crate::health::{Health, JobsEnded, Watched, Work};
 use crate::meters::batches::BatchMeters;
 use crate::meters::catalog::RESULTS_WAITING;
 use crate::model::id::{WorkerId, WorkflowId};
@@ -86,10 +86,11 @@ impl Shared {
             slots: slots.clone(),
             worker_name: settings.name.as_str().into(),
             store: store.clone(),
-            artifacts: settings.artifacts.clone().map(Arc::new),
+            resources: settings.resources.clone(),
             limits: settings.limits,
             room: Room::of(settings.limits.input_memory_bytes),
             tasks,
+            tally: Arc::default(),
             stopping: Arc::new(stop_claiming.clone()),
         };
         Shared {
@@ -152,6 +153,7 @@ impl Shared {
             boot: self.boot.subscribe(),
             every: metrics.snapshot_every,
             sweep: Sweep::default(),
+            seen: SeenStages::default(),
         }
     }
 
@@ -181,7 +183,21 @@ impl Shared {
             let (done, given_up) = catalog.jobs();
             JobsEnded { done, given_up }
         };
-        Watched { store: self.store.clone(), worker: self.starter.worker_name.clone(), ended: Box::new(ended) }
+        let resources = self.starter.resources.clone();
+        let (wake, slots, tally) = (self.wake.clone(), self.slots.clone(), self.starter.tally.clone());
+        let (stopped, claims_with) = (self.stop_claiming.clone(), resources.clone());
+        let work = move || {
+            let ((rounds, is_ready), (handed_over, begun)) = (wake.rounds(), tally.counts());
+            let may_claim = !stopped.is_cancelled() && slots.free() > 0 && !claims_with.keep_everything_back();
+            Work { rounds, is_due: is_ready && may_claim, handed_over, begun }
+        };
+        Watched {
+            store: self.store.clone(),
+            worker: self.starter.worker_name.clone(),
+            ended: Box::new(ended),
+            resources,
+            work: Box::new(work),
+        }
     }
 
     pub(super) fn session(&self, boot: Boot, shutdown: &Shutdown) -> Session {

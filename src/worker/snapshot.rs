@@ -1,13 +1,14 @@
 //! Shows the state in the database at /metrics: one worker at a time does, on a timer, so that no scrape asks the database
 //! and no number of workers asks it more often.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::meters::catalog::{ALL, SNAPSHOT_DURATION, UNEXPLAINED};
+use crate::meters::catalog::{ALL, JOBS, SNAPSHOT_DURATION, UNEXPLAINED};
 use crate::meters::part::Part;
 use crate::meters::{Kind, Source};
 use crate::model::id::WorkerId;
@@ -28,6 +29,23 @@ pub(super) struct Snapshots {
     /// Between two of them.
     pub(super) every: Duration,
     pub(super) sweep: Sweep,
+    pub(super) seen: SeenStages,
+}
+
+/// Stages that had live jobs in a snapshot of this worker: of the others there is nothing to show.
+#[derive(Debug, Default)]
+pub(super) struct SeenStages(HashSet<(String, String)>);
+
+impl SeenStages {
+    /// Without what says of a stage that never had a job that it has none.
+    fn of_what_happened<'r>(&mut self, readings: &'r [Reading]) -> Vec<&'r Reading> {
+        let stage = |reading: &Reading| match reading.labels()[..] {
+            [workflow, stage, _] if reading.metric == JOBS.name => Some((workflow.to_owned(), stage.to_owned())),
+            _ => None,
+        };
+        self.0.extend(readings.iter().filter(|reading| reading.value != 0.0).filter_map(stage));
+        readings.iter().filter(|reading| stage(reading).is_none_or(|stage| self.0.contains(&stage))).collect()
+    }
 }
 
 /// How far the look at all runs has come, and what it has found.
@@ -90,9 +108,10 @@ impl Snapshots {
         };
         let took = asked.elapsed();
         let unexplained = self.unexplained(&readings);
+        let happened = self.seen.of_what_happened(&readings);
         let set = || {
             SNAPSHOT_DURATION.gauge(&[]).set(took.as_secs_f64());
-            readings.iter().for_each(show);
+            happened.into_iter().for_each(show);
             UNEXPLAINED.gauge(&[]).set(unexplained);
         };
         if let Err(error) = self.exporter.show_state(asked, asked + lease, set) {

@@ -351,25 +351,6 @@ async fn a_stage_that_is_done_again_has_new_artifacts_and_the_old_ones_are_faile
 }
 
 #[tokio::test]
-async fn a_store_that_is_broken_is_a_failure_that_is_tried_again() {
-    let world = World::with(&[KEEP]).await;
-    let store = world.path("artifacts");
-    std::fs::write(&store, "no folder").unwrap();
-    let _worker = world.worker("w1", &[]);
-    let run = world.start("keep", &json!({"names": ["a.txt"]}).to_string());
-    let failed = "select count(*) from piton.attempts where class = 'resource_unavailable' and message like
-                  'artifact `a.txt` was not kept: %artifacts cannot be made: %'";
-    until(SOON, "it has failed", async || world.count(failed).await >= 2).await;
-    std::fs::remove_file(&store).unwrap();
-    let text = output(&world, &run).await;
-    assert!(text[0].as_str().unwrap().starts_with("a.txt of attempt "), "{text}");
-    let visible = "select count(*) from piton.artifacts_overview where visible";
-    assert_eq!(world.count(visible).await, 1);
-    assert_eq!(world.count("select count(*) from piton.artifacts where type = 'pending'").await, 0);
-    assert_eq!(stored(&world).len(), 1);
-}
-
-#[tokio::test]
 async fn names_and_types_that_are_none_are_refused_and_nothing_is_written() {
     let world = World::with(&[KEEP]).await;
     let _worker = world.worker("w1", &[]);

@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["workflow"],
     &["events"],
     &["meters"],
+    &["system"],
     &["bounded"],
     &["model"],
 ];

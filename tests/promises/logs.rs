@@ -273,6 +273,7 @@ async fn an_ailing_component(world: &World, told: &mut Told<'_>) {
     worker.says("component_not_healthy").await;
     std::fs::remove_file(&store).unwrap();
     worker.says("component_recovered").await;
+    worker.says("worker_has_again").await;
     stop(worker).await;
 }
 

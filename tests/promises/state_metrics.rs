@@ -68,7 +68,7 @@ async fn one_of_three_workers_shows_what_is_in_the_database() {
     assert_eq!(scrape.sum("piton_work_left_seconds", &[("workflow", "work")]), 4.0);
     assert_eq!(scrape.sum("piton_unexplained_jobs", &[]), 0.0);
     let zeros = [
-        "piton_jobs{workflow=\"squares\",stage=\"sum\",state=\"suspect\"}",
+        "piton_jobs{workflow=\"work\",stage=\"work\",state=\"suspect\"}",
         "piton_oldest_ready_age_seconds{workflow=\"squares\"}",
         "piton_runs{workflow=\"squares\",state=\"blocked\"}",
         "piton_work_left_seconds{workflow=\"squares\"}",
@@ -79,6 +79,7 @@ async fn one_of_three_workers_shows_what_is_in_the_database() {
     for series in zeros {
         assert_eq!(scrape.0.get(series), Some(&0.0), "{series}");
     }
+    assert!(!scrape.0.keys().any(|series| series.contains("stage=\"sum\"")), "it never had a job");
     assert!(
         scrape.sum("piton_table_bytes", &[("table", "jobs")]) > 0.0 && scrape.sum("piton_database_bytes", &[]) > 1e6
     );

@@ -31,6 +31,10 @@ fn main() -> std::process::ExitCode {
         .handler("same", same)
         .handler("blob", blob)
         .handler("lengths", lengths)
+        .handler("greed", greed)
+        .handler("block", block)
+        .handler("put", put)
+        .handler("read-one", read_one)
         .state(Journal)
         .main()
 }
@@ -364,4 +368,73 @@ async fn misbehave(Input(run): Input<Run<Misbehaviour>>, context: StageContext) 
         "abort" => Ok(json!("survived")),
         other => Err(Failure::invalid_input(format!("no misbehaviour `{other}`"))),
     }
+}
+
+#[derive(Deserialize)]
+struct Greed {
+    hold_ms: u64,
+    fails: bool,
+}
+
+/// Takes every descriptor there is, and holds them.
+async fn greed(Input(run): Input<Run<Greed>>, context: StageContext) -> Result<usize, Failure> {
+    let Greed { hold_ms, fails } = run.input;
+    let mut held = Vec::new();
+    let error = loop {
+        match std::fs::File::open("/dev/null") {
+            Ok(file) => held.push(file),
+            Err(error) => break error,
+        }
+    };
+    if fails {
+        return Err(error.into());
+    }
+    // One for the journal.
+    held.pop();
+    journal(&context);
+    held.extend(std::fs::File::open("/dev/null"));
+    tokio::time::sleep(Duration::from_millis(hold_ms)).await;
+    Ok(held.len())
+}
+
+#[derive(Deserialize)]
+struct Block {
+    threads: usize,
+    until: std::path::PathBuf,
+}
+
+/// Leaves threads that wait until that file is there.
+async fn block(Input(run): Input<Run<Block>>) -> Result<(), Failure> {
+    for _ in 0..run.input.threads {
+        let until = run.input.until.clone();
+        tokio::task::spawn_blocking(move || {
+            while !until.exists() {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Put {
+    path: std::path::PathBuf,
+    wait_ms: u64,
+}
+
+async fn put(Input(run): Input<Run<Put>>, context: StageContext) -> Result<Artifact, Failure> {
+    let kept = context.put_file("kept", &run.input.path).await?;
+    tokio::time::sleep(Duration::from_millis(run.input.wait_ms)).await;
+    Ok(kept)
+}
+
+#[derive(Deserialize)]
+struct WasPut {
+    put: Artifact,
+}
+
+async fn read_one(Input(before): Input<WasPut>, context: StageContext) -> Result<String, Failure> {
+    let mut text = String::new();
+    context.open(&before.put).await?.read_to_string(&mut text).await?;
+    Ok(text)
 }

@@ -3,20 +3,20 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt::Write;
-use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
 use tokio::time::Instant;
 
 use crate::model::artifact::{ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
+use crate::model::resource::out_of_descriptors;
 use crate::stage::artifacts::{AttemptArtifacts, Kept};
+use crate::stage::aside::aside;
 use crate::stage::secrets::Secrets;
+use crate::system::regular;
 
 /// The folder's name in that of the attempt.
 pub(super) const FOLDER: &str = "artifacts";
@@ -141,22 +141,17 @@ fn readable(name: &OsStr) -> String {
 }
 
 async fn keep_one(file: &Found, name: ArtifactName, artifacts: &AttemptArtifacts) -> Result<(), Failure> {
-    let opened = open(file.path.clone()).await.map_err(|error| unreadable(&file.path, &error))?;
+    let path = file.path.clone();
+    let opened = aside(move || regular::open(&path)).await.map_err(|error| unreadable(&file.path, &error))?;
     let kept = Kept { name, declared: ArtifactType::output(), content_type: None, bytes: Some(file.bytes) };
     artifacts.put(kept, tokio::fs::File::from_std(opened)).await?;
     Ok(())
 }
 
-/// The file itself, and nothing that it points to.
-async fn open(path: PathBuf) -> io::Result<std::fs::File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    blocking(move || OpenOptions::new().read(true).custom_flags(flags).open(path)).await
-}
-
 /// Regular files below the folder, by their names. Links are neither kept nor followed.
 async fn found(folder: &Path) -> Result<Vec<Found>, Failure> {
     let root = folder.to_owned();
-    let walked = blocking(move || {
+    let walked = aside(move || {
         let mut found = Vec::new();
         // The program may have put something else in its place.
         if root.symlink_metadata().is_ok_and(|folder| folder.is_dir()) {
@@ -187,10 +182,7 @@ fn walk(folder: &Path, parts: &mut Vec<String>, found: &mut Vec<Found>) -> io::R
     Ok(())
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::unknown(format!("what the command left in $PITON_ARTIFACTS cannot be read: {}: {error}", path.display()))
+    let said = format!("what the command left in $PITON_ARTIFACTS cannot be read: {}: {error}", path.display());
+    Failure::unknown(said).for_lack_of(out_of_descriptors(error))
 }

@@ -3,10 +3,11 @@
 use std::fs::{self, DirEntry, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tempfile::TempDir;
+use crate::system::regular;
 
 const PREFIX: &str = "piton-command-";
 /// Locked for as long as the attempt lasts: the lock of a process that was killed is free.
@@ -14,24 +15,64 @@ const LOCK: &str = "lock";
 /// One that was made just now may not be locked yet.
 const YOUNG: Duration = Duration::from_secs(60);
 
+/// Those that could not be deleted: to read a folder takes a descriptor.
+static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
 pub(crate) struct Folder {
-    folder: TempDir,
-    _lock: File,
+    path: PathBuf,
+    lock: Option<File>,
 }
 
 impl Folder {
     pub(crate) fn make() -> io::Result<Folder> {
         // What a stage reads and writes is nobody else's on this machine, whatever the worker's umask.
         let private = Permissions::from_mode(0o700);
-        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir()?;
-        let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.path().join(LOCK))?;
-        lock.lock()?;
-        Ok(Folder { folder, _lock: lock })
+        let path = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir()?.keep();
+        match lock(&path) {
+            Ok(lock) => Ok(Folder { path, lock: Some(lock) }),
+            Err(error) => {
+                // Neither takes a descriptor, of which there may be none.
+                fs::remove_file(path.join(LOCK)).ok();
+                fs::remove_dir(&path).ok();
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
     }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Its descriptor is one to read the folder with.
+        drop(self.lock.take());
+        delete(std::mem::take(&mut self.path));
+    }
+}
+
+fn lock(folder: &Path) -> io::Result<File> {
+    let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(LOCK))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+fn delete(folder: PathBuf) {
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(folder);
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Makes a folder, writes into it, and deletes it again, as every attempt does; and deletes what could not be deleted before.
+pub(crate) fn try_out() -> io::Result<()> {
+    let left = std::mem::take(&mut *LEFT.lock().unwrap_or_else(PoisonError::into_inner));
+    left.into_iter().for_each(delete);
+    let folder = Folder::make()?;
+    fs::write(folder.path().join("tried"), [0; 4096])
 }
 
 /// Deletes the folders of attempts whose worker was killed on this machine when nobody was left to do it.
@@ -58,7 +99,7 @@ fn is_old(entry: &DirEntry) -> bool {
 }
 
 fn is_locked(folder: &Path) -> bool {
-    match File::open(folder.join(LOCK)) {
+    match regular::open(&folder.join(LOCK)) {
         Ok(lock) => matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
         // Killed before there was one; what cannot be looked into is somebody else's.
         Err(error) => error.kind() != io::ErrorKind::NotFound,

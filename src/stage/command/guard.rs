@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{ChildStdin, ExitCode};
+use std::process::{ChildStdin, ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -18,15 +18,20 @@ use rustix::process::{getpid, kill_process, kill_process_group, setrlimit, wait,
 use tokio::io::AsyncWriteExt;
 
 use super::{TERMINATION, launch, verdict};
+use crate::model::resource::starts_no_process;
 use crate::model::signal;
+use crate::system::regular;
 
-/// First argument of this program as a guard; then the attempt's folder, the memory limit and the program's arguments.
+/// First argument of this program as a guard; then the attempt's folder, the program's limits and its arguments.
 pub(super) const ROLE: &str = "__command-guard";
 /// Behind the input: the program is to be stopped. The end of the guard's input says so too, and that nobody listens.
 pub(super) const STOP: &[u8] = b"s";
 
 /// File in the attempt's folder that holds the program's process group.
 const GROUP: &str = "group";
+
+/// Status of a guard that could start no process, as `sysexits` has it for what the system refuses. It has noted no group then.
+const NOTHING_STARTED: u8 = 71;
 
 /// What a program started may end that long after it, as the ends of a pipeline do.
 const STRAGGLERS: Duration = Duration::from_millis(500);
@@ -51,12 +56,16 @@ enum Event {
 }
 
 pub(super) fn main(arguments: &[OsString]) -> ExitCode {
-    let [folder, memory, argv @ ..] = arguments else { return ExitCode::from(64) };
+    let [folder, limits, argv @ ..] = arguments else { return ExitCode::from(64) };
     survive_requests_to_stop();
     adopt_orphans();
     let (tell, events) = channel();
-    let mut program = match launch::start(memory, argv) {
+    let mut program = match launch::start(limits, argv) {
         Ok(program) => program,
+        Err(error) if starts_no_process(&error).is_some() => {
+            launch::complain(argv, &error);
+            return ExitCode::from(NOTHING_STARTED);
+        }
         Err(error) => return launch::complain(argv, &error),
     };
     let input = program.stdin.take();
@@ -64,23 +73,23 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
     thread::spawn(move || listen(input, &tell_of_worker));
     thread::spawn(move || reap(&tell));
     let guard = Guard { program: Pid::from_child(&program), folder: Path::new(folder), events };
-    if let Err(error) = note(&guard.folder.join(GROUP), &guard.program.to_string()) {
+    if let Err(error) = guard.note_group() {
         writeln!(std::io::stderr(), "cannot note the process group of a command: {error}").ok();
     }
     guard.until_ended()
 }
 
-/// Writes a file that nobody else can read.
-fn note(file: &Path, text: &str) -> std::io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())
-}
-
 /// Ends what is left of a program whose guard was killed, as far as it stayed in its process group.
 pub(super) fn end_orphans(folder: &Path) {
-    let noted = std::fs::read_to_string(folder.join(GROUP)).unwrap_or_default();
+    let noted = regular::read_words(&folder.join(GROUP)).unwrap_or_default();
     if let Some(group) = pid(&noted) {
         kill_process_group(group, Signal::KILL).ok();
     }
+}
+
+/// Whether a guard that ended like that found that the system has no place for another process.
+pub(super) fn started_nothing(status: ExitStatus, folder: &Path) -> bool {
+    status.code() == Some(i32::from(NOTHING_STARTED)) && folder.join(GROUP).symlink_metadata().is_err()
 }
 
 /// Whether the guard of that process id has ended, be it that nobody has asked for its status yet. No id: it was asked for.
@@ -156,6 +165,13 @@ struct Guard<'g> {
 }
 
 impl Guard<'_> {
+    /// The program may have put something else in its place by now, which is not waited for.
+    fn note_group(&self) -> std::io::Result<()> {
+        // Nobody else can read it.
+        let mut note = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.folder.join(GROUP))?;
+        note.write_all(self.program.to_string().as_bytes())
+    }
+
     fn until_ended(self) -> ExitCode {
         let status = loop {
             match self.events.recv() {

@@ -5,6 +5,8 @@ use std::error::Error;
 use super::retry_after::Again;
 use super::status;
 use crate::model::failure::{Failure, FailureClass};
+use crate::model::resource::Resource;
+use crate::system::descriptors;
 
 /// By what went wrong; the URL is left out, for it may hold a secret. A status turned into an error keeps its class.
 impl From<reqwest::Error> for Failure {
@@ -20,7 +22,11 @@ impl From<reqwest::Error> for Failure {
         } else {
             FailureClass::ResourceUnavailable
         };
-        Failure::new(class, whole(&error))
+        let lacks = descriptors::lacking(&error).or_else(|| {
+            // The resolver of names does not always say why it has no answer.
+            (error.is_connect() && descriptors::are_used_up()).then_some(Resource::Descriptors)
+        });
+        Failure::new(class, whole(&error)).for_lack_of(lacks)
     }
 }
 

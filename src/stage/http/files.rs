@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use reqwest::multipart::{Form, Part};
 
 use crate::model::failure::Failure;
+use crate::model::resource::out_of_descriptors;
 use crate::stage::fill::Filler;
 use crate::workflow::definition::HttpStage;
 
@@ -61,5 +62,5 @@ fn outside(name: &str) -> Failure {
 
 /// A file that is not here may be there later, or on another worker.
 fn unreadable(name: &str, error: &std::io::Error) -> Failure {
-    Failure::resource_unavailable(format!("cannot read `{name}`: {error}"))
+    Failure::resource_unavailable(format!("cannot read `{name}`: {error}")).for_lack_of(out_of_descriptors(error))
 }
