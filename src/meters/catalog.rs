@@ -94,7 +94,7 @@ meters! {
     SNAPSHOT_DURATION = Database Kind::Gauge, "piton_snapshot_duration_seconds" []
         "How long it took to read the state, in seconds.";
     JOBS = Database Kind::Gauge, "piton_jobs" ["workflow", "stage", "state"]
-        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone) or limited (waiting for the limit of their stage).";
+        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone) or limited (set aside: their stage has a limit, is paused, or some workers cannot run it). Where there are more than 20,000 in a state, they are estimated.";
     JOBS_DUE_SOON = Database Kind::Gauge, "piton_jobs_due_soon" ["workflow"]
         "Scheduled jobs that are due within a minute.";
     JOBS_RETRY_WAIT = Database Kind::Gauge, "piton_jobs_retry_wait" ["workflow"]

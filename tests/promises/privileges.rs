@@ -11,7 +11,7 @@ use crate::workflows::{CHAIN, MISBEHAVE, SQUARES};
 
 /// Functions that readers may call: views are made of them, and they change nothing.
 const READ: &[&str] =
-    &["batch_named", "batch_results", "clock", "finite", "limit_room", "protection", "stages_of", "unexplained_runs"];
+    &["batch_named", "batch_results", "clock", "finite", "limit_heads", "limit_room", "protection", "stages_of", "unexplained_runs"];
 
 /// What operators decide with.
 const DECIDE: &[&str] = &[
@@ -60,7 +60,9 @@ const ENGINE: &[&str] = &[
     "feed_batches",
     "is_sound_run",
     "is_sound_trace",
+    "leave_stages",
     "make_current",
+    "plan_next_cleanup",
     "renew_stages",
     "run_under",
     "settle_artifacts",
@@ -79,6 +81,7 @@ const INNER: &[&str] = &[
     "check_time",
     "correct_input",
     "end_run",
+    "limit_share",
     "move_to_the_past",
     "new_key",
     "queue_named",
@@ -92,6 +95,7 @@ const INNER: &[&str] = &[
     "refuse_stage",
     "refuse_workflow",
     "renew_joins",
+    "renew_limited_stages",
     "renew_limits",
     "renew_paused_stages",
     "stages_behind",
@@ -311,6 +315,7 @@ async fn every_function_pins_its_search_path_or_says_the_schema_of_all_it_names(
         "finite",
         "is_sound_run",
         "is_sound_trace",
+        "limit_heads",
         "limit_room",
         "new_id",
         "protection",
