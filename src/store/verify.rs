@@ -50,24 +50,21 @@ impl Store {
     ) -> Result<Vec<Recorded>, StoreError> {
         let (first, last) = span(run);
         let rows = sqlx::query_as(include_str!("sql/verify_checkpoints.sql"))
-        .bind(after_run.max(first))
-        .bind(if after_run < first { i16::MIN } else { after_stage })
-        .bind(if after_run < first { i32::MIN } else { after_item })
-        .bind(last)
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
+            .bind(after_run.max(first))
+            .bind(if after_run < first { i16::MIN } else { after_stage })
+            .bind(if after_run < first { i32::MIN } else { after_item })
+            .bind(last)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
         Ok(rows)
     }
 
     /// Stages of finished runs that lack something; of one run or of all.
     pub(crate) async fn lacking(&self, run: Option<RunKey>) -> Result<Vec<Lacking>, StoreError> {
         let (first, last) = span(run);
-        let rows = sqlx::query_as(include_str!("sql/verify_stages.sql"))
-        .bind(first)
-        .bind(last)
-        .fetch_all(&self.pool)
-        .await?;
+        let rows =
+            sqlx::query_as(include_str!("sql/verify_stages.sql")).bind(first).bind(last).fetch_all(&self.pool).await?;
         Ok(rows)
     }
 }

@@ -10,8 +10,17 @@ use crate::server::Server;
 use crate::workflows::{CHAIN, MISBEHAVE, SQUARES};
 
 /// Functions that readers may call: views are made of them, and they change nothing.
-const READ: &[&str] =
-    &["batch_named", "batch_results", "clock", "finite", "limit_heads", "limit_room", "protection", "stages_of", "unexplained_runs"];
+const READ: &[&str] = &[
+    "batch_named",
+    "batch_results",
+    "clock",
+    "finite",
+    "limit_heads",
+    "limit_room",
+    "protection",
+    "stages_of",
+    "unexplained_runs",
+];
 
 /// What operators decide with.
 const DECIDE: &[&str] = &[
