@@ -13,4 +13,4 @@ comment on column piton.jobs.limit_id is 'What it is set aside under, or the lim
 comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next stage: running on, or ready | retry: scheduled | its process died: suspect | end: no row); suspect -> running, alone; ready -> limited -> running where its stage has a limit, is paused, or cannot run on the worker that met it.';
 comment on column piton.jobs.since is 'When it entered its state; what is set aside (limited) keeps since when it was ready.';
 
--- functions: a0a1f591962d860f20f40694cb5ff88e7f2454db04b7f33e3cfd4ab6c3a8c72e
+-- functions: feda146c60d5c10b260fdf8d62819ba0922379da567af91fa398384b51157af4

@@ -181,12 +181,13 @@ as $$
                n.after_run
         from newest n
     ),
+    -- The bounds are told as values, which are looked for in the index of each part.
     unexplained as (
-        select (select count(*) from newest n cross join lateral (
-                    select from piton.unexplained_live u where u.run_id > n.after_run) as live)
+        select (select count(*) from piton.unexplained_live u
+                where u.run_id between (select n.after_run + 1 from newest n) and (select greatest(n.run, 9223372036854775807) from newest n))
              + (select count(*) from newest n, piton.unexplained_runs(n.after_run + 1, n.run)) as now,
-               (select count(*) from swept s cross join lateral (
-                    select from piton.unexplained_live u where u.run_id >= state.sweep_from and u.run_id <= s.last_run) as live)
+               (select count(*) from piton.unexplained_live u
+                where u.run_id between (select state.sweep_from from swept) and (select s.last_run from swept s))
              + (select count(*) from swept s, piton.unexplained_runs(state.sweep_from, s.last_run)) as found
     ),
     holder as (

@@ -34,7 +34,7 @@ head as materialized (
     left join lateral (
         select h.rank, h.due_at, h.place
         from (
-            select j.rank, j.due_at, j.version_id, j.stage,
+            select j.rank, j.due_at, j.id, j.version_id, j.stage,
                    row_number() over (order by j.rank, j.due_at, j.id) as place
             from piton.jobs j
             where j.workflow_id = q.workflow_id and j.state = 'ready'
@@ -48,7 +48,7 @@ head as materialized (
           and not exists (
               select from piton.paused_stages s
               where s.version_id = any(array[h.version_id]) and s.stage = h.stage)
-        order by h.place
+        order by h.rank, h.due_at, h.id
         limit 1
     ) as p on true
 ),

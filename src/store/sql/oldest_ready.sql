@@ -23,6 +23,7 @@ from (
      from piton.stage_limits l
      cross join lateral piton.limit_heads(l.id, 'limited', '{}', '{}') as h
      where l.concurrency is null and l.rate_attempts is null
+     order by l.workflow_id, l.stage
      limit $1)
 ) as heads
 where not exists (
