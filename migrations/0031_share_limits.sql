@@ -13,4 +13,4 @@ comment on column piton.jobs.limit_id is 'What it is set aside under, or the lim
 comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next stage: running on, or ready | retry: scheduled | its process died: suspect | end: no row); suspect -> running, alone; ready -> limited -> running where its stage has a limit, is paused, or cannot run on the worker that met it.';
 comment on column piton.jobs.since is 'When it entered its state; what is set aside (limited) keeps since when it was ready.';
 
--- functions: feda146c60d5c10b260fdf8d62819ba0922379da567af91fa398384b51157af4
+-- functions: 9937bafff7de9ad32ba9918eaa579cdaa0f064b62644eb0430ef43143b25a725

@@ -1,6 +1,6 @@
 -- The state in the database, as the metrics of the catalog: one row for each series, its labels in the order of the
--- catalog. However many jobs are live, it reads no more than 20,000 of each state; where there are more, it estimates them from a
--- thousand pages of the table. Never walks the history.
+-- catalog. However much there is, it reads no more than 20,000 live jobs of each state, and pending dead letters; where there are
+-- more, it estimates them from a thousand pages of their table, as it does artifacts.
 --
 -- What waits for nothing (piton.unexplained_jobs) is looked for among the newest runs and in a window that moves over all
 -- of them from one call to the next: sweep_from is where it is. The rows sweep_next and sweep_found are for the caller.
@@ -116,11 +116,26 @@ as $$
                                order by n.registered_at desc, n.id desc limit 1))
            or v.id in (select version_id from live)
     ),
+    few_letters as materialized (
+        select d.workflow_id, d.run_id, d.stage, d.item, d.class from piton.dead_letters d
+        where d.resolution = 'pending'
+        order by d.run_id, d.stage, d.item limit 20001
+    ),
     letter as materialized (
-        select d.workflow_id, d.run_id, d.class from piton.dead_letters d where d.resolution = 'pending'
+        select f.workflow_id, f.run_id, f.stage, f.item, f.class, 1::float8 as letters from few_letters f
+        where (select count(*) from few_letters) <= 20000
+        union all
+        select d.workflow_id, d.run_id, d.stage, d.item, d.class,
+               1 / least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.dead_letters'), 1))
+        from piton.dead_letters d
+            tablesample system (100 * least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.dead_letters'), 1)))
+        where (select count(*) from few_letters) > 20000 and d.resolution = 'pending'
     ),
     blocked as (
-        select workflow_id, count(distinct run_id) as runs from letter group by workflow_id
+        select l.workflow_id, round(sum(l.letters)) as runs from letter l
+        where not exists (select from piton.dead_letters o
+                          where o.run_id = l.run_id and o.resolution = 'pending' and (o.stage, o.item) < (l.stage, l.item))
+        group by l.workflow_id
     ),
     -- A run is counted with the first of its jobs.
     running as (
@@ -164,7 +179,7 @@ as $$
         where d.resolution <> 'pending' and d.resolved_at > now() - interval '24 hours'
         group by d.class, d.resolution
         union all
-        select class, 'pending', count(*) from letter group by class
+        select class, 'pending', round(sum(letters)) from letter group by class
     ),
     -- From there on they are the newest: ten thousand runs, or fewer where they have many jobs.
     newest as (
@@ -245,8 +260,12 @@ as $$
     from (values ('output'), ('preview'), ('temp'), ('failed'), ('orphan'), ('dead_letter'), ('pending'), ('other')) as type (name)
     left join (
         select case when a.type in ('output', 'preview', 'temp', 'failed', 'orphan', 'dead_letter', 'pending') then a.type
-                    else 'other' end as name, sum(a.bytes) as bytes
-        from piton.artifacts a group by 1
+                    else 'other' end as name,
+               round(sum(a.bytes)
+                     / least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.artifacts'), 1))) as bytes
+        from piton.artifacts a
+            tablesample system (100 * least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.artifacts'), 1)))
+        group by 1
     ) as a on a.name = type.name
     union all
     select 'piton_workflow_current_info', w.name, left(encode(v.digest, 'hex'), 12), null, 1
