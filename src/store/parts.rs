@@ -21,7 +21,8 @@ mod tests {
 
     #[test]
     fn a_part_is_left_out_wherever_it_stands_and_nothing_else_is() {
-        let statement = "select 1\n-- few {\n, 2\n-- } few\nfrom a\n-- many {\nwhere b\n-- } many\n-- few {\nlimit 1\n-- } few\n";
+        let statement =
+            "select 1\n-- few {\n, 2\n-- } few\nfrom a\n-- many {\nwhere b\n-- } many\n-- few {\nlimit 1\n-- } few\n";
         assert_eq!(without("few", statement), "select 1\nfrom a\n-- many {\nwhere b\n-- } many\n");
     }
 }

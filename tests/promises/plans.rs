@@ -409,3 +409,53 @@ async fn the_state_of_very_many_jobs_is_estimated_and_costs_no_more() {
     let runs = state("piton_runs", "running").await;
     assert!(near(runs, 240_007.0), "{runs} runs");
 }
+
+/// Runs that ended a year ago.
+async fn many_done(world: &World, count: i64) {
+    sqlx::raw_sql("truncate piton.jobs, piton.joins, piton.checkpoints, piton.runs")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    sqlx::query(
+        "insert into piton.runs (uuid, version_id, input, state, started_at, finished_at)
+         select gen_random_uuid(), v.id, '{}', 'done', now() - interval '1 year', now() - interval '1 year'
+         from piton.workflow_versions v, generate_series(1, $1)",
+    )
+    .bind(count)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    sqlx::raw_sql("vacuum analyze piton.runs").execute(&world.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cleanup_goes_over_all_that_there_is_once_and_plans_every_part_by_itself() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    let next = "select * from piton.plan_next_cleanup('runs', null, 500)";
+    many_done(&world, 40_000).await;
+    let many = pages(&mut engine(&world).await, next).await;
+    many_done(&world, 2_000).await;
+    let few = pages(&mut engine(&world).await, next).await;
+    assert!(many <= few * 2 + 20, "a part of 500 touches {few} pages with 2000 runs, and {many} with 40000");
+    sqlx::raw_sql("delete from piton.cleanups").execute(&world.pool).await.unwrap();
+    let (mut after, mut parts) = (None::<String>, 0);
+    loop {
+        let sql = "select last from piton.plan_next_cleanup('runs', $1, 300)";
+        after = sqlx::query_scalar(sql).bind(&after).fetch_one(&world.pool).await.unwrap();
+        parts += 1;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((parts, world.count("select count(*) from piton.cleanups").await), (7, 7));
+    assert_eq!(world.count("select count(distinct run_id) from piton.cleanup_items").await, 2000);
+    assert_eq!(world.count("select count(*) from piton.cleanup_items").await, 2000, "each of them once");
+    many_done(&world, 0).await;
+    for what in ["artifacts", "runs", "batches", "workers", "versions"] {
+        let sql = "select plan::text, last from piton.plan_next_cleanup($1, null, 300)";
+        let part: (Option<String>, Option<String>) =
+            sqlx::query_as(sql).bind(what).fetch_one(&world.pool).await.unwrap();
+        assert_eq!(part, (None, None), "nothing of {what} is due, so nothing is planned");
+    }
+}
