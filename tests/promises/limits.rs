@@ -181,7 +181,8 @@ async fn a_suspect_that_waited_for_a_limit_runs_when_the_limit_is_lifted() {
     start_many(&world, "beside", input, 1).await;
     let worker = world.worker("w1", &["--slots", "4"]);
     until(SOON, "one runs and one waits", async || {
-        world.count("select count(*) from piton.jobs where state in ('running', 'limited')").await == 2
+        world.count("select count(*) from piton.jobs where state = 'running'").await == 1
+            && world.count("select count(*) from piton.jobs where state = 'limited'").await == 1
             && world.count("select count(*) from piton.jobs").await == 2
     })
     .await;
