@@ -13,4 +13,4 @@ comment on column piton.jobs.limit_id is 'What it is set aside under, or the lim
 comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next stage: running on, or ready | retry: scheduled | its process died: suspect | end: no row); suspect -> running, alone; ready -> limited -> running where its stage has a limit, is paused, or cannot run on the worker that met it.';
 comment on column piton.jobs.since is 'When it entered its state; what is set aside (limited) keeps since when it was ready.';
 
--- functions: 9937bafff7de9ad32ba9918eaa579cdaa0f064b62644eb0430ef43143b25a725
+-- functions: 28658e040b7c239c65d6d069439a44e7ddf5bdfa9dc7168c561b052ae024dc59

@@ -73,7 +73,8 @@ begin
             end if;
             moment := clock_timestamp();
             select r.* into allowed from piton.limit_room(candidate.id, moment) r;
-            if allowed.room > 0 then
+            -- Suspects run in processes that nobody shares anything with.
+            if allowed.room > 0 and waiting = 'limited' then
                 share := piton.limit_share(candidate.id, worker, allowed.room, candidate.version_id, candidate.stage);
             end if;
         end if;
