@@ -90,13 +90,14 @@ impl Claimer {
     /// One claim; `true` when there may be more to claim at once.
     async fn round(&mut self) -> Result<bool, StoreError> {
         tokio::select! {
-            () = self.slots.room(GATHER) => {}
+            biased;
+            () = self.stop.cancelled() => return Ok(false),
             // Also where every slot is busy: its own looks would walk over them.
             () = self.lookout.crowd.gathers(), if self.alone.is_none() => {
                 self.set_aside().await?;
                 return Ok(true);
             }
-            () = self.stop.cancelled() => return Ok(false),
+            () = self.slots.room(GATHER) => {}
         }
         if self.slots.may_have_strays() {
             self.give_back_strays().await?;
@@ -128,13 +129,12 @@ impl Claimer {
         self.limited_first = !self.limited_first;
         let share = self.lookout.limited_share(free, self.limited_first);
         let claimed = self.claim_limited(share, false).await?;
-        let mut more = claimed > 0 && claimed == share;
-        more |= free > claimed && self.claim(free - claimed).await?;
-        let left = self.slots.free();
-        if share == 0 && left > 0 {
-            more |= self.claim_limited(left, false).await? == left;
+        let more_ready = free > claimed && self.claim(free - claimed).await?;
+        if share > 0 || more_ready {
+            return Ok(more_ready || claimed == share);
         }
-        Ok(more)
+        let left = self.slots.free();
+        Ok(self.claim_limited(left, false).await? == left)
     }
 
     /// Claims under the limits of stages, and says how many.

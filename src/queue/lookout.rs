@@ -88,7 +88,7 @@ impl Lookout {
         if seen.is_crowded {
             self.crowd.seen();
         }
-        if seen.waiting.is_some() || seen.limited.has_room {
+        if seen.is_crowded || seen.waiting.is_some() || seen.limited.has_room {
             self.wake.now();
         }
         if let Some(wait) = seen.next_due {
