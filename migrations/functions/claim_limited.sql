@@ -1,7 +1,11 @@
 -- One claim at a time decides under a limit: it holds the limit's row, and counts in a snapshot that is newer than the lock, so
 -- that it sees whatever the one before it has claimed. Who finds the row locked goes on with the next limit: nobody waits here,
 -- and so nobody who was stopped in the middle can make others wait. Where a transaction has one snapshot for all its
--- statements, the update makes the database refuse the slower of two.
+-- statements, the update makes the database refuse the slower of two. What waits under the row of a stage that has no limit (it was
+-- paused, or left to workers that have what it needs) is claimed by all at once.
+--
+-- A worker leaves room to others that could use it (piton.limit_share), wakes them, and takes what they have left after a tenth of
+-- a second: else the one that ends an attempt, which knows of the room first, would always begin the next one, too.
 --
 -- The token is that of claim.sql; the previous release's workers give none. The lock on the worker's row is that of claim.sql, and like there no payload is read.
 create or replace function piton.claim_limited(
@@ -16,32 +20,37 @@ security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
+    patience constant interval := '100 milliseconds';
     free integer := at_most;
     again interval;
-    candidate bigint;
+    candidate record;
     allowed record;
     moment timestamptz;
+    most integer;
+    share integer;
+    has_others boolean;
+    left_since timestamptz;
+    leaves_room boolean;
+    is_new boolean;
     claimed integer;
+    wakes_others boolean := false;
 begin
     perform from piton.workers w where w.id = worker and w.stopped_at is null for share;
     if not found then
         return;
     end if;
     for candidate in
-        select s.id
+        select s.id, head.versions, head.version_id, head.stage,
+               s.concurrency is not null or s.rate_attempts is not null as limits
         from piton.stage_limits s
         cross join lateral (
-            select j.rank, j.due_at
-            from piton.jobs j
-            where j.limit_id = s.id and j.state = waiting
-              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
-              and not exists (
-                  select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
-                  where u.version_id = j.version_id and u.stage = j.stage)
-            order by j.rank, j.due_at, j.id
-            limit 1
+            select array_agg(h.version_id) as versions, min(h.rank) as rank, min(h.due_at) as due_at,
+                   (array_agg(h.version_id order by h.rank, h.due_at))[1] as version_id,
+                   (array_agg(h.stage order by h.rank, h.due_at))[1] as stage
+            from piton.limit_heads(s.id, waiting, lacks_versions, lacks_stages) as h
         ) as head
-        where s.workflow_id = any(workflows)
+        where head.versions is not null
+          and s.workflow_id = any(workflows)
           and not exists (
               select from piton.pauses p
               where p.workflow_id = any(array[s.workflow_id, 0]) and p.stage = any(array['', s.stage]))
@@ -49,31 +58,55 @@ begin
     loop
         exit when free <= 0;
         moment := clock_timestamp();
-        select r.* into allowed from piton.limit_room(candidate, moment) r;
+        select r.* into allowed from piton.limit_room(candidate.id, moment) r;
         if not allowed.room > 0 then
             -- Where it is for those that run, their ends make room.
             again := least(again, allowed.wait);
             continue;
         end if;
-        perform from piton.stage_limits s where s.id = any(array[candidate]) for no key update skip locked;
-        if not found then
-            again := least(again, interval '20 milliseconds');
-            continue;
+        share := null;
+        if candidate.limits then
+            perform from piton.stage_limits s where s.id = any(array[candidate.id]) for no key update skip locked;
+            if not found then
+                again := least(again, interval '20 milliseconds');
+                continue;
+            end if;
+            moment := clock_timestamp();
+            select r.* into allowed from piton.limit_room(candidate.id, moment) r;
+            -- Suspects run in processes that nobody shares anything with.
+            if allowed.room > 0 and waiting = 'limited' then
+                share := piton.limit_share(candidate.id, worker, allowed.room, candidate.version_id, candidate.stage);
+            end if;
         end if;
-        moment := clock_timestamp();
-        select r.* into allowed from piton.limit_room(candidate, moment) r;
+        most := least(free, allowed.room);
+        has_others := share is not null;
+        left_since := null;
+        if share < most then
+            select s.left_at into left_since from piton.stage_limits s where s.id = any(array[candidate.id]);
+            if left_since <= moment - patience then
+                share := null;
+            end if;
+        end if;
+        leaves_room := coalesce(share < most, false);
+        if leaves_room then
+            most := share;
+            again := least(again, coalesce(left_since, moment) + patience - moment);
+        end if;
         return query
         with picked as materialized (
-            select j.run_id, j.id, j.since
-            from piton.jobs j
-            where j.limit_id = candidate and j.state = waiting
-              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
-              and not exists (
-                  select from unnest(lacks_versions, lacks_stages) as u (version_id, stage)
-                  where u.version_id = j.version_id and u.stage = j.stage)
-            order by j.rank, j.due_at, j.id
-            limit least(free, allowed.room)
-            for no key update skip locked
+            select p.run_id, p.id, p.since
+            from unnest(candidate.versions) as v (id)
+            cross join lateral (
+                select j.run_id, j.id, j.since, j.rank, j.due_at
+                from piton.jobs j
+                where j.limit_id = candidate.id and j.state = waiting and j.version_id = v.id
+                  and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+                order by j.rank, j.due_at, j.id
+                limit most
+                for no key update skip locked
+            ) as p
+            order by p.rank, p.due_at, p.id
+            limit most
         )
         update piton.jobs j
         set state = 'running', worker_id = worker, token = claim_token, attempt = j.attempt + 1, since = moment
@@ -83,16 +116,26 @@ begin
                   j.due_at, p.since, null::int8;
         get diagnostics claimed = row_count;
         free := free - claimed;
-        if claimed > 0 and allowed.spacing is not null then
+        is_new := leaves_room and (claimed > 0 or left_since is null);
+        if is_new or claimed > 0 and (allowed.spacing is not null or has_others
+                                      or candidate.limits and current_setting('transaction_isolation') <> 'read committed') then
             update piton.stage_limits s
-            set next_at = greatest(s.next_at, moment - (allowed.burst - 1) * allowed.spacing) + claimed * allowed.spacing
-            where s.id = any(array[candidate])
-            returning greatest(s.next_at - moment, interval '0') into allowed.wait;
-        elsif claimed > 0 and current_setting('transaction_isolation') <> 'read committed' then
-            update piton.stage_limits s set next_at = s.next_at where s.id = any(array[candidate]);
+            set next_at = case when claimed > 0 and allowed.spacing is not null
+                               then greatest(s.next_at, moment - (allowed.burst - 1) * allowed.spacing) + claimed * allowed.spacing
+                               else s.next_at end,
+                turns = case when claimed > 0 and has_others
+                             then (array_remove(s.turns, worker) || worker)[greatest(1, cardinality(s.turns) - 62):]
+                             else s.turns end,
+                left_at = case when leaves_room then moment end
+            where s.id = any(array[candidate.id])
+            returning case when s.next_at > moment then s.next_at - moment end into allowed.wait;
         end if;
+        wakes_others := wakes_others or is_new;
         again := least(again, allowed.wait);
     end loop;
+    if wakes_others then
+        perform pg_notify('piton_jobs', '');
+    end if;
     if free = at_most and again is not null then
         -- Whoever has claimed asks again in time; all others together ask no more than two hundred times a second.
         again := greatest(again, (select count(*) from piton.workers w where w.stopped_at is null) * interval '5 milliseconds');

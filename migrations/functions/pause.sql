@@ -1,4 +1,4 @@
--- A claim reads piton.pauses itself, so none begins that did not see the pause. A branch that would go on to its next stage in
+-- A claim reads piton.pauses and piton.limited_stages itself, so none begins that did not see the pause. A branch that would go on to its next stage in
 -- its slot goes by the last look of its worker, which looks when it is notified, and about once a second anyway.
 create or replace function piton.pause(
     reason text, workflow text default null, stage text default null, actor text default session_user
@@ -10,6 +10,8 @@ declare
     queue bigint := piton.queue_named(workflow, stage);
 begin
     perform piton.check_reason(reason, 'something is paused', 'piton.pause(''why'', ''workflow'')');
+    -- Whoever registers a version at this moment sees it, or is seen.
+    perform from piton.workflows w where w.id = queue for no key update;
     insert into piton.pauses (workflow_id, stage, reason, paused_by)
     values (queue, coalesce(pause.stage, ''), pause.reason, pause.actor)
     on conflict on constraint pauses_pkey do update

@@ -14,7 +14,7 @@ group by 1, 2, 3;
 comment on view piton.queue_depth is 'How many jobs are live, by stage and state.';
 comment on column piton.queue_depth.workflow is 'Name of the workflow.';
 comment on column piton.queue_depth.stage is 'Name of the stage.';
-comment on column piton.queue_depth.state is 'ready, running, scheduled (due later), suspect (waiting to run alone) or limited (waiting for the limit of its stage).';
+comment on column piton.queue_depth.state is 'ready, running, scheduled (due later), suspect (waiting to run alone) or limited (set aside: its stage has a limit, is paused, or some workers cannot run it).';
 comment on column piton.queue_depth.jobs is 'How many. A branch of a fan-out is one job, with the items that it has still to do.';
 comment on column piton.queue_depth.oldest_since is 'Since when the oldest of them is in that state.';
 comment on column piton.queue_depth.next_due_at is 'When the next scheduled one is due.';

@@ -33,22 +33,8 @@ begin
         returning 1
     )
     select exists (select from kept) or exists (select from lifted) into changed;
-    with wanted as materialized (
-        select s.version_id, s.stage, l.id
-        from piton.stage_limits l
-        join piton.stage_names s on s.workflow_id = l.workflow_id and s.name = l.stage
-        where l.workflow_id = renew_limits.workflow and (l.concurrency is not null or l.rate_attempts is not null)
-    ),
-    over as (
-        delete from piton.limited_stages s
-        using piton.stage_limits l
-        where l.workflow_id = renew_limits.workflow and s.limit_id = l.id
-          and not exists (select from wanted w where w.version_id = s.version_id and w.stage = s.stage)
-    )
-    insert into piton.limited_stages (version_id, stage, limit_id)
-    select w.version_id, w.stage, w.id from wanted w
-    on conflict (version_id, stage) do nothing;
-    if not changed and not found then
+    changed := piton.renew_limited_stages(renew_limits.workflow) or changed;
+    if not changed then
         return;
     end if;
     -- Everyone who locks several jobs locks them in this order.
@@ -56,6 +42,7 @@ begin
         select j.run_id, j.id, l.limit_id
         from piton.jobs j
         join piton.limited_stages l on l.version_id = j.version_id and l.stage = j.stage
+        join piton.stage_limits s on s.id = l.limit_id and (s.concurrency is not null or s.rate_attempts is not null)
         where j.workflow_id = renew_limits.workflow and j.state = 'running' and j.limit_id is distinct from l.limit_id
         order by j.run_id, j.id
         for no key update of j

@@ -20,6 +20,13 @@ begin
     insert into piton.paused_stages (version_id, stage)
     select w.version_id, w.stage from wanted w
     on conflict (version_id, stage) do nothing;
+    insert into piton.stage_limits (workflow_id, stage)
+    select p.workflow_id, p.stage from piton.pauses p
+    where p.workflow_id = renew_paused_stages.workflow and p.workflow_id <> 0 and p.stage <> ''
+    on conflict (workflow_id, stage) do nothing;
+    perform piton.renew_limited_stages(renew_paused_stages.workflow);
 end
 $$;
-comment on function piton.renew_paused_stages(bigint) is 'For Piton itself: brings piton.paused_stages up to date with piton.pauses, for one workflow.';
+comment on function piton.renew_paused_stages(bigint) is 'For Piton itself: brings piton.paused_stages and piton.limited_stages up to date with piton.pauses, for one workflow.';
+-- Claims went by piton.paused_stages before they went by piton.limited_stages.
+select piton.renew_paused_stages(p.workflow_id) from (select distinct workflow_id from piton.pauses where stage <> '') as p;

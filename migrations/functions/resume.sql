@@ -7,6 +7,8 @@ as $$
 declare
     queue bigint := piton.queue_named(workflow, stage);
 begin
+    -- Whoever registers a version at this moment sees it, or is seen.
+    perform from piton.workflows w where w.id = queue for no key update;
     delete from piton.pauses p where p.workflow_id = queue and p.stage = coalesce(resume.stage, '');
     if not found then
         raise exception '% is not paused', case when workflow is null then 'everything' when stage is null

@@ -1,29 +1,109 @@
 -- The state in the database, as the metrics of the catalog: one row for each series, its labels in the order of the
--- catalog. Costs what is live, a look at a bounded number of runs, and the sizes of the tables; never the history.
+-- catalog. However much there is, it reads no more than 20,000 live jobs of each state, and pending dead letters; where there are
+-- more, it estimates them from a thousand pages of their table, as it does artifacts.
 --
--- Runs that wait for nothing (piton.unexplained_runs) are looked for among the newest and in a window that moves over all
+-- What waits for nothing (piton.unexplained_jobs) is looked for among the newest runs and in a window that moves over all
 -- of them from one call to the next: sweep_from is where it is. The rows sweep_next and sweep_found are for the caller.
 create or replace function piton.state(sweep_from bigint)
 returns table (metric text, label_1 text, label_2 text, label_3 text, value double precision)
 language sql stable
 set search_path = pg_catalog, pg_temp
--- What is live is walked, unlike in the engine's own plans; the runs behind it are looked up, for most are history.
+-- Tables of little are walked, unlike in the engine's own plans; the runs behind what is live are looked up, for most are
+-- history, and jobs are read in the order of an index, as far as is wanted.
 set enable_seqscan = on
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_sort = off
+set jit = off
 as $$
-    with live as materialized (
-        select j.workflow_id, j.version_id, j.stage, j.state, count(*) as jobs,
-               count(*) filter (where soon.is_due and j.state = 'scheduled') as due_soon,
-               count(*) filter (where j.state = 'scheduled' and j.attempt > 0) as retry_wait,
-               min(j.since) filter (where j.state = 'ready') as ready_since,
+    with recursive few as materialized (
+        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
+         from piton.jobs j
+         where j.state = 'ready' order by j.workflow_id, j.rank, j.due_at, j.id limit 20001)
+        union all
+        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
+         from piton.jobs j
+         where j.state = 'running' order by j.worker_id, j.run_id, j.id limit 20001)
+        union all
+        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
+         from piton.jobs j
+         where j.state = 'scheduled' order by j.due_at limit 20001)
+        union all
+        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
+         from piton.jobs j
+         where j.state = 'suspect' order by j.workflow_id, j.due_at, j.id limit 20001)
+        union all
+        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
+         from piton.jobs j
+         where j.limit_id is not null and j.state = 'limited'
+         order by j.limit_id, j.state, j.version_id, j.rank, j.due_at, j.id limit 20001)
+    ),
+    many as materialized (
+        select state from few group by state having count(*) > 20000
+    ),
+    part as materialized (
+        select least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.jobs'), 1)) as part
+    ),
+    -- Each with as many as it stands for.
+    job as materialized (
+        select f.workflow_id, f.version_id, f.stage, f.state, f.item, f.until, f.attempt, f.since, f.due_at, f.run_id, f.id,
+               1::float8 as jobs
+        from few f where f.state <> all (array(select m.state from many m))
+        union all
+        select j.workflow_id, j.version_id, j.stage, j.state, j.item, j.until, j.attempt, j.since, j.due_at, j.run_id, j.id,
+               1 / (select p.part from part p)
+        from piton.jobs j
+            tablesample system (100 * least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.jobs'), 1)))
+        where (select count(*) from many) > 0 and j.state = any (array(select m.state from many m))
+    ),
+    live as materialized (
+        select j.workflow_id, j.version_id, j.stage, j.state, round(sum(j.jobs)) as jobs,
+               round(sum(j.jobs) filter (where soon.is_due and j.state = 'scheduled')) as due_soon,
+               round(sum(j.jobs) filter (where j.state = 'scheduled' and j.attempt > 0)) as retry_wait,
+               min(j.since) filter (where j.state in ('ready', 'limited')) as since,
                min(j.run_id) as oldest_run,
                -- A branch of a fan-out has the items up to `until` before it.
-               sum(case when j.item >= 0 then greatest(j.until::int8 - j.item, 1) else 1 end)
+               sum(j.jobs * case when j.item >= 0 then greatest(j.until::int8 - j.item, 1) else 1 end)
                    filter (where soon.is_due or j.state <> 'scheduled') as attempts_left
-        from piton.jobs j
+        from job j
         cross join lateral (select j.due_at < now() + interval '1 minute' as is_due) as soon
         group by j.workflow_id, j.version_id, j.stage, j.state
+    ),
+    -- Among very many, the next ones that are due and the oldest ones are still told exactly.
+    due as (
+        select f.workflow_id, count(*) as jobs from few f
+        where f.state = 'scheduled' and f.due_at < now() + interval '1 minute'
+        group by f.workflow_id
+    ),
+    eldest as (
+        select o.workflow_id, min(o.run_id) as run_id
+        from (select j.workflow_id, j.run_id from piton.jobs j order by j.run_id, j.id limit 10000) as o
+        group by o.workflow_id
+    ),
+    head (workflow_id, rank, since) as (
+        values (0::int8, 0::int2, null::timestamptz)
+        union all
+        select next.workflow_id, next.rank, next.since
+        from head
+        cross join lateral (
+            select j.workflow_id, j.rank, j.since
+            from piton.jobs j
+            where j.state = 'ready' and (j.workflow_id, j.rank) > (head.workflow_id, head.rank)
+            order by j.workflow_id, j.rank, j.due_at, j.id
+            limit 1
+        ) as next
+    ),
+    waiting as (
+        select w.workflow_id, min(w.since) as since
+        from (
+            (select h.workflow_id, h.since from head h limit 1000)
+            union all
+            -- What was set aside for others than the worker that met it can be claimed as well.
+            select l.workflow_id, l.since from live l
+            where l.state = 'ready' or l.state = 'limited' and not exists (
+                select from piton.limited_stages y where y.version_id = l.version_id and y.stage = l.stage)
+        ) as w
+        group by w.workflow_id
     ),
     stage as materialized (
         select w.id as workflow_id, w.name as workflow, v.id as version_id, (s.place - 1)::int2 as number,
@@ -36,19 +116,33 @@ as $$
                                order by n.registered_at desc, n.id desc limit 1))
            or v.id in (select version_id from live)
     ),
-    live_run as (
-        select j.workflow_id, j.run_id from piton.jobs j group by j.workflow_id, j.run_id
+    few_letters as materialized (
+        select d.workflow_id, d.run_id, d.stage, d.item, d.class from piton.dead_letters d
+        where d.resolution = 'pending'
+        order by d.run_id, d.stage, d.item limit 20001
     ),
     letter as materialized (
-        select d.workflow_id, d.run_id, d.class from piton.dead_letters d where d.resolution = 'pending'
+        select f.workflow_id, f.run_id, f.stage, f.item, f.class, 1::float8 as letters from few_letters f
+        where (select count(*) from few_letters) <= 20000
+        union all
+        select d.workflow_id, d.run_id, d.stage, d.item, d.class,
+               1 / least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.dead_letters'), 1))
+        from piton.dead_letters d
+            tablesample system (100 * least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.dead_letters'), 1)))
+        where (select count(*) from few_letters) > 20000 and d.resolution = 'pending'
     ),
     blocked as (
-        select workflow_id, count(distinct run_id) as runs from letter group by workflow_id
-    ),
-    running as (
-        select l.workflow_id, count(*) as runs from live_run l
-        where l.run_id not in (select run_id from letter)
+        select l.workflow_id, round(sum(l.letters)) as runs from letter l
+        where not exists (select from piton.dead_letters o
+                          where o.run_id = l.run_id and o.resolution = 'pending' and (o.stage, o.item) < (l.stage, l.item))
         group by l.workflow_id
+    ),
+    -- A run is counted with the first of its jobs.
+    running as (
+        select j.workflow_id, round(sum(j.jobs)) as runs from job j
+        where not exists (select from piton.jobs o where o.run_id = j.run_id and o.id < j.id)
+          and not exists (select from piton.dead_letters d where d.run_id = j.run_id and d.resolution = 'pending')
+        group by j.workflow_id
     ),
     -- Stages that were never measured take as long as the others of their workflow, or a second.
     measured as (
@@ -85,17 +179,31 @@ as $$
         where d.resolution <> 'pending' and d.resolved_at > now() - interval '24 hours'
         group by d.class, d.resolution
         union all
-        select class, 'pending', count(*) from letter group by class
+        select class, 'pending', round(sum(letters)) from letter group by class
     ),
+    -- From there on they are the newest: ten thousand runs, or fewer where they have many jobs.
     newest as (
-        select coalesce(max(id), 0) as run, coalesce(max(id), 0) - 10000 as from_run from piton.runs
+        select coalesce(max(r.id), 0) as run,
+               greatest(coalesce(max(r.id), 0) - 10000,
+                        coalesce((select j.run_id from piton.jobs j order by j.run_id desc, j.id desc offset 20000 limit 1), 0))
+                   as after_run
+        from piton.runs r
     ),
-    -- Jobs in every state, and joins, are looked at by their runs.
+    swept as (
+        select least(state.sweep_from + 49999, n.after_run,
+                     coalesce((select j.run_id from piton.jobs j where j.run_id >= state.sweep_from
+                               order by j.run_id, j.id offset 50000 limit 1), n.after_run)) as last_run,
+               n.after_run
+        from newest n
+    ),
+    -- The bounds are told as values, which are looked for in the index of each part.
     unexplained as (
-        select (select count(*) from piton.unexplained_live)
-             + (select count(*) from newest n, piton.unexplained_runs(n.from_run + 1, n.run)) as now,
-               (select count(*) from newest n,
-                piton.unexplained_runs(state.sweep_from, least(state.sweep_from + 49999, n.from_run))) as found
+        select (select count(*) from piton.unexplained_live u
+                where u.run_id between (select n.after_run + 1 from newest n) and (select greatest(n.run, 9223372036854775807) from newest n))
+             + (select count(*) from newest n, piton.unexplained_runs(n.after_run + 1, n.run)) as now,
+               (select count(*) from piton.unexplained_live u
+                where u.run_id between (select state.sweep_from from swept) and (select s.last_run from swept s))
+             + (select count(*) from swept s, piton.unexplained_runs(state.sweep_from, s.last_run)) as found
     ),
     holder as (
         select h.holder, max(h.age_seconds) as seconds, max(h.transactions) as transactions
@@ -116,20 +224,22 @@ as $$
     select series.metric, w.name, series.label, null, coalesce(series.value, 0)
     from piton.workflows w
     left join (
-        select workflow_id, sum(due_soon) as due_soon, sum(retry_wait) as retry_wait, min(ready_since) as ready_since,
-               min(oldest_run) as oldest_run
+        select workflow_id, sum(due_soon) as due_soon, sum(retry_wait) as retry_wait, min(oldest_run) as oldest_run
         from live group by workflow_id
     ) as l on l.workflow_id = w.id
+    left join due on due.workflow_id = w.id
+    left join eldest on eldest.workflow_id = w.id
+    left join waiting on waiting.workflow_id = w.id
     left join running on running.workflow_id = w.id
     left join blocked on blocked.workflow_id = w.id
     left join work on work.workflow_id = w.id
-    left join piton.runs r on r.id = l.oldest_run
+    left join piton.runs r on r.id = least(l.oldest_run, eldest.run_id)
     cross join lateral (values
-        ('piton_jobs_due_soon', null, l.due_soon::float8),
+        ('piton_jobs_due_soon', null, case when due.jobs > 20000 then l.due_soon else due.jobs end::float8),
         ('piton_jobs_retry_wait', null, l.retry_wait::float8),
         ('piton_oldest_ready_age_seconds', null,
          case when not exists (select from piton.pauses p where p.workflow_id in (w.id, 0))
-              then extract(epoch from now() - piton.finite(l.ready_since))::float8 end),
+              then extract(epoch from now() - piton.finite(waiting.since))::float8 end),
         ('piton_runs', 'running', running.runs::float8),
         ('piton_runs', 'blocked', blocked.runs::float8),
         ('piton_oldest_run_age_seconds', null, extract(epoch from now() - piton.finite(r.started_at))::float8),
@@ -150,8 +260,12 @@ as $$
     from (values ('output'), ('preview'), ('temp'), ('failed'), ('orphan'), ('dead_letter'), ('pending'), ('other')) as type (name)
     left join (
         select case when a.type in ('output', 'preview', 'temp', 'failed', 'orphan', 'dead_letter', 'pending') then a.type
-                    else 'other' end as name, sum(a.bytes) as bytes
-        from piton.artifacts a group by 1
+                    else 'other' end as name,
+               round(sum(a.bytes)
+                     / least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.artifacts'), 1))) as bytes
+        from piton.artifacts a
+            tablesample system (100 * least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.artifacts'), 1)))
+        group by 1
     ) as a on a.name = type.name
     union all
     select 'piton_workflow_current_info', w.name, left(encode(v.digest, 'hex'), 12), null, 1
@@ -174,8 +288,8 @@ as $$
     select 'sweep_found', null, null, null, found::float8 from unexplained
     union all
     select 'sweep_next', null, null, null,
-           case when state.sweep_from + 50000 <= n.from_run then state.sweep_from + 50000 else 0 end::float8
-    from newest n
+           case when s.last_run < s.after_run then s.last_run + 1 else 0 end::float8
+    from swept s
     union all
     select 'piton_table_bytes', name, null, null, pg_table_size(oid)::float8 from relation
     union all
@@ -193,4 +307,4 @@ as $$
         ('piton_oldest_snapshot_transactions', h.transactions::float8)
     ) as series (metric, value)
 $$;
-comment on function piton.state(bigint) is 'For Piton itself: what the metrics of the state show. piton.unexplained_runs is asked of the newest 10000 runs and of the 50000 from sweep_from on; the row sweep_next says where to go on.';
+comment on function piton.state(bigint) is 'For Piton itself: what the metrics of the state show. What piton.unexplained_jobs shows is asked of the newest runs and of those from sweep_from on; the row sweep_next says where to go on.';

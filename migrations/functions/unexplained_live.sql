@@ -2,7 +2,8 @@
 -- One statement, one snapshot: every change of a run commits as a whole, so that nothing half done is ever seen.
 create or replace view piton.unexplained_live as
 select r.uuid as run, s.definition ->> 'name' as stage, nullif(d.item, -1) as item,
-       coalesce('the run is ' || r.state, 'there is no such run') || ', and a dead letter is pending' as what
+       coalesce('the run is ' || r.state, 'there is no such run') || ', and a dead letter is pending' as what,
+       d.run_id
 from piton.dead_letters d
 left join piton.runs r on r.id = d.run_id
 left join piton.workflow_versions v on v.id = d.version_id
@@ -19,7 +20,8 @@ select r.uuid, s.definition ->> 'name', nullif(j.item, -1),
                 then 'the job is due at ' || j.due_at
             when j.state = 'limited' then 'the job waits for a limit that is not there'
             when k.id is null then 'the job is running on a worker that is not there'
-            else 'the job is running on a worker that has ended, and counts as cleared' end
+            else 'the job is running on a worker that has ended, and counts as cleared' end,
+       j.run_id
 from piton.jobs j
 left join piton.runs r on r.id = j.run_id
 left join piton.workers k on k.id = j.worker_id
@@ -32,7 +34,8 @@ where r.id is null or r.state in ('done', 'failed', 'cancelled') or j.state = 'r
 union all
 select r.uuid, v.definition -> 'stages' -> nullif(o.stage, -1)::int4 ->> 'name', null,
        'the run is ' || r.state || ', and ' || case o.stage when -1 then 'its end' else 'the stage' end
-       || ' still waits for branches'
+       || ' still waits for branches',
+       o.run_id
 from piton.joins o
 join piton.runs r on r.id = o.run_id
 join piton.workflow_versions v on v.id = r.version_id
@@ -42,3 +45,4 @@ comment on column piton.unexplained_live.run is 'Id of the run; empty where ther
 comment on column piton.unexplained_live.stage is 'Name of the stage, where it is about one.';
 comment on column piton.unexplained_live.item is 'Item of a fanned-out stage; empty for a whole stage.';
 comment on column piton.unexplained_live.what is 'What does not fit.';
+comment on column piton.unexplained_live.run_id is 'Number of the run.';

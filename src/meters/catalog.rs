@@ -96,7 +96,7 @@ meters! {
     SNAPSHOT_DURATION = Database Kind::Gauge, "piton_snapshot_duration_seconds" []
         "How long it took to read the state, in seconds.";
     JOBS = Database Kind::Gauge, "piton_jobs" ["workflow", "stage", "state"]
-        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone) or limited (waiting for the limit of their stage).";
+        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone) or limited (set aside: their stage has a limit, is paused, or some workers cannot run it). Where there are more than 20,000 in a state, they are estimated.";
     JOBS_DUE_SOON = Database Kind::Gauge, "piton_jobs_due_soon" ["workflow"]
         "Scheduled jobs that are due within a minute.";
     JOBS_RETRY_WAIT = Database Kind::Gauge, "piton_jobs_retry_wait" ["workflow"]
@@ -114,11 +114,11 @@ meters! {
     CLEANUP_AGE = Database Kind::Gauge, "piton_cleanup_age_seconds" []
         "Seconds since a cleanup was last through; since the schema was made, where there was none yet.";
     ARTIFACT_BYTES = Database Kind::Gauge, "piton_artifact_bytes" ["type"]
-        "Size of what is in the artifact store, by type, in bytes.";
+        "Size of what is in the artifact store, by type, in bytes; estimated where there are more than some 20,000 artifacts.";
     PAUSES = Database Kind::Gauge, "piton_pauses" []
         "What is paused: workflows, stages, or everything. piton.pauses_overview tells.";
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
-        "Dead letters: all that are pending, and those retried or dismissed within the last 24 hours.";
+        "Dead letters: all that are pending (more than 20,000 are estimated), and those retried or dismissed within the last 24 hours.";
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]
         "Workers: alive, or lost within the last hour.";
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []

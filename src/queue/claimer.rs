@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::aside::{self, Left};
 use super::catalog::{Catalog, Version};
 use super::cursors::Cursors;
 use super::ends::Ends;
@@ -49,6 +50,7 @@ pub(crate) struct Claimer {
     pub(crate) has_looked: bool,
     /// Whose turn it is where one slot is free.
     pub(crate) limited_first: bool,
+    pub(crate) left: Left,
 }
 
 impl Claimer {
@@ -90,11 +92,17 @@ impl Claimer {
     /// One claim; `true` when there may be more to claim at once.
     async fn round(&mut self) -> Result<bool, StoreError> {
         tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(false),
+            // Also where every slot is busy: its own looks would walk over them.
+            () = self.lookout.crowd.gathers(), if self.alone.is_none() => {
+                self.set_aside().await?;
+                return Ok(true);
+            }
             () = async {
                 self.slots.room(GATHER).await;
                 self.starter.resources.at_hand().await;
             } => {}
-            () = self.stop.cancelled() => return Ok(false),
         }
         if self.slots.may_have_strays() {
             self.give_back_strays().await?;
@@ -118,19 +126,20 @@ impl Claimer {
                 self.wake.within(Duration::ZERO);
             }
         }
-        let mut free = self.slots.free();
-        let mut more_limited = false;
-        if self.lookout.has_limits() {
-            // Half of the slots at first, and what the others leave by the next claim: neither starves the other.
-            self.limited_first = !self.limited_first;
-            let share = if self.limited_first { free.div_ceil(2) } else { free / 2 };
-            let claimed = self.claim_limited(share, false).await?;
-            // Where its share was nothing, too: the next turn is theirs.
-            more_limited = claimed == share;
-            free -= claimed;
+        if !self.lookout.has_limits() {
+            return self.claim(self.slots.free()).await;
         }
-        let more = free > 0 && self.claim(free).await?;
-        Ok(more || more_limited)
+        // What one of them leaves, the other one gets: neither starves the other.
+        let free = self.slots.free();
+        self.limited_first = !self.limited_first;
+        let share = self.lookout.limited_share(free, self.limited_first);
+        let claimed = self.claim_limited(share, false).await?;
+        let more_ready = free > claimed && self.claim(free - claimed).await?;
+        if share > 0 || more_ready {
+            return Ok(more_ready || claimed == share);
+        }
+        let left = self.slots.free();
+        Ok(self.claim_limited(left, false).await? == left)
     }
 
     /// Claims under the limits of stages, and says how many.
@@ -159,6 +168,7 @@ impl Claimer {
         // Every queue gets its share of the slots; what one leaves, the next claim gives to the others.
         let each = (free / workflows.len()).max(1);
         let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
+        self.left.tell(&self.store, worker, &unknown).await?;
         let queues = Queues { workflows, unknown: &unknown };
         let begun = Instant::now();
         let claimed = self.store.claim(queues, &cursors, (each, free), worker).await?;
@@ -174,9 +184,16 @@ impl Claimer {
         }
         let mut workflows: Vec<_> = claimed.set_aside.into_iter().map(|(workflow, _)| workflow).collect();
         workflows.dedup();
-        self.store.set_aside(&workflows).await?;
+        aside::set_aside(&self.store, &workflows, &unknown, &self.lookout.crowd).await?;
         self.lookout.set_aside();
         Ok(true)
+    }
+
+    /// A look has met jobs that must not begin here.
+    async fn set_aside(&mut self) -> Result<(), StoreError> {
+        let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
+        self.left.tell(&self.store, worker, &unknown).await?;
+        aside::set_aside(&self.store, &self.lookout.workflows, &unknown, &self.lookout.crowd).await
     }
 
     /// The slot is free, so nothing runs beside it.

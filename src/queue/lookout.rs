@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::aside::Crowd;
 use super::catalog::Catalog;
 use super::feeding::Feeding;
 use super::wake::Wake;
@@ -32,6 +33,8 @@ pub(crate) struct Lookout {
     pub(crate) boot: watch::Receiver<WorkerId>,
     pub(crate) lease: Duration,
     pub(crate) wake: Arc<Wake>,
+    /// Where it tells that jobs are to be set aside.
+    pub(crate) crowd: Crowd,
     /// Where it tells whether batches wait to be fed.
     pub(crate) feeding: Feeding,
     /// The worker shuts down: every branch goes back to the queue.
@@ -60,7 +63,8 @@ impl Lookout {
         stop: CancellationToken,
     ) -> Lookout {
         let waiting = Mutex::default();
-        Lookout { store, catalog, workflows, boot, lease, wake, feeding: Feeding::default(), stop, waiting }
+        let (crowd, feeding) = (Crowd::default(), Feeding::default());
+        Lookout { store, catalog, workflows, boot, lease, wake, crowd, feeding, stop, waiting }
     }
 
     /// One look. The claimer is woken for what is ready or will be.
@@ -81,7 +85,10 @@ impl Lookout {
         let seen = self.store.look(Look { me, lease: self.lease, for_all: false, beat, queues }).await?;
         let (best, paused, limited) = (seen.waiting, seen.paused.clone(), seen.limited.clone());
         *self.waiting() = Waiting { best, paused, limited, seen: Some(begun), cost: begun.elapsed() };
-        if seen.waiting.is_some() || seen.limited.has_room {
+        if seen.is_crowded {
+            self.crowd.seen();
+        }
+        if seen.is_crowded || seen.waiting.is_some() || seen.limited.has_room {
             self.wake.now();
         }
         if let Some(wait) = seen.next_due {
@@ -142,6 +149,13 @@ impl Lookout {
     /// Whether jobs may wait under limits.
     pub(crate) fn has_limits(&self) -> bool {
         self.waiting().limited.may_wait()
+    }
+
+    /// How many of the free slots jobs under limits get before the others are asked; in turn the first or the second half, where
+    /// neither has the higher priority.
+    pub(crate) fn limited_share(&self, free: usize, turn: bool) -> usize {
+        let waiting = self.waiting();
+        waiting.limited.share(free, waiting.best.map(|place| place.rank), turn)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

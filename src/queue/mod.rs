@@ -3,6 +3,7 @@
 //! A job's way: [`claimer`] → [`inputs`] → [`backend`] → apalis' layers around [`run_stage`] → [`settle`] →
 //! [`committer`]. Claimer and committers live outside the backend, so that they outlast the worker's own shutdown.
 
+pub(crate) mod aside;
 pub(crate) mod backend;
 pub(crate) mod catalog;
 pub(crate) mod claimer;

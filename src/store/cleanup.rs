@@ -42,6 +42,15 @@ pub(crate) struct CleanupGroup {
     pub(crate) error: Option<String>,
 }
 
+/// What is due in a part of all that there is of a kind.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct PlannedPart {
+    /// `None` where nothing is due.
+    pub(crate) plan: Option<Uuid>,
+    /// Where the next part begins; `None` behind the last one.
+    pub(crate) last: Option<String>,
+}
+
 /// For how long something is kept; for ever without a time.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct Rule {
@@ -73,6 +82,17 @@ impl Store {
     pub(crate) async fn plan_cleanup(&self, most: i32, actor: &str) -> Result<Uuid, StoreError> {
         let sql = "select piton.plan_cleanup($1, $2)";
         Ok(sqlx::query_scalar(sql).bind(most).bind(actor).fetch_one(&self.pool).await?)
+    }
+
+    /// Writes down what is due in the next part of a kind, behind that key.
+    pub(crate) async fn plan_next_cleanup(
+        &self,
+        what: &str,
+        after: Option<&str>,
+        most: i32,
+    ) -> Result<PlannedPart, StoreError> {
+        let sql = "select plan, last from piton.plan_next_cleanup($1, $2, $3)";
+        Ok(sqlx::query_as(sql).bind(what).bind(after).bind(most).fetch_one(&self.pool).await?)
     }
 
     /// What is old enough and stays, and why.

@@ -8,27 +8,14 @@ use sqlx::AssertSqlSafe;
 
 use super::endings::{Ending, EndingColumns};
 use super::moment::Moment;
-use super::{Store, StoreError};
+use super::{Store, StoreError, parts};
 use crate::model::claim::Claim;
 
 const COMMIT: &str = include_str!("sql/commit.sql");
 
 /// Even a part of a statement that finds nothing to do has to be begun: few batches have artifacts, and the others do not
 /// pay for them.
-static WITHOUT_ARTIFACTS: LazyLock<String> = LazyLock::new(|| without_artifacts(COMMIT));
-
-fn without_artifacts(statement: &str) -> String {
-    let (mut text, mut left_out) = (String::with_capacity(statement.len()), false);
-    for line in statement.lines() {
-        left_out |= line == "-- artifacts {";
-        if !left_out {
-            text.push_str(line);
-            text.push('\n');
-        }
-        left_out &= line != "-- } artifacts";
-    }
-    text
-}
+static WITHOUT_ARTIFACTS: LazyLock<String> = LazyLock::new(|| parts::without("artifacts", COMMIT));
 
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,18 +1,22 @@
 //! The queue's table: claiming, promoting what is due, and looking after what is claimed.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, Row};
+use sqlx::{AssertSqlSafe, FromRow, Row};
 
 use super::commit::ClaimColumns;
 use super::moment::Moment;
 use super::queues::Queues;
-use super::{Store, StoreError};
+use super::{Store, StoreError, parts};
 use crate::model::claim::{Claim, Place};
 use crate::model::id::{AttemptKey, ClaimToken, RunKey, VersionId, WorkerId, WorkflowId};
 use crate::model::lane;
 
+const CLAIM: &str = include_str!("sql/claim.sql");
+/// For a worker that lacks nothing.
+static WITHOUT_LACKS: LazyLock<String> = LazyLock::new(|| parts::without("lacks", CLAIM));
 /// Jobs promoted by one statement.
 const PROMOTE_AT_ONCE: i64 = 1000;
 /// Jobs that one statement looks at to set some aside.
@@ -51,7 +55,7 @@ impl Cursor {
 #[derive(Debug, Default)]
 pub(crate) struct Claimed {
     pub(crate) claims: Vec<Claim>,
-    /// Jobs whose stages have limits: claims under the limits find them from now on.
+    /// Jobs whose stages have limits, are paused or cannot run here: claims under limits find them from now on.
     pub(crate) set_aside: Vec<(WorkflowId, Cursor)>,
 }
 
@@ -72,6 +76,13 @@ impl Claimed {
         let cursor = |claim: &Claim| Cursor { place: claim.place, job: claim.key.job };
         self.claims.iter().map(move |claim| (claim.workflow, cursor(claim))).chain(self.set_aside.iter().copied())
     }
+}
+
+/// What one statement has set aside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SetAside {
+    /// It took as many as it may.
+    pub(crate) may_be_more: bool,
 }
 
 /// Jobs claimed under limits.
@@ -149,7 +160,9 @@ impl Store {
     ) -> Result<Claimed, StoreError> {
         let queues = queues.columns();
         let limit = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let rows: Vec<PickedRow> = sqlx::query_as(include_str!("sql/claim.sql"))
+        let text = if queues.unknown_versions.is_empty() { WITHOUT_LACKS.as_str() } else { CLAIM };
+        // Both are parts of one file of ours.
+        let rows: Vec<PickedRow> = sqlx::query_as(AssertSqlSafe(text))
             .bind(worker.0)
             .bind(&queues.workflows)
             .bind(limit(each))
@@ -165,11 +178,24 @@ impl Store {
         Ok(Claimed::of(rows, worker))
     }
 
-    /// Sets aside what else has limits among the first ready jobs of those workflows.
-    pub(crate) async fn set_aside(&self, workflows: &[WorkflowId]) -> Result<(), StoreError> {
-        sqlx::query(include_str!("sql/set_aside.sql"))
-            .bind(workflows.iter().map(|workflow| workflow.0).collect::<Vec<_>>())
+    /// Sets aside what has a limit, is paused or cannot run here among the first ready jobs of each queue.
+    pub(crate) async fn set_aside(&self, queues: Queues<'_>) -> Result<SetAside, StoreError> {
+        let queues = queues.columns();
+        let jobs: i64 = sqlx::query_scalar(include_str!("sql/set_aside.sql"))
+            .bind(&queues.workflows)
             .bind(SET_ASIDE_AT_ONCE)
+            .bind(&queues.unknown_versions)
+            .bind(&queues.unknown_stages)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(SetAside { may_be_more: jobs >= SET_ASIDE_AT_ONCE })
+    }
+
+    /// Lets jobs of stages that a worker cannot run be set aside.
+    pub(crate) async fn leave_stages(&self, stages: &[(VersionId, i16)]) -> Result<(), StoreError> {
+        sqlx::query("select piton.leave_stages($1, $2)")
+            .bind(stages.iter().map(|(version, _)| version.0).collect::<Vec<_>>())
+            .bind(stages.iter().map(|(_, stage)| *stage).collect::<Vec<_>>())
             .execute(&self.pool)
             .await?;
         Ok(())

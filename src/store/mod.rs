@@ -26,6 +26,7 @@ pub(crate) mod migrate;
 pub(crate) mod migrator;
 pub(crate) mod moment;
 pub(crate) mod overview;
+mod parts;
 pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod runs;

@@ -26,6 +26,8 @@ pub(crate) struct Seen {
     pub(crate) next_due: Option<Duration>,
     /// The best place of a job that this worker could claim.
     pub(crate) waiting: Option<Place>,
+    /// Many others stand before it.
+    pub(crate) is_crowded: bool,
     /// Jobs that wait to run alone, as far as they are counted.
     pub(crate) suspected: usize,
     pub(crate) suspects: Vec<Suspect>,
@@ -96,6 +98,7 @@ struct LookRow {
     alive: Option<bool>,
     next_due_ms: Option<i64>,
     waiting_rank: Option<i16>,
+    is_crowded: bool,
     #[sqlx(try_from = "MaybeMoment")]
     waiting_due_at: Option<DateTime<Utc>>,
     gone_id: Option<i64>,
@@ -118,7 +121,7 @@ struct LookRow {
     paused_workflows: Option<Vec<i64>>,
     paused_versions: Option<Vec<i64>>,
     paused_stages: Option<Vec<i16>>,
-    has_room_under_limits: bool,
+    limited_rank: Option<i16>,
     limited_versions: Option<Vec<i64>>,
     limited_stages: Option<Vec<i16>>,
     overdue: bool,
@@ -141,7 +144,7 @@ impl LookRow {
 
     fn limited(&self) -> Limited {
         let stages = stages(self.limited_versions.as_deref(), self.limited_stages.as_deref());
-        Limited::new(stages, self.has_room_under_limits)
+        Limited::new(stages, self.limited_rank)
     }
 
     fn suspect(&self) -> Option<Suspect> {
@@ -233,6 +236,7 @@ impl Store {
             standing: Standing::of(first.alive),
             next_due: first.next_due_ms.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())),
             suspected: usize::try_from(first.suspects).unwrap_or_default(),
+            is_crowded: first.is_crowded,
             waiting: first.waiting_rank.zip(first.waiting_due_at).map(place),
             suspects: rows.iter().filter_map(LookRow::suspect).collect(),
             paused: first.paused(),

@@ -15,6 +15,9 @@ const FIRST: Duration = Duration::from_secs(60);
 /// Who has not come back after so many intervals leaves it to the others.
 const INTERVALS_PER_LEASE: u32 = 2;
 
+/// Runs go when their artifacts are gone, batches when their runs are, workers and versions when nothing refers to them any more.
+const IN_ORDER: [&str; 5] = ["artifacts", "runs", "batches", "workers", "versions"];
+
 pub(super) struct Cleaner {
     pub(super) store: Store,
     pub(super) artifacts: Option<Artifacts>,
@@ -50,17 +53,28 @@ impl Cleaner {
         for plan in self.store.unfinished_cleanups().await? {
             cleanup::run(&self.store, self.artifacts.as_ref(), Plan::Unseen(plan), None).await?;
         }
+        for what in IN_ORDER {
+            self.clean_all(what).await?;
+        }
+        Ok(())
+    }
+
+    /// One kind, part by part: however much there is, it is gone over once.
+    async fn clean_all(&self, what: &str) -> Result<(), StoreError> {
+        let mut after = None;
         loop {
-            let plan = self.store.plan_cleanup(cleanup::PLANNED, "piton").await?;
-            let groups = cleanup::run(&self.store, self.artifacts.as_ref(), Plan::Unseen(plan), None).await?;
-            let (deleted, errors) = groups.iter().fold((0, 0), |sum, g| (sum.0 + g.deleted, sum.1 + g.errors));
-            if deleted + errors > 0 {
-                tracing::info!(%plan, deleted, errors, "cleaned up; piton.cleanups_overview tells what");
+            let part = self.store.plan_next_cleanup(what, after.as_deref(), cleanup::PLANNED).await?;
+            if let Some(plan) = part.plan {
+                let groups = cleanup::run(&self.store, self.artifacts.as_ref(), Plan::Unseen(plan), None).await?;
+                let (deleted, errors) = groups.iter().fold((0, 0), |sum, g| (sum.0 + g.deleted, sum.1 + g.errors));
+                if deleted + errors > 0 {
+                    tracing::info!(%plan, deleted, errors, "cleaned up; piton.cleanups_overview tells what");
+                }
             }
-            // Runs go when their artifacts are gone: that is another plan.
-            if deleted == 0 {
+            if part.last.is_none() {
                 return Ok(());
             }
+            after = part.last;
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::meters::batches::BatchMeters;
 use crate::meters::catalog::RESULTS_WAITING;
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::model::retry::RetryPolicy;
+use crate::queue::aside::Left;
 use crate::queue::catalog::Catalog;
 use crate::queue::claimer::Claimer;
 use crate::queue::committer::Committer;
@@ -127,6 +128,7 @@ impl Shared {
             stop: self.stop_claiming.clone(),
             has_looked: false,
             limited_first: false,
+            left: Left::default(),
         }
     }
 

@@ -92,7 +92,7 @@ async fn a_stage_or_everything_is_paused_alone_also_in_versions_that_come_later(
     worker.says("worker started").await;
     says(&world, &["pause", "chain", "--stage", "second", "--reason", "it costs too much"]);
     let run = world.start("chain", "{}");
-    let waits = "select count(*) from piton.jobs where state = 'ready' and stage = 1";
+    let waits = "select count(*) from piton.jobs where state in ('ready', 'limited') and stage = 1";
     until(SOON, "it waits before its second stage", async || world.count(waits).await == 1).await;
     let changed = CHAIN.replace("[stages.third]", "[stages.fourth]\nrust = \"work\"\n[stages.third]");
     world.write_workflows(&[&changed]);

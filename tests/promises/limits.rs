@@ -181,7 +181,8 @@ async fn a_suspect_that_waited_for_a_limit_runs_when_the_limit_is_lifted() {
     start_many(&world, "beside", input, 1).await;
     let worker = world.worker("w1", &["--slots", "4"]);
     until(SOON, "one runs and one waits", async || {
-        world.count("select count(*) from piton.jobs where state in ('running', 'limited')").await == 2
+        world.count("select count(*) from piton.jobs where state = 'running'").await == 1
+            && world.count("select count(*) from piton.jobs where state = 'limited'").await == 1
             && world.count("select count(*) from piton.jobs").await == 2
     })
     .await;
@@ -199,4 +200,59 @@ async fn a_suspect_that_waited_for_a_limit_runs_when_the_limit_is_lifted() {
     })
     .await;
     worker.kill();
+}
+
+/// One after another, so that whoever ends an attempt would begin the next one, or a few at once.
+async fn share(world: &World, concurrency: u32) -> Vec<(String, i64)> {
+    world.write_workflows(&[&beside(&format!("concurrency = {concurrency}"))]);
+    let input = r#"{"work_ms": 100, "items": 1}"#;
+    world.start("beside", input);
+    start_many(world, "beside", input, 15 + i32::try_from(concurrency).unwrap() * 8).await;
+    until(SOON * 3, "all are done", async || {
+        world.count("select count(*) from piton.runs where state in ('running', 'blocked')").await == 0
+    })
+    .await;
+    assert_eq!(at_once(world, 0).await, i64::from(concurrency), "under its limit, and not below it");
+    let sql = "select w.name, count(*) from piton.checkpoints k join piton.workers w on w.id = k.worker_id
+               where k.stage = 0 group by w.name order by w.name";
+    sqlx::query_as(sql).fetch_all(&world.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_limit_is_shared_by_all_workers_that_have_slots_for_it() {
+    for concurrency in [1, 4] {
+        let world = World::with(&[&beside("concurrency = 1")]).await;
+        let _workers = ["a", "b"].map(|name| world.worker(name, &["--slots", "8"]));
+        until(SOON, "both are there", async || {
+            world.count("select count(*) from piton.workers where serves <> '{}'").await == 2
+        })
+        .await;
+        let done = share(&world, concurrency).await;
+        let all: i64 = done.iter().map(|(_, done)| done).sum();
+        assert!(done.len() == 2 && done.iter().all(|(_, done)| *done * 10 >= all * 3), "{concurrency}: {done:?}");
+        let took = "select (extract(epoch from max(finished_at) - min(started_at)) * 1000)::int8 from piton.checkpoints where stage = 0";
+        let (ms, least) = (world.count(took).await, all * 100 / i64::from(concurrency));
+        assert!(ms < least * 2 + 1000, "{concurrency}: {ms} ms, and {least} ms is the least that it could be");
+        world.assert_nothing_is_left().await;
+    }
+}
+
+/// It has free slots by all that is known, and takes nothing.
+#[tokio::test]
+async fn nobody_waits_long_for_a_worker_that_does_not_take_its_share() {
+    let world = World::with(&[&beside("concurrency = 1")]).await;
+    let workers = ["a", "b"].map(|name| world.worker(name, &["--slots", "8", "--lease", "60s"]));
+    until(SOON, "both are there", async || {
+        world.count("select count(*) from piton.workers where serves <> '{}'").await == 2
+    })
+    .await;
+    let [frozen, _works] = &workers;
+    frozen.signal("STOP");
+    let done = share(&world, 1).await;
+    frozen.signal("CONT");
+    assert_eq!(done.len(), 1, "{done:?}");
+    let took =
+        "select extract(epoch from max(finished_at) - min(started_at))::int8 from piton.checkpoints where stage = 0";
+    let seconds = world.count(took).await;
+    assert!(seconds < 10, "24 attempts of 100 ms took {seconds} s");
 }

@@ -5,6 +5,7 @@
 mod alerts;
 mod api;
 mod artifacts;
+mod aside;
 mod batches;
 mod bench;
 mod buckets;

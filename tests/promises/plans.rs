@@ -162,6 +162,10 @@ async fn costs(world: &World, count: i64, checkpoints: i16) -> Vec<Cost> {
         format!("claim({worker}, '{{{workflow}}}', 10, 10, '{{-32768}}', '{{1970-01-01}}', '{{0}}', '{{}}', '{{}}', 1)"),
         format!("look({worker}, 15000, 1, true, false, '{{{workflow}}}', '{{}}', '{{}}', 4)"),
         format!("claim_alone({worker}, '{{{workflow}}}', '{{}}', '{{}}', 1)"),
+        format!("set_aside('{{{workflow}}}', 100, '{{}}', '{{}}')"),
+        format!("verify_checkpoints({run}, -1, -1, {run}, 100)"),
+        format!("verify_stages({run}, {run})"),
+        "oldest_ready(1000)".to_owned(),
         "promote(10)".to_owned(),
         format!("free({worker}, 10, 'why', true, 4, 'why', '0123456789abcdef', false)"),
         format!(
@@ -219,5 +223,239 @@ async fn no_statement_of_the_engine_grows_with_a_backlog_of_millions() {
             println!("  {statement:8} {pages:4} pages, {ms:.2} ms ({} and {:.2} with 300)", few.pages, few.ms);
         }
         assert_no_growth(&few, &many, count);
+    }
+}
+
+/// Many jobs of the second stage that must not begin, and behind all of them one of the first.
+async fn fill_with_held(world: &World, count: i64) -> (i64, i64, i64) {
+    sqlx::raw_sql(
+        "truncate piton.jobs, piton.joins, piton.checkpoints, piton.runs;
+         delete from piton.pauses; delete from piton.paused_stages; delete from piton.limited_stages;
+         update piton.stage_limits set concurrency = null;",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    sqlx::query(
+        "with run as (
+             insert into piton.runs (uuid, version_id, input)
+             select gen_random_uuid(), v.id, '{}' from piton.workflow_versions v, generate_series(0, $1) returning id)
+         insert into piton.jobs (run_id, workflow_id, version_id, stage, state, due_at, since)
+         select run.id, v.workflow_id, v.id, case when run.id = (select max(id) from run) then 0 else 1 end, 'ready',
+                now() - interval '1 day' + row_number() over (order by run.id) * interval '1 millisecond', now() - interval '1 hour'
+         from run, piton.workflow_versions v",
+    )
+    .bind(count)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    sqlx::raw_sql("vacuum analyze").execute(&world.pool).await.unwrap();
+    sqlx::query_as(
+        "with worker as (
+             insert into piton.workers (boot_id, name, host, pid, slots) values (gen_random_uuid(), 'filler', 'h', 1, 8)
+             on conflict (name) where stopped_at is null do update set last_seen = now() returning id)
+         select worker.id, v.workflow_id, v.id from worker, piton.workflow_versions v",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap()
+}
+
+/// The pages that a call touches; what it does stays done.
+async fn pages(connection: &mut PgConnection, call: &str) -> i64 {
+    let call = if call.starts_with("select") { call.to_owned() } else { format!("execute {call}") };
+    let sql = format!("explain (format json, analyze, buffers) {call}");
+    let plan: Value = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *connection).await.unwrap();
+    let touched = |kind: &str| plan[0]["Plan"][kind].as_i64().unwrap();
+    touched("Shared Hit Blocks") + touched("Shared Read Blocks")
+}
+
+/// Every call until what is behind is claimed, and what they cost at most; and what they cost from then on.
+async fn gets_past(world: &World, count: i64, held_by: &str) -> (i64, i64) {
+    let (worker, workflow, version) = fill_with_held(world, count).await;
+    let lacks = match held_by {
+        "pause" => {
+            world.pool.execute("select piton.pause('why', 'chain', 'second')").await.unwrap();
+            "'{}', '{}'".to_owned()
+        }
+        "limit" => {
+            world
+                .pool
+                .execute(
+                    "insert into piton.stage_limits as l (workflow_id, stage, concurrency)
+                     select id, 'second', 1 from piton.workflows
+                     on conflict (workflow_id, stage) do update set concurrency = 1;
+                     select piton.renew_limited_stages(id) from piton.workflows;",
+                )
+                .await
+                .unwrap();
+            "'{}', '{}'".to_owned()
+        }
+        _ => {
+            let left = format!("select piton.leave_stages('{{{version}}}', '{{1}}')");
+            world.pool.execute(AssertSqlSafe(left)).await.unwrap();
+            format!("'{{{version}}}', '{{1}}'")
+        }
+    };
+    let mut connection = engine(world).await;
+    let look = format!("look({worker}, 15000, 1, true, false, '{{{workflow}}}', {lacks}, 4)");
+    let claim =
+        format!("claim({worker}, '{{{workflow}}}', 10, 10, '{{-32768}}', '{{1970-01-01}}', '{{0}}', {lacks}, 1)");
+    let set_aside = format!("set_aside('{{{workflow}}}', 1000, {lacks})");
+    let claimed = "select count(*) from piton.jobs where stage = 0 and state = 'running'";
+    let (mut most, mut rounds) = (0, 0);
+    while world.count(claimed).await == 0 {
+        for call in [&look, &claim] {
+            most = most.max(pages(&mut connection, call).await);
+        }
+        pages(&mut connection, &set_aside).await;
+        // What was moved leaves dead entries behind, which are not what is counted here.
+        sqlx::raw_sql("vacuum piton.jobs").execute(&world.pool).await.unwrap();
+        rounds += 1;
+        assert!(rounds <= count / 1000 + 3, "{held_by}: {rounds} rounds, and it is not claimed");
+    }
+    sqlx::raw_sql("vacuum analyze piton.jobs").execute(&world.pool).await.unwrap();
+    let under_limits =
+        format!("select * from piton.claim_limited({worker}, '{{{workflow}}}', 0, {lacks}, 'limited', 1)");
+    let mut after = 0;
+    for call in [&look, &claim, &under_limits, &"oldest_ready(1000)".to_owned()] {
+        after = after.max(pages(&mut connection, call).await);
+    }
+    (most, after)
+}
+
+#[tokio::test]
+async fn neither_pauses_nor_limits_nor_missing_handlers_make_claims_and_looks_walk() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    for held_by in ["pause", "limit", "lack"] {
+        let (few, few_after) = gets_past(&world, 1500, held_by).await;
+        let (many, many_after) = gets_past(&world, 30_000, held_by).await;
+        println!("{held_by}: {few} and {few_after} pages with 1500 in the way, {many} and {many_after} with 30000");
+        assert!(
+            many <= few * 2 + 20,
+            "{held_by}: a call touches {few} pages with 1500 in the way, and {many} with 30000"
+        );
+        assert!(
+            many_after <= few_after * 2 + 20,
+            "{held_by}, set aside: {few_after} pages with 1500, {many_after} with 30000"
+        );
+    }
+}
+
+/// A stage of the same name that some versions of can run here: the others are not walked over.
+#[tokio::test]
+async fn versions_that_this_worker_cannot_run_are_hopped_over() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    let (worker, workflow, version) = fill_with_held(&world, 20_000).await;
+    world.write_workflows(&[&format!("{CHAIN}timeout = \"9s\"\n")]);
+    world.start("chain", "{}");
+    world
+        .pool
+        .execute(
+            "insert into piton.stage_limits (workflow_id, stage) select id, 'second' from piton.workflows;
+             update piton.jobs set stage = 1, state = 'limited', limit_id = (select id from piton.stage_limits);",
+        )
+        .await
+        .unwrap();
+    sqlx::raw_sql("vacuum analyze").execute(&world.pool).await.unwrap();
+    let mut connection = engine(&world).await;
+    let lacks = format!("'{{{version}}}', '{{1}}'");
+    let look = format!("look({worker}, 15000, 1, true, false, '{{{workflow}}}', {lacks}, 4)");
+    let claim = format!("select * from piton.claim_limited({worker}, '{{{workflow}}}', 8, {lacks}, 'limited', 1)");
+    for call in [look, claim] {
+        let pages = pages(&mut connection, &call).await;
+        assert!(pages < 300, "{call} touches {pages} pages");
+    }
+    let claimed = "select count(*) from piton.jobs where state = 'running'";
+    assert_eq!(world.count(claimed).await, 1, "the one of the version that it can run");
+}
+
+/// Runs with a job each, and seven of them that run.
+async fn many_live(world: &World, count: i64) -> i64 {
+    fill(world, 7, 1).await;
+    sqlx::query(
+        "with run as (
+             insert into piton.runs (uuid, version_id, input)
+             select gen_random_uuid(), v.id, '{}' from piton.workflow_versions v, generate_series(1, $1) returning id)
+         insert into piton.jobs (run_id, workflow_id, version_id, stage, state)
+         select run.id, v.workflow_id, v.id, (run.id % 2)::int2, 'ready' from run, piton.workflow_versions v",
+    )
+    .bind(count)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    sqlx::raw_sql("vacuum analyze piton.jobs, piton.runs").execute(&world.pool).await.unwrap();
+    let mut connection = engine(world).await;
+    pages(&mut connection, "select * from piton.state(0)").await
+}
+
+#[tokio::test]
+async fn the_state_of_very_many_jobs_is_estimated_and_costs_no_more() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    let (few, many) = (many_live(&world, 60_000).await, many_live(&world, 240_000).await);
+    println!("{few} pages with 60000, {many} with 240000");
+    assert!(many <= few * 2, "{few} pages with 60000 live jobs, and {many} with 240000");
+    let state = async |metric: &str, label: &str| -> f64 {
+        let sql = "select sum(value) from piton.state(0) where metric = $1 and $2 in (label_2, label_3)";
+        sqlx::query_scalar(sql).bind(metric).bind(label).fetch_one(&world.pool).await.unwrap()
+    };
+    let near = |found: f64, truth: f64| (found - truth).abs() <= truth * 0.15;
+    let ready = state("piton_jobs", "ready").await;
+    assert!(near(ready, 240_007.0), "{ready} are ready");
+    assert_eq!(state("piton_jobs", "running").await, 7.0, "few of a state are counted");
+    let runs = state("piton_runs", "running").await;
+    assert!(near(runs, 240_007.0), "{runs} runs");
+}
+
+/// Runs that ended a year ago.
+async fn many_done(world: &World, count: i64) {
+    sqlx::raw_sql("truncate piton.jobs, piton.joins, piton.checkpoints, piton.runs")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    sqlx::query(
+        "insert into piton.runs (uuid, version_id, input, state, started_at, finished_at)
+         select gen_random_uuid(), v.id, '{}', 'done', now() - interval '1 year', now() - interval '1 year'
+         from piton.workflow_versions v, generate_series(1, $1)",
+    )
+    .bind(count)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    sqlx::raw_sql("vacuum analyze piton.runs").execute(&world.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cleanup_goes_over_all_that_there_is_once_and_plans_every_part_by_itself() {
+    let world = World::with(&[CHAIN]).await;
+    world.start("chain", "{}");
+    let next = "select * from piton.plan_next_cleanup('runs', null, 500)";
+    many_done(&world, 40_000).await;
+    let many = pages(&mut engine(&world).await, next).await;
+    many_done(&world, 2_000).await;
+    let few = pages(&mut engine(&world).await, next).await;
+    assert!(many <= few * 2 + 20, "a part of 500 touches {few} pages with 2000 runs, and {many} with 40000");
+    sqlx::raw_sql("delete from piton.cleanups").execute(&world.pool).await.unwrap();
+    let (mut after, mut parts) = (None::<String>, 0);
+    loop {
+        let sql = "select last from piton.plan_next_cleanup('runs', $1, 300)";
+        after = sqlx::query_scalar(sql).bind(&after).fetch_one(&world.pool).await.unwrap();
+        parts += 1;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((parts, world.count("select count(*) from piton.cleanups").await), (7, 7));
+    assert_eq!(world.count("select count(distinct run_id) from piton.cleanup_items").await, 2000);
+    assert_eq!(world.count("select count(*) from piton.cleanup_items").await, 2000, "each of them once");
+    many_done(&world, 0).await;
+    for what in ["artifacts", "runs", "batches", "workers", "versions"] {
+        let sql = "select plan::text, last from piton.plan_next_cleanup($1, null, 300)";
+        let part: (Option<String>, Option<String>) =
+            sqlx::query_as(sql).bind(what).fetch_one(&world.pool).await.unwrap();
+        assert_eq!(part, (None, None), "nothing of {what} is due, so nothing is planned");
     }
 }

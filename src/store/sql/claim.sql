@@ -1,8 +1,11 @@
 -- Claims ready jobs for boot $1: up to $3 of each workflow in $2 and $4 in all, best rank first, then oldest due, behind
--- the cursors ($5, $6, $7: where the last claim of that workflow stopped), leaving out what is paused, and the stages ($8, $9)
--- that this worker has no handler for. A job of a stage that has a limit is not claimed but set aside, for claims under
--- the limit (piton.claim_limited): it is told, so that the claim goes on behind it. $10 is the token of this claim, a part of
--- the fence of all that is written for it.
+-- the cursors ($5, $6, $7: where the last claim of that workflow stopped), leaving out workflows that are paused, and the stages
+-- ($8, $9) that this worker lacks something for. A job of a stage that has a limit or is paused (piton.limited_stages) is not
+-- claimed but set aside, for claims under the limit (piton.claim_limited): it is returned, so that the claim goes on behind it.
+-- So is one that this worker cannot run, once no other one has claimed it for a second. $10 is the token of this claim, a part
+-- of the fence of all that is written for it.
+--
+-- What stands between the marks "lacks {" and "} lacks" is left out for a worker that lacks nothing.
 --
 -- The cursor spares the walk over entries of claimed rows that an old snapshot elsewhere keeps from being cleaned up.
 -- The shared lock on the worker's row, one for all jobs, orders the claim against the end of the boot: a boot that was
@@ -23,19 +26,35 @@ picked as materialized (
     cross join queue q
     cross join lateral (
         select j.run_id, j.id, j.since,
-               (select l.limit_id from piton.limited_stages l
-                where l.version_id = any(array[j.version_id]) and l.stage = j.stage) as limit_id
+               coalesce(
+                   (select l.limit_id from piton.limited_stages l
+                    where l.version_id = any(array[j.version_id]) and l.stage = j.stage),
+-- lacks {
+                   case when exists (
+                            select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)
+                            where u.version_id = j.version_id and u.stage = j.stage)
+                        then (select l.id from piton.workflow_versions v
+                              join piton.stage_limits l
+                                  on l.workflow_id = any(array[v.workflow_id]) and l.stage = v.stage_names[j.stage + 1]
+                              where v.id = any(array[j.version_id])) end,
+-- } lacks
+                   null) as limit_id
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'ready'
           -- Of other ones no attempt can be on record (piton.unexplained_jobs tells of them).
           and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
           and (j.rank, j.due_at, j.id) > (q.rank, q.due_at, q.id)
-          and not exists (
-              select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)
-              where u.version_id = j.version_id and u.stage = j.stage)
-          and not exists (
-              select from piton.paused_stages s
-              where s.version_id = any(array[j.version_id]) and s.stage = j.stage)
+-- lacks {
+          and (not exists (
+                   select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)
+                   where u.version_id = j.version_id and u.stage = j.stage)
+               or j.since < now() - interval '1 second'
+                  and exists (
+                      select from piton.workflow_versions v
+                      join piton.stage_limits l
+                          on l.workflow_id = any(array[v.workflow_id]) and l.stage = v.stage_names[j.stage + 1]
+                      where v.id = any(array[j.version_id])))
+-- } lacks
         order by j.rank, j.due_at, j.id
         limit $3
         for no key update skip locked
@@ -48,7 +67,7 @@ set state = case when p.limit_id is null then 'running' else 'limited' end,
     attempt = j.attempt + (p.limit_id is null)::int4,
     token = case when p.limit_id is null then $10::int8 else j.token end,
     limit_id = p.limit_id,
-    since = now()
+    since = case when p.limit_id is null then now() else j.since end
 from picked p
 where j.run_id = any(array[p.run_id]) and j.id = p.id
 returning j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.attempt, j.token, j.since, j.rank,

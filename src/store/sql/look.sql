@@ -1,7 +1,7 @@
 -- What boot $1 has to know about once a second: whether it still counts as alive (null where nobody knows it), when the next scheduled job is due,
 -- the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the stages it has none
--- for), how many suspects wait there (no more than $9 are counted), what is paused, which stages have limits and whether a
--- limit has room for one of its jobs, whether a run is past its deadline,
+-- for) and whether many others stand before it, how many suspects wait there (no more than $9 are counted), what is paused, which
+-- stages have limits and the best rank among the jobs that a limit has room for, whether a run is past its deadline,
 -- whether batches have items that have not begun (null where there are none) and are due to be fed, and, in a row each, the
 -- other boots that seem gone: their session lock is free, their heartbeat is older than their lease (or than $2 where $5 says
 -- so, and where they told none), or they have ended and jobs of theirs are still to be freed. One whose lock is still held has not
@@ -25,25 +25,35 @@ queue as materialized (
     where not exists (
         select from piton.pauses h where h.workflow_id = any(array[q.workflow_id, 0]) and h.stage = '')
 ),
-waiting as (
-    select p.rank, p.due_at
+-- No further than to the thousandth: where many stand there that nobody here may begin, they are to be set aside.
+head as materialized (
+    select p.rank, p.due_at,
+           coalesce(p.place, (select 65 from piton.jobs j where j.workflow_id = q.workflow_id and j.state = 'ready'
+                              order by j.rank, j.due_at, j.id offset 64 limit 1)) as place
     from queue q
-    cross join lateral (
-        select j.rank, j.due_at
-        from piton.jobs j
-        where j.workflow_id = q.workflow_id and j.state = 'ready'
-          and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
-          and not exists (
-              select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
-              where u.version_id = j.version_id and u.stage = j.stage)
+    left join lateral (
+        select h.rank, h.due_at, h.place
+        from (
+            select j.rank, j.due_at, j.id, j.version_id, j.stage,
+                   row_number() over (order by j.rank, j.due_at, j.id) as place
+            from piton.jobs j
+            where j.workflow_id = q.workflow_id and j.state = 'ready'
+              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+            order by j.rank, j.due_at, j.id
+            limit 1000
+        ) as h
+        where not exists (
+                  select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
+                  where u.version_id = h.version_id and u.stage = h.stage)
           and not exists (
               select from piton.paused_stages s
-              where s.version_id = any(array[j.version_id]) and s.stage = j.stage)
-        order by j.rank, j.due_at, j.id
+              where s.version_id = any(array[h.version_id]) and s.stage = h.stage)
+        order by h.rank, h.due_at, h.id
         limit 1
-    ) as p
-    order by p.rank, p.due_at
-    limit 1
+    ) as p on true
+),
+waiting as (
+    select h.rank, h.due_at from head h where h.rank is not null order by h.rank, h.due_at limit 1
 ),
 suspected as (
     select count(*) as suspects
@@ -70,23 +80,15 @@ suspected as (
         limit $9
     ) as counted
 ),
--- Whether a claim under a limit would find something.
+-- The best rank that a claim under a limit would find.
 limited as (
-    select exists (
-        select
-        from queue q
-        join piton.stage_limits l on l.workflow_id = any(array[q.workflow_id])
-        cross join lateral piton.limit_room(l.id, now()) as r
-        where r.room > 0
-          and not exists (
-              select from piton.pauses h where h.workflow_id = any(array[l.workflow_id]) and h.stage = l.stage)
-          and exists (
-              select from piton.jobs j
-              where j.limit_id = any(array[l.id]) and j.state = 'limited'
-                and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
-                and not exists (
-                    select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
-                    where u.version_id = j.version_id and u.stage = j.stage))) as has_room,
+    select (select min(h.rank)
+            from queue q
+            join piton.stage_limits l on l.workflow_id = any(array[q.workflow_id])
+            cross join lateral piton.limit_heads(l.id, 'limited', $7, $8) as h
+            where not exists (
+                      select from piton.pauses p where p.workflow_id = any(array[l.workflow_id]) and p.stage = l.stage)
+              and exists (select from piton.limit_room(l.id, now()) r where r.room > 0)) as rank,
            (select array_agg(version_id order by version_id, stage) from piton.limited_stages) as versions,
            (select array_agg(stage order by version_id, stage) from piton.limited_stages) as stages
 ),
@@ -111,6 +113,7 @@ select (select w.stopped_at is null from piton.workers w where w.id = $1) as ali
         from (select min(due_at) as at from piton.jobs where state = 'scheduled') as d
         where d.at is not null) as next_due_ms,
        waiting.rank as waiting_rank, waiting.due_at as waiting_due_at,
+       exists (select from head where place > 64) as is_crowded,
        gone.id as gone_id, gone.name as gone_name, gone.host as gone_host, gone.pid as gone_pid,
        gone.machine as gone_machine, gone.process_start as gone_process_start,
        coalesce(gone.has_parent, false) as gone_has_parent, coalesce(gone.stopping, false) as gone_stopping,
@@ -119,7 +122,7 @@ select (select w.stopped_at is null from piton.workers w where w.id = $1) as ali
        gone.exit as gone_exit,
        suspected.suspects, paused.workflows as paused_workflows, paused.versions as paused_versions,
        paused.stages as paused_stages,
-       limited.has_room as has_room_under_limits, limited.versions as limited_versions, limited.stages as limited_stages,
+       limited.rank as limited_rank, limited.versions as limited_versions, limited.stages as limited_stages,
        exists (select from piton.deadlines where at <= now()) as overdue,
        (select bool_or(b.feed_at <= now()) from piton.batches b
         where b.state = 'sealed'

@@ -15,6 +15,16 @@ with recursive head (workflow_id, rank, since) as (
     ) as next
 )
 select coalesce(extract(epoch from now() - piton.finite(min(since))), 0)::float8
-from (select workflow_id, since from head limit $1) as heads
+from (
+    (select workflow_id, since from head limit $1)
+    union all
+    -- What was set aside because some workers cannot run it waits for the others.
+    (select l.workflow_id, h.since
+     from piton.stage_limits l
+     cross join lateral piton.limit_heads(l.id, 'limited', '{}', '{}') as h
+     where l.concurrency is null and l.rate_attempts is null
+     order by l.workflow_id, l.stage
+     limit $1)
+) as heads
 where not exists (
     select from piton.pauses h where h.workflow_id = any(array[heads.workflow_id, 0]))

@@ -5,7 +5,9 @@ with live as (
            -- All items of a branch are ready, but for the one under way.
            coalesce(sum(until::int8 - item - (state in ('running', 'scheduled'))::int4), 0)::int8 as ready,
            count(*) filter (where state = 'suspect') as suspects,
-           count(*) filter (where state = 'limited') as limited,
+           count(*) filter (where state = 'limited' and exists (
+               select from piton.stage_limits l
+               where l.id = any(array[limit_id]) and (l.concurrency is not null or l.rate_attempts is not null))) as limited,
            count(*) filter (where state = 'scheduled') as scheduled,
            min(due_at) filter (where state = 'scheduled') as due_at,
            min(since) filter (where state = 'running') as started_at,
