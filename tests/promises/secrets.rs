@@ -50,7 +50,7 @@ pass_env = ["LINES"]
 command = ["true"]
 dir = "/nowhere/${API_KEY}"
 [stages.nothing]
-command = ["/nowhere/${API_KEY}", "x"]
+command = ["/nowhere/${API_KEY}/{{input.file}}", "x"]
 [stages.unsent]
 http = "http://127.0.0.1:1/?key=${API_KEY}"
 files = { file = "input.file" }
@@ -113,7 +113,7 @@ async fn no_piece_of_a_secret_is_kept_or_shown_anywhere() {
     assert!(said(1, 0).contains(" in `/nowhere/${API_KEY}`"), "{}", said(1, 0));
     assert_eq!(
         said(2, 0).replace("${API_KEY}", "KEY"),
-        "cannot start `/nowhere/KEY`: No such file or directory (os error 2)"
+        "cannot start `/nowhere/KEY/x`: No such file or directory (os error 2)"
     );
     assert!(said(3, 0).starts_with("cannot read `/nowhere/${API_KEY}`: "), "{}", said(3, 0));
     let tail = sqlx::query_scalar("select detail ->> 'stderr' from piton.attempts where stage = 0 and item = 4");

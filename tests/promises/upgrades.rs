@@ -400,7 +400,8 @@ async fn a_migration_that_dies_on_the_way_has_changed_nothing() {
     assert_eq!(
         world
             .count(
-                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'piton'"
+                "select count(*) from pg_stat_activity
+                 where wait_event_type = 'Lock' and application_name = 'piton' and datname = current_database()"
             )
             .await,
         1
