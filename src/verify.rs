@@ -8,11 +8,11 @@ use sqlx::types::Uuid;
 use crate::model::digest::{self, hex};
 use crate::model::id::{NO_ITEM, RunKey};
 use crate::queue::catalog::{Catalog, Version};
-use crate::store::verify::{Lacking, Recorded};
+use crate::store::verify::{Lacking, Page, Recorded};
 use crate::store::{Store, StoreError};
 
-/// Checkpoints of one page; an output has 1 MiB at most by default.
-const PAGE: i64 = 100;
+/// Checkpoints of one page, and the bytes after which it is full.
+const PAGE: Page = Page { rows: 100, bytes: 32 << 20 };
 
 /// Something that is not as it was committed.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]

@@ -40,13 +40,20 @@ pub(crate) struct Lacking {
     pub(crate) found: i64,
 }
 
+/// How much is read at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page {
+    pub(crate) rows: i64,
+    pub(crate) bytes: i64,
+}
+
 impl Store {
     /// The next checkpoints in the order of their keys, behind that one; of one run or of all.
     pub(crate) async fn recorded(
         &self,
         run: Option<RunKey>,
         (after_run, after_stage, after_item): (i64, i16, i32),
-        limit: i64,
+        page: Page,
     ) -> Result<Vec<Recorded>, StoreError> {
         let (first, last) = span(run);
         let rows = sqlx::query_as(include_str!("sql/verify_checkpoints.sql"))
@@ -54,7 +61,8 @@ impl Store {
             .bind(if after_run < first { i16::MIN } else { after_stage })
             .bind(if after_run < first { i32::MIN } else { after_item })
             .bind(last)
-            .bind(limit)
+            .bind(page.rows)
+            .bind(page.bytes)
             .fetch_all(&self.pool)
             .await?;
         Ok(rows)

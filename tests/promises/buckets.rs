@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::{SOON, World, stdout, until};
+use crate::harness::{World, stdout};
 use crate::s3_server::S3Server;
 
 /// A program makes a file of more than one part, and a handler keeps a file of its own.

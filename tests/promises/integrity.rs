@@ -153,3 +153,16 @@ async fn verify_finds_what_is_not_as_it_was_committed() {
     7 checkpoints, 6 mismatches
     ");
 }
+
+#[tokio::test]
+async fn verify_reads_large_outputs_a_few_at_a_time_and_leaves_none_out() {
+    let world = World::with(&[crate::workflows::SQUARES]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("squares", r#"{"items": 5}"#);
+    assert_eq!(world.ended(&run).await, "done");
+    // As if each were more than what is read at once.
+    sqlx::query("update piton.checkpoints set bytes = 64 << 20").execute(&world.pool).await.unwrap();
+    let said = String::from_utf8(world.command(["verify", "--all"]).output().unwrap().stdout).unwrap();
+    assert_eq!(said.matches("and 67108864 were committed").count(), 8, "{said}");
+    assert!(said.ends_with("8 checkpoints, 8 mismatches\n"), "{said}");
+}

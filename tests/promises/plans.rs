@@ -163,7 +163,7 @@ async fn costs(world: &World, count: i64, checkpoints: i16) -> Vec<Cost> {
         format!("look({worker}, 15000, 1, true, false, '{{{workflow}}}', '{{}}', '{{}}', 4)"),
         format!("claim_alone({worker}, '{{{workflow}}}', '{{}}', '{{}}', 1)"),
         format!("set_aside('{{{workflow}}}', 100, '{{}}', '{{}}')"),
-        format!("verify_checkpoints({run}, -1, -1, {run}, 100)"),
+        format!("verify_checkpoints({run}, -1, -1, {run}, 100, 33554432)"),
         format!("verify_stages({run}, {run})"),
         "oldest_ready(1000)".to_owned(),
         "promote(10)".to_owned(),

@@ -1,7 +1,18 @@
--- The next $5 checkpoints in the order of their keys, behind the key $1, $2, $3, of the runs up to $4.
+-- The next $5 checkpoints in the order of their keys, behind the key $1, $2, $3, of the runs up to $4: fewer where the outputs
+-- before one have more than $6 bytes together, and one at least.
 select k.run_id, r.uuid as run, r.version_id, r.started_at as run_started_at, k.stage, k.item, k.finished_at,
        k.bytes, k.digest, k.output::text as output
-from piton.checkpoints k join piton.runs r on r.id = any(array[k.run_id])
-where (k.run_id, k.stage, k.item) > ($1, $2, $3) and k.run_id <= $4
+from (
+    select p.*, sum(p.bytes) over (order by p.run_id, p.stage, p.item rows between unbounded preceding and 1 preceding) as before
+    from (
+        select k.run_id, k.stage, k.item, k.bytes
+        from piton.checkpoints k
+        where (k.run_id, k.stage, k.item) > ($1, $2, $3) and k.run_id <= $4
+        order by k.run_id, k.stage, k.item
+        limit $5
+    ) as p
+) as p
+join piton.checkpoints k on k.run_id = any(array[p.run_id]) and k.stage = p.stage and k.item = p.item
+join piton.runs r on r.id = any(array[k.run_id])
+where coalesce(p.before, 0) <= $6
 order by k.run_id, k.stage, k.item
-limit $5
