@@ -13,4 +13,4 @@ comment on column piton.jobs.limit_id is 'What it is set aside under, or the lim
 comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next stage: running on, or ready | retry: scheduled | its process died: suspect | end: no row); suspect -> running, alone; ready -> limited -> running where its stage has a limit, is paused, or cannot run on the worker that met it.';
 comment on column piton.jobs.since is 'When it entered its state; what is set aside (limited) keeps since when it was ready.';
 
--- functions: 4138bd01640553ef60de08419f1929d0b0115750291047f8f3a657a46b983793
+-- functions: e2fd3e7c6dec81e7531a8e20a0fd0e6ed59fa2d00b79d2754b1f1945f63e9ffa

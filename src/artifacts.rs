@@ -77,6 +77,14 @@ impl Artifacts {
         Artifacts { place: Place::Folder(folder) }
     }
 
+    /// What it is called, wherever it is asked from.
+    pub(crate) fn name(&self) -> std::ffi::OsString {
+        match self.folder() {
+            Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).into(),
+            None => self.to_string().into(),
+        }
+    }
+
     /// The folder on this machine, where it is one.
     pub(crate) fn folder(&self) -> Option<&std::path::Path> {
         match &self.place {

@@ -1,7 +1,7 @@
 -- What a workflow declares is filled in where a run starts: the input as it was given counts, and what it was made into.
 create or replace function piton.is_same_input(run uuid, input json) returns boolean
 language plpgsql stable
-set search_path = pg_catalog, pg_temp
+security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     first record;
@@ -16,7 +16,7 @@ begin
            and piton.is_same_json(first.input, piton.fit_input(first.input_keys, is_same_input.input));
 exception
     -- It would have been refused.
-    when invalid_parameter_value then
+    when data_exception or program_limit_exceeded then
         return false;
 end
 $$;

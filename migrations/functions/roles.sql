@@ -9,7 +9,7 @@ declare
     readers constant text[] := '{batch_named, batch_results, clock, finite, limit_heads, limit_room, protection, stages_of,
         store_owner, unexplained_runs}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
-    operators constant text[] := readers || '{start_run, start_run_once, is_same_json, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
+    operators constant text[] := readers || '{start_run, start_run_once, is_same_input, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
         retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, pause, resume, hold_run, release_run,
         deploy_workflow, rollback_workflow, keep, plan_cleanup, new_id, check_input, trace_parent, trace_state,
         open_batch, pin_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';

@@ -12,6 +12,9 @@ begin
         raise exception 'the key of a run must not be null'
             using errcode = 'null_value_not_allowed', hint = 'Use piton.start_run to start one without a key.';
     end if;
+    if octet_length(input::text) > 200 or position('\u' in input::text) > 0 then
+        perform piton.check_input(input);
+    end if;
     run := piton.run_under(workflow, key, piton.new_id());
     is_new := not exists (select from piton.runs r where r.uuid = start_run_once.run);
     is_other_input := not is_new and not coalesce(piton.is_same_input(run, input), false);

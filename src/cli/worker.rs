@@ -21,6 +21,7 @@ use crate::model::health::Thresholds;
 use crate::model::payload::PayloadLimits;
 use crate::queue::catalog::Catalog;
 use crate::stage::resources::Resources;
+use crate::stage::variables;
 use crate::store::connect::OpenError;
 use crate::store::migrate::SchemaError;
 use crate::store::{self, backoff::Backoff};
@@ -204,6 +205,10 @@ fn end_with_parent(shutdown: Shutdown) {
 
 pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Settings {
     let store = artifacts::store(global, &args.store);
+    if let Some(store) = &store {
+        // For stages that ask for the database.
+        variables::artifact_store_is(store.name());
+    }
     let resources = Arc::new(Resources::new(store.clone(), args.store.artifacts.is_some(), &name));
     Settings {
         name,

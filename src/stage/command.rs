@@ -36,7 +36,7 @@ use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::model::resource::{Resource, out_of_descriptors, starts_no_process};
-use crate::model::text;
+use crate::model::text::{self, NotUtf8};
 use crate::system::{descriptors, regular};
 use crate::workflow::definition::{CommandStage, StandardInput};
 use crate::workflow::duration;
@@ -172,8 +172,9 @@ async fn end(
         None => (stdout, "the command printed"),
     };
     let text = text::utf8(&output).map_err(|error| {
+        let charset = if error == NotUtf8::Utf16 { "UTF-16" } else { "LATIN1" };
         Failure::invalid_input(format!(
-            "{who} what is not UTF-8: {error}; convert it, as `iconv -f LATIN1 -t UTF-8` does, or keep the bytes as a file in \
+            "{who} what is not UTF-8: {error}; convert it, as `iconv -f {charset} -t UTF-8` does, or keep the bytes as a file in \
              $PITON_ARTIFACTS"
         ))
     })?;
@@ -292,10 +293,13 @@ fn not_started(filled: &Filled, error: &std::io::Error) -> Failure {
     }
 }
 
-/// Everything from a pipe, unless it is more than `most` bytes.
+/// Everything from a pipe, unless it is more than `most` bytes and a line end.
 async fn read_up_to(from: &mut (impl AsyncRead + Unpin), most: usize) -> Result<Vec<u8>, Cut> {
     let mut bytes = Vec::new();
-    from.take(most as u64 + 1).read_to_end(&mut bytes).await?;
+    from.take(most as u64 + 3).read_to_end(&mut bytes).await?;
+    if bytes.len() > most && bytes.pop_if(|last| *last == b'\n').is_some() {
+        bytes.pop_if(|last| *last == b'\r');
+    }
     if bytes.len() > most { Err(Cut::TooMuch) } else { Ok(bytes) }
 }
 

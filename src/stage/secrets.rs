@@ -12,6 +12,14 @@ const SHORTEST: usize = 6;
 
 /// What stays as it is in a part of a URL that was encoded as a whole.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same where slashes stay, as in a path.
+const PATH: &AsciiSet = &COMPONENT.remove(b'/');
+/// As browsers' `encodeURIComponent` has it.
+const BROWSER: &AsciiSet = &COMPONENT.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
+/// As forms are sent.
+const FORM: &AsciiSet = &COMPONENT.add(b'~').remove(b'*');
+/// Every way to encode a value.
+const URLS: [&AsciiSet; 6] = [COMPONENT, PATH, BROWSER, FORM, QUERY, NON_ALPHANUMERIC];
 /// What a query cannot hold, and a client encodes by itself.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
 
@@ -158,12 +166,40 @@ fn forms(value: &str) -> Vec<String> {
     let in_url = |text: &str, set| utf8_percent_encode(text, set).to_string();
     let forms = plain.filter(|text| text.len() >= SHORTEST).flat_map(|text| {
         let json = in_json(text);
-        let (ascii, slashes) = (in_ascii(&json, |c| !c.is_ascii()), json.replace('/', "\\/"));
-        let html = in_ascii(&json, |c| matches!(c, '<' | '>' | '&'));
-        let urls = [COMPONENT, QUERY, NON_ALPHANUMERIC].map(|set| in_url(text, set));
-        [text.to_owned(), json, ascii, slashes, html].into_iter().chain(urls)
+        let jsons = jsons(&json).into_iter().chain(jsons(&in_json(&json)));
+        let urls = URLS.iter().flat_map(|set| urls(&in_url(text, set)));
+        [text.to_owned()].into_iter().chain(jsons).chain(urls).collect::<Vec<_>>()
     });
     forms.collect()
+}
+
+/// A JSON string as different programs write it.
+fn jsons(json: &str) -> Vec<String> {
+    let ascii = in_ascii(json, |c| !c.is_ascii());
+    let html = in_ascii(json, |c| matches!(c, '<' | '>' | '&' | '\'' | '+'));
+    let both = in_ascii(json, |c| !c.is_ascii() || matches!(c, '<' | '>' | '&' | '\'' | '+'));
+    let some = in_ascii(json, |c| matches!(c, '<' | '>' | '&'));
+    let slashes = [json, &ascii].map(|json| json.replace('/', "\\/"));
+    let written: Vec<String> = [json.to_owned(), ascii, html, both, some].into_iter().chain(slashes).collect();
+    written.iter().cloned().chain(written.iter().map(|json| hex_in(json, "\\u", 4, char::to_ascii_uppercase))).collect()
+}
+
+/// What is encoded for a URL, as different programs write it.
+fn urls(url: &str) -> Vec<String> {
+    let forms = [url.to_owned(), url.replace("%20", "+")];
+    forms.iter().cloned().chain(forms.iter().map(|url| hex_in(url, "%", 2, char::to_ascii_lowercase))).collect()
+}
+
+/// The text with the digits behind each of these marks in the other case.
+fn hex_in(text: &str, mark: &str, digits: usize, other: fn(&char) -> char) -> String {
+    let mut parts = text.split(mark);
+    let mut changed = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        changed.push_str(mark);
+        changed.extend(part.chars().take(digits).map(|digit| other(&digit)));
+        changed.extend(part.chars().skip(digits));
+    }
+    changed
 }
 
 /// The text as it stands in a JSON string.
@@ -233,6 +269,24 @@ mod tests {
         assert_eq!(secrets.hide("-abcabcabcab-"), "-${A}-");
         assert_eq!(secrets.hide("-abcabcabxx-"), "-${A}-");
         assert_eq!(secrets.hide("-abcabcababcabcab-"), "-${A}${A}-");
+    }
+
+    #[test]
+    fn a_value_is_hidden_in_urls_and_json_as_whatever_program_writes_them() {
+        let secrets = known(&[("KEY", "abCD/efGH+ijKL=="), ("WORD", "P@ss!word*1 and(more)")]);
+        for key in
+            ["abCD/efGH%2BijKL%3D%3D", "abCD%2fefGH%2bijKL%3d%3d", "abCD%2FefGH%2BijKL%3D%3D", r"abCD/efGH\u002BijKL=="]
+        {
+            assert_eq!(secrets.hide(&format!("-{key}-")), "-${KEY}-", "{key}");
+        }
+        for word in ["P%40ss%21word%2A1+and%28more%29", "P%40ss!word*1%20and(more)", "P%40ss%21word*1+and%28more%29"] {
+            assert_eq!(secrets.hide(&format!("-{word}-")), "-${WORD}-", "{word}");
+        }
+        let lines = known(&[("PEM", "first line\nwith \"quotes\" and\ttabs\n")]);
+        assert_eq!(
+            lines.hide(r#"{"said": "{\"it\": \"with \\\"quotes\\\" and\\ttabs\"}"}"#),
+            r#"{"said": "{\"it\": \"${PEM}\"}"}"#
+        );
     }
 
     #[test]

@@ -15,6 +15,21 @@ pub(crate) fn database_is(url: String) {
     DATABASE.set(url).ok();
 }
 
+/// Names the artifact store of this process, however it was told of it.
+pub(crate) const ARTIFACT_STORE: &str = "PITON_ARTIFACT_STORE";
+
+static STORE: OnceLock<OsString> = OnceLock::new();
+
+/// Says which artifact store this process works with; the first one counts.
+pub(crate) fn artifact_store_is(name: OsString) {
+    STORE.set(name).ok();
+}
+
+/// What goes to a program with the database, so that a Piton in it finds the files of its runs.
+pub(crate) fn artifact_store() -> Option<&'static OsString> {
+    STORE.get()
+}
+
 /// The value of a variable as text.
 pub(crate) fn text(name: &str) -> Result<String, VarError> {
     match database(name) {

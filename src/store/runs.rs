@@ -163,7 +163,7 @@ impl Store {
         let under = sqlx::query_scalar("select piton.run_under($1, $2, $3)").bind(workflow).bind(key);
         let run: Uuid = under.bind(RunId::new().0).fetch_one(&mut *transaction).await?;
         let is_same: Option<bool> =
-            sqlx::query_scalar("select piton.is_same_json(input, $2::json) from piton.runs where uuid = $1")
+            sqlx::query_scalar("select piton.is_same_input(uuid, $2::json) from piton.runs where uuid = $1")
                 .bind(run)
                 .bind(start.input.as_str())
                 .fetch_optional(&mut *transaction)

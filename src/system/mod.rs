@@ -1,4 +1,6 @@
-//! What this process asks of its operating system: how many files it may open, and files that are what they seem.
+//! What this process asks of its operating system: how many files it may open, files that are what they seem, and folders that
+//! are gone.
 
 pub(crate) mod descriptors;
 pub(crate) mod regular;
+pub(crate) mod tree;

@@ -2,6 +2,7 @@
 
 use super::definition::{InputForm, Source, Stage, StageKind, Workflow};
 use super::retry_rules::RetryRules;
+use super::template::Template;
 
 impl Workflow {
     /// A sentence for each.
@@ -10,6 +11,7 @@ impl Workflow {
         for stage in &self.stages {
             said.extend(of_rules(&format!("stage `{}`", stage.name), &stage.retry));
             said.extend(self.joins_of(stage));
+            said.extend(odd_keys_of(stage));
         }
         said
     }
@@ -33,6 +35,19 @@ impl Workflow {
             )
         })
     }
+}
+
+/// A `|` that is no fallback belongs to a key, and hardly anybody has such keys.
+fn odd_keys_of(stage: &Stage) -> impl Iterator<Item = String> + '_ {
+    let places = stage.kind.templates().into_iter().flat_map(Template::places);
+    let odd = places.filter(|place| place.path.iter().any(|key| key.contains('|')));
+    odd.map(|place| {
+        format!(
+            "stage `{}` looks for a key with a `|` at `{place}`; a text for where nothing is, is in quotes: \
+             {{{{input.lang | \"en\"}}}}",
+            stage.name
+        )
+    })
 }
 
 fn of_rules(whose: &str, rules: &RetryRules) -> Vec<String> {

@@ -307,3 +307,20 @@ async fn a_stage_that_asks_for_the_database_of_its_worker_is_given_the_private_o
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["output"]["asks"][0]["run"], report["run"], "{report}");
 }
+
+#[tokio::test]
+async fn a_stage_that_asks_for_the_database_of_its_worker_finds_the_files_of_its_run() {
+    let home = Home::new();
+    let piton = env!("CARGO_BIN_EXE_piton");
+    let text = format!(
+        "name = 'files'\n[stages.makes]\ncommand = ['sh', '-c', 'printf 42 > $PITON_ARTIFACTS/n; echo 1']\n\
+         [stages.gets]\nneeds = ['makes']\ncommand = ['{piton}', 'artifacts', 'get', '{{{{run.id}}}}', 'n', '--to', '-']\n\
+         pass_env = ['DATABASE_URL']\n"
+    );
+    std::fs::write(home.path("workflows/files.toml"), text).unwrap();
+    let output = home.command(&["run", "files", "--json"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["output"]["gets"], 42, "{report}");
+}

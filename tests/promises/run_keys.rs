@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection;
 
-use crate::harness::World;
+use crate::harness::{World, stdout};
 use crate::workflows::WORK;
 
 const FIRST: &str = r#"{"work_ms": 0, "order": 7}"#;
@@ -78,4 +78,26 @@ async fn sql_warns_tells_and_refuses() {
     let nothing =
         sqlx::query("select * from piton.start_run_once('nothing', 'k')").execute(&world.pool).await.unwrap_err();
     assert!(nothing.to_string().contains("nothing"), "{nothing}");
+}
+
+#[tokio::test]
+async fn what_a_workflow_fills_in_makes_no_other_input() {
+    let typed = "name = 'typed'\n[input]\ntopic = 'string'\nlang = { type = 'string', default = 'en' }\n\
+                 [stages.a]\nrust = 'work'\n";
+    let world = World::with(&[typed]).await;
+    let folder = world.path("workflows");
+    let start = |more: &[&str]| {
+        let arguments = ["start", "typed", "--key", "k", "--workflows", folder.to_str().unwrap(), "--json"];
+        stdout(&world.command(arguments.iter().chain(more)).output().unwrap())
+    };
+    let first: Value = serde_json::from_str(&start(&["--set", "topic=a"])).unwrap();
+    for again in [["--set", "topic=a"].as_slice(), &["--set", "topic=a", "--set", "lang=en"]] {
+        let second: Value = serde_json::from_str(&start(&[again, &["--same-input"]].concat())).unwrap();
+        assert_eq!((&second["run"], &second["is_other_input"]), (&first["run"], &false.into()), "{second}");
+    }
+    for (input, cure) in [(r#"{"topic": "\u0000"}"#, "NUL"), (r#"{"topic": "\ud83d"}"#, "surrogate")] {
+        let asked = "select run from piton.start_run_once('typed', 'k', $1::json)";
+        let refused = sqlx::query(asked).bind(input).execute(&world.pool).await.unwrap_err().to_string();
+        assert!(refused.contains(cure), "{refused}");
+    }
 }

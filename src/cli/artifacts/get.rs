@@ -1,7 +1,8 @@
 //! `piton artifacts get`: the bytes of one artifact, held against their digest.
 
+use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
@@ -142,10 +143,10 @@ fn target(named: &Path) -> anyhow::Result<Target> {
     if kind.is_socket() {
         bail!("`{shown}` is a socket, which only its own program can write into; name a file (- prints it)");
     }
-    if !kind.is_file() {
+    // What a shell has opened for this process may be a file, which others write into, too.
+    if !kind.is_file() || named.starts_with("/dev") || named.starts_with("/proc") {
         return Ok(Target::Stream(named.to_owned()));
     }
-    // What a shell has opened for this process has a name that leads to no file.
     Ok(named.canonicalize().map_or_else(|_| Target::Stream(named.to_owned()), Target::File))
 }
 
@@ -159,7 +160,11 @@ enum Over {
 /// The file is there when all of it is right, and as it was before until then.
 async fn to_file(mut reader: ArtifactReader, file: &Path, over: Over) -> anyhow::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = tempfile::NamedTempFile::new_in(folder)
+    // As the file that is there, or as any new one of this user.
+    let permissions = file.metadata().map_or_else(|_| Permissions::from_mode(0o666), |there| there.permissions());
+    let part = tempfile::Builder::new()
+        .permissions(permissions)
+        .tempfile_in(folder)
         .with_context(|| format!("cannot write into the folder {}", folder.display()))?;
     let mut writer = tokio::fs::File::from_std(part.reopen()?);
     tokio::io::copy(&mut reader, &mut writer).await.map_err(Failure::from)?;
@@ -174,7 +179,7 @@ async fn to_file(mut reader: ArtifactReader, file: &Path, over: Over) -> anyhow:
 
 async fn to_stream(mut reader: ArtifactReader, file: &Path) -> anyhow::Result<()> {
     let into = || format!("cannot write into {}", file.display());
-    let mut writer = tokio::fs::OpenOptions::new().write(true).open(file).await.with_context(into)?;
+    let mut writer = tokio::fs::OpenOptions::new().append(true).open(file).await.with_context(into)?;
     tokio::io::copy(&mut reader, &mut writer).await.map_err(Failure::from)?;
     writer.flush().await.with_context(into)
 }
@@ -195,6 +200,9 @@ mod tests {
         assert_eq!(target(&at("file")).unwrap(), Target::File(at("file")));
         assert_eq!(target(&at("link")).unwrap(), Target::File(at("file")));
         assert_eq!(target(Path::new("/dev/null")).unwrap(), Target::Stream("/dev/null".into()));
+        let opened = std::fs::File::open(at("file")).unwrap();
+        let opened = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&opened)));
+        assert_eq!(target(&opened).unwrap(), Target::Stream(opened));
         assert_eq!(target(&at("device")).unwrap(), Target::Stream(at("device")));
         let said = |name: &str| target(&at(name)).unwrap_err().to_string();
         assert!(said("nowhere").ends_with("is a link that leads nowhere; name the file itself"));

@@ -72,7 +72,10 @@ fn inherited(passed: &[String]) -> BTreeMap<OsString, OsString> {
     let mut inherited: BTreeMap<OsString, OsString> =
         std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(allowed)).collect();
     let database = passed.iter().filter(|name| *name == variables::DATABASE_URL);
-    inherited.extend(database.filter_map(|name| Some((name.into(), variables::value(name)?))));
+    for (name, url) in database.filter_map(|name| Some((name, variables::value(name)?))) {
+        inherited.insert(name.into(), url);
+        inherited.extend(variables::artifact_store().map(|store| (variables::ARTIFACT_STORE.into(), store.clone())));
+    }
     inherited
 }
 

@@ -2,12 +2,12 @@
 
 use std::fs::{self, DirEntry, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::system::regular;
+use crate::system::{regular, tree};
 
 const PREFIX: &str = "piton-command-";
 /// Locked for as long as the attempt lasts: the lock of a process that was killed is free.
@@ -59,7 +59,7 @@ fn lock(folder: &Path) -> io::Result<File> {
 }
 
 fn delete(folder: PathBuf) {
-    match fs::remove_dir_all(&folder) {
+    match tree::delete(&folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(folder);
         }
@@ -79,7 +79,7 @@ pub(crate) fn try_out() -> io::Result<()> {
 pub(crate) fn delete_abandoned() {
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten().filter(is_abandoned) {
-        match fs::remove_dir_all(entry.path()) {
+        match tree::delete(&entry.path()) {
             Ok(()) => tracing::debug!("deleted {}, which a killed worker had left", entry.path().display()),
             Err(error) => tracing::debug!("{} stays: {error}", entry.path().display()),
         }
@@ -90,7 +90,12 @@ fn is_abandoned(entry: &DirEntry) -> bool {
     let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
     // Not what a link names: anybody may put one there.
     let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-    is_ours && is_folder && is_old(entry) && !is_locked(&entry.path())
+    is_ours && is_folder && is_our_users(entry) && is_old(entry) && !is_locked(&entry.path())
+}
+
+/// What somebody else has made may be changed while it is deleted.
+fn is_our_users(entry: &DirEntry) -> bool {
+    entry.metadata().is_ok_and(|about| about.uid() == rustix::process::geteuid().as_raw())
 }
 
 fn is_old(entry: &DirEntry) -> bool {

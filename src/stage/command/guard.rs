@@ -20,7 +20,7 @@ use tokio::io::AsyncWriteExt;
 use super::{TERMINATION, launch, verdict};
 use crate::model::resource::starts_no_process;
 use crate::model::signal;
-use crate::system::regular;
+use crate::system::{regular, tree};
 
 /// First argument of this program as a guard; then the attempt's folder, the program's limits and its arguments.
 pub(super) const ROLE: &str = "__command-guard";
@@ -208,7 +208,7 @@ impl Guard<'_> {
     /// Nobody will read what the program wrote.
     fn clear_away(&self) -> ExitCode {
         self.end_all();
-        std::fs::remove_dir_all(self.folder).ok();
+        tree::delete(self.folder).ok();
         ExitCode::FAILURE
     }
 
