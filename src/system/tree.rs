@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn delete(folder: &Path) -> io::Result<()> {
     // No file of a program has such a name.
     let prefix = format!(".piton-{:016x}-", rand::random::<u64>());
-    let (mut number, mut left) = (0u64, empty(folder, |inner| Ok(inner))?);
+    let (mut number, mut left) = (0u64, empty(folder, Ok)?);
     while let Some(inner) = left.pop() {
         let below = empty(&inner, |deeper| {
             let up = folder.join(format!("{prefix}{number}"));
