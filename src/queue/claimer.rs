@@ -59,6 +59,7 @@ impl Claimer {
         let mut backoff = Backoff::default();
         while !self.stop.is_cancelled() {
             let round = self.round().await;
+            self.slots.claimed();
             self.wake.had_a_round();
             match round {
                 Ok(more) => {
@@ -144,6 +145,7 @@ impl Claimer {
 
     /// Claims under the limits of stages, and says how many.
     async fn claim_limited(&self, at_most: usize, suspects: bool) -> Result<usize, StoreError> {
+        let at_most = self.slots.claim(at_most);
         if at_most == 0 {
             return Ok(0);
         }
@@ -161,6 +163,11 @@ impl Claimer {
     }
 
     async fn claim(&mut self, free: usize) -> Result<bool, StoreError> {
+        let free = self.slots.claim(free);
+        if free == 0 {
+            // It was lent meanwhile. The next round waits for room.
+            return Ok(true);
+        }
         let (workflows, cursors) = self.cursors.next();
         if workflows.is_empty() {
             return Ok(false);

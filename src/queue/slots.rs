@@ -51,6 +51,8 @@ pub(crate) struct Slots {
     held: Mutex<HashMap<AttemptKey, Slot>>,
     /// Slots that processes beside this one use.
     lent: AtomicUsize,
+    /// Slots that the claim on its way is for. It and `lent` change while `held` is locked.
+    claiming: AtomicUsize,
     freed: Notify,
     taken: AtomicU64,
     /// The database may count claims to this boot that are not here: an answer was lost.
@@ -76,6 +78,7 @@ impl Slots {
             resized: Mutex::default(),
             held: Mutex::default(),
             lent: AtomicUsize::new(0),
+            claiming: AtomicUsize::new(0),
             freed: Notify::new(),
             taken: AtomicU64::new(0),
             strays: AtomicBool::new(false),
@@ -137,8 +140,32 @@ impl Slots {
 
     /// Gives a slot to a process beside this one, once one is free.
     pub(crate) async fn lend(&self) {
+        let held = self.held();
         self.lent.fetch_add(1, Ordering::Relaxed);
-        self.until(|| self.held().len() + self.lent.load(Ordering::Relaxed) <= self.used.load(Ordering::Relaxed)).await;
+        drop(held);
+        self.until(|| {
+            let held = self.held();
+            let (lent, claiming) = (self.lent.load(Ordering::Relaxed), self.claiming.load(Ordering::Relaxed));
+            held.len() + lent + claiming <= self.used.load(Ordering::Relaxed)
+        })
+        .await;
+    }
+
+    /// How many of the slots that are wanted a claim may be for. None of them is lent before [`Slots::claimed`].
+    pub(crate) fn claim(&self, wanted: usize) -> usize {
+        let held = self.held();
+        let busy = held.len() + self.lent.load(Ordering::Relaxed);
+        let claiming = wanted.min(self.used.load(Ordering::Relaxed).saturating_sub(busy));
+        self.claiming.store(claiming, Ordering::Relaxed);
+        claiming
+    }
+
+    /// What the claim brought has its slots; it may also have failed.
+    pub(crate) fn claimed(&self) {
+        let held = self.held();
+        self.claiming.store(0, Ordering::Relaxed);
+        drop(held);
+        self.freed.notify_waiters();
     }
 
     /// Waits until that is so. Several may wait, each for something else: every slot that is freed wakes all of them, for the
@@ -331,6 +358,24 @@ mod tests {
         assert!(!claimer.is_finished(), "the only slot is lent");
         slots.take_back();
         tokio::time::timeout(Duration::from_secs(10), claimer).await.expect("the claimer has room").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_a_claim_is_on_its_way_for_is_not_lent() {
+        let slots = Slots::new(1);
+        assert_eq!(slots.claim(8), 1);
+        let lender = tokio::spawn({
+            let slots = slots.clone();
+            async move { slots.lend().await }
+        });
+        everyone_waits().await;
+        slots.take(claim(1));
+        slots.claimed();
+        everyone_waits().await;
+        assert!(!lender.is_finished(), "the claim had it");
+        slots.release(&claim(1).key);
+        tokio::time::timeout(Duration::from_secs(10), lender).await.expect("the slot is lent").unwrap();
+        assert_eq!(slots.claim(8), 0, "what is lent is not claimed for");
     }
 
     /// Nobody is left waiting for a slot that is free, whoever else came and went.

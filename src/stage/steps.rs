@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -19,6 +20,8 @@ use crate::store::{Store, StoreError};
 
 /// Characters of a step's name.
 const LONGEST_NAME: usize = 200;
+/// Bytes of all outputs of a job's steps: the next attempt reads them at once.
+const MOST_BYTES: usize = 64 << 20;
 
 /// The steps of one attempt.
 #[derive(Clone)]
@@ -32,11 +35,14 @@ pub(crate) struct Steps {
     earlier: Arc<OnceCell<HashMap<String, StoredStep>>>,
     /// Names that this attempt has used.
     used: Arc<Mutex<HashSet<String>>>,
+    /// Bytes of what was recorded, by this attempt and by earlier ones.
+    bytes: Arc<AtomicUsize>,
 }
 
 impl Steps {
     pub(crate) fn new(store: Store, claim: Claim, limit: usize, cancellation: CancellationToken) -> Steps {
-        Steps { store, claim, limit, cancellation, earlier: Arc::default(), used: Arc::default() }
+        let (earlier, used, bytes) = (Arc::default(), Arc::default(), Arc::default());
+        Steps { store, claim, limit, cancellation, earlier, used, bytes }
     }
 
     /// What the step of that name returned in an earlier attempt; else it runs now and is recorded.
@@ -53,6 +59,8 @@ impl Steps {
         let output = work().await.map_err(Into::into)?;
         let payload = Payload::of(&output, self.limit)
             .map_err(|error| Failure::invalid_input(format!("the output of step `{name}` was refused: {error}")))?;
+        let bytes = payload.as_str().len();
+        refuse_too_many(name, self.bytes.fetch_add(bytes, Ordering::Relaxed), bytes)?;
         self.record(name, &payload).await?;
         Ok(output)
     }
@@ -80,7 +88,10 @@ impl Steps {
         let mut backoff = Backoff::default();
         loop {
             match self.store.steps(&self.claim).await {
-                Ok(steps) => return Ok(steps.into_iter().map(|step| (step.name.clone(), step)).collect()),
+                Ok(steps) => {
+                    self.bytes.fetch_add(steps.iter().map(|step| step.output.len()).sum(), Ordering::Relaxed);
+                    return Ok(steps.into_iter().map(|step| (step.name.clone(), step)).collect());
+                }
                 Err(error) => wait(&mut backoff, error, "a step").await?,
             }
         }
@@ -99,6 +110,16 @@ impl Steps {
         self.cancellation.cancel();
         Err(Failure::unknown(format!("step `{name}` was not recorded: the job is no longer this attempt's")))
     }
+}
+
+fn refuse_too_many(name: &str, before: usize, bytes: usize) -> Result<(), Failure> {
+    if before.saturating_add(bytes) <= MOST_BYTES {
+        return Ok(());
+    }
+    Err(Failure::invalid_input(format!(
+        "with step `{name}` the steps of this job come to more than {} MiB; keep big things in files and remember their names",
+        MOST_BYTES >> 20
+    )))
 }
 
 /// Waits for a database that is away, for as long as the stage may run.
@@ -132,5 +153,16 @@ fn read_back<T: DeserializeOwned>(stored: &StoredStep) -> Result<T, Failure> {
 impl fmt::Debug for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Steps").field("job", &self.claim.key).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_of_a_job_have_a_limit_together() {
+        assert!(refuse_too_many("last", MOST_BYTES - 1, 1).is_ok());
+        insta::assert_snapshot!(refuse_too_many("more", MOST_BYTES - 1, 2).unwrap_err(), @"invalid_input: with step `more` the steps of this job come to more than 64 MiB; keep big things in files and remember their names");
     }
 }

@@ -19,6 +19,7 @@ impl Claimer {
     /// Lets the attempts of claims begin, as there is room for their inputs; what cannot run here goes back.
     pub(super) async fn start(&self, claims: Vec<Claim>) {
         let mut holds: HashMap<_, _> = claims.iter().map(|claim| (claim.key, self.slots.take(*claim))).collect();
+        self.slots.claimed();
         let known = self.with_versions(claims).await;
         if known.is_empty() {
             return;
