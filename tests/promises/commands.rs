@@ -62,7 +62,8 @@ async fn failed(world: &World, run: &str) -> Failed {
     Failed { class, message, detail: detail.unwrap_or_default(), took: Duration::from_secs_f64(seconds) }
 }
 
-async fn output(world: &World, run: &str) -> Value {
+/// The output of the last stage of a run that is done.
+pub(crate) async fn output(world: &World, run: &str) -> Value {
     assert_eq!(world.ended(run).await, "done");
     sqlx::query_scalar(
         "select k.output from piton.checkpoints k join piton.runs r on r.id = k.run_id where r.uuid = $1::uuid

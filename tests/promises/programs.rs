@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::commands::output;
 use crate::harness::{Process, SOON, World, until};
 
 /// A worker of the plain binary, with these variables.
@@ -13,19 +14,6 @@ fn worker(world: &World, name: &str, variables: &[(&str, &str)]) -> Process {
     let mut command = world.command_of(Path::new(env!("CARGO_BIN_EXE_piton")), arguments);
     command.envs(variables.iter().copied());
     Process::spawn(command, world.path(&format!("{name}.log")))
-}
-
-/// The output of the last stage of a run that is done.
-async fn output(world: &World, run: &str) -> Value {
-    assert_eq!(world.ended(run).await, "done");
-    sqlx::query_scalar(
-        "select k.output from piton.checkpoints k join piton.runs r on r.id = k.run_id where r.uuid = $1::uuid
-         order by k.stage desc, k.item desc limit 1",
-    )
-    .bind(run)
-    .fetch_one(&world.pool)
-    .await
-    .unwrap()
 }
 
 #[tokio::test]
