@@ -36,11 +36,11 @@ const PIECES: &[&str] = &[
     "é",
 ];
 
-/// What is in, is JSON as it was written, and within every limit.
+/// What is in, is JSON as it was written but for a byte order mark, and within every limit.
 fn holds(text: String) -> Result<(), TestCaseError> {
     const LIMIT: usize = 60;
     let Ok(payload) = Payload::parse(&text, LIMIT) else { return Ok(()) };
-    prop_assert_eq!(payload.as_str(), text.trim());
+    prop_assert_eq!(payload.as_str(), text.strip_prefix('\u{feff}').unwrap_or(&text).trim());
     prop_assert!(payload.as_str().len() <= LIMIT);
     prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(payload.as_str()).is_ok());
     prop_assert!(!holds_a_nul(payload.as_str()));
