@@ -27,6 +27,9 @@
 //!
 //! Handlers run at least once; a result commits at most once.
 
+// They panic where they cannot write; `cli::output` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod api;
 mod app;
 mod artifacts;

@@ -12,6 +12,7 @@ use super::args::{ArtifactStoreArgs, Global};
 use super::database::Database;
 use super::exit::Exit;
 use crate::artifacts::Artifacts;
+use crate::cli::output::outln;
 use crate::config;
 use crate::embedded;
 use crate::model::artifact::in_a_line;
@@ -50,13 +51,13 @@ async fn list(store: &Store, global: &Global, args: &ListArgs) -> anyhow::Result
     let all = Asked { run: args.run, all: args.all, name: None, stage: None, item: None, most: MOST };
     let rows = store.artifacts(all).await?;
     if global.json {
-        println!("{}", serde_json::to_string(&rows)?);
+        outln!("{}", serde_json::to_string(&rows)?);
     } else if rows.is_empty() {
         let hint = if args.all { "" } else { " Those of attempts that came to nothing: --all." };
-        println!("The run has no artifacts.{hint}");
+        outln!("The run has no artifacts.{hint}");
     } else {
-        println!("{:<24}  {:<8}  {:>10}  {:<12}  {:<19}  name", "stage", "type", "size", "digest", "made");
-        rows.iter().for_each(|row| println!("{}", line(row)));
+        outln!("{:<24}  {:<8}  {:>10}  {:<12}  {:<19}  name", "stage", "type", "size", "digest", "made");
+        rows.iter().for_each(|row| outln!("{}", line(row)));
     }
     Ok(Exit::Done)
 }

@@ -12,6 +12,7 @@ use super::database::Database;
 use super::exit::Exit;
 use super::refusal::{actor, name, refused};
 use crate::cleanup::{self, PLANNED, Plan, Preview};
+use crate::cli::output::outln;
 use crate::config;
 use crate::store::Store;
 use crate::store::cleanup::{CleanupGroup, DueGroup};
@@ -44,30 +45,30 @@ async fn act(store: &Store, global: &Global, action: CleanupArgs) -> anyhow::Res
 }
 
 fn say(global: &Global, json: &serde_json::Value, words: &str) -> anyhow::Result<()> {
-    println!("{}", if global.json { serde_json::to_string(json)? } else { words.to_owned() });
+    outln!("{}", if global.json { serde_json::to_string(json)? } else { words.to_owned() });
     Ok(())
 }
 
 async fn preview(store: &Store, global: &Global) -> anyhow::Result<()> {
     let preview = cleanup::preview(store, &name(None)).await?;
     if global.json {
-        println!("{}", serde_json::to_string(&preview)?);
+        outln!("{}", serde_json::to_string(&preview)?);
         return Ok(());
     }
     let Preview { plan, deletes: due, refuses: stays } = preview;
     if due.is_empty() {
-        println!("Nothing is due to be deleted.");
+        outln!("Nothing is due to be deleted.");
     } else {
-        println!("Would delete:");
-        due.iter().for_each(|group| println!("  {}", line(group)));
+        outln!("Would delete:");
+        due.iter().for_each(|group| outln!("  {}", line(group)));
         if due.iter().map(|group| group.items).sum::<i64>() >= i64::from(PLANNED) {
-            println!("  and more: a plan has up to {PLANNED} of them");
+            outln!("  and more: a plan has up to {PLANNED} of them");
         }
-        println!("Delete exactly that with:  {} cleanup run --plan {plan}", config::program());
+        outln!("Delete exactly that with:  {} cleanup run --plan {plan}", config::program());
     }
     if !stays.is_empty() {
-        println!("Old enough, and stays:");
-        stays.iter().for_each(|group| println!("  {}", stay(group)));
+        outln!("Old enough, and stays:");
+        stays.iter().for_each(|group| outln!("  {}", stay(group)));
     }
     Ok(())
 }
@@ -98,16 +99,16 @@ async fn run(store: &Store, global: &Global, args: RunArgs) -> anyhow::Result<()
     let groups = cleanup::run(store, artifacts.as_ref(), plan, Some(actor(&name(args.by)))).await.map_err(refused)?;
     if global.json {
         let (Plan::Shown(plan) | Plan::Unseen(plan)) = plan;
-        println!("{}", serde_json::json!({"plan": plan, "deleted": groups}));
+        outln!("{}", serde_json::json!({"plan": plan, "deleted": groups}));
         return Ok(());
     }
     if groups.is_empty() {
-        println!("Nothing was due to be deleted.");
+        outln!("Nothing was due to be deleted.");
     }
     for group in &groups {
-        println!("Deleted {} of {}", group.deleted, line(group));
+        outln!("Deleted {} of {}", group.deleted, line(group));
         if let Some(error) = &group.error {
-            println!("  {} were not: {error}", group.errors);
+            outln!("  {} were not: {error}", group.errors);
         }
     }
     Ok(())
@@ -117,18 +118,18 @@ async fn stats(store: &Store, global: &Global) -> anyhow::Result<()> {
     let stored = store.storage_stats().await?;
     let cleaned = store.cleaned().await?;
     if global.json {
-        println!("{}", serde_json::json!({"stored": stored, "deleted": cleaned}));
+        outln!("{}", serde_json::json!({"stored": stored, "deleted": cleaned}));
         return Ok(());
     }
-    println!("In the artifact store:");
+    outln!("In the artifact store:");
     for group in &stored {
         let size = ByteSize(group.bytes.unsigned_abs());
-        println!("  {} artifacts of {}, {}: {size}", group.artifacts, group.workflow, group.r#type);
+        outln!("  {} artifacts of {}, {}: {size}", group.artifacts, group.workflow, group.r#type);
     }
-    println!("Deleted within the last 90 days:");
+    outln!("Deleted within the last 90 days:");
     for group in &cleaned {
         let size = ByteSize(group.deleted_bytes.unsigned_abs());
-        println!("  {} {}{}, {}: {size}", group.deleted, group.what, of(&group.workflow), group.r#type);
+        outln!("  {} {}{}, {}: {size}", group.deleted, group.what, of(&group.workflow), group.r#type);
     }
     Ok(())
 }
@@ -136,13 +137,13 @@ async fn stats(store: &Store, global: &Global) -> anyhow::Result<()> {
 async fn rules(store: &Store, global: &Global) -> anyhow::Result<()> {
     let rules = store.retention_rules().await?;
     if global.json {
-        println!("{}", serde_json::to_string(&rules)?);
+        outln!("{}", serde_json::to_string(&rules)?);
         return Ok(());
     }
     for rule in &rules {
         let keep = rule.keep_seconds.map_or_else(|| "for ever".to_owned(), |s| format!("for {}", span(s)));
         let workflow = if rule.workflow.is_empty() { "every workflow" } else { &rule.workflow };
-        println!("{workflow}: {} {} are kept {keep}", rule.r#type, rule.what);
+        outln!("{workflow}: {} {} are kept {keep}", rule.r#type, rule.what);
     }
     Ok(())
 }
@@ -168,20 +169,20 @@ async fn scan(store: &Store, global: &Global, args: ScanArgs) -> anyhow::Result<
     let found = cleanup::scan::scan(store, &artifacts, args.delete).await?;
     let exit = if found.missing_files == 0 { Exit::Done } else { Exit::Failed };
     if global.json {
-        println!("{}", serde_json::to_string(&found)?);
+        outln!("{}", serde_json::to_string(&found)?);
         return Ok(exit);
     }
     let size = ByteSize(found.unknown_bytes);
     let gone = if found.deleted { ", deleted" } else { "" };
-    println!("{} files that nobody knows of: {size}{gone}", found.unknown_files);
+    outln!("{} files that nobody knows of: {size}{gone}", found.unknown_files);
     if found.foreign_files > 0 {
         let size = ByteSize(found.foreign_bytes);
-        println!("{} files of other databases, or not made by Piton: {size}, left alone", found.foreign_files);
+        outln!("{} files of other databases, or not made by Piton: {size}, left alone", found.foreign_files);
     }
-    println!("{} artifacts whose file is gone", found.missing_files);
-    found.addresses.iter().for_each(|address| println!("  {address}"));
+    outln!("{} artifacts whose file is gone", found.missing_files);
+    found.addresses.iter().for_each(|address| outln!("  {address}"));
     if found.unknown_files > 0 && !found.deleted {
-        println!("Delete those that nobody knows of with:  {} cleanup scan --delete", config::program());
+        outln!("Delete those that nobody knows of with:  {} cleanup scan --delete", config::program());
     }
     Ok(exit)
 }

@@ -8,14 +8,15 @@ use clap_complete::Shell;
 
 use super::args::{Arguments, CompletionsArgs, Global};
 use super::exit::Exit;
+use crate::cli::output::{Output, outln};
 use crate::config;
 
 pub(crate) fn completions(global: &Global, args: &CompletionsArgs) -> anyhow::Result<Exit> {
     let script = script(args.shell, &program_name())?;
     if global.json {
-        println!("{}", serde_json::json!({"shell": args.shell.to_string(), "script": script}));
+        outln!("{}", serde_json::json!({"shell": args.shell.to_string(), "script": script}));
     } else {
-        std::io::stdout().write_all(script.as_bytes())?;
+        Output.write_all(script.as_bytes())?;
     }
     Ok(Exit::Done)
 }

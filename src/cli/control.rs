@@ -4,6 +4,7 @@ use super::args::{CancelArgs, Global, PauseArgs, QueueArgs, ResumeArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::refusal::{actor, name, refused};
+use crate::cli::output::outln;
 use crate::config;
 use crate::decide;
 use crate::store::pauses::Queue;
@@ -15,9 +16,9 @@ pub(crate) async fn cancel(global: Global, args: CancelArgs) -> anyhow::Result<E
     decide::cancel_run(&database.store, run, &args.reason, actor(&by)).await.map_err(refused)?;
     database.close().await;
     if global.json {
-        println!("{}", serde_json::json!({"cancelled": run}));
+        outln!("{}", serde_json::json!({"cancelled": run}));
     } else {
-        println!("Run {run} is cancelled. What was finished is kept: {} show {run}", config::program());
+        outln!("Run {run} is cancelled. What was finished is kept: {} show {run}", config::program());
     }
     Ok(Exit::Done)
 }
@@ -29,11 +30,11 @@ pub(crate) async fn pause(global: Global, args: PauseArgs) -> anyhow::Result<Exi
     database.close().await;
     let QueueArgs { workflow, stage, .. } = &args.what;
     if global.json {
-        println!("{}", serde_json::json!({"paused": {"workflow": workflow, "stage": stage}}));
+        outln!("{}", serde_json::json!({"paused": {"workflow": workflow, "stage": stage}}));
     } else {
         let program = config::program();
-        println!("{} is paused: what runs goes on to its end, and nothing more begins.", named(&args.what));
-        println!("Let it go on with:  {program} resume {}", again(&args.what));
+        outln!("{} is paused: what runs goes on to its end, and nothing more begins.", named(&args.what));
+        outln!("Let it go on with:  {program} resume {}", again(&args.what));
     }
     Ok(Exit::Done)
 }
@@ -45,9 +46,9 @@ pub(crate) async fn resume(global: Global, args: ResumeArgs) -> anyhow::Result<E
     database.close().await;
     let QueueArgs { workflow, stage, .. } = &args.what;
     if global.json {
-        println!("{}", serde_json::json!({"resumed": {"workflow": workflow, "stage": stage}}));
+        outln!("{}", serde_json::json!({"resumed": {"workflow": workflow, "stage": stage}}));
     } else {
-        println!("{} goes on.", named(&args.what));
+        outln!("{} goes on.", named(&args.what));
     }
     Ok(Exit::Done)
 }
@@ -57,11 +58,11 @@ pub(crate) async fn pauses(global: Global) -> anyhow::Result<Exit> {
     let pauses = database.store.pauses().await?;
     database.close().await;
     if global.json {
-        println!("{}", serde_json::to_string(&pauses)?);
+        outln!("{}", serde_json::to_string(&pauses)?);
         return Ok(Exit::Done);
     }
     if pauses.is_empty() {
-        println!("Nothing is paused.");
+        outln!("Nothing is paused.");
     }
     for pause in &pauses {
         let what = match (&pause.workflow, &pause.stage) {
@@ -69,7 +70,7 @@ pub(crate) async fn pauses(global: Global) -> anyhow::Result<Exit> {
             (Some(workflow), None) => workflow.clone(),
             (Some(workflow), Some(stage)) => format!("{workflow}, stage {stage}"),
         };
-        println!("{what}: paused by {} at {}: {}", pause.paused_by, when::clock(pause.paused_at), pause.reason);
+        outln!("{what}: paused by {} at {}: {}", pause.paused_by, when::clock(pause.paused_at), pause.reason);
     }
     Ok(Exit::Done)
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use super::args::{Global, MigrateArgs};
 use super::exit::Exit;
 use crate::app::SUPERVISOR_ARGUMENT;
+use crate::cli::output::{errln, outln};
 use crate::config;
 use crate::embedded::{Cluster, Settings, SupervisorCommand};
 use crate::stage::variables;
@@ -83,9 +84,9 @@ impl Database {
         let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;
         let cluster = private_postgres(root, Vec::new()).await?;
         if cluster.first_start() {
-            eprintln!("A private Postgres was set up in {}; your runs are kept there.", cluster.folder().display());
+            errln!("A private Postgres was set up in {}; your runs are kept there.", cluster.folder().display());
             if let [major, ..] = cluster.other_majors() {
-                eprintln!(
+                errln!(
                     "warning: there is also data of Postgres {major} beside it; runs kept there do not show here. \
                      Install Postgres {major}, or set PG_BIN_DIR to its programs, to see them again."
                 );
@@ -135,18 +136,18 @@ pub(crate) async fn migrate(global: Global, args: MigrateArgs) -> anyhow::Result
     let Migrated { version, applied } = database.store.migrate(args.lock_wait.unwrap_or(LOCK_WAIT)).await?;
     let known = crate::store::migrate::newest();
     if global.json {
-        println!("{}", serde_json::json!({"version": version, "applied": applied}));
+        outln!("{}", serde_json::json!({"version": version, "applied": applied}));
     } else if version > known {
-        println!(
+        outln!(
             "The schema is newer (version {version}) than this program ({known}), and works with it: nothing to do."
         );
     } else if applied == 0 {
-        println!("The schema is up to date (version {version}).");
+        outln!("The schema is up to date (version {version}).");
     } else {
-        println!("Migrated to version {version}.");
+        outln!("Migrated to version {version}.");
     }
     if let (false, Some(url)) = (global.json, database.url()) {
-        println!("Look into it with:  psql '{url}'");
+        outln!("Look into it with:  psql '{url}'");
     }
     database.close().await;
     Ok(Exit::Done)

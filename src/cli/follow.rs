@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::cli::output::errln;
 use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
 use crate::store::{Store, StoreError};
@@ -126,7 +127,7 @@ impl Follower for PlainLines {
 
     fn say(&self, line: &str) {
         if self.loud {
-            eprintln!("{line}");
+            errln!("{line}");
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::args::{Global, HealthArgs, HealthProbe};
 use super::exit::Exit;
+use crate::cli::output::outln;
 use crate::meters::Meter;
 use crate::meters::catalog::{
     CHECK_AGE, CHECK_DURATION, COMPONENT_STATUS, COMPONENT_THRESHOLD, COMPONENT_VALUE, LIVE, READY,
@@ -52,7 +53,7 @@ pub(crate) async fn health(global: Global, args: HealthArgs) -> anyhow::Result<E
     let text = scrape(&address).await.with_context(|| format!("no worker answers at {address}"))?;
     let health = Series::read(&text).health().with_context(|| format!("what answers at {address} is no worker"))?;
     if global.json {
-        println!("{}", serde_json::to_string(&health)?);
+        outln!("{}", serde_json::to_string(&health)?);
     } else {
         health.say();
     }
@@ -102,13 +103,13 @@ impl Health {
 
     fn say(&self) {
         let word = |is| if is { "yes" } else { "no" };
-        println!("live      {}\nready     {}", word(self.live), word(self.ready));
+        outln!("live      {}\nready     {}", word(self.live), word(self.ready));
         for ComponentHealth { component, status, measures, check_age_seconds, .. } in &self.components {
             let measures: Vec<String> = measures.iter().map(Measured::words).collect();
-            println!("{component:<9} {status:<9}  {}  checked {check_age_seconds:.0} s ago", measures.join(", "));
+            outln!("{component:<9} {status:<9}  {}  checked {check_age_seconds:.0} s ago", measures.join(", "));
         }
         if self.components.iter().any(|component| component.status != Status::Healthy) {
-            println!("\nWhy: the worker's log, and the table piton.health_history.");
+            outln!("\nWhy: the worker's log, and the table piton.health_history.");
         }
     }
 }

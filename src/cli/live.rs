@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::follow::{Follower, opening};
+use crate::cli::output::errln;
 use crate::view::snapshot::{Snapshot, StageState, StageView};
 use crate::view::when;
 
@@ -57,7 +58,7 @@ impl Follower for LiveTree {
 
     fn say(&self, line: &str) {
         if self.bars.println(line).is_err() {
-            eprintln!("{line}");
+            errln!("{line}");
         }
     }
 }

@@ -10,24 +10,25 @@ use clap_mangen::Man;
 use super::args::{Arguments, Global, ManArgs};
 use super::completions::program_name;
 use super::exit::Exit;
+use crate::cli::output::{Output, outln};
 
 pub(crate) fn man(global: &Global, args: &ManArgs) -> anyhow::Result<Exit> {
     match &args.to {
         Some(folder) => {
             let pages = write_to(folder, program_name())?;
             if global.json {
-                println!("{}", serde_json::json!({"pages": pages}));
+                outln!("{}", serde_json::json!({"pages": pages}));
             } else {
                 let first = pages.first().map_or(folder.display(), |page| page.display());
-                println!("Wrote {} pages. Read the first with:  man {first}", pages.len());
+                outln!("Wrote {} pages. Read the first with:  man {first}", pages.len());
             }
         }
         None => {
             let page = page(program_name())?;
             if global.json {
-                println!("{}", serde_json::json!({"page": String::from_utf8_lossy(&page)}));
+                outln!("{}", serde_json::json!({"page": String::from_utf8_lossy(&page)}));
             } else {
-                std::io::stdout().write_all(&page)?;
+                Output.write_all(&page)?;
             }
         }
     }

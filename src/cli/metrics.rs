@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::args::Global;
 use super::exit::Exit;
+use crate::cli::output::{out, outln};
 use crate::meters::catalog::ALL;
 use crate::meters::{Kind, Meter, Source};
 
@@ -46,9 +47,9 @@ impl From<&Meter> for Row {
 
 pub(crate) fn metrics(global: &Global) -> anyhow::Result<Exit> {
     if global.json {
-        println!("{}", serde_json::to_string(&ALL.iter().map(Row::from).collect::<Vec<_>>())?);
+        outln!("{}", serde_json::to_string(&ALL.iter().map(Row::from).collect::<Vec<_>>())?);
     } else {
-        print!("{}", page());
+        out!("{}", page());
     }
     Ok(Exit::Done)
 }

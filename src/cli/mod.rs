@@ -18,6 +18,7 @@ mod health;
 mod live;
 mod man;
 mod metrics;
+mod output;
 mod recover;
 mod refusal;
 mod retry_policy;
@@ -39,6 +40,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::app::App;
+use crate::cli::output::errln;
 use crate::system::descriptors;
 use crate::telemetry;
 use args::{Arguments, Command};
@@ -55,27 +57,29 @@ pub(crate) fn main(app: App) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version end here too, and are no errors.
-            error.print().ok();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return exit_code(output::written(error.print()).map(|()| exit));
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the runtime does not start: {error}");
+            errln!("error: the runtime does not start: {error}");
             return Exit::Failed.into();
         }
     };
-    let code = match runtime.block_on(command(app, arguments)) {
-        Ok(exit) => exit,
-        Err(error) => {
-            eprintln!("error: {}", in_one_sentence(&error));
-            Exit::of(&error)
-        }
-    };
+    let ended = output::conclude(runtime.block_on(command(app, arguments)));
     // A handler that never yields must not keep the process.
     runtime.shutdown_background();
-    code.into()
+    exit_code(ended)
+}
+
+fn exit_code(ended: anyhow::Result<Exit>) -> ExitCode {
+    let exit = ended.unwrap_or_else(|error| {
+        errln!("error: {}", in_one_sentence(&error));
+        Exit::of(&error)
+    });
+    exit.into()
 }
 
 async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {

@@ -3,6 +3,7 @@
 use super::args::{Global, RecoverArgs};
 use super::database::Database;
 use super::exit::Exit;
+use crate::cli::output::outln;
 use crate::config;
 use crate::model::actor::{Actor, Face};
 use crate::recovery::by_hand::{self, Gone, Told};
@@ -24,21 +25,19 @@ pub(crate) async fn recover(global: Global, args: RecoverArgs) -> anyhow::Result
 
 fn say(global: &Global, told: &Told) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(told)?);
+        outln!("{}", serde_json::to_string(told)?);
         return Ok(());
     }
     let Told { gone, actions, .. } = told;
     if gone.is_empty() {
-        println!(
-            "No worker is gone with jobs of its own. Workers recover by themselves; this only shows or hastens it."
-        );
+        outln!("No worker is gone with jobs of its own. Workers recover by themselves; this only shows or hastens it.");
     }
     for Gone { worker, sign, jobs } in gone {
-        println!("worker {worker}: {sign}; it held {jobs} jobs");
+        outln!("worker {worker}: {sign}; it held {jobs} jobs");
     }
     match *actions {
-        Some(freed) if !gone.is_empty() => println!("{}", said(freed)),
-        None if !gone.is_empty() => println!("Nothing was changed; without --dry-run their jobs are freed."),
+        Some(freed) if !gone.is_empty() => outln!("{}", said(freed)),
+        None if !gone.is_empty() => outln!("Nothing was changed; without --dry-run their jobs are freed."),
         Some(_) | None => {}
     }
     Ok(())

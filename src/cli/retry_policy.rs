@@ -15,6 +15,7 @@ use super::args::{Global, RetryPolicyArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::files;
+use crate::cli::output::{out, outln};
 use crate::config;
 use crate::model::failure::FailureClass;
 use crate::model::id::VersionId;
@@ -37,9 +38,9 @@ pub(crate) async fn retry_policy(global: Global, action: RetryPolicyArgs) -> any
     database.close().await;
     let report = simulate(&changed, &rows, &stages);
     if global.json {
-        println!("{}", serde_json::to_string(&report)?);
+        outln!("{}", serde_json::to_string(&report)?);
     } else {
-        print!("{report}");
+        out!("{report}");
     }
     Ok(Exit::Done)
 }

@@ -13,6 +13,7 @@ use super::follow::{self, Follower};
 use super::live::LiveTree;
 use super::{files, refusal, show, start, trace, worker};
 use crate::app::App;
+use crate::cli::output::{errln, outln};
 use crate::config;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
@@ -131,7 +132,7 @@ async fn finish(
     let output = report::outputs(&database.store, last).await?;
     if global.json {
         let attempts = database.store.attempts(last.run.key, 1000).await?;
-        println!("{}", serde_json::to_string(&RunReport::full(last, &attempts, output))?);
+        outln!("{}", serde_json::to_string(&RunReport::full(last, &attempts, output))?);
     } else if last.run.state == RunState::Done {
         show::print_outputs(&output)?;
     }
@@ -140,14 +141,14 @@ async fn finish(
         RunState::Failed => {
             if let Some(failure) = &last.run.failure {
                 let stage = last.failed_stage().unwrap_or_default();
-                eprintln!("error: the run failed at stage {stage}: {}: {}", failure.class, failure.message);
-                eprintln!("See what happened with:  {} show {id}", config::program());
+                errln!("error: the run failed at stage {stage}: {}: {}", failure.class, failure.message);
+                errln!("See what happened with:  {} show {id}", config::program());
             }
             Exit::RunFailed
         }
         RunState::Cancelled => {
-            eprintln!("error: the run was cancelled");
-            eprintln!("See by whom and why with:  {} show {id}", config::program());
+            errln!("error: the run was cancelled");
+            errln!("See by whom and why with:  {} show {id}", config::program());
             Exit::RunFailed
         }
         RunState::Blocked if last.is_at_rest() => {
@@ -155,7 +156,7 @@ async fn finish(
             Exit::RunFailed
         }
         RunState::Running | RunState::Blocked => {
-            eprintln!(
+            errln!(
                 "Stopped before the end; what is finished is kept. Go on with:\n  {} run --resume {id}",
                 config::program()
             );

@@ -3,6 +3,7 @@
 use super::args::{Global, RunsArgs};
 use super::database::Database;
 use super::exit::Exit;
+use crate::cli::output::outln;
 use crate::view::report::RunReport;
 use crate::view::when;
 
@@ -11,15 +12,15 @@ pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit>
     let rows = database.store.runs(args.workflow.as_deref(), args.state, None, i64::from(args.limit)).await?;
     if global.json {
         let reports: Vec<RunReport> = rows.iter().map(RunReport::brief).collect();
-        println!("{}", serde_json::to_string(&reports)?);
+        outln!("{}", serde_json::to_string(&reports)?);
     } else if rows.is_empty() {
-        println!("No runs. Start one with:  {} run WORKFLOW", crate::config::program());
+        outln!("No runs. Start one with:  {} run WORKFLOW", crate::config::program());
     } else {
-        println!("{:<36}  {:<20}  {:<8}  {:<19}  took", "run", "workflow", "state", "started");
+        outln!("{:<36}  {:<20}  {:<8}  {:<19}  took", "run", "workflow", "state", "started");
         for run in &rows {
             let took = run.finished_at.map_or_else(|| "-".to_owned(), |end| when::span(end - run.started_at));
             let started = when::clock(run.started_at);
-            println!("{}  {:<20}  {:<8}  {started:<19}  {took}", run.id, run.workflow, run.state);
+            outln!("{}  {:<20}  {:<8}  {started:<19}  {took}", run.id, run.workflow, run.state);
         }
     }
     database.close().await;

@@ -7,6 +7,7 @@ use super::database::Database;
 use super::exit::Exit;
 use super::files::short;
 use crate::app::App;
+use crate::cli::output::{errln, out, outln};
 use crate::config;
 use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
@@ -32,10 +33,10 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
     let attempts = database.store.attempts(snapshot.run.key, ATTEMPTS).await?;
     let output = report::outputs(&database.store, &snapshot).await?;
     if global.json {
-        println!("{}", serde_json::to_string(&RunReport::full(&snapshot, &attempts, output))?);
+        outln!("{}", serde_json::to_string(&RunReport::full(&snapshot, &attempts, output))?);
     } else {
-        print!("{}", story(&snapshot, &attempts));
-        println!("{}", version(&database, &snapshot).await?);
+        out!("{}", story(&snapshot, &attempts));
+        outln!("{}", version(&database, &snapshot).await?);
         if snapshot.run.state == RunState::Done {
             print_outputs(&output)?;
         }
@@ -43,13 +44,13 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
             && let Some(cancelled) = database.store.cancellation(snapshot.run.key).await?
         {
             let (by, at) = (cancelled.cancelled_by, when::clock(cancelled.cancelled_at));
-            println!("It was cancelled by {by} at {at}: {}", cancelled.reason);
+            outln!("It was cancelled by {by} at {at}: {}", cancelled.reason);
         }
-        print!("{}", artifacts(&database, &snapshot).await?);
+        out!("{}", artifacts(&database, &snapshot).await?);
         let workers = database.store.live_workers().await?;
-        println!("{}", what_to_do(&snapshot, &workers));
+        outln!("{}", what_to_do(&snapshot, &workers));
         if snapshot.run.state == RunState::Blocked {
-            print!("{}", what_blocks(&database, snapshot.run.id).await?);
+            out!("{}", what_blocks(&database, snapshot.run.id).await?);
         }
     }
     database.close().await;
@@ -105,7 +106,7 @@ async fn what_blocks(database: &Database, run: RunId) -> anyhow::Result<String> 
 
 /// The same, as the end of a run that was followed.
 pub(crate) async fn say_what_blocks(database: &Database, run: RunId) -> anyhow::Result<()> {
-    eprintln!("error: the run is blocked by what was given up:\n{}", what_blocks(database, run).await?.trim_end());
+    errln!("error: the run is blocked by what was given up:\n{}", what_blocks(database, run).await?.trim_end());
     Ok(())
 }
 
@@ -151,9 +152,9 @@ pub(crate) fn print_outputs(outputs: &[(String, Box<serde_json::value::RawValue>
         match text.filter(|text| text.contains('\n')) {
             // Nothing in it may move a terminal's cursor.
             Some(text) => {
-                println!("{stage}:\n{}", text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', " "))
+                outln!("{stage}:\n{}", text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', " "))
             }
-            None => println!("{stage}: {}", json::indented(output.get())),
+            None => outln!("{stage}: {}", json::indented(output.get())),
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ use super::refusal::{actor, name, refused};
 use super::{files, trace};
 use crate::app::App;
 use crate::bounded;
+use crate::cli::output::{errln, outln};
 use crate::config;
 use crate::model::actor::Actor;
 use crate::model::id::RunId;
@@ -68,12 +69,12 @@ fn tell(global: &Global, args: &StartArgs, started: StartedOnce) -> anyhow::Resu
         let workflow = &args.workflow;
         let said =
             serde_json::json!({"run": run, "workflow": workflow, "is_new": is_new, "is_other_input": is_other_input});
-        println!("{said}");
+        outln!("{said}");
         return Ok(());
     }
-    println!("{run}");
+    outln!("{run}");
     if is_other_input {
-        eprintln!(
+        errln!(
             "note: that run was started under the key before, on another input; nothing was started now. To have that refused, \
              add --same-input"
         );
@@ -98,7 +99,7 @@ pub(crate) async fn registered(
 /// What is started follows the file, and others start something else.
 pub(crate) async fn say_not_current(versions: &[Arc<Version>], store: &Store) -> anyhow::Result<()> {
     for said in files::not_current(versions, store).await? {
-        eprintln!(
+        errln!(
             "note: {said}, which is started here. Make it current with:  {} workflows deploy {}",
             config::program(),
             versions.first().map_or("WORKFLOW", |version| &version.name)

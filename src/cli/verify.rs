@@ -6,6 +6,7 @@ use super::args::{Global, VerifyArgs};
 use super::database::Database;
 use super::exit::Exit;
 use crate::app::App;
+use crate::cli::output::outln;
 use crate::config;
 use crate::queue::catalog::Catalog;
 use crate::verify;
@@ -22,10 +23,10 @@ pub(crate) async fn verify(app: App, global: Global, args: VerifyArgs) -> anyhow
     let verified = verify::verify(&database.store, &Catalog::new(app.handlers), run).await?;
     database.close().await;
     if global.json {
-        println!("{}", serde_json::to_string(&verified)?);
+        outln!("{}", serde_json::to_string(&verified)?);
     } else {
-        verified.mismatches.iter().for_each(|mismatch| println!("{mismatch}"));
-        println!("{} checkpoints, {} mismatches", verified.checkpoints, verified.mismatches.len());
+        verified.mismatches.iter().for_each(|mismatch| outln!("{mismatch}"));
+        outln!("{} checkpoints, {} mismatches", verified.checkpoints, verified.mismatches.len());
     }
     Ok(if verified.mismatches.is_empty() { Exit::Done } else { Exit::Failed })
 }

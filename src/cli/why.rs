@@ -5,6 +5,7 @@ use anyhow::bail;
 use super::args::{Global, WhyArgs};
 use super::database::Database;
 use super::exit::Exit;
+use crate::cli::output::outln;
 use crate::config;
 use crate::store::why::{Waiting, WaitingGroup};
 use crate::view::when;
@@ -18,7 +19,7 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
     match args.run {
         None => {
             let groups = store.waiting_groups(args.workflow.as_deref()).await?;
-            if global.json { println!("{}", serde_json::to_string(&groups)?) } else { say_groups(&groups) }
+            if global.json { outln!("{}", serde_json::to_string(&groups)?) } else { say_groups(&groups) }
         }
         Some(run) => {
             let Some(row) = store.run(run).await? else {
@@ -26,9 +27,9 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
             };
             let waits = store.waiting(run, TOLD).await?;
             if global.json {
-                println!("{}", serde_json::to_string(&waits)?);
+                outln!("{}", serde_json::to_string(&waits)?);
             } else if waits.is_empty() {
-                println!("Run {run} is {}, and waits for nothing.", row.state);
+                outln!("Run {run} is {}, and waits for nothing.", row.state);
             } else {
                 waits.iter().for_each(say);
             }
@@ -40,17 +41,17 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
 
 fn say_groups(groups: &[WaitingGroup]) {
     if groups.is_empty() {
-        println!("Nothing waits, and nothing runs.");
+        outln!("Nothing waits, and nothing runs.");
     }
     for group in groups {
         let WaitingGroup { workflow, stage, jobs, oldest_since, why, moves, .. } = group;
         let since = oldest_since.map_or_else(String::new, |since| format!(" (since {})", when::clock(since)));
-        println!("{workflow}, {stage}: {jobs} {why}{since}\n    moved by: {moves}");
+        outln!("{workflow}, {stage}: {jobs} {why}{since}\n    moved by: {moves}");
     }
 }
 
 fn say(waits: &Waiting) {
     let Waiting { stage, item, why, moves, .. } = waits;
     let item = item.map_or_else(String::new, |item| format!("[{item}]"));
-    println!("{stage}{item}: {why}\n    moved by: {moves}");
+    outln!("{stage}{item}: {why}\n    moved by: {moves}");
 }

@@ -13,6 +13,7 @@ use super::args::{Global, GraphFormat, WorkflowsArgs};
 use super::exit::Exit;
 use super::files;
 use crate::app::App;
+use crate::cli::output::{out, outln};
 use crate::config;
 use crate::workflow::definition::Workflow;
 use crate::workflow::schema;
@@ -31,7 +32,7 @@ pub(crate) async fn workflows(app: App, global: Global, action: WorkflowsArgs) -
         WorkflowsArgs::Rollback(args) => deploy::roll_back(&global, args).await,
         WorkflowsArgs::Graph { workflow, format } => graph(&files::one(&app, &global, &workflow)?, format, global.json),
         WorkflowsArgs::Schema => {
-            print!("{}", schema::text());
+            out!("{}", schema::text());
             Ok(Exit::Done)
         }
     }
@@ -39,7 +40,7 @@ pub(crate) async fn workflows(app: App, global: Global, action: WorkflowsArgs) -
 
 fn graph(workflow: &Workflow, format: GraphFormat, json: bool) -> anyhow::Result<Exit> {
     if json {
-        println!("{}", workflow.to_json());
+        outln!("{}", workflow.to_json());
         return Ok(Exit::Done);
     }
     let drawn = match format {
@@ -47,7 +48,7 @@ fn graph(workflow: &Workflow, format: GraphFormat, json: bool) -> anyhow::Result
         GraphFormat::Mermaid => workflow.graph_mermaid(),
         GraphFormat::Dot => workflow.graph_dot(),
     };
-    print!("{drawn}");
+    out!("{drawn}");
     Ok(Exit::Done)
 }
 
@@ -61,22 +62,22 @@ fn list(app: &App, global: &Global, current: &Current) -> anyhow::Result<Exit> {
             current.add_to(&mut row, w);
             row
         });
-        println!("{}", serde_json::Value::from_iter(rows));
+        outln!("{}", serde_json::Value::from_iter(rows));
         return Ok(Exit::Done);
     }
     if workflows.is_empty() {
-        println!("No workflows. Begin one with:  {} workflows new NAME", config::program());
+        outln!("No workflows. Begin one with:  {} workflows new NAME", config::program());
     }
     for workflow in &workflows {
         let about = workflow.description.as_deref().unwrap_or_default();
         let line = format!("{:<20}  {:>3} stages  {about}", workflow.name.as_str(), workflow.stages.len());
-        println!("{}", line.trim_end());
+        outln!("{}", line.trim_end());
         if let Some(said) = current.said(workflow) {
-            println!("{:<20}  {said}", "");
+            outln!("{:<20}  {said}", "");
         }
         let lacking = files::lacking(workflow, &app.handlers);
         if !lacking.is_empty() {
-            println!("{:<20}  lacking here: {}", "", lacking.join(", "));
+            outln!("{:<20}  lacking here: {}", "", lacking.join(", "));
         }
     }
     Ok(Exit::Done)

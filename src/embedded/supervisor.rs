@@ -8,7 +8,8 @@ use super::orders::Orders;
 use super::server::{self, Ending, Server};
 use rustix::process::Pid;
 use std::ffi::OsString;
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -29,7 +30,7 @@ const ENDING_LIMIT: Duration = Duration::from_secs(60);
 /// A killed supervisor leaves the server running; a client that lives, or else the next one, starts a supervisor that adopts it.
 pub fn run_supervisor(args: &[OsString]) -> ExitCode {
     let Some(orders) = Orders::parse(args) else {
-        eprintln!("piton supervisor: this command is for Piton's own use");
+        report("this command is for Piton's own use");
         return ExitCode::from(2);
     };
     match supervise(&orders) {
@@ -37,10 +38,15 @@ pub fn run_supervisor(args: &[OsString]) -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             // The client has pointed this at the server's log.
-            eprintln!("piton supervisor: {error}");
+            report(error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where standard error is closed, nobody is left to read it.
+fn report(what: impl Display) {
+    writeln!(io::stderr(), "piton supervisor: {what}").ok();
 }
 
 /// Whether all ended in peace.
@@ -84,7 +90,7 @@ fn take_lock(folder: &Folder) -> Result<Option<Held>, EmbeddedError> {
 /// The server is worth more than its log: a failure is only told.
 fn trim_log(folder: &Folder) {
     if let Err(error) = log_file::trim(folder) {
-        eprintln!("piton supervisor: {error}");
+        report(error);
     }
 }
 

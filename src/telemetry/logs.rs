@@ -23,6 +23,8 @@ where
     let filter = EnvFilter::try_new(filter).map_err(|e| anyhow::anyhow!("the log filter `{filter}`: {e}"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
+    // It would tell of a log that cannot be written on standard error, and panic where that is closed, too.
+    let layer = layer.log_internal_errors(false);
     let set = match format {
         LogFormat::Pretty => {
             use io::IsTerminal;

@@ -13,6 +13,7 @@ use super::{Asked, no_such_run, place, size, store as artifact_store};
 use crate::artifacts::{ArtifactReader, Expected};
 use crate::cli::args::Global;
 use crate::cli::exit::Exit;
+use crate::cli::output::{Output, errln};
 use crate::config;
 use crate::model::artifact::in_a_line;
 use crate::model::failure::Failure;
@@ -105,12 +106,12 @@ fn default_file(row: &ArtifactRow) -> anyhow::Result<&str> {
         bail!("there is a file `{shown}` here; name another one, or this one, with --to FILE (- prints it)");
     }
     let size = size(row.bytes.unwrap_or_default());
-    eprintln!("{} of {}, {size}: into {shown}", in_a_line(&row.name), place(row));
+    errln!("{} of {}, {size}: into {shown}", in_a_line(&row.name), place(row));
     Ok(file)
 }
 
 async fn to_standard_output(mut reader: ArtifactReader) -> anyhow::Result<()> {
-    let (mut out, mut piece) = (std::io::stdout().lock(), vec![0; PIECE]);
+    let (mut out, mut piece) = (Output, vec![0; PIECE]);
     loop {
         match reader.read(&mut piece).await.map_err(Failure::from)? {
             0 => return out.flush().context("standard output"),

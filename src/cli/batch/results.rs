@@ -1,12 +1,13 @@
 //! `piton batch results`.
 
 use std::fs::File;
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, Write};
 
 use anyhow::Context;
 use futures_util::StreamExt;
 use sqlx::types::Uuid;
 
+use crate::cli::output::{Output, errln};
 use crate::cli::refusal::refused;
 use crate::store::Store;
 use crate::view::batch::ItemReport;
@@ -18,11 +19,11 @@ const AT_ONCE: i32 = 1000;
 pub(super) async fn results(store: &Store, batch: &str, to: &str) -> anyhow::Result<()> {
     let row = store.batch(batch).await.map_err(refused)?;
     if to == "-" {
-        return write(store, row.batch, row.items, stdout().lock()).await.context("standard output");
+        return write(store, row.batch, row.items, Output).await.context("standard output");
     }
     let file = File::create(to).with_context(|| format!("cannot write {to}"))?;
     write(store, row.batch, row.items, file).await.with_context(|| format!("cannot write {to}"))?;
-    eprintln!("{} items: into {to}", row.items);
+    errln!("{} items: into {to}", row.items);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::cli::args::Global;
+use crate::cli::output::{out, outln};
 use crate::config;
 use crate::store::batches::{BatchRow, ClassCount};
 use crate::view::batch::BatchReport;
@@ -11,36 +12,44 @@ use chrono::TimeDelta;
 
 pub(super) fn started(global: &Global, row: &BatchRow) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(row)?);
+        outln!("{}", serde_json::to_string(row)?);
         return Ok(());
     }
     let begun = row.items - row.not_started;
-    println!("Batch {} of {}: {} items, {begun} of them started.", row.name, row.workflow, row.items);
+    outln!("Batch {} of {}: {} items, {begun} of them started.", row.name, row.workflow, row.items);
     if let Some(waits) = &row.waits {
-        println!("The others wait: {waits}.");
+        outln!("The others wait: {waits}.");
     }
-    println!("See how it is doing with:  {} batch show {}", config::program(), row.name);
+    outln!("See how it is doing with:  {} batch show {}", config::program(), row.name);
     Ok(())
 }
 
 pub(super) fn list(global: &Global, rows: &[BatchRow]) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(rows)?);
+        outln!("{}", serde_json::to_string(rows)?);
         return Ok(());
     }
     if rows.is_empty() {
-        println!("No batches. Start one with:  {} batch start NAME WORKFLOW --input FILE.jsonl", config::program());
+        outln!("No batches. Start one with:  {} batch start NAME WORKFLOW --input FILE.jsonl", config::program());
         return Ok(());
     }
-    println!(
+    outln!(
         "{:<30}  {:<20}  {:<9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}",
-        "batch", "workflow", "state", "items", "waiting", "running", "blocked", "done", "ended"
+        "batch",
+        "workflow",
+        "state",
+        "items",
+        "waiting",
+        "running",
+        "blocked",
+        "done",
+        "ended"
     );
     for row in rows {
         let BatchRow { name, workflow, state, items, not_started, running, blocked, done, .. } = row;
         // In other ways than done.
         let ended = row.failed + row.cancelled + row.gone;
-        println!(
+        outln!(
             "{name:<30}  {workflow:<20}  {state:<9}  {items:>9}  {not_started:>9}  {running:>9}  {blocked:>9}  {done:>9}  {ended:>9}"
         );
     }
@@ -49,9 +58,9 @@ pub(super) fn list(global: &Global, rows: &[BatchRow]) -> anyhow::Result<()> {
 
 pub(super) fn show(global: &Global, report: &BatchReport) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(report)?);
+        outln!("{}", serde_json::to_string(report)?);
     } else {
-        print!("{}", text(&report.row, &report.dead_letter_classes));
+        out!("{}", text(&report.row, &report.dead_letter_classes));
     }
     Ok(())
 }
@@ -116,11 +125,11 @@ fn dead_letters(row: &BatchRow, letters: &[ClassCount]) -> String {
 
 pub(super) fn retried(global: &Global, count: usize) {
     if global.json {
-        println!("{}", serde_json::json!({"retried": count}));
+        outln!("{}", serde_json::json!({"retried": count}));
     } else if count == 0 {
-        println!("No dead letter was retried: none of that batch is pending, or none of that class.");
+        outln!("No dead letter was retried: none of that batch is pending, or none of that class.");
     } else {
-        println!(
+        outln!(
             "Dead letters that were retried: {count}. Their jobs go on from the last checkpoints when a worker is free."
         );
     }
@@ -129,17 +138,17 @@ pub(super) fn retried(global: &Global, count: usize) {
 pub(super) fn cancelled(global: &Global, row: &BatchRow, runs: usize) {
     let BatchRow { name, not_started, .. } = row;
     if global.json {
-        println!("{}", serde_json::json!({"batch": row.batch, "cancelled": runs, "never_started": not_started}));
+        outln!("{}", serde_json::json!({"batch": row.batch, "cancelled": runs, "never_started": not_started}));
     } else {
-        println!("Batch {name} is cancelled: {runs} runs were ended, and {not_started} items never start.");
-        println!("What was finished is kept:  {} batch results {name}", config::program());
+        outln!("Batch {name} is cancelled: {runs} runs were ended, and {not_started} items never start.");
+        outln!("What was finished is kept:  {} batch results {name}", config::program());
     }
 }
 
 pub(super) fn discarded(global: &Global, name: &str) {
     if global.json {
-        println!("{}", serde_json::json!({"discarded": name}));
+        outln!("{}", serde_json::json!({"discarded": name}));
     } else {
-        println!("Batch {name} was not whole, so that nothing of it had begun: it is discarded, and the name is free.");
+        outln!("Batch {name} was not whole, so that nothing of it had begun: it is discarded, and the name is free.");
     }
 }

@@ -18,6 +18,7 @@ use crate::bench::proof::{Expected, Proof};
 use crate::bench::result::{Measured, Report, counted};
 use crate::bench::{BenchError, Teller, compare, measure};
 use crate::bounded;
+use crate::cli::output::{errln, outln};
 use crate::model::payload::PayloadLimits;
 use crate::store::migrate::LOCK_WAIT;
 use crate::worker::Shutdown;
@@ -68,12 +69,12 @@ async fn measure_all(
         let left = yard.leave(global, server, args.keep).await;
         // Why there are no figures is the error, whatever else went wrong.
         if let (Err(_), Err(error)) = (&measured, &left) {
-            eprintln!("warning: {error:#}");
+            errln!("warning: {error:#}");
         }
         let measured = measured?;
         left?;
         let Some((measured, on)) = measured else {
-            eprintln!("Stopped; nothing was measured.");
+            errln!("Stopped; nothing was measured.");
             return Ok(Exit::Stopped);
         };
         if !global.json {
@@ -85,7 +86,7 @@ async fn measure_all(
     let Some(machine) = machine else { return Ok(Exit::Done) };
     let report = Report { piton: env!("CARGO_PKG_VERSION").to_owned(), machine, results };
     if global.json {
-        println!("{}", serde_json::to_string(&report)?);
+        outln!("{}", serde_json::to_string(&report)?);
     }
     if let Some(file) = &args.write {
         let text = serde_json::to_string_pretty(&report)? + "\n";
@@ -118,9 +119,9 @@ async fn prove(global: &Global, server: &Database, name: &str) -> anyhow::Result
         Err(error) => bail!("cannot look into {name}; give the name of a database that --keep kept ({error})"),
     };
     if global.json {
-        println!("{}", serde_json::to_string(&proof)?);
+        outln!("{}", serde_json::to_string(&proof)?);
     } else {
-        println!("{}", proved(&proof));
+        outln!("{}", proved(&proof));
     }
     Ok(Exit::Done)
 }
@@ -142,17 +143,17 @@ fn teller(global: &Global) -> Box<dyn Teller> {
 }
 
 fn say(measured: &Measured, earlier: Option<&Report>) {
-    println!("{}", measured.title());
+    outln!("{}", measured.title());
     let old = earlier.and_then(|report| compare::matching(report, measured));
     for line in compare::lines(measured, old) {
-        println!("{line}");
+        outln!("{line}");
     }
     match (earlier, old) {
-        (Some(_), None) => println!("  nothing to compare with: the file has no such measure"),
-        (_, Some(old)) if old.title() != measured.title() => println!("  compared with {}", old.title()),
+        (Some(_), None) => outln!("  nothing to compare with: the file has no such measure"),
+        (_, Some(old)) if old.title() != measured.title() => outln!("  compared with {}", old.title()),
         (_, Some(_) | None) => {}
     }
-    println!("  {}", proved(&measured.proof));
+    outln!("  {}", proved(&measured.proof));
 }
 
 fn proved(proof: &Proof) -> String {

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bench::Teller;
 use crate::bench::result::grouped;
+use crate::cli::output::errln;
 
 /// Between two lines of the same part.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -61,7 +62,7 @@ struct Part {
 
 impl Teller for Lines {
     fn begin(&self, what: &str, of: u64) {
-        eprintln!("{what}: {} to do", grouped(of as f64, 0));
+        errln!("{what}: {} to do", grouped(of as f64, 0));
         let mut part = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *part = Some(Part { what: what.to_owned(), of, said: Instant::now() });
     }
@@ -70,7 +71,7 @@ impl Teller for Lines {
         let mut part = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(part) = part.as_mut().filter(|part| part.said.elapsed() >= LINE_EVERY) {
             part.said = Instant::now();
-            eprintln!("{}: {} of {}", part.what, grouped(done as f64, 0), grouped(part.of as f64, 0));
+            errln!("{}: {} of {}", part.what, grouped(done as f64, 0), grouped(part.of as f64, 0));
         }
     }
 

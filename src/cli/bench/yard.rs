@@ -5,6 +5,7 @@ use anyhow::Context;
 use crate::bench::measure::Ground;
 use crate::cli::args::Global;
 use crate::cli::database::{CONNECTIONS, Database};
+use crate::cli::output::errln;
 use crate::config;
 use crate::store::Store;
 use crate::store::bench::Observer;
@@ -65,7 +66,7 @@ impl Yard {
         self.close().await;
         let folder = global.data_dir.as_ref().filter(|_| global.database_url.is_none());
         let place = folder.map_or_else(String::new, |folder| format!(" --data-dir '{}'", folder.display()));
-        eprintln!(
+        errln!(
             "Kept the database {name}. Prove it again, or look into it, and drop it when you are done:\n  \
              {program} bench{place} --prove {name}\n  psql '{url}'\n  drop database {name}",
             program = config::program(),

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::chaos::plan::{Kind, Scope};
 use crate::cli::args::{InputArgs, WorkerArgs, lease};
 use crate::cli::bench::args::rate;
+use crate::cli::output::errln;
 use crate::embedded::can_be_copied;
 use crate::workflow::duration;
 
@@ -83,7 +84,7 @@ impl ChaosArgs {
         }
         let mut kinds = Kind::value_variants().to_vec();
         if !can_be_copied() {
-            eprintln!("Without `rewind`: there is no `pg_basebackup` beside `postgres`.");
+            errln!("Without `rewind`: there is no `pg_basebackup` beside `postgres`.");
             kinds.retain(|kind| *kind != Kind::Rewind);
         }
         Ok(kinds)

@@ -11,6 +11,7 @@ use crate::chaos::servers::Servers;
 use crate::cli::args::Global;
 use crate::cli::database::{CONNECTIONS, private_postgres};
 use crate::cli::files;
+use crate::cli::output::errln;
 use crate::model::actor::{Actor, Face};
 use crate::model::id::VersionId;
 use crate::queue::catalog::Catalog;
@@ -64,7 +65,7 @@ impl Ground {
         let root = self.servers.stop().await.unwrap_or_else(|| self.folder.path().to_path_buf());
         if keep {
             let folder = self.folder.keep();
-            eprintln!(
+            errln!(
                 "Kept {folder}. Look into it with:  {program} runs --data-dir {root}",
                 folder = folder.display(),
                 root = root.display(),

@@ -17,6 +17,7 @@ use crate::chaos::plan::Scope;
 use crate::chaos::report::Report;
 use crate::chaos::told::Told;
 use crate::chaos::workload;
+use crate::cli::output::{errln, out, outln};
 use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
 use args::ChaosArgs;
@@ -28,7 +29,7 @@ pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::
     let scope = args.scope()?;
     if !global.json {
         // First of all, so that it is known whatever comes of it.
-        println!("Chaos with seed {}; play it again with:  {}", scope.seed, again(&args, &scope));
+        outln!("Chaos with seed {}; play it again with:  {}", scope.seed, again(&args, &scope));
     }
     let ground = Ground::make().await?;
     let done = tokio::select! {
@@ -42,7 +43,7 @@ pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::
     };
     ground.leave(args.keep || is_of_interest).await;
     let Some(report) = done? else {
-        eprintln!("Stopped; there is no verdict.");
+        errln!("Stopped; there is no verdict.");
         return Ok(Exit::Stopped);
     };
     say(&global, &report)?;
@@ -86,7 +87,7 @@ async fn campaign(
         mark,
         scope,
     };
-    let tell: fn(&str) = if global.json { |_| {} } else { |how_far| eprintln!("{how_far}") };
+    let tell: fn(&str) = if global.json { |_| {} } else { |how_far| errln!("{how_far}") };
     Ok(campaign.run(tell).await?)
 }
 
@@ -99,9 +100,9 @@ fn again(args: &ChaosArgs, scope: &Scope) -> String {
 
 fn say(global: &Global, report: &Report) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(report)?);
+        outln!("{}", serde_json::to_string(report)?);
     } else {
-        print!("{report}");
+        out!("{report}");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use sqlx::types::Uuid;
 
 use super::Global;
+use crate::cli::output::{out, outln};
 use crate::config;
 use crate::model::id::NO_ITEM;
 use crate::store::dead_letters::{DeadLetter, Group};
@@ -22,17 +23,17 @@ const INPUT: usize = 2000;
 
 pub(super) fn list(global: &Global, letters: &[DeadLetter]) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(letters)?);
+        outln!("{}", serde_json::to_string(letters)?);
         return Ok(());
     }
     let [first, ..] = letters else {
-        println!("No dead letters.");
+        outln!("No dead letters.");
         return Ok(());
     };
-    println!("{:<36}  {:<30}  {:<20}  {:>8}  {:<8}  since", "dead letter", "stage", "class", "attempts", "state");
+    outln!("{:<36}  {:<30}  {:<20}  {:>8}  {:<8}  since", "dead letter", "stage", "class", "attempts", "state");
     for letter in letters {
         let (place, since) = (place(letter), when::clock(letter.dead_at));
-        println!(
+        outln!(
             "{}  {place:<30}  {:<20}  {:>8}  {:<8}  {since}\n    {}",
             letter.id,
             letter.class,
@@ -42,8 +43,8 @@ pub(super) fn list(global: &Global, letters: &[DeadLetter]) -> anyhow::Result<()
         );
     }
     let program = config::program();
-    println!("\nLook at one with:   {program} dead-letter show {}", first.id);
-    println!("Try it again with:  {program} dead-letter retry {}", first.id);
+    outln!("\nLook at one with:   {program} dead-letter show {}", first.id);
+    outln!("Try it again with:  {program} dead-letter retry {}", first.id);
     Ok(())
 }
 
@@ -61,49 +62,49 @@ fn shortened(message: &str) -> String {
 
 pub(super) fn stats(global: &Global, groups: &[Group]) -> anyhow::Result<()> {
     if global.json {
-        println!("{}", serde_json::to_string(groups)?);
+        outln!("{}", serde_json::to_string(groups)?);
         return Ok(());
     }
     if groups.is_empty() {
-        println!("No dead letters.");
+        outln!("No dead letters.");
         return Ok(());
     }
-    println!("{:>7}  {:<30}  {:<20}  {:<16}  {:<19}  last", "count", "stage", "class", "fingerprint", "first");
+    outln!("{:>7}  {:<30}  {:<20}  {:<16}  {:<19}  last", "count", "stage", "class", "fingerprint", "first");
     for group in groups {
         let place = format!("{}/{}", group.workflow, group.stage);
         let (first, last) = (when::clock(group.first_at), when::clock(group.last_at));
         let (count, class, fingerprint) = (group.count, &group.class, &group.fingerprint);
-        println!("{count:>7}  {place:<30}  {class:<20}  {fingerprint}  {first:<19}  {last}");
-        println!("         {}", shortened(&group.message));
+        outln!("{count:>7}  {place:<30}  {class:<20}  {fingerprint}  {first:<19}  {last}");
+        outln!("         {}", shortened(&group.message));
     }
-    println!("\nTry all of one cause again with:  {} dead-letter retry --fingerprint FINGERPRINT", config::program());
+    outln!("\nTry all of one cause again with:  {} dead-letter retry --fingerprint FINGERPRINT", config::program());
     Ok(())
 }
 
 pub(super) fn count(global: &Global, done: &str, count: i64, what: &str) {
     if global.json {
-        println!("{}", serde_json::json!({ done: count }));
+        outln!("{}", serde_json::json!({ done: count }));
     } else if count == 0 {
-        println!("No dead letter was {done}: none that is pending was chosen.");
+        outln!("No dead letter was {done}: none that is pending was chosen.");
     } else {
-        println!("Dead letters that were {done}: {count}. {what}");
+        outln!("Dead letters that were {done}: {count}. {what}");
     }
 }
 
 pub(super) fn forced(global: &Global, id: Uuid) {
     if global.json {
-        println!("{}", serde_json::json!({"dead_letter": id}));
+        outln!("{}", serde_json::json!({"dead_letter": id}));
     } else {
-        println!("Dead letter {id}: its run is blocked until it is retried or dismissed.");
+        outln!("Dead letter {id}: its run is blocked until it is retried or dismissed.");
     }
 }
 
 impl Story {
     pub(super) fn say(&self, global: &Global) -> anyhow::Result<()> {
         if global.json {
-            println!("{}", serde_json::to_string(self)?);
+            outln!("{}", serde_json::to_string(self)?);
         } else {
-            print!("{}", self.text());
+            out!("{}", self.text());
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::cli::args::Global;
 use crate::cli::exit::Exit;
 use crate::cli::files::{self, File};
+use crate::cli::output::{errln, outln};
 use crate::config;
 
 /// Ends as a failure when there is a mistake.
@@ -26,7 +27,7 @@ pub(super) fn check(app: &App, global: &Global, paths: &[PathBuf]) -> anyhow::Re
         );
     }
     if global.json {
-        println!("{}", files.iter().map(report).collect::<Value>());
+        outln!("{}", files.iter().map(report).collect::<Value>());
     } else {
         files.iter().for_each(tell);
     }
@@ -38,10 +39,10 @@ fn tell(file: &File) {
         Ok(workflow) => {
             let stages = workflow.stages.len();
             let stages = if stages == 1 { "1 stage".to_owned() } else { format!("{stages} stages") };
-            println!("{}: workflow `{}`, {stages}, no mistakes", file.source, workflow.name);
-            workflow.notes().iter().for_each(|note| eprintln!("note: {note}"));
+            outln!("{}: workflow `{}`, {stages}, no mistakes", file.source, workflow.name);
+            workflow.notes().iter().for_each(|note| errln!("note: {note}"));
         }
-        Err(mistakes) => eprintln!("{}\n", mistakes.render(std::io::stderr().is_terminal())),
+        Err(mistakes) => errln!("{}\n", mistakes.render(std::io::stderr().is_terminal())),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::cli::args::Global;
 use crate::cli::database::Database;
 use crate::cli::files::{short, since};
+use crate::cli::output::errln;
 use crate::model::digest::hex;
 use crate::store::versions::VersionRow;
 use crate::workflow::definition::Workflow;
@@ -21,7 +22,7 @@ impl Current {
         match Current::asked(global).await {
             Ok(current) => Current(Some(current)),
             Err(error) => {
-                eprintln!("note: which versions are current cannot be said: {error:#}");
+                errln!("note: which versions are current cannot be said: {error:#}");
                 Current(None)
             }
         }

@@ -10,6 +10,7 @@ use crate::cli::args::{DeployArgs, Global, RollbackArgs};
 use crate::cli::database::Database;
 use crate::cli::exit::Exit;
 use crate::cli::files::{self, Deploys, short, since};
+use crate::cli::output::outln;
 use crate::cli::refusal::{actor, name, refused};
 use crate::config;
 use crate::decide;
@@ -56,9 +57,9 @@ pub(super) async fn roll_back(global: &Global, args: RollbackArgs) -> anyhow::Re
 
 fn said(global: &Global, workflow: &str, version: &str) {
     if global.json {
-        println!("{}", json!({"workflow": workflow, "version": version}));
+        outln!("{}", json!({"workflow": workflow, "version": version}));
     } else {
-        println!("The current version of {workflow} is {}.", short(version));
+        outln!("The current version of {workflow} is {}.", short(version));
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) async fn versions(global: &Global, workflow: &str) -> anyhow::Result<
     database.close().await;
     let versions = versions?;
     if global.json {
-        println!("{}", serde_json::to_string(&versions)?);
+        outln!("{}", serde_json::to_string(&versions)?);
         return Ok(Exit::Done);
     }
     if versions.is_empty() {
@@ -101,7 +102,7 @@ pub(super) async fn versions(global: &Global, workflow: &str) -> anyhow::Result<
             (false, None) => "never deployed".to_owned(),
         };
         let replaced = version.replaced.as_ref().map_or_else(String::new, |other| format!(", in the place of {other}"));
-        println!("{}  registered {registered}  {what}{replaced}", version.version);
+        outln!("{}  registered {registered}  {what}{replaced}", version.version);
     }
     Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::cli::args::{Global, NewArgs};
 use crate::cli::exit::Exit;
 use crate::cli::files::{self, DEFAULT_FOLDER};
+use crate::cli::output::outln;
 use crate::config;
 use crate::workflow::name::{self, WorkflowName};
 
@@ -29,10 +30,10 @@ pub(super) fn new(app: &App, global: &Global, args: &NewArgs) -> anyhow::Result<
     write(&path, &starter(&name))?;
     let next = next(app, global, &name, &path);
     if global.json {
-        println!("{}", json!({"file": path, "workflow": name, "next": next}));
+        outln!("{}", json!({"file": path, "workflow": name, "next": next}));
     } else {
-        println!("Wrote {}: three stages that run as they are. Next:\n", path.display());
-        next.iter().for_each(|command| println!("  {command}"));
+        outln!("Wrote {}: three stages that run as they are. Next:\n", path.display());
+        next.iter().for_each(|command| outln!("  {command}"));
     }
     Ok(Exit::Done)
 }

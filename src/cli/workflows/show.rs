@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::current::Current;
 use crate::cli::exit::Exit;
+use crate::cli::output::{out, outln};
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Origin, Part};
@@ -15,12 +16,12 @@ pub(super) fn show(workflow: &Workflow, current: &Current, effective: bool, as_j
     if as_json {
         let mut report = report::of(workflow, effective);
         current.add_to(&mut report, workflow);
-        println!("{report}");
+        outln!("{report}");
         return Ok(Exit::Done);
     }
-    print!("{}", text(workflow, effective));
+    out!("{}", text(workflow, effective));
     if let Some(said) = current.said(workflow) {
-        println!("\n{said}");
+        outln!("\n{said}");
     }
     Ok(Exit::Done)
 }
