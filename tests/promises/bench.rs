@@ -142,8 +142,8 @@ async fn runs_that_are_offered_are_timed_to_their_durable_result() {
 #[tokio::test]
 async fn a_bench_that_is_interrupted_takes_its_database_and_its_workers_along() {
     let world = World::with(&[]).await;
-    let mut interrupted = Process::spawn(bench(&world, &["--runs", "2000", "--stages", "500"]), world.path("log"));
-    interrupted.says("stages: 1,000,000 to do").await;
+    let mut interrupted = Process::spawn(bench(&world, &["--runs", "400", "--stages", "500"]), world.path("log"));
+    interrupted.says("stages: 200,000 to do").await;
     let workers = Command::new("pgrep").args(["-P", &interrupted.id().to_string()]).output().unwrap();
     let workers = String::from_utf8(workers.stdout).unwrap();
     assert_eq!(workers.lines().count(), 1, "{workers}");
