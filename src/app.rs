@@ -1,21 +1,14 @@
-//! A binary: workflow files that are built in, handlers, and Piton's command line around them.
+//! What a program brings along: workflow files that are built in, handlers, and what these share.
 
-use std::process::ExitCode;
-
-use crate::cli;
-use crate::embedded;
 use crate::stage::handler::{Handler, Handlers};
-use crate::stage::{command, http};
 
-/// What the private Postgres' supervisor is started as: this same program with that first argument.
-pub(crate) const SUPERVISOR_ARGUMENT: &str = "__postgres-supervisor";
-
-/// Piton's whole command line, with workflows and handlers of your own.
+/// Workflow files, handlers and shared values of a program. [`App::main`] puts Piton's whole command line around it;
+/// [`Piton::builder`](crate::Piton::builder) uses it in a program of your own.
 #[derive(Debug, Default)]
 pub struct App {
     pub(crate) files: Vec<(String, String)>,
     pub(crate) handlers: Handlers,
-    pub(crate) mistakes: Vec<String>,
+    mistakes: Vec<String>,
 }
 
 impl App {
@@ -51,23 +44,11 @@ impl App {
         self
     }
 
-    /// Runs the command line and returns the process' exit code.
-    pub fn main(mut self) -> ExitCode {
-        let mut arguments = std::env::args_os().skip(1);
-        if let Some(first) = arguments.next() {
-            let arguments: Vec<_> = arguments.collect();
-            if first == SUPERVISOR_ARGUMENT {
-                return embedded::run_supervisor(&arguments);
-            }
-            if let Some(code) = command::part(&first, &arguments) {
-                return code;
-            }
-        }
-        http::install_tls();
-        let unshared = self.handlers.without_state().map(|(handler, state)| {
-            format!("handler `{handler}` asks for a state of the type {state}, and none is shared; add .state(…)")
-        });
-        self.mistakes.extend(unshared.collect::<Vec<_>>());
-        cli::main(self)
+    /// What is wrong with it, the first of it: only the whole is right or wrong.
+    pub(crate) fn mistake(&self) -> Option<String> {
+        self.mistakes.first().cloned().or_else(|| {
+            let (handler, state) = self.handlers.without_state().next()?;
+            Some(format!("handler `{handler}` asks for a state of the type {state}, and none is shared; add .state(…)"))
+        })
     }
 }

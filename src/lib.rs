@@ -40,6 +40,7 @@ mod chaos;
 mod child;
 mod cleanup;
 mod cli;
+mod client;
 mod config;
 mod decide;
 pub mod embedded;
@@ -50,6 +51,7 @@ mod model;
 mod neighbour;
 mod queue;
 mod recovery;
+mod role;
 mod stage;
 mod store;
 mod system;
@@ -61,9 +63,14 @@ mod workflow;
 
 pub use app::App;
 pub use artifacts::ArtifactReader;
+pub use client::{
+    BuildError, Builder, CancelError, Database, DatabaseError, Migrations, Piton, ResultError, Run, RunProgress,
+    StageProgress, Start, StartError, Worker, WorkerBuilder, WorkerError, child,
+};
 pub use model::artifact::Artifact;
 pub use model::failure::{Failure, FailureClass, UnknownClass};
 pub use model::id::RunId;
+pub use model::state::RunState;
 pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
 pub use stage::items::Items;
@@ -72,6 +79,7 @@ pub use stage::state::State;
 /// For Piton's own tests.
 #[doc(hidden)]
 pub use store::migrator::migrate_from;
+pub use view::snapshot::StageState;
 
 /// README's example is compiled with the tests.
 #[cfg(doctest)]

@@ -8,10 +8,10 @@ use anyhow::{Context, bail};
 
 use super::args::{Global, MigrateArgs};
 use super::exit::Exit;
-use crate::app::SUPERVISOR_ARGUMENT;
 use crate::cli::output::{errln, outln};
 use crate::config;
 use crate::embedded::{Cluster, Settings, SupervisorCommand};
+use crate::role::SUPERVISOR_ARGUMENT;
 use crate::stage::variables;
 use crate::store::Store;
 use crate::store::connect::{Address, Pooling, Server, greet};

@@ -41,6 +41,8 @@ use clap::Parser;
 
 use crate::app::App;
 use crate::cli::output::errln;
+use crate::role::Role;
+use crate::stage::http;
 use crate::system::descriptors;
 use crate::telemetry;
 use args::{Arguments, Command};
@@ -50,8 +52,19 @@ use sentence::in_one_sentence;
 /// What a command says that asks or decides. What sqlx says of broken connections, the command says in its own words.
 const PEOPLE_S_LOG: &str = "warn,sqlx=off";
 
+impl App {
+    /// Runs the command line and returns the process' exit code.
+    pub fn main(self) -> ExitCode {
+        match Role::of_this_process() {
+            Role::Helper(code) => code,
+            Role::Program | Role::Runner => main(self),
+        }
+    }
+}
+
 /// Parses the arguments, runs the command, and turns what became of it into an exit code.
-pub(crate) fn main(app: App) -> ExitCode {
+fn main(app: App) -> ExitCode {
+    http::install_tls();
     descriptors::raise(crate::worker::descriptors_before());
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -83,8 +96,8 @@ fn exit_code(ended: anyhow::Result<Exit>) -> ExitCode {
 }
 
 async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
-    if let [first, ..] = app.mistakes.as_slice() {
-        anyhow::bail!("{first}");
+    if let Some(mistake) = app.mistake() {
+        anyhow::bail!("{mistake}");
     }
     let Arguments { global, command } = arguments;
     if !command.works() {

@@ -88,7 +88,7 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     }
     let settings = match std::env::var(RUNS_SUSPECTS_AS) {
         Ok(name) => {
-            end_with_parent(shutdown.clone());
+            worker::end_with_parent(shutdown.clone());
             Settings {
                 slots: 1,
                 role: Role::Runner,
@@ -192,17 +192,6 @@ pub(super) async fn patiently<T>(
     }
 }
 
-/// The worker that started this runner holds the other end of our standard input. When it is gone, what runs here goes
-/// back at once.
-fn end_with_parent(shutdown: Shutdown) {
-    std::thread::spawn(move || {
-        // End or error, either way nobody is there any more.
-        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
-        shutdown.ask();
-        shutdown.ask();
-    });
-}
-
 pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Settings {
     let store = artifacts::store(global, &args.store);
     if let Some(store) = &store {
@@ -218,6 +207,7 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Se
         grace: args.grace,
         role: Role::Ordinary,
         parent: None,
+        orders: None,
         cleanup_every: None,
         artifacts: store,
         resources,

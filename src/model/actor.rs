@@ -11,6 +11,8 @@ states! {
         Cli = "cli",
         /// The admin API.
         Api = "api",
+        /// A program that has Piton as a library.
+        Library = "library",
         /// Nobody asked: a worker was the first with a new version of a workflow.
         Worker = "worker",
     }
@@ -29,7 +31,7 @@ mod tests {
 
     #[test]
     fn the_schema_knows_the_same_faces() {
-        let schema = include_str!("../../migrations/0024_keep_what_is_deployed.sql");
+        let schema = include_str!("../../migrations/0038_let_programs_decide.sql");
         let quoted: Vec<String> = Face::ALL.iter().map(|face| format!("'{face}'")).collect();
         assert!(schema.contains(&format!("face in ('sql', {})", quoted.join(", "))));
     }

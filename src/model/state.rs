@@ -37,7 +37,8 @@ pub(crate) use states;
 states! {
     /// Where a run is.
     #[derive(serde::Deserialize, utoipa::ToSchema)]
-    pub(crate) enum RunState {
+    #[non_exhaustive]
+    pub enum RunState {
         /// It has live jobs.
         Running = "running",
         /// A dead letter of it is pending; what does not depend on it goes on.

@@ -43,8 +43,9 @@ pub(crate) mod workflows;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor, Postgres};
 
 use self::connect::{Pooling, Server, in_words};
 pub(crate) use self::connect::{is_away, is_wrong_address};
@@ -77,6 +78,24 @@ impl StoreError {
     pub(crate) fn is_about_a_value(&self) -> bool {
         matches!(self, StoreError::Refused(error)
             if error.as_database_error().and_then(|said| said.code()).is_some_and(|code| code.starts_with("22")))
+    }
+
+    /// The SQLSTATE of a refusal.
+    pub(crate) fn code(&self) -> Option<String> {
+        match self {
+            StoreError::Away(error) | StoreError::Refused(error) => {
+                Some(error.as_database_error()?.code()?.into_owned())
+            }
+            StoreError::Damaged(_) => None,
+        }
+    }
+
+    /// What Postgres said against it, without words around it. Its hints are for those who ask it in SQL.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
+        let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
+        let detail = detail.map_or_else(String::new, |detail| format!(". {}", detail.trim_end_matches('.')));
+        Some(format!("{}{detail}", said.message()))
     }
 
     /// The same, of a statement that waiting does not help.
@@ -159,6 +178,16 @@ impl Store {
     pub(crate) fn open(server: Server, pooling: Pooling, max_connections: u32) -> Store {
         let pool = pool(server.patient(), &server, pooling, max_connections);
         Store { patient: pool.clone(), pool, pooling, server: Arc::new(server) }
+    }
+
+    /// For those who ask and decide, on a pool of their own, which knows nothing of the engine's settings.
+    pub(crate) fn on(pool: PgPool, server: Server, pooling: Pooling) -> Store {
+        Store { patient: pool.clone(), pool, pooling, server: Arc::new(server) }
+    }
+
+    /// One of its connections.
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        Ok(self.pool.acquire().await?)
     }
 
     /// For those who work: a connection on which an answer is overdue is given up, but for statements that may take long,

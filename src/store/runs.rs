@@ -184,36 +184,27 @@ impl Store {
         start: &RunStart,
         same_input: bool,
     ) -> Result<StartedOnce, StoreError> {
-        let trace = start.trace.as_ref();
-        let sql =
-            "select run, is_new, is_other_input from piton.start_run_once($1, $2, $3::json, $4, $5, $6, $7, $8, $9)";
-        let asked = sqlx::query_as(sql)
-            .bind(workflow)
-            .bind(key)
-            .bind(start.input.as_str())
-            .bind(i32::from(start.priority))
-            .bind(start.run_at.map(Moment))
-            .bind(start.deadline.map(Moment))
-            .bind(trace.map(TraceContext::parent))
-            .bind(trace.and_then(TraceContext::state))
-            .bind(same_input);
-        Ok(asked.fetch_one(&self.pool).await?)
+        start_current_once(&self.pool, workflow, key, start, same_input).await
     }
 
     /// Starts a run of the current version of that workflow, as whoever asks in SQL does.
     pub(crate) async fn start_current(&self, workflow: &str, start: &RunStart) -> Result<RunId, StoreError> {
-        let trace = start.trace.as_ref();
-        let id = sqlx::query_scalar("select piton.start_run($1, $2::json, null, $3, $4, $5, $6, $7)")
-            .bind(workflow)
-            .bind(start.input.as_str())
-            .bind(i32::from(start.priority))
-            .bind(start.run_at.map(Moment))
-            .bind(start.deadline.map(Moment))
-            .bind(trace.map(TraceContext::parent))
-            .bind(trace.and_then(TraceContext::state))
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(RunId(id))
+        start_current(&self.pool, workflow, start).await
+    }
+
+    /// Those of these runs of which nothing more happens by itself: ended, blocked with nothing live, or gone.
+    pub(crate) async fn at_rest(&self, runs: &[RunId]) -> Result<Vec<RunId>, StoreError> {
+        let asked: Vec<Uuid> = runs.iter().map(|run| run.0).collect();
+        let found: Vec<Uuid> = sqlx::query_scalar(
+            "select a.uuid from unnest($1::uuid[]) as a (uuid)
+             left join piton.runs r on r.uuid = a.uuid
+             where r.id is null or r.finished_at is not null
+                or r.state = 'blocked' and not exists (select from piton.jobs j where j.run_id = r.id)",
+        )
+        .bind(asked)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(found.into_iter().map(RunId).collect())
     }
 
     /// The run of that id, if there is one.
@@ -251,6 +242,49 @@ impl Store {
         });
         Ok(read.collect())
     }
+}
+
+/// Starts a run of the current version of that workflow, under a key.
+pub(crate) async fn start_current_once<'e>(
+    executor: impl sqlx::PgExecutor<'e>,
+    workflow: &str,
+    key: &str,
+    start: &RunStart,
+    same_input: bool,
+) -> Result<StartedOnce, StoreError> {
+    let trace = start.trace.as_ref();
+    let sql = "select run, is_new, is_other_input from piton.start_run_once($1, $2, $3::json, $4, $5, $6, $7, $8, $9)";
+    let asked = sqlx::query_as(sql)
+        .bind(workflow)
+        .bind(key)
+        .bind(start.input.as_str())
+        .bind(i32::from(start.priority))
+        .bind(start.run_at.map(Moment))
+        .bind(start.deadline.map(Moment))
+        .bind(trace.map(TraceContext::parent))
+        .bind(trace.and_then(TraceContext::state))
+        .bind(same_input);
+    Ok(asked.fetch_one(executor).await?)
+}
+
+/// The same without a key.
+pub(crate) async fn start_current<'e>(
+    executor: impl sqlx::PgExecutor<'e>,
+    workflow: &str,
+    start: &RunStart,
+) -> Result<RunId, StoreError> {
+    let trace = start.trace.as_ref();
+    let id = sqlx::query_scalar("select piton.start_run($1, $2::json, null, $3, $4, $5, $6, $7)")
+        .bind(workflow)
+        .bind(start.input.as_str())
+        .bind(i32::from(start.priority))
+        .bind(start.run_at.map(Moment))
+        .bind(start.deadline.map(Moment))
+        .bind(trace.map(TraceContext::parent))
+        .bind(trace.and_then(TraceContext::state))
+        .fetch_one(executor)
+        .await?;
+    Ok(RunId(id))
 }
 
 async fn start_run<'e>(

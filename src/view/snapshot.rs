@@ -33,15 +33,19 @@ pub(crate) struct StageView {
 /// Where a stage of a run is, all its jobs taken together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum StageState {
+#[non_exhaustive]
+pub enum StageState {
     /// Stages it needs are not done.
     Waiting,
     /// Its jobs wait for a worker.
     Ready,
+    /// At least one of its jobs runs.
     Running,
     /// Its jobs wait for their due time.
     Scheduled,
+    /// All of it is done.
     Done,
+    /// Its dead letter was dismissed, which ended the run.
     Failed,
     /// A dead letter of it is pending.
     Dead,

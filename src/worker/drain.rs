@@ -73,6 +73,17 @@ fn ignores_hangups(status: &str) -> Option<bool> {
     Some(u64::from_str_radix(mask.trim(), 16).ok()? & 1 == 1)
 }
 
+/// The worker that started this runner holds the other end of our standard input. When it is gone, what runs here goes
+/// back at once.
+pub(crate) fn end_with_parent(shutdown: Shutdown) {
+    std::thread::spawn(move || {
+        // End or error, either way nobody is there any more.
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
+        shutdown.ask();
+        shutdown.ask();
+    });
+}
+
 /// Waits for running stages, and for the claimer, which may start more of them, until the grace period is over or a second
 /// signal comes; what runs then is handed back.
 pub(super) async fn wait_for_stages(

@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use sqlx::types::Uuid;
 
-pub(crate) use drain::Shutdown;
-pub(crate) use runners::{RUNS_SUSPECTS_AS, descriptors_before, is_runner, parent};
+pub(crate) use drain::{Shutdown, end_with_parent};
+pub(crate) use runners::{ORDERS_ON_STDIN, RUNS_SUSPECTS_AS, descriptors_before, is_runner, parent};
 
 use self::registration::{Registered, Registration, WhenTaken};
 use self::running::Running;
@@ -67,6 +67,9 @@ pub(crate) struct Settings {
     pub(crate) role: Role,
     /// The boot that started it to run suspects.
     pub(crate) parent: Option<WorkerId>,
+    /// What it is told on its standard input that runs suspects for this one; `None` where it has the same arguments, and goes by
+    /// these.
+    pub(crate) orders: Option<Arc<str>>,
     /// Between two cleanups; `None` for a worker that leaves them to others.
     pub(crate) cleanup_every: Option<Duration>,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,6 +29,8 @@ pub(crate) const RUNS_SUSPECTS_AS: &str = "PITON_RUNS_SUSPECTS_AS";
 const RUNS_SUSPECTS_FOR: &str = "PITON_RUNS_SUSPECTS_FOR";
 /// Set there too: the descriptors that programs may have, for that process begins with a limit that was raised.
 const RUNS_SUSPECTS_WITHIN: &str = "PITON_RUNS_SUSPECTS_WITHIN";
+/// Set there too, where it is to read a line with its orders from its standard input.
+pub(crate) const ORDERS_ON_STDIN: &str = "PITON_RUNS_SUSPECTS_BY_ORDER";
 /// After a process that could not start, the next one is started so much later; and longer each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -85,6 +88,7 @@ impl Patience {
 /// The runners of one worker. Each uses one of its slots.
 pub(super) struct Runners {
     worker: String,
+    orders: Option<Arc<str>>,
     store: Store,
     slots: Arc<Slots>,
     boot: watch::Receiver<WorkerId>,
@@ -113,6 +117,7 @@ impl Runners {
         let (running, pids) = (JoinSet::new(), Vec::new());
         Runners {
             worker: settings.name.clone(),
+            orders: settings.orders.clone(),
             store,
             slots,
             boot,
@@ -180,7 +185,7 @@ impl Runners {
         let name = format!("{}/alone-{boot}-{}", self.worker, self.started);
         self.started += 1;
         let kills_before = exit::out_of_memory_kills();
-        match self.spawn(&name, boot) {
+        match self.spawn(&name, boot).await {
             Ok(child) => {
                 let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
                 self.pids.extend(pid);
@@ -199,7 +204,7 @@ impl Runners {
         }
     }
 
-    fn spawn(&self, name: &str, boot: WorkerId) -> std::io::Result<Child> {
+    async fn spawn(&self, name: &str, boot: WorkerId) -> std::io::Result<Child> {
         let mut runner = Command::new(own_program()?);
         if let Some(limit) = descriptors::at_start() {
             runner.env(RUNS_SUSPECTS_WITHIN, limit.to_string());
@@ -211,8 +216,13 @@ impl Runners {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A terminal's Ctrl-C is for this process, which tells them.
-            .process_group(0)
-            .spawn()
+            .process_group(0);
+        let Some(orders) = &self.orders else { return runner.spawn() };
+        let mut child = runner.env(ORDERS_ON_STDIN, "yes").spawn()?;
+        if let Some(stdin) = &mut child.stdin {
+            stdin.write_all(format!("{orders}\n").as_bytes()).await?;
+        }
+        Ok(child)
     }
 
     fn signal(&self) {

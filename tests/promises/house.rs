@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 /// list says so by order: what stands later is below.
 const LAYERS: &[&[&str]] = &[
     &["lib", "main"],
-    &["app", "cli", "api"],
+    &["cli", "api", "client"],
+    &["app"],
+    &["role"],
     &["bench", "chaos", "child", "worker", "config", "embedded", "telemetry"],
     &["decide", "view"],
     &["cleanup", "health", "recovery", "verify"],

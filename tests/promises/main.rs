@@ -40,6 +40,7 @@ mod input_files;
 mod inputs;
 mod integrity;
 mod lanes;
+mod library;
 mod limits;
 mod logs;
 mod memory;

@@ -1,0 +1,114 @@
+//! The ends of runs that somebody awaits: one statement asks for all of them, however many there are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::error::ResultError;
+use crate::model::id::RunId;
+use crate::store::backoff::Backoff;
+use crate::store::{Store, StoreError};
+
+/// Between two looks when something is new, and when nothing has happened for long.
+const SOONEST: Duration = Duration::from_millis(10);
+const LATEST: Duration = Duration::from_millis(500);
+
+/// What is known of the end of a run.
+#[derive(Debug, Clone)]
+enum End {
+    NotYet,
+    /// It is at rest, or gone.
+    Come,
+    Refused(Arc<StoreError>),
+}
+
+#[derive(Debug)]
+pub(super) struct Ends {
+    store: Store,
+    awaited: Mutex<Awaited>,
+    /// Somebody awaits another one.
+    more: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Awaited {
+    runs: HashMap<RunId, watch::Sender<End>>,
+    /// A task looks.
+    is_looked_for: bool,
+}
+
+impl Ends {
+    pub(super) fn new(store: Store) -> Ends {
+        Ends { store, awaited: Mutex::default(), more: Notify::new() }
+    }
+
+    /// Returns when the run is at rest, or there is no such run.
+    pub(super) async fn wait_for(self: &Arc<Self>, run: RunId) -> Result<(), ResultError> {
+        let mut end = self.subscribe(run);
+        let come = end.wait_for(|end| !matches!(end, End::NotYet)).await;
+        match come.as_deref() {
+            Ok(End::Refused(error)) => Err(ResultError::Database(error.clone().into())),
+            // The task that looks ends with its runtime, and so does whoever waits in it.
+            Ok(End::NotYet | End::Come) | Err(_) => Ok(()),
+        }
+    }
+
+    fn subscribe(self: &Arc<Self>, run: RunId) -> watch::Receiver<End> {
+        let mut awaited = self.lock();
+        let end = awaited.runs.entry(run).or_insert_with(|| watch::channel(End::NotYet).0).subscribe();
+        if !std::mem::replace(&mut awaited.is_looked_for, true) {
+            tokio::spawn(self.clone().look());
+        }
+        drop(awaited);
+        self.more.notify_one();
+        end
+    }
+
+    /// Until nobody waits any more.
+    async fn look(self: Arc<Self>) {
+        let (mut pause, mut backoff) = (SOONEST, Backoff::default());
+        while let Some(runs) = self.still_awaited() {
+            match self.store.at_rest(&runs).await {
+                Ok(come) => {
+                    backoff = Backoff::default();
+                    come.into_iter().for_each(|run| self.tell(run, &End::Come));
+                }
+                Err(StoreError::Away(_)) => {
+                    backoff.wait().await;
+                    continue;
+                }
+                Err(error) => {
+                    let refused = End::Refused(Arc::new(error));
+                    runs.into_iter().for_each(|run| self.tell(run, &refused));
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 3 / 2).min(LATEST),
+                () = self.more.notified() => {
+                    tokio::time::sleep(SOONEST).await;
+                    pause = SOONEST;
+                }
+            }
+        }
+    }
+
+    /// `None`, and the looking ends, when nobody waits for anything.
+    fn still_awaited(&self) -> Option<Vec<RunId>> {
+        let mut awaited = self.lock();
+        awaited.runs.retain(|_, end| end.receiver_count() > 0);
+        awaited.is_looked_for = !awaited.runs.is_empty();
+        awaited.is_looked_for.then(|| awaited.runs.keys().copied().collect())
+    }
+
+    fn tell(&self, run: RunId, end: &End) {
+        if let Some(waiting) = self.lock().runs.remove(&run) {
+            waiting.send_replace(end.clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Awaited> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

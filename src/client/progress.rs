@@ -1,0 +1,55 @@
+//! How far a run is.
+
+use crate::model::state::RunState;
+use crate::view::snapshot::{Snapshot, StageState, StageView};
+
+/// A run at one moment.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RunProgress {
+    /// Where the run is.
+    pub state: RunState,
+    /// Its stages, in the order of its file.
+    pub stages: Vec<StageProgress>,
+}
+
+/// A stage of it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StageProgress {
+    /// Its name.
+    pub stage: String,
+    /// Where all its jobs together are.
+    pub state: StageState,
+    /// Finished jobs: items of a fanned-out stage, or the one of another.
+    pub done: i64,
+    /// Items of a fanned-out stage, once they are known.
+    pub items: Option<i64>,
+    /// Failed attempts so far.
+    pub failures: i64,
+    /// What a running attempt has said of itself: how much of how much is done.
+    pub progress: Option<(i64, i64)>,
+    /// What it has said in words.
+    pub note: Option<String>,
+}
+
+impl RunProgress {
+    pub(super) fn of(snapshot: &Snapshot) -> RunProgress {
+        RunProgress { state: snapshot.run.state, stages: snapshot.stages.iter().map(StageProgress::of).collect() }
+    }
+}
+
+impl StageProgress {
+    fn of(stage: &StageView) -> StageProgress {
+        let row = stage.row.as_ref();
+        StageProgress {
+            stage: stage.name.clone(),
+            state: stage.state,
+            done: row.map_or(0, |row| row.done),
+            items: row.and_then(|row| row.items),
+            failures: row.map_or(0, |row| row.failures),
+            progress: row.and_then(|row| row.progress_done.zip(row.progress_of)),
+            note: row.and_then(|row| row.progress_note.clone()).filter(|note| !note.is_empty()),
+        }
+    }
+}

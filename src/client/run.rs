@@ -1,0 +1,172 @@
+//! A run, as the program that started it sees it.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, Stream};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::error::{CancelError, DatabaseError, ResultError};
+use super::progress::RunProgress;
+use super::{Piton, actor, name};
+use crate::model::id::RunId;
+use crate::model::json;
+use crate::model::state::{Resolution, RunState};
+use crate::store::Store;
+use crate::store::dead_letters::Filter;
+use crate::view::report;
+use crate::view::snapshot::Snapshot;
+
+/// Between two looks at a run that is watched.
+const WATCHED_EVERY: Duration = Duration::from_millis(250);
+
+/// A handle on one run. It may outlive the run, and dropping it changes nothing.
+#[derive(Debug, Clone)]
+pub struct Run {
+    piton: Piton,
+    id: RunId,
+    is_new: bool,
+}
+
+impl Run {
+    pub(super) fn new(piton: Piton, id: RunId, is_new: bool) -> Run {
+        Run { piton, id, is_new }
+    }
+
+    /// Its id, as every face of Piton shows it.
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// This handle started it; `false` for one that was there under its key, or was looked up.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Where it is now; `None` where there is no such run.
+    pub async fn state(&self) -> Result<Option<RunState>, DatabaseError> {
+        Ok(self.store().run(self.id).await?.map(|row| row.state))
+    }
+
+    /// Waits for its end, and reads its output: that of the one stage that no other needs, or an object with the outputs of
+    /// several by their names. A fanned-out stage that nothing needs has none.
+    ///
+    /// All results that a [`Piton`] awaits are asked for by one statement together, at most 100 times a second and, the longer
+    /// nothing happens, no more than twice. A database that is away is waited for.
+    pub async fn result<T: DeserializeOwned>(&self) -> Result<T, ResultError> {
+        loop {
+            self.piton.shared.ends.wait_for(self.id).await?;
+            let store = self.store();
+            let snapshot = Snapshot::read(store, &self.piton.shared.catalog, self.id).await?;
+            let snapshot = snapshot.ok_or(ResultError::NotFound(self.id))?;
+            match snapshot.run.state {
+                RunState::Done => {
+                    let output = output(&report::outputs(store, &snapshot).await?);
+                    return serde_json::from_str(&output).map_err(ResultError::Output);
+                }
+                RunState::Failed => return Err(failed(&snapshot)),
+                RunState::Cancelled => return Err(cancelled(store, &snapshot).await?),
+                RunState::Blocked | RunState::Running => {
+                    if let Some(blocked) = blocked(store, self.id).await? {
+                        return Err(blocked);
+                    }
+                    // It was retried just now.
+                }
+            }
+        }
+    }
+
+    /// Its progress, now and whenever that has changed, until it is at rest: it has ended, or is blocked and nothing of it goes
+    /// on. Looks four times a second, and reads what the run has and no more.
+    pub fn watch(&self) -> impl Stream<Item = Result<RunProgress, ResultError>> + Send + use<> {
+        stream::unfold((self.clone(), Seen::Nothing), |(run, seen)| async move {
+            let (next, seen) = run.next_progress(seen).await?;
+            Some((next, (run, seen)))
+        })
+    }
+
+    /// Ends it, whatever it is doing: what runs is stopped, and what waits goes. Its checkpoints stay.
+    pub async fn cancel(&self, reason: &str) -> Result<(), CancelError> {
+        let by = name();
+        self.store().cancel_run(self.id, reason, actor(&by)).await.map_err(|error| CancelError::of(self.id, error))
+    }
+
+    fn store(&self) -> &Store {
+        &self.piton.shared.store
+    }
+
+    async fn next_progress(&self, seen: Seen) -> Option<(Result<RunProgress, ResultError>, Seen)> {
+        let before = match seen {
+            Seen::All => return None,
+            Seen::Nothing => None,
+            Seen::Last(progress) => Some(progress),
+        };
+        loop {
+            if before.is_some() {
+                tokio::time::sleep(WATCHED_EVERY).await;
+            }
+            let snapshot = match Snapshot::read(self.store(), &self.piton.shared.catalog, self.id).await {
+                Ok(Some(snapshot)) => snapshot,
+                Ok(None) => return Some((Err(ResultError::NotFound(self.id)), Seen::All)),
+                Err(error) => return Some((Err(error.into()), Seen::All)),
+            };
+            let progress = RunProgress::of(&snapshot);
+            if snapshot.is_at_rest() {
+                return Some((Ok(progress), Seen::All));
+            }
+            if before.as_ref() != Some(&progress) {
+                return Some((Ok(progress.clone()), Seen::Last(progress)));
+            }
+        }
+    }
+}
+
+/// What whoever watches was told.
+enum Seen {
+    Nothing,
+    Last(RunProgress),
+    All,
+}
+
+/// JSON text of what the last stages made.
+fn output(outputs: &[(String, Box<RawValue>)]) -> String {
+    match outputs {
+        [] => "null".to_owned(),
+        [(_, only)] => only.get().to_owned(),
+        several => {
+            let members: Vec<String> =
+                several.iter().map(|(stage, output)| format!("{}:{}", json::string(stage), output.get())).collect();
+            format!("{{{}}}", members.join(","))
+        }
+    }
+}
+
+fn failed(snapshot: &Snapshot) -> ResultError {
+    let stage = snapshot.failed_stage().unwrap_or_default();
+    let (class, message) = snapshot
+        .run
+        .failure
+        .as_ref()
+        .map(|failure| (failure.class.clone(), failure.message.clone()))
+        .unwrap_or_default();
+    ResultError::Failed { stage, class, message }
+}
+
+async fn cancelled(store: &Store, snapshot: &Snapshot) -> Result<ResultError, ResultError> {
+    let (by, reason) = match store.cancellation(snapshot.run.key).await? {
+        Some(cancelled) => (cancelled.cancelled_by, cancelled.reason),
+        None => Default::default(),
+    };
+    Ok(ResultError::Cancelled { by, reason })
+}
+
+/// By a dead letter that waits for a decision, the newest one.
+async fn blocked(store: &Store, run: RunId) -> Result<Option<ResultError>, ResultError> {
+    let filter = Filter { resolution: Some(Resolution::Pending), run: Some(run), ..Filter::default() };
+    let letters = store.dead_letters(&filter, None, 1).await?;
+    Ok(letters.into_iter().next().map(|letter| ResultError::Blocked {
+        stage: letter.stage,
+        class: letter.class,
+        message: letter.message,
+    }))
+}

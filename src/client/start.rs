@@ -1,0 +1,110 @@
+//! Starting a run.
+
+use std::pin::Pin;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::Piton;
+use super::error::StartError;
+use super::run::Run;
+use crate::model::id::RunId;
+use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::trace::TraceContext;
+use crate::store::runs::{RunStart, StartedOnce, start_current, start_current_once};
+
+/// A run that is about to be started: await it, or hand it a transaction.
+///
+/// Started means committed: whatever happens to this process afterwards, the run goes on.
+#[derive(Debug)]
+#[must_use = "nothing is started before it is awaited"]
+pub struct Start {
+    piton: Piton,
+    workflow: String,
+    key: Option<String>,
+    same_input: bool,
+    start: Result<RunStart, StartError>,
+}
+
+impl Start {
+    pub(super) fn new<T: Serialize + ?Sized>(piton: Piton, workflow: &str, input: &T) -> Start {
+        let limit = PayloadLimits::default().payload_bytes;
+        let start = Payload::of(&input, limit).map(RunStart::on);
+        let start = start.map_err(|error| StartError::Invalid(format!("the run's input: {error}")));
+        Start { piton, workflow: workflow.to_owned(), key: None, same_input: false, start }
+    }
+
+    /// Under a key of 1 to 200 characters only one run of a workflow is ever started: asking again finds it, and starts nothing.
+    /// So a start whose answer was lost can be repeated.
+    pub fn key(mut self, key: impl Into<String>) -> Start {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// With a key: that the run under it has another input is an error, and not only passed over.
+    pub fn same_input(mut self) -> Start {
+        self.same_input = true;
+        self
+    }
+
+    /// Runs of higher priority are claimed first: -1000 to 1000, 0 where nothing is said.
+    pub fn priority(self, priority: i16) -> Start {
+        self.with(|start| start.priority = priority)
+    }
+
+    /// It waits until then.
+    pub fn at(self, time: SystemTime) -> Start {
+        self.with(|start| start.run_at = Some(time.into()))
+    }
+
+    /// It is cancelled where it is not finished by then.
+    pub fn deadline(self, time: SystemTime) -> Start {
+        self.with(|start| start.deadline = Some(time.into()))
+    }
+
+    /// Its stages are part of that trace: a `traceparent` and perhaps a `tracestate` of the W3C.
+    pub fn trace(mut self, parent: &str, state: Option<&str>) -> Start {
+        match TraceContext::parse(parent, state) {
+            Ok(trace) => self.with(|start| start.trace = Some(trace)),
+            Err(error) => {
+                self.start = Err(StartError::Invalid(error.to_string()));
+                self
+            }
+        }
+    }
+
+    /// Starts it in a transaction of the caller: it begins once that commits, and never if it does not. The connection must be
+    /// one to the same database.
+    pub async fn in_transaction(self, connection: &mut PgConnection) -> Result<Run, StartError> {
+        let Start { piton, workflow, key, same_input, start } = self;
+        let start = start?;
+        let Some(key) = key else {
+            let id = start_current(connection, &workflow, &start).await?;
+            return Ok(Run::new(piton, id, true));
+        };
+        let StartedOnce { run, is_new, is_other_input } =
+            start_current_once(connection, &workflow, &key, &start, false).await?;
+        let id = RunId(run);
+        if same_input && is_other_input { Err(StartError::OtherInput(id)) } else { Ok(Run::new(piton, id, is_new)) }
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut RunStart)) -> Start {
+        if let Ok(start) = &mut self.start {
+            set(start);
+        }
+        self
+    }
+}
+
+impl IntoFuture for Start {
+    type Output = Result<Run, StartError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut connection = self.piton.shared.store.connection().await?;
+            self.in_transaction(&mut connection).await
+        })
+    }
+}

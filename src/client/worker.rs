@@ -1,0 +1,167 @@
+//! A worker in the caller's process and runtime.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::error::WorkerError;
+use super::{Piton, child};
+use crate::artifacts::Artifacts;
+use crate::config;
+use crate::embedded;
+use crate::model::payload::PayloadLimits;
+use crate::stage::resources::Resources;
+use crate::stage::variables;
+use crate::store::Store;
+use crate::worker::{self, Role, Settings, Shutdown};
+
+/// Connections of a worker: claimer, two committers, keeper, and some for stages. It has one more, its session.
+const CONNECTIONS: u32 = 7;
+/// Between two cleanups.
+const CLEANUP_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// Made by [`Piton::worker`].
+#[derive(Debug)]
+#[must_use = "nothing works before it is spawned"]
+pub struct WorkerBuilder {
+    piton: Piton,
+    settings: Result<Settings, WorkerError>,
+}
+
+impl WorkerBuilder {
+    pub(super) fn new(piton: Piton) -> WorkerBuilder {
+        WorkerBuilder { piton, settings: Ok(settings(config::worker_name())) }
+    }
+
+    /// A name that is stable over restarts: a restart under it takes the old boot's jobs back at once. Of one process at a
+    /// time. Where none is given, each worker makes one up.
+    pub fn name(self, name: impl Into<String>) -> WorkerBuilder {
+        self.with(|settings| settings.name = name.into())
+    }
+
+    /// Attempts that run side by side: 1 to 4096. Default 32.
+    pub fn slots(self, slots: usize) -> WorkerBuilder {
+        self.checked((1..=4096).contains(&slots), "slots are 1 to 4096", |settings| settings.slots = slots)
+    }
+
+    /// A worker that was not heard of for that long is gone: 2 s to a day. Default 15 s.
+    pub fn lease(self, lease: Duration) -> WorkerBuilder {
+        let bounds = Duration::from_secs(2)..=Duration::from_secs(86_400);
+        self.checked(bounds.contains(&lease), "a lease is 2 s to 1 day", |settings| settings.lease = lease)
+    }
+
+    /// How long running stages may go on after a shutdown began. Default 30 s.
+    pub fn grace(self, grace: Duration) -> WorkerBuilder {
+        self.with(|settings| settings.grace = grace)
+    }
+
+    /// The artifact store, the same one for all workers: a folder, or a bucket as `s3://`, `gs://` or `abfss://`. Default:
+    /// `artifacts` in the data folder of whoever runs the program.
+    pub fn artifacts(self, store: &str) -> WorkerBuilder {
+        match Artifacts::at(store) {
+            Ok(store) => self.with(|settings| {
+                settings.artifacts = Some(store);
+            }),
+            Err(error) => WorkerBuilder { settings: Err(WorkerError::Invalid(error)), ..self },
+        }
+    }
+
+    /// Begins to work, on the workflows of its [`Piton`]. Must be called in a tokio runtime, by a program whose `main` begins with
+    /// [`child`](crate::child()). A database that is away is waited for.
+    pub fn spawn(self) -> Result<Worker, WorkerError> {
+        let WorkerBuilder { piton, settings } = self;
+        if !child::was_called() {
+            return Err(WorkerError::NoChildCall);
+        }
+        let shared = piton.shared.clone();
+        let settings = with_resources(settings?, &shared.url);
+        let store = Store::for_work(shared.server.clone(), shared.pooling, CONNECTIONS);
+        let shutdown = Shutdown::new();
+        let (asked, queues, catalog) = (shutdown.clone(), shared.workflows.clone(), shared.catalog.clone());
+        let running = tokio::spawn(async move {
+            let worked = worker::run(store.clone(), catalog, queues, settings, None, asked).await;
+            store.close().await;
+            worked.map_err(WorkerError::from)
+        });
+        Ok(Worker { shutdown, running })
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Settings)) -> WorkerBuilder {
+        if let Ok(settings) = &mut self.settings {
+            set(settings);
+        }
+        self
+    }
+
+    fn checked(self, is_right: bool, bounds: &str, set: impl FnOnce(&mut Settings)) -> WorkerBuilder {
+        if is_right {
+            self.with(set)
+        } else {
+            WorkerBuilder { settings: Err(WorkerError::Invalid(bounds.to_owned())), ..self }
+        }
+    }
+}
+
+/// A worker that works. Dropped, it goes on in the background for as long as its runtime does.
+#[derive(Debug)]
+pub struct Worker {
+    shutdown: Shutdown,
+    running: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Worker {
+    /// Claims nothing more, waits for what runs, up to the grace period, hands back what runs then, and returns when all
+    /// results are committed: what SIGTERM does to `piton worker`.
+    pub async fn shutdown(self) -> Result<(), WorkerError> {
+        self.shutdown.ask();
+        self.ended().await
+    }
+
+    /// The same without waiting for anything that runs: it is handed back at once, and no failure is counted.
+    pub async fn shutdown_now(self) -> Result<(), WorkerError> {
+        self.shutdown.ask();
+        self.shutdown.ask();
+        self.ended().await
+    }
+
+    /// Waits until it stops by itself, which is always an error.
+    pub async fn ended(self) -> Result<(), WorkerError> {
+        match self.running.await {
+            Ok(ended) => ended,
+            Err(error) => Err(WorkerError::Broken(format!("the worker ended: {error}"))),
+        }
+    }
+}
+
+pub(super) fn settings(name: String) -> Settings {
+    Settings {
+        resources: Arc::new(Resources::new(None, false, &name)),
+        name,
+        slots: 32,
+        poll: Duration::from_millis(1200),
+        lease: Duration::from_secs(15),
+        grace: Duration::from_secs(30),
+        role: Role::Ordinary,
+        parent: None,
+        orders: None,
+        cleanup_every: Some(CLEANUP_EVERY),
+        artifacts: None,
+        limits: PayloadLimits::default(),
+    }
+}
+
+/// With the artifact store, and with what its helpers are told.
+fn with_resources(settings: Settings, url: &str) -> Settings {
+    let is_named = settings.artifacts.is_some();
+    let in_data_folder = || Some(Artifacts::in_folder(embedded::Settings::default_root().ok()?.join("artifacts")));
+    let artifacts = settings.artifacts.clone().or_else(in_data_folder);
+    // For stages that ask for them; the first worker of a process says it.
+    variables::database_is(url.to_owned());
+    if let Some(store) = &artifacts {
+        variables::artifact_store_is(store.name());
+    }
+    let resources = Arc::new(Resources::new(artifacts.clone(), is_named, &settings.name));
+    let orders = child::Orders::of(&settings, artifacts.as_ref(), url).line();
+    Settings { artifacts, resources, orders: Some(orders.into()), ..settings }
+}

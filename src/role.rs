@@ -1,0 +1,37 @@
+//! What a process of this program is: the program itself, or one of the helpers that Piton starts from the same file.
+
+use std::process::ExitCode;
+
+use crate::embedded;
+use crate::stage::command;
+use crate::worker::is_runner;
+
+/// What the private Postgres' supervisor is started as: this same program with that first argument.
+pub(crate) const SUPERVISOR_ARGUMENT: &str = "__postgres-supervisor";
+
+/// Decided once, at the start of `main`.
+pub(crate) enum Role {
+    /// The program, as its user started it.
+    Program,
+    /// Runs suspects of a worker, each alone: it needs the program's handlers.
+    Runner,
+    /// A helper that needs nothing of the program. It has done its work.
+    Helper(ExitCode),
+}
+
+impl Role {
+    /// Of this process. A helper works in here, and returns at its end.
+    pub(crate) fn of_this_process() -> Role {
+        let mut arguments = std::env::args_os().skip(1);
+        if let Some(first) = arguments.next() {
+            let arguments: Vec<_> = arguments.collect();
+            if first == SUPERVISOR_ARGUMENT {
+                return Role::Helper(embedded::run_supervisor(&arguments));
+            }
+            if let Some(code) = command::part(&first, &arguments) {
+                return Role::Helper(code);
+            }
+        }
+        if is_runner() { Role::Runner } else { Role::Program }
+    }
+}

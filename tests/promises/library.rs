@@ -1,0 +1,246 @@
+//! Piton as a library: runs that a program starts and awaits, and a worker in its process.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::{StreamExt, TryStreamExt};
+use piton::{App, CancelError, Piton, ResultError, RunState, StartError, WorkerError};
+use serde_json::{Value, json};
+
+use crate::harness::{Process, SOON, World, example, until};
+use crate::workflows::{CHAIN, MISBEHAVE, SQUARES, WORK};
+
+/// As a program that brings no workflows: others have them.
+async fn piton(world: &World) -> Piton {
+    Piton::builder(App::new(), &world.pool).build().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_program_starts_runs_and_awaits_their_results() {
+    let world = World::with(&[SQUARES, CHAIN]).await;
+    world.deploy("squares");
+    world.deploy("chain");
+    let _worker = world.worker("w1", &[]);
+    let piton = piton(&world).await;
+    let run = piton.start("squares", &json!({"items": 4})).priority(5).await.unwrap();
+    assert!(run.is_new());
+    let sum: Value = run.result().await.unwrap();
+    assert_eq!(sum["sum"], 14);
+    assert_eq!(run.state().await.unwrap(), Some(RunState::Done));
+    assert!(matches!(run.result::<String>().await, Err(ResultError::Output(_))), "it is no text");
+    let again: Value = piton.run(run.id()).result().await.unwrap();
+    assert_eq!(again, sum, "any program may ask for it");
+
+    let watched = piton.start("chain", &json!({"work_ms": 300})).await.unwrap();
+    let seen: Vec<_> = watched.watch().try_collect().await.unwrap();
+    assert!(seen.len() > 2, "{seen:?}");
+    assert!(seen.iter().rev().skip(1).all(|progress| progress.state == RunState::Running), "{seen:?}");
+    let last = seen.last().unwrap();
+    assert_eq!((last.state, last.stages.iter().map(|s| s.done).sum::<i64>()), (RunState::Done, 3));
+}
+
+#[tokio::test]
+async fn a_run_that_is_started_in_a_transaction_begins_with_it_or_never() {
+    let world = World::with(&[WORK]).await;
+    world.deploy("work");
+    let piton = piton(&world).await;
+    let mut transaction = world.pool.begin().await.unwrap();
+    let lost = piton.start("work", &json!({"work_ms": 0})).in_transaction(&mut transaction).await.unwrap();
+    transaction.rollback().await.unwrap();
+    assert!(matches!(lost.result::<Value>().await, Err(ResultError::NotFound(id)) if id == lost.id()));
+    assert_eq!(lost.state().await.unwrap(), None);
+    assert!(matches!(lost.cancel("gone").await, Err(CancelError::NotFound(_))));
+
+    let mut transaction = world.pool.begin().await.unwrap();
+    let kept = piton.start("work", &json!({"work_ms": 0})).key("o 7").in_transaction(&mut transaction).await.unwrap();
+    assert_eq!(piton.run(kept.id()).state().await.unwrap(), None, "others do not see it before");
+    transaction.commit().await.unwrap();
+    assert_eq!(kept.state().await.unwrap(), Some(RunState::Running));
+    let same = piton.start("work", &json!({"work_ms": 0})).key("o 7").same_input().await.unwrap();
+    assert_eq!((same.id(), same.is_new()), (kept.id(), false));
+    let other = piton.start("work", &json!({"work_ms": 1})).key("o 7");
+    assert_eq!(other.await.unwrap().id(), kept.id(), "it is passed over where nobody asks");
+    let refused = piton.start("work", &json!({"work_ms": 1})).key("o 7").same_input().await;
+    assert!(matches!(refused, Err(StartError::OtherInput(id)) if id == kept.id()));
+    kept.cancel("not needed").await.unwrap();
+    let cancelled = kept.result::<Value>().await;
+    assert!(
+        matches!(&cancelled, Err(ResultError::Cancelled { reason, .. }) if reason == "not needed"),
+        "{cancelled:?}"
+    );
+    assert!(matches!(kept.cancel("again").await, Err(CancelError::Ended(_))));
+    let faces = "select count(*) from piton.audit where verb = 'cancel' and face = 'library'";
+    assert_eq!(world.count(faces).await, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_is_said_by_what_the_caller_can_do() {
+    let world = World::with(&[WORK]).await;
+    world.deploy("work");
+    let piton = piton(&world).await;
+    let error = piton.start("wrok", &json!({})).await.unwrap_err();
+    assert!(matches!(&error, StartError::UnknownWorkflow(said) if said.contains("There are: work")), "{error:?}");
+    let long = "x".repeat(2 << 20);
+    for invalid in [
+        piton.start("work", &json!({ "text": long })),
+        piton.start("work", &json!({"nul": "a\u{0}b"})),
+        piton.start("work", &json!({})).priority(2000),
+        piton.start("work", &json!({})).key(""),
+        piton.start("work", &json!({})).trace("nonsense", None),
+        piton.start("work", &json!({})).at(SystemTime::UNIX_EPOCH - Duration::from_secs(86_400)),
+    ] {
+        let error = invalid.await.unwrap_err();
+        assert!(matches!(error, StartError::Invalid(_)), "{error:?}");
+    }
+    assert_eq!(world.count("select count(*) from piton.runs").await, 0);
+    let unspawned = piton.worker().spawn().unwrap_err();
+    assert!(matches!(unspawned, WorkerError::NoChildCall), "{unspawned:?}");
+    assert!(unspawned.to_string().contains("piton::child(app)"), "{unspawned}");
+}
+
+#[tokio::test]
+async fn a_blocked_run_says_why_and_has_its_result_once_it_was_retried() {
+    let world = World::with(&[MISBEHAVE]).await;
+    world.deploy("misbehave");
+    let _worker = world.worker("w1", &[]);
+    let piton = piton(&world).await;
+    let asked = json!({"how": "fail", "times": 1, "class": "invalid_input", "size": 0, "retry_after_ms": 0});
+    let run = piton.start("misbehave", &asked).await.unwrap();
+    let blocked = run.result::<Value>().await;
+    let Err(ResultError::Blocked { stage, class, .. }) = blocked else { panic!("{blocked:?}") };
+    assert_eq!((stage.as_str(), class.as_str()), ("misbehave", "invalid_input"));
+    sqlx::query("select piton.retry_dead_letter($1::uuid)")
+        .bind(world.dead_letter().await)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    run.result::<Value>().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thousand_results_are_awaited_by_one_statement_at_a_time() {
+    let world = World::with(&[WORK]).await;
+    world.deploy("work");
+    let piton = piton(&world).await;
+    let runs: Vec<uuid::Uuid> =
+        sqlx::query_scalar("select piton.start_run('work', '{\"work_ms\": 0}') from generate_series(1, 1000)")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
+    let before = transactions(&world).await;
+    let begun = Instant::now();
+    let all = futures_util::stream::iter(runs)
+        .map(|run| {
+            let run = piton.run(piton::RunId(run));
+            async move { run.result::<Value>().await }
+        })
+        .buffer_unordered(1000);
+    let waited = tokio::time::timeout(Duration::from_secs(5), all.count()).await;
+    assert!(waited.is_err(), "nobody works on them");
+    let asked = transactions(&world).await - before;
+    // Twice a second once it is calm, and about twenty before; never one for each.
+    assert!(asked < 100, "{asked} in {:?}", begun.elapsed());
+}
+
+/// Of this database, as far as they have been counted.
+async fn transactions(world: &World) -> i64 {
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    world.count("select xact_commit from pg_stat_database where datname = current_database()").await
+}
+
+#[tokio::test]
+async fn a_worker_in_a_service_runs_suspects_and_commands_in_processes_of_their_own() {
+    let world = World::with(&[]).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let service = || {
+        let mut command = world.command_of(&example("test-service"), [""; 0]);
+        command.env("PORT", port.to_string());
+        Process::spawn(command, world.path("service.log"))
+    };
+    let first = service();
+    first.says("works").await;
+    let piton = piton(&world).await;
+    let run = piton.start("service", &json!({"deaths": 1, "work_ms": 0})).await.unwrap();
+    let mut first = first;
+    assert_eq!(first.exit_code().await, None, "the job has killed it");
+    drop(first);
+    let mut second = service();
+    let result: Value = run.result().await.unwrap();
+    assert_ne!(result["pid"], second.id(), "the job under which it died runs alone");
+    assert!(second.is_running());
+    let innocent = piton.start("service", &json!({"deaths": 0, "work_ms": 500})).await.unwrap();
+    let running = async || world.count("select count(*) from piton.jobs where state = 'running'").await == 1;
+    until(SOON, "it runs", running).await;
+    second.signal("TERM");
+    assert_eq!(second.exit_code().await, Some(0), "it drains");
+    assert!(second.log().ends_with("stopped\n"), "{}", second.log());
+    assert!(!second.log().contains("did not start"), "{}", second.log());
+    assert_eq!(world.count("select count(*) from piton.checkpoints where stage = 0").await, 2);
+    let third = service();
+    let result: Value = innocent.result().await.unwrap();
+    assert_eq!(result["pid"], second.id());
+    drop(third);
+    world.assert_nothing_is_left().await;
+}
+
+/// An answer's status and body; an error while the service is away.
+fn ask(address: &str, method: &str, path: &str, body: &str) -> std::io::Result<(u16, Value)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(SOON))?;
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let away = || std::io::Error::other("no answer");
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(away)?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(away)?;
+    Ok((status, serde_json::from_str(body).unwrap_or(Value::Null)))
+}
+
+#[tokio::test]
+async fn every_order_of_a_shop_that_is_killed_again_and_again_is_shipped_exactly_once() {
+    const ORDERS: usize = 40;
+    let world = World::with(&[]).await;
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let shop = || Process::spawn(world.command_of(&example("shop"), [&address]), world.path("shop.log"));
+    let mut running = shop();
+    let (mut taken, mut kills) = (Vec::new(), 0);
+    let mut first_taken = None;
+    while taken.len() < ORDERS || kills < 8 {
+        // At another moment of the work each time.
+        if first_taken.is_some_and(|at: Instant| at.elapsed() > Duration::from_millis(23 * kills)) {
+            running.kill();
+            running = shop();
+            (kills, first_taken) = (kills + 1, None);
+        }
+        match ask(&address, "POST", "/orders", r#"{"items": ["lamp", "rug", "cup"]}"#) {
+            Ok((201, order)) => {
+                taken.push(order["order"].as_str().unwrap().to_owned());
+                first_taken.get_or_insert_with(Instant::now);
+            }
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    let unfinished = async || world.count("select count(*) from piton.runs where state <> 'done'").await == 0;
+    until(SOON * 2, "all is done", unfinished).await;
+    for order in &taken {
+        let (status, said) = ask(&address, "GET", &format!("/orders/{order}"), "").unwrap();
+        assert_eq!((status, said["state"].as_str()), (200, Some("done")));
+        assert_eq!(said["parcel"], format!("parcel of lamp, rug, cup for {order}"));
+    }
+    // An order whose answer was lost is there with its run, or neither is.
+    let alone = "select (select count(*) from shop.orders) - (select count(*) from piton.runs)
+                        + (select count(*) from shop.orders o where not exists (select from piton.runs r where r.uuid = o.run))";
+    assert_eq!(world.count(alone).await, 0);
+    assert_eq!(
+        world.count("select count(*) from shop.orders").await,
+        world.count("select count(*) from shop.parcels").await
+    );
+    running.signal("TERM");
+    assert_eq!(running.exit_code().await, Some(0));
+    world.assert_nothing_is_left().await;
+}
