@@ -25,6 +25,8 @@
 //! }
 //! ```
 //!
+//! A program of your own starts runs and works on them with [`Piton`].
+//!
 //! Handlers run at least once; a result commits at most once.
 
 // They panic where they cannot write; `cli::output` does not.
@@ -81,7 +83,8 @@ pub use stage::state::State;
 pub use store::migrator::migrate_from;
 pub use view::snapshot::StageState;
 
-/// README's example is compiled with the tests.
+/// README's examples, and those of the library's page, are compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/library.md")]
+struct Pages;
