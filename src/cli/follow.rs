@@ -1,13 +1,15 @@
 //! Following a run: snapshots at intervals, told as they change.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::why;
 use crate::cli::output::errln;
 use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
-use crate::store::why::Waiting;
+use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 use crate::view::snapshot::{Snapshot, StageState, StageView};
 use crate::view::when;
@@ -19,8 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Between two lines about the items of a stage.
 const CALM: Duration = Duration::from_secs(1);
-/// Jobs that are looked at to say what a run waits for.
-const WAITS: i64 = 200;
+
+/// So long something has to hold a run before it is said.
+const STANDS: Duration = Duration::from_secs(3);
 
 /// Someone who is told how a run goes.
 pub(crate) trait Follower: Send + Sync {
@@ -77,7 +80,7 @@ async fn told(
                     return Ok(snapshot);
                 }
                 if follower.is_silent() {
-                    follower.remind(&where_it_stands(store, &snapshot).await);
+                    follower.remind(&where_it_stands(&snapshot));
                 }
                 last = Some(snapshot);
             }
@@ -112,32 +115,16 @@ async fn told(
     }
 }
 
-/// The stages that are under way, or what moves them where none runs.
-async fn where_it_stands(store: &Store, snapshot: &Snapshot) -> Vec<String> {
+/// The stages that are under way, or what would move them where none runs.
+fn where_it_stands(snapshot: &Snapshot) -> Vec<String> {
     let under_way = |s: &&StageView| matches!(s.state, StageState::Running | StageState::Ready | StageState::Scheduled);
     let stages: Vec<&StageView> = snapshot.stages.iter().filter(under_way).collect();
-    if !stages.iter().any(|stage| stage.state == StageState::Running)
-        // If the database has just gone away, the next look says so.
-        && let Ok(waits) = store.waiting(snapshot.run.id, WAITS).await
-        && !waits.is_empty()
-    {
-        return waits_in_words(&waits);
+    let holds: Vec<String> =
+        stages.iter().flat_map(|s| &s.waits).filter(|wait| wait.reason != "stages").map(why::in_words).collect();
+    if holds.is_empty() || stages.iter().any(|stage| stage.state == StageState::Running) {
+        return stages.into_iter().map(|stage| format!("{}: {}", stage.name, stage.words())).collect();
     }
-    stages.into_iter().map(|stage| format!("{}: {}", stage.name, stage.words())).collect()
-}
-
-/// One line for each stage and reason.
-fn waits_in_words(waits: &[Waiting]) -> Vec<String> {
-    let of = |one: &Waiting, other: &Waiting| (&one.stage, &one.reason) == (&other.stage, &other.reason);
-    let is_first = |at: usize| !waits[..at].iter().any(|before| of(before, &waits[at]));
-    let firsts = waits.iter().enumerate().filter(|(at, _)| is_first(*at));
-    firsts
-        .map(|(_, first)| {
-            let count = waits.iter().filter(|wait| of(first, wait)).count();
-            let jobs = if count > 1 { format!(" ({count} jobs)") } else { String::new() };
-            format!("{}: {}{jobs}; moved by: {}", first.stage, first.why, first.moves)
-        })
-        .collect()
+    holds
 }
 
 /// Lines for a pipe: one for each stage whose state changed, and one now and then where none does.
@@ -145,6 +132,8 @@ pub(crate) struct PlainLines {
     loud: bool,
     began: Instant,
     said: Mutex<Said>,
+    /// What was said of what holds the run, by stage and reason, and since when it has.
+    held: Mutex<HashMap<(String, String), Held>>,
 }
 
 /// Each stage as it was last spoken of, and when anything was.
@@ -153,11 +142,17 @@ struct Said {
     at: Instant,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    since: Instant,
+    is_said: bool,
+}
+
 impl PlainLines {
     /// Not loud: only what standard output will say.
     pub(crate) fn new(loud: bool) -> PlainLines {
         let began = Instant::now();
-        PlainLines { loud, began, said: Mutex::new(Said { stages: Vec::new(), at: began }) }
+        PlainLines { loud, began, said: Mutex::new(Said { stages: Vec::new(), at: began }), held: Mutex::default() }
     }
 }
 
@@ -184,6 +179,11 @@ impl Follower for PlainLines {
                 Some(before) => *before = stage.clone(),
                 None => said.stages.push(stage.clone()),
             }
+        }
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in newly_held(&mut held, snapshot.up_to_people(), Instant::now()) {
+            self.say(&line);
+            said.at = Instant::now();
         }
     }
 
@@ -238,6 +238,27 @@ fn is_news(before: Option<&StageView>, stage: &StageView, calm: bool) -> bool {
 fn tenths(stage: &StageView) -> i64 {
     let row = stage.row.as_ref().filter(|_| stage.fanned);
     row.and_then(|row| row.done.saturating_mul(10).checked_div(row.items?)).unwrap_or_default()
+}
+
+/// Lines for what holds the run until somebody acts. A worker that has only just come is not seen at once: but for a pause, it is
+/// said when it has stood for a while.
+fn newly_held<'w>(
+    held: &mut HashMap<(String, String), Held>,
+    waits: impl Iterator<Item = &'w RunWait>,
+    now: Instant,
+) -> Vec<String> {
+    let waits: Vec<&RunWait> = waits.filter(|wait| wait.reason != "decision").collect();
+    let name = |wait: &RunWait| (wait.stage.clone(), wait.reason.clone());
+    held.retain(|held, _| waits.iter().any(|wait| name(wait) == *held));
+    let mut lines = Vec::new();
+    for wait in waits {
+        let held = held.entry(name(wait)).or_insert(Held { since: now, is_said: false });
+        let stands = wait.reason == "paused" || now.duration_since(held.since) >= STANDS;
+        if stands && !std::mem::replace(&mut held.is_said, stands) {
+            lines.push(format!("  {}", why::in_words(wait)));
+        }
+    }
+    lines
 }
 
 /// Log lines go through the follower, so that they do not tear the live view.
