@@ -23,6 +23,7 @@ pub(crate) mod retry;
 pub(crate) mod signal;
 pub(crate) mod state;
 pub(crate) mod suspect;
+pub(crate) mod telling;
 pub(crate) mod text;
 mod texts;
 pub(crate) mod times;
