@@ -4,6 +4,7 @@ pub(crate) mod actor;
 pub(crate) mod address;
 pub(crate) mod artifact;
 pub(crate) mod claim;
+pub(crate) mod condition;
 pub(crate) mod digest;
 pub(crate) mod failure;
 pub(crate) mod fingerprint;

@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
+use super::conditions::ConditionColumns;
 use super::moment::Moment;
 use super::{Store, StoreError, through_a_face};
 use crate::events;
 use crate::model::actor::Actor;
+use crate::model::condition::Condition;
 use crate::model::id::{RunId, RunKey, VersionId};
 use crate::model::payload::Payload;
 use crate::model::state::RunState;
@@ -229,19 +231,24 @@ impl Store {
         &self,
         workflow: Option<&str>,
         state: Option<RunState>,
+        conditions: &[Condition],
         after: Option<RunId>,
         limit: i64,
     ) -> Result<Vec<RunRow>, StoreError> {
+        let conditions = ConditionColumns::of(conditions);
         let sql = with_filter(
             SELECT,
             "where ($1::text is null or w.name = $1) and ($2::text is null or r.state = $2) \
-             and ($3::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $3)) order by r.id desc limit $4",
+             and ($3::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $3)) \
+             and ($5::text[] is null or piton.input_fits(r.input, $5, $6::text[])) order by r.id desc limit $4",
         );
         let rows: Vec<RunColumns> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(workflow)
             .bind(state.map(RunState::as_str))
             .bind(after.map(|after| after.0))
             .bind(limit)
+            .bind(conditions.paths)
+            .bind(conditions.values)
             .fetch_all(&self.pool)
             .await?;
         // One that cannot be read does not hide the others; piton.unexplained_jobs names it.
