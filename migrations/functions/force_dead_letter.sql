@@ -45,7 +45,7 @@ begin
     insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,
                                     fingerprint, worker_id)
     values (letter, job.run_id, job.workflow_id, job.version_id, job.stage, job.item, job.attempt, job.rank, 'unknown', said,
-            encode(substring(sha256('given up by hand') for 8), 'hex'), coalesce(job.worker_id, 0));
+            encode(substring(sha256('given up by hand') for 6), 'hex'), coalesce(job.worker_id, 0));
     insert into piton.audit (actor, verb, subject_kind, subject, detail)
     values (force_dead_letter.actor, 'force', 'dead_letter', letter,
             jsonb_strip_nulls(jsonb_build_object('run', force_dead_letter.run, 'stage', force_dead_letter.stage,

@@ -6,7 +6,8 @@
 -- the whole server: another database may create them at this moment.
 do $$
 declare
-    readers constant text[] := '{batch_named, batch_results, clock, finite, limit_heads, limit_room, live_waits, protection, run_waits, some_of, span_words, stages_of,
+    readers constant text[] := '{batch_named, batch_results, clock, finite, input_at, input_fits, limit_heads, limit_room, live_waits,
+        protection, retry_preview, run_waits, some_of, span_words, stages_of,
         store_owner, unexplained_runs}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
     operators constant text[] := readers || '{start_run, start_run_once, is_same_input, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
@@ -14,7 +15,7 @@ declare
         deploy_workflow, rollback_workflow, keep, plan_cleanup, new_id, check_input, trace_parent, trace_state,
         open_batch, pin_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';
     workers constant text[] := operators || '{start_run_of, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited,
-        end_overdue_runs, feed_batches, plan_next_cleanup, settle_artifacts, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, state,
+        end_overdue_runs, feed_batches, plan_next_cleanup, renew_fingerprints, settle_artifacts, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, state,
         is_sound_run, is_sound_trace}';
     role text;
     verbs text[];

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::Api;
 use super::problem::Problem;
 use super::take::{Body, Path, Query};
-use super::words::{Limit, Priority, Text, Time};
+use super::words::{Limit, Priority, Text, Time, Where};
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::ShownState;
@@ -41,6 +41,10 @@ struct Which {
     /// In that state.
     #[param(inline)]
     state: Option<ShownState>,
+    /// Whose input holds that, such as input.tenant=acme; may be repeated, and then all of it.
+    #[serde(default, rename = "where")]
+    #[param(inline)]
+    conditions: Where,
     /// Behind that run: `next` of the page before.
     #[param(value_type = Option<Uuid>)]
     after: Option<RunId>,
@@ -64,8 +68,9 @@ struct Runs {
     responses((status = 200, description = "A page of them, the newest first.", body = Runs)),
 )]
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Runs>, Problem> {
-    let Which { workflow, state, after, limit } = which;
-    let rows = api.store.runs(workflow.as_ref().map(|name| name.0.as_str()), state, after, limit.rows()).await?;
+    let Which { workflow, state, conditions, after, limit } = which;
+    let workflow = workflow.as_ref().map(|name| name.0.as_str());
+    let rows = api.store.runs(workflow, state, &conditions.0, after, limit.rows()).await?;
     if let (true, Some(after)) = (rows.is_empty(), after) {
         api.run(after).await?;
     }

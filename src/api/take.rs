@@ -7,7 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
@@ -46,10 +46,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         if text.is_err() {
             return Err(Problem::bad_request("the query is not UTF-8"));
         }
-        let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        let together = with_conditions_together(&parts.uri);
+        let read = axum::extract::Query::<T>::try_from_uri(together.as_ref().unwrap_or(&parts.uri));
         read.map(|query| Query(query.0))
             .map_err(|error| Problem::bad_request(format!("the query: {}", error.body_text())))
     }
+}
+
+/// Conditions are repeated, each under the same name, which the reader of queries refuses: they become lines of one. `None`
+/// where none is repeated.
+fn with_conditions_together(uri: &Uri) -> Option<Uri> {
+    const NAME: &str = "where=";
+    let (conditions, others): (Vec<&str>, Vec<&str>) = uri.query()?.split('&').partition(|pair| pair.starts_with(NAME));
+    if conditions.len() < 2 {
+        return None;
+    }
+    let lines: Vec<&str> = conditions.iter().map(|pair| &pair[NAME.len()..]).collect();
+    let query = [others.join("&"), format!("{NAME}{}", lines.join("%0A"))].join("&");
+    format!("/?{query}").parse().ok()
 }
 
 /// A body of JSON. It must be said to be JSON: a page of another site cannot send that without being allowed to.

@@ -12,7 +12,7 @@ pub(super) use super::batch::args::BatchArgs;
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
-pub(super) use super::dead_letter::args::DeadLetterArgs;
+pub(super) use super::dead_letter::args::{DeadLetterArgs, WhereArgs};
 pub(super) use super::top::args::TopArgs;
 use crate::artifacts::Artifacts;
 use crate::health::External;
@@ -403,6 +403,8 @@ pub(crate) struct RunsArgs {
     /// Only runs in that state: scheduled, running, blocked, done, failed or cancelled.
     #[arg(long, value_parser = run_state)]
     pub(crate) state: Option<ShownState>,
+    #[command(flatten)]
+    pub(crate) input: WhereArgs,
     /// How many.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,

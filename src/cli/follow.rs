@@ -12,10 +12,15 @@ use crate::queue::catalog::Catalog;
 use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 use crate::view::snapshot::{Snapshot, StageState, StageView};
+use crate::view::when;
 use crate::worker::Shutdown;
 
 /// Between two snapshots.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Lines come at least that often, also where nothing has changed.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Between two lines about the items of a stage.
+const CALM: Duration = Duration::from_secs(1);
 
 /// So long something has to hold a run before it is said.
 const STANDS: Duration = Duration::from_secs(3);
@@ -27,6 +32,12 @@ pub(crate) trait Follower: Send + Sync {
     fn end(&self, snapshot: &Snapshot);
     /// A line for people in between.
     fn say(&self, line: &str);
+    /// Whether it has said nothing for so long that people may wonder.
+    fn is_silent(&self) -> bool {
+        false
+    }
+    /// Where things stand, said although nothing has changed.
+    fn remind(&self, _: &[String]) {}
 }
 
 /// Tells the follower until the run has ended or a signal comes, then asks the worker to stop. Returns the last
@@ -68,12 +79,17 @@ async fn told(
                 if snapshot.is_at_rest() || interrupted {
                     return Ok(snapshot);
                 }
+                if follower.is_silent() {
+                    follower.remind(&where_it_stands(&snapshot));
+                }
                 last = Some(snapshot);
             }
             Ok(None) => anyhow::bail!("the run {id} is gone from the database"),
             Err(StoreError::Away(error)) if !interrupted => {
                 if !std::mem::replace(&mut away, true) {
                     follower.say(&format!("{}, waiting for it", StoreError::Away(error)));
+                } else if follower.is_silent() {
+                    follower.remind(&["the database is still away".to_owned()]);
                 }
             }
             Err(error) => match (error, last.take()) {
@@ -99,12 +115,31 @@ async fn told(
     }
 }
 
-/// Lines for a pipe: one for each stage whose state changed.
+/// The stages that are under way, or what would move them where none runs.
+fn where_it_stands(snapshot: &Snapshot) -> Vec<String> {
+    let under_way = |s: &&StageView| matches!(s.state, StageState::Running | StageState::Ready | StageState::Scheduled);
+    let stages: Vec<&StageView> = snapshot.stages.iter().filter(under_way).collect();
+    let holds: Vec<String> =
+        stages.iter().flat_map(|s| &s.waits).filter(|wait| wait.reason != "stages").map(why::in_words).collect();
+    if holds.is_empty() || stages.iter().any(|stage| stage.state == StageState::Running) {
+        return stages.into_iter().map(|stage| format!("{}: {}", stage.name, stage.words())).collect();
+    }
+    holds
+}
+
+/// Lines for a pipe: one for each stage whose state changed, and one now and then where none does.
 pub(crate) struct PlainLines {
     loud: bool,
-    before: Mutex<Vec<StageView>>,
+    began: Instant,
+    said: Mutex<Said>,
     /// What was said of what holds the run, by stage and reason, and since when it has.
     held: Mutex<HashMap<(String, String), Held>>,
+}
+
+/// Each stage as it was last spoken of, and when anything was.
+struct Said {
+    stages: Vec<StageView>,
+    at: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +151,8 @@ struct Held {
 impl PlainLines {
     /// Not loud: only what standard output will say.
     pub(crate) fn new(loud: bool) -> PlainLines {
-        PlainLines { loud, before: Mutex::default(), held: Mutex::default() }
+        let began = Instant::now();
+        PlainLines { loud, began, said: Mutex::new(Said { stages: Vec::new(), at: began }), held: Mutex::default() }
     }
 }
 
@@ -124,20 +160,30 @@ impl Follower for PlainLines {
     fn begin(&self, snapshot: &Snapshot, resumed: bool) {
         self.say(&opening(snapshot, resumed));
         if resumed {
-            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-            *before = snapshot.stages.clone();
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).stages = snapshot.stages.clone();
         }
     }
 
     fn change(&self, snapshot: &Snapshot) {
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        for line in changes(&before, &snapshot.stages) {
-            self.say(&line);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let calm = said.at.elapsed() >= CALM;
+        let is_first = said.stages.is_empty();
+        for (at, stage) in snapshot.stages.iter().enumerate() {
+            if is_news(said.stages.get(at), stage, calm) {
+                self.say(&format!("  {}: {}", stage.name, stage.words()));
+                said.at = Instant::now();
+            } else if !is_first {
+                continue;
+            }
+            match said.stages.get_mut(at) {
+                Some(before) => *before = stage.clone(),
+                None => said.stages.push(stage.clone()),
+            }
         }
-        *before = snapshot.stages.clone();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         for line in newly_held(&mut held, snapshot.up_to_people(), Instant::now()) {
             self.say(&line);
+            said.at = Instant::now();
         }
     }
 
@@ -147,6 +193,18 @@ impl Follower for PlainLines {
         if self.loud {
             errln!("{line}");
         }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.loud && self.said.lock().unwrap_or_else(PoisonError::into_inner).at.elapsed() >= LINE_EVERY
+    }
+
+    fn remind(&self, lines: &[String]) {
+        let so_far = chrono::TimeDelta::from_std(self.began.elapsed()).unwrap_or_default();
+        for line in lines {
+            self.say(&format!("  after {}, {line}", when::span(so_far)));
+        }
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).at = Instant::now();
     }
 }
 
@@ -162,17 +220,24 @@ pub(crate) fn opening(snapshot: &Snapshot, resumed: bool) -> String {
     }
 }
 
-/// One line for each stage of which there is something new to say.
-fn changes(before: &[StageView], now: &[StageView]) -> Vec<String> {
-    let news = now.iter().enumerate().filter(|(at, stage)| match before.get(*at) {
+/// Whether there is something new to say of a stage, since it was last spoken of.
+fn is_news(before: Option<&StageView>, stage: &StageView, calm: bool) -> bool {
+    let failures = |s: &StageView| s.row.as_ref().map_or(0, |row| row.failures);
+    match before {
         None => !matches!(stage.state, StageState::Waiting | StageState::Ready),
         Some(old) => {
-            let failures = |s: &StageView| s.row.as_ref().map_or(0, |r| r.failures);
-            // Items tick too fast for a line each.
-            old.state != stage.state && stage.state != StageState::Ready || failures(old) != failures(stage)
+            old.state != stage.state && stage.state != StageState::Ready
+                || failures(old) != failures(stage)
+                // Items tick too fast for a line each.
+                || calm && tenths(old) != tenths(stage)
         }
-    });
-    news.map(|(_, stage)| format!("  {}: {}", stage.name, stage.words())).collect()
+    }
+}
+
+/// How many tenths of a stage's items are done.
+fn tenths(stage: &StageView) -> i64 {
+    let row = stage.row.as_ref().filter(|_| stage.fanned);
+    row.and_then(|row| row.done.saturating_mul(10).checked_div(row.items?)).unwrap_or_default()
 }
 
 /// Lines for what holds the run until somebody acts. A worker that has only just come is not seen at once: but for a pause, it is

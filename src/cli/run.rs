@@ -13,7 +13,7 @@ use super::follow::{self, Follower};
 use super::live::LiveTree;
 use super::{files, refusal, show, start, trace, worker};
 use crate::app::App;
-use crate::cli::output::{errln, outln};
+use crate::cli::output::{self, errln, outln};
 use crate::config;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
@@ -66,6 +66,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     if args.resume.is_some() && !first.run.state.is_ended() {
         refuse_what_lacks(&first.version, &catalog)?;
     }
+    output::keep(format!("The run is kept; see it with:  {} show {id}", config::program()));
     follower.begin(&first, args.resume.is_some());
 
     let mut queues: Vec<_> = versions.iter().map(|v| v.workflow_id).collect();

@@ -13,10 +13,13 @@ const MESSAGE: usize = 100;
 
 pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
-    let rows = database.store.runs(args.workflow.as_deref(), args.state, None, i64::from(args.limit)).await?;
+    let (workflow, conditions) = (args.workflow.as_deref(), &args.input.conditions);
+    let rows = database.store.runs(workflow, args.state, conditions, None, i64::from(args.limit)).await?;
     if global.json {
         let reports: Vec<RunReport> = rows.iter().map(RunReport::brief).collect();
         outln!("{}", serde_json::to_string(&reports)?);
+    } else if rows.is_empty() && (workflow.is_some() || args.state.is_some() || !conditions.is_empty()) {
+        outln!("No run is of that workflow and state, with that in its input.");
     } else if rows.is_empty() {
         outln!("No runs. Start one with:  {} run WORKFLOW", crate::config::program());
     } else {

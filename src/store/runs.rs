@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
+use super::conditions::ConditionColumns;
 use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
 use crate::events;
 use crate::model::actor::Actor;
+use crate::model::condition::Condition;
 use crate::model::id::{RunId, RunKey, VersionId};
 use crate::model::payload::Payload;
 use crate::model::state::{RunState, ShownState};
@@ -246,9 +248,11 @@ impl Store {
         &self,
         workflow: Option<&str>,
         state: Option<ShownState>,
+        conditions: &[Condition],
         after: Option<RunId>,
         limit: i64,
     ) -> Result<Vec<RunRow>, StoreError> {
+        let conditions = ConditionColumns::of(conditions);
         let sql = runs_among!(
             "select r.* from piton.runs r
              join piton.workflow_versions v on v.id = r.version_id join piton.workflows w on w.id = v.workflow_id
@@ -256,6 +260,7 @@ impl Store {
                and ($2::text is null
                     or r.state = $3 and ($3 <> 'running' or (select o.state from piton.runs_overview o where o.run = r.uuid) = $2))
                and ($4::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $4))
+               and ($6::text[] is null or piton.input_fits(r.input, $6, $7::text[]))
              order by r.id desc limit $5"
         );
         let rows: Vec<RunColumns> = sqlx::query_as(sql)
@@ -264,6 +269,8 @@ impl Store {
             .bind(state.map(|state| state.on_record().as_str()))
             .bind(after.map(|after| after.0))
             .bind(limit)
+            .bind(conditions.paths)
+            .bind(conditions.values)
             .fetch_all(&self.pool)
             .await?;
         // One that cannot be read does not hide the others; piton.unexplained_jobs names it.

@@ -52,6 +52,7 @@ mod outages;
 mod pair;
 mod pgbouncer;
 mod picture;
+mod pipes;
 mod plans;
 mod poolers;
 mod privileges;

@@ -3,6 +3,7 @@
 mod dismiss;
 mod force;
 mod list;
+mod preview;
 mod retry;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::problem::Problem;
-use super::words::{Text, Time};
+use super::words::{Text, Time, Where};
 use crate::decide::{Chosen, NotChosen};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list::show))
         .routes(routes!(retry::one))
         .routes(routes!(retry::those))
+        .routes(routes!(preview::preview))
         .routes(routes!(dismiss::one))
         .routes(routes!(dismiss::those))
         .routes(routes!(force::force))
@@ -45,11 +47,14 @@ struct FilterSaid {
     fingerprint: Option<Text>,
     /// Given up then or later.
     since: Option<Time>,
+    /// Of runs whose input holds all of these.
+    #[serde(default, rename = "where")]
+    conditions: Where,
 }
 
 impl From<FilterSaid> for Filter {
     fn from(said: FilterSaid) -> Filter {
-        let FilterSaid { workflow, stage, class, run, fingerprint, since } = said;
+        let FilterSaid { workflow, stage, class, run, fingerprint, since, conditions } = said;
         let text = |text: Option<Text>| text.map(|text| text.0);
         Filter {
             resolution: None,
@@ -59,6 +64,7 @@ impl From<FilterSaid> for Filter {
             run,
             fingerprint: text(fingerprint),
             since: since.map(|since| since.0),
+            conditions: conditions.0,
         }
     }
 }
