@@ -5,8 +5,10 @@ use anyhow::bail;
 use super::args::{Global, WhyArgs};
 use super::database::Database;
 use super::exit::Exit;
+use super::throughput;
 use crate::cli::output::outln;
 use crate::config;
+use crate::store::throughput::Outlook;
 use crate::store::why::{Waiting, WaitingGroup};
 use crate::view::when;
 
@@ -19,7 +21,12 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
     match args.run {
         None => {
             let groups = store.waiting_groups(args.workflow.as_deref()).await?;
-            if global.json { outln!("{}", serde_json::to_string(&groups)?) } else { say_groups(&groups) }
+            if global.json {
+                outln!("{}", serde_json::to_string(&groups)?);
+            } else {
+                say_groups(&groups);
+                say_outlook(&store.outlook(args.workflow.as_deref()).await?);
+            }
         }
         Some(run) => {
             let Some(row) = store.run(run).await? else {
@@ -47,6 +54,15 @@ fn say_groups(groups: &[WaitingGroup]) {
         let WaitingGroup { workflow, stage, jobs, oldest_since, why, moves, .. } = group;
         let since = oldest_since.map_or_else(String::new, |since| format!(" (since {})", when::clock(since)));
         outln!("{workflow}, {stage}: {jobs} {why}{since}\n    moved by: {moves}");
+    }
+}
+
+/// Of those that have something left to do.
+fn say_outlook(outlook: &[Outlook]) {
+    let left = outlook.iter().filter(|outlook| outlook.work_left_seconds > 0.0);
+    for outlook in left {
+        outln!("");
+        throughput::say_outlook(outlook);
     }
 }
 
