@@ -13,6 +13,7 @@ declare
     letter uuid := piton.new_id();
     said text;
 begin
+    perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'a job is given up', 'piton.force_dead_letter(run, ''stage'', ''why'')');
     select r.id, r.state, r.version_id into found_run from piton.runs r where r.uuid = force_dead_letter.run for update;
     if not found then

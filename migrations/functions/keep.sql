@@ -7,6 +7,7 @@ as $$
 declare
     queue bigint := piton.queue_named(workflow, null);
 begin
+    perform piton.check_said(actor, null);
     if what is null or what not in ('runs', 'artifacts', 'batches', 'workers', 'versions') then
         raise exception 'a rule cannot be about "%"', what
             using errcode = 'invalid_parameter_value', hint = 'It is about runs, artifacts, batches, workers or versions.';

@@ -3,6 +3,7 @@
 mod access;
 mod artifacts;
 mod batches;
+mod changes;
 mod checkpoints;
 mod cleanup;
 mod control;
@@ -111,5 +112,6 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(cleanup::routes())
         .merge(workers::routes())
         .merge(workflows::routes())
+        .merge(changes::routes())
         .merge(document::routes())
 }

@@ -5,6 +5,7 @@ mod args;
 mod artifacts;
 mod batch;
 mod bench;
+mod changes;
 mod chaos;
 mod cleanup;
 mod completions;
@@ -103,6 +104,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Show(show) => show::show(app, global, show).await,
         Command::Top(args) => top::top(global, args).await,
         Command::Why(args) => why::why(global, args).await,
+        Command::Changes(args) => changes::changes(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,

@@ -7,6 +7,7 @@ pub(crate) mod batches;
 pub(crate) mod bench;
 mod blockers;
 pub(crate) mod boots;
+pub(crate) mod changes;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;

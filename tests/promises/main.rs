@@ -9,6 +9,7 @@ mod aside;
 mod batches;
 mod bench;
 mod buckets;
+mod changes;
 mod chaos;
 mod cleanup;
 mod cleanup_beside_work;
