@@ -14,4 +14,4 @@ comment on column piton.audit.detail is 'More about it: the run, the reason, fro
 -- The signature has changed (migrations/functions).
 drop function if exists piton.resume(text, text, text);
 
--- functions: 0c210df6579a4cc649aff8f900d46597b2693cc38ccf945393193b25b0d1972b
+-- functions: 6ad48e5631253c4c5c601879eb829c3100f12f1bfebdc8ac9c7d30bca9cd7772

@@ -126,7 +126,7 @@ as $$
                     when 'recover' then 'the jobs of worker ' || (d.detail ->> 'worker') || ' were freed by hand: '
                                         || (d.detail ->> 'sign')
                     when 'keep' then d.subject || ' is kept '
-                                     || coalesce('for ' || (d.detail ->> 'keep'), 'for ever')
+                                     || coalesce('for ' || piton.span_words((d.detail ->> 'keep')::interval), 'for ever')
                     when 'hold' then d.times || case d.times when 1 then ' run was' else ' runs were' end || ' held back from cleanup'
                     when 'release' then d.times || case d.times when 1 then ' run is' else ' runs are' end
                                         || ' no longer held back from cleanup'

@@ -16,6 +16,7 @@ mod recovery;
 mod runs;
 mod take;
 mod tokens;
+mod unread;
 mod words;
 mod workers;
 mod workflows;

@@ -30,6 +30,7 @@ mod show;
 mod start;
 mod top;
 mod trace;
+mod usage;
 mod verify;
 mod why;
 mod worker;
@@ -59,7 +60,7 @@ pub(crate) fn main(app: App) -> ExitCode {
         Err(error) => {
             // Help and version end here too, and are no errors.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit_code(output::written(error.print()).map(|()| exit));
+            return exit_code(output::written(usage::shortened(error).print()).map(|()| exit));
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -27,6 +27,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "finite",
     "clock",
     "span_words",
+    "quoted",
     "check_said",
     "check_reason",
     "refuse_workflow",

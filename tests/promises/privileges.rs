@@ -104,6 +104,7 @@ const INNER: &[&str] = &[
     "move_to_the_past",
     "new_key",
     "queue_named",
+    "quoted",
     "redo",
     "redo_dead_letters",
     "redo_place",

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
 
+use crate::workflow::duration;
+
 /// Local time of day with its zone, and with the date when it is not today.
 pub(crate) fn clock(at: DateTime<Utc>) -> String {
     clock_in(at, Utc::now(), &Local)
@@ -72,27 +74,7 @@ fn zone_of(offset: &FixedOffset) -> String {
     if offset.local_minus_utc() == 0 { "Z".to_owned() } else { offset.to_string() }
 }
 
-/// A span in its two largest units, the smaller one only where it says something: milliseconds under a second, tenths under a
-/// minute. `piton.span_words` says the same.
+/// A span in words, as [`duration::words`] has it; what is over before it began takes no time.
 pub(crate) fn span(span: TimeDelta) -> String {
-    let ms = span.num_milliseconds().max(0);
-    let units = |large: (i64, &str), small: (i64, &str)| {
-        let (whole, rest) = (ms / large.0, ms % large.0 / small.0);
-        let rest = if rest == 0 { String::new() } else { format!(" {rest} {}", small.1) };
-        format!("{whole} {}{rest}", large.1)
-    };
-    let (second, minute, hour, day) = ((1000, "s"), (60_000, "min"), (3_600_000, "h"), (86_400_000, "d"));
-    match ms {
-        0..1000 => format!("{ms} ms"),
-        1000..60_000 if ms % 1000 < 100 => format!("{} s", ms / 1000),
-        1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-        60_000..3_600_000 => units(minute, second),
-        3_600_000..86_400_000 => units(hour, minute),
-        _ => units(day, hour),
-    }
-}
-
-/// The same of what a clock measured.
-pub(crate) fn took(time: std::time::Duration) -> String {
-    span(TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX))
+    duration::words(span.to_std().unwrap_or_default())
 }
