@@ -14,4 +14,4 @@ comment on column piton.audit.detail is 'More about it: the run, the reason, fro
 -- The signature has changed (migrations/functions).
 drop function if exists piton.resume(text, text, text);
 
--- functions: 6ad48e5631253c4c5c601879eb829c3100f12f1bfebdc8ac9c7d30bca9cd7772
+-- functions: 858096d21745cbc9591498abbcbf18d1e1b9a7f8979bbcd2112b94ebe199ddbd
