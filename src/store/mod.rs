@@ -8,6 +8,7 @@ pub(crate) mod bench;
 mod blockers;
 pub(crate) mod boots;
 pub(crate) mod causes;
+pub(crate) mod changes;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;
@@ -95,7 +96,13 @@ impl StoreError {
         }
     }
 
-    /// What Postgres said against it, without words around it. Its hints are for those who ask it in SQL.
+    /// The hint of a refusal, which is for those who ask in SQL.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
+        said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::hint).map(str::to_owned)
+    }
+
+    /// What Postgres said against it, without words around it and without its hint.
     pub(crate) fn refusal(&self) -> Option<String> {
         let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
         let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);

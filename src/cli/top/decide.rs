@@ -58,7 +58,7 @@ async fn retry(store: &Store, letter: Uuid, run: RunId, by: Actor<'_>) -> Result
 }
 
 async fn resume(store: &Store, workflow: &str, by: Actor<'_>) -> Result<String, StoreError> {
-    decide::resume(store, queue(workflow), by).await?;
+    decide::resume(store, queue(workflow), None, by).await?;
     Ok(format!("Workflow {workflow} goes on."))
 }
 
