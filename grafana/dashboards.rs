@@ -89,7 +89,11 @@ impl Board {
             "fieldConfig": {"overrides": [], "defaults": {
                 "unit": unit, "decimals": 0, "noValue": "no worker tells", "thresholds": thresholds(steps),
             }},
-            "options": {"colorMode": "background", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}},
+            "options": {
+                "colorMode": "background", "graphMode": "none", "justifyMode": "auto", "orientation": "auto",
+                "percentChangeColorMode": "standard", "reduceOptions": {"calcs": ["lastNotNull"], "values": false},
+                "showPercentChange": false, "textMode": "auto", "wideLayout": true,
+            },
         });
         self.put(panel, 4, 4);
         self
@@ -117,7 +121,7 @@ impl Board {
             "targets": queries.iter().enumerate().map(target).collect::<Vec<_>>(),
             "fieldConfig": {"overrides": [], "defaults": defaults},
             "options": {
-                "legend": {"displayMode": "table", "placement": "right", "calcs": ["lastNotNull", "max"]},
+                "legend": {"displayMode": "table", "placement": "right", "showLegend": true, "calcs": ["lastNotNull", "max"]},
                 "tooltip": {"mode": "multi", "sort": "desc"},
             },
         });
@@ -136,7 +140,7 @@ impl Board {
             "type": "table", "title": title, "description": description, "datasource": postgres(),
             "targets": [{"refId": "A", "datasource": postgres(), "format": "table", "rawQuery": true, "rawSql": sql}],
             "fieldConfig": {"overrides": overrides, "defaults": {"noValue": empty}},
-            "options": {"showHeader": true},
+            "options": {"frameIndex": 0, "showHeader": true},
         });
         self.put(panel, width, 9);
         self
@@ -146,7 +150,10 @@ impl Board {
         json!({
             "uid": uid, "title": title, "description": description, "tags": ["piton"], "editable": true,
             "graphTooltip": 1, "schemaVersion": 39, "refresh": "30s", "time": {"from": "now-1h", "to": "now"},
-            "links": [{"title": "Piton", "type": "dashboards", "tags": ["piton"], "asDropdown": true, "keepTime": true}],
+            "links": [{
+                "title": "Piton", "type": "dashboards", "icon": "external link", "tooltip": "The other dashboards of Piton.",
+                "tags": ["piton"], "asDropdown": true, "keepTime": true, "includeVars": false, "targetBlank": false,
+            }],
             "templating": {"list": variables}, "panels": self.panels,
         })
     }

@@ -1,6 +1,6 @@
 //! Every metric of Piton.
 
-use super::{BATCHES, Kind, Meter, SECONDS, Source};
+use super::{BATCHES, Kind, MOMENTS, Meter, SPANS, Source};
 
 macro_rules! meters {
     ($($constant:ident = $source:ident $kind:expr, $name:literal [$($label:literal),*] $help:literal;)+) => {
@@ -29,15 +29,15 @@ meters! {
         "Retries that were scheduled, by the class of the failure before them.";
     DEAD_LETTERED = Process Kind::Counter, "piton_dead_lettered_total" ["workflow", "stage", "class"]
         "Jobs given up, by failure class.";
-    JOB_WAIT = Process Kind::Histogram(SECONDS), "piton_job_wait_seconds" ["workflow", "stage"]
+    JOB_WAIT = Process Kind::Histogram(SPANS), "piton_job_wait_seconds" ["workflow", "stage"]
         "From the moment a job could be claimed to its claim, in seconds; 0 where it was handed on.";
-    ATTEMPT_DURATION = Process Kind::Histogram(SECONDS), "piton_attempt_duration_seconds" ["workflow", "stage"]
+    ATTEMPT_DURATION = Process Kind::Histogram(SPANS), "piton_attempt_duration_seconds" ["workflow", "stage"]
         "How long attempts ran, in seconds, whatever their end.";
-    CLAIM_DURATION = Process Kind::Histogram(SECONDS), "piton_claim_duration_seconds" []
+    CLAIM_DURATION = Process Kind::Histogram(MOMENTS), "piton_claim_duration_seconds" []
         "How long claims took in the database, in seconds.";
     CLAIM_BATCH = Process Kind::Histogram(BATCHES), "piton_claim_batch_size" []
         "Jobs that a claim found.";
-    COMMIT_DURATION = Process Kind::Histogram(SECONDS), "piton_commit_duration_seconds" []
+    COMMIT_DURATION = Process Kind::Histogram(MOMENTS), "piton_commit_duration_seconds" []
         "How long commits took in the database, in seconds.";
     COMMIT_BATCH = Process Kind::Histogram(BATCHES), "piton_commit_batch_size" []
         "Attempts that a commit ended.";
@@ -61,7 +61,7 @@ meters! {
         "Times that this worker's own session was lost and opened again.";
     NOTIFICATIONS = Process Kind::Counter, "piton_notifications_total" []
         "Notifications of new jobs that reached this worker.";
-    LOOP_LAG = Process Kind::Histogram(SECONDS), "piton_loop_lag_seconds" []
+    LOOP_LAG = Process Kind::Histogram(MOMENTS), "piton_loop_lag_seconds" []
         "How late a timer of this process fired, in seconds: handlers that compute without awaiting hold it up.";
     SNAPSHOT_LEADER = Process Kind::Gauge, "piton_snapshot_leader" []
         "1 while this worker takes the snapshot of the database's state, else 0.";
