@@ -120,7 +120,7 @@ meters! {
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
         "Dead letters: all that are pending (more than 20,000 are estimated), and those retried or dismissed within the last 24 hours.";
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]
-        "Workers: alive, or lost within the last hour.";
+        "Workers: alive, stopping, silent (not heard of for longer than their lease, and not taken for lost yet) or lost within the last hour. Where the last one dies, nobody shows this metric.";
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []
         "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect, and piton.unexplained_jobs tells which. The oldest runs are looked at less often than the newest: 50000 with every snapshot.";
     WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]

@@ -43,6 +43,9 @@ pub(crate) struct FleetWorker {
     pub(crate) busy: i64,
     #[sqlx(try_from = "Moment")]
     pub(crate) last_seen: DateTime<Utc>,
+    /// Version of its program, and when that was written; empty for boots of older versions.
+    pub(crate) build: Option<String>,
+    pub(crate) host: String,
 }
 
 /// Dead letters of one stage that wait for a decision and were given up for the same cause.
