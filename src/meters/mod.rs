@@ -44,9 +44,8 @@ pub(crate) enum Source {
 }
 
 /// Seconds of what takes a moment: statements and timers, from a tenth of a millisecond to a minute.
-pub(crate) const MOMENTS: &[f64] = &[
-    0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+pub(crate) const MOMENTS: &[f64] =
+    &[0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Seconds of waits and of attempts, which may be hours: from a millisecond to a day. As people reckon: 5 s, a quarter of a minute,
 /// 1, 2, 5, 15 and 30 minutes, 1, 2, 6 and 24 hours.
 pub(crate) const SPANS: &[f64] = &[

@@ -49,7 +49,9 @@ impl Types {
             }
         }
         for (name, dashboard) in dashboards {
-            let text = format!("import type {{ Dashboard }} from \"./dashboard\";\nexport const it: Dashboard = {dashboard:#};\n");
+            let text = format!(
+                "import type {{ Dashboard }} from \"./dashboard\";\nexport const it: Dashboard = {dashboard:#};\n"
+            );
             std::fs::write(self.folder.join(format!("{name}.ts")), text).unwrap();
         }
         let output = self.run("node", &["node_modules/typescript/bin/tsc", "-p", ".", "--pretty", "false"])?;

@@ -87,6 +87,8 @@ fn columns_of_workers(top: &Top) -> Vec<Column> {
         Column::name("worker", workers.iter().map(|worker| worker.name.clone())),
         Column::short("state", workers.iter().map(state)),
         Column::number("busy", workers.iter().map(|worker| format!("{} of {}", worker.busy, slots(worker)))),
+        Column::name("build", workers.iter().map(|worker| worker.build.clone().unwrap_or_else(|| "?".to_owned()))),
+        Column::name("host", workers.iter().map(|worker| worker.host.clone())),
     ]
 }
 

@@ -59,7 +59,8 @@ fn cause(fingerprint: &str, class: &str, letters: i64, example: &str) -> Cause {
 
 fn worker(name: &str, state: &str, slots: Option<i32>, busy: i64, seconds: i64) -> FleetWorker {
     let (name, state) = (name.to_owned(), state.to_owned());
-    FleetWorker { name, state, slots, busy, last_seen: before(seconds) }
+    let (build, host) = (Some("0.1.0 of 2026-12-20".to_owned()), "node-7".to_owned());
+    FleetWorker { name, state, slots, busy, last_seen: before(seconds), build, host }
 }
 
 fn look() -> TopLook {
@@ -162,10 +163,10 @@ workers: 2 alive, 1 silent · pauses: 1
 >     812  811 story    picture auth_failure  1 min 15 s the key is wrong:  [2J…
         6    5 story    picture invalid_input 1 min 15 s scene 3 has no text
 
-  worker state                     busy
-  w3     silent for 1 min 18 s  3 of 32
-  w1     alive                 31 of 32
-  w2     alive                   0 of ?
+  worker state                     busy build               host
+  w3     silent for 1 min 18 s  3 of 32 0.1.0 of 2026-12-20 node-7
+  w1     alive                 31 of 32 0.1.0 of 2026-12-20 node-7
+  w2     alive                   0 of ? 0.1.0 of 2026-12-20 node-7
 
 
 
@@ -191,10 +192,10 @@ Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 
 >     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
         6     5  story     picture  invalid_input  1 min 15 s  scene 3 has no text
 
-  worker  state                      busy
-  w3      silent for 1 min 18 s   3 of 32
-  w1      alive                  31 of 32
-  w2      alive                    0 of ?
+  worker  state                      busy  build                host
+  w3      silent for 1 min 18 s   3 of 32  0.1.0 of 2026-12-20  node-7
+  w1      alive                  31 of 32  0.1.0 of 2026-12-20  node-7
+  w2      alive                    0 of ?  0.1.0 of 2026-12-20  node-7
 
 
 
@@ -228,10 +229,10 @@ q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dism
 fn a_large_terminal_uses_its_width() {
     insta::assert_snapshot!(picture(&seen(), LARGE), @r#"
 Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 1 silent · pauses: 1
-  workflow                                   stage                                state    jobs        oldest  why                                               worker state                     busy
-  story                                      render                               paused     30   15 min 00 s  the stage is paused by anna: "provider is dow…    w3     silent for 1 min 18 s  3 of 32
-  nightly_renders_of_the_northern_region_eu  transcode_to_every_format_asked_for  slot    41200  343 h 20 min  waiting for a free slot of w1                     w1     alive                 31 of 32
-  story                                      critic                               slot        4    2 min 00 s  waiting for a free slot of w1                     w2     alive                   0 of ?
+  workflow                                   stage                                state    jobs        oldest  why                      worker state                     busy build               host
+  story                                      render                               paused     30   15 min 00 s  the stage is paused …    w3     silent for 1 min 18 s  3 of 32 0.1.0 of 2026-12-20 node-7
+  nightly_renders_of_the_northern_region_eu  transcode_to_every_format_asked_for  slot    41200  343 h 20 min  waiting for a free s…    w1     alive                 31 of 32 0.1.0 of 2026-12-20 node-7
+  story                                      critic                               slot        4    2 min 00 s  waiting for a free s…    w2     alive                   0 of ? 0.1.0 of 2026-12-20 node-7
 
   letters  runs  workflow  stage    class           last, ago  cause, by an example
 >     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
