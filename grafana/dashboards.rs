@@ -214,7 +214,7 @@ fn overview() -> Value {
             "Runs and jobs that wait for nothing that is named. Anything but 0 is a defect: select * from piton.unexplained_jobs.",
             "max(piton_unexplained_jobs)", "none", RED_FROM_ONE)
         .stat("Work left",
-            "Seconds that one worker would need for what is ready, running, or due within a minute. What to scale by.",
+            "Seconds that one worker would need for what can run now and the later stages of its runs. What to scale by.",
             "sum(max by (workflow) (piton_work_left_seconds))", "s", PLAIN)
         .stat("Done per minute",
             "Jobs that are done, on the average of five minutes.",
@@ -325,8 +325,11 @@ fn workflow() -> Value {
             "How long the job has waited that could be claimed and was not.",
             r#"max(piton_oldest_ready_age_seconds{workflow="$workflow"})"#, "s", OLDEST_READY)
         .stat("Work left",
-            "Seconds that one worker would need for what is ready, running, or due within a minute.",
+            "Seconds that one worker would need for what can run now and the later stages of its runs.",
             r#"max(piton_work_left_seconds{workflow="$workflow"})"#, "s", PLAIN)
+        .stat("Empty in",
+            "Until nothing is left at the pace of the last minutes; infinite where it does not empty: piton throughput tells why.",
+            r#"max(piton_empty_seconds{workflow="$workflow"})"#, "s", PLAIN)
         .stat("Stages left to others",
             "The most stages for which one worker has no handler, program or variable.",
             r#"max(piton_stages_missing{workflow="$workflow"}) or vector(0)"#, "none", ORANGE_FROM_ONE)

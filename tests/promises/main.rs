@@ -78,6 +78,7 @@ mod steps;
 mod stops;
 mod story;
 mod suspects;
+mod throughput;
 mod top;
 mod traces;
 mod trouble;
