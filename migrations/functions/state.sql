@@ -224,10 +224,13 @@ as $$
     cross join (values ('pending'), ('retried'), ('dismissed')) as resolution (name)
     left join resolved r on r.class = class.name and r.resolution = resolution.name
     union all
-    select 'piton_workers', 'alive', null, null, count(*)::float8 from piton.workers where stopped_at is null
+    select 'piton_workers', state.name, null, null, (count(k.state) filter (where k.state = state.name))::float8
+    from (values ('alive'), ('stopping'), ('silent')) as state (name)
+    left join (select w.state from piton.workers_overview w where w.stopped_at is null and w.parent is null) as k on true
+    group by state.name
     union all
     select 'piton_workers', 'lost', null, null, count(*)::float8 from piton.workers
-    where stop_reason = 'lost' and stopped_at > now() - interval '1 hour'
+    where stop_reason = 'lost' and parent is null and stopped_at > now() - interval '1 hour'
     union all
     select 'piton_unexplained_jobs', null, null, null, now::float8 from unexplained
     union all

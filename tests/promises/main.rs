@@ -30,6 +30,7 @@ mod fairness;
 mod flow;
 mod full_batches;
 mod grafana;
+mod grafana_schema;
 mod harness;
 mod health;
 mod heartbeats;
