@@ -4,6 +4,8 @@ create or replace function piton.live_waits(run uuid default null)
 returns table (version_id bigint, stage smallint, reason text, jobs bigint, item integer, since timestamptz, why text, moves text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- To compile so large a statement takes longer than to answer it.
+set jit = off
 as $$
 begin
     -- Put together, so that either question gets a plan of its own.

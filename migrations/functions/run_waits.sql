@@ -4,6 +4,8 @@ create or replace function piton.run_waits(run uuid)
 returns table (stage text, reason text, jobs bigint, item integer, oldest_since timestamptz, why text, moves text)
 language sql stable
 set search_path = pg_catalog, pg_temp
+-- To compile so large a statement takes longer than to answer it.
+set jit = off
 as $$
     select s.name, t.reason, t.jobs, t.item, t.since,
            coalesce((select y.why from piton.why_waiting y
