@@ -32,7 +32,8 @@ cross join lateral (
            end as per_minute
 ) as s
 left join lateral (
-    select 'the workflow is paused by ' || p.paused_by || ': "' || p.reason || '"' as words
+    select case when p.workflow_id = 0 then 'everything' else 'the workflow' end || ' is paused by ' || p.paused_by || ': "' || p.reason || '"' as words,
+           'piton resume ' || case when p.workflow_id = 0 then '--everything' else w.name end as moves
     from piton.pauses p
     where p.workflow_id in (b.workflow_id, 0) and p.stage = ''
     order by p.workflow_id desc limit 1
@@ -48,7 +49,7 @@ left join lateral (
                else 'a worker is about to start more' end as why,
            case h.reason
                when 'open' then 'the same "piton batch start" again, or piton batch cancel ' || b.name
-               when 'paused' then 'piton resume'
+               when 'paused' then p.moves
                when 'cap' then case when n.running > 0 then 'the end of a run' else 'piton batch retry ' || b.name end
                when 'no_worker' then 'piton worker'
                else 'the next look of a worker, about a second' end as moves
@@ -56,7 +57,7 @@ left join lateral (
         select case when b.state = 'open' then 'open'
                     when p.words is not null then 'paused'
                     when n.running + n.blocked >= b.cap then 'cap'
-                    when not exists (select from piton.workers k where k.stopped_at is null) then 'no_worker'
+                    when not exists (select from piton.workers_overview k where k.state = 'alive') then 'no_worker'
                     else 'soon' end as reason
     ) as h
 ) as t on b.state in ('open', 'sealed');

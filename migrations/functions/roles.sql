@@ -6,8 +6,8 @@
 -- the whole server: another database may create them at this moment.
 do $$
 declare
-    readers constant text[] := '{batch_named, batch_results, changes, clock, finite, limit_heads, limit_room, limit_words, protection,
-        span_words, stages_of, store_owner, unexplained_runs}';
+    readers constant text[] := '{batch_named, batch_results, changes, clock, finite, limit_heads, limit_room, limit_words, live_waits, protection,
+        run_waits, some_of, span_words, stages_of, store_owner, unexplained_runs}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
     operators constant text[] := readers || '{start_run, start_run_once, is_same_input, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
         retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, pause, resume, hold_run, release_run,

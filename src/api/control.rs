@@ -15,7 +15,7 @@ use super::words::{Limit, Text};
 use crate::decide;
 use crate::model::id::RunId;
 use crate::store::pauses::{Pause, Queue};
-use crate::store::why::{Waiting, WaitingGroup};
+use crate::store::why::{RunWait, Waiting, WaitingGroup};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -74,6 +74,8 @@ struct Most {
 #[derive(Serialize, ToSchema)]
 struct Waits {
     waits: Vec<Waiting>,
+    /// The same counted by stage and reason; what somebody must act on comes first.
+    counted: Vec<RunWait>,
 }
 
 /// Tell why a run waits
@@ -90,7 +92,8 @@ async fn why_run(
     Query(most): Query<Most>,
 ) -> Result<Json<Waits>, Problem> {
     api.run(run).await?;
-    Ok(Json(Waits { waits: api.store.waiting(run, most.limit.rows()).await? }))
+    let waits = api.store.waiting(run, most.limit.rows()).await?;
+    Ok(Json(Waits { waits, counted: api.store.run_waits(run).await? }))
 }
 
 /// Of which workflow.

@@ -16,7 +16,7 @@ use super::take::{Body, Path, Query};
 use super::words::{Limit, Priority, Text, Time};
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
-use crate::model::state::RunState;
+use crate::model::state::ShownState;
 use crate::model::trace::TraceContext;
 use crate::store::runs::{RunStart, StartedOnce};
 use crate::verify::{self, Verified};
@@ -40,7 +40,7 @@ struct Which {
     workflow: Option<Text>,
     /// In that state.
     #[param(inline)]
-    state: Option<RunState>,
+    state: Option<ShownState>,
     /// Behind that run: `next` of the page before.
     #[param(value_type = Option<Uuid>)]
     after: Option<RunId>,
@@ -179,7 +179,7 @@ async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunR
     api.run(id).await?;
     let none = || Problem::no_such_thing(format!("there is no run {id} any more"));
     let snapshot = Snapshot::read(&api.store, &api.catalog, id).await?.ok_or_else(none)?;
-    let attempts = api.store.attempts(snapshot.run.key, ATTEMPTS).await?;
+    let attempts = api.store.attempts(snapshot.run.id, ATTEMPTS).await?;
     let output = report::outputs(&api.store, &snapshot).await?;
     Ok(Json(RunReport::full(&snapshot, &attempts, output)))
 }

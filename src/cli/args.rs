@@ -19,7 +19,7 @@ use crate::health::External;
 use crate::model::actor;
 use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
-use crate::model::state::RunState;
+use crate::model::state::ShownState;
 use crate::telemetry::LogFormat;
 use crate::telemetry::exporter::MOST_SERIES;
 use crate::telemetry::server::Address;
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Show what became of a run, and what to do about it.
     Show(ShowArgs),
+    /// List workers: which of them live, and what they run.
+    Workers(WorkersArgs),
     /// Tell what is stuck and why, and what would move it: everything, or one run.
     Why(WhyArgs),
     /// List what has changed, by whom and why: versions, limits, pauses, builds of workers, new causes of failure, decisions.
@@ -418,11 +420,21 @@ pub(crate) struct RunsArgs {
     /// Only runs of that workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
-    /// Only runs in that state: running, blocked, done, failed or cancelled.
+    /// Only runs in that state: scheduled, running, blocked, done, failed or cancelled.
     #[arg(long, value_parser = run_state)]
-    pub(crate) state: Option<RunState>,
+    pub(crate) state: Option<ShownState>,
     /// How many.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkersArgs {
+    /// Also those that ended more than an hour ago.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How many, the newest first.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,
 }
 
@@ -618,9 +630,9 @@ fn silence(text: &str) -> Result<Duration, String> {
     Ok(silence)
 }
 
-fn run_state(word: &str) -> Result<RunState, String> {
-    RunState::from_word(word).ok_or_else(|| {
-        let known: Vec<&str> = RunState::ALL.iter().map(|s| s.as_str()).collect();
+fn run_state(word: &str) -> Result<ShownState, String> {
+    ShownState::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = ShownState::ALL.iter().map(|s| s.as_str()).collect();
         format!("a run is {}", known.join(", "))
     })
 }

@@ -1,18 +1,24 @@
 //! Following a run: snapshots at intervals, told as they change.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::why;
 use crate::cli::output::errln;
 use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
+use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 use crate::view::snapshot::{Snapshot, StageState, StageView};
 use crate::worker::Shutdown;
 
 /// Between two snapshots.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// So long something has to hold a run before it is said.
+const STANDS: Duration = Duration::from_secs(3);
 
 /// Someone who is told how a run goes.
 pub(crate) trait Follower: Send + Sync {
@@ -97,12 +103,20 @@ async fn told(
 pub(crate) struct PlainLines {
     loud: bool,
     before: Mutex<Vec<StageView>>,
+    /// What was said of what holds the run, by stage and reason, and since when it has.
+    held: Mutex<HashMap<(String, String), Held>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    since: Instant,
+    is_said: bool,
 }
 
 impl PlainLines {
     /// Not loud: only what standard output will say.
     pub(crate) fn new(loud: bool) -> PlainLines {
-        PlainLines { loud, before: Mutex::default() }
+        PlainLines { loud, before: Mutex::default(), held: Mutex::default() }
     }
 }
 
@@ -121,6 +135,10 @@ impl Follower for PlainLines {
             self.say(&line);
         }
         *before = snapshot.stages.clone();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in newly_held(&mut held, snapshot.up_to_people(), Instant::now()) {
+            self.say(&line);
+        }
     }
 
     fn end(&self, _: &Snapshot) {}
@@ -155,6 +173,27 @@ fn changes(before: &[StageView], now: &[StageView]) -> Vec<String> {
         }
     });
     news.map(|(_, stage)| format!("  {}: {}", stage.name, stage.words())).collect()
+}
+
+/// Lines for what holds the run until somebody acts. A worker that has only just come is not seen at once: but for a pause, it is
+/// said when it has stood for a while.
+fn newly_held<'w>(
+    held: &mut HashMap<(String, String), Held>,
+    waits: impl Iterator<Item = &'w RunWait>,
+    now: Instant,
+) -> Vec<String> {
+    let waits: Vec<&RunWait> = waits.filter(|wait| wait.reason != "decision").collect();
+    let name = |wait: &RunWait| (wait.stage.clone(), wait.reason.clone());
+    held.retain(|held, _| waits.iter().any(|wait| name(wait) == *held));
+    let mut lines = Vec::new();
+    for wait in waits {
+        let held = held.entry(name(wait)).or_insert(Held { since: now, is_said: false });
+        let stands = wait.reason == "paused" || now.duration_since(held.since) >= STANDS;
+        if stands && !std::mem::replace(&mut held.is_said, stands) {
+            lines.push(format!("  {}", why::in_words(wait)));
+        }
+    }
+    lines
 }
 
 /// Log lines go through the follower, so that they do not tear the live view.

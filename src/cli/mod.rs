@@ -34,6 +34,7 @@ mod usage;
 mod verify;
 mod why;
 mod worker;
+mod workers;
 mod workflows;
 
 use std::io::IsTerminal;
@@ -104,6 +105,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
         Command::Top(args) => top::top(global, args).await,
+        Command::Workers(args) => workers::workers(global, args).await,
         Command::Why(args) => why::why(global, args).await,
         Command::Changes(args) => changes::changes(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,

@@ -19,7 +19,7 @@ use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::queue::catalog::{Catalog, Version};
 use crate::stage::command;
-use crate::store::runs::RunStart;
+use crate::store::runs::{RunFailure, RunStart};
 use crate::telemetry;
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;
@@ -131,7 +131,7 @@ async fn finish(
     follower.end(last);
     let output = report::outputs(&database.store, last).await?;
     if global.json {
-        let attempts = database.store.attempts(last.run.key, 1000).await?;
+        let attempts = database.store.attempts(last.run.id, 1000).await?;
         outln!("{}", serde_json::to_string(&RunReport::full(last, &attempts, output))?);
     } else if last.run.state == RunState::Done {
         show::print_outputs(&output)?;
@@ -140,8 +140,8 @@ async fn finish(
         RunState::Done => Exit::Done,
         RunState::Failed => {
             if let Some(failure) = &last.run.failure {
-                let stage = last.failed_stage().unwrap_or_default();
-                errln!("error: the run failed at stage {stage}: {}: {}", failure.class, failure.message);
+                let RunFailure { stage, class, message, .. } = failure;
+                errln!("error: the run failed at stage {stage}: {class}: {message}");
                 errln!("See what happened with:  {} show {id}", config::program());
             }
             Exit::RunFailed

@@ -52,7 +52,7 @@ fn one(commits: &Commits, at: usize) {
         Ending::Done { .. } => meters.ended(Outcome::Done),
         Ending::Retry { failure, .. } => meters.failed(failure.class(), Outcome::Retried),
         Ending::GiveUp { failure, .. } => meters.failed(failure.class(), Outcome::DeadLettered),
-        Ending::Release => meters.ended(Outcome::Released),
+        Ending::Release { .. } => meters.ended(Outcome::Released),
         Ending::Unclaim => {}
     }
 }
