@@ -17,10 +17,12 @@ const READ: &[&str] = &[
     "finite",
     "limit_heads",
     "limit_room",
+    "live_jobs",
     "protection",
     "stages_of",
     "store_owner",
     "unexplained_runs",
+    "work_left",
 ];
 
 /// What operators decide with.
@@ -78,6 +80,7 @@ const ENGINE: &[&str] = &[
     "renew_stages",
     "run_under",
     "settle_artifacts",
+    "settle_throughput",
     "start_run_of",
     "state",
     "take_artifacts",
