@@ -92,7 +92,6 @@ impl Snapshot {
         let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live);
         self.run.state.is_ended() || (self.run.state == RunState::Blocked && !live)
     }
-
 }
 
 /// Whether the row says of jobs that they do not move: then it is asked why. What has begun just now is not asked about.
@@ -125,7 +124,9 @@ impl StageView {
         let says_it = match self.state {
             StageState::Ready | StageState::Scheduled => !waits.is_empty(),
             StageState::Running => !self.waits.iter().any(|wait| wait.reason == "running") && !waits.is_empty(),
-            StageState::Waiting | StageState::Done | StageState::Failed | StageState::Dead | StageState::Cancelled => false,
+            StageState::Waiting | StageState::Done | StageState::Failed | StageState::Dead | StageState::Cancelled => {
+                false
+            }
         };
         let mut parts: Vec<String> = if says_it { Vec::new() } else { vec![self.state_words()] };
         parts.extend(waits);

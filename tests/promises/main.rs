@@ -21,6 +21,7 @@ mod crashes;
 mod databases;
 mod dead_letters;
 mod deploys;
+mod drill;
 mod embedded;
 mod exposed;
 mod failover;
