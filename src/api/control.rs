@@ -100,10 +100,10 @@ async fn why_run(
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Of {
+pub(super) struct Of {
     /// Only of that workflow.
     #[param(inline)]
-    workflow: Option<Text>,
+    pub(super) workflow: Option<Text>,
 }
 
 /// What is live and what was given up, counted.

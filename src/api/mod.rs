@@ -14,6 +14,7 @@ mod range;
 mod recovery;
 mod runs;
 mod take;
+mod throughput;
 mod tokens;
 mod words;
 mod workers;
@@ -103,6 +104,7 @@ fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(runs::routes())
         .merge(control::routes())
+        .merge(throughput::routes())
         .merge(checkpoints::routes())
         .merge(artifacts::routes())
         .merge(batches::routes())

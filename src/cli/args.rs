@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Workers(WorkersArgs),
     /// Tell what is stuck and why, and what would move it: everything, or one run.
     Why(WhyArgs),
+    /// Tell how much is done and left, how fast, when nothing is left, and what holds it up.
+    Throughput(ThroughputArgs),
     /// Watch all that is live on a terminal, and decide about it by keys.
     Top(TopArgs),
     /// End a run that is not finished: what runs of it is stopped, what waits of it goes.
@@ -194,6 +196,13 @@ pub(crate) struct WhyArgs {
     pub(crate) run: Option<RunId>,
     /// Only that workflow.
     #[arg(long, conflicts_with = "run")]
+    pub(crate) workflow: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ThroughputArgs {
+    /// Only that workflow.
+    #[arg(long)]
     pub(crate) workflow: Option<String>,
 }
 

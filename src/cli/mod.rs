@@ -27,6 +27,7 @@ mod runs;
 mod sentence;
 mod show;
 mod start;
+mod throughput;
 mod top;
 mod trace;
 mod verify;
@@ -105,6 +106,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Top(args) => top::top(global, args).await,
         Command::Workers(args) => workers::workers(global, args).await,
         Command::Why(args) => why::why(global, args).await,
+        Command::Throughput(args) => throughput::throughput(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,

@@ -5,8 +5,10 @@ use anyhow::bail;
 use super::args::{Global, WhyArgs};
 use super::database::Database;
 use super::exit::Exit;
+use super::throughput;
 use crate::cli::output::outln;
 use crate::config;
+use crate::store::throughput::Outlook;
 use crate::store::why::{RunWait, WaitingGroup};
 use crate::view::when;
 
@@ -19,7 +21,12 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
     match args.run {
         None => {
             let groups = store.waiting_groups(args.workflow.as_deref()).await?;
-            if global.json { outln!("{}", serde_json::to_string(&groups)?) } else { say_groups(&groups) }
+            if global.json {
+                outln!("{}", serde_json::to_string(&groups)?);
+            } else {
+                say_groups(&groups);
+                say_outlook(&store.outlook(args.workflow.as_deref()).await?);
+            }
         }
         Some(run) => {
             let Some(row) = store.run(run).await? else {
@@ -68,5 +75,14 @@ fn as_typed(moves: &str) -> String {
     match config::program().as_str() {
         "piton" => moves.to_owned(),
         program => moves.replace("piton ", &format!("{program} ")),
+    }
+}
+
+/// Of those that have something left to do.
+fn say_outlook(outlook: &[Outlook]) {
+    let left = outlook.iter().filter(|outlook| outlook.work_left_seconds > 0.0);
+    for outlook in left {
+        outln!("");
+        throughput::say_outlook(outlook);
     }
 }

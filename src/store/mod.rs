@@ -37,6 +37,7 @@ pub(crate) mod runs;
 pub(crate) mod snapshot;
 mod stale;
 pub(crate) mod steps;
+pub(crate) mod throughput;
 pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod versions;

@@ -20,6 +20,7 @@ mod shared;
 mod sizing;
 mod snapshot;
 mod surroundings;
+mod throughput;
 
 use std::sync::Arc;
 use std::time::Duration;

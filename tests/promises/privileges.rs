@@ -140,6 +140,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("runs", "update(finished_at,state)"),
     ("stage_times", "insert update"),
     ("steps", "insert"),
+    ("throughput", "insert update"),
     ("workers", "insert update"),
     ("workflow_versions", "insert update(join_missing,join_stages,start_stages)"),
     ("workflows", "insert"),
