@@ -13,6 +13,7 @@ declare
     letter uuid := piton.new_id();
     said text;
 begin
+    perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'a job is given up', 'piton.force_dead_letter(run, ''stage'', ''why'')');
     select r.id, r.state, r.version_id into found_run from piton.runs r where r.uuid = force_dead_letter.run for update;
     if not found then
@@ -27,7 +28,7 @@ begin
     where j.run_id = found_run.id and j.stage = number and j.item = coalesce(force_dead_letter.item, -1)
     for update;
     if not found then
-        raise exception 'run % has no live job of stage "%"%', run, stage, coalesce(', item ' || item, '')
+        raise exception 'run % has no live job of stage "%"%', run, piton.quoted(stage), coalesce(', item ' || item, '')
             using errcode = 'no_data_found', hint = 'Its jobs: select * from piton.jobs where run_id = ' || found_run.id || '.';
     end if;
     delete from piton.jobs j where j.run_id = job.run_id and j.id = job.id;

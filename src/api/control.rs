@@ -174,6 +174,8 @@ struct Resume {
     workflow: Option<Text>,
     /// The whole workflow, where it is left out.
     stage: Option<Text>,
+    /// Why, in words.
+    reason: Option<Text>,
 }
 
 /// Resume what was paused
@@ -183,7 +185,8 @@ struct Resume {
     responses((status = 200, description = "All that is still paused.", body = Pauses)),
 )]
 async fn resume(State(api): State<Api>, who: Who, Body(what): Body<Resume>) -> Result<Json<Pauses>, Problem> {
-    decide::resume(&api.store, queue(what.workflow.as_ref(), what.stage.as_ref()), who.actor()).await?;
+    let reason = what.reason.as_ref().map(|reason| reason.0.as_str());
+    decide::resume(&api.store, queue(what.workflow.as_ref(), what.stage.as_ref()), reason, who.actor()).await?;
     pauses(State(api)).await
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod artifacts;
 mod batches;
+mod changes;
 mod checkpoints;
 mod cleanup;
 mod control;
@@ -16,6 +17,7 @@ mod runs;
 mod take;
 mod throughput;
 mod tokens;
+mod unread;
 mod words;
 mod workers;
 mod workflows;
@@ -113,5 +115,6 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(cleanup::routes())
         .merge(workers::routes())
         .merge(workflows::routes())
+        .merge(changes::routes())
         .merge(document::routes())
 }

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use super::tokens::Caller;
+use super::unread::in_words;
 use crate::model::actor::{Actor, Face};
 use crate::model::text::utf8;
 
@@ -30,7 +31,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        read.map(|path| Path(path.0)).map_err(|error| Problem::bad_request(format!("the path: {}", error.body_text())))
+        read.map(|path| Path(path.0))
+            .map_err(|error| Problem::bad_request(format!("the path: {}", in_words(&error.body_text()))))
     }
 }
 
@@ -49,7 +51,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let together = with_conditions_together(&parts.uri);
         let read = axum::extract::Query::<T>::try_from_uri(together.as_ref().unwrap_or(&parts.uri));
         read.map(|query| Query(query.0))
-            .map_err(|error| Problem::bad_request(format!("the query: {}", error.body_text())))
+            .map_err(|error| Problem::bad_request(format!("the query: {}", in_words(&error.body_text()))))
     }
 }
 
@@ -86,7 +88,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(Problem::bad_request("the body is not a JSON object"));
         }
         serde_json::from_str(text).map(Body).map_err(|error| {
-            Problem::bad_request(format!("the body: {error}")).hint("GET /v1/admin/openapi.json says what it may be.")
+            Problem::bad_request(format!("the body: {}", in_words(&error.to_string())))
+                .hint("GET /v1/admin/openapi.json says what it may be.")
         })
     }
 }

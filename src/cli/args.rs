@@ -16,13 +16,14 @@ pub(super) use super::dead_letter::args::{DeadLetterArgs, WhereArgs};
 pub(super) use super::top::args::TopArgs;
 use crate::artifacts::Artifacts;
 use crate::health::External;
+use crate::model::actor;
 use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
 use crate::model::state::ShownState;
 use crate::telemetry::LogFormat;
 use crate::telemetry::exporter::MOST_SERIES;
 use crate::telemetry::server::Address;
-use crate::view::when::{self, When};
+use crate::view::when::{self, Past, When};
 use crate::workflow::duration;
 
 /// Durable pipelines on Postgres: every finished stage is a row that is never paid for twice.
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     Why(WhyArgs),
     /// Tell how much is done and left, how fast, when nothing is left, and what holds it up.
     Throughput(ThroughputArgs),
+    /// List what has changed, by whom and why: versions, limits, pauses, builds of workers, new causes of failure, decisions.
+    Changes(ChangesArgs),
     /// Watch all that is live on a terminal, and decide about it by keys.
     Top(TopArgs),
     /// End a run that is not finished: what runs of it is stopped, what waits of it goes.
@@ -207,14 +210,28 @@ pub(crate) struct ThroughputArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct ChangesArgs {
+    /// Since then: yesterday, today, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that
+    /// clocks showed it here), or 2h ago by the database's clock.
+    #[arg(long, value_name = "WHEN", default_value = "yesterday", value_parser = when::parse_past)]
+    pub(crate) since: Past,
+    /// Only what concerns that workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// How many, the newest.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct CancelArgs {
     /// Id of the run.
     pub(crate) run: RunId,
     /// Why, for the record.
-    #[arg(long)]
+    #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -223,10 +240,10 @@ pub(crate) struct PauseArgs {
     #[command(flatten)]
     pub(crate) what: QueueArgs,
     /// Why, for the record and for whoever asks what waits.
-    #[arg(long)]
+    #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -234,8 +251,11 @@ pub(crate) struct PauseArgs {
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
     pub(crate) what: QueueArgs,
+    /// Why, for the record.
+    #[arg(long, value_parser = actor::reason)]
+    pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -489,10 +509,10 @@ pub(crate) struct DeployArgs {
     #[arg(long)]
     pub(crate) digest: Option<String>,
     /// Why, for the record.
-    #[arg(long)]
+    #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -504,10 +524,10 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "DIGEST")]
     pub(crate) to: Option<String>,
     /// Why, for the record.
-    #[arg(long)]
+    #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 

@@ -5,6 +5,7 @@ mod args;
 mod artifacts;
 mod batch;
 mod bench;
+mod changes;
 mod chaos;
 mod cleanup;
 mod completions;
@@ -30,6 +31,7 @@ mod start;
 mod throughput;
 mod top;
 mod trace;
+mod usage;
 mod verify;
 mod why;
 mod worker;
@@ -60,7 +62,7 @@ pub(crate) fn main(app: App) -> ExitCode {
         Err(error) => {
             // Help and version end here too, and are no errors.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit_code(output::written(error.print()).map(|()| exit));
+            return exit_code(output::written(usage::shortened(error).print()).map(|()| exit));
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -107,6 +109,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Workers(args) => workers::workers(global, args).await,
         Command::Why(args) => why::why(global, args).await,
         Command::Throughput(args) => throughput::throughput(global, args).await,
+        Command::Changes(args) => changes::changes(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,

@@ -189,8 +189,13 @@ pub(crate) async fn pause(store: &Store, queue: Queue<'_>, reason: &str, by: Act
 }
 
 /// Lets it go on, or is refused with the reason.
-pub(crate) async fn resume(store: &Store, queue: Queue<'_>, by: Actor<'_>) -> Result<(), StoreError> {
-    store.resume(queue, by).await?;
+pub(crate) async fn resume(
+    store: &Store,
+    queue: Queue<'_>,
+    reason: Option<&str>,
+    by: Actor<'_>,
+) -> Result<(), StoreError> {
+    store.resume(queue, reason, by).await?;
     events::decision::resumed(queue.workflow, queue.stage, by.name);
     Ok(())
 }

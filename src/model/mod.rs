@@ -18,6 +18,7 @@ pub(crate) mod limited;
 pub(crate) mod paused;
 pub(crate) mod payload;
 pub(crate) mod process;
+pub(crate) mod quoted;
 pub(crate) mod replay;
 pub(crate) mod resource;
 pub(crate) mod retry;

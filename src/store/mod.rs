@@ -8,6 +8,7 @@ pub(crate) mod bench;
 mod blockers;
 pub(crate) mod boots;
 pub(crate) mod causes;
+pub(crate) mod changes;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Executor};
 
 use crate::harness::{Process, SOON, World, stdout, until};
 use crate::http_server::HttpServer;
@@ -26,6 +26,8 @@ needs = ["charge"]
 const MAIL: &str = "name = \"mail\"\n[stages.send]\nrust = \"work\"\n";
 const CONVERT: &str = "name = \"convert\"\n[stages.convert]\ncommand = [\"no-such-converter\"]\n";
 const RENDER: &str = "name = \"render\"\n[stages.render]\nrust = \"work\"\ntimeout = \"1h\"\nconcurrency = 1\n";
+/// Goes on at a known pace: one after another, a second each.
+const SCAN: &str = "name = \"scan\"\n[stages.scan]\nrust = \"work\"\nconcurrency = 1\n";
 
 fn quote(provider: &HttpServer) -> String {
     format!("name = \"quote\"\n[stages.ask]\nhttp = \"{}/quotes\"\n", provider.url())
@@ -60,7 +62,7 @@ struct Drill {
 impl Drill {
     async fn of(count: usize) -> Drill {
         let provider = HttpServer::start(|_, wire| wire.answer(429, &["Retry-After: 3600"], "slow down"));
-        let world = World::with(&[ORDER, MAIL, CONVERT, RENDER, MISBEHAVE, &quote(&provider)]).await;
+        let world = World::with(&[ORDER, MAIL, CONVERT, RENDER, SCAN, MISBEHAVE, &quote(&provider)]).await;
         let began: String = sqlx::query_scalar(
             "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
         )
@@ -79,6 +81,8 @@ impl Drill {
         drill.starts("convert", 3, json!({}));
         drill.starts("quote", 4, json!({}));
         drill.starts("render", 5, json!({"work_ms": 3_000_000}));
+        drill.world.deploy("scan");
+        drill.truth("select count(*) from piton.start_runs('scan', array_fill('{\"work_ms\": 1000}'::json, array[500]))").await;
         std::fs::write(drill.world.path("orders.jsonl"), orders(count)).unwrap();
         drill.says("batch start night order --input orders.jsonl");
         drill.settled(count).await;
@@ -90,7 +94,8 @@ impl Drill {
         let given_up = i64::try_from(count / 6 * 4 + 1).unwrap();
         let live = "select count(*) from piton.jobs j join piton.workflows w on w.id = j.workflow_id
                     where w.name in ('order', 'misbehave') or w.name = 'quote' and j.state <> 'scheduled'";
-        let at_work = "select count(*) from piton.jobs where state in ('running', 'scheduled')";
+        let at_work = "select count(*) from piton.jobs j join piton.workflows w on w.id = j.workflow_id
+                       where j.state in ('running', 'scheduled') and w.name <> 'scan'";
         let settled = async || {
             self.truth("select count(*) from piton.dead_letters").await == json!(given_up)
                 && self.truth(live).await == json!(0)
@@ -156,6 +161,8 @@ async fn drill(count: usize) {
     how_many_customers_are_hit(&drill).await;
     what_a_retry_costs(&drill).await;
     only_one_tenant(&drill).await;
+    better_or_worse_what_holds_it_up_and_when_it_is_empty(&drill).await;
+    what_has_changed(&drill).await;
     nobody_is_left(drill).await;
 }
 
@@ -172,9 +179,12 @@ async fn what_is_stuck(drill: &Drill) {
         "given up after auth_failure, invalid_input",
     ];
     let stuck = drill.told("why", &words);
-    let jobs = "select coalesce(sum(until - item), 0) from piton.jobs";
+    // What goes on has fewer by the time that it is counted.
+    let jobs = "select coalesce(sum(j.until - j.item), 0) from piton.jobs j join piton.workflows w on w.id = j.workflow_id
+                where w.name <> 'scan'";
+    let scans = sum(&Value::Array(of(&stuck, "workflow", "scan").into_iter().cloned().collect()), "jobs");
     let decisions = sum(&Value::Array(of(&stuck, "reason", "decision").into_iter().cloned().collect()), "jobs");
-    assert_eq!(json!(sum(&stuck, "jobs") - decisions), drill.truth(jobs).await, "every job, once: {stuck:#}");
+    assert_eq!(json!(sum(&stuck, "jobs") - decisions - scans), drill.truth(jobs).await, "every job, once: {stuck:#}");
     assert_eq!(
         json!(decisions),
         drill.truth("select count(*) from piton.dead_letters where resolution = 'pending'").await
@@ -284,6 +294,47 @@ async fn only_one_tenant(drill: &Drill) {
     assert_eq!(json!(runs.len()), drill.truth(blocked).await);
 }
 
+async fn better_or_worse_what_holds_it_up_and_when_it_is_empty(drill: &Drill) {
+    // Ten minutes ago nearly nothing was left of one, and of the others far more.
+    let noted = "insert into piton.backlog (minute, workflow_id, jobs, seconds)
+                 select date_trunc('minute', now() - interval '10 minutes'), t.id, 1, t.seconds
+                 from (select 0 as id, 1 as seconds
+                       union all select id, case name when 'mail' then 0.001 else 1000000 end
+                       from piton.workflows where name in ('mail', 'scan')) as t";
+    drill.world.pool.execute(noted).await.unwrap();
+    let counted = async || -> bool {
+        let done = "select coalesce((select sum(t.done) from piton.throughput t join piton.workflows w on w.id = t.workflow_id
+                                     where w.name = 'scan'), 0) >= 10";
+        drill.truth(done).await == json!(true)
+    };
+    until(SOON, "what was done is counted", counted).await;
+    let words = ["scan: ", "better than ten minutes ago", "worse than ten minutes ago", "empty in about ", "the workflow is paused", "bottleneck: "];
+    let told = drill.told("throughput", &words);
+    let workflows = &told["workflows"];
+    let left = drill.truth("select count(*) from piton.runs r join piton.workflow_versions v on v.id = r.version_id
+                            join piton.workflows w on w.id = v.workflow_id where w.name = 'scan' and r.state = 'running'").await;
+    let scan = the_one(workflows, "workflow", "scan");
+    let (left, empty) = (left.as_f64().unwrap(), scan["empty_seconds"].as_f64().unwrap());
+    assert!(empty > left * 0.5 && empty < left * 2.0, "a second each, {left} of them: {scan:#}");
+    assert_eq!((&scan["trend"], &scan["bottleneck_hold"]), (&json!("better"), &json!("limit")), "{scan:#}");
+    let mail = the_one(workflows, "workflow", "mail");
+    let told = (&mail["trend"], &mail["bottleneck"], &mail["why_not_empty"], &mail["waiting"]);
+    assert_eq!(told, (&json!("worse"), &json!("send"), &json!("the workflow is paused"), &json!(7)), "{mail:#}");
+    let render = the_one(workflows, "workflow", "render");
+    assert_eq!((&render["waiting"], &render["running"]), (&json!(4), &json!(1)), "{render:#}");
+}
+
+async fn what_has_changed(drill: &Drill) {
+    let words = ["mail", "anna", "provider_down", "card expired", "night"];
+    let changes = drill.told(&format!("changes --since {}", drill.began), &words);
+    let of_kind = |kind: &str| json!(of(&changes, "kind", kind).len());
+    let fingerprints = "select count(distinct fingerprint) from piton.dead_letters";
+    assert_eq!(of_kind("cause"), drill.truth(fingerprints).await, "{changes:#}");
+    assert_eq!(of_kind("pause"), drill.truth("select count(*) from piton.pauses").await, "{changes:#}");
+    assert_eq!(of_kind("version"), drill.truth("select count(*) from piton.workflow_versions").await, "{changes:#}");
+    assert_eq!(of_kind("batch"), drill.truth("select count(*) from piton.batches").await, "{changes:#}");
+}
+
 /// The whole fleet is killed at once. What is retried meanwhile waits for the next worker.
 async fn nobody_is_left(drill: Drill) {
     let Drill { worker, _provider, world, began } = drill;
@@ -296,10 +347,12 @@ async fn nobody_is_left(drill: Drill) {
     let drill = Drill { worker, _provider, world, began };
     let workers = drill.told("workers", &["silent for", "No worker is alive. Start one with:"]);
     assert!(of(&workers, "state", "alive").is_empty(), "{workers:#}");
-    assert_eq!(the_one(&workers, "worker", "w1")["jobs"], json!(1), "{workers:#}");
+    assert_eq!(the_one(&workers, "worker", "w1")["jobs"], json!(2), "{workers:#}");
     let stuck = drill.told("why", &["silent for", " worker"]);
     assert!(of(&stuck, "reason", "running").is_empty(), "nothing runs: {stuck:#}");
-    assert_eq!(the_one(&stuck, "reason", "silent")["workflow"], json!("render"), "{stuck:#}");
+    let mut silent: Vec<&Value> = of(&stuck, "reason", "silent").into_iter().map(|row| &row["workflow"]).collect();
+    silent.sort_by_key(|workflow| workflow.to_string());
+    assert_eq!(silent, ["render", "scan"], "{stuck:#}");
 
     let causes = drill.told("dead-letter stats --where input.tenant=acme", &[]);
     let card = causes.as_array().unwrap().iter().find(|cause| cause["message"].as_str().unwrap().contains("card"));

@@ -3,12 +3,13 @@
 use clap::{Args, Subcommand};
 use sqlx::types::Uuid;
 
+use crate::model::actor;
 use crate::model::condition::Condition;
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
 use crate::store::causes::By;
-use crate::view::when::{self, When};
+use crate::view::when::{self, Past};
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DeadLetterArgs {
@@ -57,10 +58,10 @@ pub(crate) enum DeadLetterArgs {
         #[arg(long)]
         dry_run: bool,
         /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
         /// Why, in words.
-        #[arg(long)]
+        #[arg(long, alias = "reason", value_parser = actor::reason)]
         note: Option<String>,
     },
     /// Give up a live job: its attempt is stopped, and its run is blocked.
@@ -73,10 +74,10 @@ pub(crate) enum DeadLetterArgs {
         #[arg(long)]
         item: Option<i32>,
         /// Why, in words.
-        #[arg(long)]
+        #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
     /// End the run of a dead letter as failed: its other jobs are cancelled.
@@ -89,10 +90,10 @@ pub(crate) enum DeadLetterArgs {
         #[arg(long)]
         all: bool,
         /// Why, in words.
-        #[arg(long)]
+        #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
 }
@@ -129,10 +130,10 @@ pub(crate) struct FilterArgs {
     /// Of that cause, as `dead-letter stats` names it.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
-    /// Given up since then: a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks showed it
+    /// Given up since then: yesterday, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks showed it
     /// here), or 2h ago by the database's clock.
-    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
-    pub(crate) since: Option<When>,
+    #[arg(long, value_name = "WHEN", value_parser = when::parse_past)]
+    pub(crate) since: Option<Past>,
     #[command(flatten)]
     pub(crate) input: WhereArgs,
 }

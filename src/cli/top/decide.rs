@@ -96,7 +96,7 @@ async fn resume(
     stage: Option<&str>,
     by: Actor<'_>,
 ) -> Result<String, StoreError> {
-    decide::resume(store, Queue { workflow, stage }, by).await?;
+    decide::resume(store, Queue { workflow, stage }, None, by).await?;
     Ok(match (workflow, stage) {
         (None, _) => "Everything goes on.".to_owned(),
         (Some(workflow), None) => format!("Workflow {workflow} goes on."),

@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_goes_too_far_is_told() {
-        insta::assert_snapshot!(told(End::OutOfTime("30s".to_owned()), ""), @"network_timeout: the stage ran longer than its timeout of 30s after None");
+        insta::assert_snapshot!(told(End::OutOfTime("30 s".to_owned()), ""), @"network_timeout: the stage ran longer than its timeout of 30 s after None");
         insta::assert_snapshot!(told(End::TooMuch(100), ""), @"invalid_input: the command printed more than 100 bytes of output; keep big things in files and hand on their names after None");
     }
 }
