@@ -28,6 +28,8 @@ pub(crate) struct Boot {
     pub(crate) boot_id: Uuid,
     pub(crate) name: String,
     pub(crate) process: Process,
+    /// Which build its program is of.
+    pub(crate) build: &'static str,
     /// The boot that started it to run suspects.
     pub(crate) parent: Option<WorkerId>,
     /// Attempts that it runs side by side.
