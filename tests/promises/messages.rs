@@ -161,6 +161,35 @@ async fn refusals_end_with_what_to_type() {
     assert_eq!(changes["changes"][0]["kind"], "schema", "{changes}");
 }
 
+#[tokio::test]
+async fn an_output_has_one_zone_and_says_which() {
+    let world = World::with(&[WORK]).await;
+    let folder = world.path("workflows");
+    let started = ["start", "work", "--at", "30h", "--workflows", folder.to_str().unwrap()];
+    let run = stdout(&world.command(started).output().unwrap()).trim().to_owned();
+    let said = |zone: &str, arguments: &[&str]| stdout(&world.command(arguments).env("TZ", zone).output().unwrap());
+    // Times that the database has put into words, and those that commands do.
+    let due: String = sqlx::query_scalar(
+        "select to_char(due_at at time zone 'UTC' + interval '5.5 hours', 'YYYY-MM-DD HH24:MI:SS') from piton.jobs",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    for arguments in
+        [&["why", &run][..], &["show", &run], &["runs"], &["why"], &["changes"], &["workflows", "versions", "work"]]
+    {
+        let there = said("IST-5:30", arguments);
+        assert!(!there.contains("+00:00") && !there.contains("Z ") && !there.contains("Z\n"), "{arguments:?}: {there}");
+        assert!(there.contains("+05:30"), "{arguments:?}: {there}");
+        let utc = said("UTC", arguments);
+        assert!(!utc.contains("+00:00") && (utc.contains('Z') || utc.contains("UTC")), "{arguments:?}: {utc}");
+    }
+    let why = said("IST-5:30", &["why", &run]);
+    assert!(why.contains(&format!("{due}+05:30")), "{due}: {why}");
+    let json = said("IST-5:30", &["runs", "--json"]);
+    assert!(!json.contains("+05:30") && json.contains("Z\""), "programs get UTC: {json}");
+}
+
 /// As `piton` says them: the same table is in `view/when`.
 #[tokio::test]
 async fn sql_says_spans_as_every_other_face_does() {
