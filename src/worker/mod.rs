@@ -25,6 +25,7 @@ mod throughput;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
 pub(crate) use drain::{Shutdown, end_with_parent};
@@ -45,7 +46,6 @@ use crate::stage::resources::Resources;
 use crate::store::boots::Boot;
 use crate::store::gone::Suspect;
 use crate::store::{Store, StoreError};
-use crate::system::build;
 use crate::telemetry::exporter::Exporter;
 
 /// How a worker works.
@@ -159,9 +159,16 @@ fn new_boot(settings: &Settings) -> Boot {
         boot_id: Uuid::now_v7(),
         name: settings.name.clone(),
         process: neighbour::this(crate::config::host_name()),
-        build: build::name(),
         parent: settings.parent,
         slots: settings.slots,
         lease: settings.lease,
+        build: build(),
     }
+}
+
+/// The version, and when the program was written: programs of users have Piton in them, and a version many builds.
+fn build() -> String {
+    let written = std::env::current_exe().and_then(std::fs::metadata).and_then(|file| file.modified()).ok();
+    let written = written.map(|at| format!(", written {}", DateTime::<Utc>::from(at).format("%Y-%m-%d %H:%M:%SZ")));
+    format!("{}{}", env!("CARGO_PKG_VERSION"), written.unwrap_or_default())
 }
