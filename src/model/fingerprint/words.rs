@@ -223,7 +223,7 @@ fn is_short_code(lower: &str) -> bool {
 
 fn is_known_code(lower: &str) -> bool {
     let digits = |rest: &str| (3..=7).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit());
-    CODES.iter().any(|code| lower.strip_prefix(code).is_some_and(|rest| digits(rest)))
+    CODES.iter().any(|code| lower.strip_prefix(code).is_some_and(digits))
 }
 
 /// Each as a plain number: groups of a UUID may hold no digit.
