@@ -393,5 +393,10 @@ async fn every_face_tells_the_same_throughput() {
     assert!(!says(&["why", "--workflow", "other"]).contains("chain"));
     let json: Value = serde_json::from_str(&says(&["throughput", "--json", "--workflow", "chain"])).unwrap();
     assert_eq!((&json["workflows"][0]["to_come"], &json["stages"][2]["stage"]), (&6.into(), &"third".into()));
-    assert_eq!(Api::of(&world).await.get("/throughput?workflow=chain").good(), json);
+    let api = Api::of(&world).await;
+    assert_eq!(api.get("/throughput?workflow=chain").good(), json);
+    // A slip in the name is no workflow without work.
+    assert_eq!(api.get("/throughput?workflow=chian").problem(), (404, "not-found".to_owned()));
+    let slip = world.command(["throughput", "--workflow", "chian"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&slip.stderr).contains("did you mean `chain`?"), "{slip:?}");
 }
