@@ -1,7 +1,4 @@
--- piton.changes tells what changed, also of which build workers are; and what people say for the record is bounded.
-
-alter table piton.workers add column if not exists build text;
-comment on column piton.workers.build is 'Which build it is of: the version of Piton, and digits that tell its program from others of that version. Empty for boots of older versions.';
+-- piton.changes tells what changed; and what people say for the record is bounded.
 
 -- The functions of the verbs refuse such texts with a hint; this holds everyone else to it. Rows of older versions may have longer ones.
 alter table piton.audit add constraint audit_actor_is_short check (length(actor) <= 200) not valid;
@@ -14,4 +11,4 @@ comment on column piton.audit.detail is 'More about it: the run, the reason, fro
 -- The signature has changed (migrations/functions).
 drop function if exists piton.resume(text, text, text);
 
--- functions: 6ad48e5631253c4c5c601879eb829c3100f12f1bfebdc8ac9c7d30bca9cd7772
+-- functions: 7d95eab5685cfb6260ff2e40c500292e49bbfb6e99ba13945c6372a34c6a8876

@@ -58,8 +58,8 @@ as $$
         select s.build, count(distinct s.name) as workers, min(s.started_at) as came_at,
                case when bool_and(s.ended_at is not null) then max(s.ended_at) end as went_at,
                (array_agg(s.name || ' on ' || s.host order by s.started_at))[1] as first,
-               (array_agg(s.name || case s.stop_reason when 'drained' then ' shut down' when 'superseded' then ' was replaced'
-                                                       when 'lost' then ' was lost' else ' is silent' end
+               (array_agg(s.name || case s.stop_reason when 'drained' then ', shut down' when 'superseded' then ', was replaced'
+                                                       when 'lost' then ', was lost' else ', is silent' end
                           order by s.ended_at desc))[1] as last
         from spells s
         group by s.build, s.spell
@@ -163,12 +163,12 @@ as $$
         where m.installed_on >= changes.since
         group by date_trunc('minute', m.installed_on)
         union all
-        select b.came_at, 'build', null, b.build, b.workers, 'workers of build ' || b.build || ' came: the first is ' || b.first,
+        select b.came_at, 'build', null, b.build, b.workers, 'a build came, ' || b.build || ': its first worker is ' || b.first,
                null, null, null
         from builds b
         where b.came_at >= changes.since
         union all
-        select b.went_at, 'build', null, b.build, b.workers, 'no worker of build ' || b.build || ' is left: ' || b.last,
+        select b.went_at, 'build', null, b.build, b.workers, 'a build went, ' || b.build || ': its last worker, ' || b.last,
                null, null, null
         from builds b
         where b.went_at >= changes.since

@@ -4,7 +4,7 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
     with parts as (select (extract(epoch from span) * 1000)::int8 as ms)
-    select case when ms < 0 then '0 s'
+    select case when ms < 0 then '0 ms'
                 when ms < 1000 then ms || ' ms'
                 when ms < 60000 then rtrim(rtrim((trunc(ms / 100) / 10)::numeric(4, 1)::text, '0'), '.') || ' s'
                 when ms < 3600000 then concat_ws(' ', ms / 60000 || ' min', nullif(ms % 60000 / 1000, 0) || ' s')

@@ -16,6 +16,7 @@ use crate::meters::catalog::{
     CHECK_AGE, CHECK_DURATION, COMPONENT_STATUS, COMPONENT_THRESHOLD, COMPONENT_VALUE, LIVE, READY,
 };
 use crate::model::health::{Component, Measure, Status};
+use crate::model::quoted::quoted;
 use crate::telemetry::server::{self, Address};
 use crate::workflow::duration;
 
@@ -57,11 +58,12 @@ struct Measured {
 
 pub(crate) async fn health(global: Global, args: HealthArgs) -> anyhow::Result<Exit> {
     let address = address(&args.at)?;
+    let asked = quoted(&address);
     let another = format!("ask another address with: {} health --at HOST:PORT; {NAMED_WHERE}", config::program());
-    let silent = || format!("no worker answers at {address}, and no other address was tried; {another}");
+    let silent = || format!("no worker answers at {asked}, and no other address was tried; {another}");
     let text = scrape(&address).await.map_err(|error| error.context(silent()))?;
     let health = Series::read(&text).health();
-    let health = health.with_context(|| format!("what answers at {address} is no worker of this Piton; {another}"))?;
+    let health = health.with_context(|| format!("what answers at {asked} is no worker of this Piton; {another}"))?;
     if global.json {
         outln!("{}", serde_json::to_string(&health)?);
     } else {

@@ -46,6 +46,11 @@ fn cure(hint: &str, message: &str) -> Option<String> {
         let of = if *command == "workflows versions" { format!(" {}", workflow_in(message)) } else { String::new() };
         return Some(format!("; see them with:  {} {command}{of}", config::program()));
     }
+    // For `*` and the like; the words are those of piton.refuse_workflow.
+    if hint.starts_with("Leave the workflow out (null)") {
+        let program = config::program();
+        return Some(format!(". Every workflow is meant by:  {program} pause --everything --reason \"...\""));
+    }
     let is_of_sql = ["piton.", "=>", "null", "select ", "from_", "same_input"].iter().any(|word| hint.contains(word));
     (!is_of_sql).then(|| format!(". {}", hint.trim_end_matches('.')))
 }

@@ -54,6 +54,7 @@ fn say_groups(groups: &[WaitingGroup]) {
     for group in groups {
         let WaitingGroup { workflow, stage, jobs, oldest_since, why, moves, .. } = group;
         let since = oldest_since.map_or_else(String::new, |since| format!(" (since {})", when::clock(since)));
+        let why = when::here(why);
         outln!("{workflow}, {stage}: {jobs} {why}{since}\n    moved by: {}", as_typed(moves));
     }
 }
@@ -61,6 +62,7 @@ fn say_groups(groups: &[WaitingGroup]) {
 /// A thing that a run waits for, and what would move it.
 pub(super) fn in_words(wait: &RunWait) -> String {
     let RunWait { stage, jobs, item, why, .. } = wait;
+    let why = when::here(why);
     let what = match (jobs, item, wait.oldest_since) {
         (1, None, _) => format!("{stage}: {why}"),
         (1, Some(item), _) => format!("{stage}[{item}]: {why}"),

@@ -28,8 +28,6 @@ pub(crate) struct Boot {
     pub(crate) boot_id: Uuid,
     pub(crate) name: String,
     pub(crate) process: Process,
-    /// Which build its program is of.
-    pub(crate) build: &'static str,
     /// The boot that started it to run suspects.
     pub(crate) parent: Option<WorkerId>,
     /// Attempts that it runs side by side.
@@ -185,7 +183,7 @@ impl Store {
         .bind(boot.parent.map(|parent| parent.0))
         .bind(i32::try_from(boot.slots).unwrap_or(i32::MAX))
         .bind(interval(boot.lease))
-        .bind(boot.build)
+        .bind(&boot.build)
         .execute(&mut *transaction)
         .await?;
         if registered.rows_affected() == 0 {

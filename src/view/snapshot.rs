@@ -155,8 +155,8 @@ impl StageView {
     fn waits_in_words(&self) -> Vec<String> {
         let is_said = |wait: &&RunWait| matches!(wait.reason.as_str(), "running" | "stages" | "decision");
         let words = self.waits.iter().filter(|wait| !is_said(wait)).map(|wait| match wait.jobs {
-            1 => wait.why.clone(),
-            jobs => format!("{jobs} {}", wait.why),
+            1 => when::here(&wait.why),
+            jobs => format!("{jobs} {}", when::here(&wait.why)),
         });
         words.collect()
     }

@@ -45,7 +45,6 @@ use crate::stage::resources::Resources;
 use crate::store::boots::Boot;
 use crate::store::gone::Suspect;
 use crate::store::{Store, StoreError};
-use crate::system::build;
 use crate::telemetry::exporter::Exporter;
 
 /// How a worker works.
@@ -156,7 +155,6 @@ fn new_boot(settings: &Settings) -> Boot {
         boot_id: Uuid::now_v7(),
         name: settings.name.clone(),
         process: neighbour::this(crate::config::host_name()),
-        build: build::name(),
         parent: settings.parent,
         slots: settings.slots,
         lease: settings.lease,

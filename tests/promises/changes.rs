@@ -20,15 +20,17 @@ async fn told(world: &World, since: &str, workflow: Option<&str>) -> Vec<String>
                from piton.changes($1::timestamptz, $2)";
     let lines: Vec<String> = sqlx::query_scalar(sql).bind(since).bind(workflow).fetch_all(&world.pool).await.unwrap();
     let digits = |line: String| {
-        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        for word in &mut words {
+        let is_digest = |word: &str| word.len() >= 8 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        let hidden = |word: &str| {
             let bare = word.trim_end_matches(',');
-            let hex = bare.strip_prefix("0.1.0+").unwrap_or(bare);
-            if hex.len() >= 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-                *word = word.replace(hex, "X");
-            }
+            if is_digest(bare) { word.replace(bare, "X") } else { word.to_owned() }
+        };
+        let line = line.split(' ').map(hidden).collect::<Vec<_>>().join(" ");
+        // When the program was written.
+        match line.split_once("written ").and_then(|(before, at)| Some((before, at.split_once("Z:")?.1))) {
+            Some((before, behind)) => format!("{before}written Y:{behind}"),
+            None => line,
         }
-        words.join(" ")
     };
     lines.into_iter().map(digits).collect()
 }
@@ -141,11 +143,11 @@ async fn a_build_comes_and_goes_once_however_often_its_workers_restart() {
     assert_eq!(
         said,
         [
-            "workers of build 1.0 came: the first is w1 on host",
-            "no worker of build 1.0 is left: w3 was replaced",
-            "workers of build 2.0 came: the first is w4 on host",
-            "no worker of build 2.0 is left: w5 is silent",
-            "workers of build 3.0 came: the first is w6 on host",
+            "a build came, 1.0: its first worker is w1 on host",
+            "a build went, 1.0: its last worker, w3, was replaced",
+            "a build came, 2.0: its first worker is w4 on host",
+            "a build went, 2.0: its last worker, w5, is silent",
+            "a build came, 3.0: its first worker is w6 on host",
         ]
     );
 }

@@ -46,6 +46,7 @@ mod lanes;
 mod limits;
 mod logs;
 mod memory;
+mod messages;
 mod metrics;
 mod namespace;
 mod network;

@@ -115,7 +115,7 @@ fn waits(row: &BatchRow) -> String {
         "filling" => "Nothing of it has begun".to_owned(),
         _ => format!("{} items wait", row.not_started),
     };
-    format!("\n{what}: {waits}.\nWhat would move that: {moves}\n")
+    format!("\n{what}: {}.\nWhat would move that: {moves}\n", when::here(waits))
 }
 
 fn dead_letters(row: &BatchRow, letters: &[ClassCount]) -> String {
