@@ -216,6 +216,9 @@ fn overview() -> Value {
         .stat("Work left",
             "Seconds that one worker would need for what can run now and the later stages of its runs. What to scale by.",
             "sum(max by (workflow) (piton_work_left_seconds))", "s", PLAIN)
+        .stat("Empty in",
+            "Until nothing is left of any workflow, at the pace of the last minutes. Infinite where one does not empty: piton throughput tells why.",
+            "max(piton_empty_seconds)", "s", PLAIN)
         .stat("Done per minute",
             "Jobs that are done, on the average of five minutes.",
             r#"60 * sum(rate(piton_jobs_finished_total{outcome="done"}[5m]))"#, "none", PLAIN)
@@ -256,6 +259,11 @@ fn overview() -> Value {
             "Seconds that one worker would need. Falls while more is done than comes in.",
             Look { unit: "s", ..STACK }, &[
                 ("max by (workflow) (piton_work_left_seconds)", "{{workflow}}"),
+            ])
+        .lines("Time to empty by workflow",
+            "At the pace of the last minutes, and if nothing comes in. There is no line where a workflow does not empty.",
+            Look { empty: "nothing is left, or does not empty", ..TIMES }, &[
+                ("max by (workflow) (piton_empty_seconds) < Inf", "{{workflow}}"),
             ])
         .lines("Jobs by state",
             "Live jobs. Scheduled ones are due later; a suspect waits to run alone, for its process died.",

@@ -5,6 +5,7 @@ use sqlx::types::Uuid;
 
 use super::moment::Moment;
 use super::pauses::Pause;
+use super::throughput::Outlook;
 use super::why::WaitingGroup;
 use super::{Store, StoreError};
 
@@ -19,6 +20,7 @@ pub(crate) struct TopLook {
     pub(crate) pauses: Vec<Pause>,
     pub(crate) workers: Vec<FleetWorker>,
     pub(crate) causes: Vec<Cause>,
+    pub(crate) flow: Vec<Outlook>,
 }
 
 /// Runs that are not finished.
@@ -86,7 +88,8 @@ impl Store {
         let pauses = self.pauses().await?;
         let workers = sqlx::query_as(include_str!("sql/top_workers.sql")).bind(MOST).fetch_all(&self.pool).await?;
         let causes = sqlx::query_as(include_str!("sql/top_causes.sql")).bind(MOST).fetch_all(&self.pool).await?;
-        Ok(TopLook { runs, queue, pauses, workers, causes })
+        let flow = self.outlook(None).await?;
+        Ok(TopLook { runs, queue, pauses, workers, causes, flow })
     }
 
     /// The newest dead letters of a stage that wait for a decision and were given up for that cause.

@@ -59,13 +59,19 @@ fn trend(outlook: &Outlook) -> String {
 
 fn bottleneck(outlook: &Outlook) -> Option<String> {
     let stage = outlook.bottleneck.as_ref()?;
-    let why = match outlook.bottleneck_hold.as_deref() {
+    let why = held_by(outlook)?;
+    Some(format!("bottleneck: {stage} ({why})"))
+}
+
+/// Why the bottleneck is one.
+pub(crate) fn held_by(outlook: &Outlook) -> Option<&'static str> {
+    outlook.bottleneck.as_ref()?;
+    Some(match outlook.bottleneck_hold.as_deref() {
         Some("paused") => "it is paused",
         Some("limit") => "its limit",
         Some("stuck") => "its jobs wait, and none has begun in ten minutes",
         _ => "most of the work is there",
-    };
-    Some(format!("bottleneck: {stage} ({why})"))
+    })
 }
 
 /// A number of jobs per minute.

@@ -9,8 +9,9 @@ use crate::workflows::{CHAIN, MISBEHAVE};
 
 const SESSION: &str = include_str!("../../src/store/sql/session.sql");
 
-pub(crate) const ASKED: [&str; 5] = [
+pub(crate) const ASKED: [&str; 6] = [
     "select workflow, stage, reason, jobs, oldest_since, why, moves from piton.waiting_overview",
+    "select * from piton.outlook_overview",
     include_str!("../../src/store/sql/top_runs.sql"),
     include_str!("../../src/store/sql/top_workers.sql"),
     include_str!("../../src/store/sql/top_causes.sql"),

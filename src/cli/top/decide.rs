@@ -12,16 +12,13 @@ use crate::model::state::Resolution;
 use crate::store::dead_letters::{Filter, Origin};
 use crate::store::pauses::Queue;
 use crate::store::top::PendingLetter;
-use crate::store::why::Waiting;
+use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
-
-/// Rows of one run that are shown; a fan-out may wait for thousands for one reason.
-const TOLD: i64 = 200;
 
 /// What the database answered.
 pub(super) enum Answer {
     Said(Said),
-    Why(RunId, Vec<Waiting>),
+    Why(RunId, Vec<RunWait>),
     Letters(CauseName, Vec<PendingLetter>),
     Nothing,
 }
@@ -48,7 +45,7 @@ pub(super) async fn carry_out(store: &Store, wish: Wish, by: Actor<'_>) -> Answe
 }
 
 async fn why(store: &Store, run: RunId) -> Answer {
-    match store.waiting(run, TOLD).await {
+    match store.run_waits(run).await {
         Ok(rows) => Answer::Why(run, rows),
         // It is asked again with the next look.
         Err(StoreError::Away(_)) => Answer::Nothing,

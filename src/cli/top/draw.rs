@@ -21,8 +21,10 @@ const LETTERS: [&str; 3] = [
     "Esc back  ? help  Enter why  r retry  d dismiss  c cancel run",
     "Esc back  ? help",
 ];
-/// From that width on two tables have room side by side.
+/// From that width on two tables have room side by side, where they have none one under the other.
 const WIDE: u16 = 150;
+/// Lines from which on tables stand apart.
+const ROOMY: u16 = 24;
 /// Lines of what is said at the foot.
 const SAID: usize = 4;
 
@@ -52,29 +54,43 @@ pub(super) fn draw(frame: &mut Frame, top: &Top) {
     }
 }
 
-/// One under the other, and in a wide terminal the workers beside what they run.
+/// One under the other, so that sentences have all of the width; or the workers beside what they run.
 fn tables(frame: &mut Frame, area: Rect, top: &Top) {
     if top.look.is_none() {
         return;
     }
-    let [queue, causes, workers] = panels::wanted(top);
-    let room = usize::from(area.height).saturating_sub(3);
+    let [flow, queue, causes, workers] = panels::wanted(top);
+    // In a small terminal a blank line between two tables is one row less.
+    let gap = u16::from(area.height >= ROOMY);
+    let gaps = usize::from(gap) * if flow == 0 { 2 } else { 3 };
+    let room = usize::from(area.height).saturating_sub(gaps);
     use Constraint::{Fill, Length};
-    if area.width >= WIDE {
-        let [beside, below] = heights(room, [queue.max(workers), causes]);
-        let [upper, lower] = Layout::vertical([Length(beside), Length(below)]).spacing(1).areas(area);
+    if area.width >= WIDE && flow + queue + causes + workers > room {
+        let wanted = heights(room + usize::from(gap), [flow, queue.max(workers), causes]);
+        let [flow, upper, lower] = stacked(area, gap, wanted);
         let beside = u16::try_from(panels::width_of_workers(top)).unwrap_or(u16::MAX).min(area.width / 3);
         let [left, right] = Layout::horizontal([Fill(1), Length(beside)]).spacing(2).areas(upper);
+        panels::flow(frame, flow, top);
         panels::queue(frame, left, top);
         panels::workers(frame, right, top);
         panels::causes(frame, lower, top);
     } else {
-        let areas = Layout::vertical(heights(room, [queue, causes, workers]).map(Length)).spacing(1).areas(area);
-        let [queue, causes, workers] = areas;
+        let [flow, queue, causes, workers] = stacked(area, gap, heights(room, [flow, queue, causes, workers]));
+        panels::flow(frame, flow, top);
         panels::queue(frame, queue, top);
         panels::causes(frame, causes, top);
         panels::workers(frame, workers, top);
     }
+}
+
+/// Areas of these heights one under the other; what has none has no gap.
+fn stacked<const N: usize>(area: Rect, gap: u16, heights: [u16; N]) -> [Rect; N] {
+    let mut y = area.y;
+    heights.map(|height| {
+        let all = Rect { y, height, ..area };
+        y = y.saturating_add(height).saturating_add(if height == 0 { 0 } else { gap });
+        all.intersection(area)
+    })
 }
 
 /// Lines for each table: what it wants where there is room, and else the longest give way.

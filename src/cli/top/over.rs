@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::state::WhyRun;
 use super::text::wrapped;
+use crate::cli::why::in_words;
 
 const HELP: &str = "\
 up, down   choose a row (or k, j)
@@ -38,11 +39,12 @@ pub(super) fn why(frame: &mut Frame, why: &WhyRun) {
         Some(rows) => rows
             .iter()
             .skip(why.above)
-            .flat_map(|row| {
-                let item = row.item.map_or_else(String::new, |item| format!("[{item}]"));
-                let what = wrapped(&format!("{}{item}: {}", row.stage, row.why), room).into_iter().map(Line::from);
-                let moves = wrapped(&format!("moved by: {}", row.moves), room.saturating_sub(4));
-                what.chain(moves.into_iter().map(|line| Line::from(format!("    {line}")).dim())).collect::<Vec<_>>()
+            .flat_map(|wait| {
+                let told = in_words(wait);
+                let (what, moves) = told.split_once("\n    ").unwrap_or((told.as_str(), ""));
+                let what = wrapped(what, room).into_iter().map(Line::from);
+                let moves = wrapped(moves, room.saturating_sub(4)).into_iter();
+                what.chain(moves.map(|line| Line::from(format!("    {line}")).dim())).collect::<Vec<_>>()
             })
             .collect(),
     };

@@ -7,15 +7,62 @@ use ratatui::text::Line;
 
 use super::columns::{self, Choice, Column, Rows};
 use super::state::{Panel, Top, stands};
+use crate::store::throughput::Outlook;
 use crate::store::top::{Cause, FleetWorker};
 use crate::store::why::WaitingGroup;
+use crate::view::throughput::{held_by, rate, seconds};
 use crate::view::when;
 
 const NOBODY: &str = "No worker has registered.";
 
-/// Rows that each of them would take with its header, or with what it says where there is nothing.
-pub(super) fn wanted(top: &Top) -> [usize; 3] {
-    [top.groups().len(), top.causes().len(), workers_of(top).len()].map(|rows| rows.max(1) + 1)
+/// Rows that each of them would take with its header, or with what it says where there is nothing: the flow of the workflows,
+/// what waits, causes and workers. Where nothing flows, that takes none.
+pub(super) fn wanted(top: &Top) -> [usize; 4] {
+    let table = |rows: usize| rows.max(1) + 1;
+    let flow = flow_of(top).len();
+    let flow = if flow == 0 { 0 } else { table(flow) };
+    [flow, table(top.groups().len()), table(top.causes().len()), table(workers_of(top).len())]
+}
+
+/// How much, how fast, better or worse, and how long: a line for each workflow.
+pub(super) fn flow(frame: &mut Frame, area: Rect, top: &Top) {
+    let flow = flow_of(top);
+    let of = |text: fn(&Outlook) -> String| flow.iter().map(text);
+    let columns = vec![
+        Column::name("workflow", of(|flow| flow.workflow.clone())),
+        Column::number("jobs left", of(jobs_left)),
+        Column::number("done/min", of(|flow| rate(flow.done_per_minute))),
+        Column::number("before", of(|flow| flow.done_per_minute_before.map_or_else(|| "-".to_owned(), rate))),
+        Column::short("trend", of(|flow| flow.trend.clone())),
+        Column::number("empty in", of(empty_in)),
+        Column::name("bottleneck", of(|flow| flow.bottleneck.clone().unwrap_or_else(|| "-".to_owned()))),
+        Column::rest("because", of(because)),
+    ];
+    let style = |place: usize| {
+        let stands = flow.get(place).is_some_and(|flow| flow.why_not_empty.is_some());
+        if stands { Style::new().yellow() } else { Style::new() }
+    };
+    Rows { columns, choice: None, style: &style }.draw(frame, area);
+}
+
+fn jobs_left(flow: &Outlook) -> String {
+    let about = if flow.is_estimate { "~" } else { "" };
+    format!("{about}{}", flow.waiting + flow.running + flow.to_come)
+}
+
+fn empty_in(flow: &Outlook) -> String {
+    match (&flow.why_not_empty, flow.empty_seconds) {
+        (Some(_), _) | (None, None) => "never".to_owned(),
+        (None, Some(left)) => seconds(left),
+    }
+}
+
+fn because(flow: &Outlook) -> String {
+    flow.why_not_empty.clone().unwrap_or_else(|| held_by(flow).unwrap_or_default().to_owned())
+}
+
+fn flow_of(top: &Top) -> &[Outlook] {
+    top.look.as_ref().map_or(&[][..], |look| &look.flow)
 }
 
 pub(super) fn queue(frame: &mut Frame, area: Rect, top: &Top) {

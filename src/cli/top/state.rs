@@ -9,7 +9,7 @@ use super::selection::Selection;
 use crate::model::id::RunId;
 use crate::store::pauses::Pause;
 use crate::store::top::{Cause, PendingLetter, TopLook};
-use crate::store::why::{Waiting, WaitingGroup};
+use crate::store::why::{RunWait, WaitingGroup};
 
 /// Everything that the picture is drawn from.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +98,7 @@ pub(super) struct Many {
 pub(super) struct WhyRun {
     pub(super) run: RunId,
     /// `None` until the database has answered.
-    pub(super) rows: Option<Vec<Waiting>>,
+    pub(super) rows: Option<Vec<RunWait>>,
     /// Things that are above the window.
     pub(super) above: usize,
 }
@@ -130,7 +130,7 @@ impl Top {
     }
 
     /// What a run waits for, if that is still wanted.
-    pub(super) fn told_why(&mut self, run: RunId, rows: Vec<Waiting>) {
+    pub(super) fn told_why(&mut self, run: RunId, rows: Vec<RunWait>) {
         if let Over::Why(why) = &mut self.over
             && why.run == run
         {

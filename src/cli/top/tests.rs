@@ -15,8 +15,9 @@ use super::keys::{Wish, press};
 use super::state::{CauseName, Over, Top};
 use crate::model::id::RunId;
 use crate::store::pauses::Pause;
+use crate::store::throughput::Outlook;
 use crate::store::top::{Cause, FleetWorker, LiveRuns, PendingLetter, TopLook};
-use crate::store::why::{Waiting, WaitingGroup};
+use crate::store::why::{RunWait, WaitingGroup};
 
 fn now() -> DateTime<Utc> {
     "2026-12-24T18:00:00Z".parse().unwrap()
@@ -98,6 +99,32 @@ fn look() -> TopLook {
             cause("0b7a1d6e5f4c3b2a", "auth_failure", 812, "the key is\nwrong: \u{1b}[2Jgone"),
             cause("77c0ffee77c0ffee", "invalid_input", 6, "scene 3 has no text"),
         ],
+        flow: vec![
+            flow("story", 4.2, Err("render is paused"), "render", Some("paused")),
+            flow(long, 842.0, Ok(11_460.0), "transcode_to_every_format_asked_for", None),
+        ],
+    }
+}
+
+fn flow(workflow: &str, per_minute: f64, empty: Result<f64, &str>, bottleneck: &str, hold: Option<&str>) -> Outlook {
+    Outlook {
+        workflow: workflow.to_owned(),
+        done_per_minute: per_minute,
+        done_per_minute_before: Some(7.25),
+        waiting: 41_234,
+        running: 31,
+        to_come: 300,
+        work_left_seconds: 4800.0,
+        work_left_seconds_before: Some(6300.0),
+        trend: if empty.is_ok() { "better" } else { "worse" }.to_owned(),
+        empty_seconds: empty.ok(),
+        why_not_empty: empty.err().map(str::to_owned),
+        bottleneck: Some(bottleneck.to_owned()),
+        bottleneck_hold: hold.map(str::to_owned),
+        slowest_stage: None,
+        slowest_seconds: None,
+        longest_queue: None,
+        is_estimate: per_minute > 100.0,
     }
 }
 
@@ -154,20 +181,20 @@ fn everything_that_is_live_fits_eighty_columns_and_twenty_four_lines() {
     insta::assert_snapshot!(picture(&seen(), SMALL), @r#"
 Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy
 workers: 2 alive, 1 silent · pauses: 1
+  workflow          jobs left done/min before trend    empty in bottleneck
+  story                 41565      4.2    7.2 worse       never render
+  nightly_…egion_eu    ~41565      842    7.2 better 3 h 11 min transcod…ked_for
   workflow                   stage                     state   jobs       oldest
   story                      render                    paused    30  15 min 00 s
   nightly_rende…rn_region_eu transcode_to…at_asked_for slot   41200 343 h 20 min
   story                      critic                    slot       4   2 min 00 s
-
   letters runs workflow stage   class          last, ago cause, by an example
 >     812  811 story    picture auth_failure  1 min 15 s the key is wrong:  [2J…
         6    5 story    picture invalid_input 1 min 15 s scene 3 has no text
-
   worker state                     busy build               host
   w3     silent for 1 min 18 s  3 of 32 0.1.0 of 2026-12-20 node-7
   w1     alive                 31 of 32 0.1.0 of 2026-12-20 node-7
   w2     alive                   0 of ? 0.1.0 of 2026-12-20 node-7
-
 
 
 story, picture: 812 dead letters of 811 runs, the first 2 h 10 min ago.
@@ -183,6 +210,10 @@ q quit  ? help  Tab table  Enter open  r retry  d dismiss  p pause  u resume
 fn a_common_terminal_says_why_things_wait_beside_their_names() {
     insta::assert_snapshot!(picture(&seen(), COMMON), @r#"
 Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 1 silent · pauses: 1
+  workflow                 jobs left  done/min  before  trend     empty in  bottleneck              because
+  story                        41565       4.2     7.2  worse        never  render                  render is paused
+  nightly_ren…n_region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_t…_asked_for  most of the work is…
+
   workflow                           stage                             state    jobs        oldest  why
   story                              render                            paused     30   15 min 00 s  the stage is paused…
   nightly_renders_…rthern_region_eu  transcode_to_eve…ormat_asked_for  slot    41200  343 h 20 min  waiting for a free …
@@ -214,6 +245,58 @@ Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 
 
 
 
+story, picture: 812 dead letters of 811 runs, the first 2 h 10 min ago. auth_failure: the key is wrong: [2Jgone
+Type: piton dead-letter retry --workflow story --stage picture --fingerprint 0b7a1d6e5f4c3b2a
+
+q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dismiss all  p pause  u resume
+"#);
+}
+
+#[test]
+fn a_large_terminal_uses_its_width() {
+    insta::assert_snapshot!(picture(&seen(), LARGE), @r#"
+Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 1 silent · pauses: 1
+  workflow                                   jobs left  done/min  before  trend     empty in  bottleneck                           because
+  story                                          41565       4.2     7.2  worse        never  render                               render is paused
+  nightly_renders_of_the_northern_region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_to_every_format_asked_for  most of the work is there
+
+  workflow                                   stage                                state    jobs        oldest  why
+  story                                      render                               paused     30   15 min 00 s  the stage is paused by anna: "provider is down"
+  nightly_renders_of_the_northern_region_eu  transcode_to_every_format_asked_for  slot    41200  343 h 20 min  waiting for a free slot of w1
+  story                                      critic                               slot        4    2 min 00 s  waiting for a free slot of w1
+
+  letters  runs  workflow  stage    class           last, ago  cause, by an example
+>     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
+        6     5  story     picture  invalid_input  1 min 15 s  scene 3 has no text
+
+  worker  state                      busy  build                host
+  w3      silent for 1 min 18 s   3 of 32  0.1.0 of 2026-12-20  node-7
+  w1      alive                  31 of 32  0.1.0 of 2026-12-20  node-7
+  w2      alive                    0 of ?  0.1.0 of 2026-12-20  node-7
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
 
 
 
@@ -226,51 +309,19 @@ q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dism
 }
 
 #[test]
-fn a_large_terminal_uses_its_width() {
-    insta::assert_snapshot!(picture(&seen(), LARGE), @r#"
+fn a_wide_terminal_with_few_lines_shows_the_workers_beside_what_they_run() {
+    insta::assert_snapshot!(picture(&seen(), (180, 18)), @r#"
 Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 1 silent · pauses: 1
-  workflow                                   stage                                state    jobs        oldest  why                      worker state                     busy build               host
-  story                                      render                               paused     30   15 min 00 s  the stage is paused …    w3     silent for 1 min 18 s  3 of 32 0.1.0 of 2026-12-20 node-7
-  nightly_renders_of_the_northern_region_eu  transcode_to_every_format_asked_for  slot    41200  343 h 20 min  waiting for a free s…    w1     alive                 31 of 32 0.1.0 of 2026-12-20 node-7
-  story                                      critic                               slot        4    2 min 00 s  waiting for a free s…    w2     alive                   0 of ? 0.1.0 of 2026-12-20 node-7
-
+  workflow                                   jobs left  done/min  before  trend     empty in  bottleneck                           because
+  story                                          41565       4.2     7.2  worse        never  render                               render is paused
+  nightly_renders_of_the_northern_region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_to_every_format_asked_for  most of the work is there
+  workflow                          stage                            state    jobs        oldest  why                     worker state                     busy build         host
+  story                             render                           paused     30   15 min 00 s  the stage is paused…    w3     silent for 1 min 18 s  3 of 32 0.1.0 …-12-20 node-7
+  nightly_renders_…thern_region_eu  transcode_to_ev…ormat_asked_for  slot    41200  343 h 20 min  waiting for a free …    w1     alive                 31 of 32 0.1.0 …-12-20 node-7
+  story                             critic                           slot        4    2 min 00 s  waiting for a free …    w2     alive                   0 of ? 0.1.0 …-12-20 node-7
   letters  runs  workflow  stage    class           last, ago  cause, by an example
 >     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
         6     5  story     picture  invalid_input  1 min 15 s  scene 3 has no text
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 
@@ -374,22 +425,20 @@ fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
     let mut top = opened();
     assert_eq!(type_keys(&mut top, &[KeyCode::Enter]), [Wish::Why { run: run(1) }]);
     assert!(picture(&top, SMALL).contains("asks the database"));
-    let row = |stage: &str, item, why: &str, moves: &str| Waiting {
-        run: run(1).0,
-        workflow: "story".to_owned(),
+    let row = |stage: &str, item, jobs, why: &str, moves: &str| RunWait {
         stage: stage.to_owned(),
-        item,
         reason: "r".to_owned(),
+        jobs,
+        item,
+        oldest_since: None,
         why: why.to_owned(),
         moves: moves.to_owned(),
-        since: None,
-        attempt: None,
     };
     let given_up =
         "given up after auth_failure: the key is\nwrong, and this is said in more words than a line has room for";
     let rows = vec![
-        row("picture", Some(3), given_up, "piton dead-letter retry, or dismiss"),
-        row("assembly", None, "waits for picture", "their ends"),
+        row("picture", Some(3), 1, given_up, "piton dead-letter retry, or dismiss"),
+        row("assembly", None, 1, "waits for picture", "their ends"),
     ];
     top.told_why(run(2), vec![]);
     assert!(picture(&top, SMALL).contains("asks the database"), "an answer about another run is none about this one");
@@ -398,7 +447,8 @@ fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
 ┌What run 00000000-0000-0000-0000-000000000101 waits for───────────────────────┐
 │picture[3]: given up after auth_failure: the key is wrong, and this is said in│
 │more words than a line has room for                                           │
-│    moved by: piton dead-letter retry, or dismiss                             │
+│    moved by: /work/wt/h5/target/debug/deps/piton-641c5ee385c1d271 dead-letter│
+│    retry, or dismiss                                                         │
 │assembly: waits for picture                                                   │
 │    moved by: their ends                                                      │
 "#);
@@ -419,9 +469,9 @@ fn help_tells_every_key_and_fits_a_small_terminal() {
     insta::assert_snapshot!(picture(&top, SMALL), @r#"
 Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy
 workers: 2 alive, 1 silent · pauses: 1
-  workflow                   stage                     state   jobs       oldest
-  story                      render                    paused    30  15 min 00 s
-  nightly_rende…rn_region_eu transcode_to…at_asked_for slot   41200 343 h 20 min
+  workflow          jobs left done/min before trend    empty in bottleneck
+  story                 41565      4.2    7.2 worse       never render
+  nightly_…egion_eu    ~41565      842    7.2 better 3 h 11 min transcod…ked_for
 ┌Help──────────────────────────────────────────────────────────────────────────┐
 │up, down   choose a row (or k, j)                                             │
 │Tab        the other table: what waits and runs, or causes of dead letters    │
