@@ -34,6 +34,8 @@ pub(crate) struct Boot {
     pub(crate) slots: usize,
     /// Silent for longer, it is gone.
     pub(crate) lease: Duration,
+    /// Which Piton it is.
+    pub(crate) build: String,
 }
 
 impl Boot {

@@ -21,6 +21,7 @@ const READ: &[&str] = &[
     "limit_heads",
     "limit_room",
     "limit_words",
+    "live_jobs",
     "live_waits",
     "protection",
     "retry_preview",
@@ -30,6 +31,7 @@ const READ: &[&str] = &[
     "stages_of",
     "store_owner",
     "unexplained_runs",
+    "work_left",
 ];
 
 /// What operators decide with.
@@ -88,6 +90,7 @@ const ENGINE: &[&str] = &[
     "renew_stages",
     "run_under",
     "settle_artifacts",
+    "settle_throughput",
     "start_run_of",
     "state",
     "take_artifacts",
