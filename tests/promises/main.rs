@@ -9,6 +9,7 @@ mod aside;
 mod batches;
 mod bench;
 mod buckets;
+mod causes;
 mod changes;
 mod chaos;
 mod cleanup;

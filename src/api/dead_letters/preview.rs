@@ -14,9 +14,11 @@ use crate::api::words::{Text, Time, Where};
 use crate::decide::{self, Chosen};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
+use crate::model::state::Resolution;
+use crate::store::dead_letters::Filter;
 use crate::store::retry_preview::PreviewRow;
 
-/// Which dead letters, and how they would go on.
+/// Which dead letters, all that are pending where nothing is said; and how they would go on.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -43,9 +45,6 @@ pub(super) struct Previewed {
     #[serde(default, rename = "where")]
     #[param(inline)]
     conditions: Where,
-    /// Every one that is pending is meant.
-    #[serde(default)]
-    all: bool,
     /// That stage, and all that need it, would be done again.
     #[param(inline)]
     from_stage: Option<Text>,
@@ -72,10 +71,10 @@ pub(super) async fn preview(
     State(api): State<Api>,
     Query(which): Query<Previewed>,
 ) -> Result<Json<RetryPreview>, Problem> {
-    let Previewed { workflow, stage, class, run, fingerprint, since, conditions, all, from_stage, from_beginning } =
+    let Previewed { workflow, stage, class, run, fingerprint, since, conditions, from_stage, from_beginning } =
         which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
-    let chosen = Chosen::Those(super::those(said, all)?);
+    let chosen = Chosen::Those(Filter { resolution: Some(Resolution::Pending), ..said.into() });
     let stages = decide::preview(&api.store, &chosen, origin(from_stage.as_ref(), from_beginning)?).await?;
     Ok(Json(RetryPreview { stages }))
 }

@@ -1,3 +1,5 @@
+//! What tools and services say, by cause.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
