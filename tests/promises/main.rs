@@ -91,6 +91,7 @@ mod trouble;
 mod twins;
 mod upgrades;
 mod values;
+mod waits;
 mod why;
 mod workflow_files;
 mod workflows;
