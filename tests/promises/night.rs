@@ -62,7 +62,8 @@ impl Night {
         std::fs::write(night.world.path("topics.jsonl"), "{\"topic\": \"a lighthouse\"}\n".repeat(2)).unwrap();
         night.says("batch start topics story --input topics.jsonl");
         until(SOON * 2, "all of it has happened", async || night.has_settled().await).await;
-        let old = "update piton.runs set started_at = now() - interval '101 days', finished_at = now() - interval '100 days'
+        let old =
+            "update piton.runs set started_at = now() - interval '101 days', finished_at = now() - interval '100 days'
                    where state = 'cancelled'";
         sqlx::query(old).execute(&night.world.pool).await.unwrap();
         let causes: Value = serde_json::from_str(&night.says("dead-letter stats --json")).unwrap();
