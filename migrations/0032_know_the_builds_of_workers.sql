@@ -2,4 +2,4 @@
 alter table piton.workers add column build text;
 comment on column piton.workers.build is 'Version of Piton in it, and when its program was written. Empty for boots of older versions.';
 
--- functions: b9260a077107e3d9189002313215d70adf82da5decb5dd7a6a97174ea30f66a9
+-- functions: b902667a8fc42e2aca266cfd89dd3cad5dc94ba103a846e533de062bb8bdc788

@@ -20,6 +20,7 @@ mod live;
 mod man;
 mod metrics;
 mod output;
+mod plain;
 mod recover;
 mod refusal;
 mod retry_policy;

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::files::Deploys;
 use super::follow::{self, Follower};
 use super::live::LiveTree;
+use super::plain::PlainLines;
 use super::{files, refusal, show, start, trace, worker};
 use crate::app::App;
 use crate::cli::output::{self, errln, outln};
@@ -92,7 +93,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
 fn follower(global: &Global) -> Arc<dyn Follower> {
     match std::io::stderr().is_terminal() && !global.json {
         true => Arc::new(LiveTree::new()),
-        false => Arc::new(follow::PlainLines::new(!global.json)),
+        false => Arc::new(PlainLines::new(!global.json)),
     }
 }
 

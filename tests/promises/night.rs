@@ -23,11 +23,11 @@ const SAY: &[(&str, &[&str])] = &[
     ("dead-letter retry --fingerprint CAUSE --dry-run", &["story/script", "Nothing was changed."]),
     ("dead-letter retry --fingerprint CAUSE --where", &["Dead letters that were retried: 1."]),
     ("dead-letter retry --class rate_limited", &["Dead letters that were retried: 1."]),
-    ("retry-policy simulate", &["story"]),
+    ("retry-policy simulate", &["script", "rate_limited", "dead jobs"]),
     ("throughput", &["story: ", " jobs done per minute"]),
     ("changes", &["story", "simulated auth_failure", "anna", "a mistake"]),
     ("batch show", &["BATCH", "story"]),
-    ("cleanup preview", &["plan"]),
+    ("cleanup preview", &["runs", "cancelled", "cleanup run --plan"]),
     ("show X", &["cancelled by anna", "a mistake"]),
     ("artifacts get Y captions.srt", &["captions.srt of assembly"]),
     ("health", &["ready", "database"]),
@@ -62,6 +62,10 @@ impl Night {
         std::fs::write(night.world.path("topics.jsonl"), "{\"topic\": \"a lighthouse\"}\n".repeat(2)).unwrap();
         night.says("batch start topics story --input topics.jsonl");
         until(SOON * 2, "all of it has happened", async || night.has_settled().await).await;
+        let old =
+            "update piton.runs set started_at = now() - interval '101 days', finished_at = now() - interval '100 days'
+                   where state = 'cancelled'";
+        sqlx::query(old).execute(&night.world.pool).await.unwrap();
         let causes: Value = serde_json::from_str(&night.says("dead-letter stats --json")).unwrap();
         let cause = causes.as_array().unwrap().iter().find(|cause| cause["class"] == "auth_failure").unwrap();
         let cause = cause["fingerprint"].as_str().unwrap().to_owned();

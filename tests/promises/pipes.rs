@@ -147,7 +147,7 @@ impl Scene {
             }
             "LETTER" => self.letters.lock().unwrap().pop().unwrap(),
             "BATCH" => {
-                self.does(&format!("batch start b{number} misbehave --input items.jsonl"));
+                self.does(&format!("batch start b{number} chain --input items.jsonl"));
                 format!("b{number}")
             }
             "PAUSED" => {

@@ -268,7 +268,7 @@ async fn whatever_keeps_a_job_is_named_and_first_what_somebody_must_act_on_first
     for (pause, limit) in PAUSES.iter().flat_map(|pause| LIMITS.map(|limit| (*pause, limit))) {
         for (workers, job) in WORKERS.iter().flat_map(|workers| JOBS.map(|job| (*workers, job))) {
             // The other pauses and limits differ in their own words alone.
-            let is_common = matches!(pause, Pause::None | Pause::Twice) && limit != Limit::Rate;
+            let is_common = matches!((pause, limit), (Pause::None, Limit::None) | (Pause::Twice, Limit::Concurrency));
             if !is_common && (workers, job) != (Workers::Alive, Job::Suspect) {
                 continue;
             }
@@ -296,7 +296,7 @@ async fn whatever_keeps_a_job_is_named_and_first_what_somebody_must_act_on_first
             }
         }
     }
-    assert_eq!(cases, 2 * 2 * WORKERS.len() * JOBS.len() + 11);
+    assert_eq!(cases, 2 * WORKERS.len() * JOBS.len() + 13);
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
 }
 
