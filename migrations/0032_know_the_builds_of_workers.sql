@@ -2,4 +2,4 @@
 alter table piton.workers add column build text;
 comment on column piton.workers.build is 'Version of Piton in it, and when its program was written. Empty for boots of older versions.';
 
--- functions: b902667a8fc42e2aca266cfd89dd3cad5dc94ba103a846e533de062bb8bdc788
+-- functions: d46c0620ceae09d131aed5806b2546b7dde0d4cdbdf0cdf2f468b42206dcc1b2
