@@ -62,7 +62,10 @@ begin
                    else h.why end,
                h.moves
         from grouped g
-        join piton.holds h on h.version_id = g.version_id and h.stage = g.stage and h.state = g.state
+        -- Looked up, and never worked out for all stages there are.
+        cross join lateral (
+            select * from piton.holds h where h.version_id = g.version_id and h.stage = g.stage and h.state = g.state offset 0
+        ) as h
         left join failed f on g.state = 'retry' and f.version_id = g.version_id and f.stage = g.stage
         cross join lateral (
             select case when g.jobs = 1 then ', at ' else ', the first at ' end || piton.clock(g.due_at) as words

@@ -117,6 +117,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "renew_fingerprints",
     "retry_preview",
     "holds",
+    "stages_waiting",
     "why_waiting",
     "live_waits",
     "waiting_overview",

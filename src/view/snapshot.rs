@@ -65,7 +65,8 @@ impl Snapshot {
     /// Reads a run; `None` when there is no such run.
     pub(crate) async fn read(store: &Store, catalog: &Catalog, id: RunId) -> Result<Option<Snapshot>, StoreError> {
         let Some(mut snapshot) = Snapshot::glance(store, catalog, id).await? else { return Ok(None) };
-        if snapshot.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_held) {
+        let is_live = |row: &StageRow| row.running + row.ready + row.scheduled + row.dead > 0;
+        if snapshot.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live) {
             snapshot.ask_why(store).await?;
         }
         Ok(Some(snapshot))
