@@ -92,7 +92,13 @@ async fn what_blocks(database: &Database, run: RunId) -> anyhow::Result<String> 
     let mut text = String::new();
     for letter in &letters {
         let item = letter.item.map_or_else(String::new, |item| format!("[{item}]"));
-        text.push_str(&format!("  {}  {}{item}: {}: {}\n", letter.id, letter.stage, letter.class, quoted(&letter.message)));
+        text.push_str(&format!(
+            "  {}  {}{item}: {}: {}\n",
+            letter.id,
+            letter.stage,
+            letter.class,
+            quoted(&letter.message)
+        ));
     }
     if let [only] = letters.as_slice() {
         let id = only.id;
