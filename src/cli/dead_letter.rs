@@ -39,8 +39,7 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
         }
         DeadLetterArgs::Stats { filter, by, limit, resolution } => {
             let filter = Filter { resolution: Some(resolution), ..of_args(store, filter).await? };
-            let groups = store.dead_letter_groups(&filter, &by, i64::from(limit)).await?;
-            let totals = store.dead_letter_totals(&filter, &by).await?;
+            let (groups, totals) = store.causes(&filter, &by, i64::from(limit)).await?;
             causes::say(global, &by, &groups, totals)?;
         }
         DeadLetterArgs::Show { id } => return show(store, global, id).await,

@@ -240,6 +240,7 @@ impl Store {
             SELECT,
             "where ($1::text is null or w.name = $1) and ($2::text is null or r.state = $2) \
              and ($3::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $3)) \
+             and ($7::text is null or strpos(r.input::text, $7) > 0 or strpos(r.input::text, '\\') > 0) \
              and ($5::text[] is null or piton.input_fits(r.input, $5, $6::text[])) order by r.id desc limit $4",
         );
         let rows: Vec<RunColumns> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -249,6 +250,7 @@ impl Store {
             .bind(limit)
             .bind(conditions.paths)
             .bind(conditions.values)
+            .bind(conditions.needle)
             .fetch_all(&self.pool)
             .await?;
         // One that cannot be read does not hide the others; piton.unexplained_jobs names it.

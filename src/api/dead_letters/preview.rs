@@ -71,8 +71,7 @@ pub(super) async fn preview(
     State(api): State<Api>,
     Query(which): Query<Previewed>,
 ) -> Result<Json<RetryPreview>, Problem> {
-    let Previewed { workflow, stage, class, run, fingerprint, since, conditions, from_stage, from_beginning } =
-        which;
+    let Previewed { workflow, stage, class, run, fingerprint, since, conditions, from_stage, from_beginning } = which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
     let chosen = Chosen::Those(Filter { resolution: Some(Resolution::Pending), ..said.into() });
     let stages = decide::preview(&api.store, &chosen, origin(from_stage.as_ref(), from_beginning)?).await?;
