@@ -2,4 +2,4 @@
 alter table piton.workers add column build text;
 comment on column piton.workers.build is 'Version of Piton in it, and when its program was written. Empty for boots of older versions.';
 
--- functions: 20f2267bbd72828ac30f1abe1b93e176ff81ba8845260a7ae4c62148655a3b0d
+-- functions: d46c0620ceae09d131aed5806b2546b7dde0d4cdbdf0cdf2f468b42206dcc1b2

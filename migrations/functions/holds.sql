@@ -22,7 +22,7 @@ select s.version_id, s.stage, state.name as state, h.reason,
            when 'running' then 'the end of the attempt, or its time limit'
            when 'retry' then concat_ws(', then ', 'the due time', c.moves)
            when 'later' then concat_ws(', then ', 'the due time', c.moves)
-           when 'limit' then case when m.concurrency <= m.running then 'the end of one of them' else 'that time' end
+           when 'limit' then case when m.concurrency <= m.running then 'the end of one of those that run' else 'the time that the rate allows' end
            when 'suspect' then 'a slot for a process of its own'
            when 'slot' then 'a free slot: more workers, or more slots for each'
            when 'due' then 'the next look of a worker, about a second'
@@ -68,7 +68,8 @@ left join piton.limits_overview m on m.limit_id = y.limit_id
 -- What a worker has to have, where none has it.
 left join lateral (
     select case when kind -> 'rust' is not null then 'the handler "' || (kind -> 'rust' ->> 'handler') || '"'
-                when kind -> 'command' is not null then 'the program "' || (kind -> 'command' -> 'argv' ->> 0) || '", or a variable that it is given'
+                when kind -> 'command' is not null then 'the program "' || (kind -> 'command' -> 'argv' ->> 0) || '"'
+                     || case when kind::text like '%${%' then ' or a variable that it is given' else '' end
                 else 'a variable that its request is made of' end as words
     from (select v.definition -> 'stages' -> s.stage::int4 -> 'kind' as kind from piton.workflow_versions v where v.id = s.version_id) as d
 ) as needed on w.alive > 0 and w.able is null
@@ -79,12 +80,12 @@ cross join lateral (
                                       || ': ' || piton.some_of(w.leaving)
                 else 'no live worker has what it needs: '
                      || case when w.lacking is not null then piton.some_of(w.lacking) || case when cardinality(w.lacking) = 1 then ' lacks ' else ' lack ' end || needed.words
-                             else coalesce(piton.some_of(w.elsewhere), 'those there are') || ' serve other workflows' end
+                             else case when cardinality(w.elsewhere) > 1 then piton.some_of(w.elsewhere) || ' serve' else coalesce(w.elsewhere[1], 'the one there is') || ' serves' end || ' other workflows' end
                      || coalesce('; ' || piton.some_of(w.missed), '') end as words,
            case when w.able is not null then null
                 when w.alive = 0 then 'piton worker'
-                when w.lacking is not null then 'piton worker, where it finds ' || needed.words
-                else 'piton worker, where it finds the file of the workflow' end as moves
+                when w.lacking is not null then 'piton worker, where there is ' || needed.words
+                else 'piton worker --workflows FOLDER, with the file of its workflow' end as moves
 ) as lack
 cross join lateral (
     select nullif(concat_ws('; also ', p.words, lack.words), '') as words,

@@ -4,10 +4,12 @@ create or replace function piton.live_waits(run uuid default null)
 returns table (version_id bigint, stage smallint, reason text, jobs bigint, item integer, since timestamptz, why text, moves text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+-- To compile so large a statement takes longer than to answer it.
+set jit = off
 as $$
+#variable_conflict use_column
 begin
-    -- Put together, so that either question gets a plan of its own.
-    return query execute format($sql$
+    return query
         with live as materialized (
             select j.version_id, j.stage,
                    case j.state
@@ -16,9 +18,13 @@ begin
                        else j.state end as state,
                    coalesce(k.parent, k.worker) as worker, k.last_seen, count(*) as jobs, min(j.item) as item, min(j.since) as since,
                    min(j.due_at) as due_at
-            from piton.jobs j
+            -- Of either question one branch is never begun, and the plan is kept.
+            from (
+                select a.* from piton.jobs a where live_waits.run is null
+                union all
+                select a.* from piton.jobs a where a.run_id = (select r.id from piton.runs r where r.uuid = live_waits.run)
+            ) as j
             left join piton.workers_overview k on k.worker_id = j.worker_id
-            where %1$s
             group by 1, 2, 3, 4, 5
         ),
         grouped as (
@@ -31,7 +37,14 @@ begin
         -- What failed before, of those that are due first: there may be a great many.
         failed as (
             select d.version_id, d.stage, string_agg(distinct a.class, ', ') as classes
-            from (select * from piton.jobs j where j.state = 'scheduled' and j.attempt > 0 and %1$s order by j.due_at limit 1000) as d
+            from (
+                (select j.* from piton.jobs j
+                 where live_waits.run is null and j.state = 'scheduled' and j.attempt > 0 order by j.due_at limit 1000)
+                union all
+                (select j.* from piton.jobs j
+                 where j.run_id = (select r.id from piton.runs r where r.uuid = live_waits.run) and j.state = 'scheduled' and j.attempt > 0
+                 limit 1000)
+            ) as d
             join piton.attempts a on a.run_id = d.run_id and a.stage = d.stage and a.item = d.item and a.attempt = d.attempt
             where a.class is not null
             group by 1, 2
@@ -49,13 +62,14 @@ begin
                    else h.why end,
                h.moves
         from grouped g
-        join piton.holds h on h.version_id = g.version_id and h.stage = g.stage and h.state = g.state
+        -- Looked up, and never worked out for all stages there are.
+        cross join lateral (
+            select * from piton.holds h where h.version_id = g.version_id and h.stage = g.stage and h.state = g.state offset 0
+        ) as h
         left join failed f on g.state = 'retry' and f.version_id = g.version_id and f.stage = g.stage
         cross join lateral (
             select case when g.jobs = 1 then ', at ' else ', the first at ' end || piton.clock(g.due_at) as words
-        ) as at
-        $sql$, case when run is null then 'true' else 'j.run_id = (select r.id from piton.runs r where r.uuid = $1)' end)
-    using run;
+        ) as at;
 end
 $$;
 comment on function piton.live_waits(uuid) is 'What live jobs wait for, counted by stage and reason: those of one run, or all.';

@@ -21,11 +21,16 @@ join piton.runs r on r.id = j.run_id
 join piton.workflows w on w.id = j.workflow_id
 join piton.stage_names s on s.version_id = j.version_id and s.stage = j.stage
 left join piton.workers_overview k on k.worker_id = j.worker_id
-join piton.holds h on h.version_id = j.version_id and h.stage = j.stage
-    and h.state = case j.state
+cross join lateral (
+    select case j.state
         when 'running' then case when k.state = 'silent' then 'silent' when k.state in ('lost', 'stopped') then 'recovery' else 'running' end
         when 'scheduled' then case when j.due_at <= now() then 'due' when j.attempt = 0 then 'later' else 'retry' end
-        else j.state end
+        else j.state end as state
+) as n
+-- Looked up, and never worked out for all stages there are.
+cross join lateral (
+    select * from piton.holds h where h.version_id = j.version_id and h.stage = j.stage and h.state = n.state offset 0
+) as h
 cross join lateral (select piton.span_words(now() - piton.finite(j.since)) as words) as waited
 left join piton.attempts a on j.state = 'scheduled' and a.run_id = j.run_id and a.stage = j.stage and a.item = j.item and a.attempt = j.attempt
 union all

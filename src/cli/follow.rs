@@ -11,7 +11,7 @@ use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
 use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
-use crate::view::snapshot::{Snapshot, StageState, StageView};
+use crate::view::snapshot::{Snapshot, StageState, StageView, is_held};
 use crate::worker::Shutdown;
 
 /// Between two snapshots.
@@ -19,6 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// So long something has to hold a run before it is said.
 const STANDS: Duration = Duration::from_secs(3);
+
+/// Between two questions what holds it.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Someone who is told how a run goes.
 pub(crate) trait Follower: Send + Sync {
@@ -57,9 +60,10 @@ async fn told(
     worker: &Shutdown,
 ) -> anyhow::Result<Snapshot> {
     let (mut interrupted, mut away) = (false, false);
-    let mut last = None;
+    let mut last: Option<Snapshot> = None;
+    let mut asked: Option<Instant> = None;
     loop {
-        match Snapshot::read(store, catalog, id).await {
+        match look(store, catalog, id, last.as_ref(), &mut asked).await {
             Ok(Some(snapshot)) => {
                 if std::mem::take(&mut away) {
                     follower.say("the database is back");
@@ -97,6 +101,30 @@ async fn told(
             }
         }
     }
+}
+
+/// A snapshot in which a reason that was asked for lately stands until it is asked for again: it costs more than all the rest.
+async fn look(
+    store: &Store,
+    catalog: &Catalog,
+    id: RunId,
+    before: Option<&Snapshot>,
+    asked: &mut Option<Instant>,
+) -> Result<Option<Snapshot>, StoreError> {
+    let Some(mut now) = Snapshot::glance(store, catalog, id).await? else { return Ok(None) };
+    let old = |name: &str| before.and_then(|before| before.stages.iter().find(|stage| stage.name == name));
+    for stage in &mut now.stages {
+        if let Some(old) = old(&stage.name).filter(|old| old.state == stage.state) {
+            stage.waits = old.waits.clone();
+        }
+    }
+    let is_new = now.stages.iter().any(|stage| stage.state == StageState::Scheduled && stage.waits.is_empty());
+    let is_held = now.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_held);
+    if is_new || is_held && asked.is_none_or(|asked| asked.elapsed() > ASK_EVERY) {
+        now.ask_why(store).await?;
+        *asked = Some(Instant::now());
+    }
+    Ok(Some(now))
 }
 
 /// Lines for a pipe: one for each stage whose state changed.

@@ -60,20 +60,37 @@ pub(crate) enum StageState {
 impl Snapshot {
     /// Reads a run; `None` when there is no such run.
     pub(crate) async fn read(store: &Store, catalog: &Catalog, id: RunId) -> Result<Option<Snapshot>, StoreError> {
+        let Some(mut snapshot) = Snapshot::glance(store, catalog, id).await? else { return Ok(None) };
+        let is_live = |row: &StageRow| row.running + row.ready + row.scheduled + row.dead > 0;
+        if snapshot.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live) {
+            snapshot.ask_why(store).await?;
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// Asks what its jobs wait for: costs more than all the rest.
+    pub(crate) async fn ask_why(&mut self, store: &Store) -> Result<(), StoreError> {
+        let waits = store.run_waits(self.run.id).await?;
+        for stage in &mut self.stages {
+            stage.waits = waits.iter().filter(|wait| wait.stage == stage.name).cloned().collect();
+        }
+        Ok(())
+    }
+
+    /// Reads all of it but what its jobs wait for.
+    pub(crate) async fn glance(store: &Store, catalog: &Catalog, id: RunId) -> Result<Option<Snapshot>, StoreError> {
         let Some(run) = store.run(id).await? else { return Ok(None) };
         let version = catalog.version(store, run.version).await?;
         let fanned: Vec<i16> =
             (0i16..).zip(&version.workflow.stages).filter(|(_, s)| s.for_each.is_some()).map(|(n, _)| n).collect();
         let rows = store.stages(run.key, &fanned).await?;
-        let waits = if rows.iter().any(is_held) { store.run_waits(id).await? } else { Vec::new() };
         let mut stages: Vec<StageView> = Vec::new();
         for (number, stage) in (0i16..).zip(&version.workflow.stages) {
             let row = rows.iter().find(|r| r.stage == number).cloned();
             let (name, fanned) = (stage.name.to_string(), stage.for_each.is_some());
-            let waits = waits.iter().filter(|wait| wait.stage == name).cloned().collect();
             let state = state(&run, &name, fanned, row.as_ref());
             let needs = stage.needs.iter().map(|n| version.stage_name(n.0 as i16).to_string()).collect();
-            stages.push(StageView { name, fanned, needs, state, waits, row });
+            stages.push(StageView { name, fanned, needs, state, waits: Vec::new(), row });
         }
         let done: Vec<String> =
             stages.iter().filter(|s| s.state == StageState::Done).map(|stage| stage.name.clone()).collect();
@@ -95,7 +112,7 @@ impl Snapshot {
 }
 
 /// Whether the row says of jobs that they do not move: then it is asked why. What has begun just now is not asked about.
-fn is_held(row: &StageRow) -> bool {
+pub(crate) fn is_held(row: &StageRow) -> bool {
     let runs_on = |since: DateTime<Utc>| Utc::now() - since > RUNS_ON;
     row.ready + row.scheduled + row.dead > 0 || row.running > 0 && row.running_since.is_none_or(runs_on)
 }
