@@ -17,6 +17,9 @@ use crate::store::{Store, StoreError};
 pub(super) const EVERY: Duration = Duration::from_secs(10);
 /// An addition without an answer is sent again for so long: the database knows it again for twice the time.
 const TRIED_FOR: Duration = Duration::from_secs(600);
+/// A worker that ends tries so often, and waits so long in between.
+const LAST_TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 pub(super) struct Throughput {
     pub(super) store: Store,
@@ -44,34 +47,43 @@ impl Throughput {
     /// Until told to stop, and then once more.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(self.every)).await.is_some() {
-            self.tell().await;
+            self.has_told().await;
         }
-        self.tell().await;
+        // Every connection of the pool may be one that was lost meanwhile.
+        for _ in 0..LAST_TRIES {
+            if self.has_told().await {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
     }
 
-    async fn tell(&mut self) {
-        if let Err(error) = self.add().await {
+    async fn has_told(&mut self) -> bool {
+        let added = self.add().await;
+        if let Err(error) = &added {
             tracing::debug!("what was done is counted later: {error}");
         }
+        added.is_ok()
     }
 
     async fn add(&mut self) -> Result<(), StoreError> {
         // What was counted since waits where it is, so that a number always stands for the same counts.
-        if self.additions.unanswered.as_ref().is_none_or(|(_, asked)| asked.elapsed() > TRIED_FOR) {
-            self.additions.unanswered = None;
-            let (now, counts) = (Instant::now(), self.catalog.take_counts());
-            let over = now - std::mem::replace(&mut self.additions.since, now);
-            if counts.is_empty() {
-                return Ok(());
-            }
-            self.additions.number += 1;
-            let addition = Addition { worker: *self.boot.borrow(), number: self.additions.number, over, counts };
-            self.additions.unanswered = Some((addition, now));
-        }
-        if let Some((addition, _)) = &self.additions.unanswered {
+        if let Some((addition, asked)) = &self.additions.unanswered
+            && asked.elapsed() <= TRIED_FOR
+        {
             self.store.add_throughput(addition).await?;
-            self.additions.unanswered = None;
         }
+        self.additions.unanswered = None;
+        let (now, counts) = (Instant::now(), self.catalog.take_counts());
+        let over = now - std::mem::replace(&mut self.additions.since, now);
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.additions.number += 1;
+        let addition = Addition { worker: *self.boot.borrow(), number: self.additions.number, over, counts };
+        let (addition, _) = self.additions.unanswered.insert((addition, now));
+        self.store.add_throughput(addition).await?;
+        self.additions.unanswered = None;
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ const READ: &[&str] = &[
     "finite",
     "limit_heads",
     "limit_room",
+    "live_jobs",
     "live_waits",
     "protection",
     "run_waits",
@@ -25,6 +26,7 @@ const READ: &[&str] = &[
     "stages_of",
     "store_owner",
     "unexplained_runs",
+    "work_left",
 ];
 
 /// What operators decide with.
@@ -82,6 +84,7 @@ const ENGINE: &[&str] = &[
     "renew_stages",
     "run_under",
     "settle_artifacts",
+    "settle_throughput",
     "start_run_of",
     "state",
     "take_artifacts",

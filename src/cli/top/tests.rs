@@ -79,7 +79,6 @@ fn look() -> TopLook {
                 "waiting for a free slot of w1",
                 "a free slot: more workers, or more slots for each",
             ),
-            group("picture", "decision", 818, "given up after auth_failure", "piton dead-letter list"),
             group(
                 "render",
                 "paused",

@@ -10,7 +10,7 @@ told as materialized (
     from json_to_recordset($3::text::json) as c (
         workflow text, stage text, done int8, given_up int8, failed int8, attempts int8, seconds float8, begun int8,
         waited float8, splits int8, items int8)
-    join piton.workflows w on w.name = c.workflow
+    join piton.workflows w on w.name = any(array[c.workflow])
     where not exists (select from landed)
 ),
 counted as (
