@@ -398,7 +398,11 @@ async fn of_an_attempt_that_runs_it_is_told_whether_its_worker_lives_and_who_tak
         worker(&mut at, own, silence, what).await;
         if what == "runner" {
             worker(&mut at, "w1", 1, "").await;
-            sqlx::query("update piton.workers set parent = hashtext('w1') where name = $1").bind(own).execute(&mut *at).await.unwrap();
+            sqlx::query("update piton.workers set parent = hashtext('w1') where name = $1")
+                .bind(own)
+                .execute(&mut *at)
+                .await
+                .unwrap();
         }
         if let Some(other) = other {
             worker(&mut at, other, 1, "").await;

@@ -102,13 +102,13 @@ fn all_that_is_live_is_on_one_screen() {
 Piton  runs: 12 running, 2 blocked · workers: 2, 31 of 32 slots busy
 ┌What waits and what runs────────────────────────────────────────┐┌Workers───────────────────────────────────┐
 │  workflow       stage          reason     jobs     oldest      ││name             busy         seen ago    │
-│  story          critic         slot       4        2 min 00 s  ││w1               31 of 32     2.0 s       │
-│  story          picture        decision   2        1 min 00 s  ││w2               0 of ?       2.0 s       │
+│  story          critic         slot       4        2 min       ││w1               31 of 32     2 s         │
+│  story          picture        decision   2        1 min       ││w2               0 of ?       2 s         │
 │                                                                ││                                          │
 │                                                                │└──────────────────────────────────────────┘
 │                                                                │┌Failures of the last hour─────────────────┐
 │                                                                ││class            at least     last ago    │
-│                                                                ││rate_limited     17           4.0 s       │
+│                                                                ││rate_limited     17           4 s         │
 │                                                                ││                                          │
 └────────────────────────────────────────────────────────────────┘└──────────────────────────────────────────┘
 ┌Dead letters that wait for a decision, the newest first─────────────────────────────────────────────────────┐
@@ -136,7 +136,7 @@ fn a_database_that_is_away_is_told_above_what_was_seen_last() {
     top.seen(look());
     assert!(first(&top).starts_with("Piton  runs: 12 running"));
     (top.trouble, top.age) = (Some("the database did not answer: refused".to_owned()), Duration::from_secs(12));
-    assert_eq!(first(&top), "Piton  as it was 12.0 s ago: the database did not answer: refused");
+    assert_eq!(first(&top), "Piton  as it was 12 s ago: the database did not answer: refused");
     assert!(picture(&top).contains("rate_limited"), "what was seen last stays");
 }
 
@@ -207,12 +207,12 @@ fn help_tells_every_key() {
     let mut top = seen();
     type_keys(&mut top, &[KeyCode::Char('?')]);
     insta::assert_snapshot!(picture(&top).lines().skip(4).take(17).collect::<Vec<_>>().join("\n"), @r#"
-│  story          picture        decision   2        1 min 00 s  ││w2               0 of ?       2.0 s       │
+│  story          picture        decision   2        1 min       ││w2               0 of ?       2 s         │
 │                                                                ││                                          │
 │                   ┌Help────────────────────────────────────────────────────────────────┐───────────────────┘
 │                   │up, down      choose a row (or k, j)                                │ur─────────────────┐
 │                   │Tab           the other panel: dead letters, or what waits          │st     last ago    │
-│                   │Enter         what the run of the chosen dead letter waits for      │       4.0 s       │
+│                   │Enter         what the run of the chosen dead letter waits for      │       4 s         │
 │                   │r             retry the chosen dead letter from the last checkpoint │                   │
 └───────────────────│d             dismiss it: its run has failed; asks why              │───────────────────┘
 ┌Dead letters that w│c             cancel its run; asks why                              │───────────────────┐
