@@ -47,8 +47,7 @@ fn lines(worker: &WorkerRow, now: chrono::DateTime<chrono::Utc>) -> String {
     };
     let build = worker.build.as_ref().map_or_else(|| "an older version".to_owned(), |build| format!("version {build}"));
     let since = when::clock(worker.started_at);
-    let mut text =
-        format!("{name}: {state}{busy}{runners}\n    on {host}, process {pid}, since {since}, {build}");
+    let mut text = format!("{name}: {state}{busy}{runners}\n    on {host}, process {pid}, since {since}, {build}");
     for busy in &worker.stages {
         let oldest = when::span(now - busy.oldest_since);
         text.push_str(&format!("\n    {}, {}: {}, the oldest for {oldest}", busy.workflow, busy.stage, busy.jobs));

@@ -72,7 +72,8 @@ pub(crate) struct CheckpointRow {
     pub(crate) finished_at: DateTime<Utc>,
 }
 
-type AttemptColumns = (String, i32, i32, String, Option<String>, Option<String>, String, Moment, Moment, Option<Moment>);
+type AttemptColumns =
+    (String, i32, i32, String, Option<String>, Option<String>, String, Moment, Moment, Option<Moment>);
 
 fn attempt_row(columns: AttemptColumns) -> Result<AttemptRow, StoreError> {
     let (stage, item, attempt, outcome, class, message, worker, Moment(started_at), Moment(ended_at), retry_at) =

@@ -109,7 +109,6 @@ impl Snapshot {
         let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live);
         self.run.state.is_ended() || (self.run.state == RunState::Blocked && !live)
     }
-
 }
 
 /// Whether the row says of jobs that they do not move: then it is asked why. What has begun just now is not asked about.
@@ -142,7 +141,9 @@ impl StageView {
         let says_it = match self.state {
             StageState::Ready | StageState::Scheduled => !waits.is_empty(),
             StageState::Running => !self.waits.iter().any(|wait| wait.reason == "running") && !waits.is_empty(),
-            StageState::Waiting | StageState::Done | StageState::Failed | StageState::Dead | StageState::Cancelled => false,
+            StageState::Waiting | StageState::Done | StageState::Failed | StageState::Dead | StageState::Cancelled => {
+                false
+            }
         };
         let mut parts: Vec<String> = if says_it { Vec::new() } else { vec![self.state_words()] };
         parts.extend(waits);
@@ -157,7 +158,8 @@ impl StageView {
             if row.attempt > 1 && !self.fanned {
                 parts.push(format!("attempt {}", row.attempt));
             }
-            if row.failures > 0 {
+            // A retry says after what.
+            if row.failures > 0 && !self.waits.iter().any(|wait| wait.reason == "retry") {
                 let class = row.last_class.as_deref().unwrap_or("unknown");
                 let times =
                     if row.failures == 1 { "1 failure".to_owned() } else { format!("{} failures", row.failures) };

@@ -168,9 +168,9 @@ async fn told(at: &mut Transaction<'_, Postgres>) -> (Told, Told) {
         .await
         .unwrap();
     let ([one], [counted]) = (one.as_slice(), counted.as_slice()) else { panic!("{one:?} {counted:?}") };
-    assert_eq!(run, [one.clone()], "of a run whose jobs wait for one thing each it is told whole");
+    assert_eq!(run, std::slice::from_ref(one), "of a run whose jobs wait for one thing each it is told whole");
     assert_eq!((&one.reason, &one.moves), (&counted.reason, &counted.moves));
-    assert_eq!(all, [counted.clone()]);
+    assert_eq!(all, std::slice::from_ref(counted));
     (one.clone(), counted.clone())
 }
 
@@ -398,7 +398,11 @@ async fn of_an_attempt_that_runs_it_is_told_whether_its_worker_lives_and_who_tak
         worker(&mut at, own, silence, what).await;
         if what == "runner" {
             worker(&mut at, "w1", 1, "").await;
-            sqlx::query("update piton.workers set parent = hashtext('w1') where name = $1").bind(own).execute(&mut *at).await.unwrap();
+            sqlx::query("update piton.workers set parent = hashtext('w1') where name = $1")
+                .bind(own)
+                .execute(&mut *at)
+                .await
+                .unwrap();
         }
         if let Some(other) = other {
             worker(&mut at, other, 1, "").await;

@@ -100,9 +100,7 @@ async fn every_live_job_is_explained_in_exactly_one_way_in_whatever_state() {
     says(&world, &["pause", "squares", "--stage", "square", "--reason", "costs", "--by", "ben"]);
 
     let why = says(&world, &["why"]);
-    for words in
-        ["no live worker has what it needs", "paused by anna", "the stage is paused by ben", "running on w1"]
-    {
+    for words in ["no live worker has what it needs", "paused by anna", "the stage is paused by ben", "running on w1"] {
         assert!(why.contains(words), "{words}: {why}");
     }
     let one = says(&world, &["why", &retried]);
