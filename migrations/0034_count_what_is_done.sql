@@ -59,4 +59,4 @@ comment on column piton.stage_times.jobs is 'Jobs that those attempts brought to
 comment on column piton.stage_times.splits is 'Times that the stage was split into items.';
 comment on column piton.stage_times.items is 'How many items those had, together.';
 
--- functions: 9931ffd3078bf2dfcacc7048ea97b46679b67aa594707838e199abcbeb3727f4
+-- functions: e986b4899ef24f110bed14ecb82be4df336fcaee4cbe3f30ef776db9dbc4d814

@@ -10,24 +10,22 @@ with work as materialized (
 ),
 -- Counts come up to ten seconds late: what was done until the last of them is divided by the time until then.
 span as materialized (
-    select t.workflow_id, s.now - make_interval(mins => 10) as ten_ago,
-           extract(epoch from s.now - greatest(min(t.since), s.now - make_interval(mins => 10)))::float8 as seconds,
-           extract(epoch from s.now - greatest(min(t.since), s.now - make_interval(mins => 3)))::float8 as late_seconds,
-           extract(epoch from s.now - make_interval(mins => 10) - greatest(min(t.since), s.now - make_interval(mins => 20)))::float8
-               as seconds_before
-    from piton.throughput t
-    cross join lateral (
-        select case when max(l.told_at) > now() - interval '10 seconds' then max(l.told_at) else now() end as now
-        from piton.throughput l
-        where l.minute > now() - interval '2 minutes' and l.workflow_id = t.workflow_id
+    select s.workflow_id, s.now - interval '10 minutes' as ten_ago,
+           extract(epoch from s.now - greatest(s.since, s.now - interval '10 minutes'))::float8 as seconds,
+           extract(epoch from s.now - greatest(s.since, s.now - interval '3 minutes'))::float8 as late_seconds,
+           extract(epoch from s.now - interval '10 minutes' - greatest(s.since, s.now - interval '20 minutes'))::float8 as seconds_before
+    from (
+        select t.workflow_id, min(t.since) as since,
+               case when max(t.told_at) > now() - interval '10 seconds' then max(t.told_at) else now() end as now
+        from piton.throughput t
+        where t.minute > now() - interval '21 minutes'
+        group by t.workflow_id
     ) as s
-    where t.minute > now() - interval '21 minutes'
-    group by t.workflow_id, s.now
 ),
 counted as materialized (
     select t.workflow_id, t.stage,
            coalesce(sum(t.done) filter (where is_new.yes), 0) as done,
-           coalesce(sum(t.done) filter (where not is_new.yes), 0) as done_before,
+           coalesce(sum(t.done) filter (where not is_new.yes and t.told_at > s.ten_ago - interval '10 minutes'), 0) as done_before,
            coalesce(sum(t.done + t.given_up) filter (where is_late.yes), 0) as late_ended,
            coalesce(sum(t.done + t.given_up) filter (where is_new.yes), 0) as ended,
            coalesce(sum(t.failed) filter (where is_new.yes), 0) as failed,
@@ -45,10 +43,7 @@ counted as materialized (
 ),
 -- The last three minutes tell more of now, where they are enough.
 pace as materialized (
-    select c.workflow_id, bool_or(is_enough.yes) as is_late
-    from counted c
-    cross join lateral (select sum(o.late_ended) >= 20 as yes from counted o where o.workflow_id = c.workflow_id) as is_enough
-    group by c.workflow_id
+    select c.workflow_id, sum(c.late_ended) >= 20 as is_late from counted c group by c.workflow_id
 ),
 rate as (
     select coalesce(c.workflow_id, k.workflow_id) as workflow_id, coalesce(c.stage, k.stage) as stage,

@@ -99,7 +99,7 @@ async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<D
 }
 
 /// The workflow of that name, or that there is none.
-async fn known(api: &Api, name: &str) -> Result<WorkflowRow, Problem> {
+pub(super) async fn known(api: &Api, name: &str) -> Result<WorkflowRow, Problem> {
     // Postgres has no word for it.
     let row = if name.contains('\0') { None } else { api.store.workflows(Some(name)).await?.pop() };
     row.ok_or_else(|| {

@@ -1,15 +1,24 @@
 //! `piton throughput`: how much, how fast, how long, and what holds it up.
 
+use anyhow::bail;
+
 use super::args::{Global, ThroughputArgs};
 use super::database::Database;
 use super::exit::Exit;
+use super::files::no_such_workflow;
 use crate::cli::output::outln;
+use crate::store::Store;
 use crate::store::throughput::{Outlook, StageFlow};
 use crate::view::throughput::{Throughput, rate, seconds, summary};
 
 pub(crate) async fn throughput(global: Global, args: ThroughputArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let throughput = Throughput::read(&database.store, args.workflow.as_deref()).await?;
+    if let Some(name) = args.workflow.as_deref()
+        && throughput.workflows.is_empty()
+    {
+        refuse_unknown(&database.store, name).await?;
+    }
     if global.json {
         outln!("{}", serde_json::to_string(&throughput)?);
     } else {
@@ -17,6 +26,16 @@ pub(crate) async fn throughput(global: Global, args: ThroughputArgs) -> anyhow::
     }
     database.close().await;
     Ok(Exit::Done)
+}
+
+/// A slip in a name is no workflow without work.
+async fn refuse_unknown(store: &Store, name: &str) -> anyhow::Result<()> {
+    let all = store.workflows(None).await?;
+    let names: Vec<&str> = all.iter().map(|row| row.workflow.as_str()).collect();
+    if !names.contains(&name) {
+        bail!("{}", no_such_workflow(name, &names));
+    }
+    Ok(())
 }
 
 fn say(throughput: &Throughput) {

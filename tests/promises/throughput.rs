@@ -1,5 +1,7 @@
 //! How much, how fast, how long: what is told of it is what is in the tables.
 
+use std::time::Instant;
+
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -343,6 +345,22 @@ async fn trend_time_to_empty_and_bottleneck_are_those_of_a_known_pace() {
 }
 
 #[tokio::test]
+async fn the_time_to_empty_comes_true() {
+    let world = World::with(&[CHAIN]).await;
+    world.deploy("chain");
+    let sql = "select piton.start_run('chain', '{\"work_ms\": 250}') from generate_series(1, 64)";
+    execute(&world, sql).await;
+    let _worker = world.worker("w1", &["--snapshot-every", "300ms", "--slots", "4"]);
+    let told = "select coalesce(sum(done), 0)::int8 from piton.throughput";
+    until(SOON, "a third is done", async || world.count(told).await >= 64).await;
+    let asked = Instant::now();
+    let empty = numbers(&world, "empty_seconds").await[0].unwrap();
+    until(SOON * 2, "all is done", async || world.count("select count(*) from piton.jobs").await == 0).await;
+    let took = asked.elapsed().as_secs_f64();
+    assert!((0.5..2.0).contains(&(empty / took)), "{empty} s were told, {took} s it took");
+}
+
+#[tokio::test]
 async fn a_stage_with_a_limit_is_the_bottleneck_though_most_of_the_work_is_elsewhere() {
     let limited = CHAIN.replace("[stages.second]", "[stages.second]\nrate = \"20/1m\"");
     let world = World::with(&[&limited]).await;
@@ -393,5 +411,10 @@ async fn every_face_tells_the_same_throughput() {
     assert!(!says(&["why", "--workflow", "other"]).contains("chain"));
     let json: Value = serde_json::from_str(&says(&["throughput", "--json", "--workflow", "chain"])).unwrap();
     assert_eq!((&json["workflows"][0]["to_come"], &json["stages"][2]["stage"]), (&6.into(), &"third".into()));
-    assert_eq!(Api::of(&world).await.get("/throughput?workflow=chain").good(), json);
+    let api = Api::of(&world).await;
+    assert_eq!(api.get("/throughput?workflow=chain").good(), json);
+    // A slip in the name is no workflow without work.
+    assert_eq!(api.get("/throughput?workflow=chian").problem(), (404, "not-found".to_owned()));
+    let slip = world.command(["throughput", "--workflow", "chian"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&slip.stderr).contains("did you mean `chain`?"), "{slip:?}");
 }
