@@ -313,8 +313,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::claim::Place;
     use crate::model::id::{ClaimToken, NO_ITEM, RunKey, VersionId, WorkflowId};
+    use crate::model::place::Place;
 
     fn claim(run: i64) -> Claim {
         Claim {

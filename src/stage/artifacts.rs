@@ -247,8 +247,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::claim::Place;
     use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
+    use crate::model::place::Place;
     use crate::store::connect::{Pooling, Server};
 
     fn attempt_without_a_store() -> AttemptArtifacts {
