@@ -139,7 +139,7 @@ pub(super) fn workflows(app: &App) -> Result<Vec<Workflow>, BuildError> {
 }
 
 async fn fit(store: &Store, migrations: Migrations) -> Result<(), BuildError> {
-    let told = |error: crate::store::migrate::SchemaError| BuildError::Schema(error.to_string());
+    let told = |error: crate::store::schema::SchemaError| BuildError::Schema(error.to_string());
     match store.check_schema().await {
         Err(error) if migrations == Migrations::Run && error.is_mended_by_migrating() => {
             store.migrate(LOCK_WAIT).await.map_err(told)?;

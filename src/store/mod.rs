@@ -30,6 +30,7 @@ mod parts;
 pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod runs;
+pub(crate) mod schema;
 pub(crate) mod snapshot;
 mod stale;
 pub(crate) mod steps;
