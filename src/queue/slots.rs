@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::claim::Claim;
 use crate::model::id::{AttemptKey, WorkerId};
-use crate::stage::context::{About, ProgressCell};
+use crate::stage::about::About;
+use crate::stage::context::ProgressCell;
 use crate::store::jobs::Progress;
 
 /// A claim from the moment it is known until its end has landed.

@@ -9,7 +9,7 @@ use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::context::About;
+use super::about::About;
 use super::resources::Resources;
 use super::steps::wait;
 use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Written};
