@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use sqlx::{ConnectOptions, PgPool};
 
+use super::actor::{actor, name};
 use super::await_end::Ends;
 use super::error::BuildError;
-use super::{Piton, Shared, actor, name};
+use super::piton::{Piton, Shared};
 use crate::app::App;
 use crate::queue::catalog::Catalog;
 use crate::stage::http;
@@ -78,6 +79,13 @@ pub struct Builder {
     app: App,
     database: Database,
     migrations: Migrations,
+}
+
+impl Piton {
+    /// Begins with what the program brings along, and the database: a connection string, or a pool of sqlx 0.9.
+    pub fn builder(app: App, database: impl Into<Database>) -> Builder {
+        Builder::new(app, database.into())
+    }
 }
 
 impl Builder {
