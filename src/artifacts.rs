@@ -1,66 +1,32 @@
 //! The artifact store: where files of stages are kept.
 
+mod error;
 mod folder;
 mod place;
 mod reader;
+mod stored_file;
 mod streamed;
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+pub(crate) use self::error::ArtifactError;
 use self::place::Place;
 pub use self::reader::ArtifactReader;
 pub(crate) use self::reader::Expected;
+pub(crate) use self::stored_file::StoredFile;
 pub(crate) use self::streamed::Written;
 use crate::model::address;
-use crate::model::resource::Resource;
-use crate::system::descriptors;
 
 /// A folder of artifacts, or a bucket. Several workers may share a folder too, over a network.
 #[derive(Debug, Clone)]
 pub(crate) struct Artifacts {
     place: Place,
-}
-
-/// A file in the store.
-#[derive(Debug, Clone)]
-pub(crate) struct StoredFile {
-    pub(crate) address: String,
-    pub(crate) bytes: u64,
-    pub(crate) modified: DateTime<Utc>,
-}
-
-/// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ArtifactError {
-    #[error("{folder} cannot be made: {source}")]
-    Folder { folder: String, source: std::io::Error },
-    #[error(transparent)]
-    Store(#[from] object_store::Error),
-    #[error("{0} is no regular file")]
-    NoFile(String),
-    #[error("what was written was read back changed")]
-    Changed,
-    /// What was to be kept could not be read; the store is not to blame.
-    #[error(transparent)]
-    Source(std::io::Error),
-}
-
-impl ArtifactError {
-    /// Which kind of descriptors this machine had none left of, where that is why.
-    pub(crate) fn lacking_descriptors(&self) -> Option<Resource> {
-        match self {
-            ArtifactError::Folder { source, .. } | ArtifactError::Source(source) => descriptors::lacking(source),
-            ArtifactError::Store(error) => descriptors::lacking(error),
-            ArtifactError::NoFile(_) | ArtifactError::Changed => None,
-        }
-    }
 }
 
 impl Artifacts {

@@ -2,6 +2,7 @@
 
 mod access;
 mod artifacts;
+mod at_hand;
 mod batches;
 mod changes;
 mod checkpoints;
@@ -22,10 +23,9 @@ mod words;
 mod workers;
 mod workflows;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
@@ -33,37 +33,17 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::Problem;
 use crate::artifacts::Artifacts;
-use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
-use crate::store::runs::RunRow;
 use crate::system::descriptors;
 use crate::telemetry::connections;
 
 pub(crate) use access::Access;
+pub(crate) use at_hand::Api;
 pub(crate) use tokens::{Scope, Tokens};
 
 /// Clients at once. Each has a request under way at most, and each request at most a connection to the database.
 const CONNECTIONS: usize = 256;
-
-/// What every route has at hand. Cheap to clone.
-#[derive(Debug, Clone)]
-struct Api {
-    store: Store,
-    catalog: Arc<Catalog>,
-    artifacts: Option<Artifacts>,
-    /// The machine that workers are looked at from.
-    host: Arc<str>,
-    document: Arc<OnceLock<Bytes>>,
-}
-
-impl Api {
-    /// The run of that id, or that there is none.
-    async fn run(&self, id: RunId) -> Result<RunRow, Problem> {
-        let none = || Problem::no_such_thing(format!("there is no run {id}")).hint("List them: GET /v1/admin/runs.");
-        self.store.run(id).await?.ok_or_else(none)
-    }
-}
 
 /// Answers until `stopped`, and then to those who have asked already.
 pub(crate) async fn serve(

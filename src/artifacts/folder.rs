@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc;
 
-use super::{ArtifactError, StoredFile};
+use super::error::ArtifactError;
+use super::stored_file::StoredFile;
 use crate::model::address;
 
 /// Files that are found ahead of whoever asks for them.

@@ -12,7 +12,8 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreScheme};
 use reqwest::Url;
 
-use super::{ArtifactError, folder};
+use super::error::ArtifactError;
+use super::folder;
 
 #[derive(Clone)]
 pub(super) enum Place {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::bytes::Bytes;
 
-use super::Written;
+use super::streamed::Written;
 use crate::model::artifact::in_a_line;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};

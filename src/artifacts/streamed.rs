@@ -5,7 +5,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::ArtifactError;
+use super::error::ArtifactError;
 
 /// What is written at once: the least that S3 takes for a part.
 const PART: u64 = 5 << 20;

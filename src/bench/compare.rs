@@ -1,6 +1,7 @@
 //! Figures beside those of an earlier report. Pure.
 
-use super::result::{Figure, Measured, Report, grouped};
+use super::numbers::grouped;
+use super::result::{Figure, Measured, Report};
 
 /// The lines that say a measure: each figure, and its ratio to the earlier one where there is one.
 pub(crate) fn lines(measured: &Measured, earlier: Option<&Measured>) -> Vec<String> {

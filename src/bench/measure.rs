@@ -1,43 +1,22 @@
 //! One measure, from an empty database to its figures.
 
 use std::process::Command;
-use std::time::Instant;
 
-use super::case::{self, Case, Shape};
+use super::case::{Case, Shape};
 use super::drain::{self, Goal};
+use super::ground::Ground;
+use super::numbers::rounded;
 use super::offer::{self, Latencies};
 use super::proof::{Expected, Proof};
-use super::result::{Measured, rounded};
+use super::result::Measured;
 use super::spread::Spread;
+use super::start::{register, start_ahead};
 use super::workers::Workers;
 use super::{BenchError, Teller, machine};
-use crate::model::actor::{Actor, Face};
-use crate::model::id::VersionId;
-use crate::model::payload::{Payload, PayloadLimits};
-use crate::store::Store;
 use crate::store::bench::{Observer, WindowRow};
-use crate::workflow::definition::Workflow;
-use crate::workflow::limits::Limits;
-use crate::workflow::plan::Plan;
 
-/// Runs that one statement starts.
-const START_AT_ONCE: u64 = 10_000;
 /// Waits that are looked at; more would not change their percentiles.
 const SAMPLE: u64 = 20_000;
-
-/// A migrated database that holds nothing else.
-#[derive(Debug, Clone)]
-pub(crate) struct Ground {
-    pub(crate) store: Store,
-    pub(crate) observer: Observer,
-}
-
-/// What the runs are started with.
-pub(super) struct Start {
-    pub(super) workflow: String,
-    pub(super) version: VersionId,
-    pub(super) input: Payload,
-}
 
 /// Measures, and proves. `workers` are the commands that start the worker processes.
 ///
@@ -95,34 +74,6 @@ pub(crate) async fn measure(
 pub(crate) async fn prove(observer: &Observer, expected: Expected) -> Result<Proof, BenchError> {
     let row = observer.proof().await?;
     Proof::of(&row, expected).map_err(|wrong| BenchError::Unproved(wrong.join("\n  ")))
-}
-
-async fn register(case: &Case, store: &Store) -> Result<Start, BenchError> {
-    let text = case::workflow(case.shape, case.stages);
-    let workflow = Workflow::parse("bench.toml", text.as_bytes(), &Limits::default())
-        .map_err(|mistakes| BenchError::Workflow(mistakes.render(false)))?;
-    let (name, plan) = (workflow.name.as_str(), Plan::of(&workflow));
-    let (id, version) = store.register_workflow(name, workflow.digest(), &workflow.to_json(), &plan).await?;
-    store.deploy_if_new(id, version, Actor { name: "bench", face: Face::Cli }).await?;
-    let input = Payload::parse(&case.input(), PayloadLimits::default().payload_bytes)
-        .map_err(|error| BenchError::Workflow(error.to_string()))?;
-    Ok(Start { workflow: workflow.name.to_string(), version, input })
-}
-
-/// Starts per second.
-async fn start_ahead(runs: u64, start: &Start, store: &Store, teller: &dyn Teller) -> Result<f64, BenchError> {
-    if runs == 0 {
-        return Ok(0.0);
-    }
-    teller.begin("starts", runs);
-    let (begin, mut started) = (Instant::now(), 0);
-    while started < runs {
-        let count = START_AT_ONCE.min(runs - started);
-        started += store.start_runs(count, &start.workflow, &start.input).await?;
-        teller.at(started);
-    }
-    teller.end();
-    Ok(runs as f64 / begin.elapsed().as_secs_f64())
 }
 
 async fn waits(case: &Case, observer: &Observer) -> Result<Option<Spread>, BenchError> {

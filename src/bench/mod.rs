@@ -7,13 +7,16 @@ pub(crate) mod case;
 pub(crate) mod compare;
 mod drain;
 mod error;
+pub(crate) mod ground;
 pub(crate) mod handlers;
 pub(crate) mod machine;
 pub(crate) mod measure;
+pub(crate) mod numbers;
 mod offer;
 pub(crate) mod proof;
 pub(crate) mod result;
 mod spread;
+mod start;
 mod workers;
 
 pub(crate) use error::BenchError;

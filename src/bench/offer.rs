@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::case::{Case, Offered};
-use super::measure::{Ground, Start};
+use super::ground::Ground;
+use super::start::Start;
 use super::workers::Workers;
 use super::{BenchError, Teller};
 use crate::model::id::{RunId, RunKey};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::result::rounded;
+use super::numbers::rounded;
 
 /// How a time is spread over many measurements; each percentile is one that was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

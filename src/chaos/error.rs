@@ -4,7 +4,7 @@ use std::io;
 
 use crate::embedded::EmbeddedError;
 use crate::store::StoreError;
-use crate::store::migrate::SchemaError;
+use crate::store::schema::SchemaError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChaosError {

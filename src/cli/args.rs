@@ -1,12 +1,16 @@
 //! The arguments of every command.
 
+mod input;
+mod worker;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::input::{InputArgs, TraceArgs};
+pub(crate) use self::worker::{ArtifactStoreArgs, CheckArgs, SettingsArgs, WorkerArgs, lease};
 pub(super) use super::artifacts::args::ArtifactsArgs;
 pub(super) use super::batch::args::BatchArgs;
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
@@ -14,14 +18,10 @@ pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::{DeadLetterArgs, WhereArgs};
 pub(super) use super::top::args::TopArgs;
-use crate::artifacts::Artifacts;
-use crate::health::External;
 use crate::model::actor;
-use crate::model::health::SetThreshold;
 use crate::model::id::RunId;
 use crate::model::state::ShownState;
 use crate::telemetry::LogFormat;
-use crate::telemetry::exporter::MOST_SERIES;
 use crate::telemetry::server::Address;
 use crate::view::when::{self, Past, When};
 use crate::workflow::duration;
@@ -273,32 +273,6 @@ pub(crate) struct QueueArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-pub(crate) struct InputArgs {
-    /// File with the run's input as JSON; - for standard input [default: {}].
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) input: Option<String>,
-    /// Set one value of the input, such as --set topic="Deep sea" or --set simulate.rate=0.3; may be repeated.
-    #[arg(long = "set", value_name = "PATH=VALUE")]
-    pub(crate) set: Vec<String>,
-    /// Runs of higher priority are claimed first.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i16).range(-1000..=1000), allow_hyphen_values = true)]
-    pub(crate) priority: i16,
-    #[command(flatten)]
-    pub(crate) trace: TraceArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct TraceArgs {
-    /// Trace context of the W3C that the run is part of, handed on to its stages [default: the variables TRACEPARENT and
-    /// TRACESTATE, where they hold one].
-    #[arg(long)]
-    pub(crate) traceparent: Option<String>,
-    /// What came with it for those who trace.
-    #[arg(long, requires = "traceparent")]
-    pub(crate) tracestate: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
     /// Name of the workflow.
     #[arg(required_unless_present = "resume")]
@@ -308,30 +282,6 @@ pub(crate) struct RunArgs {
     /// Go on with a run that was started before.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["workflow", "input", "set", "traceparent"])]
     pub(crate) resume: Option<RunId>,
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct WorkerArgs {
-    /// Name of this worker, stable over restarts: a restart takes the old boot's jobs back at once. It waits for another
-    /// process that works under the name [default: host, process id and a random part].
-    #[arg(long, env = "PITON_WORKER_NAME", value_parser = worker_name)]
-    pub(crate) name: Option<String>,
-    /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port where that is taken].
-    #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS")]
-    pub(crate) metrics: Option<Address>,
-    /// Series of workflows and stages that it shows at most; those that come later are counted in piton_series_left_out.
-    #[arg(long, env = "PITON_METRICS_SERIES", value_name = "N", default_value_t = MOST_SERIES)]
-    pub(crate) metrics_series: u32,
-    /// Between two looks at the state in the database for its metrics; one worker at a time takes them.
-    #[arg(long, env = "PITON_SNAPSHOT_EVERY", default_value = "15s", value_parser = duration::parse)]
-    pub(crate) snapshot_every: Duration,
-    /// Between two cleanups of what was kept for long enough; one worker at a time does them.
-    #[arg(long, env = "PITON_CLEANUP_EVERY", default_value = "1h", value_parser = duration::parse)]
-    pub(crate) cleanup_every: Duration,
-    #[command(flatten)]
-    pub(crate) health: CheckArgs,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 }
@@ -369,59 +319,6 @@ pub(crate) struct ApiArgs {
     pub(crate) reader_tokens: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) store: ArtifactStoreArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct CheckArgs {
-    /// Between two checks of the database, the artifact store, memory, disks and the queue.
-    #[arg(long, env = "PITON_HEALTH_EVERY", default_value = "15s", value_parser = duration::parse)]
-    pub(crate) health_every: Duration,
-    /// From where on a component is degraded, and unhealthy: COMPONENT.MEASURE=DEGRADED:UNHEALTHY, such as
-    /// disk.used_share=0.8:0.9; may be repeated [default: what piton_component_threshold shows].
-    #[arg(long, env = "PITON_HEALTH_THRESHOLDS", value_delimiter = ',', value_name = "THRESHOLD")]
-    pub(crate) health_threshold: Vec<SetThreshold>,
-    /// Server that workflows depend on, to be checked as well: NAME=URL, such as voices=https://voices.example/health or
-    /// mail=tcp://mail.example:25; may be repeated.
-    #[arg(long, env = "PITON_EXTERNALS", value_delimiter = ',', value_name = "EXTERNAL")]
-    pub(crate) external: Vec<External>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct SettingsArgs {
-    /// Stages that run side by side.
-    #[arg(long, env = "PITON_SLOTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) slots: u32,
-    /// Look that often for jobs of which no notification came, and for workers that are gone: 100ms to 1m.
-    #[arg(long, env = "PITON_POLL", default_value = "1200ms", value_parser = poll)]
-    pub(crate) poll: Duration,
-    /// A worker that was not heard of for that long is gone: 2s to 1d.
-    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = lease)]
-    pub(crate) lease: Duration,
-    /// After the first signal, running stages may go on that long.
-    #[arg(long, env = "PITON_GRACE", default_value = "30s", value_parser = duration::parse)]
-    pub(crate) grace: Duration,
-    /// Bytes of one run input or stage output, up to 256 MiB.
-    #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..=256 << 20))]
-    pub(crate) payload_limit: u32,
-    /// Bytes of all the inputs of one stage together, such as 256MiB. A stage with inputs = "file" has no such limit.
-    #[arg(long, env = "PITON_INPUT_LIMIT", default_value = "64MiB", value_parser = bytes)]
-    pub(crate) input_limit: usize,
-    /// Memory for the inputs of everything that runs at once; what finds no room begins later.
-    #[arg(long, env = "PITON_INPUT_MEMORY", default_value = "512MiB", value_parser = bytes)]
-    pub(crate) input_memory: usize,
-    /// Bring the schema up to date before work begins, as `piton migrate` does; one process at a time does it.
-    #[arg(long, env = "PITON_MIGRATE")]
-    pub(crate) migrate: bool,
-    #[command(flatten)]
-    pub(crate) store: ArtifactStoreArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ArtifactStoreArgs {
-    /// The artifact store, the same one for all workers: a folder, or a bucket as s3://, gs:// or abfss:// [default: artifacts in
-    /// the data folder].
-    #[arg(long, env = "PITON_ARTIFACT_STORE", value_name = "STORE", value_parser = Artifacts::at)]
-    pub(crate) artifacts: Option<Artifacts>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -592,42 +489,6 @@ pub(crate) enum RetryPolicyArgs {
         #[arg(long, default_value = "30d", value_parser = duration::parse)]
         since: Duration,
     },
-}
-
-fn worker_name(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-        return Err(
-            "a name has 1 to 200 characters, and no control characters; leave it out for one of its own".to_owned()
-        );
-    }
-    Ok(name.to_owned())
-}
-
-/// Five heartbeats fit into a lease, and each of them may take its time on the way.
-pub(crate) fn lease(text: &str) -> Result<Duration, String> {
-    let bounds = (Duration::from_secs(2), Duration::from_secs(86_400));
-    duration::parse_between(
-        text,
-        bounds,
-        "a worker says five times in a lease that it is alive, and the network takes its time",
-    )
-}
-
-fn poll(text: &str) -> Result<Duration, String> {
-    let bounds = (Duration::from_millis(100), Duration::from_secs(60));
-    duration::parse_between(
-        text,
-        bounds,
-        "every look asks the database, and what was not notified waits for the next one",
-    )
-}
-
-/// With or without a unit.
-fn bytes(text: &str) -> Result<usize, String> {
-    let read = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
-    read.filter(|bytes| *bytes >= 1 << 10)
-        .ok_or_else(|| "write a number and a unit, such as 64MiB; at least 1KiB".to_owned())
 }
 
 /// What a slow network and a busy server may take.

@@ -2,21 +2,19 @@
 
 pub(super) mod args;
 mod get;
-
-use std::path::PathBuf;
+mod store;
+mod words;
 
 use anyhow::bail;
 
 use self::args::{ArtifactsArgs, ListArgs};
-use super::args::{ArtifactStoreArgs, Global};
+pub(crate) use self::store::{data_folder, store};
+use self::words::{no_such_run, place, size};
+use super::args::Global;
 use super::database::Database;
 use super::exit::Exit;
-use crate::artifacts::Artifacts;
 use crate::cli::output::outln;
-use crate::config;
-use crate::embedded;
 use crate::model::artifact::in_a_line;
-use crate::model::id::RunId;
 use crate::store::Store;
 use crate::store::artifacts::{ArtifactRow, Asked};
 use crate::view::when;
@@ -32,16 +30,6 @@ pub(crate) async fn artifacts(global: Global, action: ArtifactsArgs) -> anyhow::
     };
     database.close().await;
     done
-}
-
-/// Where files of stages are: the store that is named, or the folder in the data folder.
-pub(crate) fn store(global: &Global, args: &ArtifactStoreArgs) -> Option<Artifacts> {
-    args.artifacts.clone().or_else(|| Some(Artifacts::in_folder(data_folder(global)?.join("artifacts"))))
-}
-
-/// Who has no home has no data folder either.
-pub(crate) fn data_folder(global: &Global) -> Option<PathBuf> {
-    global.data_dir.clone().or_else(|| embedded::Settings::default_root().ok())
 }
 
 async fn list(store: &Store, global: &Global, args: &ListArgs) -> anyhow::Result<Exit> {
@@ -62,10 +50,6 @@ async fn list(store: &Store, global: &Global, args: &ListArgs) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-fn no_such_run(run: RunId) -> String {
-    format!("there is no run {run}; `{} runs` lists those there are", config::program())
-}
-
 fn line(row: &ArtifactRow) -> String {
     let size = row.bytes.map_or_else(|| "-".to_owned(), size);
     let digest = row.digest.as_deref().and_then(|digest| digest.get(..12)).unwrap_or("-");
@@ -76,13 +60,4 @@ fn line(row: &ArtifactRow) -> String {
         when::clock(row.created_at),
         in_a_line(&row.name)
     )
-}
-
-/// The stage, and the item.
-fn place(row: &ArtifactRow) -> String {
-    row.item.map_or_else(|| row.stage.clone(), |item| format!("{}[{item}]", row.stage))
-}
-
-fn size(bytes: i64) -> String {
-    bytesize::ByteSize::b(bytes.unsigned_abs()).display().iec().to_string()
 }

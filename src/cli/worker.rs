@@ -23,7 +23,7 @@ use crate::queue::catalog::Catalog;
 use crate::stage::resources::Resources;
 use crate::stage::variables;
 use crate::store::connect::OpenError;
-use crate::store::migrate::SchemaError;
+use crate::store::schema::SchemaError;
 use crate::store::{self, backoff::Backoff};
 use crate::telemetry;
 use crate::telemetry::exporter::{Exporter, MOST_SERIES};

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use sqlx::{ConnectOptions, PgPool};
 
+use super::actor::{actor, name};
 use super::await_end::Ends;
 use super::error::BuildError;
-use super::{Piton, Shared, actor, name};
+use super::piton::{Piton, Shared};
 use crate::app::App;
 use crate::queue::catalog::Catalog;
 use crate::stage::http;
@@ -80,6 +81,13 @@ pub struct Builder {
     migrations: Migrations,
 }
 
+impl Piton {
+    /// Begins with what the program brings along, and the database: a connection string, or a pool of sqlx 0.9.
+    pub fn builder(app: App, database: impl Into<Database>) -> Builder {
+        Builder::new(app, database.into())
+    }
+}
+
 impl Builder {
     pub(super) fn new(app: App, database: Database) -> Builder {
         Builder { app, database, migrations: Migrations::default() }
@@ -139,7 +147,7 @@ pub(super) fn workflows(app: &App) -> Result<Vec<Workflow>, BuildError> {
 }
 
 async fn fit(store: &Store, migrations: Migrations) -> Result<(), BuildError> {
-    let told = |error: crate::store::migrate::SchemaError| BuildError::Schema(error.to_string());
+    let told = |error: crate::store::schema::SchemaError| BuildError::Schema(error.to_string());
     match store.check_schema().await {
         Err(error) if migrations == Migrations::Run && error.is_mended_by_migrating() => {
             store.migrate(LOCK_WAIT).await.map_err(told)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::builder;
-use super::worker::settings;
+use super::settings::settings;
 use crate::app::App;
 use crate::artifacts::Artifacts;
 use crate::queue::catalog::Catalog;

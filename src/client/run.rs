@@ -6,9 +6,10 @@ use futures_util::stream::{self, Stream};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::actor::{actor, name};
 use super::error::{CancelError, DatabaseError, ResultError};
+use super::piton::Piton;
 use super::progress::RunProgress;
-use super::{Piton, actor, name};
 use crate::model::id::{RunId, RunKey};
 use crate::model::json;
 use crate::model::state::{RunState, ShownState};
@@ -26,6 +27,13 @@ pub struct Run {
     piton: Piton,
     id: RunId,
     is_new: bool,
+}
+
+impl Piton {
+    /// A run that was started before, be it by another program. Asks the database nothing.
+    pub fn run(&self, id: RunId) -> Run {
+        Run::new(self.clone(), id, false)
+    }
 }
 
 impl Run {

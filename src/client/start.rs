@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::Piton;
 use super::error::StartError;
+use super::piton::Piton;
 use super::run::Run;
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
@@ -25,6 +25,13 @@ pub struct Start {
     key: Option<String>,
     same_input: bool,
     start: Result<RunStart, StartError>,
+}
+
+impl Piton {
+    /// Starts a run of the current version of a workflow, once the returned [`Start`] is awaited.
+    pub fn start<T: Serialize + ?Sized>(&self, workflow: &str, input: &T) -> Start {
+        Start::new(self.clone(), workflow, input)
+    }
 }
 
 impl Start {

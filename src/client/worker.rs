@@ -5,21 +5,20 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::child;
 use super::error::WorkerError;
-use super::{Piton, child};
+use super::piton::Piton;
+use super::settings::settings;
 use crate::artifacts::Artifacts;
 use crate::config;
 use crate::embedded;
-use crate::model::payload::PayloadLimits;
 use crate::stage::resources::Resources;
 use crate::stage::variables;
 use crate::store::Store;
-use crate::worker::{self, Role, Settings, Shutdown};
+use crate::worker::{self, Settings, Shutdown};
 
 /// Connections of a worker: claimer, two committers, keeper, and some for stages. It has one more, its session.
 const CONNECTIONS: u32 = 7;
-/// Between two cleanups.
-const CLEANUP_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// Made by [`Piton::worker`].
 #[derive(Debug)]
@@ -27,6 +26,13 @@ const CLEANUP_EVERY: Duration = Duration::from_secs(10 * 60);
 pub struct WorkerBuilder {
     piton: Piton,
     settings: Result<Settings, WorkerError>,
+}
+
+impl Piton {
+    /// A worker in this process and its tokio runtime, once it is spawned.
+    pub fn worker(&self) -> WorkerBuilder {
+        WorkerBuilder::new(self.clone())
+    }
 }
 
 impl WorkerBuilder {
@@ -131,23 +137,6 @@ impl Worker {
             Ok(ended) => ended,
             Err(error) => Err(WorkerError::Broken(format!("the worker ended: {error}"))),
         }
-    }
-}
-
-pub(super) fn settings(name: String) -> Settings {
-    Settings {
-        resources: Arc::new(Resources::new(None, false, &name)),
-        name,
-        slots: 32,
-        poll: Duration::from_millis(1200),
-        lease: Duration::from_secs(15),
-        grace: Duration::from_secs(30),
-        role: Role::Ordinary,
-        parent: None,
-        orders: None,
-        cleanup_every: Some(CLEANUP_EVERY),
-        artifacts: None,
-        limits: PayloadLimits::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::lock;
+use super::lock::lock;
 use crate::events;
 use crate::meters::catalog::{CHECK_AGE, CHECK_DURATION, COMPONENT_STATUS, COMPONENT_VALUE};
 use crate::model::health::{Component, Finding, Measure, Status, Thresholds};

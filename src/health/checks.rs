@@ -6,30 +6,19 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::queue::{self, JobsEnded, Lately};
-use super::stuck::Work;
+use super::queue::{self, Lately};
+use super::watched::Watched;
 use super::{Health, disk, external, memory};
 use crate::meters::part::Part;
 use crate::model::health::{Component, Finding, Measure};
 use crate::model::resource::Resource;
 use crate::stage::resources::Resources;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
 /// Longest wait for the end of a check.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Between two attempts to write the history.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// The worker whose health is checked.
-pub(crate) struct Watched {
-    pub(crate) store: Store,
-    pub(crate) worker: Arc<str>,
-    /// What has ended in this process since it began.
-    pub(crate) ended: Box<dyn Fn() -> JobsEnded + Send + Sync>,
-    pub(crate) resources: Arc<Resources>,
-    /// What its work came to.
-    pub(crate) work: Box<dyn Fn() -> Work + Send + Sync>,
-}
 
 impl Health {
     /// Checks until told to stop.

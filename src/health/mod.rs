@@ -10,20 +10,23 @@ mod board;
 mod checks;
 mod disk;
 mod external;
+mod lock;
 mod memory;
 mod pulse;
 mod queue;
 mod stuck;
+mod watched;
+mod work;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub(crate) use checks::Watched;
 pub(crate) use external::External;
 pub(crate) use pulse::Phase;
 pub(crate) use queue::JobsEnded;
-pub(crate) use stuck::Work;
+pub(crate) use watched::Watched;
+pub(crate) use work::Work;
 
 use self::board::Board;
 use self::pulse::Pulse;
@@ -87,8 +90,4 @@ impl Health {
             self.changed.notify_one();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::lock;
+use super::lock::lock;
 use crate::meters::catalog::{LIVE, READY};
 
 /// So long may a look at the database take that has not failed.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
 use super::Health;
-use super::checks::Watched;
+use super::watched::Watched;
+use super::work::Work;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(3);
@@ -15,18 +16,6 @@ const THREAD: Duration = Duration::from_secs(15);
 const WORK: Duration = Duration::from_secs(300);
 /// Whoever did not look for that long was frozen, and so was all the rest.
 const FROZEN: Duration = Duration::from_secs(30);
-
-/// What a worker's work came to so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Work {
-    /// Claims that were tried.
-    pub(crate) rounds: u64,
-    /// There is something to claim, and a slot for it.
-    pub(crate) is_due: bool,
-    /// Attempts that were handed over, and those of them that have begun.
-    pub(crate) handed_over: u64,
-    pub(crate) begun: u64,
-}
 
 /// Since when each of the two has not moved.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::id::{AttemptKey, VersionId, WorkerId, WorkflowId};
 use super::lane::Spot;
+use super::place::Place;
 
 /// What a worker holds while it runs an attempt; its commit lands only if key and worker still hold (promise 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +33,4 @@ impl Claim {
     pub(crate) fn spot(&self) -> Spot {
         Spot { stage: self.key.stage, item: self.key.item, until: self.until }
     }
-}
-
-/// A place in the queue; the smaller one is claimed first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// The run's priority, turned round.
-    pub(crate) rank: i16,
-    pub(crate) due_at: DateTime<Utc>,
 }

@@ -17,6 +17,7 @@ pub(crate) mod lane;
 pub(crate) mod limited;
 pub(crate) mod paused;
 pub(crate) mod payload;
+pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod quoted;
 pub(crate) mod replay;

@@ -1,7 +1,7 @@
 //! Whose turn it is when a stage or an item is done: the branch's next one, in the same slot and without a way through the queue,
 //! or whoever waits. Pure.
 
-use super::claim::Place;
+use super::place::Place;
 
 /// Stages and items that a branch may do in a row in one slot while another of the same priority waits.
 pub(crate) const MOST_IN_A_ROW: u32 = 16;

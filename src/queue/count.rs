@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::catalog::Version;
 use super::commits::Commits;
-use super::settle;
+use super::ended;
 use crate::meters::stage::{Outcome, StageMeters};
 use crate::model::claim::Claim;
 use crate::store::commit::{Fate, Landed};
 use crate::store::endings::Ending;
 
 /// An attempt ran for that long, whatever becomes of it.
-pub(super) fn ran(version: Option<&Version>, claim: &Claim, outcome: &settle::Outcome, took: Duration) {
+pub(super) fn ran(version: Option<&Version>, claim: &Claim, outcome: &ended::Outcome, took: Duration) {
     match outcome {
-        settle::Outcome::NeverBegan => {}
-        settle::Outcome::Finished(_) | settle::Outcome::Failed(_) | settle::Outcome::HandedBack => {
+        ended::Outcome::NeverBegan => {}
+        ended::Outcome::Finished(_) | ended::Outcome::Failed(_) | ended::Outcome::HandedBack => {
             meters(version, claim).into_iter().for_each(|meters| meters.ran(took));
         }
     }

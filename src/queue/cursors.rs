@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::model::claim::Place;
 use crate::model::id::WorkflowId;
+use crate::model::place::Place;
 use crate::store::jobs::{Claimed, Cursor};
 
 /// A claim begins at the head again after that long: a job may have come in before the cursors.

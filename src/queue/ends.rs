@@ -3,7 +3,7 @@
 use metrics::Gauge;
 use tokio::sync::mpsc::{UnboundedSender, error::SendError};
 
-use super::settle::Ended;
+use super::ended::Ended;
 use crate::meters::catalog::RESULTS_WAITING;
 
 /// Sends ends. Bounded by the slots, for a slot is held until its end has landed.

@@ -11,6 +11,7 @@ mod commits;
 pub(crate) mod committer;
 mod count;
 pub(crate) mod cursors;
+pub(crate) mod ended;
 pub(crate) mod ends;
 mod evidence;
 pub(crate) mod feeding;

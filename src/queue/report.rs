@@ -7,7 +7,7 @@ use crate::events;
 use crate::events::attempt::Attempt;
 use crate::events::run::Run;
 use crate::model::claim::Claim;
-use crate::stage::context::About;
+use crate::stage::about::About;
 use crate::store::StoreError;
 use crate::store::commit::{Fate, Landed};
 use crate::store::endings::Ending;

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::claim::Claim;
 use crate::model::id::{AttemptKey, WorkerId};
-use crate::stage::context::{About, ProgressCell};
+use crate::stage::about::About;
+use crate::stage::context::ProgressCell;
 use crate::store::jobs::Progress;
 
 /// A claim from the moment it is known until its end has landed.
@@ -313,8 +314,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::claim::Place;
     use crate::model::id::{ClaimToken, NO_ITEM, RunKey, VersionId, WorkflowId};
+    use crate::model::place::Place;
 
     fn claim(run: i64) -> Claim {
         Claim {

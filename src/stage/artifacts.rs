@@ -9,7 +9,7 @@ use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::context::About;
+use super::about::About;
 use super::resources::Resources;
 use super::steps::wait;
 use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Written};
@@ -247,8 +247,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::claim::Place;
     use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
+    use crate::model::place::Place;
     use crate::store::connect::{Pooling, Server};
 
     fn attempt_without_a_store() -> AttemptArtifacts {

@@ -4,17 +4,20 @@
 //! [`launch`]ed program in a process group of its own and outlives it: whatever the program started is gone when its
 //! attempt is over, also when the worker was killed (see ARCHITECTURE.md).
 
+mod cut;
 mod environment;
 mod files;
 mod folder;
 mod guard;
 mod launch;
+mod own_program;
 mod tail;
+mod trial;
 mod verdict;
 
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
@@ -25,6 +28,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
+use self::cut::Cut;
 use self::environment::Filled;
 use self::launch::Limits;
 use self::tail::Tail;
@@ -43,11 +47,9 @@ use crate::workflow::duration;
 
 pub(crate) use self::environment::missing;
 pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
-
-/// Between the polite signal and the one that cannot be ignored.
-const TERMINATION: Duration = Duration::from_secs(1);
-/// Longest wait for a guard to make an end of a program, beyond the program's own time.
-pub(crate) const LAST_WAIT: Duration = Duration::from_millis(1800);
+pub(crate) use self::guard::LAST_WAIT;
+pub(crate) use self::own_program::own_program;
+pub(crate) use self::trial::try_out_process;
 
 /// Who stops a worker with all that it started sends the signals one after another: so much later it may come to the worker.
 const SIGNALS_RACE: Duration = Duration::from_secs(1);
@@ -62,19 +64,6 @@ pub(crate) fn part(role: &std::ffi::OsStr, arguments: &[OsString]) -> Option<Exi
         launch::ROLE => Some(launch::main(arguments)),
         _ => None,
     }
-}
-
-/// This program's own file. On Linux the link names the very file that runs, also after a deploy has replaced it.
-pub(crate) fn own_program() -> std::io::Result<PathBuf> {
-    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
-}
-
-/// Starts a process and waits for its end, to see whether one can be started.
-pub(crate) async fn try_out_process() -> io::Result<()> {
-    // Without anything to do it says so and ends.
-    let mut process = Command::new(own_program()?);
-    process.arg(guard::ROLE).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    process.spawn()?.wait().await.map(drop)
 }
 
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
@@ -179,18 +168,6 @@ async fn end(
         ))
     })?;
     answer::payload(text, stage.output, who, most, secrets)
-}
-
-/// Why reading from a program was given up.
-enum Cut {
-    TooMuch,
-    Broken(std::io::Error),
-}
-
-impl From<std::io::Error> for Cut {
-    fn from(error: std::io::Error) -> Cut {
-        Cut::Broken(error)
-    }
 }
 
 /// A guard with its program, and the ends of its pipes.

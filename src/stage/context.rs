@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::about::About;
 use super::artifacts::AttemptArtifacts;
 use super::new_artifact::NewArtifact;
 use super::steps::Steps;
@@ -17,7 +18,6 @@ use crate::model::artifact::Artifact;
 use crate::model::digest;
 use crate::model::failure::Failure;
 use crate::model::id::RunId;
-use crate::model::trace::TraceContext;
 use crate::store::jobs::Progress;
 use crate::workflow::own::Own;
 
@@ -33,21 +33,6 @@ pub struct StageContext {
     pub(crate) progress: ProgressCell,
     pub(crate) steps: Steps,
     pub(crate) artifacts: AttemptArtifacts,
-}
-
-/// The fixed part.
-#[derive(Debug)]
-pub(crate) struct About {
-    pub(crate) run: RunId,
-    pub(crate) workflow: Arc<str>,
-    pub(crate) stage: Arc<str>,
-    pub(crate) item: Option<u32>,
-    pub(crate) attempt: u32,
-    /// How often the stage was begun anew, with all that was done before forgotten.
-    pub(crate) again: u16,
-    pub(crate) worker: Arc<str>,
-    /// The trace that the run was started in.
-    pub(crate) trace: Option<Arc<TraceContext>>,
 }
 
 /// Progress on its way from the handler to the database; only the latest is kept.

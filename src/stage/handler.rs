@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::StageContext;
-use super::state::States;
+use super::states::States;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
 

@@ -1,5 +1,6 @@
 //! The user's work: what a stage is given, and how a handler is written.
 
+pub(crate) mod about;
 mod answer;
 pub(crate) mod artifacts;
 mod aside;
@@ -17,6 +18,7 @@ pub(crate) mod new_artifact;
 pub(crate) mod resources;
 mod secrets;
 pub(crate) mod state;
+mod states;
 pub(crate) mod steps;
 pub(crate) mod variables;
 pub(crate) mod within;

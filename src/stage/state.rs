@@ -1,12 +1,11 @@
 //! What all handlers of a program share, such as clients and configuration.
 
-use std::any::{Any, TypeId, type_name};
-use std::collections::HashMap;
-use std::fmt;
+use std::any::type_name;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use super::handler::{AttemptParts, FromAttempt};
+use super::states::States;
 use crate::model::failure::Failure;
 
 /// A value that [`crate::App::state`] shares with every handler that asks for it.
@@ -27,21 +26,6 @@ impl<T> Deref for State<T> {
     }
 }
 
-/// The shared values, one of a type.
-#[derive(Clone, Default)]
-pub struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
-
-impl States {
-    /// `false` when there was one of that type.
-    pub(crate) fn add<T: Send + Sync + 'static>(&mut self, value: T) -> bool {
-        self.0.insert(TypeId::of::<T>(), Arc::new(value)).is_none()
-    }
-
-    fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.0.get(&TypeId::of::<T>())?.clone().downcast().ok()
-    }
-}
-
 impl<T: Send + Sync + 'static> FromAttempt for State<T> {
     fn from_attempt(attempt: &AttemptParts) -> Result<Self, Failure> {
         let missing = || Failure::unknown(format!("no state of the type {} is shared", type_name::<T>()));
@@ -49,12 +33,6 @@ impl<T: Send + Sync + 'static> FromAttempt for State<T> {
     }
 
     fn missing(states: &States) -> Option<&'static str> {
-        (!states.0.contains_key(&TypeId::of::<T>())).then(type_name::<T>)
-    }
-}
-
-impl fmt::Debug for States {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("States").field("values", &self.0.len()).finish()
+        states.get::<T>().is_none().then(type_name::<T>)
     }
 }

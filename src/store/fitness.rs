@@ -1,6 +1,6 @@
 //! Whether a database can hold what Piton keeps.
 
-use super::migrate::SchemaError;
+use super::schema::SchemaError;
 use super::{Store, StoreError};
 
 /// What is known of a database before anything is read from it.

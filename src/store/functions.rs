@@ -7,7 +7,7 @@
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnection;
 
-use super::migrate::{OLDEST_BINARY, SchemaError};
+use super::schema::{OLDEST_BINARY, SchemaError};
 use super::{Store, StoreError};
 
 macro_rules! files {

@@ -10,9 +10,10 @@ use super::commit::ClaimColumns;
 use super::moment::Moment;
 use super::queues::Queues;
 use super::{Store, StoreError, parts};
-use crate::model::claim::{Claim, Place};
+use crate::model::claim::Claim;
 use crate::model::id::{AttemptKey, ClaimToken, RunKey, VersionId, WorkerId, WorkflowId};
 use crate::model::lane;
+use crate::model::place::Place;
 
 const CLAIM: &str = include_str!("sql/claim.sql");
 /// For a worker that lacks nothing.

@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, Transaction};
 use super::blockers::Watch;
 use super::connect::{Pooling, Server};
 use super::functions;
-use super::migrate::{SchemaError, refuse_too_new};
+use super::schema::{SchemaError, refuse_too_new};
 use super::{Store, StoreError};
 
 /// The advisory lock of whoever migrates, in its database.

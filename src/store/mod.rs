@@ -35,6 +35,7 @@ pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod retry_preview;
 pub(crate) mod runs;
+pub(crate) mod schema;
 pub(crate) mod snapshot;
 mod stale;
 pub(crate) mod steps;

@@ -10,10 +10,10 @@ use super::gone::{Sign, Suspect};
 use super::moment::{MaybeMoment, Moment};
 use super::queues::Queues;
 use super::{Store, StoreError};
-use crate::model::claim::Place;
 use crate::model::id::{VersionId, WorkerId, WorkflowId};
 use crate::model::limited::Limited;
 use crate::model::paused::Paused;
+use crate::model::place::Place;
 use crate::model::process::Process;
 use crate::model::suspect::{Evidence, SIDE_BY_SIDE};
 

@@ -3,6 +3,7 @@
 mod classes;
 mod input;
 mod kind;
+mod meant;
 mod retry;
 mod url;
 
@@ -11,14 +12,14 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use self::meant::meant;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
 use super::keys::{self, Key, Shape};
-use super::mistake::{Mistake, SHOWN, shown};
+use super::mistake::{Mistake, shown};
 use super::name::{self, NameError, StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
-use super::similar::similar;
 use super::value::{self, Field, Value, Word};
 
 /// The file, key by key.
@@ -77,11 +78,6 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
         }
     }
     draft
-}
-
-/// The key that was probably meant. Nobody reads suggestions past the mistakes that are shown.
-fn meant(key: &str, keys: &[Key], mistakes: usize) -> Option<&'static str> {
-    if mistakes > SHOWN { None } else { similar(key, keys.iter().map(|key| key.name)) }
 }
 
 fn is_of_stage(name: &str) -> bool {

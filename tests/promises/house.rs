@@ -1,6 +1,13 @@
-//! The house rules that a reader relies on: imports point down, files are small, one home for SQL.
+//! The house rules that a reader relies on: imports point down, no ring of them, files are small, one home for SQL.
 
+mod imports;
+mod tokens;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use self::imports::{Module, Uses, rings, uses};
 
 /// Layers from the top down; ARCHITECTURE.md draws them. A module may use its own layer's neighbours only where the
 /// list says so by order: what stands later is below.
@@ -49,6 +56,24 @@ fn module(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
+/// The modules of the library, each with its text.
+fn modules() -> Vec<(Module, String)> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let module = |(path, text): (PathBuf, String)| {
+        let names = path.strip_prefix(root).unwrap().with_extension("");
+        let mut module: Module = names.iter().map(|name| name.to_str().unwrap().to_owned()).collect();
+        module.pop_if(|last| matches!(last.as_str(), "lib" | "mod"));
+        (module, text)
+    };
+    sources().into_iter().filter(|(path, _)| !path.ends_with("src/main.rs")).map(module).collect()
+}
+
+/// Which file of the library uses which; reading all of it takes a moment.
+fn library() -> &'static Uses {
+    static USES: OnceLock<Uses> = OnceLock::new();
+    USES.get_or_init(|| uses(&modules()))
+}
+
 fn layer(module: &str) -> usize {
     let found = LAYERS.iter().position(|modules| modules.contains(&module));
     found.unwrap_or_else(|| panic!("module `{module}` has no layer; give it one here and in ARCHITECTURE.md"))
@@ -73,7 +98,141 @@ fn imports_point_down_only() {
             }
         }
     }
+    // Those of several lines, and those that begin with `super`.
+    for (from, used) in library() {
+        for (to, path) in used {
+            let top = |module: &Module| layer(module.first().map_or("lib", String::as_str));
+            if !from.is_empty() && top(to) < top(from) {
+                upward.push(format!("{}: {path}", from.join("::")));
+            }
+        }
+    }
     assert!(upward.is_empty(), "imports that point up:\n{}", upward.join("\n"));
+}
+
+/// What two files need of each other goes into a third one, of its own noun: a type into `error.rs` or `settings.rs`, shown again
+/// by the file above them where others expect it there.
+#[test]
+fn no_files_import_each_other() {
+    let uses = library();
+    assert!(uses.len() > 300, "{} files that use others", uses.len());
+    let rings: Vec<String> = rings(uses).iter().map(|ring| told(ring, uses)).collect();
+    assert!(rings.is_empty(), "files that import each other in a ring:\n{}", rings.join("\n"));
+}
+
+/// Each use within a ring, with the path that makes it one.
+fn told(ring: &BTreeSet<Module>, uses: &Uses) -> String {
+    let within = |from: &Module| {
+        let used = uses[from].iter().filter(|(to, _)| ring.contains(*to));
+        used.map(|(to, path)| format!("  {} uses {} ({path})\n", from.join("::"), to.join("::"))).collect::<String>()
+    };
+    ring.iter().map(within).collect()
+}
+
+/// Files of a small crate.
+fn crate_of(files: &[(&str, &str)]) -> Uses {
+    let module = |path: &str| path.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let files: Vec<(Module, String)> = files.iter().map(|(path, text)| (module(path), (*text).to_owned())).collect();
+    uses(&files)
+}
+
+/// What `a` uses when it says this; `a::child`, `b` and `c` are there too.
+fn used_by(text: &str) -> String {
+    let uses = crate_of(&[
+        ("", "mod a; mod b; mod c; pub use c::C;"),
+        ("a", &format!("mod child; {text}")),
+        ("a::child", "pub struct Shown; pub fn work() {}"),
+        ("b", "pub struct B; pub fn work() {} pub use crate::c::C; pub use self::work::work as again; mod work;"),
+        ("b::work", "pub fn work() {}"),
+        ("c", "pub struct C;"),
+    ]);
+    let used = uses.get(&vec!["a".to_owned()]).into_iter().flatten().map(|(to, _)| to.join("::"));
+    used.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_way_to_use_another_file_is_seen() {
+    let cases = [
+        ("use crate::b::B;", "b"),
+        ("use super::b::B;", "b"),
+        ("use crate::{b::{self, B}, c::C};", "b c"),
+        ("use crate::{\n    b::B as Other,\n    c::C,\n};", "b c"),
+        ("use crate::b::*;", "b"),
+        ("use self::child::Shown;", "a::child"),
+        ("use child::Shown;", "a::child"),
+        ("fn f() { child::work() }", "a::child"),
+        ("fn f() { crate::b::work() }", "b"),
+        ("fn f() { super::b::work() }", "b"),
+        ("impl super::b::B {}", "b"),
+        ("fn f(_: Vec<crate::b::B>) {}", "b"),
+        ("mod inner { use super::super::b::B; }", "b"),
+        ("fn f() { use crate::b::B; }", "b"),
+        ("use crate::b; fn f() { b::work() }", "b"),
+        ("fn f() { assert!(matches!(x, crate::b::B)) }", "b"),
+        ("fn f() { tokio::select! { () = super::b::work() => {} } }", "b"),
+        ("macro_rules! m { () => { $crate::b::work() }; }", "b"),
+        ("#[serde(with = \"crate::b\", default = \"super::b::work\")] struct S;", "b"),
+    ];
+    for (text, used) in cases {
+        assert_eq!(used_by(text), used, "{text}");
+    }
+}
+
+#[test]
+fn what_is_shown_again_is_a_use_of_the_file_that_defines_it() {
+    let cases = [
+        ("use crate::b::C;", "c"),
+        ("use crate::C;", "c"),
+        ("use crate::b::again;", "b::work"),
+        // The function that stands in `b` has the name of its child.
+        ("use crate::b::work;", "b"),
+        ("pub(crate) use self::child::Shown;", ""),
+        ("pub(crate) use self::child::Shown; fn f(_: Shown) {}", "a::child"),
+        ("pub(crate) use crate::b::B;", "b"),
+    ];
+    for (text, used) in cases {
+        assert_eq!(used_by(text), used, "{text}");
+    }
+    // What a module imports for itself is no others' to import: a child that does so relies on the module.
+    let uses = crate_of(&[
+        ("", "mod a; mod c;"),
+        ("a", "mod child; use crate::c::C; fn f(_: C) {}"),
+        ("a::child", "use super::C;"),
+        ("c", "pub struct C;"),
+    ]);
+    assert_eq!(uses[&vec!["a".to_owned(), "child".to_owned()]].keys().next().unwrap().join("::"), "a");
+}
+
+#[test]
+fn what_is_no_use_is_not_taken_for_one() {
+    for text in [
+        "",
+        "use crate::b;",
+        "use std::fmt; fn f(_: serde_json::Value) {}",
+        "// crate::b::B\nconst TEXT: &str = \"crate::b::B\";",
+        "/// [`super::b::B`]\nstruct S;",
+        "pub(in crate::b) struct S;",
+        "#[cfg(test)] mod tests { use crate::b::B; }",
+        "#[cfg(test)] use crate::b::B;",
+        "struct S; impl S { #[cfg(test)] fn f() { crate::b::work() } }",
+    ] {
+        assert_eq!(used_by(text), "", "{text}");
+    }
+}
+
+#[test]
+fn a_ring_is_found_whether_it_is_of_neighbours_or_of_a_file_and_its_child() {
+    let root = ("", "mod a; mod b; mod c;");
+    let ring = |files: &[(&str, &str)]| {
+        let ring = rings(&crate_of(files)).into_iter().flatten().map(|module| module.join("::"));
+        ring.collect::<Vec<_>>().join(" ")
+    };
+    let (a, b) = (("a", "use super::b::B; pub struct A;"), ("b", "pub struct B; fn f() { crate::c::work() }"));
+    assert_eq!(ring(&[root, a, b, ("c", "use crate::{a::{A}};")]), "a b c");
+    assert_eq!(ring(&[root, a, b, ("c", "pub fn work() {}")]), "");
+    let child = ("a::child", "use super::Above; pub struct Below;");
+    assert_eq!(ring(&[root, ("a", "mod child; use child::Below; pub struct Above;"), child]), "a a::child");
+    assert_eq!(ring(&[root, ("a", "mod child; pub use child::Below; pub struct Above;"), child]), "");
 }
 
 #[test]

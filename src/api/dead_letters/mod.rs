@@ -5,33 +5,19 @@ mod force;
 mod list;
 mod preview;
 mod retry;
+mod routes;
 
 use serde::{Deserialize, Serialize};
 use sqlx::types::Uuid;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::Api;
+pub(super) use self::routes::routes;
 use super::problem::Problem;
 use super::words::{Text, Time, Where};
 use crate::decide::{Chosen, NotChosen};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::store::dead_letters::Filter;
-
-pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(list::list))
-        .routes(routes!(list::stats))
-        .routes(routes!(list::show))
-        .routes(routes!(retry::one))
-        .routes(routes!(retry::those))
-        .routes(routes!(preview::preview))
-        .routes(routes!(dismiss::one))
-        .routes(routes!(dismiss::those))
-        .routes(routes!(force::force))
-}
 
 /// Which ones; what is left out leaves none out.
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -9,7 +9,8 @@ use anyhow::{Context, anyhow, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::args::GetArgs;
-use super::{Asked, no_such_run, place, size, store as artifact_store};
+use super::store::store as artifact_store;
+use super::words::{no_such_run, place, size};
 use crate::artifacts::{ArtifactReader, Expected};
 use crate::cli::args::Global;
 use crate::cli::exit::Exit;
@@ -18,7 +19,7 @@ use crate::config;
 use crate::model::artifact::in_a_line;
 use crate::model::failure::Failure;
 use crate::store::Store;
-use crate::store::artifacts::ArtifactRow;
+use crate::store::artifacts::{ArtifactRow, Asked};
 
 /// Artifacts that an error names, where it is not clear which one is meant.
 const NAMED: i64 = 5;

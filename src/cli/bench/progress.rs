@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bench::Teller;
-use crate::bench::result::grouped;
+use crate::bench::numbers::grouped;
 use crate::cli::output::errln;
 
 /// Between two lines of the same part.

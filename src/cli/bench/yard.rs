@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::bench::measure::Ground;
+use crate::bench::ground::Ground;
 use crate::cli::args::Global;
 use crate::cli::database::{CONNECTIONS, Database};
 use crate::cli::output::errln;

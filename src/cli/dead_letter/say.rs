@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::value::RawValue;
 use sqlx::types::Uuid;
 
-use super::Global;
+use crate::cli::args::Global;
 use crate::cli::output::{out, outln};
 use crate::config;
 use crate::model::id::NO_ITEM;

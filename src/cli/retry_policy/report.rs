@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Failed, FailureClass, FailureRow, JobEnd};
+use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
+use crate::model::replay::{Failed, JobEnd};
+use crate::store::failures::FailureRow;
 
 /// Jobs that are listed; the others are counted.
 const LISTED: usize = 20;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::guard::LAST_WAIT;
 use crate::model::artifact::{ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
 use crate::model::resource::out_of_descriptors;
@@ -94,12 +95,12 @@ pub(super) async fn keep_failed(
 /// How long keeping the files of a program that ended well may take: it has some time left, also where this process was frozen
 /// for the rest of its own.
 pub(super) fn until_kept(begun: Instant, limit: Duration) -> Instant {
-    (begun + limit).max(Instant::now() + super::LAST_WAIT)
+    (begun + limit).max(Instant::now() + LAST_WAIT)
 }
 
 /// How much longer an attempt may take for the files of a program that failed.
 pub(super) fn until(begun: Instant, limit: Duration) -> Instant {
-    until_kept(begun, limit + super::LAST_WAIT)
+    until_kept(begun, limit + LAST_WAIT)
 }
 
 /// What the files of an attempt are called as artifacts: as in the folder, but for what cannot be told.

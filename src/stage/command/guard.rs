@@ -17,7 +17,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, Wait
 use rustix::process::{getpid, kill_process, kill_process_group, setrlimit, wait, waitid};
 use tokio::io::AsyncWriteExt;
 
-use super::{TERMINATION, launch, verdict};
+use super::{launch, verdict};
 use crate::model::resource::starts_no_process;
 use crate::model::signal;
 use crate::system::{regular, tree};
@@ -29,6 +29,11 @@ pub(super) const STOP: &[u8] = b"s";
 
 /// File in the attempt's folder that holds the program's process group.
 const GROUP: &str = "group";
+
+/// Between the polite signal and the one that cannot be ignored.
+const TERMINATION: Duration = Duration::from_secs(1);
+/// Longest wait for a guard to make an end of a program, beyond the program's own time.
+pub(crate) const LAST_WAIT: Duration = Duration::from_millis(1800);
 
 /// Status of a guard that could start no process, as `sysexits` has it for what the system refuses. It has noted no group then.
 const NOTHING_STARTED: u8 = 71;

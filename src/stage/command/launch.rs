@@ -8,7 +8,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::{own_program, verdict};
+use super::own_program::own_program;
+use super::verdict;
 use crate::system::descriptors;
 
 /// First argument of this program as a launcher; then the program's limits and its arguments.

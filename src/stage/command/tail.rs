@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::Cut;
+use super::cut::Cut;
 use crate::stage::secrets::Secrets;
 
 /// Bytes that are kept with the attempt.

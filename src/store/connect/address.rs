@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::seq::SliceRandom;
 use sqlx::postgres::PgConnectOptions;
 
+use super::error::AddressError;
 use super::options;
 use super::os_user::os_user;
 use super::password_file::{self, Whose};
@@ -18,19 +19,6 @@ use super::tls::Tls;
 const PORT: u16 = 5432;
 /// Longest wait for a server that does not say no.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why a connection string cannot be used: one sentence that holds no value of it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct AddressError(String);
-
-impl AddressError {
-    pub(super) fn new(sentence: String) -> AddressError {
-        // It is shown on terminals, and a name in the string may hold what moves their cursor.
-        let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        AddressError(sentence.chars().map(shown).collect())
-    }
-}
 
 /// A server.
 #[derive(Debug, Clone, PartialEq, Eq)]

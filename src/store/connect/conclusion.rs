@@ -4,7 +4,7 @@ use sqlx::error::DatabaseError;
 
 use super::away::{is_away, is_wrong_address};
 use super::dial::of_io;
-use super::greet::OpenError;
+use super::error::OpenError;
 use super::server::Server;
 
 /// Whoever works, decides, or looks.

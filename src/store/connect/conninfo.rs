@@ -1,7 +1,9 @@
 //! A connection string of keywords and values, as libpq takes it: `host=db port=5432 dbname=runs password='two words'`.
 
-use super::address::AddressError;
-use super::uri::Pairs;
+use super::error::AddressError;
+
+/// Keywords and their values, in the order in which they stand.
+pub(super) type Pairs = Vec<(String, String)>;
 
 /// Nothing of the string is in an error: it may hold a password.
 pub(super) fn pairs(text: &str) -> Result<Pairs, AddressError> {

@@ -9,7 +9,8 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
 use super::address::{Address, Place};
-use super::tls::{Spoken, TlsError};
+use super::error::TlsError;
+use super::tls::Spoken;
 
 /// A connection, whatever it goes through.
 pub(super) type Wire = Box<dyn ReadWrite>;

@@ -13,8 +13,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::AbortHandle;
 
-use super::address::{Address, AddressError, Place};
+use super::address::{Address, Place};
 use super::dial::{BROKEN, dial, of_io};
+use super::error::AddressError;
 use super::flow::{Flows, Silence};
 use super::hosts::Hosts;
 use super::relay::{self, End, Ended};

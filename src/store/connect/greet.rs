@@ -7,6 +7,7 @@ use sqlx::{Connection, Row};
 use tokio::time::timeout;
 
 use super::conclusion::conclude;
+use super::error::OpenError;
 use super::server::Server;
 
 /// Enough that a busy pooler does not give the same connections each time by accident.
@@ -19,15 +20,6 @@ pub(crate) enum Pooling {
     Session,
     /// Each transaction may be on another connection of the server's: nothing that outlives it is ours.
     Transaction,
-}
-
-/// Why the database cannot be used: one sentence, with what to type.
-#[derive(Debug, thiserror::Error)]
-#[error("{sentence}")]
-pub(crate) struct OpenError {
-    pub(super) sentence: String,
-    /// Another time it may work.
-    pub(crate) waits: bool,
 }
 
 /// Connects, and leaves nothing behind.

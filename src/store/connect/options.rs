@@ -1,6 +1,6 @@
 //! The keyword `options`: settings of the session, as a server takes them on its command line.
 
-use super::address::AddressError;
+use super::error::AddressError;
 use super::settings::Settings;
 
 /// `-c name=value`, `-cname=value` and `--name=value`; a space in a value has a backslash before it.

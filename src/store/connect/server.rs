@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use super::address::{Address, AddressError};
+use super::address::Address;
+use super::error::AddressError;
 use super::forward::{Forwarder, PATIENT, SWIFT};
 
 /// What is in between stays as long as one of them lives.

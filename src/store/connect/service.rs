@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::address::AddressError;
-use super::uri::Pairs;
+use super::conninfo::Pairs;
+use super::error::AddressError;
 use crate::bounded;
 
 /// Where libpq looks, the first that knows the service: the user's file, then the system's.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::address::AddressError;
+use super::conninfo::Pairs;
+use super::error::AddressError;
 use super::keywords::{self, KEYWORDS, Rule};
 use super::service;
-use super::uri::{self, Pairs};
+use super::uri;
 
 /// Every keyword that has a value.
 #[derive(Debug)]

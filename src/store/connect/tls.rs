@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::address::AddressError;
+use super::error::{AddressError, TlsError};
 use super::settings::Settings;
 use super::trust::{self, Checks};
 use crate::bounded;
@@ -51,19 +51,6 @@ pub(super) struct Tls {
     sni: bool,
     oldest_is_13: bool,
     newest_is_12: bool,
-}
-
-/// Why there is no TLS.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
-    #[error("the server does not speak TLS, and sslmode asks for it; turn ssl on there, or write sslmode=disable")]
-    NotSpoken,
-    #[error("its certificate is not trusted: {0}")]
-    Untrusted(String),
-    #[error("{0}")]
-    Unusable(String),
-    #[error("TLS failed: {0}")]
-    Broken(std::io::Error),
 }
 
 impl Tls {

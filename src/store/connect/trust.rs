@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
-use super::tls::TlsError;
+use super::error::TlsError;
 
 /// What is checked of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,13 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::address::AddressError;
-use super::conninfo;
+use super::conninfo::{self, Pairs};
+use super::error::AddressError;
 
 const EXAMPLE: &str = "it looks like postgres://user:password@host:5432/name";
-
-/// Keywords and their values, in the order in which they stand.
-pub(super) type Pairs = Vec<(String, String)>;
 
 /// Nothing of the string is in an error: it may hold a password.
 pub(super) fn pairs(text: &str) -> Result<Pairs, AddressError> {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::meant;
+use super::meant::meant;
 use crate::model::failure::FailureClass;
 use crate::workflow::classes::{Classes, EXIT_CODES};
 use crate::workflow::keys::{self, Key};

@@ -2,7 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::meant;
+use super::meant::meant;
 use crate::workflow::input::{DeclaredInput, InputKey, InputType};
 use crate::workflow::keys;
 use crate::workflow::mistake::{Mistake, shown};

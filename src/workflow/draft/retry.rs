@@ -1,6 +1,6 @@
 //! The table `retry` of a workflow or a stage.
 
-use super::meant;
+use super::meant::meant;
 use crate::model::failure::FailureClass;
 use crate::workflow::keys::{self, Key};
 use crate::workflow::mistake::{Mistake, shown};

@@ -1,0 +1,11 @@
+//! What a bench stands on.
+
+use crate::store::Store;
+use crate::store::bench::Observer;
+
+/// A migrated database that holds nothing else.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    pub(crate) store: Store,
+    pub(crate) observer: Observer,
+}

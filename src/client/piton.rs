@@ -1,0 +1,31 @@
+//! A database with Piton's schema, and what this program brings along.
+
+use std::sync::Arc;
+
+use super::await_end::Ends;
+use crate::model::id::WorkflowId;
+use crate::queue::catalog::Catalog;
+use crate::store::Store;
+use crate::store::connect::{Pooling, Server};
+
+/// A database with Piton's schema, and the workflows of this program. Cheap to clone.
+///
+/// Runs that it starts are worked on by whatever worker has their workflow: [`Piton::worker`] in this process, or
+/// `piton worker` in others.
+#[derive(Debug, Clone)]
+pub struct Piton {
+    pub(super) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// On the caller's pool, if one was given. A worker has connections of its own, which are set as the engine needs them.
+    pub(super) store: Store,
+    pub(super) server: Server,
+    pub(super) pooling: Pooling,
+    /// Where the database is, for helper processes and for stages that ask for it.
+    pub(super) url: String,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) workflows: Vec<WorkflowId>,
+    pub(super) ends: Arc<Ends>,
+}

@@ -1,0 +1,28 @@
+//! How a worker works that nobody has told otherwise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::payload::PayloadLimits;
+use crate::stage::resources::Resources;
+use crate::worker::{Role, Settings};
+
+/// Between two cleanups.
+const CLEANUP_EVERY: Duration = Duration::from_secs(10 * 60);
+
+pub(super) fn settings(name: String) -> Settings {
+    Settings {
+        resources: Arc::new(Resources::new(None, false, &name)),
+        name,
+        slots: 32,
+        poll: Duration::from_millis(1200),
+        lease: Duration::from_secs(15),
+        grace: Duration::from_secs(30),
+        role: Role::Ordinary,
+        parent: None,
+        orders: None,
+        cleanup_every: Some(CLEANUP_EVERY),
+        artifacts: None,
+        limits: PayloadLimits::default(),
+    }
+}
