@@ -89,7 +89,11 @@ impl Board {
             "fieldConfig": {"overrides": [], "defaults": {
                 "unit": unit, "decimals": 0, "noValue": "no worker tells", "thresholds": thresholds(steps),
             }},
-            "options": {"colorMode": "background", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}},
+            "options": {
+                "colorMode": "background", "graphMode": "none", "justifyMode": "auto", "orientation": "auto",
+                "percentChangeColorMode": "standard", "reduceOptions": {"calcs": ["lastNotNull"], "values": false},
+                "showPercentChange": false, "textMode": "auto", "wideLayout": true,
+            },
         });
         self.put(panel, 4, 4);
         self
@@ -117,7 +121,7 @@ impl Board {
             "targets": queries.iter().enumerate().map(target).collect::<Vec<_>>(),
             "fieldConfig": {"overrides": [], "defaults": defaults},
             "options": {
-                "legend": {"displayMode": "table", "placement": "right", "calcs": ["lastNotNull", "max"]},
+                "legend": {"displayMode": "table", "placement": "right", "showLegend": true, "calcs": ["lastNotNull", "max"]},
                 "tooltip": {"mode": "multi", "sort": "desc"},
             },
         });
@@ -136,7 +140,7 @@ impl Board {
             "type": "table", "title": title, "description": description, "datasource": postgres(),
             "targets": [{"refId": "A", "datasource": postgres(), "format": "table", "rawQuery": true, "rawSql": sql}],
             "fieldConfig": {"overrides": overrides, "defaults": {"noValue": empty}},
-            "options": {"showHeader": true},
+            "options": {"frameIndex": 0, "showHeader": true},
         });
         self.put(panel, width, 9);
         self
@@ -146,7 +150,10 @@ impl Board {
         json!({
             "uid": uid, "title": title, "description": description, "tags": ["piton"], "editable": true,
             "graphTooltip": 1, "schemaVersion": 39, "refresh": "30s", "time": {"from": "now-1h", "to": "now"},
-            "links": [{"title": "Piton", "type": "dashboards", "tags": ["piton"], "asDropdown": true, "keepTime": true}],
+            "links": [{
+                "title": "Piton", "type": "dashboards", "icon": "external link", "tooltip": "The other dashboards of Piton.",
+                "tags": ["piton"], "asDropdown": true, "keepTime": true, "includeVars": false, "targetBlank": false,
+            }],
             "templating": {"list": variables}, "panels": self.panels,
         })
     }
@@ -188,6 +195,9 @@ fn overview() -> Value {
         .stat("Workers alive",
             "Workers whose heartbeat is fresh. Without one nothing runs.",
             r#"max(piton_workers{state="alive"})"#, "none", NONE_IS_RED)
+        .stat("Workers silent",
+            "Workers that are not heard of, and whose jobs nobody has taken yet: piton workers tells since when.",
+            r#"max(piton_workers{state="silent"})"#, "none", RED_FROM_ONE)
         .stat("Workers ready",
             "Workers that claim, and whose database answers.",
             "sum(piton_ready)", "none", NONE_IS_RED)
@@ -204,8 +214,18 @@ fn overview() -> Value {
             "Runs and jobs that wait for nothing that is named. Anything but 0 is a defect: select * from piton.unexplained_jobs.",
             "max(piton_unexplained_jobs)", "none", RED_FROM_ONE)
         .stat("Work left",
-            "Seconds that one worker would need for what is ready, running, or due within a minute. What to scale by.",
+            "Seconds that one worker would need for what can run now and the later stages of its runs. What to scale by.",
             "sum(max by (workflow) (piton_work_left_seconds))", "s", PLAIN)
+        .stat("Empty in",
+            "Until nothing is left of any workflow, at the pace of the last minutes. Infinite where one does not empty: piton throughput tells why.",
+            "max(piton_empty_seconds)", "s", PLAIN)
+        .stat("Done per minute",
+            "Jobs that are done, on the average of five minutes.",
+            r#"60 * sum(rate(piton_jobs_finished_total{outcome="done"}[5m]))"#, "none", PLAIN)
+        .stat("More than before",
+            "Jobs done per minute, less what it was ten minutes ago: below 0, things have become slower.",
+            r#"60 * (sum(rate(piton_jobs_finished_total{outcome="done"}[5m])) - (sum(rate(piton_jobs_finished_total{outcome="done"}[5m] offset 10m)) or vector(0)))"#,
+            "none", PLAIN)
         .stat("Runs going on",
             "Runs that are running.",
             r#"sum(max by (workflow) (piton_runs{state="running"}))"#, "none", PLAIN)
@@ -228,6 +248,23 @@ fn overview() -> Value {
             "Alerts of Piton that fire.",
             r#"count(ALERTS{alertname=~"Piton.*",alertstate="firing"}) or vector(0)"#, "none", RED_FROM_ONE)
         .row("Flow")
+        .lines("Jobs done per minute",
+            "On the average of five minutes. The other line is what it was ten minutes before: above it, things go faster than then.",
+            LINES, &[
+                (r#"60 * sum(rate(piton_jobs_finished_total{outcome="done"}[5m]))"#, "now"),
+                (r#"60 * sum(rate(piton_jobs_finished_total{outcome="done"}[5m] offset 10m)) or vector(0)"#,
+                 "ten minutes before"),
+            ])
+        .lines("Work left by workflow",
+            "Seconds that one worker would need. Falls while more is done than comes in.",
+            Look { unit: "s", ..STACK }, &[
+                ("max by (workflow) (piton_work_left_seconds)", "{{workflow}}"),
+            ])
+        .lines("Time to empty by workflow",
+            "At the pace of the last minutes, and if nothing comes in. There is no line where a workflow does not empty.",
+            Look { empty: "nothing is left, or does not empty", ..TIMES }, &[
+                ("max by (workflow) (piton_empty_seconds) < Inf", "{{workflow}}"),
+            ])
         .lines("Jobs by state",
             "Live jobs. Scheduled ones are due later; a suspect waits to run alone, for its process died.",
             STACK, &[
@@ -296,8 +333,11 @@ fn workflow() -> Value {
             "How long the job has waited that could be claimed and was not.",
             r#"max(piton_oldest_ready_age_seconds{workflow="$workflow"})"#, "s", OLDEST_READY)
         .stat("Work left",
-            "Seconds that one worker would need for what is ready, running, or due within a minute.",
+            "Seconds that one worker would need for what can run now and the later stages of its runs.",
             r#"max(piton_work_left_seconds{workflow="$workflow"})"#, "s", PLAIN)
+        .stat("Empty in",
+            "Until nothing is left at the pace of the last minutes; infinite where it does not empty: piton throughput tells why.",
+            r#"max(piton_empty_seconds{workflow="$workflow"})"#, "s", PLAIN)
         .stat("Stages left to others",
             "The most stages for which one worker has no handler, program or variable.",
             r#"max(piton_stages_missing{workflow="$workflow"}) or vector(0)"#, "none", ORANGE_FROM_ONE)

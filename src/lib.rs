@@ -72,7 +72,7 @@ pub use client::{
 pub use model::artifact::Artifact;
 pub use model::failure::{Failure, FailureClass, UnknownClass};
 pub use model::id::RunId;
-pub use model::state::RunState;
+pub use model::state::ShownState as RunState;
 pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
 pub use stage::items::Items;

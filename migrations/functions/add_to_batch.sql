@@ -9,6 +9,10 @@ declare
     other integer;
     declared json;
 begin
+    if array_ndims(inputs) > 1 then
+        raise exception 'the inputs must be a plain list, and this is an array of arrays'
+            using errcode = 'array_subscript_error', hint = 'An input that is an array is written as JSON: array[''[1, 2]'', ''[3]'']::json[].';
+    end if;
     if first is null or inputs is null or array_position(inputs::text[], null) is not null then
         raise exception 'the number of the first item and the inputs must not be null'
             using errcode = 'null_value_not_allowed', hint = 'An empty input is {}.';

@@ -12,7 +12,7 @@ begin
         select b.id into found_id from piton.batches b where b.name = batch_named.batch;
     end if;
     if found_id is null then
-        raise exception 'there is no batch "%"', batch
+        raise exception 'there is no batch "%"', piton.quoted(batch)
             using errcode = 'no_data_found',
                   hint = 'The newest: select name, workflow, state from piton.batches_overview order by batch desc limit 20.';
     end if;

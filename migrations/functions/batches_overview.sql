@@ -4,7 +4,7 @@ select b.uuid as batch, b.name, w.name as workflow, s.state, b.cap, b.priority, 
        n.running, n.blocked, n.done, n.failed, n.cancelled, n.gone, n.dead_letters, t.why as waits, t.moves,
        s.per_minute, (b.items - b.started + n.running) / nullif(s.per_minute, 0) * 60 as left_seconds,
        b.created_by, b.created_at, b.sealed_at, case when s.state in ('done', 'failed') then n.last_end end as finished_at,
-       b.cancelled_by, b.cancelled_at, b.cancel_reason
+       b.cancelled_by, b.cancelled_at, b.cancel_reason, n.ended_lately as ended_last_minute
 from piton.batches b
 join piton.workflows w on w.id = b.workflow_id
 cross join lateral (
@@ -12,7 +12,8 @@ cross join lateral (
            count(*) filter (where r.state = 'done') as done, count(*) filter (where r.state = 'failed') as failed,
            count(*) filter (where r.state = 'cancelled') as cancelled, count(*) filter (where r.id is null) as gone,
            coalesce(sum(d.letters), 0)::int8 as dead_letters, max(r.finished_at) as last_end, min(r.started_at) as first_start,
-           count(*) filter (where r.finished_at >= now() - interval '1 minute') as ended_lately
+           count(*) filter (where r.finished_at >= now() - interval '1 minute') as ended_lately,
+           count(*) filter (where r.finished_at >= now() - interval '10 minutes') as ended_in_ten
     from piton.batch_items i
     left join piton.runs r on r.uuid = i.run
     left join lateral (
@@ -27,12 +28,15 @@ cross join lateral (
                 when n.blocked > 0 then 'blocked'
                 when n.failed > 0 then 'failed'
                 else 'done' end as state,
-           case when b.state in ('sealed', 'started') and n.running + b.items - b.started > 0 and n.ended_lately > 1
-                then n.ended_lately * 60 / least(60, greatest(extract(epoch from now() - piton.finite(n.first_start)), 0.1))::float8
+           case when b.state in ('sealed', 'started') and n.running + b.items - b.started > 0 and n.ended_in_ten > 1
+                then case when n.ended_lately > 1 then n.ended_lately * 60 / greatest(least(60, age.seconds), 0.1)
+                          else n.ended_in_ten * 60 / greatest(least(600, age.seconds), 0.1) end
            end as per_minute
+    from (select extract(epoch from now() - piton.finite(n.first_start))::float8 as seconds) as age
 ) as s
 left join lateral (
-    select 'the workflow is paused by ' || p.paused_by || ': "' || p.reason || '"' as words
+    select case when p.workflow_id = 0 then 'everything' else 'the workflow' end || ' is paused by ' || p.paused_by || ': "' || p.reason || '"' as words,
+           'piton resume ' || case when p.workflow_id = 0 then '--everything' else w.name end as moves
     from piton.pauses p
     where p.workflow_id in (b.workflow_id, 0) and p.stage = ''
     order by p.workflow_id desc limit 1
@@ -48,7 +52,7 @@ left join lateral (
                else 'a worker is about to start more' end as why,
            case h.reason
                when 'open' then 'the same "piton batch start" again, or piton batch cancel ' || b.name
-               when 'paused' then 'piton resume'
+               when 'paused' then p.moves
                when 'cap' then case when n.running > 0 then 'the end of a run' else 'piton batch retry ' || b.name end
                when 'no_worker' then 'piton worker'
                else 'the next look of a worker, about a second' end as moves
@@ -56,7 +60,7 @@ left join lateral (
         select case when b.state = 'open' then 'open'
                     when p.words is not null then 'paused'
                     when n.running + n.blocked >= b.cap then 'cap'
-                    when not exists (select from piton.workers k where k.stopped_at is null) then 'no_worker'
+                    when not exists (select from piton.workers_overview k where k.state = 'alive') then 'no_worker'
                     else 'soon' end as reason
     ) as h
 ) as t on b.state in ('open', 'sealed');
@@ -78,7 +82,7 @@ comment on column piton.batches_overview.gone is 'Runs that have ended and were 
 comment on column piton.batches_overview.dead_letters is 'Dead letters of its runs that wait for a decision.';
 comment on column piton.batches_overview.waits is 'Why the items that have not begun do not; empty where there is none.';
 comment on column piton.batches_overview.moves is 'What would move them.';
-comment on column piton.batches_overview.per_minute is 'Runs that end in a minute, by the last minute; empty where fewer than two did.';
+comment on column piton.batches_overview.per_minute is 'Runs that end per minute: by the last minute or, where fewer than two ended in it, by the last ten; by the time since its first run started, where that is shorter. Empty where fewer than two ended.';
 comment on column piton.batches_overview.left_seconds is 'How long the rest will take at that rate, without what is blocked.';
 comment on column piton.batches_overview.created_by is 'Who started it.';
 comment on column piton.batches_overview.created_at is 'When.';
@@ -87,3 +91,4 @@ comment on column piton.batches_overview.finished_at is 'When its last run ended
 comment on column piton.batches_overview.cancelled_by is 'Who cancelled it.';
 comment on column piton.batches_overview.cancelled_at is 'When.';
 comment on column piton.batches_overview.cancel_reason is 'Why, in words.';
+comment on column piton.batches_overview.ended_last_minute is 'How many of its runs ended in the last minute, counted.';

@@ -43,7 +43,7 @@ begin
         ) as d on true
         where shown and i.cleanup_id = begin_cleanup.plan;
         if changed > 0 then
-            raise exception 'the world has changed since cleanup % was planned: % of its items are gone, held, or no longer due',
+            raise exception 'much has changed since cleanup % was planned: % of its items are gone, held, or no longer due',
                 plan, changed
                 using errcode = 'object_not_in_prerequisite_state', hint = 'Make a new plan: "piton cleanup preview".';
         end if;

@@ -3,6 +3,7 @@ language plpgsql
 security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'a run is cancelled', 'piton.cancel_run(run, ''why'')');
     perform piton.end_run(run, reason, actor, null);
     insert into piton.audit (actor, verb, subject_kind, subject, detail)

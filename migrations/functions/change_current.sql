@@ -24,6 +24,8 @@ begin
                               'to', (select encode(v.digest, 'hex') from piton.workflow_versions v
                                      where v.id = change_current.version),
                               'reason', change_current.reason)
+           || coalesce((select jsonb_build_object('limits', l.changed) from piton.limits_between(before, change_current.version) l
+                        where l.changed is not null), '{}')
     from piton.workflows w where w.id = change_current.workflow and before is not null;
 end
 $$;

@@ -3,8 +3,9 @@ language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform piton.check_said(null, reason);
     if coalesce(trim(reason), '') = '' then
-        raise exception '% for a reason, and none was given', what
+        raise exception '% only for a reason, and none was given', what
             using errcode = 'invalid_parameter_value', hint = 'select ' || example || '.';
     end if;
 end

@@ -1,6 +1,6 @@
 -- Names instead of keys, and all that is needed to judge one without logs.
 create or replace view piton.dead_letters_overview as
-select d.id, r.uuid as run, w.name as workflow, coalesce(v.definition -> 'stages' -> d.stage::int4 ->> 'name', '#' || d.stage) as stage,
+select d.id, r.uuid as run, w.name as workflow, coalesce(v.stage_names[d.stage + 1], '#' || d.stage) as stage,
        nullif(d.item, -1) as item, d.class, d.message, d.fingerprint, d.dead_at, d.resolution, d.resolved_at, d.resolved_by,
        d.note, d.attempt as attempts, k.name as worker, r.started_at as run_started_at, r.state as run_state,
        encode(v.digest, 'hex') as workflow_version, r.input as run_input,

@@ -9,6 +9,7 @@ declare
     current bigint;
     version bigint;
 begin
+    perform piton.check_said(actor, reason);
     select w.id, w.current_version_id into queue, current from piton.workflows w
     where w.name = deploy_workflow.workflow for no key update;
     if queue is null then

@@ -8,6 +8,7 @@ declare
     letter piton.dead_letters;
     others uuid[];
 begin
+    perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'a dead letter is dismissed', 'piton.dismiss_dead_letter(id, ''why'')');
     perform from piton.runs r
     where r.id = (select d.run_id from piton.dead_letters d where d.id = dismiss_dead_letter.dead_letter)

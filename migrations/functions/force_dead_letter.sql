@@ -13,6 +13,7 @@ declare
     letter uuid := piton.new_id();
     said text;
 begin
+    perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'a job is given up', 'piton.force_dead_letter(run, ''stage'', ''why'')');
     select r.id, r.state, r.version_id into found_run from piton.runs r where r.uuid = force_dead_letter.run for update;
     if not found then
@@ -27,7 +28,7 @@ begin
     where j.run_id = found_run.id and j.stage = number and j.item = coalesce(force_dead_letter.item, -1)
     for update;
     if not found then
-        raise exception 'run % has no live job of stage "%"%', run, stage, coalesce(', item ' || item, '')
+        raise exception 'run % has no live job of stage "%"%', run, piton.quoted(stage), coalesce(', item ' || item, '')
             using errcode = 'no_data_found', hint = 'Its jobs: select * from piton.jobs where run_id = ' || found_run.id || '.';
     end if;
     delete from piton.jobs j where j.run_id = job.run_id and j.id = job.id;
@@ -45,7 +46,7 @@ begin
     insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,
                                     fingerprint, worker_id)
     values (letter, job.run_id, job.workflow_id, job.version_id, job.stage, job.item, job.attempt, job.rank, 'unknown', said,
-            encode(substring(sha256('given up by hand') for 8), 'hex'), coalesce(job.worker_id, 0));
+            encode(substring(sha256('given up by hand') for 6), 'hex'), coalesce(job.worker_id, 0));
     insert into piton.audit (actor, verb, subject_kind, subject, detail)
     values (force_dead_letter.actor, 'force', 'dead_letter', letter,
             jsonb_strip_nulls(jsonb_build_object('run', force_dead_letter.run, 'stage', force_dead_letter.stage,

@@ -6,6 +6,7 @@ as $$
 declare
     key bigint;
 begin
+    perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'a run is held', 'piton.hold_run(run, ''why'')');
     select r.id into key from piton.runs r where r.uuid = hold_run.run for update;
     if not found then

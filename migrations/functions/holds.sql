@@ -1,56 +1,115 @@
--- What keeps a job of a stage from being claimed when it is ready: a pause, the limit of its stage, the lack of a worker, or of
--- a free slot. Looked for by stage and not by job, for there are few stages.
+-- What jobs of a stage wait for, for each state they can be in, and what would move them: the only place that decides it, and the only
+-- one that says it in words. Looked for by stage and not by job, for there are few stages.
+--
+-- Of several reasons the first is the one that somebody must act on first; the others are mentioned behind it.
 create or replace view piton.holds as
 select s.version_id, s.stage, state.name as state, h.reason,
        case h.reason
-           when 'paused' then p.what || ' is paused by ' || p.paused_by || ': "' || p.reason || '"'
-           when 'no_worker' then 'no worker is alive'
-           when 'no_handler' then 'no live worker has what it needs (its file, a handler, a program or a variable)'
-           when 'limit' then 'the limit of its stage is reached: ' || m.reached
-           when 'suspect' then 'a process died under it, so it waits to run alone on ' || w.able
-           else 'waits for a free slot of ' || w.able end as why,
+           when 'running' then 'running'
+           when 'silent' then concat_ws('; ', 'running on a worker that is silent', a.also)
+           when 'recovery' then concat_ws('; ', 'running on a worker that is gone', a.also)
+           when 'retry' then concat_ws('; ', 'waiting for a retry', a.also)
+           when 'later' then concat_ws('; ', 'starting later', a.also)
+           when 'due' then 'due'
+           when 'limit' then 'waiting for the stage''s limit: ' || m.reached
+                || case when state.name = 'suspect' then '; also a process died under it, so it runs alone' else '' end
+           when 'suspect' then 'waiting to run alone on ' || piton.some_of(w.able) || ': a process died under it'
+           when 'slot' then 'waiting for a free slot of ' || piton.some_of(w.able)
+           else 'waiting: ' || concat_ws('; also ', c.words,
+                case when state.name <> 'due' then 'the stage''s limit is reached: ' || m.reached end,
+                case when state.name = 'suspect' then 'a process died under it, so it runs alone' end) end as why,
        case h.reason
-           when 'paused' then 'piton resume ' || p.resume
-           when 'no_worker' then 'piton worker'
-           when 'no_handler' then 'a worker that has it'
-           when 'limit' then case when m.concurrency <= m.running then 'the end of one of them' else 'that time' end
+           when 'running' then 'the end of the attempt, or its time limit'
+           when 'retry' then concat_ws(', then ', 'the due time', c.moves)
+           when 'later' then concat_ws(', then ', 'the due time', c.moves)
+           when 'limit' then case when m.concurrency <= m.running then 'the end of one of those that run' else 'the time that the rate allows' end
            when 'suspect' then 'a slot for a process of its own'
-           else 'a free slot: more workers, or more slots for each' end as moves
+           when 'slot' then 'a free slot: more workers, or more slots for each'
+           when 'due' then 'the next look of a worker, about a second'
+           when 'silent' then case when w.alive = 0 then 'piton worker' else 'the next look of a worker, about a second' end
+           when 'recovery' then case when w.alive = 0 then 'piton worker' else 'the next look of a worker, about a second' end
+           else c.moves end as moves,
+       a.also
 from piton.stage_names s
-cross join (values ('ready'), ('suspect'), ('limited')) as state (name)
+cross join (values ('ready'), ('suspect'), ('limited'), ('due'), ('retry'), ('later'), ('running'), ('silent'), ('recovery')) as state (name)
 cross join lateral (
-    select count(*) as alive,
-           string_agg(l.name, ', ' order by l.name) filter (where s.workflow_id = any(l.serves) and not exists (
-               select from unnest(l.lacks_versions, l.lacks_stages) as u (version_id, stage)
-               where u.version_id = s.version_id and u.stage = s.stage)) as able
-    from piton.workers l
-    where l.stopped_at is null
+    select count(*) filter (where k.state = 'alive') as alive,
+           count(*) filter (where k.state = 'stopping') as stopping,
+           array_agg(k.worker order by k.worker) filter (where k.state = 'alive' and k.serves and not k.lacks) as able,
+           array_agg(k.worker order by k.worker) filter (where k.state = 'alive' and k.serves and k.lacks) as lacking,
+           array_agg(k.worker order by k.worker) filter (where k.state = 'alive' and not k.serves) as elsewhere,
+           array_agg(k.worker || case k.state when 'stopping' then ' is stopping'
+                                     else ' has been silent for ' || piton.span_words(now() - k.last_seen) end
+                     order by k.worker) filter (where k.state <> 'alive') as leaving,
+           array_agg(k.worker || ', which has it, ' || case k.state when 'stopping' then 'is stopping'
+                                     else 'has been silent for ' || piton.span_words(now() - k.last_seen) end
+                     order by k.worker) filter (where k.state <> 'alive' and k.serves and not k.lacks) as missed
+    from (
+        select o.worker, o.state, o.last_seen, coalesce(s.workflow_id = any(l.serves), false) as serves,
+               exists (select from unnest(l.lacks_versions, l.lacks_stages) as u (version_id, stage)
+                       where u.version_id = s.version_id and u.stage = s.stage) as lacks
+        from piton.workers l
+        join piton.workers_overview o on o.worker_id = l.id
+        -- A runner takes only what its worker has it started for.
+        where l.stopped_at is null and l.parent is null
+    ) as k
 ) as w
 left join lateral (
-    select case when p.workflow_id = 0 then 'everything' when p.stage = '' then 'the workflow' else 'the stage' end as what,
-           case when p.workflow_id = 0 then '--everything' when p.stage = '' then k.name
-                else k.name || ' --stage ' || p.stage end as resume,
-           p.paused_by, p.reason
+    select string_agg(case when p.workflow_id = 0 then 'everything' when p.stage = '' then 'the workflow' else 'the stage' end
+                      || ' is paused by ' || p.paused_by || ': "' || p.reason || '"', '; also ' order by p.workflow_id <> 0 desc, p.stage desc) as words,
+           string_agg('piton resume ' || case when p.workflow_id = 0 then '--everything' when p.stage = '' then k.name
+                                              else k.name || ' --stage ' || p.stage end, ', then ' order by p.workflow_id <> 0 desc, p.stage desc) as moves
     from piton.pauses p
     join piton.workflows k on k.id = s.workflow_id
     where p.workflow_id in (s.workflow_id, 0) and p.stage in ('', s.name)
-    order by p.workflow_id desc, p.stage desc
-    limit 1
 ) as p on true
 left join piton.limited_stages y on y.version_id = s.version_id and y.stage = s.stage
 left join piton.limits_overview m on m.limit_id = y.limit_id
+-- What a worker has to have, where none has it.
+left join lateral (
+    select case when kind -> 'rust' is not null then 'the handler "' || (kind -> 'rust' ->> 'handler') || '"'
+                when kind -> 'command' is not null then 'the program "' || (kind -> 'command' -> 'argv' ->> 0) || '"'
+                     || case when kind::text like '%${%' then ' or a variable that it is given' else '' end
+                else 'a variable that its request is made of' end as words
+    from (select v.definition -> 'stages' -> s.stage::int4 -> 'kind' as kind from piton.workflow_versions v where v.id = s.version_id) as d
+) as needed on w.alive > 0 and w.able is null
 cross join lateral (
-    select case when p.what is not null then 'paused'
+    select case when w.able is not null then null
+                when w.alive = 0 and w.leaving is null then 'no worker is alive'
+                when w.alive = 0 then 'no worker ' || case when w.stopping > 0 then 'takes jobs' else 'is alive' end
+                                      || ': ' || piton.some_of(w.leaving)
+                else 'no live worker has what it needs: '
+                     || case when w.lacking is not null then piton.some_of(w.lacking) || case when cardinality(w.lacking) = 1 then ' lacks ' else ' lack ' end || needed.words
+                             else case when cardinality(w.elsewhere) > 1 then piton.some_of(w.elsewhere) || ' serve' else coalesce(w.elsewhere[1], 'the one there is') || ' serves' end || ' other workflows' end
+                     || coalesce('; ' || piton.some_of(w.missed), '') end as words,
+           case when w.able is not null then null
+                when w.alive = 0 then 'piton worker'
+                when w.lacking is not null then 'piton worker, where there is ' || needed.words
+                else 'piton worker --workflows FOLDER, with the file of its workflow' end as moves
+) as lack
+cross join lateral (
+    select nullif(concat_ws('; also ', p.words, lack.words), '') as words,
+           nullif(concat_ws(', then ', p.moves, lack.moves), '') as moves
+) as c
+cross join lateral (
+    select case when state.name in ('running', 'silent', 'recovery', 'retry', 'later') then state.name
+                when p.words is not null then 'paused'
                 when w.alive = 0 then 'no_worker'
                 when w.able is null then 'no_handler'
-                when m.reached is not null and state.name <> 'ready' then 'limit'
+                when state.name = 'due' then 'due'
+                when m.reached is not null then 'limit'
                 when state.name = 'suspect' then 'suspect'
                 else 'slot' end as reason
-) as h;
-comment on view piton.holds is 'Why a job of a stage is not claimed though it is ready, waits for a limit, or waits to run alone, and what would move it.';
+) as h
+cross join lateral (
+    select case when h.reason in ('silent', 'recovery') and w.alive = 0 then 'nobody is left to take over: start a worker'
+                when h.reason in ('retry', 'later') then 'also ' || c.words end as also
+) as a;
+comment on view piton.holds is 'What jobs of a stage wait for, for each state that they can be in, and what would move them.';
 comment on column piton.holds.version_id is 'The workflow version.';
 comment on column piton.holds.stage is 'Position of the stage in its definition.';
-comment on column piton.holds.state is 'Of a job that is ready, limited, or a suspect.';
+comment on column piton.holds.state is 'Of a job that is ready, limited, or a suspect; that runs, or whose worker is silent or gone (recovery); or that is due, or waits for a retry or for the time that it was put off to (later).';
 comment on column piton.holds.reason is 'In a word, as in piton.why_waiting.';
 comment on column piton.holds.why is 'In words.';
 comment on column piton.holds.moves is 'What would move it.';
+comment on column piton.holds.also is 'The end of why, where more than one thing is to be said of a job that does not wait to be claimed.';

@@ -7,8 +7,9 @@ as $$
 declare
     queue bigint := piton.queue_named(workflow, null);
 begin
+    perform piton.check_said(actor, null);
     if what is null or what not in ('runs', 'artifacts', 'batches', 'workers', 'versions') then
-        raise exception 'a rule cannot be about "%"', what
+        raise exception 'a rule cannot be about "%"', piton.quoted(what)
             using errcode = 'invalid_parameter_value', hint = 'It is about runs, artifacts, batches, workers or versions.';
     end if;
     if type is null or type !~ '^[a-z][a-z0-9_]{0,62}$' then
@@ -16,7 +17,7 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Such as output, preview or temp; done, failed or cancelled.';
     end if;
     if keep < interval '0' or keep > interval '36525 days' then
-        raise exception 'nothing can be kept for %, but for up to 100 years or for ever', keep
+        raise exception '% is no time for which things are kept: up to 100 years, or for ever', keep
             using errcode = 'invalid_parameter_value', hint = 'Null is for ever.';
     end if;
     if what = 'runs' and type not in ('done', 'failed', 'cancelled') then

@@ -5,7 +5,7 @@ select w.name as workflow, s.stage, s.concurrency, s.rate_attempts, s.rate_perio
        case when s.concurrency <= r.running
             then r.running || ' of ' || s.concurrency || ' attempts run' || coalesce(', on ' || held.names, '')
             when r.wait is not null
-            then s.rate_attempts || ' attempts in ' || s.rate_period || ', the next at ' || piton.clock(s.next_at)
+            then s.rate_attempts || ' attempts in ' || piton.span_words(s.rate_period) || ', the next at ' || piton.clock(s.next_at)
        end as reached,
        s.id as limit_id
 from piton.stage_limits s

@@ -11,6 +11,7 @@ declare
     version bigint;
     key bigint;
 begin
+    perform piton.check_said(actor, null);
     if name is null or workflow is null or priority is null then
         raise exception 'the name of a batch, its workflow and its priority must not be null'
             using errcode = 'null_value_not_allowed', hint = 'Leave the priority out for 0.';

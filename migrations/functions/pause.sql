@@ -9,6 +9,7 @@ as $$
 declare
     queue bigint := piton.queue_named(workflow, stage);
 begin
+    perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'something is paused', 'piton.pause(''why'', ''workflow'')');
     -- Whoever registers a version at this moment sees it, or is seen.
     perform from piton.workflows w where w.id = queue for no key update;

@@ -9,6 +9,7 @@ as $$
 declare
     plan uuid := piton.new_id();
 begin
+    perform piton.check_said(actor, null);
     perform piton.settle_artifacts(most);
     delete from piton.cleanups c where c.planned_at < now() - interval '90 days';
     insert into piton.cleanups (id, planned_by) values (plan, plan_cleanup.actor);

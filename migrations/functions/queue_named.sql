@@ -8,7 +8,7 @@ declare
 begin
     if workflow is null then
         if stage is not null then
-            raise exception 'stage "%" belongs to a workflow, and none was named', stage
+            raise exception 'stage "%" belongs to a workflow, and none was named', piton.quoted(stage)
                 using errcode = 'invalid_parameter_value', hint = 'Name its workflow, or leave the stage out for everything.';
         end if;
         return 0;
@@ -20,7 +20,7 @@ begin
     if stage is not null and not exists (
         select from piton.stage_names s where s.workflow_id = found_id and s.name = queue_named.stage
     ) then
-        raise exception 'workflow "%" has no stage "%"', workflow, stage
+        raise exception 'workflow "%" has no stage "%"', workflow, piton.quoted(stage)
             using errcode = 'undefined_object',
                   hint = 'See them with: select s.name from piton.workflows w, piton.stages_of(w.current_version_id) s where w.name = ' || quote_literal(workflow) || '.';
     end if;

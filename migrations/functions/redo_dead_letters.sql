@@ -11,6 +11,7 @@ declare
     named boolean := from_stage is not null or from_beginning;
     begun record;
 begin
+    perform piton.check_said(actor, note);
     for begun in
         select d.id, p.stage, p.item
         from unnest(dead_letters) as asked (id)

@@ -12,7 +12,7 @@ begin
         raise exception 'there is no dead letter %', dead_letter
             using errcode = 'no_data_found', hint = 'List them: select * from piton.dead_letters_overview.';
     elsif letter.resolution <> 'pending' then
-        raise exception 'dead letter % was % by % already', dead_letter, letter.resolution, letter.resolved_by
+        raise exception 'dead letter % was % by % already', dead_letter, letter.resolution, piton.quoted(letter.resolved_by)
             using errcode = 'object_not_in_prerequisite_state', hint = 'A new failure of the job is a new dead letter.';
     end if;
     raise exception 'the run % of dead letter % is %', letter.run, dead_letter, letter.state

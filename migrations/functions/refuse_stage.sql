@@ -13,7 +13,7 @@ begin
     select s.stage into number from piton.stages_of(letter.version_id) s where s.name = refuse_stage.stage;
     if not found then
         select string_agg(s.name, ', ' order by s.stage) into names from piton.stages_of(letter.version_id) s;
-        raise exception 'the workflow of dead letter % has no stage "%"', letter.id, stage
+        raise exception 'the workflow of dead letter % has no stage "%"', letter.id, piton.quoted(stage)
             using errcode = 'undefined_object', detail = 'It has: ' || names || '.',
                   hint = 'Name one of them, or say from_beginning => true.';
     end if;
@@ -21,7 +21,7 @@ begin
     if letter.stage <> all(piton.stages_behind(letter.version_id, array[number])) then
         select string_agg(s.name, ', ' order by s.stage) into names from piton.stages_of(letter.version_id) s
         where letter.stage = any(piton.stages_behind(letter.version_id, array[s.stage]));
-        raise exception 'dead letter % is of stage "%", which does not come after stage "%"', letter.id, own, stage
+        raise exception 'dead letter % is of stage "%", which does not come after stage "%"', letter.id, own, piton.quoted(stage)
             using errcode = 'invalid_parameter_value', detail = 'It can be retried from: ' || names || '.',
                   hint = 'Name one of them, or say from_beginning => true.';
     end if;

@@ -22,10 +22,12 @@ begin
     end if;
     select string_agg(w.name, ', ') into names
     from (select name from piton.workflows where current_version_id is not null order by name limit 50) w;
-    raise exception 'there is no workflow "%"', workflow
+    raise exception 'there is no workflow "%"', piton.quoted(workflow)
         using errcode = 'undefined_object',
               detail = coalesce('There are: ' || names || '.', 'There is none yet.'),
-              hint = 'A workflow is registered when a worker, or "piton start", reads its file.';
+              hint = case when workflow in ('*', '%', 'all', 'everything')
+                          then 'Leave the workflow out (null) where every one is meant.'
+                          else 'A workflow is registered when a worker, or "piton start", reads its file.' end;
 end
 $$;
 comment on function piton.refuse_workflow(text) is 'For Piton itself: says why no run of that workflow can be started, and what to do.';

@@ -3,6 +3,7 @@ language plpgsql
 security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform piton.check_said(actor, null);
     delete from piton.run_holds h using piton.runs r where r.id = h.run_id and r.uuid = release_run.run;
     if not found then
         raise exception 'run % is not held', run

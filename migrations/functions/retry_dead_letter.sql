@@ -9,6 +9,7 @@ declare
     keys smallint[];
     declared json;
 begin
+    perform piton.check_said(actor, note);
     if input is not null then
         perform piton.check_input(input);
         select r.redone, v.input_keys into keys, declared

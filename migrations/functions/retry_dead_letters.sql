@@ -11,6 +11,7 @@ declare
     runs bigint[];
     chosen uuid[];
 begin
+    perform piton.check_said(actor, note);
     from_beginning := coalesce(from_beginning, false);
     if from_stage is not null and from_beginning then
         raise exception 'a dead letter is retried from a stage or from the beginning, not from both'

@@ -9,6 +9,7 @@ declare
     current bigint;
     version bigint;
 begin
+    perform piton.check_said(actor, reason);
     select w.id, w.current_version_id into queue, current from piton.workflows w
     where w.name = rollback_workflow.workflow for no key update;
     if current is null then
@@ -22,9 +23,9 @@ begin
         version := piton.version_named(queue, digest);
     end if;
     if version is null then
-        raise exception 'nothing is on record that was current before the current version of workflow "%"', workflow
+        raise exception 'no version of workflow "%" is on record from before its current one', workflow
             using errcode = 'no_data_found',
-                  hint = 'Say where to go back to: select * from piton.versions_overview shows all versions.';
+                  hint = 'Say which version to go back to; select * from piton.versions_overview shows them all.';
     end if;
     if version <> current then
         perform piton.change_current(queue, version, 'rollback', actor, reason);

@@ -44,8 +44,12 @@ begin
     end if;
     if deadline is not null then
         if deadline <= now() then
-            raise exception 'the run''s deadline has passed: %', deadline
+            raise exception 'the run''s deadline has passed: %', piton.clock(deadline)
                 using errcode = 'invalid_parameter_value', hint = 'Give one that is still to come, or none.';
+        end if;
+        if deadline <= run_at then
+            raise exception 'the run''s deadline, %, would pass before it starts, at %', piton.clock(deadline), piton.clock(run_at)
+                using errcode = 'invalid_parameter_value', hint = 'Give a deadline that is later than the start (run_at), or none.';
         end if;
         insert into piton.deadlines (run_id, at) values (key, deadline);
     end if;

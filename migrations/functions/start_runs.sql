@@ -10,6 +10,10 @@ declare
     version bigint;
     plan record;
 begin
+    if array_ndims(inputs) > 1 then
+        raise exception 'the inputs must be a plain list, and this is an array of arrays'
+            using errcode = 'array_subscript_error', hint = 'An input that is an array is written as JSON: array[''[1, 2]'', ''[3]'']::json[].';
+    end if;
     if workflow is null or inputs is null or priority is null or array_position(inputs::text[], null) is not null then
         raise exception 'the workflow, the runs'' inputs and their priority must not be null'
             using errcode = 'null_value_not_allowed', hint = 'Leave the priority out for 0; an empty input is {}.';

@@ -16,63 +16,26 @@ set enable_mergejoin = off
 set enable_sort = off
 set jit = off
 as $$
-    with recursive few as materialized (
-        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
-         from piton.jobs j
-         where j.state = 'ready' order by j.workflow_id, j.rank, j.due_at, j.id limit 20001)
-        union all
-        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
-         from piton.jobs j
-         where j.state = 'running' order by j.worker_id, j.run_id, j.id limit 20001)
-        union all
-        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
-         from piton.jobs j
-         where j.state = 'scheduled' order by j.due_at limit 20001)
-        union all
-        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
-         from piton.jobs j
-         where j.state = 'suspect' order by j.workflow_id, j.due_at, j.id limit 20001)
-        union all
-        (select j.run_id, j.id, j.workflow_id, j.version_id, j.stage, j.item, j.until, j.state, j.attempt, j.due_at, j.since
-         from piton.jobs j
-         where j.limit_id is not null and j.state = 'limited'
-         order by j.limit_id, j.state, j.version_id, j.rank, j.due_at, j.id limit 20001)
-    ),
-    many as materialized (
-        select state from few group by state having count(*) > 20000
-    ),
-    part as materialized (
-        select least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.jobs'), 1)) as part
-    ),
-    -- Each with as many as it stands for.
-    job as materialized (
-        select f.workflow_id, f.version_id, f.stage, f.state, f.item, f.until, f.attempt, f.since, f.due_at, f.run_id, f.id,
-               1::float8 as jobs
-        from few f where f.state <> all (array(select m.state from many m))
-        union all
-        select j.workflow_id, j.version_id, j.stage, j.state, j.item, j.until, j.attempt, j.since, j.due_at, j.run_id, j.id,
-               1 / (select p.part from part p)
-        from piton.jobs j
-            tablesample system (100 * least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.jobs'), 1)))
-        where (select count(*) from many) > 0 and j.state = any (array(select m.state from many m))
+    with recursive job as materialized (
+        select * from piton.live_jobs(20000)
     ),
     live as materialized (
         select j.workflow_id, j.version_id, j.stage, j.state, round(sum(j.jobs)) as jobs,
                round(sum(j.jobs) filter (where soon.is_due and j.state = 'scheduled')) as due_soon,
                round(sum(j.jobs) filter (where j.state = 'scheduled' and j.attempt > 0)) as retry_wait,
                min(j.since) filter (where j.state in ('ready', 'limited')) as since,
-               min(j.run_id) as oldest_run,
-               -- A branch of a fan-out has the items up to `until` before it.
-               sum(j.jobs * case when j.item >= 0 then greatest(j.until::int8 - j.item, 1) else 1 end)
-                   filter (where soon.is_due or j.state <> 'scheduled') as attempts_left
+               min(j.run_id) as oldest_run
         from job j
         cross join lateral (select j.due_at < now() + interval '1 minute' as is_due) as soon
         group by j.workflow_id, j.version_id, j.stage, j.state
     ),
     -- Among very many, the next ones that are due and the oldest ones are still told exactly.
     due as (
-        select f.workflow_id, count(*) as jobs from few f
-        where f.state = 'scheduled' and f.due_at < now() + interval '1 minute'
+        select f.workflow_id, count(*) as jobs
+        from (
+            select j.workflow_id from piton.jobs j
+            where j.state = 'scheduled' and j.due_at < now() + interval '1 minute' order by j.due_at limit 20001
+        ) as f
         group by f.workflow_id
     ),
     eldest as (
@@ -144,31 +107,13 @@ as $$
           and not exists (select from piton.dead_letters d where d.run_id = j.run_id and d.resolution = 'pending')
         group by j.workflow_id
     ),
-    -- Stages that were never measured take as long as the others of their workflow, or a second.
-    measured as (
-        select t.workflow_id, t.stage, t.seconds / t.attempts as seconds from piton.stage_times t where t.attempts > 0
+    outlook as materialized (
+        select * from piton.outlook_overview
     ),
-    mean as (
-        select workflow_id, avg(seconds) as seconds from measured group by workflow_id
-    ),
+    -- Of one that is not heard of nothing is expected.
     slots as (
-        select coalesce(avg(slots), 32) as each from piton.workers where stopped_at is null
-    ),
-    work as (
-        select l.workflow_id,
-               sum(least(l.attempts_left, limited.room) * greatest(coalesce(m.seconds, mean.seconds, 1), 0.001))
-               / (select each from slots) as seconds
-        from live l
-        left join stage s on s.version_id = l.version_id and s.number = l.stage
-        left join measured m on m.workflow_id = l.workflow_id and m.stage = s.stage
-        left join mean on mean.workflow_id = l.workflow_id
-        left join piton.limited_stages y on l.state = 'limited' and y.version_id = l.version_id and y.stage = l.stage
-        left join lateral piton.limit_room(y.limit_id, now()) as limited on true
-        -- More workers would help neither what is paused nor what has to wait for a limit.
-        where l.state = 'running'
-           or not exists (
-               select from piton.pauses p where p.workflow_id in (l.workflow_id, 0) and p.stage in ('', s.stage))
-        group by l.workflow_id
+        select coalesce(avg(slots), 32) as each from piton.workers
+        where stopped_at is null and parent is null and last_seen > now() - coalesce(lease, interval '15 seconds')
     ),
     class (name) as (
         values ('network_timeout'), ('rate_limited'), ('resource_unavailable'), ('out_of_memory'), ('unknown'),
@@ -232,7 +177,7 @@ as $$
     left join waiting on waiting.workflow_id = w.id
     left join running on running.workflow_id = w.id
     left join blocked on blocked.workflow_id = w.id
-    left join work on work.workflow_id = w.id
+    left join outlook on outlook.workflow = w.name
     left join piton.runs r on r.id = least(l.oldest_run, eldest.run_id)
     cross join lateral (values
         ('piton_jobs_due_soon', null, case when due.jobs > 20000 then l.due_soon else due.jobs end::float8),
@@ -243,7 +188,8 @@ as $$
         ('piton_runs', 'running', running.runs::float8),
         ('piton_runs', 'blocked', blocked.runs::float8),
         ('piton_oldest_run_age_seconds', null, extract(epoch from now() - piton.finite(r.started_at))::float8),
-        ('piton_work_left_seconds', null, work.seconds::float8)
+        ('piton_work_left_seconds', null, outlook.movable_work_seconds / (select each from slots)),
+        ('piton_empty_seconds', null, case when outlook.why_not_empty is null then outlook.empty_seconds else 'Infinity' end)
     ) as series (metric, label, value)
     union all
     select 'piton_runs_past_deadline', null, null, null,
@@ -278,10 +224,13 @@ as $$
     cross join (values ('pending'), ('retried'), ('dismissed')) as resolution (name)
     left join resolved r on r.class = class.name and r.resolution = resolution.name
     union all
-    select 'piton_workers', 'alive', null, null, count(*)::float8 from piton.workers where stopped_at is null
+    select 'piton_workers', state.name, null, null, (count(k.state) filter (where k.state = state.name))::float8
+    from (values ('alive'), ('stopping'), ('silent')) as state (name)
+    left join (select w.state from piton.workers_overview w where w.stopped_at is null and w.parent is null) as k on true
+    group by state.name
     union all
     select 'piton_workers', 'lost', null, null, count(*)::float8 from piton.workers
-    where stop_reason = 'lost' and stopped_at > now() - interval '1 hour'
+    where stop_reason = 'lost' and parent is null and stopped_at > now() - interval '1 hour'
     union all
     select 'piton_unexplained_jobs', null, null, null, now::float8 from unexplained
     union all

@@ -7,6 +7,7 @@ as $$
 declare
     known piton.batches;
 begin
+    perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'a batch is cancelled', 'piton.cancel_batch(batch, ''why'')');
     select b.* into known from piton.batches b where b.id = piton.batch_named(batch) for no key update;
     if known.state = 'open' then

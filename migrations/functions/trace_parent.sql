@@ -6,7 +6,7 @@ as $$
 begin
     if traceparent !~ '^([0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[ -~]*)?)$'
        or traceparent ~ '^(ff|00-.{32}-.{16}-..-|..-0{32}|.{36}0{16})' then
-        raise exception '"%" is no traceparent', traceparent
+        raise exception '"%" is no traceparent', piton.quoted(traceparent)
             using errcode = 'invalid_parameter_value',
                   hint = 'It looks like 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01: version, trace id and parent id (small hexadecimal digits, not all of them 0), flags.';
     end if;

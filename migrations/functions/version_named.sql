@@ -20,10 +20,10 @@ begin
         where v.workflow_id = version_named.workflow
         order by v.registered_at desc limit 10) as o;
     if cardinality(found) > 1 then
-        raise exception 'several versions begin with %', digest
+        raise exception 'several versions begin with %', left(digest, 64)
             using errcode = 'invalid_parameter_value', hint = 'Give more digits.';
     end if;
-    raise exception 'workflow "%" has no version %', (select w.name from piton.workflows w where w.id = version_named.workflow), digest
+    raise exception 'workflow "%" has no version %', (select w.name from piton.workflows w where w.id = version_named.workflow), left(digest, 64)
         using errcode = 'no_data_found', detail = coalesce('There are: ' || known || '.', 'It has none.'),
               hint = 'select * from piton.versions_overview shows them; a worker, "piton start" or "piton workflows deploy" registers a file.';
 end

@@ -2,60 +2,45 @@
 -- has; the first rows of all come at once, for nothing is sorted.
 create or replace view piton.why_waiting as
 select r.uuid as run, w.name as workflow, s.name as stage, nullif(j.item, -1) as item, h.reason,
-       'ready for ' || round(extract(epoch from now() - piton.finite(j.since))) || ' s, ' || h.why as why, h.moves, j.since, j.attempt
+       case when j.state in ('ready', 'limited', 'suspect') then 'ready for ' || waited.words || ', ' || h.why
+            when h.state = 'running' then
+                'running on ' || coalesce(k.parent || ', alone in a process of its own,', k.worker, '?') || ' for ' || waited.words
+                || case when k.state = 'stopping' then ', which is stopping' else '' end
+                || coalesce(', ' || j.progress_done || ' of ' || j.progress_of, '') || coalesce(': ' || nullif(j.progress_note, ''), '')
+            when h.state = 'silent' then concat_ws('; ',
+                'running on ' || coalesce(k.parent, k.worker) || ', which has been silent for ' || piton.span_words(now() - k.last_seen), h.also)
+            when h.state = 'recovery' then concat_ws('; ', 'running on ' || coalesce(k.parent, k.worker) || ', which is gone', h.also)
+            when h.state = 'due' then concat_ws(', ', 'due since ' || piton.clock(j.due_at), case when h.reason <> 'due' then h.why end)
+            when h.state = 'later' then concat_ws('; ', 'starts at ' || piton.clock(j.due_at), h.also)
+            else concat_ws('; ',
+                'due at ' || piton.clock(j.due_at) || ', attempt ' || j.attempt || ' failed' || coalesce(': ' || a.class || ': ' || left(a.message, 200), ''),
+                h.also) end as why,
+       h.moves, j.since, j.attempt
 from piton.jobs j
 join piton.runs r on r.id = j.run_id
 join piton.workflows w on w.id = j.workflow_id
 join piton.stage_names s on s.version_id = j.version_id and s.stage = j.stage
-join piton.holds h on h.version_id = j.version_id and h.stage = j.stage and h.state = j.state
-where j.state in ('ready', 'limited', 'suspect')
-union all
-select r.uuid, w.name, s.name, nullif(j.item, -1), case when k.stopped_at is null then 'running' else 'recovery' end,
-       case when k.stopped_at is null
-            then 'claimed by ' || coalesce(k.name, '?') || ', running for ' || round(extract(epoch from now() - piton.finite(j.since))) || ' s'
-                 || coalesce(', ' || j.progress_done || ' of ' || j.progress_of, '') || coalesce(': ' || j.progress_note, '')
-            else 'its worker ' || k.name || ' is gone' end,
-       case when k.stopped_at is null then 'its end, or its time limit' else 'the next look of a worker, about a second' end,
-       j.since, j.attempt
-from piton.jobs j
-join piton.runs r on r.id = j.run_id
-join piton.workflows w on w.id = j.workflow_id
-join piton.stage_names s on s.version_id = j.version_id and s.stage = j.stage
-left join piton.workers k on k.id = j.worker_id
-where j.state = 'running'
-union all
-select r.uuid, w.name, s.name, nullif(j.item, -1), case when j.due_at <= now() then 'due' when j.attempt = 0 then 'later' else 'retry' end,
-       case when j.due_at <= now() then 'due since ' || piton.clock(j.due_at)
-            when j.attempt = 0 then 'starts at ' || piton.clock(j.due_at)
-            else 'due at ' || piton.clock(j.due_at) || ', attempt ' || j.attempt || ' failed'
-                 || coalesce(': ' || a.class || ': ' || left(a.message, 200), '') end,
-       case when j.due_at <= now() then 'the next look of a worker, about a second' else 'its due time' end, j.since, j.attempt
-from piton.jobs j
-join piton.runs r on r.id = j.run_id
-join piton.workflows w on w.id = j.workflow_id
-join piton.stage_names s on s.version_id = j.version_id and s.stage = j.stage
-left join piton.attempts a on a.run_id = j.run_id and a.stage = j.stage and a.item = j.item and a.attempt = j.attempt
-where j.state = 'scheduled'
+left join piton.workers_overview k on k.worker_id = j.worker_id
+cross join lateral (
+    select case j.state
+        when 'running' then case when k.state = 'silent' then 'silent' when k.state in ('lost', 'stopped') then 'recovery' else 'running' end
+        when 'scheduled' then case when j.due_at <= now() then 'due' when j.attempt = 0 then 'later' else 'retry' end
+        else j.state end as state
+) as n
+-- Looked up, and never worked out for all stages there are.
+cross join lateral (
+    select * from piton.holds h where h.version_id = j.version_id and h.stage = j.stage and h.state = n.state offset 0
+) as h
+cross join lateral (select piton.span_words(now() - piton.finite(j.since)) as words) as waited
+left join piton.attempts a on j.state = 'scheduled' and a.run_id = j.run_id and a.stage = j.stage and a.item = j.item and a.attempt = j.attempt
 union all
 -- Stages that wait for others.
-select r.uuid, w.name, s.name, null, 'stages', 'waits for ' || coalesce(undone.names, 'branches under way'), 'their ends', null, null
-from piton.joins o
-join piton.runs r on r.id = o.run_id
-join piton.stage_names s on s.version_id = r.version_id and s.stage = o.stage
-join piton.workflows w on w.id = s.workflow_id
-left join lateral (
-    select string_agg(n.name, ', ' order by n.stage) as names
-    from piton.stages_of(r.version_id) n
-    where n.stage = any((select t.needs from piton.stages_of(r.version_id) t where t.stage = o.stage)::int2[])
-      and (not exists (select from piton.checkpoints k where k.run_id = o.run_id and k.stage = n.stage and k.item = -1)
-           or exists (select from piton.jobs j where j.run_id = o.run_id and j.stage = n.stage)
-           or exists (select from piton.dead_letters d
-                      where d.run_id = o.run_id and d.stage = n.stage and d.resolution = 'pending'))
-) as undone on true
+select o.run, o.workflow, o.stage, null, 'stages', o.why, 'their ends', null, null
+from piton.stages_waiting o
 union all
 -- What somebody has to decide about.
 select d.run, d.workflow, d.stage, d.item, 'decision', 'given up after ' || d.class || ': ' || left(d.message, 200),
-       'piton dead-letter retry ' || d.id || ', or dismiss', d.dead_at, d.attempts
+       'piton dead-letter retry ' || d.id || ', or piton dead-letter dismiss ' || d.id, d.dead_at, d.attempts
 from piton.dead_letters_overview d
 where d.resolution = 'pending';
 comment on view piton.why_waiting is 'Why nothing moves, and what would move it: a row for every live job, for every stage that waits for others, and for every dead letter that waits for a decision.';
@@ -63,8 +48,8 @@ comment on column piton.why_waiting.run is 'Id of the run.';
 comment on column piton.why_waiting.workflow is 'Name of the workflow.';
 comment on column piton.why_waiting.stage is 'Name of the stage.';
 comment on column piton.why_waiting.item is 'Item of a fanned-out stage; empty for a whole stage.';
-comment on column piton.why_waiting.reason is 'In a word: running, recovery (its worker is gone), retry (a failed attempt waits for its due time), later (a start that was put off), due (this very second), paused, no_worker, no_handler, limit, suspect, slot; stages (others have to be done first); decision (a dead letter).';
-comment on column piton.why_waiting.why is 'The reason in words.';
-comment on column piton.why_waiting.moves is 'What would move it.';
+comment on column piton.why_waiting.reason is 'In a word: running, silent (its worker has not been heard of for longer than its lease), recovery (its worker is gone), retry (a failed attempt waits for its due time), later (a start that was put off), due (this very second), paused, no_worker, no_handler, limit, suspect, slot; stages (others have to be done first); decision (a dead letter). Of several the one that somebody must act on first.';
+comment on column piton.why_waiting.why is 'The reason in words, and what else keeps it.';
+comment on column piton.why_waiting.moves is 'What would move it: what to type, where that is up to people.';
 comment on column piton.why_waiting.since is 'Since when; empty for stages that wait for others.';
 comment on column piton.why_waiting.attempt is 'Attempts begun so far; empty for stages that wait for others.';

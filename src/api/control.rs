@@ -15,7 +15,7 @@ use super::words::{Limit, Text};
 use crate::decide;
 use crate::model::id::RunId;
 use crate::store::pauses::{Pause, Queue};
-use crate::store::why::{Waiting, WaitingGroup};
+use crate::store::why::{RunWait, Waiting, WaitingGroup};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -74,6 +74,8 @@ struct Most {
 #[derive(Serialize, ToSchema)]
 struct Waits {
     waits: Vec<Waiting>,
+    /// The same counted by stage and reason; what somebody must act on comes first.
+    counted: Vec<RunWait>,
 }
 
 /// Tell why a run waits
@@ -90,17 +92,18 @@ async fn why_run(
     Query(most): Query<Most>,
 ) -> Result<Json<Waits>, Problem> {
     api.run(run).await?;
-    Ok(Json(Waits { waits: api.store.waiting(run, most.limit.rows()).await? }))
+    let waits = api.store.waiting(run, most.limit.rows()).await?;
+    Ok(Json(Waits { waits, counted: api.store.run_waits(run).await? }))
 }
 
 /// Of which workflow.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Of {
+pub(super) struct Of {
     /// Only of that workflow.
     #[param(inline)]
-    workflow: Option<Text>,
+    pub(super) workflow: Option<Text>,
 }
 
 /// What is live and what was given up, counted.
@@ -171,6 +174,8 @@ struct Resume {
     workflow: Option<Text>,
     /// The whole workflow, where it is left out.
     stage: Option<Text>,
+    /// Why, in words.
+    reason: Option<Text>,
 }
 
 /// Resume what was paused
@@ -180,7 +185,8 @@ struct Resume {
     responses((status = 200, description = "All that is still paused.", body = Pauses)),
 )]
 async fn resume(State(api): State<Api>, who: Who, Body(what): Body<Resume>) -> Result<Json<Pauses>, Problem> {
-    decide::resume(&api.store, queue(what.workflow.as_ref(), what.stage.as_ref()), who.actor()).await?;
+    let reason = what.reason.as_ref().map(|reason| reason.0.as_str());
+    decide::resume(&api.store, queue(what.workflow.as_ref(), what.stage.as_ref()), reason, who.actor()).await?;
     pauses(State(api)).await
 }
 

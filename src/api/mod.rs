@@ -4,6 +4,7 @@ mod access;
 mod artifacts;
 mod at_hand;
 mod batches;
+mod changes;
 mod checkpoints;
 mod cleanup;
 mod control;
@@ -15,7 +16,9 @@ mod range;
 mod recovery;
 mod runs;
 mod take;
+mod throughput;
 mod tokens;
+mod unread;
 mod words;
 mod workers;
 mod workflows;
@@ -83,6 +86,7 @@ fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(runs::routes())
         .merge(control::routes())
+        .merge(throughput::routes())
         .merge(checkpoints::routes())
         .merge(artifacts::routes())
         .merge(batches::routes())
@@ -91,5 +95,6 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(cleanup::routes())
         .merge(workers::routes())
         .merge(workflows::routes())
+        .merge(changes::routes())
         .merge(document::routes())
 }

@@ -13,10 +13,10 @@ use utoipa_axum::routes;
 use super::Api;
 use super::problem::Problem;
 use super::take::{Body, Path, Query};
-use super::words::{Limit, Priority, Text, Time};
+use super::words::{Limit, Priority, Text, Time, Where};
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
-use crate::model::state::RunState;
+use crate::model::state::ShownState;
 use crate::model::trace::TraceContext;
 use crate::store::runs::{RunStart, StartedOnce};
 use crate::verify::{self, Verified};
@@ -40,7 +40,11 @@ struct Which {
     workflow: Option<Text>,
     /// In that state.
     #[param(inline)]
-    state: Option<RunState>,
+    state: Option<ShownState>,
+    /// Whose input holds that, such as input.tenant=acme; may be repeated, and then all of it.
+    #[serde(default, rename = "where")]
+    #[param(inline)]
+    conditions: Where,
     /// Behind that run: `next` of the page before.
     #[param(value_type = Option<Uuid>)]
     after: Option<RunId>,
@@ -64,8 +68,9 @@ struct Runs {
     responses((status = 200, description = "A page of them, the newest first.", body = Runs)),
 )]
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Runs>, Problem> {
-    let Which { workflow, state, after, limit } = which;
-    let rows = api.store.runs(workflow.as_ref().map(|name| name.0.as_str()), state, after, limit.rows()).await?;
+    let Which { workflow, state, conditions, after, limit } = which;
+    let workflow = workflow.as_ref().map(|name| name.0.as_str());
+    let rows = api.store.runs(workflow, state, &conditions.0, after, limit.rows()).await?;
     if let (true, Some(after)) = (rows.is_empty(), after) {
         api.run(after).await?;
     }
@@ -179,7 +184,7 @@ async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunR
     api.run(id).await?;
     let none = || Problem::no_such_thing(format!("there is no run {id} any more"));
     let snapshot = Snapshot::read(&api.store, &api.catalog, id).await?.ok_or_else(none)?;
-    let attempts = api.store.attempts(snapshot.run.key, ATTEMPTS).await?;
+    let attempts = api.store.attempts(snapshot.run.id, ATTEMPTS).await?;
     let output = report::outputs(&api.store, &snapshot).await?;
     Ok(Json(RunReport::full(&snapshot, &attempts, output)))
 }

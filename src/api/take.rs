@@ -7,12 +7,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use super::tokens::Caller;
+use super::unread::in_words;
 use crate::model::actor::{Actor, Face};
 use crate::model::text::utf8;
 
@@ -30,7 +31,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        read.map(|path| Path(path.0)).map_err(|error| Problem::bad_request(format!("the path: {}", error.body_text())))
+        read.map(|path| Path(path.0))
+            .map_err(|error| Problem::bad_request(format!("the path: {}", in_words(&error.body_text()))))
     }
 }
 
@@ -46,10 +48,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         if text.is_err() {
             return Err(Problem::bad_request("the query is not UTF-8"));
         }
-        let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        let together = with_conditions_together(&parts.uri);
+        let read = axum::extract::Query::<T>::try_from_uri(together.as_ref().unwrap_or(&parts.uri));
         read.map(|query| Query(query.0))
-            .map_err(|error| Problem::bad_request(format!("the query: {}", error.body_text())))
+            .map_err(|error| Problem::bad_request(format!("the query: {}", in_words(&error.body_text()))))
     }
+}
+
+/// Conditions are repeated, each under the same name, which the reader of queries refuses: they become lines of one. `None`
+/// where none is repeated.
+fn with_conditions_together(uri: &Uri) -> Option<Uri> {
+    const NAME: &str = "where=";
+    let (conditions, others): (Vec<&str>, Vec<&str>) = uri.query()?.split('&').partition(|pair| pair.starts_with(NAME));
+    if conditions.len() < 2 {
+        return None;
+    }
+    let lines: Vec<&str> = conditions.iter().map(|pair| &pair[NAME.len()..]).collect();
+    let query = [others.join("&"), format!("{NAME}{}", lines.join("%0A"))].join("&");
+    format!("/?{query}").parse().ok()
 }
 
 /// A body of JSON. It must be said to be JSON: a page of another site cannot send that without being allowed to.
@@ -72,7 +88,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(Problem::bad_request("the body is not a JSON object"));
         }
         serde_json::from_str(text).map(Body).map_err(|error| {
-            Problem::bad_request(format!("the body: {error}")).hint("GET /v1/admin/openapi.json says what it may be.")
+            Problem::bad_request(format!("the body: {}", in_words(&error.to_string())))
+                .hint("GET /v1/admin/openapi.json says what it may be.")
         })
     }
 }

@@ -7,7 +7,9 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
+use crate::model::condition::{self, Condition, NoCondition};
 use crate::model::times;
+use crate::store::causes::By;
 
 /// Characters of a text.
 const LONGEST: usize = 2000;
@@ -142,6 +144,50 @@ impl TryFrom<String> for Time {
         sound.map(Time).ok_or_else(|| {
             "a time is written like 2026-11-25T08:30:00Z, and lies between the years 1970 and 9999".to_owned()
         })
+    }
+}
+
+/// What a run's input must hold, all of it.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(try_from = "Said")]
+#[schema(value_type = Vec<String>, max_items = 20, example = json!(["input.tenant=acme"]))]
+pub(super) struct Where(pub(super) Vec<Condition>);
+
+/// In a query, lines are what was said one by one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Said {
+    Lines(String),
+    Each(Vec<String>),
+}
+
+impl TryFrom<Said> for Where {
+    type Error = String;
+
+    fn try_from(said: Said) -> Result<Where, String> {
+        let each = match said {
+            Said::Lines(lines) => lines.split('\n').map(str::to_owned).collect(),
+            Said::Each(each) => each,
+        };
+        if each.len() > condition::MOST {
+            return Err(format!("at most {} conditions are asked for at once", condition::MOST));
+        }
+        let read = |text: String| text.parse().map_err(|error: NoCondition| format!("where: {error}"));
+        each.into_iter().map(read).collect::<Result<_, _>>().map(Where)
+    }
+}
+
+/// What dead letters are counted by, beside their cause.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, default = "stage", pattern = r"^(stage|workflow|batch|hour|input[.\[].*)$")]
+pub(super) struct CountedBy(pub(super) By);
+
+impl TryFrom<String> for CountedBy {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<CountedBy, String> {
+        word.parse().map(CountedBy)
     }
 }
 

@@ -12,7 +12,7 @@ use super::Api;
 use super::problem::Problem;
 use super::take::Query;
 use super::words::Limit;
-use crate::store::workers::WorkerRow;
+use crate::store::workers::{EndedToo, WorkerRow};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list))
@@ -50,7 +50,8 @@ struct Workers {
     responses((status = 200, description = "A page of them, the newest first.", body = Workers)),
 )]
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Workers>, Problem> {
-    let workers = api.store.workers(which.all, which.after, which.limit.rows()).await?;
+    let ended_too = if which.all { EndedToo::All } else { EndedToo::None };
+    let workers = api.store.workers(ended_too, which.after, which.limit.rows()).await?;
     if let (true, Some(after)) = (workers.is_empty(), which.after) {
         api.store.worker_of(after).await?.ok_or_else(|| Problem::no_such_thing(format!("there is no boot {after}")))?;
     }

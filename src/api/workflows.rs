@@ -14,6 +14,7 @@ use super::take::{Body, Path, Who};
 use super::words::Text;
 use crate::decide;
 use crate::model::digest::hex;
+use crate::model::quoted::quoted;
 use crate::store::StoreError;
 use crate::store::versions::VersionRow;
 use crate::store::workflows::WorkflowRow;
@@ -99,11 +100,12 @@ async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<D
 }
 
 /// The workflow of that name, or that there is none.
-async fn known(api: &Api, name: &str) -> Result<WorkflowRow, Problem> {
+pub(super) async fn known(api: &Api, name: &str) -> Result<WorkflowRow, Problem> {
     // Postgres has no word for it.
     let row = if name.contains('\0') { None } else { api.store.workflows(Some(name)).await?.pop() };
     row.ok_or_else(|| {
-        Problem::no_such_thing(format!("there is no workflow `{name}`")).hint("List them: GET /v1/admin/workflows.")
+        Problem::no_such_thing(format!("there is no workflow `{}`", quoted(name)))
+            .hint("List them: GET /v1/admin/workflows.")
     })
 }
 

@@ -16,13 +16,14 @@ pub(super) use super::batch::args::BatchArgs;
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
-pub(super) use super::dead_letter::args::DeadLetterArgs;
+pub(super) use super::dead_letter::args::{DeadLetterArgs, WhereArgs};
 pub(super) use super::top::args::TopArgs;
+use crate::model::actor;
 use crate::model::id::RunId;
-use crate::model::state::RunState;
+use crate::model::state::ShownState;
 use crate::telemetry::LogFormat;
 use crate::telemetry::server::Address;
-use crate::view::when::{self, When};
+use crate::view::when::{self, Past, When};
 use crate::workflow::duration;
 
 /// Durable pipelines on Postgres: every finished stage is a row that is never paid for twice.
@@ -75,8 +76,14 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Show what became of a run, and what to do about it.
     Show(ShowArgs),
+    /// List workers: which of them live, and what they run.
+    Workers(WorkersArgs),
     /// Tell what is stuck and why, and what would move it: everything, or one run.
     Why(WhyArgs),
+    /// Tell how much is done and left, how fast, when nothing is left, and what holds it up.
+    Throughput(ThroughputArgs),
+    /// List what has changed, by whom and why: versions, limits, pauses, builds of workers, new causes of failure, decisions.
+    Changes(ChangesArgs),
     /// Watch all that is live on a terminal, and decide about it by keys.
     Top(TopArgs),
     /// End a run that is not finished: what runs of it is stopped, what waits of it goes.
@@ -196,14 +203,35 @@ pub(crate) struct WhyArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct ThroughputArgs {
+    /// Only that workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ChangesArgs {
+    /// Since then: yesterday, today, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that
+    /// clocks showed it here), or 2h ago by the database's clock.
+    #[arg(long, value_name = "WHEN", default_value = "yesterday", value_parser = when::parse_past)]
+    pub(crate) since: Past,
+    /// Only what concerns that workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// How many, the newest.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct CancelArgs {
     /// Id of the run.
     pub(crate) run: RunId,
     /// Why, for the record.
-    #[arg(long)]
+    #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -212,10 +240,10 @@ pub(crate) struct PauseArgs {
     #[command(flatten)]
     pub(crate) what: QueueArgs,
     /// Why, for the record and for whoever asks what waits.
-    #[arg(long)]
+    #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -223,8 +251,11 @@ pub(crate) struct PauseArgs {
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
     pub(crate) what: QueueArgs,
+    /// Why, for the record.
+    #[arg(long, value_parser = actor::reason)]
+    pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -295,11 +326,23 @@ pub(crate) struct RunsArgs {
     /// Only runs of that workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
-    /// Only runs in that state: running, blocked, done, failed or cancelled.
+    /// Only runs in that state: scheduled, running, blocked, done, failed or cancelled.
     #[arg(long, value_parser = run_state)]
-    pub(crate) state: Option<RunState>,
+    pub(crate) state: Option<ShownState>,
+    #[command(flatten)]
+    pub(crate) input: WhereArgs,
     /// How many.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkersArgs {
+    /// Also those that ended more than an hour ago.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How many, the newest first.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,
 }
 
@@ -363,10 +406,10 @@ pub(crate) struct DeployArgs {
     #[arg(long)]
     pub(crate) digest: Option<String>,
     /// Why, for the record.
-    #[arg(long)]
+    #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -378,10 +421,10 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "DIGEST")]
     pub(crate) to: Option<String>,
     /// Why, for the record.
-    #[arg(long)]
+    #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -459,9 +502,9 @@ fn silence(text: &str) -> Result<Duration, String> {
     Ok(silence)
 }
 
-fn run_state(word: &str) -> Result<RunState, String> {
-    RunState::from_word(word).ok_or_else(|| {
-        let known: Vec<&str> = RunState::ALL.iter().map(|s| s.as_str()).collect();
+fn run_state(word: &str) -> Result<ShownState, String> {
+    ShownState::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = ShownState::ALL.iter().map(|s| s.as_str()).collect();
         format!("a run is {}", known.join(", "))
     })
 }

@@ -4,6 +4,7 @@ pub(super) mod args;
 
 use anyhow::bail;
 use bytesize::ByteSize;
+use chrono::TimeDelta;
 
 use self::args::{CleanupArgs, KeepArgs, RunArgs, ScanArgs};
 use super::args::Global;
@@ -16,6 +17,8 @@ use crate::cli::output::outln;
 use crate::config;
 use crate::store::Store;
 use crate::store::cleanup::{CleanupGroup, DueGroup};
+use crate::view::when;
+use crate::workflow::duration;
 
 pub(crate) async fn cleanup(global: Global, action: CleanupArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
@@ -141,22 +144,19 @@ async fn rules(store: &Store, global: &Global) -> anyhow::Result<()> {
         return Ok(());
     }
     for rule in &rules {
-        let keep = rule.keep_seconds.map_or_else(|| "for ever".to_owned(), |s| format!("for {}", span(s)));
+        let keep = rule
+            .keep_seconds
+            .map_or_else(|| "for ever".to_owned(), |s| format!("for {}", when::span(TimeDelta::seconds(s as i64))));
         let workflow = if rule.workflow.is_empty() { "every workflow" } else { &rule.workflow };
         outln!("{workflow}: {} {} are kept {keep}", rule.r#type, rule.what);
     }
     Ok(())
 }
 
-fn span(seconds: f64) -> String {
-    let hours = seconds / 3600.0;
-    if hours >= 48.0 { format!("{} days", hours / 24.0) } else { format!("{hours} hours") }
-}
-
 async fn keep(store: &Store, global: &Global, args: KeepArgs) -> anyhow::Result<()> {
     let (workflow, by) = (args.workflow.as_deref(), name(args.by));
     store.keep((&args.what, &args.kind), args.keep.0, workflow, actor(&by)).await.map_err(refused)?;
-    let keep = args.keep.0.map_or_else(|| "for ever".to_owned(), |keep| format!("for {}", span(keep.as_secs_f64())));
+    let keep = args.keep.0.map_or_else(|| "for ever".to_owned(), |keep| format!("for {}", duration::words(keep)));
     let json = serde_json::json!({"what": args.what, "type": args.kind, "keep_seconds": args.keep.0.map(|k| k.as_secs()), "workflow": workflow});
     let of = workflow.map_or_else(|| "every workflow".to_owned(), |workflow| format!("workflow {workflow}"));
     say(global, &json, &format!("{} {} of {of} are kept {keep}.", args.kind, args.what))

@@ -42,7 +42,7 @@ pub(crate) async fn pause(global: Global, args: PauseArgs) -> anyhow::Result<Exi
 pub(crate) async fn resume(global: Global, args: ResumeArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let by = name(args.by);
-    decide::resume(&database.store, queue(&args.what), actor(&by)).await.map_err(refused)?;
+    decide::resume(&database.store, queue(&args.what), args.reason.as_deref(), actor(&by)).await.map_err(refused)?;
     database.close().await;
     let QueueArgs { workflow, stage, .. } = &args.what;
     if global.json {

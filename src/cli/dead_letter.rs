@@ -1,6 +1,8 @@
 //! `piton dead-letter`: jobs that are not tried again by themselves, and what to do about them.
 
 pub(super) mod args;
+mod causes;
+mod preview;
 mod say;
 
 use anyhow::{anyhow, bail};
@@ -35,13 +37,19 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
             let letters = store.dead_letters(&filter, None, i64::from(limit)).await?;
             say::list(global, &letters)?;
         }
-        DeadLetterArgs::Stats { filter, resolution } => {
+        DeadLetterArgs::Stats { filter, by, limit, resolution } => {
             let filter = Filter { resolution: Some(resolution), ..of_args(store, filter).await? };
-            let groups = store.dead_letter_groups(&filter).await?;
-            say::stats(global, &groups)?;
+            let groups = store.dead_letter_groups(&filter, &by, i64::from(limit)).await?;
+            let totals = store.dead_letter_totals(&filter, &by).await?;
+            causes::say(global, &by, &groups, totals)?;
         }
         DeadLetterArgs::Show { id } => return show(store, global, id).await,
-        DeadLetterArgs::Retry { id, filter, all, again, by, note } => {
+        DeadLetterArgs::Retry { id, filter, all, again, dry_run: true, .. } => {
+            let chosen = chosen(id, of_args(store, filter).await?, all)?;
+            let rows = decide::preview(store, &chosen, origin(&again)).await.map_err(refused)?;
+            preview::say(global, &rows)?;
+        }
+        DeadLetterArgs::Retry { id, filter, all, again, by, note, dry_run: false } => {
             let (chosen, name) = (chosen(id, of_args(store, filter).await?, all)?, name(by));
             return retry(store, global, chosen, &again, note.as_deref(), actor(&name)).await;
         }
@@ -62,7 +70,7 @@ fn chosen(id: Option<Uuid>, filter: Filter, all: bool) -> anyhow::Result<Chosen>
     Chosen::of(id, filter, all).map_err(|why| match why {
         NotChosen::OneAndMany => anyhow!("name one dead letter, or choose many by a filter or --all; not both"),
         NotChosen::Nothing => anyhow!(
-            "name a dead letter, a filter such as --workflow, --stage, --class, --fingerprint or --since, or --all for every \
+            "name a dead letter, a filter such as --workflow, --stage, --class, --fingerprint, --since or --where, or --all for every \
              one that is pending. See them with:  {} dead-letter list",
             config::program()
         ),
@@ -71,13 +79,13 @@ fn chosen(id: Option<Uuid>, filter: Filter, all: bool) -> anyhow::Result<Chosen>
 
 /// What is said in relation to now is so by the database's clock.
 async fn of_args(store: &Store, args: FilterArgs) -> Result<Filter, StoreError> {
-    let FilterArgs { workflow, stage, class, run, fingerprint, since } = args;
+    let FilterArgs { workflow, stage, class, run, fingerprint, since, input } = args;
     let class = class.map(|class| class.as_str().to_owned());
     let since = match since {
         Some(when) => Some(when.last(store.now().await?, &Local)),
         None => None,
     };
-    Ok(Filter { resolution: None, workflow, stage, class, run, fingerprint, since })
+    Ok(Filter { resolution: None, workflow, stage, class, run, fingerprint, since, conditions: input.conditions })
 }
 
 async fn show(store: &Store, global: &Global, id: Uuid) -> anyhow::Result<Exit> {
@@ -88,6 +96,14 @@ async fn show(store: &Store, global: &Global, id: Uuid) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
+fn origin(again: &AgainArgs) -> Origin<'_> {
+    match (&again.from, again.from_beginning) {
+        (Some(stage), _) => Origin::Stage(stage),
+        (None, true) => Origin::Beginning,
+        (None, false) => Origin::LastCheckpoint,
+    }
+}
+
 async fn retry(
     store: &Store,
     global: &Global,
@@ -96,10 +112,11 @@ async fn retry(
     note: Option<&str>,
     by: Actor<'_>,
 ) -> anyhow::Result<Exit> {
-    let (from, what) = match (&again.from, again.from_beginning) {
-        (Some(stage), _) => (Origin::Stage(stage), "They begin again from that stage when a worker is free."),
-        (None, true) => (Origin::Beginning, "Their runs begin again from the start when a worker is free."),
-        (None, false) => (Origin::LastCheckpoint, "Their jobs go on from the last checkpoints when a worker is free."),
+    let from = origin(again);
+    let what = match from {
+        Origin::Stage(_) => "They begin again from that stage when a worker is free.",
+        Origin::Beginning => "Their runs begin again from the start when a worker is free.",
+        Origin::LastCheckpoint => "Their jobs go on from the last checkpoints when a worker is free.",
     };
     let how = Again { from, note };
     let retried = match chosen {

@@ -14,6 +14,7 @@ use crate::bounded;
 use crate::config;
 use crate::model::actor::Actor;
 use crate::model::digest::hex;
+use crate::model::quoted::quoted;
 use crate::queue::catalog::{Catalog, Version};
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
@@ -247,14 +248,16 @@ pub(crate) fn short(digest: &str) -> &str {
 
 /// What to say when there is no workflow of that name.
 pub(crate) fn no_such_workflow(name: &str, names: &[&str]) -> String {
+    let shown = quoted(name);
+    let begins = if name.parse::<WorkflowName>().is_ok() { name } else { "NAME" };
     if names.is_empty() {
         return format!(
-            "there is no workflow `{name}`: this program has none. Put workflow files into the folder \
-             `{DEFAULT_FOLDER}`, or name another folder with --workflows; `{} workflows new {name}` begins one",
+            "there is no workflow `{shown}`: this program has none. Put workflow files into the folder \
+             `{DEFAULT_FOLDER}`, or name another folder with --workflows; `{} workflows new {begins}` begins one",
             config::program()
         );
     }
     let near = names.iter().copied().filter(|n| strsim::damerau_levenshtein(n, name) <= 2).min();
     let hint = near.map_or_else(|| ".".to_owned(), |n| format!("; did you mean `{n}`?"));
-    format!("there is no workflow `{name}`{hint} There are: {}", names.join(", "))
+    format!("there is no workflow `{shown}`{hint} There are: {}", names.join(", "))
 }

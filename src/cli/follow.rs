@@ -1,18 +1,21 @@
 //! Following a run: snapshots at intervals, told as they change.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::cli::output::errln;
+use super::why;
 use crate::model::id::RunId;
 use crate::queue::catalog::Catalog;
 use crate::store::{Store, StoreError};
-use crate::view::snapshot::{Snapshot, StageState, StageView};
+use crate::view::snapshot::{Snapshot, StageState, StageView, is_held};
 use crate::worker::Shutdown;
 
 /// Between two snapshots.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Between two questions what holds it.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Someone who is told how a run goes.
 pub(crate) trait Follower: Send + Sync {
@@ -21,6 +24,12 @@ pub(crate) trait Follower: Send + Sync {
     fn end(&self, snapshot: &Snapshot);
     /// A line for people in between.
     fn say(&self, line: &str);
+    /// Whether it has said nothing for so long that people may wonder.
+    fn is_silent(&self) -> bool {
+        false
+    }
+    /// Where things stand, said although nothing has changed.
+    fn remind(&self, _: &[String]) {}
 }
 
 /// Tells the follower until the run has ended or a signal comes, then asks the worker to stop. Returns the last
@@ -51,9 +60,10 @@ async fn told(
     worker: &Shutdown,
 ) -> anyhow::Result<Snapshot> {
     let (mut interrupted, mut away) = (false, false);
-    let mut last = None;
+    let mut last: Option<Snapshot> = None;
+    let mut asked: Option<Instant> = None;
     loop {
-        match Snapshot::read(store, catalog, id).await {
+        match look(store, catalog, id, last.as_ref(), &mut asked).await {
             Ok(Some(snapshot)) => {
                 if std::mem::take(&mut away) {
                     follower.say("the database is back");
@@ -62,12 +72,17 @@ async fn told(
                 if snapshot.is_at_rest() || interrupted {
                     return Ok(snapshot);
                 }
+                if follower.is_silent() {
+                    follower.remind(&where_it_stands(&snapshot));
+                }
                 last = Some(snapshot);
             }
             Ok(None) => anyhow::bail!("the run {id} is gone from the database"),
             Err(StoreError::Away(error)) if !interrupted => {
                 if !std::mem::replace(&mut away, true) {
                     follower.say(&format!("{}, waiting for it", StoreError::Away(error)));
+                } else if follower.is_silent() {
+                    follower.remind(&["the database is still away".to_owned()]);
                 }
             }
             Err(error) => match (error, last.take()) {
@@ -93,43 +108,40 @@ async fn told(
     }
 }
 
-/// Lines for a pipe: one for each stage whose state changed.
-pub(crate) struct PlainLines {
-    loud: bool,
-    before: Mutex<Vec<StageView>>,
+/// The stages that are under way, or what would move them where none runs.
+fn where_it_stands(snapshot: &Snapshot) -> Vec<String> {
+    let under_way = |s: &&StageView| matches!(s.state, StageState::Running | StageState::Ready | StageState::Scheduled);
+    let stages: Vec<&StageView> = snapshot.stages.iter().filter(under_way).collect();
+    let holds: Vec<String> =
+        stages.iter().flat_map(|s| &s.waits).filter(|wait| wait.reason != "stages").map(why::in_words).collect();
+    if holds.is_empty() || stages.iter().any(|stage| stage.state == StageState::Running) {
+        return stages.into_iter().map(|stage| format!("{}: {}", stage.name, stage.words())).collect();
+    }
+    holds
 }
 
-impl PlainLines {
-    /// Not loud: only what standard output will say.
-    pub(crate) fn new(loud: bool) -> PlainLines {
-        PlainLines { loud, before: Mutex::default() }
-    }
-}
-
-impl Follower for PlainLines {
-    fn begin(&self, snapshot: &Snapshot, resumed: bool) {
-        self.say(&opening(snapshot, resumed));
-        if resumed {
-            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-            *before = snapshot.stages.clone();
+/// A snapshot in which a reason that was asked for lately stands until it is asked for again: it costs more than all the rest.
+async fn look(
+    store: &Store,
+    catalog: &Catalog,
+    id: RunId,
+    before: Option<&Snapshot>,
+    asked: &mut Option<Instant>,
+) -> Result<Option<Snapshot>, StoreError> {
+    let Some(mut now) = Snapshot::glance(store, catalog, id).await? else { return Ok(None) };
+    let old = |name: &str| before.and_then(|before| before.stages.iter().find(|stage| stage.name == name));
+    for stage in &mut now.stages {
+        if let Some(old) = old(&stage.name).filter(|old| old.state == stage.state) {
+            stage.waits = old.waits.clone();
         }
     }
-
-    fn change(&self, snapshot: &Snapshot) {
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        for line in changes(&before, &snapshot.stages) {
-            self.say(&line);
-        }
-        *before = snapshot.stages.clone();
+    let is_new = now.stages.iter().any(|stage| stage.state == StageState::Scheduled && stage.waits.is_empty());
+    let is_held = now.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_held);
+    if is_new || is_held && asked.is_none_or(|asked| asked.elapsed() > ASK_EVERY) {
+        now.ask_why(store).await?;
+        *asked = Some(Instant::now());
     }
-
-    fn end(&self, _: &Snapshot) {}
-
-    fn say(&self, line: &str) {
-        if self.loud {
-            errln!("{line}");
-        }
-    }
+    Ok(Some(now))
 }
 
 /// How the tale begins.
@@ -142,19 +154,6 @@ pub(crate) fn opening(snapshot: &Snapshot, resumed: bool) -> String {
             format!("Run {} of {} goes on: {done} of {} stages are done", run.id, run.workflow, snapshot.stages.len())
         }
     }
-}
-
-/// One line for each stage of which there is something new to say.
-fn changes(before: &[StageView], now: &[StageView]) -> Vec<String> {
-    let news = now.iter().enumerate().filter(|(at, stage)| match before.get(*at) {
-        None => !matches!(stage.state, StageState::Waiting | StageState::Ready),
-        Some(old) => {
-            let failures = |s: &StageView| s.row.as_ref().map_or(0, |r| r.failures);
-            // Items tick too fast for a line each.
-            old.state != stage.state && stage.state != StageState::Ready || failures(old) != failures(stage)
-        }
-    });
-    news.map(|(_, stage)| format!("  {}: {}", stage.name, stage.words())).collect()
 }
 
 /// Log lines go through the follower, so that they do not tear the live view.

@@ -10,18 +10,24 @@ use serde::Serialize;
 use super::args::{Global, HealthArgs, HealthProbe};
 use super::exit::Exit;
 use crate::cli::output::outln;
+use crate::config;
 use crate::meters::Meter;
 use crate::meters::catalog::{
     CHECK_AGE, CHECK_DURATION, COMPONENT_STATUS, COMPONENT_THRESHOLD, COMPONENT_VALUE, LIVE, READY,
 };
 use crate::model::health::{Component, Measure, Status};
+use crate::model::quoted::quoted;
 use crate::telemetry::server::{self, Address};
+use crate::workflow::duration;
 
 /// A worker that has not answered by then is as good as gone.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes of what a worker serves.
 const MOST_BYTES: usize = 64 << 20;
+
+/// Where people find the address of a worker.
+const NAMED_WHERE: &str = "each worker logs its own when it starts: metrics are at http://HOST:PORT/metrics";
 
 /// How a worker is.
 #[derive(Debug, Serialize)]
@@ -43,6 +49,8 @@ struct ComponentHealth {
 #[derive(Debug, Serialize)]
 struct Measured {
     measure: &'static str,
+    #[serde(skip)]
+    words: String,
     value: f64,
     degraded: f64,
     unhealthy: f64,
@@ -50,8 +58,12 @@ struct Measured {
 
 pub(crate) async fn health(global: Global, args: HealthArgs) -> anyhow::Result<Exit> {
     let address = address(&args.at)?;
-    let text = scrape(&address).await.with_context(|| format!("no worker answers at {address}"))?;
-    let health = Series::read(&text).health().with_context(|| format!("what answers at {address} is no worker"))?;
+    let asked = quoted(&address);
+    let another = format!("ask another address with: {} health --at HOST:PORT; {NAMED_WHERE}", config::program());
+    let silent = || format!("no worker answers at {asked}, and no other address was tried; {another}");
+    let text = scrape(&address).await.map_err(|error| error.context(silent()))?;
+    let health = Series::read(&text).health();
+    let health = health.with_context(|| format!("what answers at {asked} is no worker of this Piton; {another}"))?;
     if global.json {
         outln!("{}", serde_json::to_string(&health)?);
     } else {
@@ -105,20 +117,32 @@ impl Health {
         let word = |is| if is { "yes" } else { "no" };
         outln!("live      {}\nready     {}", word(self.live), word(self.ready));
         for ComponentHealth { component, status, measures, check_age_seconds, .. } in &self.components {
-            let measures: Vec<String> = measures.iter().map(Measured::words).collect();
-            outln!("{component:<9} {status:<9}  {}  checked {check_age_seconds:.0} s ago", measures.join(", "));
+            let checked = format!("checked {} ago", seconds(check_age_seconds.round()));
+            let said: Vec<String> = measures.iter().map(Measured::words).chain([checked]).collect();
+            outln!("{component:<9} {status:<9}  {}", said.join(", "));
         }
         if self.components.iter().any(|component| component.status != Status::Healthy) {
-            outln!("\nWhy: the worker's log, and the table piton.health_history.");
+            outln!(
+                "\nWhy, by the worker's log or in SQL:\n  select * from piton.health_history order by at desc limit 20;"
+            );
         }
     }
 }
 
 impl Measured {
     fn words(&self) -> String {
-        let Measured { measure, value, degraded, unhealthy } = self;
-        format!("{measure} {value:.3} (degraded from {degraded}, unhealthy from {unhealthy})")
+        let said: fn(f64) -> String = if self.measure.ends_with("_share") { percent } else { seconds };
+        let [value, degraded, unhealthy] = [self.value, self.degraded, self.unhealthy].map(said);
+        format!("{} {value} (degraded from {degraded}, unhealthy from {unhealthy})", self.words)
     }
+}
+
+fn seconds(seconds: f64) -> String {
+    duration::words(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", (share * 1000.0).round() / 10.0)
 }
 
 /// The series of a worker by their names and the values of their labels, as they are written.
@@ -164,7 +188,9 @@ impl Series<'_> {
         let threshold = |status: Status| self.of(&COMPONENT_THRESHOLD, &[component, name, status.as_str()]);
         Some(Measured {
             measure: name,
-            value: self.of(&COMPONENT_VALUE, &[component, name])?,
+            words: measure.words(),
+            // There is none while the component does not answer.
+            value: self.of(&COMPONENT_VALUE, &[component, name]).filter(|value| value.is_finite())?,
             degraded: threshold(Status::Degraded)?,
             unhealthy: threshold(Status::Unhealthy)?,
         })

@@ -5,6 +5,7 @@ mod args;
 mod artifacts;
 mod batch;
 mod bench;
+mod changes;
 mod chaos;
 mod cleanup;
 mod completions;
@@ -19,6 +20,7 @@ mod live;
 mod man;
 mod metrics;
 mod output;
+mod plain;
 mod recover;
 mod refusal;
 mod retry_policy;
@@ -27,11 +29,14 @@ mod runs;
 mod sentence;
 mod show;
 mod start;
+mod throughput;
 mod top;
 mod trace;
+mod usage;
 mod verify;
 mod why;
 mod worker;
+mod workers;
 mod workflows;
 
 use std::io::IsTerminal;
@@ -71,7 +76,7 @@ fn main(app: App) -> ExitCode {
         Err(error) => {
             // Help and version end here too, and are no errors.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return exit_code(output::written(error.print()).map(|()| exit));
+            return exit_code(output::written(usage::shortened(error).print()).map(|()| exit));
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -115,7 +120,10 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
         Command::Top(args) => top::top(global, args).await,
+        Command::Workers(args) => workers::workers(global, args).await,
         Command::Why(args) => why::why(global, args).await,
+        Command::Throughput(args) => throughput::throughput(global, args).await,
+        Command::Changes(args) => changes::changes(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,

@@ -30,6 +30,9 @@ const QUOTED: usize = 200;
 /// Why standard output takes no more, and the first line that was lost.
 static FAILURE: OnceLock<Failure> = OnceLock::new();
 
+/// What is done all the same, for the error that tells of a failure.
+static KEPT: OnceLock<String> = OnceLock::new();
+
 #[derive(Debug)]
 struct Failure {
     error: io::Error,
@@ -48,6 +51,11 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         attempt(|stdout| stdout.flush(), || None)
     }
+}
+
+/// Says what is not lost where standard output cannot be written, and how to see it.
+pub(crate) fn keep(what: String) {
+    KEPT.get_or_init(|| what);
 }
 
 /// A line on standard output; whether it could be written is known at the end of the command.
@@ -90,12 +98,9 @@ pub(crate) fn written(result: io::Result<()>) -> anyhow::Result<()> {
 impl Failure {
     fn told(&self) -> anyhow::Error {
         let Failure { error, lost } = self;
-        match lost {
-            Some(lost) => {
-                anyhow::anyhow!("standard output cannot be written: {error}; what it should have said first: {lost}")
-            }
-            None => anyhow::anyhow!("standard output cannot be written: {error}"),
-        }
+        let lost = lost.as_ref().map_or_else(String::new, |lost| format!("; what it should have said first: {lost}"));
+        let kept = KEPT.get().map_or_else(String::new, |kept| format!("\n{kept}"));
+        anyhow::anyhow!("standard output cannot be written: {error}{lost}{kept}")
     }
 }
 

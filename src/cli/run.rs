@@ -11,15 +11,16 @@ use super::exit::Exit;
 use super::files::Deploys;
 use super::follow::{self, Follower};
 use super::live::LiveTree;
+use super::plain::PlainLines;
 use super::{files, refusal, show, start, trace, worker};
 use crate::app::App;
-use crate::cli::output::{errln, outln};
+use crate::cli::output::{self, errln, outln};
 use crate::config;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
 use crate::queue::catalog::{Catalog, Version};
 use crate::stage::command;
-use crate::store::runs::RunStart;
+use crate::store::runs::{RunFailure, RunStart};
 use crate::telemetry;
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;
@@ -66,6 +67,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     if args.resume.is_some() && !first.run.state.is_ended() {
         refuse_what_lacks(&first.version, &catalog)?;
     }
+    output::keep(format!("The run is kept; see it with:  {} show {id}", config::program()));
     follower.begin(&first, args.resume.is_some());
 
     let mut queues: Vec<_> = versions.iter().map(|v| v.workflow_id).collect();
@@ -91,7 +93,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
 fn follower(global: &Global) -> Arc<dyn Follower> {
     match std::io::stderr().is_terminal() && !global.json {
         true => Arc::new(LiveTree::new()),
-        false => Arc::new(follow::PlainLines::new(!global.json)),
+        false => Arc::new(PlainLines::new(!global.json)),
     }
 }
 
@@ -131,7 +133,7 @@ async fn finish(
     follower.end(last);
     let output = report::outputs(&database.store, last).await?;
     if global.json {
-        let attempts = database.store.attempts(last.run.key, 1000).await?;
+        let attempts = database.store.attempts(last.run.id, 1000).await?;
         outln!("{}", serde_json::to_string(&RunReport::full(last, &attempts, output))?);
     } else if last.run.state == RunState::Done {
         show::print_outputs(&output)?;
@@ -140,8 +142,8 @@ async fn finish(
         RunState::Done => Exit::Done,
         RunState::Failed => {
             if let Some(failure) = &last.run.failure {
-                let stage = last.failed_stage().unwrap_or_default();
-                errln!("error: the run failed at stage {stage}: {}: {}", failure.class, failure.message);
+                let RunFailure { stage, class, message, .. } = failure;
+                errln!("error: the run failed at stage {stage}: {class}: {message}");
                 errln!("See what happened with:  {} show {id}", config::program());
             }
             Exit::RunFailed

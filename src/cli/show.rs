@@ -6,6 +6,7 @@ use super::args::{Global, ShowArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::files::short;
+use super::why;
 use crate::app::App;
 use crate::cli::output::{errln, out, outln};
 use crate::config;
@@ -16,6 +17,7 @@ use crate::model::state::{Resolution, RunState};
 use crate::queue::catalog::Catalog;
 use crate::store::dead_letters::Filter;
 use crate::store::overview::AttemptRow;
+use crate::store::runs::RunFailure;
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;
 use crate::view::when;
@@ -30,7 +32,7 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
         database.close().await;
         bail!("there is no run {}; `{} runs` lists those there are", args.run, config::program());
     };
-    let attempts = database.store.attempts(snapshot.run.key, ATTEMPTS).await?;
+    let attempts = database.store.attempts(snapshot.run.id, ATTEMPTS).await?;
     let output = report::outputs(&database.store, &snapshot).await?;
     if global.json {
         outln!("{}", serde_json::to_string(&RunReport::full(&snapshot, &attempts, output))?);
@@ -47,8 +49,7 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
             outln!("It was cancelled by {by} at {at}: {}", cancelled.reason);
         }
         out!("{}", artifacts(&database, &snapshot).await?);
-        let workers = database.store.live_workers().await?;
-        outln!("{}", what_to_do(&snapshot, &workers));
+        outln!("{}", what_to_do(&snapshot));
         if snapshot.run.state == RunState::Blocked {
             out!("{}", what_blocks(&database, snapshot.run.id).await?);
         }
@@ -118,7 +119,7 @@ fn story(snapshot: &Snapshot, attempts: &[AttemptRow]) -> String {
         "Run {} of {} is {}: started {}{took}{trace}\n\n",
         run.id,
         run.workflow,
-        run.state,
+        run.shown,
         when::clock(run.started_at)
     );
     let width = snapshot.stages.iter().map(|s| s.name.len()).max().unwrap_or(0);
@@ -129,7 +130,7 @@ fn story(snapshot: &Snapshot, attempts: &[AttemptRow]) -> String {
         text.push_str("\nAttempts that did not finish:\n");
     }
     for attempt in attempts {
-        let stage = snapshot.version.stage_name(attempt.stage);
+        let stage = &attempt.stage;
         let item = if attempt.item == NO_ITEM { String::new() } else { format!("[{}]", attempt.item) };
         let class = attempt.class.as_deref().unwrap_or(attempt.outcome.as_str());
         let message = attempt.message.as_deref().unwrap_or_default();
@@ -160,23 +161,38 @@ pub(crate) fn print_outputs(outputs: &[(String, Box<serde_json::value::RawValue>
     Ok(())
 }
 
-fn what_to_do(snapshot: &Snapshot, workers: &[String]) -> String {
+fn what_to_do(snapshot: &Snapshot) -> String {
     match snapshot.run.state {
-        RunState::Done => "Nothing to do.".to_owned(),
+        RunState::Done | RunState::Cancelled => "Nothing to do.".to_owned(),
         RunState::Failed => match &snapshot.run.failure {
-            Some(failure) => format!(
-                "It failed at stage {}: {}: {}\nIts dead letter was dismissed, and its other jobs were cancelled.",
-                snapshot.failed_stage().unwrap_or_default(),
-                failure.class,
-                failure.message
+            Some(RunFailure { stage, class, message, .. }) => format!(
+                "It failed at stage {stage}: {class}: {message}\n\
+                 Its dead letter was dismissed, and its other jobs were cancelled."
             ),
             None => String::new(),
         },
-        RunState::Cancelled => "Nothing to do.".to_owned(),
-        RunState::Blocked => "It is blocked by what was given up; what does not depend on that goes on:".to_owned(),
-        RunState::Running if workers.is_empty() => {
-            format!("No worker is alive. Go on with:  {} run --resume {}", config::program(), snapshot.run.id)
+        RunState::Blocked => {
+            let held = what_holds(snapshot);
+            let blocked = "It is blocked by what was given up; what does not depend on that goes on:";
+            if held.is_empty() { blocked.to_owned() } else { format!("{held}{blocked}") }
         }
-        RunState::Running => format!("Nothing to do: workers are alive ({}).", workers.join(", ")),
+        RunState::Running => match (what_holds(snapshot), snapshot.run.starts_at) {
+            (held, _) if !held.is_empty() => held.trim_end().to_owned(),
+            (_, Some(at)) => format!("Nothing to do: it starts at {}.", when::clock(at)),
+            (_, None) => "Nothing to do: it goes on by itself.".to_owned(),
+        },
     }
+}
+
+/// What keeps it that somebody must act on, and what to type.
+fn what_holds(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    for wait in snapshot.up_to_people().filter(|wait| wait.reason != "decision") {
+        text.push_str(&format!("{}\n", why::in_words(wait)));
+        if wait.moves == "piton worker" {
+            let (program, run) = (config::program(), snapshot.run.id);
+            text.push_str(&format!("    or go on with it alone:  {program} run --resume {run}\n"));
+        }
+    }
+    text
 }

@@ -21,6 +21,7 @@ use crate::model::actor::Actor;
 use crate::model::id::RunId;
 use crate::model::json;
 use crate::model::payload::{Payload, PayloadError, PayloadLimits};
+use crate::model::quoted::quoted;
 use crate::model::text::utf8;
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::Store;
@@ -145,17 +146,17 @@ fn parse(place: &str, text: &str, limit: usize) -> anyhow::Result<Payload> {
 /// Applies `path.to.key=value`; the value is JSON where it reads as JSON, as it is written, and a string otherwise.
 fn set(json: &str, setting: &str) -> anyhow::Result<String> {
     let Some((path, text)) = setting.split_once('=') else {
-        bail!("--set {setting}: write it as --set key=value, or --set outer.inner=value");
+        bail!("--set {}: write it as --set key=value, or --set outer.inner=value", quoted(setting));
     };
     let keys: Vec<&str> = path.split('.').collect();
     if keys.contains(&"") {
-        bail!("--set {setting}: a key in `{path}` is empty");
+        bail!("--set {}: a key in `{}` is empty", quoted(setting), quoted(path));
     }
     let value = match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => text.trim().to_owned(),
         Err(_) => json::string(text),
     };
-    json::with(json, &keys, &value).map_err(|error| anyhow::anyhow!("--set {setting}: {error}"))
+    json::with(json, &keys, &value).map_err(|error| anyhow::anyhow!("--set {}: {error}", quoted(setting)))
 }
 
 #[cfg(test)]

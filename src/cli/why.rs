@@ -5,12 +5,14 @@ use anyhow::bail;
 use super::args::{Global, WhyArgs};
 use super::database::Database;
 use super::exit::Exit;
+use super::throughput;
 use crate::cli::output::outln;
 use crate::config;
-use crate::store::why::{Waiting, WaitingGroup};
+use crate::store::throughput::Outlook;
+use crate::store::why::{RunWait, WaitingGroup};
 use crate::view::when;
 
-/// Things of one run that are told; a fan-out may wait for thousands for one reason.
+/// Things of one run that are told one by one, as JSON; a fan-out may wait for thousands for one reason.
 const TOLD: i64 = 200;
 
 pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
@@ -19,19 +21,25 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
     match args.run {
         None => {
             let groups = store.waiting_groups(args.workflow.as_deref()).await?;
-            if global.json { outln!("{}", serde_json::to_string(&groups)?) } else { say_groups(&groups) }
+            if global.json {
+                outln!("{}", serde_json::to_string(&groups)?);
+            } else {
+                say_groups(&groups);
+                say_outlook(&store.outlook(args.workflow.as_deref()).await?);
+            }
         }
         Some(run) => {
             let Some(row) = store.run(run).await? else {
                 bail!("there is no run {run}; `{} runs` lists those there are", config::program());
             };
-            let waits = store.waiting(run, TOLD).await?;
             if global.json {
-                outln!("{}", serde_json::to_string(&waits)?);
-            } else if waits.is_empty() {
-                outln!("Run {run} is {}, and waits for nothing.", row.state);
+                outln!("{}", serde_json::to_string(&store.waiting(run, TOLD).await?)?);
             } else {
-                waits.iter().for_each(say);
+                let waits = store.run_waits(run).await?;
+                if waits.is_empty() {
+                    outln!("Run {run} is {}, and waits for nothing.", row.shown);
+                }
+                waits.iter().for_each(|wait| outln!("{}", in_words(wait)));
             }
         }
     }
@@ -46,12 +54,37 @@ fn say_groups(groups: &[WaitingGroup]) {
     for group in groups {
         let WaitingGroup { workflow, stage, jobs, oldest_since, why, moves, .. } = group;
         let since = oldest_since.map_or_else(String::new, |since| format!(" (since {})", when::clock(since)));
-        outln!("{workflow}, {stage}: {jobs} {why}{since}\n    moved by: {moves}");
+        let why = when::here(why);
+        outln!("{workflow}, {stage}: {jobs} {why}{since}\n    moved by: {}", as_typed(moves));
     }
 }
 
-fn say(waits: &Waiting) {
-    let Waiting { stage, item, why, moves, .. } = waits;
-    let item = item.map_or_else(String::new, |item| format!("[{item}]"));
-    outln!("{stage}{item}: {why}\n    moved by: {moves}");
+/// A thing that a run waits for, and what would move it.
+pub(super) fn in_words(wait: &RunWait) -> String {
+    let RunWait { stage, jobs, item, why, .. } = wait;
+    let why = when::here(why);
+    let what = match (jobs, item, wait.oldest_since) {
+        (1, None, _) => format!("{stage}: {why}"),
+        (1, Some(item), _) => format!("{stage}[{item}]: {why}"),
+        (_, _, Some(since)) => format!("{stage}: {jobs} items {why}; the oldest since {}", when::clock(since)),
+        (_, _, None) => format!("{stage}: {jobs} items {why}"),
+    };
+    format!("{what}\n    moved by: {}", as_typed(&wait.moves))
+}
+
+/// A program of somebody's own has another name.
+fn as_typed(moves: &str) -> String {
+    match config::program().as_str() {
+        "piton" => moves.to_owned(),
+        program => moves.replace("piton ", &format!("{program} ")),
+    }
+}
+
+/// Of those that have something left to do.
+fn say_outlook(outlook: &[Outlook]) {
+    let left = outlook.iter().filter(|outlook| outlook.work_left_seconds > 0.0);
+    for outlook in left {
+        outln!("");
+        throughput::say_outlook(outlook);
+    }
 }

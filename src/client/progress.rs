@@ -1,6 +1,6 @@
 //! How far a run is.
 
-use crate::model::state::RunState;
+use crate::model::state::ShownState;
 use crate::view::snapshot::{Snapshot, StageState, StageView};
 
 /// A run at one moment.
@@ -8,7 +8,7 @@ use crate::view::snapshot::{Snapshot, StageState, StageView};
 #[non_exhaustive]
 pub struct RunProgress {
     /// Where the run is.
-    pub state: RunState,
+    pub state: ShownState,
     /// Its stages, in the order of its file.
     pub stages: Vec<StageProgress>,
 }
@@ -35,7 +35,7 @@ pub struct StageProgress {
 
 impl RunProgress {
     pub(super) fn of(snapshot: &Snapshot) -> RunProgress {
-        RunProgress { state: snapshot.run.state, stages: snapshot.stages.iter().map(StageProgress::of).collect() }
+        RunProgress { state: snapshot.run.shown, stages: snapshot.stages.iter().map(StageProgress::of).collect() }
     }
 }
 

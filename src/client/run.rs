@@ -10,11 +10,11 @@ use super::actor::{actor, name};
 use super::error::{CancelError, DatabaseError, ResultError};
 use super::piton::Piton;
 use super::progress::RunProgress;
-use crate::model::id::RunId;
+use crate::model::id::{RunId, RunKey};
 use crate::model::json;
-use crate::model::state::{Resolution, RunState};
+use crate::model::state::{RunState, ShownState};
 use crate::store::Store;
-use crate::store::dead_letters::Filter;
+use crate::store::runs::RunFailure;
 use crate::view::report;
 use crate::view::snapshot::Snapshot;
 
@@ -52,8 +52,8 @@ impl Run {
     }
 
     /// Where it is now; `None` where there is no such run.
-    pub async fn state(&self) -> Result<Option<RunState>, DatabaseError> {
-        Ok(self.store().run(self.id).await?.map(|row| row.state))
+    pub async fn state(&self) -> Result<Option<ShownState>, DatabaseError> {
+        Ok(self.store().run(self.id).await?.map(|row| row.shown))
     }
 
     /// Waits for its end, and reads its output: that of the one stage that no other needs, or an object with the outputs of
@@ -67,19 +67,20 @@ impl Run {
             let store = self.store();
             let snapshot = Snapshot::read(store, &self.piton.shared.catalog, self.id).await?;
             let snapshot = snapshot.ok_or(ResultError::NotFound(self.id))?;
-            match snapshot.run.state {
-                RunState::Done => {
+            match (snapshot.run.state, snapshot.run.failure.clone()) {
+                (RunState::Done, _) => {
                     let output = output(&report::outputs(store, &snapshot).await?);
                     return serde_json::from_str(&output).map_err(ResultError::Output);
                 }
-                RunState::Failed => return Err(failed(&snapshot)),
-                RunState::Cancelled => return Err(cancelled(store, &snapshot).await?),
-                RunState::Blocked | RunState::Running => {
-                    if let Some(blocked) = blocked(store, self.id).await? {
-                        return Err(blocked);
-                    }
-                    // It was retried just now.
+                (RunState::Failed, Some(RunFailure { stage, class, message, .. })) => {
+                    return Err(ResultError::Failed { stage, class, message });
                 }
+                (RunState::Blocked, Some(RunFailure { stage, class, message, .. })) => {
+                    return Err(ResultError::Blocked { stage, class, message });
+                }
+                (RunState::Cancelled, _) => return Err(cancelled(store, snapshot.run.key).await?),
+                // It was retried just now.
+                (RunState::Failed | RunState::Blocked, None) | (RunState::Running, _) => {}
             }
         }
     }
@@ -149,32 +150,10 @@ fn output(outputs: &[(String, Box<RawValue>)]) -> String {
     }
 }
 
-fn failed(snapshot: &Snapshot) -> ResultError {
-    let stage = snapshot.failed_stage().unwrap_or_default();
-    let (class, message) = snapshot
-        .run
-        .failure
-        .as_ref()
-        .map(|failure| (failure.class.clone(), failure.message.clone()))
-        .unwrap_or_default();
-    ResultError::Failed { stage, class, message }
-}
-
-async fn cancelled(store: &Store, snapshot: &Snapshot) -> Result<ResultError, ResultError> {
-    let (by, reason) = match store.cancellation(snapshot.run.key).await? {
+async fn cancelled(store: &Store, run: RunKey) -> Result<ResultError, ResultError> {
+    let (by, reason) = match store.cancellation(run).await? {
         Some(cancelled) => (cancelled.cancelled_by, cancelled.reason),
         None => Default::default(),
     };
     Ok(ResultError::Cancelled { by, reason })
-}
-
-/// By a dead letter that waits for a decision, the newest one.
-async fn blocked(store: &Store, run: RunId) -> Result<Option<ResultError>, ResultError> {
-    let filter = Filter { resolution: Some(Resolution::Pending), run: Some(run), ..Filter::default() };
-    let letters = store.dead_letters(&filter, None, 1).await?;
-    Ok(letters.into_iter().next().map(|letter| ResultError::Blocked {
-        stage: letter.stage,
-        class: letter.class,
-        message: letter.message,
-    }))
 }

@@ -14,6 +14,7 @@ use crate::model::payload::Payload;
 use crate::model::state::Resolution;
 use crate::store::dead_letters::{Filter, Origin};
 use crate::store::pauses::Queue;
+use crate::store::retry_preview::PreviewRow;
 use crate::store::{Store, StoreError};
 
 /// What a verb is about.
@@ -63,6 +64,15 @@ pub(crate) async fn retry_one(
     store.retry_dead_letter(id, by, again.note, again.from, input).await?;
     log::decided(store, &[id], by.name).await;
     Ok(())
+}
+
+/// What a retry would do, and what it would cost; or a refusal with the reason, as the retry would be refused. Changes nothing.
+pub(crate) async fn preview(store: &Store, chosen: &Chosen, from: Origin<'_>) -> Result<Vec<PreviewRow>, StoreError> {
+    let ids = match chosen {
+        Chosen::One(id) => vec![*id],
+        Chosen::Those(filter) => store.dead_letter_ids(filter).await?,
+    };
+    store.retry_preview(&ids, from).await
 }
 
 /// Lets all that are chosen go on, or none; tells how many there were.
@@ -179,8 +189,13 @@ pub(crate) async fn pause(store: &Store, queue: Queue<'_>, reason: &str, by: Act
 }
 
 /// Lets it go on, or is refused with the reason.
-pub(crate) async fn resume(store: &Store, queue: Queue<'_>, by: Actor<'_>) -> Result<(), StoreError> {
-    store.resume(queue, by).await?;
+pub(crate) async fn resume(
+    store: &Store,
+    queue: Queue<'_>,
+    reason: Option<&str>,
+    by: Actor<'_>,
+) -> Result<(), StoreError> {
+    store.resume(queue, reason, by).await?;
     events::decision::resumed(queue.workflow, queue.stage, by.name);
     Ok(())
 }

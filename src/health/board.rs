@@ -31,6 +31,8 @@ struct Known {
 struct Checked {
     status: Status,
     values: Vec<(Measure, f64)>,
+    /// All that was ever measured of it.
+    measured: Vec<Measure>,
     at: Instant,
     took: Duration,
 }
@@ -44,7 +46,13 @@ impl Board {
     pub(super) fn put(&self, component: Component, finding: &Finding, took: Duration) -> bool {
         let (status, reason) = finding.judge(&self.thresholds);
         let mut known = lock(&self.known);
-        let checked = Checked { status, values: finding.values.clone(), at: Instant::now(), took };
+        let mut measured = known.components.get(&component).map_or_else(Vec::new, |before| before.measured.clone());
+        for (measure, _) in &finding.values {
+            if !measured.contains(measure) {
+                measured.push(*measure);
+            }
+        }
+        let checked = Checked { status, values: finding.values.clone(), measured, at: Instant::now(), took };
         let was = known.components.insert(component, checked).map(|checked| checked.status);
         if was == Some(status) {
             return false;
@@ -84,8 +92,10 @@ impl Board {
                 let is = if *status == checked.status { 1.0 } else { 0.0 };
                 COMPONENT_STATUS.gauge(&[component, status.as_str()]).set(is);
             }
-            for (measure, value) in &checked.values {
-                COMPONENT_VALUE.gauge(&[component, measure.name()]).set(*value);
+            for measure in &checked.measured {
+                // What was measured before is no value of a component that does not answer now.
+                let value = checked.values.iter().find(|(of, _)| of == measure).map_or(f64::NAN, |(_, value)| *value);
+                COMPONENT_VALUE.gauge(&[component, measure.name()]).set(value);
             }
             CHECK_AGE.gauge(&[component]).set(checked.at.elapsed().as_secs_f64());
             CHECK_DURATION.gauge(&[component]).set(checked.took.as_secs_f64());

@@ -8,6 +8,7 @@ use reqwest::{Client, Url};
 use tokio::net::TcpStream;
 
 use crate::model::health::{Finding, Measure};
+use crate::model::quoted::quoted;
 
 /// Longest wait for one of them.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -33,7 +34,7 @@ impl FromStr for External {
     fn from_str(text: &str) -> Result<External, String> {
         let shape = "give NAME=URL, such as voices=https://voices.example/health or mail=tcp://mail.example:25";
         let (name, target) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or(shape)?;
-        let url: Url = target.parse().map_err(|error| format!("{target} is no URL ({error}); {shape}"))?;
+        let url: Url = target.parse().map_err(|error| format!("`{}` is no URL ({error}); {shape}", quoted(target)))?;
         let target = match (url.scheme(), url.host_str(), url.port()) {
             ("http" | "https", Some(_), _) => Target::Http(url),
             ("tcp", Some(host), Some(port)) => Target::Tcp(format!("{host}:{port}")),

@@ -1,6 +1,6 @@
 //! Every metric of Piton.
 
-use super::{BATCHES, Kind, Meter, SECONDS, Source};
+use super::{BATCHES, Kind, MOMENTS, Meter, SPANS, Source};
 
 macro_rules! meters {
     ($($constant:ident = $source:ident $kind:expr, $name:literal [$($label:literal),*] $help:literal;)+) => {
@@ -29,15 +29,15 @@ meters! {
         "Retries that were scheduled, by the class of the failure before them.";
     DEAD_LETTERED = Process Kind::Counter, "piton_dead_lettered_total" ["workflow", "stage", "class"]
         "Jobs given up, by failure class.";
-    JOB_WAIT = Process Kind::Histogram(SECONDS), "piton_job_wait_seconds" ["workflow", "stage"]
+    JOB_WAIT = Process Kind::Histogram(SPANS), "piton_job_wait_seconds" ["workflow", "stage"]
         "From the moment a job could be claimed to its claim, in seconds; 0 where it was handed on.";
-    ATTEMPT_DURATION = Process Kind::Histogram(SECONDS), "piton_attempt_duration_seconds" ["workflow", "stage"]
+    ATTEMPT_DURATION = Process Kind::Histogram(SPANS), "piton_attempt_duration_seconds" ["workflow", "stage"]
         "How long attempts ran, in seconds, whatever their end.";
-    CLAIM_DURATION = Process Kind::Histogram(SECONDS), "piton_claim_duration_seconds" []
+    CLAIM_DURATION = Process Kind::Histogram(MOMENTS), "piton_claim_duration_seconds" []
         "How long claims took in the database, in seconds.";
     CLAIM_BATCH = Process Kind::Histogram(BATCHES), "piton_claim_batch_size" []
         "Jobs that a claim found.";
-    COMMIT_DURATION = Process Kind::Histogram(SECONDS), "piton_commit_duration_seconds" []
+    COMMIT_DURATION = Process Kind::Histogram(MOMENTS), "piton_commit_duration_seconds" []
         "How long commits took in the database, in seconds.";
     COMMIT_BATCH = Process Kind::Histogram(BATCHES), "piton_commit_batch_size" []
         "Attempts that a commit ended.";
@@ -61,7 +61,7 @@ meters! {
         "Times that this worker's own session was lost and opened again.";
     NOTIFICATIONS = Process Kind::Counter, "piton_notifications_total" []
         "Notifications of new jobs that reached this worker.";
-    LOOP_LAG = Process Kind::Histogram(SECONDS), "piton_loop_lag_seconds" []
+    LOOP_LAG = Process Kind::Histogram(MOMENTS), "piton_loop_lag_seconds" []
         "How late a timer of this process fired, in seconds: handlers that compute without awaiting hold it up.";
     SNAPSHOT_LEADER = Process Kind::Gauge, "piton_snapshot_leader" []
         "1 while this worker takes the snapshot of the database's state, else 0.";
@@ -120,11 +120,13 @@ meters! {
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
         "Dead letters: all that are pending (more than 20,000 are estimated), and those retried or dismissed within the last 24 hours.";
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]
-        "Workers: alive, or lost within the last hour.";
+        "Workers: alive, stopping, silent (not heard of for longer than their lease, and not taken for lost yet) or lost within the last hour. Where the last one dies, nobody shows this metric.";
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []
         "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect, and piton.unexplained_jobs tells which. The oldest runs are looked at less often than the newest: 50000 with every snapshot.";
     WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]
-        "Worker-seconds of work that is ready, running, or due within a minute, by the measured time of each stage; what is paused and does not run, or has to wait for a limit, is left out. The signal to scale by.";
+        "Worker-seconds of work that more workers could do: jobs that are ready, running, or due within a minute, and all later stages of their runs, by the measured time of each stage with its retries. What is paused, has to wait for a limit or waits for a retry is left out, with what is behind it. Estimated: the items of stages that are not split yet, from earlier runs. The signal to scale by.";
+    EMPTY = Database Kind::Gauge, "piton_empty_seconds" ["workflow"]
+        "Seconds until nothing of the workflow is left, its later stages too, at the pace of the last minutes and if nothing comes in; +Inf where it does not empty at this rate (piton throughput tells why), 0 where nothing is left.";
     TABLE_BYTES = Database Kind::Gauge, "piton_table_bytes" ["table"]
         "Size of the table without its indexes, in bytes.";
     INDEX_BYTES = Database Kind::Gauge, "piton_index_bytes" ["table"]

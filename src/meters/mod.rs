@@ -8,6 +8,7 @@ pub(crate) mod catalog;
 pub(crate) mod part;
 pub(crate) mod recovered;
 pub(crate) mod stage;
+pub(crate) mod tally;
 pub(crate) mod workflow;
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata};
@@ -43,10 +44,14 @@ pub(crate) enum Source {
     Database,
 }
 
-/// Seconds, from a tenth of a millisecond to an hour.
-pub(crate) const SECONDS: &[f64] = &[
-    0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
-    900.0, 3600.0,
+/// Seconds of what takes a moment: statements and timers, from a tenth of a millisecond to a minute.
+pub(crate) const MOMENTS: &[f64] =
+    &[0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// Seconds of waits and of attempts, which may be hours: from a millisecond to a day. As people reckon: 5 s, a quarter of a minute,
+/// 1, 2, 5, 15 and 30 minutes, 1, 2, 6 and 24 hours.
+pub(crate) const SPANS: &[f64] = &[
+    0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0,
+    21_600.0, 86_400.0,
 ];
 /// Sizes of batches, up to the most that one statement takes.
 pub(crate) const BATCHES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];

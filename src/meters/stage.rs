@@ -10,6 +10,7 @@ use metrics::{Counter, Histogram};
 use super::catalog::{
     ATTEMPT_DURATION, ATTEMPTS, DEAD_LETTERED, FAILURES, JOB_WAIT, JOBS_FINISHED, JOBS_STARTED, RETRIES,
 };
+use super::tally::{Counts, Tally};
 use crate::model::failure::FailureClass;
 
 /// How an attempt ended, in the database.
@@ -59,8 +60,7 @@ pub(crate) struct StageMeters {
     stage: String,
     /// None before its first attempt: of what never happened there is nothing to show.
     counted: OnceLock<Counted>,
-    /// Attempts that ran, and their microseconds, since they were last taken.
-    ran: (AtomicU64, AtomicU64),
+    tally: Tally,
     /// Jobs that are done, and jobs that were given up.
     jobs: (AtomicU64, AtomicU64),
 }
@@ -83,7 +83,7 @@ impl StageMeters {
             workflow: workflow.to_owned(),
             stage: stage.to_owned(),
             counted: OnceLock::new(),
-            ran: Default::default(),
+            tally: Tally::default(),
             jobs: Default::default(),
         }
     }
@@ -116,19 +116,25 @@ impl StageMeters {
             counted.started.increment(1);
         }
         counted.wait.record(waited);
+        self.tally.begins(waited);
     }
 
     /// An attempt ran, whatever becomes of its result.
     pub(crate) fn ran(&self, took: Duration) {
         self.counted().duration.record(took);
-        self.ran.0.fetch_add(1, Ordering::Relaxed);
-        self.ran.1.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.tally.ran(took);
     }
 
-    /// How many attempts ran since this was last asked, and for how many seconds together.
-    pub(crate) fn take_time(&self) -> (u64, f64) {
-        let (attempts, micros) = (self.ran.0.swap(0, Ordering::Relaxed), self.ran.1.swap(0, Ordering::Relaxed));
-        (attempts, micros as f64 / 1e6)
+    /// The stage was split into that many items.
+    pub(crate) fn split(&self, items: u64) {
+        self.tally.split(items);
+    }
+
+    /// What happened since this was last asked; `None` where nothing did.
+    pub(crate) fn take_counts(&self) -> Option<Counts> {
+        let counts = self.tally.take(self.jobs());
+        let named = || Counts { workflow: self.workflow.clone(), stage: self.stage.clone(), ..counts.clone() };
+        (!counts.is_empty()).then(named)
     }
 
     /// How many jobs are done, and how many were given up.
@@ -159,6 +165,7 @@ impl StageMeters {
     /// The same, for an attempt that failed: `outcome` is what follows.
     pub(crate) fn failed(&self, class: FailureClass, outcome: Outcome) {
         self.ended(outcome);
+        self.tally.failed();
         let labels: [&str; 3] = [&self.workflow, &self.stage, class.as_str()];
         FAILURES.counter(&labels).increment(1);
         match outcome {

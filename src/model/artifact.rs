@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::quoted::quoted;
+
 /// Names an artifact in a stage's output, for the stages after it: `{"artifact", "name", "bytes", "digest"}`.
 ///
 /// What putting a file returned. Serialize it as part of the output; a later stage deserializes it from its input and opens
@@ -52,17 +54,18 @@ const RESERVED: [&str; 4] = ["pending", "failed", "orphan", "dead_letter"];
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum Misnamed {
     #[error(
-        "an artifact cannot be named {0:?}: a name is what a file can be called: 1 to {LONGEST_NAME} bytes, without / and NUL, and \
-         neither . nor .."
+        "an artifact cannot be named \"{}\": a name is what a file can be called: 1 to {LONGEST_NAME} bytes, without / and NUL, and \
+         neither . nor ..",
+        quoted(.0)
     )]
     Name(String),
     #[error(
-        "an artifact cannot be of the type {0:?}: a type begins with a small letter and has up to 63 small letters, digits \
+        "an artifact cannot be of the type \"{}\": a type begins with a small letter and has up to 63 small letters, digits \
          and _; {reserved} are given by Piton",
-        reserved = RESERVED.join(", ")
+        quoted(.0), reserved = RESERVED.join(", ")
     )]
     Type(String),
-    #[error("{0:?} is no content type; it is plain text such as image/png, of at most {LONGEST_CONTENT_TYPE} bytes")]
+    #[error("\"{}\" is no content type; it is plain text such as image/png, of at most {LONGEST_CONTENT_TYPE} bytes", quoted(.0))]
     ContentType(String),
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::quoted::quoted;
 use super::resource::{Resource, out_of_descriptors};
 use super::state::states;
 use super::texts;
@@ -36,7 +37,7 @@ states! {
 
 /// The word is no failure class.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no failure class; the classes a stage can fail with are {list}", list = returnable())]
+#[error("`{}` is no failure class; the classes a stage can fail with are {list}", quoted(.0), list = returnable())]
 pub struct UnknownClass(String);
 
 fn returnable() -> String {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::quoted::quoted;
 use super::state::states;
 
 states! {
@@ -72,6 +73,16 @@ impl Measure {
         self.as_str().split_once('.').map_or(self.as_str(), |(_, name)| name)
     }
 
+    /// The same for people: without its unit, which stands behind the value.
+    pub(crate) fn words(self) -> String {
+        let name = self.name();
+        name.trim_end_matches("_seconds").trim_end_matches("_share").replace('_', " ")
+    }
+
+    fn with_unit(self, value: f64) -> String {
+        if self.name().ends_with("_share") { format!("{:.1} %", value * 100.0) } else { format!("{value:.3} s") }
+    }
+
     fn by_default(self) -> Threshold {
         let (degraded, unhealthy) = match self {
             Measure::DatabaseLatency => (1.0, 5.0),
@@ -135,7 +146,7 @@ impl FromStr for SetThreshold {
         let (name, values) = text.split_once('=').ok_or(shape)?;
         let measure = Measure::from_word(name).ok_or_else(|| {
             let known: Vec<&str> = Measure::ALL.iter().map(|m| m.as_str()).collect();
-            format!("nothing measures {name}; there are {}", known.join(", "))
+            format!("nothing measures `{}`; give one of {}", quoted(name), known.join(", "))
         })?;
         let (degraded, unhealthy) = values.split_once(':').ok_or(shape)?;
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0).ok_or(shape);
@@ -183,7 +194,8 @@ impl Finding {
             Status::Unhealthy => threshold.unhealthy,
         };
         let about = self.about.as_ref().map_or_else(String::new, |about| format!(" ({about})"));
-        (status, Some(format!("{} is {value:.3}, and {status} from {from} on{about}", measure.name())))
+        let (value, from) = (measure.with_unit(value), measure.with_unit(from));
+        (status, Some(format!("{} is {value}, and {status} from {from} on{about}", measure.words())))
     }
 }
 
@@ -198,10 +210,7 @@ mod tests {
         assert_eq!(judged(0.49), (Status::Healthy, None));
         assert_eq!(judged(0.5).0, Status::Degraded);
         let (status, why) = judged(0.9);
-        assert_eq!(
-            (status, why.as_deref()),
-            (Status::Unhealthy, Some("used_share is 0.900, and unhealthy from 0.7 on"))
-        );
+        assert_eq!((status, why.as_deref()), (Status::Unhealthy, Some("used is 90.0 %, and unhealthy from 70.0 % on")));
     }
 
     #[test]
@@ -210,7 +219,7 @@ mod tests {
         let finding = Finding { values, ..Finding::default() };
         let (status, why) = finding.judge(&Thresholds::with(&[]));
         assert_eq!(status, Status::Unhealthy);
-        assert!(why.unwrap().starts_with("oldest_ready_seconds is 2000"));
+        assert!(why.unwrap().starts_with("oldest ready is 2000.000 s"));
         assert_eq!(Finding::failure("it is gone").judge(&Thresholds::with(&[])).0, Status::Unhealthy);
     }
 
@@ -218,7 +227,7 @@ mod tests {
     fn a_threshold_that_cannot_be_is_refused() {
         for (text, why) in [
             ("disk.used_share", "give COMPONENT.MEASURE"),
-            ("disk.used=1:2", "nothing measures disk.used; there are database.latency_seconds, "),
+            ("disk.used=1:2", "nothing measures `disk.used`; give one of database.latency_seconds, "),
             ("disk.used_share=0.9:0.8", "the first number is at most the second"),
             ("disk.used_share=NaN:1", "give COMPONENT.MEASURE"),
             ("disk.used_share=-1:1", "give COMPONENT.MEASURE"),

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::quoted;
+
 /// What stands at that place: a key of an object, or the number of an element of an array, from the outside in.
 pub(crate) fn at<'t>(json: &'t str, path: &[String]) -> Option<&'t str> {
     path.iter().try_fold(json, |json, key| inside(json, key))
@@ -121,7 +123,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
 
 /// What holds the place is no object, so that it cannot have that key.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("there is no key `{0}` to set, for what holds it is no object")]
+#[error("the key `{}` cannot be set: what would hold it is no object", quoted::quoted(.0))]
 pub(crate) struct NoObject(String);
 
 /// The text with that value at that place; objects that lead there are made where nothing or null stands.

@@ -36,9 +36,28 @@ pub(crate) use states;
 
 states! {
     /// Where a run is.
+    pub(crate) enum RunState {
+        /// It has live jobs.
+        Running = "running",
+        /// A dead letter of it is pending; what does not depend on it goes on.
+        Blocked = "blocked",
+        /// Every stage has its checkpoint.
+        Done = "done",
+        /// A dead letter of it was dismissed; its other jobs were cancelled.
+        Failed = "failed",
+        /// Somebody ended it, or its deadline has passed.
+        Cancelled = "cancelled",
+    }
+}
+
+states! {
+    /// Where a run is, as people are shown it: one whose start is put off is not running.
     #[derive(serde::Deserialize, utoipa::ToSchema)]
+    #[schema(as = RunState)]
     #[non_exhaustive]
-    pub enum RunState {
+    pub enum ShownState {
+        /// Nothing of it has begun, and nothing may before its time.
+        Scheduled = "scheduled",
         /// It has live jobs.
         Running = "running",
         /// A dead letter of it is pending; what does not depend on it goes on.
@@ -87,6 +106,19 @@ impl RunState {
             // Someone may retry the dead letter.
             RunState::Running | RunState::Blocked => false,
             RunState::Done | RunState::Failed | RunState::Cancelled => true,
+        }
+    }
+}
+
+impl ShownState {
+    /// The state on record of such a run.
+    pub(crate) fn on_record(self) -> RunState {
+        match self {
+            ShownState::Scheduled | ShownState::Running => RunState::Running,
+            ShownState::Blocked => RunState::Blocked,
+            ShownState::Done => RunState::Done,
+            ShownState::Failed => RunState::Failed,
+            ShownState::Cancelled => RunState::Cancelled,
         }
     }
 }

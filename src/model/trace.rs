@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::quoted::quoted;
+
 /// A trace that somebody else began, and the place in it from which a run was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TraceContext {
@@ -14,8 +16,8 @@ pub(crate) struct TraceContext {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TraceError {
     #[error(
-        "`{0}` is no traceparent; it looks like 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01: version, trace \
-         id and parent id (small hexadecimal digits, not all of them 0), flags"
+        "`{}` is no traceparent; it looks like 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01: version, trace \
+         id and parent id (small hexadecimal digits, not all of them 0), flags", quoted(.0)
     )]
     Parent(String),
     #[error(

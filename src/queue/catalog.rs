@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::events;
 use crate::meters::stage::StageMeters;
+use crate::meters::tally::Counts;
 use crate::meters::workflow::WorkflowMeters;
 use crate::model::actor::{Actor, Face};
 use crate::model::claim::Claim;
@@ -16,7 +17,6 @@ use crate::stage::command;
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
 use crate::stage::resources::{Resources, StoreUse};
-use crate::store::snapshot::StageTime;
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::{CommandStage, Stage, StageKind, Workflow};
 use crate::workflow::plan::Plan;
@@ -41,6 +41,11 @@ pub(crate) struct Version {
 impl Version {
     pub(crate) fn stage(&self, stage: i16) -> Option<&Stage> {
         self.workflow.stages.get(usize::try_from(stage).ok()?)
+    }
+
+    /// The stage goes over items: its first job splits it.
+    pub(crate) fn splits(&self, stage: i16) -> bool {
+        self.stage(stage).is_some_and(|stage| stage.for_each.is_some())
     }
 
     /// How its failures are retried; `None` where the definition has no such stage.
@@ -287,26 +292,16 @@ impl Catalog {
         self.lacking().is_some_and(|resources| version.kept_from(resources).any(|kept| kept == stage))
     }
 
-    /// How long attempts took since this was last asked, for each stage that had some.
-    pub(crate) fn take_stage_times(&self) -> Vec<StageTime> {
+    /// What happened since this was last asked, in each stage in which something did.
+    pub(crate) fn take_counts(&self) -> Vec<Counts> {
         let versions: Vec<Arc<Version>> = lock(&self.versions).values().cloned().collect();
-        let mut times: HashMap<(WorkflowId, &str), (u64, f64)> = HashMap::new();
-        for version in &versions {
-            for (name, meters) in version.stage_names.iter().zip(version.meters.stages()) {
-                let (attempts, seconds) = meters.take_time();
-                if attempts > 0 {
-                    let time = times.entry((version.workflow_id, name)).or_default();
-                    *time = (time.0 + attempts, time.1 + seconds);
-                }
-            }
+        let mut all: HashMap<(String, String), Counts> = HashMap::new();
+        for counts in versions.iter().flat_map(|version| version.meters.stages()).filter_map(StageMeters::take_counts) {
+            all.entry((counts.workflow.clone(), counts.stage.clone()))
+                .and_modify(|sum| sum.add(&counts))
+                .or_insert(counts);
         }
-        let told = |((workflow, stage), (attempts, seconds)): ((_, &str), _)| StageTime {
-            workflow,
-            stage: stage.to_owned(),
-            attempts,
-            seconds,
-        };
-        times.into_iter().map(told).collect()
+        all.into_values().collect()
     }
 
     /// How many jobs are done here, and how many were given up.

@@ -98,7 +98,8 @@ impl Committer {
             let end = match outcome {
                 Outcome::Finished(output) => self.finished(claim, known, output, slow),
                 Outcome::Failed(failure) if self.goes_back(&failure, &claim, version.as_deref()) => {
-                    (claim, Ending::Release, None)
+                    let why = format!("its worker lacked something: {}", failure.message());
+                    (claim, Ending::Release { why }, None)
                 }
                 Outcome::Failed(failure) => {
                     let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
@@ -110,7 +111,10 @@ impl Committer {
                     };
                     (claim, ending, None)
                 }
-                Outcome::HandedBack => (claim, Ending::Release, None),
+                Outcome::HandedBack => {
+                    let why = "its worker stopped before it had ended".to_owned();
+                    (claim, Ending::Release { why }, None)
+                }
                 Outcome::NeverBegan => (claim, Ending::Unclaim, None),
             };
             commits.push(version, end, artifacts);
@@ -339,7 +343,7 @@ fn instead(claim: &Claim, ending: &Ending, refused: &StoreError) -> Option<Endin
         Ending::GiveUp { failure, behind } => {
             failure.without_its_text().map(|failure| Ending::GiveUp { failure, behind: *behind })
         }
-        Ending::Release | Ending::Unclaim => None,
+        Ending::Release { .. } | Ending::Unclaim => None,
     }
 }
 

@@ -49,10 +49,17 @@ fn one(commits: &Commits, at: usize) {
     let Some((claim, ending)) = commits.ends.get(at) else { return };
     let Some(meters) = meters(commits.version(at), claim) else { return };
     match ending {
-        Ending::Done { .. } => meters.ended(Outcome::Done),
+        Ending::Done { next, .. } => {
+            meters.ended(Outcome::Done);
+            let splits = || commits.version(at).is_some_and(|version| version.splits(claim.key.stage));
+            if claim.key.item().is_none() && splits() {
+                let born = next.births.iter().filter(|births| births.stage == claim.key.stage);
+                meters.split(born.map(|births| u64::from(births.until.abs_diff(births.first))).sum());
+            }
+        }
         Ending::Retry { failure, .. } => meters.failed(failure.class(), Outcome::Retried),
         Ending::GiveUp { failure, .. } => meters.failed(failure.class(), Outcome::DeadLettered),
-        Ending::Release => meters.ended(Outcome::Released),
+        Ending::Release { .. } => meters.ended(Outcome::Released),
         Ending::Unclaim => {}
     }
 }

@@ -58,7 +58,7 @@ fn one(slots: &Slots, commits: &Commits, at: usize) {
         Ending::Done { .. } => attempt.done(),
         Ending::Retry { failure, delay, .. } => attempt.retried(failure, *delay),
         Ending::GiveUp { failure, .. } => attempt.given_up(&failure.class(), failure.message()),
-        Ending::Release => attempt.released(),
+        Ending::Release { .. } => attempt.released(),
         Ending::Unclaim => attempt.returned(),
     });
 }

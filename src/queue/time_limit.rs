@@ -51,7 +51,7 @@ where
         let attempt = self.inner.call(task);
         Box::pin(async move {
             within(time_limit, attempt).await.unwrap_or_else(|| {
-                let timeout = duration::format(timeout);
+                let timeout = duration::words(timeout);
                 Err(Failure::network_timeout(format!("the stage ran longer than its timeout of {timeout}")).into())
             })
         })

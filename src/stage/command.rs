@@ -104,7 +104,7 @@ async fn run_in(
                 Ok(kept) => kept.map(|()| payload),
                 Err(_) => Err(Failure::network_timeout(format!(
                     "the command ended, and its files were not kept within the stage's timeout of {}",
-                    duration::format(limit)
+                    duration::words(limit)
                 ))),
             }
         }
@@ -149,7 +149,7 @@ async fn end(
             guard::end_orphans(folder.path());
             running.stop(End::Broken(error.to_string())).await
         }
-        Err(_) => running.stop(End::OutOfTime(duration::format(limit))).await,
+        Err(_) => running.stop(End::OutOfTime(duration::words(limit))).await,
     };
     if end.is_by_a_request_to_stop() && offer.context.is_stopping(SIGNALS_RACE).await {
         // Whoever stopped the worker sent the signal to its programs too, and that is no failure of theirs.

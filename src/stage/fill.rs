@@ -58,10 +58,13 @@ impl<'i> Filler<'i> {
         let parts = self.parts.get_or_init(|| Object::read(self.input).unwrap_or_default());
         let found = parts.get(&place.head).and_then(|part| json::at(part, &place.path));
         match found {
-            None | Some("null") => place
-                .fallback
-                .clone()
-                .ok_or_else(|| Failure::invalid_input(format!("there is no `{place}` in the stage's input"))),
+            None | Some("null") => place.fallback.clone().ok_or_else(|| {
+                let what = if found.is_none() { "is not in" } else { "is null in" };
+                Failure::invalid_input(format!(
+                    "`{place}` {what} the stage's input; give it a value, or say in the file what stands for it: \
+                     {{{{{place} | \"...\"}}}}"
+                ))
+            }),
             Some(string) if string.starts_with('"') => serde_json::from_str(string).map_err(|error| {
                 Failure::invalid_input(format!("the string at `{place}` of the stage's input cannot be read: {error}"))
             }),
@@ -164,8 +167,10 @@ mod tests {
     #[test]
     fn what_is_not_there_is_invalid_input() {
         for place in ["item.pages.2", "item.pages.x", "item.no", "input.lang.x", "other"] {
-            let said = format!("invalid_input: there is no `{place}` in the stage's input");
-            assert_eq!(filled(&format!("{{{{{place}}}}}")), Err(said));
+            let what = if place == "item.no" { "is null in" } else { "is not in" };
+            let said = format!("invalid_input: `{place}` {what} the stage's input; ");
+            let told = filled(&format!("{{{{{place}}}}}")).unwrap_err();
+            assert!(told.starts_with(&said) && told.ends_with(&format!("{{{{{place} | \"...\"}}}}")), "{told}");
         }
     }
 

@@ -47,7 +47,9 @@ pub(crate) struct BatchRow {
     /// Why items that have not begun do not, and what would move them.
     pub(crate) waits: Option<String>,
     pub(crate) moves: Option<String>,
-    /// Runs that end in a minute, and how long the rest takes at that rate.
+    /// How many runs ended in the last minute.
+    pub(crate) ended_last_minute: i64,
+    /// Runs that end per minute, and how long the rest takes at that rate.
     pub(crate) per_minute: Option<f64>,
     pub(crate) left_seconds: Option<f64>,
     pub(crate) created_by: String,

@@ -34,6 +34,8 @@ pub(crate) struct Boot {
     pub(crate) slots: usize,
     /// Silent for longer, it is gone.
     pub(crate) lease: Duration,
+    /// Which Piton it is.
+    pub(crate) build: String,
 }
 
 impl Boot {
@@ -169,8 +171,8 @@ impl Store {
             free(&mut *transaction, &ended, i64::from(i32::MAX)).await?;
         }
         let registered = sqlx::query(
-            "insert into piton.workers (id, boot_id, name, host, pid, machine, process_start, parent, slots, lease)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            "insert into piton.workers (id, boot_id, name, host, pid, machine, process_start, parent, slots, lease, build)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              on conflict (name) where stopped_at is null do nothing",
         )
         .bind(boot.id.0)
@@ -183,6 +185,7 @@ impl Store {
         .bind(boot.parent.map(|parent| parent.0))
         .bind(i32::try_from(boot.slots).unwrap_or(i32::MAX))
         .bind(interval(boot.lease))
+        .bind(&boot.build)
         .execute(&mut *transaction)
         .await?;
         if registered.rows_affected() == 0 {

@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
+use super::conditions::ConditionColumns;
 use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
+use crate::model::condition::Condition;
 use crate::model::id::RunId;
 use crate::model::payload::Payload;
 use crate::model::state::Resolution;
@@ -21,14 +23,16 @@ pub(crate) struct Filter {
     pub(crate) fingerprint: Option<String>,
     /// Given up then or later.
     pub(crate) since: Option<DateTime<Utc>>,
+    /// Of runs whose input holds all of that.
+    pub(crate) conditions: Vec<Condition>,
 }
 
 impl Filter {
     /// It would take every one there is.
     pub(crate) fn is_open(&self) -> bool {
-        let Filter { resolution: _, workflow, stage, class, run, fingerprint, since } = self;
+        let Filter { resolution: _, workflow, stage, class, run, fingerprint, since, conditions } = self;
         let named = [workflow, stage, class, fingerprint];
-        named.into_iter().all(Option::is_none) && run.is_none() && since.is_none()
+        named.into_iter().all(Option::is_none) && run.is_none() && since.is_none() && conditions.is_empty()
     }
 }
 
@@ -75,7 +79,7 @@ pub(crate) enum Origin<'s> {
 
 impl<'s> Origin<'s> {
     /// The parameters `from_stage` and `from_beginning`.
-    fn parameters(self) -> (Option<&'s str>, bool) {
+    pub(super) fn parameters(self) -> (Option<&'s str>, bool) {
         match self {
             Origin::LastCheckpoint => (None, false),
             Origin::Stage(stage) => (Some(stage), false),
@@ -103,39 +107,27 @@ pub(crate) struct Attempt {
     pub(crate) done_again_at: Option<DateTime<Utc>>,
 }
 
-/// Dead letters of one cause.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
-pub(crate) struct Group {
-    pub(crate) workflow: String,
-    pub(crate) stage: String,
-    pub(crate) class: String,
-    pub(crate) fingerprint: String,
-    pub(crate) count: i64,
-    #[sqlx(try_from = "Moment")]
-    pub(crate) first_at: DateTime<Utc>,
-    #[sqlx(try_from = "Moment")]
-    pub(crate) last_at: DateTime<Utc>,
-    /// Of the last one.
-    pub(crate) message: String,
-}
-
-/// The filter, by its seven parameters.
+/// The filter, by its nine parameters.
 macro_rules! filtered {
-    ($select:literal, $rest:literal) => {
+    ($select:expr, $join:literal, $rest:literal) => {
         concat!(
             $select,
-            " from piton.dead_letters_overview d
-              where ($1::text is null or d.resolution = $1) and ($2::text is null or d.workflow = $2)
+            " from piton.dead_letters_overview d ",
+            $join,
+            " where ($1::text is null or d.resolution = $1) and ($2::text is null or d.workflow = $2)
                 and ($3::text is null or d.stage = $3) and ($4::text is null or d.class = $4)
                 and ($5::uuid is null or d.run = $5) and ($6::text is null or d.fingerprint = $6)
-                and ($7::timestamptz is null or d.dead_at >= $7) ",
+                and ($7::timestamptz is null or d.dead_at >= $7)
+                and ($8::text[] is null or piton.input_fits(d.run_input, $8, $9::text[])) ",
             $rest
         )
     };
 }
+pub(super) use filtered;
 
 macro_rules! bound {
-    ($query:expr, $filter:expr) => {
+    ($query:expr, $filter:expr) => {{
+        let conditions = ConditionColumns::of(&$filter.conditions);
         $query
             .bind($filter.resolution.map(Resolution::as_str))
             .bind(&$filter.workflow)
@@ -144,8 +136,11 @@ macro_rules! bound {
             .bind($filter.run.map(|run| run.0))
             .bind(&$filter.fingerprint)
             .bind($filter.since.map(Moment))
-    };
+            .bind(conditions.paths)
+            .bind(conditions.values)
+    }};
 }
+pub(super) use bound;
 
 impl Store {
     /// The newest first, behind that one where one is given.
@@ -157,9 +152,10 @@ impl Store {
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let sql = filtered!(
             "select d.*",
-            "and ($8::uuid is null
-                  or (d.dead_at, d.id) < (select a.dead_at, a.id from piton.dead_letters a where a.id = $8))
-             order by d.dead_at desc, d.id desc limit $9"
+            "",
+            "and ($10::uuid is null
+                  or (d.dead_at, d.id) < (select a.dead_at, a.id from piton.dead_letters a where a.id = $10))
+             order by d.dead_at desc, d.id desc limit $11"
         );
         Ok(bound!(sqlx::query_as(sql), filter).bind(after).bind(limit).fetch_all(&self.pool).await?)
     }
@@ -207,19 +203,9 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(id).fetch_all(&self.pool).await?)
     }
 
-    /// By cause, the most frequent first.
-    pub(crate) async fn dead_letter_groups(&self, filter: &Filter) -> Result<Vec<Group>, StoreError> {
-        let sql = filtered!(
-            "select d.workflow, d.stage, d.class, d.fingerprint, count(*) as count, min(d.dead_at) as first_at,
-                    max(d.dead_at) as last_at, (array_agg(d.message order by d.dead_at desc))[1] as message",
-            "group by 1, 2, 3, 4 order by count desc, last_at desc"
-        );
-        Ok(bound!(sqlx::query_as(sql), filter).fetch_all(&self.pool).await?)
-    }
-
     /// Ids of all that the filter takes.
     pub(crate) async fn dead_letter_ids(&self, filter: &Filter) -> Result<Vec<Uuid>, StoreError> {
-        let sql = filtered!("select d.id", "order by d.dead_at");
+        let sql = filtered!("select d.id", "", "order by d.dead_at");
         Ok(bound!(sqlx::query_scalar(sql), filter).fetch_all(&self.pool).await?)
     }
 

@@ -21,8 +21,8 @@ pub(crate) enum Ending {
     /// It failed and is not tried again by itself: it becomes a dead letter, and its run is blocked. The items that were
     /// to come after it are born without it.
     GiveUp { failure: Failure, behind: Option<Births> },
-    /// It was handed back while it ran; no failure is counted.
-    Release,
+    /// It was handed back while it ran, for that reason; no failure is counted.
+    Release { why: String },
     /// It was handed back before it began; the attempt is not counted at all.
     Unclaim,
 }
@@ -101,7 +101,13 @@ impl<'b> EndingColumns<'b> {
                     columns.push_dead(ordinal, failure);
                     columns.push_births(ordinal, behind.iter());
                 }
-                Ending::Release => columns.push_tried(ordinal, AttemptOutcome::Released, None),
+                Ending::Release { why } => {
+                    columns.push_tried(ordinal, AttemptOutcome::Released, None);
+                    // It is no failure, and has no message; piton.attempts_overview reads it from here.
+                    if let Some(detail) = columns.tried_detail.last_mut() {
+                        *detail = Some(serde_json::json!({"reason": why}).to_string());
+                    }
+                }
                 Ending::Unclaim => {}
             }
             columns.output.resize(columns.becomes.len(), None);
@@ -165,7 +171,7 @@ fn artifacts_become(ending: &Ending) -> Option<&'static str> {
     match ending {
         Ending::Done { .. } => None,
         Ending::Retry { .. } | Ending::GiveUp { .. } => Some("failed"),
-        Ending::Release | Ending::Unclaim => Some("orphan"),
+        Ending::Release { .. } | Ending::Unclaim => Some("orphan"),
     }
 }
 
@@ -187,7 +193,7 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
             row("scheduled", here.alone(), attempt, delay_ms)
         }
         Ending::GiveUp { .. } => None,
-        Ending::Release => row("ready", here, attempt, KEEPS_ITS_PLACE),
+        Ending::Release { .. } => row("ready", here, attempt, KEEPS_ITS_PLACE),
         Ending::Unclaim => row("ready", here, attempt.saturating_sub(1), KEEPS_ITS_PLACE),
     }
 }

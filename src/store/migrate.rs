@@ -48,6 +48,12 @@ impl Store {
             Err(SchemaError::Store(StoreError::Refused(error))) if !is_outdated && lacks_rights(&error) => 0,
             ran => ran?,
         };
+        // Not with the migrations: it takes no lock for long, and nothing waits for it.
+        if applied > 0
+            && let Err(error) = self.renew_fingerprints().await
+        {
+            tracing::warn!("a worker will renew the fingerprints of dead letters, for here it failed: {error}");
+        }
         let version = self.found().await?.version;
         Ok(Migrated { version, applied })
     }

@@ -7,15 +7,19 @@ pub(crate) mod batches;
 pub(crate) mod bench;
 mod blockers;
 pub(crate) mod boots;
+pub(crate) mod causes;
+pub(crate) mod changes;
 pub(crate) mod chaos;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;
 pub(crate) mod commit;
+mod conditions;
 pub(crate) mod connect;
 pub(crate) mod dead_letters;
 pub(crate) mod doubt;
 pub(crate) mod endings;
 pub(crate) mod failures;
+mod fingerprints;
 mod fitness;
 pub(crate) mod freed;
 mod functions;
@@ -29,11 +33,13 @@ pub(crate) mod overview;
 mod parts;
 pub(crate) mod pauses;
 pub(crate) mod queues;
+pub(crate) mod retry_preview;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod snapshot;
 mod stale;
 pub(crate) mod steps;
+pub(crate) mod throughput;
 pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod versions;
@@ -91,7 +97,13 @@ impl StoreError {
         }
     }
 
-    /// What Postgres said against it, without words around it. Its hints are for those who ask it in SQL.
+    /// The hint of a refusal, which is for those who ask in SQL.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
+        said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::hint).map(str::to_owned)
+    }
+
+    /// What Postgres said against it, without words around it and without its hint.
     pub(crate) fn refusal(&self) -> Option<String> {
         let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
         let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError};
-use crate::model::id::{NO_ITEM, RunKey};
+use crate::model::id::{NO_ITEM, RunId, RunKey};
 use crate::model::state::AttemptOutcome;
 
 /// One stage of one run.
@@ -18,10 +18,6 @@ pub(crate) struct StageRow {
     pub(crate) running: i64,
     pub(crate) ready: i64,
     pub(crate) scheduled: i64,
-    /// Of those that are ready: a process died under them, and they wait to run alone.
-    pub(crate) suspects: i64,
-    /// Of those that are ready: they wait for the limit of the stage.
-    pub(crate) limited: i64,
     /// Dead letters that are pending.
     pub(crate) dead: i64,
     /// When the next scheduled job is due.
@@ -38,6 +34,9 @@ pub(crate) struct StageRow {
     pub(crate) progress_note: Option<String>,
     #[sqlx(try_from = "MaybeMoment")]
     pub(crate) started_at: Option<DateTime<Utc>>,
+    /// Since when the oldest of those that run.
+    #[sqlx(try_from = "MaybeMoment")]
+    pub(crate) running_since: Option<DateTime<Utc>>,
     #[sqlx(try_from = "MaybeMoment")]
     pub(crate) finished_at: Option<DateTime<Utc>>,
 }
@@ -45,7 +44,7 @@ pub(crate) struct StageRow {
 /// An attempt that left no checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AttemptRow {
-    pub(crate) stage: i16,
+    pub(crate) stage: String,
     pub(crate) item: i32,
     pub(crate) attempt: i32,
     pub(crate) outcome: AttemptOutcome,
@@ -73,7 +72,8 @@ pub(crate) struct CheckpointRow {
     pub(crate) finished_at: DateTime<Utc>,
 }
 
-type AttemptColumns = (i16, i32, i32, String, Option<String>, Option<String>, String, Moment, Moment, Option<Moment>);
+type AttemptColumns =
+    (String, i32, i32, String, Option<String>, Option<String>, String, Moment, Moment, Option<Moment>);
 
 fn attempt_row(columns: AttemptColumns) -> Result<AttemptRow, StoreError> {
     let (stage, item, attempt, outcome, class, message, worker, Moment(started_at), Moment(ended_at), retry_at) =
@@ -118,12 +118,13 @@ impl Store {
     }
 
     /// The last attempts of the run that left no checkpoint, oldest first.
-    pub(crate) async fn attempts(&self, run: RunKey, limit: i64) -> Result<Vec<AttemptRow>, StoreError> {
+    pub(crate) async fn attempts(&self, run: RunId, limit: i64) -> Result<Vec<AttemptRow>, StoreError> {
         let rows: Vec<AttemptColumns> = sqlx::query_as(
-            "select a.stage, a.item, a.attempt, a.outcome, a.class, a.message, coalesce(w.name, '?') as worker,
+            "select a.stage, coalesce(a.item, -1), a.attempt, a.outcome, a.class, a.message, coalesce(a.worker, '?') as worker,
                     a.started_at, a.ended_at, a.retry_at
-             from piton.attempts a left join piton.workers w on w.id = a.worker_id
-             where a.run_id = $1 order by a.ended_at desc, a.stage desc, a.item desc, a.attempt desc limit $2",
+             from piton.attempts_overview a
+             where a.run = $1 and a.outcome not in ('running', 'done')
+             order by a.ended_at desc, a.stage_number desc, a.item desc nulls last, a.attempt desc limit $2",
         )
         .bind(run.0)
         .bind(limit)
@@ -142,12 +143,5 @@ impl Store {
         .bind(NO_ITEM)
         .fetch_optional(&self.pool)
         .await?)
-    }
-
-    /// Live workers by name.
-    pub(crate) async fn live_workers(&self) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar("select name from piton.workers where stopped_at is null order by name")
-            .fetch_all(&self.pool)
-            .await?)
     }
 }

@@ -39,10 +39,15 @@ impl Store {
     }
 
     /// It goes on; or is refused with the reason.
-    pub(crate) async fn resume(&self, queue: Queue<'_>, actor: Actor<'_>) -> Result<(), StoreError> {
-        let sql = through_a_face!("piton.resume($2, $3, $4)");
+    pub(crate) async fn resume(
+        &self,
+        queue: Queue<'_>,
+        reason: Option<&str>,
+        actor: Actor<'_>,
+    ) -> Result<(), StoreError> {
+        let sql = through_a_face!("piton.resume($2, $3, $4, $5)");
         let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(queue.workflow).bind(queue.stage);
-        asked.bind(actor.name).execute(&self.pool).await?;
+        asked.bind(actor.name).bind(reason).execute(&self.pool).await?;
         Ok(())
     }
 

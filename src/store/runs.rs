@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
-use super::moment::Moment;
+use super::conditions::ConditionColumns;
+use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
 use crate::events;
 use crate::model::actor::Actor;
+use crate::model::condition::Condition;
 use crate::model::id::{RunId, RunKey, VersionId};
 use crate::model::payload::Payload;
-use crate::model::state::RunState;
+use crate::model::state::{RunState, ShownState};
 use crate::model::trace::TraceContext;
 
 /// A run as its row tells it.
@@ -20,9 +22,13 @@ pub(crate) struct RunRow {
     pub(crate) version: VersionId,
     pub(crate) workflow: String,
     pub(crate) state: RunState,
+    /// What people are shown for it.
+    pub(crate) shown: ShownState,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) finished_at: Option<DateTime<Utc>>,
     pub(crate) failure: Option<RunFailure>,
+    /// When it may begin, where that is to come.
+    pub(crate) starts_at: Option<DateTime<Utc>>,
     /// The trace it was started in.
     pub(crate) trace: Option<TraceContext>,
 }
@@ -40,52 +46,75 @@ pub(crate) struct StartedOnce {
 /// Runs past their deadline that one statement cancels.
 const OVERDUE_AT_ONCE: i32 = 100;
 
-/// Why a run failed.
+/// Why a run failed, or is blocked.
 #[derive(Debug, Clone)]
 pub(crate) struct RunFailure {
-    pub(crate) stage: i16,
+    pub(crate) stage: String,
     pub(crate) class: String,
     pub(crate) message: String,
+    /// Of a blocked run: its other dead letters that are pending.
+    pub(crate) more: i64,
 }
 
-type RunColumns = (
-    i64,
-    Uuid,
-    i64,
-    String,
-    String,
-    Moment,
-    Option<Moment>,
-    Option<i16>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-);
+#[derive(sqlx::FromRow)]
+struct RunColumns {
+    id: i64,
+    uuid: Uuid,
+    version_id: i64,
+    workflow: String,
+    state: String,
+    shown: String,
+    #[sqlx(try_from = "Moment")]
+    started_at: DateTime<Utc>,
+    #[sqlx(try_from = "MaybeMoment")]
+    finished_at: Option<DateTime<Utc>>,
+    #[sqlx(try_from = "MaybeMoment")]
+    starts_at: Option<DateTime<Utc>>,
+    failed_stage: Option<String>,
+    failure_class: Option<String>,
+    failure_message: Option<String>,
+    dead_letters: i64,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
+}
 
-const SELECT: &str = "select r.id, r.uuid, r.version_id, w.name, r.state, r.started_at, r.finished_at, \
-                      r.failed_stage, r.failure_class, r.failure_message, r.traceparent, r.tracestate \
-                      from piton.runs r join piton.workflow_versions v on v.id = r.version_id \
-                      join piton.workflows w on w.id = v.workflow_id ";
+/// The runs of `$picked`, with what the view says of each.
+macro_rules! runs_among {
+    ($picked:literal) => {
+        concat!(
+            "select r.id, r.uuid, r.version_id, o.workflow, r.state, o.state as shown, r.started_at, r.finished_at, o.starts_at,
+                    o.failed_stage, o.failure_class, o.failure_message, o.dead_letters, r.traceparent, r.tracestate
+             from (",
+            $picked,
+            ") as r
+             cross join lateral (select * from piton.runs_overview o where o.run = r.uuid offset 0) as o
+             order by r.id desc"
+        )
+    };
+}
 
 fn run_row(columns: RunColumns) -> Result<RunRow, StoreError> {
-    let (key, uuid, version, workflow, state, started_at, finished_at, stage, class, message, parent, trace_state) =
-        columns;
-    let state = RunState::from_word(&state).ok_or_else(|| StoreError::Damaged(format!("a run in state {state}")))?;
-    let failure = match (stage, class, message) {
-        (Some(stage), Some(class), Some(message)) => Some(RunFailure { stage, class, message }),
+    let word = |word: &str| StoreError::Damaged(format!("a run in state {word}"));
+    let state = RunState::from_word(&columns.state).ok_or_else(|| word(&columns.state))?;
+    let shown = ShownState::from_word(&columns.shown).ok_or_else(|| word(&columns.shown))?;
+    let failure = match (columns.failed_stage, columns.failure_class, columns.failure_message) {
+        (Some(stage), Some(class), Some(message)) => {
+            Some(RunFailure { stage, class, message, more: (columns.dead_letters - 1).max(0) })
+        }
         _ => None,
     };
     Ok(RunRow {
-        key: RunKey(key),
-        id: RunId(uuid),
-        version: VersionId(version),
-        workflow,
+        key: RunKey(columns.id),
+        id: RunId(columns.uuid),
+        version: VersionId(columns.version_id),
+        workflow: columns.workflow,
         state,
-        started_at: started_at.0,
-        finished_at: finished_at.map(DateTime::from),
+        shown,
+        started_at: columns.started_at,
+        finished_at: columns.finished_at,
         failure,
-        trace: parent.and_then(|parent| TraceContext::parse(&parent, trace_state.as_deref()).ok()),
+        starts_at: columns.starts_at,
+        trace: columns.traceparent.and_then(|parent| TraceContext::parse(&parent, columns.tracestate.as_deref()).ok()),
     })
 }
 
@@ -209,9 +238,8 @@ impl Store {
 
     /// The run of that id, if there is one.
     pub(crate) async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
-        let sql = with_filter(SELECT, "where r.uuid = $1");
-        let row: Option<RunColumns> =
-            sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).fetch_optional(&self.pool).await?;
+        let sql = runs_among!("select r.* from piton.runs r where r.uuid = $1");
+        let row: Option<RunColumns> = sqlx::query_as(sql).bind(id.0).fetch_optional(&self.pool).await?;
         row.map(run_row).transpose()
     }
 
@@ -219,25 +247,37 @@ impl Store {
     pub(crate) async fn runs(
         &self,
         workflow: Option<&str>,
-        state: Option<RunState>,
+        state: Option<ShownState>,
+        conditions: &[Condition],
         after: Option<RunId>,
         limit: i64,
     ) -> Result<Vec<RunRow>, StoreError> {
-        let sql = with_filter(
-            SELECT,
-            "where ($1::text is null or w.name = $1) and ($2::text is null or r.state = $2) \
-             and ($3::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $3)) order by r.id desc limit $4",
+        let conditions = ConditionColumns::of(conditions);
+        let sql = runs_among!(
+            "select r.* from piton.runs r
+             join piton.workflow_versions v on v.id = r.version_id join piton.workflows w on w.id = v.workflow_id
+             where ($1::text is null or w.name = $1)
+               and ($2::text is null
+                    or r.state = $3
+                        and ($2 <> 'scheduled' or r.id in (select j.run_id from piton.jobs j where j.state = 'scheduled' and j.attempt = 0))
+                        and ($3 <> 'running' or (select o.state from piton.runs_overview o where o.run = r.uuid) = $2))
+               and ($4::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $4))
+               and ($6::text[] is null or piton.input_fits(r.input, $6, $7::text[]))
+             order by r.id desc limit $5"
         );
-        let rows: Vec<RunColumns> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let rows: Vec<RunColumns> = sqlx::query_as(sql)
             .bind(workflow)
-            .bind(state.map(RunState::as_str))
+            .bind(state.map(ShownState::as_str))
+            .bind(state.map(|state| state.on_record().as_str()))
             .bind(after.map(|after| after.0))
             .bind(limit)
+            .bind(conditions.paths)
+            .bind(conditions.values)
             .fetch_all(&self.pool)
             .await?;
         // One that cannot be read does not hide the others; piton.unexplained_jobs names it.
         let read = rows.into_iter().filter_map(|row| {
-            let id = row.1;
+            let id = row.uuid;
             run_row(row).inspect_err(|error| tracing::warn!(run = %id, "left out of a list: {error}")).ok()
         });
         Ok(read.collect())
@@ -306,9 +346,4 @@ async fn start_run<'e>(
         .fetch_one(executor)
         .await?;
     Ok(RunKey(key))
-}
-
-/// Both halves are constants of this file.
-fn with_filter(select: &'static str, filter: &'static str) -> String {
-    format!("{select}{filter}")
 }

@@ -5,14 +5,12 @@ use sqlx::types::Uuid;
 
 use super::moment::Moment;
 use super::pauses::Pause;
+use super::throughput::Outlook;
 use super::why::WaitingGroup;
 use super::{Store, StoreError};
 
-/// Dead letters and workers that are shown; there may be thousands.
+/// Dead letters, causes and workers that are shown; there may be thousands.
 const MOST: i64 = 200;
-
-/// Runs of each kind, and attempts of each run, in which failures are looked for.
-const SAMPLE: i64 = 200;
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -20,9 +18,9 @@ pub(crate) struct TopLook {
     pub(crate) runs: LiveRuns,
     pub(crate) queue: Vec<WaitingGroup>,
     pub(crate) pauses: Vec<Pause>,
-    pub(crate) workers: Vec<LiveWorker>,
-    pub(crate) failures: Vec<FailureCount>,
-    pub(crate) letters: Vec<PendingLetter>,
+    pub(crate) workers: Vec<FleetWorker>,
+    pub(crate) causes: Vec<Cause>,
+    pub(crate) flow: Vec<Outlook>,
 }
 
 /// Runs that are not finished.
@@ -35,25 +33,38 @@ pub(crate) struct LiveRuns {
     pub(crate) blocked: i64,
 }
 
-/// One that is alive.
+/// One that is alive, or ought to be.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct LiveWorker {
+pub(crate) struct FleetWorker {
     pub(crate) name: String,
+    /// alive, silent, stopping or lost.
+    pub(crate) state: String,
     /// Empty for boots of older versions.
     pub(crate) slots: Option<i32>,
     /// Attempts that it runs.
     pub(crate) busy: i64,
     #[sqlx(try_from = "Moment")]
     pub(crate) last_seen: DateTime<Utc>,
+    /// Version of its program, and when that was written; empty for boots of older versions.
+    pub(crate) build: Option<String>,
+    pub(crate) host: String,
 }
 
-/// Failures of one class in the last hour, as far as they are looked for.
+/// Dead letters of one stage that wait for a decision and were given up for the same cause.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct FailureCount {
+pub(crate) struct Cause {
+    pub(crate) workflow: String,
+    pub(crate) stage: String,
     pub(crate) class: String,
-    pub(crate) failures: i64,
+    pub(crate) fingerprint: String,
+    pub(crate) letters: i64,
+    pub(crate) runs: i64,
+    #[sqlx(try_from = "Moment")]
+    pub(crate) first_at: DateTime<Utc>,
     #[sqlx(try_from = "Moment")]
     pub(crate) last_at: DateTime<Utc>,
+    /// The message of the newest.
+    pub(crate) example: String,
 }
 
 /// A dead letter that waits for a decision.
@@ -61,10 +72,7 @@ pub(crate) struct FailureCount {
 pub(crate) struct PendingLetter {
     pub(crate) id: Uuid,
     pub(crate) run: Uuid,
-    pub(crate) workflow: String,
-    pub(crate) stage: String,
     pub(crate) item: Option<i32>,
-    pub(crate) class: String,
     /// The beginning of it.
     pub(crate) message: String,
     pub(crate) attempts: i32,
@@ -79,8 +87,19 @@ impl Store {
         let queue = self.waiting_groups(None).await?;
         let pauses = self.pauses().await?;
         let workers = sqlx::query_as(include_str!("sql/top_workers.sql")).bind(MOST).fetch_all(&self.pool).await?;
-        let failures = sqlx::query_as(include_str!("sql/top_failures.sql")).bind(SAMPLE).fetch_all(&self.pool).await?;
-        let letters = sqlx::query_as(include_str!("sql/top_letters.sql")).bind(MOST).fetch_all(&self.pool).await?;
-        Ok(TopLook { runs, queue, pauses, workers, failures, letters })
+        let causes = sqlx::query_as(include_str!("sql/top_causes.sql")).bind(MOST).fetch_all(&self.pool).await?;
+        let flow = self.outlook(None).await?;
+        Ok(TopLook { runs, queue, pauses, workers, causes, flow })
+    }
+
+    /// The newest dead letters of a stage that wait for a decision and were given up for that cause.
+    pub(crate) async fn top_letters(
+        &self,
+        workflow: &str,
+        stage: &str,
+        fingerprint: &str,
+    ) -> Result<Vec<PendingLetter>, StoreError> {
+        let asked = sqlx::query_as(include_str!("sql/top_letters.sql")).bind(MOST);
+        Ok(asked.bind(workflow).bind(stage).bind(fingerprint).fetch_all(&self.pool).await?)
     }
 }

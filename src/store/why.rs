@@ -37,6 +37,28 @@ pub(crate) struct Waiting {
     pub(crate) attempt: Option<i32>,
 }
 
+/// Jobs or dead letters of one stage of one run that wait for the same reason.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+pub(crate) struct RunWait {
+    pub(crate) stage: String,
+    pub(crate) reason: String,
+    pub(crate) jobs: i64,
+    /// The first of them, where they are items of a fanned-out stage.
+    pub(crate) item: Option<i32>,
+    #[sqlx(try_from = "MaybeMoment")]
+    pub(crate) oldest_since: Option<DateTime<Utc>>,
+    pub(crate) why: String,
+    /// What would move them: what to type, where that is up to people.
+    pub(crate) moves: String,
+}
+
+impl RunWait {
+    /// It goes on only when somebody types something.
+    pub(crate) fn is_up_to_people(&self) -> bool {
+        self.moves.starts_with("piton ")
+    }
+}
+
 impl Store {
     /// All that is live or was given up, counted by stage and reason.
     pub(crate) async fn waiting_groups(&self, workflow: Option<&str>) -> Result<Vec<WaitingGroup>, StoreError> {
@@ -45,7 +67,14 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(workflow).fetch_all(&self.pool).await?)
     }
 
-    /// What one run waits for.
+    /// What one run waits for, counted by stage and reason; what somebody must act on comes first.
+    pub(crate) async fn run_waits(&self, run: RunId) -> Result<Vec<RunWait>, StoreError> {
+        let sql = "select stage, reason, jobs, item, oldest_since, why, moves from piton.run_waits($1)
+                   order by moves not like 'piton %', oldest_since nulls last, stage, reason";
+        Ok(sqlx::query_as(sql).bind(run.0).fetch_all(&self.pool).await?)
+    }
+
+    /// What one run waits for, one by one.
     pub(crate) async fn waiting(&self, run: RunId, most: i64) -> Result<Vec<Waiting>, StoreError> {
         let sql = "select run, workflow, stage, item, reason, why, moves, since, attempt from piton.why_waiting
                    where run = $1 order by since nulls last limit $2";

@@ -67,6 +67,24 @@ pub(crate) struct HeldJob {
     pub(crate) since: DateTime<Utc>,
 }
 
+/// A stage that a worker runs jobs of.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub(crate) struct BusyStage {
+    pub(crate) workflow: String,
+    pub(crate) stage: String,
+    pub(crate) jobs: i64,
+    pub(crate) oldest_since: DateTime<Utc>,
+}
+
+/// Which boots are listed beside those that have not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndedToo {
+    None,
+    /// In the last hour.
+    Lately,
+    All,
+}
+
 /// A boot of a worker, for people.
 #[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
 #[schema(as = Worker)]
@@ -76,14 +94,26 @@ pub(crate) struct WorkerRow {
     pub(crate) boot: Uuid,
     pub(crate) host: String,
     pub(crate) pid: i32,
+    /// `alive`, `stopping`, `silent` (not heard of for longer than its lease), `lost` or `stopped`.
+    pub(crate) state: String,
+    /// Version of Piton in it, and when its program was written.
+    pub(crate) build: Option<String>,
     /// Attempts that it runs side by side.
     pub(crate) slots: Option<i32>,
     /// Jobs that it holds.
     pub(crate) jobs: i64,
+    /// What it and its runners run.
+    #[sqlx(json)]
+    pub(crate) stages: Vec<BusyStage>,
+    /// Processes that it has started to run suspects.
+    pub(crate) runners: i64,
     #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
     #[sqlx(try_from = "Moment")]
     pub(crate) last_seen: DateTime<Utc>,
+    /// When it was asked to stop.
+    #[sqlx(try_from = "MaybeMoment")]
+    pub(crate) stopping_at: Option<DateTime<Utc>>,
     /// When it ended, by itself or in the eyes of the others.
     #[sqlx(try_from = "MaybeMoment")]
     pub(crate) stopped_at: Option<DateTime<Utc>>,
@@ -176,22 +206,27 @@ impl LookRow {
 }
 
 impl Store {
-    /// Boots, the newest first, behind that one where one is given; those that live, or those that have ended too.
+    /// Boots, the newest first, behind that one where one is given. Runners are told with the worker that started them.
     pub(crate) async fn workers(
         &self,
-        ended_too: bool,
+        ended_too: EndedToo,
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<WorkerRow>, StoreError> {
-        let sql = "select w.name as worker, w.boot_id as boot, w.host, w.pid, w.slots, w.started_at, w.last_seen,
-                          w.stopped_at, w.stop_reason, w.exit,
-                          (select count(*) from piton.jobs j where j.worker_id = w.id and j.state = 'running') as jobs
-                   from piton.workers w
-                   where ($1 or w.stopped_at is null)
-                     and ($2::uuid is null or (w.started_at, w.boot_id) < (
+        let sql = "select w.worker, w.boot, w.host, w.pid, w.state, w.build, w.slots, w.jobs, w.stages, w.runners,
+                          w.started_at, w.last_seen, w.stopping_at, w.stopped_at, w.stop_reason, w.exit
+                   from piton.workers_overview w
+                   where w.parent is null and (w.stopped_at is null or w.stopped_at > now() - $1 * interval '1 second')
+                     and ($2::uuid is null or (w.started_at, w.boot) < (
                          select a.started_at, a.boot_id from piton.workers a where a.boot_id = $2))
-                   order by w.started_at desc, w.boot_id desc limit $3";
-        Ok(sqlx::query_as(sql).bind(ended_too).bind(after).bind(limit).fetch_all(&self.pool).await?)
+                   order by w.started_at desc, w.boot desc limit $3";
+        let seconds: f64 = match ended_too {
+            EndedToo::None => 0.0,
+            EndedToo::Lately => 3600.0,
+            // A thousand years.
+            EndedToo::All => 3.2e10,
+        };
+        Ok(sqlx::query_as(sql).bind(seconds).bind(after).bind(limit).fetch_all(&self.pool).await?)
     }
 
     /// The boot of that id, if there is one.

@@ -161,3 +161,33 @@ fn builder(source: Source) -> Result<PrometheusBuilder, BuildError> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meters::catalog::{ATTEMPT_DURATION, JOB_WAIT};
+
+    /// The least bound that has half of these, as Prometheus would take it for the median.
+    fn bound_of(meter: &Meter, seconds: f64) -> f64 {
+        let recorder = builder(Source::Process).expect("bounds").build_recorder();
+        let labels: Vec<&str> = meter.labels.to_vec();
+        metrics::with_local_recorder(&recorder, || meter.histogram(&labels).record(seconds));
+        let text = recorder.handle().render();
+        let buckets = text.lines().filter_map(|line| {
+            let (_, rest) = line.split_once("le=\"")?;
+            let (bound, count) = rest.split_once("\"} ")?;
+            (count == "1").then(|| bound.parse::<f64>().expect("a bound"))
+        });
+        buckets.fold(f64::INFINITY, f64::min)
+    }
+
+    #[test]
+    fn waits_and_attempts_of_seconds_minutes_and_hours_are_told_apart() {
+        let (minute, hour) = (60.0, 3600.0);
+        for meter in [&JOB_WAIT, &ATTEMPT_DURATION] {
+            let told = [1.5, 4.0, 12.0, 50.0, 4.0 * minute, 14.0 * minute, 50.0 * minute, 5.0 * hour, 20.0 * hour];
+            let bounds = told.map(|seconds| bound_of(meter, seconds));
+            assert_eq!(bounds, [2.5, 5.0, 15.0, minute, 5.0 * minute, 15.0 * minute, hour, 6.0 * hour, 24.0 * hour]);
+        }
+    }
+}

@@ -4,4 +4,5 @@ pub(crate) mod batch;
 pub(crate) mod letter;
 pub(crate) mod report;
 pub(crate) mod snapshot;
+pub(crate) mod throughput;
 pub(crate) mod when;

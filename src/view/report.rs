@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::snapshot::{Snapshot, StageState};
 use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
 use crate::model::json;
-use crate::model::state::{AttemptOutcome, RunState};
+use crate::model::state::{AttemptOutcome, RunState, ShownState};
 use crate::store::overview::AttemptRow;
 use crate::store::runs::RunRow;
+use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -25,9 +25,13 @@ pub(crate) struct RunReport {
     /// Digest of the version of the workflow that it follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
-    state: RunState,
+    state: ShownState,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
+    /// When a scheduled one may begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starts_at: Option<DateTime<Utc>>,
+    /// Why it failed; of a blocked one, its oldest dead letter that is pending.
     failure: Option<FailureReport>,
     /// The trace it was started in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,17 +44,18 @@ pub(crate) struct RunReport {
     attempts: Option<Vec<AttemptReport>>,
     /// Outputs of the stages that nothing needs, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
     output: Option<BTreeMap<String, Box<RawValue>>>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = RunFailure)]
 struct FailureReport {
-    /// Its name; in a list its position in the definition.
-    stage: Value,
+    stage: String,
     class: String,
     message: String,
+    /// How many other dead letters are pending.
+    more: i64,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -63,6 +68,9 @@ struct StageReport {
     attempt: i32,
     failures: i64,
     due_at: Option<DateTime<Utc>>,
+    /// What it waits for, as `why` says it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits: Vec<RunWait>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -84,17 +92,19 @@ impl RunReport {
     /// A run by its row alone.
     pub(crate) fn brief(run: &RunRow) -> RunReport {
         let failure = run.failure.as_ref().map(|f| FailureReport {
-            stage: Value::from(f.stage),
+            stage: f.stage.clone(),
             class: f.class.clone(),
             message: f.message.clone(),
+            more: f.more,
         });
         RunReport {
             run: run.id,
             workflow: run.workflow.clone(),
             version: None,
-            state: run.state,
+            state: run.shown,
             started_at: run.started_at,
             finished_at: run.finished_at,
+            starts_at: run.starts_at,
             failure,
             traceparent: run.trace.as_ref().map(|trace| trace.parent().to_owned()),
             tracestate: run.trace.as_ref().and_then(|trace| trace.state()).map(str::to_owned),
@@ -112,9 +122,6 @@ impl RunReport {
     ) -> RunReport {
         let mut report = RunReport::brief(&snapshot.run);
         report.version = Some(hex(&snapshot.version.workflow.digest()));
-        if let (Some(failure), Some(stage)) = (&mut report.failure, snapshot.failed_stage()) {
-            failure.stage = Value::from(stage);
-        }
         let stages = snapshot.stages.iter().map(|stage| StageReport {
             stage: stage.name.clone(),
             state: stage.state,
@@ -123,10 +130,11 @@ impl RunReport {
             attempt: stage.row.as_ref().map_or(0, |r| r.attempt),
             failures: stage.row.as_ref().map_or(0, |r| r.failures),
             due_at: stage.row.as_ref().and_then(|r| r.due_at),
+            waits: stage.waits.clone(),
         });
         report.stages = Some(stages.collect());
         let attempts = attempts.iter().map(|a| AttemptReport {
-            stage: snapshot.version.stage_name(a.stage).to_string(),
+            stage: a.stage.clone(),
             item: (a.item != NO_ITEM).then_some(a.item),
             attempt: a.attempt,
             outcome: a.outcome,

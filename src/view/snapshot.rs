@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::when;
@@ -10,7 +11,11 @@ use crate::model::state::RunState;
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::overview::StageRow;
 use crate::store::runs::RunRow;
+use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
+
+/// Who has run for longer may have no worker any more.
+const RUNS_ON: TimeDelta = TimeDelta::seconds(5);
 
 /// A run and its stages in file order.
 #[derive(Debug, Clone)]
@@ -25,8 +30,11 @@ pub(crate) struct Snapshot {
 pub(crate) struct StageView {
     pub(crate) name: String,
     pub(crate) fanned: bool,
+    /// Stages that it needs and that are not done.
     pub(crate) needs: Vec<String>,
     pub(crate) state: StageState,
+    /// What its jobs wait for; what somebody must act on comes first.
+    pub(crate) waits: Vec<RunWait>,
     pub(crate) row: Option<StageRow>,
 }
 
@@ -56,24 +64,47 @@ pub enum StageState {
 impl Snapshot {
     /// Reads a run; `None` when there is no such run.
     pub(crate) async fn read(store: &Store, catalog: &Catalog, id: RunId) -> Result<Option<Snapshot>, StoreError> {
+        let Some(mut snapshot) = Snapshot::glance(store, catalog, id).await? else { return Ok(None) };
+        let is_live = |row: &StageRow| row.running + row.ready + row.scheduled + row.dead > 0;
+        if snapshot.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live) {
+            snapshot.ask_why(store).await?;
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// Asks what its jobs wait for: costs more than all the rest.
+    pub(crate) async fn ask_why(&mut self, store: &Store) -> Result<(), StoreError> {
+        let waits = store.run_waits(self.run.id).await?;
+        for stage in &mut self.stages {
+            stage.waits = waits.iter().filter(|wait| wait.stage == stage.name).cloned().collect();
+        }
+        Ok(())
+    }
+
+    /// Reads all of it but what its jobs wait for.
+    pub(crate) async fn glance(store: &Store, catalog: &Catalog, id: RunId) -> Result<Option<Snapshot>, StoreError> {
         let Some(run) = store.run(id).await? else { return Ok(None) };
         let version = catalog.version(store, run.version).await?;
         let fanned: Vec<i16> =
             (0i16..).zip(&version.workflow.stages).filter(|(_, s)| s.for_each.is_some()).map(|(n, _)| n).collect();
         let rows = store.stages(run.key, &fanned).await?;
-        let stages = (0i16..).zip(&version.workflow.stages).map(|(number, stage)| {
+        let mut stages: Vec<StageView> = Vec::new();
+        for (number, stage) in (0i16..).zip(&version.workflow.stages) {
             let row = rows.iter().find(|r| r.stage == number).cloned();
-            let is_fanned = stage.for_each.is_some();
-            StageView {
-                name: stage.name.to_string(),
-                fanned: is_fanned,
-                needs: stage.needs.iter().map(|n| version.stage_name(n.0 as i16).to_string()).collect(),
-                state: state(&run, number, is_fanned, row.as_ref()),
-                row,
-            }
-        });
-        let stages = stages.collect();
+            let (name, fanned) = (stage.name.to_string(), stage.for_each.is_some());
+            let state = state(&run, &name, fanned, row.as_ref());
+            let needs = stage.needs.iter().map(|n| version.stage_name(n.0 as i16).to_string()).collect();
+            stages.push(StageView { name, fanned, needs, state, waits: Vec::new(), row });
+        }
+        let done: Vec<String> =
+            stages.iter().filter(|s| s.state == StageState::Done).map(|stage| stage.name.clone()).collect();
+        stages.iter_mut().for_each(|stage| stage.needs.retain(|need| !done.contains(need)));
         Ok(Some(Snapshot { run, version, stages }))
+    }
+
+    /// What it waits for and somebody must act on.
+    pub(crate) fn up_to_people(&self) -> impl Iterator<Item = &RunWait> {
+        self.stages.iter().flat_map(|stage| &stage.waits).filter(|wait| wait.is_up_to_people())
     }
 
     /// Nothing more happens by itself: it has ended, or only its dead letters are left.
@@ -82,15 +113,16 @@ impl Snapshot {
         let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live);
         self.run.state.is_ended() || (self.run.state == RunState::Blocked && !live)
     }
-
-    /// Name of the stage that failed the run.
-    pub(crate) fn failed_stage(&self) -> Option<String> {
-        self.run.failure.as_ref().map(|f| self.version.stage_name(f.stage).to_string())
-    }
 }
 
-fn state(run: &RunRow, number: i16, fanned: bool, row: Option<&StageRow>) -> StageState {
-    let failed = run.failure.as_ref().is_some_and(|f| f.stage == number);
+/// Whether the row says of jobs that they do not move: then it is asked why. What has begun just now is not asked about.
+pub(crate) fn is_held(row: &StageRow) -> bool {
+    let runs_on = |since: DateTime<Utc>| Utc::now() - since > RUNS_ON;
+    row.ready + row.scheduled + row.dead > 0 || row.running > 0 && row.running_since.is_none_or(runs_on)
+}
+
+fn state(run: &RunRow, name: &str, fanned: bool, row: Option<&StageRow>) -> StageState {
+    let failed = run.failure.as_ref().is_some_and(|f| f.stage == name);
     let complete = row.is_some_and(|r| if fanned { r.items.is_some_and(|items| r.done >= items) } else { r.done > 0 });
     match (run.state, row) {
         (RunState::Failed, _) if failed => StageState::Failed,
@@ -109,7 +141,16 @@ impl StageView {
     pub(crate) fn words(&self) -> String {
         let row = self.row.as_ref();
         let items = row.filter(|_| self.fanned).and_then(|r| r.items.map(|n| format!("{} of {n} items", r.done)));
-        let mut parts: Vec<String> = vec![self.state_words()];
+        let waits = self.waits_in_words();
+        let says_it = match self.state {
+            StageState::Ready | StageState::Scheduled => !waits.is_empty(),
+            StageState::Running => !self.waits.iter().any(|wait| wait.reason == "running") && !waits.is_empty(),
+            StageState::Waiting | StageState::Done | StageState::Failed | StageState::Dead | StageState::Cancelled => {
+                false
+            }
+        };
+        let mut parts: Vec<String> = if says_it { Vec::new() } else { vec![self.state_words()] };
+        parts.extend(waits);
         parts.extend(items.filter(|_| self.state != StageState::Waiting));
         if let Some(row) = row {
             if let (StageState::Running, Some(done), Some(of)) = (self.state, row.progress_done, row.progress_of) {
@@ -117,12 +158,6 @@ impl StageView {
             }
             if self.state == StageState::Running {
                 parts.extend(row.progress_note.clone().filter(|n| !n.is_empty()));
-            }
-            if row.suspects > 0 {
-                parts.push("a process died under it, so it runs alone".to_owned());
-            }
-            if row.limited > 0 {
-                parts.push("waits for the limit of the stage".to_owned());
             }
             if row.attempt > 1 && !self.fanned {
                 parts.push(format!("attempt {}", row.attempt));
@@ -133,19 +168,27 @@ impl StageView {
                     if row.failures == 1 { "1 failure".to_owned() } else { format!("{} failures", row.failures) };
                 parts.push(format!("{times}, last {class}"));
             }
-            if let (Some(due), StageState::Scheduled | StageState::Running) = (row.due_at, self.state) {
-                parts.push(format!("{} due from {}", row.scheduled, when::clock(due)));
-            }
         }
         parts.join(" · ")
     }
 
+    /// What `why` says of its jobs, but for what its state says already.
+    fn waits_in_words(&self) -> Vec<String> {
+        let is_said = |wait: &&RunWait| matches!(wait.reason.as_str(), "running" | "stages" | "decision");
+        let words = self.waits.iter().filter(|wait| !is_said(wait)).map(|wait| match wait.jobs {
+            1 => when::here(&wait.why),
+            jobs => format!("{jobs} {}", when::here(&wait.why)),
+        });
+        words.collect()
+    }
+
     fn state_words(&self) -> String {
         match self.state {
+            StageState::Waiting if self.needs.is_empty() => "waiting for branches under way".to_owned(),
             StageState::Waiting => format!("waiting for {}", self.needs.join(", ")),
             StageState::Ready => "ready".to_owned(),
             StageState::Running => "running".to_owned(),
-            StageState::Scheduled => "waits for its retry".to_owned(),
+            StageState::Scheduled => "scheduled".to_owned(),
             StageState::Done => match self.row.as_ref().and_then(|r| Some((r.started_at?, r.finished_at?))) {
                 Some((start, end)) => format!("done in {}", when::span(end - start)),
                 None => "done".to_owned(),

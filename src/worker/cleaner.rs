@@ -56,6 +56,11 @@ impl Cleaner {
         for what in IN_ORDER {
             self.clean_all(what).await?;
         }
+        // Workers of the release before may still write theirs.
+        let renewed = self.store.renew_fingerprints().await?;
+        if renewed > 0 {
+            tracing::info!(renewed, "dead letters of an older Piton have fingerprints of this one");
+        }
         Ok(())
     }
 

@@ -23,9 +23,11 @@ mod shared;
 mod sizing;
 mod snapshot;
 mod surroundings;
+mod throughput;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
 pub(crate) use drain::{Shutdown, end_with_parent};
@@ -77,5 +79,13 @@ fn new_boot(settings: &Settings) -> Boot {
         parent: settings.parent,
         slots: settings.slots,
         lease: settings.lease,
+        build: build(),
     }
+}
+
+/// The version, and when the program was written: programs of users have Piton in them, and a version many builds.
+fn build() -> String {
+    let written = std::env::current_exe().and_then(std::fs::metadata).and_then(|file| file.modified()).ok();
+    let written = written.map(|at| format!(", written {}", DateTime::<Utc>::from(at).format("%Y-%m-%d %H:%M:%SZ")));
+    format!("{}{}", env!("CARGO_PKG_VERSION"), written.unwrap_or_default())
 }

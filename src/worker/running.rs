@@ -101,7 +101,9 @@ impl Running {
             tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
             health.pulse.enters(Phase::Claiming);
         }
-        let keepers = keepers(&shared, &settings, keeper, sightings, &stop_keeping);
+        let mut keepers = keepers(&shared, &settings, keeper, sightings, &stop_keeping);
+        let counted = shared.throughput(metrics.as_ref().map(|metrics| metrics.snapshot_every));
+        keepers.push(("throughput", tokio::spawn(counted.run(stop_keeping.clone()))));
         let snapshots = metrics.map(|metrics| shared.snapshots(metrics));
         Running {
             claimer: tokio::spawn(shared.claimer(&settings).run()),

@@ -23,6 +23,7 @@ use crate::queue::wake::Wake;
 use crate::store::backoff::Backoff;
 use crate::store::boots::{Beat, Boot, Standing, beat, take_session_lock};
 use crate::store::{Store, StoreError};
+use crate::workflow::duration;
 
 /// What is notified when something was paused or resumed, and not for new jobs.
 const PAUSES: &str = "pauses";
@@ -169,7 +170,9 @@ impl Session {
     /// Silence is as good as a connection that is lost.
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let patience = self.beats.patience();
-        let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer for {patience:?}"));
+        let late = || {
+            std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer for {}", duration::words(patience)))
+        };
         tokio::time::timeout(patience, asked).await.map_err(|_| StoreError::Away(late().into()))?
     }
 

@@ -17,6 +17,7 @@ use super::recoverer::{Recoverer, Sighting};
 use super::session::Session;
 use super::snapshot::{SeenStages, Snapshots, Sweep};
 use super::surroundings::Surroundings;
+use super::throughput::{self, Additions, Throughput};
 use super::{Metrics, Role, Settings, Shutdown};
 use crate::health::{Health, JobsEnded, Watched, Work};
 use crate::meters::batches::BatchMeters;
@@ -150,12 +151,23 @@ impl Shared {
     pub(super) fn snapshots(&self, metrics: Metrics) -> Snapshots {
         Snapshots {
             store: self.store.patient(),
-            catalog: self.catalog.clone(),
             exporter: metrics.exporter,
             boot: self.boot.subscribe(),
             every: metrics.snapshot_every,
             sweep: Sweep::default(),
             seen: SeenStages::default(),
+            settled: None,
+        }
+    }
+
+    /// `snapshot_every`: what is shown as often wants to be counted as often.
+    pub(super) fn throughput(&self, snapshot_every: Option<Duration>) -> Throughput {
+        Throughput {
+            store: self.store.clone(),
+            catalog: self.catalog.clone(),
+            boot: self.boot.subscribe(),
+            every: snapshot_every.map_or(throughput::EVERY, |every| every.min(throughput::EVERY)),
+            additions: Additions::default(),
         }
     }
 

@@ -12,7 +12,6 @@ use crate::meters::catalog::{ALL, JOBS, SNAPSHOT_DURATION, UNEXPLAINED};
 use crate::meters::part::Part;
 use crate::meters::{Kind, Source};
 use crate::model::id::WorkerId;
-use crate::queue::catalog::Catalog;
 use crate::store::snapshot::Reading;
 use crate::store::{Store, StoreError};
 use crate::telemetry::exporter::Exporter;
@@ -20,16 +19,20 @@ use crate::telemetry::exporter::Exporter;
 /// Who does not ask for so many intervals has left the snapshot to the others.
 const INTERVALS_PER_LEASE: u32 = 3;
 
+/// What is left to do is noted for each minute.
+const SETTLE_EVERY: Duration = Duration::from_secs(20);
+
 /// Takes part in showing the state.
 pub(super) struct Snapshots {
     pub(super) store: Store,
-    pub(super) catalog: Arc<Catalog>,
     pub(super) exporter: Arc<Exporter>,
     pub(super) boot: watch::Receiver<WorkerId>,
     /// Between two of them.
     pub(super) every: Duration,
     pub(super) sweep: Sweep,
     pub(super) seen: SeenStages,
+    /// When this worker last noted what is left to do.
+    pub(super) settled: Option<Instant>,
 }
 
 /// Stages that had live jobs in a snapshot of this worker: of the others there is nothing to show.
@@ -94,10 +97,6 @@ impl Snapshots {
     }
 
     async fn tick(&mut self) -> Result<(), StoreError> {
-        let times = self.catalog.take_stage_times();
-        if !times.is_empty() {
-            self.store.add_stage_times(&times).await?;
-        }
         // Before the question: this worker stops to show the state before another one may begin.
         let asked = Instant::now();
         let lease = self.every * INTERVALS_PER_LEASE;
@@ -116,6 +115,10 @@ impl Snapshots {
         };
         if let Err(error) = self.exporter.show_state(asked, asked + lease, set) {
             tracing::error!("the state is not shown: {error}");
+        }
+        if self.settled.is_none_or(|settled| settled.elapsed() >= SETTLE_EVERY) {
+            self.store.settle_throughput().await?;
+            self.settled = Some(asked);
         }
         Ok(())
     }

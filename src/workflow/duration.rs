@@ -57,11 +57,14 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
 
 /// Reads a duration for an option that has bounds of its own.
 pub(crate) fn parse_between(text: &str, (least, most): (Duration, Duration), why: &str) -> Result<Duration, String> {
-    let duration = parse(text).map_err(|error| error.to_string())?;
-    if (least..=most).contains(&duration) {
-        return Ok(duration);
+    match parse(text) {
+        Ok(duration) if (least..=most).contains(&duration) => Ok(duration),
+        // Its own bounds are what counts, also for what no duration may be.
+        Ok(_) | Err(DurationError::Zero | DurationError::TooLong) => {
+            Err(format!("it must be between {} and {}: {why}", format(least), format(most)))
+        }
+        Err(error) => Err(error.to_string()),
     }
-    Err(format!("it is between {} and {}: {why}", format(least), format(most)))
 }
 
 /// Holds a duration to its bounds, wherever it came from.
@@ -90,6 +93,25 @@ pub(crate) fn format(duration: Duration) -> String {
         }
     }
     if text.is_empty() { "0ms".to_owned() } else { text }
+}
+
+/// A duration as people say it, in its two largest units, the smaller one only where it says something: milliseconds under a
+/// second, tenths under a minute. `piton.span_words` says the same.
+pub(crate) fn words(duration: Duration) -> String {
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let units = |(large, name): (u64, &str), (small, rest_name): (u64, &str)| match ms % large / small {
+        0 => format!("{} {name}", ms / large),
+        rest => format!("{} {name} {rest} {rest_name}", ms / large),
+    };
+    let (second, minute, hour, day) = ((1_000, "s"), (60_000, "min"), (3_600_000, "h"), (86_400_000, "d"));
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 if ms % 1_000 < 100 => format!("{} s", ms / 1_000),
+        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        60_000..3_600_000 => units(minute, second),
+        3_600_000..86_400_000 => units(hour, minute),
+        _ => units(day, hour),
+    }
 }
 
 fn end_of(text: &str, wanted: impl Fn(char) -> bool) -> usize {
@@ -175,8 +197,10 @@ mod tests {
         let read = |text| parse_between(text, bounds, "so it is");
         assert_eq!(read("2s"), Ok(bounds.0));
         assert_eq!(read("24h"), Ok(bounds.1));
-        assert_eq!(read("1999ms"), Err("it is between 2s and 1d: so it is".to_owned()));
-        assert_eq!(read("24h1ms"), Err("it is between 2s and 1d: so it is".to_owned()));
+        assert_eq!(read("1999ms"), Err("it must be between 2s and 1d: so it is".to_owned()));
+        assert_eq!(read("24h1ms"), Err("it must be between 2s and 1d: so it is".to_owned()));
+        assert_eq!(read("0s"), Err("it must be between 2s and 1d: so it is".to_owned()));
+        assert_eq!(read("99999d"), Err("it must be between 2s and 1d: so it is".to_owned()));
         assert_eq!(read("2"), Err(parse("2").unwrap_err().to_string()));
     }
 

@@ -23,7 +23,7 @@ mod rate;
 pub(crate) mod retry_rules;
 pub(crate) mod said;
 pub(crate) mod schema;
-mod similar;
+pub(crate) mod similar;
 pub(crate) mod stored;
 mod syntax;
 pub(crate) mod template;

@@ -400,3 +400,29 @@ async fn places_are_fed_as_soon_as_they_are_free() {
     // 600 runs of 50 ms in 20 places are 1.5 s of work.
     println!("600 runs of 50 ms, 20 at once: {:?}", begun.elapsed());
 }
+
+#[tokio::test]
+async fn how_many_runs_of_a_batch_ended_in_the_last_minute_is_counted_and_no_reckoning() {
+    let world = World::with(&[WORK]).await;
+    let _worker = world.worker("w1", &[]);
+    let file = world.path("mixed.jsonl");
+    let slow = "{\"work_ms\": 60000}\n";
+    std::fs::write(&file, "{}\n".repeat(20) + &slow.repeat(2)).unwrap();
+    says(&world, &["batch", "start", "b", "work", "--input", file.to_str().unwrap()]);
+    until(SOON, "the quick ones are done", async || world.count("select done from piton.batches_overview").await == 20)
+        .await;
+    let shown = json(&world, &["batch", "show", "b"]);
+    assert_eq!(shown["ended_last_minute"], 20);
+    let says_so = says(&world, &["batch", "show", "b"]);
+    assert!(says_so.contains("rate         20 runs ended in the last minute; at "), "{says_so}");
+    // Where none ended lately, the rate is that of the last ten minutes.
+    sqlx::query("update piton.runs set started_at = started_at - interval '5 minutes', finished_at = finished_at - interval '5 minutes'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let shown = json(&world, &["batch", "show", "b"]);
+    let rate = shown["per_minute"].as_f64().unwrap();
+    assert!(shown["ended_last_minute"] == 0 && (3.0..4.1).contains(&rate), "{shown}");
+    let says_so = says(&world, &["batch", "show", "b"]);
+    assert!(says_so.contains("rate         no run ended in the last minute; at "), "{says_so}");
+}

@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use crate::harness::{World, stdout};
-use crate::workflows::{CHAIN, MISBEHAVE};
+use crate::harness::{Process, World, stdout};
+use crate::workflows::{CHAIN, MISBEHAVE, SQUARES};
 
 fn run(world: &World, arguments: &[&str]) -> Output {
     let folder = world.path("workflows");
@@ -193,4 +193,33 @@ async fn a_program_without_the_handlers_says_so_instead_of_waiting() {
     exit 1
     "#);
     assert_eq!(world.count("select count(*) from piton.runs").await, 0);
+}
+
+/// A stage whose items take a while, and nothing else happens.
+#[tokio::test]
+async fn a_run_that_is_followed_says_a_line_at_each_tenth_and_every_ten_seconds() {
+    let world = World::with(&[SQUARES, &format!("{CHAIN}\n").replace("\"chain\"", "\"paused\"")]).await;
+    let tenths = ["run", "squares", "--slots", "1", "--set", "items=20", "--set", "work_ms=900"];
+    let output = run(&world, &tenths);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("  square: running")).collect();
+    assert!((8..=11).contains(&lines.len()), "{told}");
+    assert!(lines.iter().any(|line| line.contains("10 of 20 items")), "{told}");
+
+    let slow = run(&world, &["run", "squares", "--set", "items=1", "--set", "work_ms=11000"]);
+    let told = String::from_utf8_lossy(&slow.stderr).into_owned();
+    assert!(told.contains("\n  after 1") && told.contains(", square: running · 0 of 1 items"), "{told}");
+
+    world.deploy("paused");
+    stdout(&run(&world, &["pause", "paused", "--reason", "provider down", "--by", "anna"]));
+    let waiting = Process::spawn(
+        world.command(["run", "paused", "--workflows", world.path("workflows").to_str().unwrap()]),
+        world.path("run.log"),
+    );
+    waiting.says("s, first: ").await;
+    let log = waiting.log();
+    let (_, reminder) = log.split_once("\n  after 1").unwrap();
+    assert!(reminder.contains("the workflow is paused by anna: \"provider down\"\n    moved by: "), "{log}");
+    stdout(&run(&world, &["resume", "paused"]));
+    waiting.says("third: 1").await;
 }

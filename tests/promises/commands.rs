@@ -112,7 +112,7 @@ fn peak_mib(process: &Process) -> u64 {
 async fn whatever_a_program_does_ends_in_a_class_and_leaves_no_process() {
     let world = World::with(&[SCRIPT, &hurried()]).await;
     let mut worker = worker(&world, "w1", &[]);
-    let out_of_time = "the stage ran longer than its timeout of 1s";
+    let out_of_time = "the stage ran longer than its timeout of 1 s";
     let cases = [
         ("cat > /dev/null; echo '{'", "invalid_input", "the command printed `{`, which is not JSON"),
         ("true", "invalid_input", "the command printed nothing, and the output must be JSON"),

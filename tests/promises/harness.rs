@@ -128,7 +128,6 @@ impl World {
             .args(arguments)
             .env("DATABASE_URL", &self.url)
             .env("JOURNAL", self.path("journal"))
-            .env("STORY_OUT", self.path("story"))
             .env("PITON_METRICS", "127.0.0.1:0")
             .env("PITON_ARTIFACT_STORE", self.path("artifacts"))
             .env("RUST_BACKTRACE", "0")

@@ -44,6 +44,12 @@ impl Watched<'_> {
         (output.status.success(), said.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))))
     }
 
+    /// What it prints for people.
+    fn said(&self) -> String {
+        let output = self.world.command(["health", "--at", &address(&self.process)]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Within an interval the gauges say so; then the command line does, and the alert is there or not.
     async fn becomes(&self, component: &str, status: &str) {
         let says = format!("{component} is {status}");
@@ -92,6 +98,14 @@ async fn a_database_that_is_stopped_is_unhealthy_and_the_worker_is_live_but_not_
     watched.becomes("database", "unhealthy").await;
     until(SOON, "it is not ready", async || !watched.health(&["--ready"]).0).await;
     assert!(watched.health(&["--live"]).0, "to restart it would help nobody");
+    // What it took when it still answered is not said beside that.
+    let (_, health) = watched.health(&[]);
+    let told = health["components"].as_array().unwrap().iter().find(|told| told["component"] == "database").unwrap();
+    assert_eq!(told["measures"], serde_json::json!([]), "{health}");
+    let said = watched.said();
+    let line = said.lines().find(|line| line.starts_with("database")).unwrap();
+    assert!(line.starts_with("database  unhealthy  checked ") && line.ends_with(" ago"), "{said}");
+    assert!(said.ends_with("select * from piton.health_history order by at desc limit 20;\n"), "{said}");
     server.resume().await;
     until(SOON, "it is ready again", async || watched.health(&["--ready"]).0).await;
     watched.becomes("database", "healthy").await;
@@ -165,7 +179,7 @@ async fn a_disk_that_fills_is_unhealthy_until_there_is_room_again() {
     assert!(filled.success());
     watched.becomes("disk", "unhealthy").await;
     let reason = watched.history("disk", "healthy", "unhealthy").await;
-    assert!(reason.starts_with("used_share is "), "{reason}");
+    assert!(reason.starts_with("used is "), "{reason}");
     std::fs::remove_file(&file).unwrap();
     watched.becomes("disk", "healthy").await;
     watched.history("disk", "unhealthy", "healthy").await;
@@ -176,6 +190,9 @@ async fn memory_that_runs_short_is_unhealthy_until_it_is_given_back() {
     let world = World::with(&[WORK]).await;
     let mut watched = Watched::start(&world, &[]).await;
     watched.becomes("memory", "healthy").await;
+    let said = watched.said();
+    assert!(said.contains("(degraded from 5 min, unhealthy from 30 min), failed 0 % (degraded from 10 %"), "{said}");
+    assert!(said.contains("(degraded from 85 %, unhealthy from 95 %), checked "), "{said}");
     let (_, health) = watched.health(&[]);
     let memory = health["components"].as_array().unwrap().iter().find(|told| told["component"] == "memory").unwrap();
     let used = memory["measures"][0]["value"].as_f64().unwrap();
@@ -209,7 +226,7 @@ async fn a_queue_that_ages_is_degraded_then_unhealthy_until_its_job_is_claimed()
     watched.history("queue", "healthy", "degraded").await;
     watched.becomes("queue", "unhealthy").await;
     let reason = watched.history("queue", "degraded", "unhealthy").await;
-    assert!(reason.starts_with("oldest_ready_seconds is "), "{reason}");
+    assert!(reason.starts_with("oldest ready is "), "{reason}");
     stdout(&world.command(["dead-letter", "force", &held, "work", "--reason", "it holds the slot"]).output().unwrap());
     assert_eq!(world.ended(&waits).await, "done");
     watched.becomes("queue", "healthy").await;
@@ -225,7 +242,7 @@ async fn a_queue_whose_jobs_are_given_up_is_unhealthy() {
     }
     watched.becomes("queue", "unhealthy").await;
     let reason = watched.history("queue", "healthy", "unhealthy").await;
-    assert!(reason.starts_with("failed_share is 1.000"), "{reason}");
+    assert!(reason.starts_with("failed is 100.0 %, and unhealthy from"), "{reason}");
 }
 
 #[tokio::test]
@@ -239,12 +256,13 @@ async fn nobody_there_and_a_threshold_that_cannot_be_are_told_as_such() {
     };
     let quick = Duration::from_secs(5);
     let asked = std::time::Instant::now();
-    refused(&["health", "--at", "127.0.0.1:1"], 1, "no worker answers at 127.0.0.1:1");
+    refused(&["health", "--at", "127.0.0.1:1"], 1, "no worker answers at 127.0.0.1:1, and no other address was tried");
+    refused(&["health", "--at", "127.0.0.1:1"], 1, "health --at HOST:PORT; each worker logs its own");
     assert!(asked.elapsed() < quick * 10);
     refused(&["health", "--at", "localhost:1"], 1, "no worker answers at localhost:1");
     refused(&["health", "--at", "off"], 1, "serves no metrics");
     refused(&["health", "--live", "--ready"], 2, "cannot be used with");
-    refused(&["worker", "--health-threshold", "disk.full=1:2"], 2, "nothing measures disk.full");
+    refused(&["worker", "--health-threshold", "disk.full=1:2"], 2, "nothing measures `disk.full`");
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ async fn what_waits_for_a_limit_is_in_nobodys_way_and_is_explained_and_a_deploy_
     assert_eq!(world.count("select count(*) from piton.jobs where state = 'limited'").await, 299);
     assert_all_is_explained(&world).await;
     let why = stdout(&world.command(["why"]).output().unwrap());
-    assert!(why.contains("the limit of its stage is reached: 1 of 1 attempts run, on w1"), "{why}");
+    assert!(why.contains("299 waiting for the stage's limit: 1 of 1 attempts run, on w1"), "{why}");
 
     let waits: String = sqlx::query_scalar(
         "select r.uuid::text from piton.jobs j join piton.runs r on r.id = j.run_id where j.state = 'limited' limit 1",
@@ -128,7 +128,7 @@ async fn what_waits_for_a_limit_is_in_nobodys_way_and_is_explained_and_a_deploy_
     .await
     .unwrap();
     let shown = stdout(&world.command(["show", &waits]).output().unwrap());
-    assert!(shown.contains("ready · waits for the limit of the stage"), "{shown}");
+    assert!(shown.contains("slow   ready for "), "{shown}");
 
     let deploy = async |limit: &str, runs: i64| {
         world.write_workflows(&[&beside(limit)]);

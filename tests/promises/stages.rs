@@ -32,8 +32,8 @@ async fn every_kind_of_misbehaviour_is_a_classified_failure() {
     let expected = [
         (json!({"how": "panic"}), "running", "unknown", "the handler panicked: as asked"),
         (json!({"how": "panic with a value"}), "running", "unknown", "the handler panicked: no message"),
-        (json!({"how": "hang"}), "running", "network_timeout", "the stage ran longer than its timeout of 300ms"),
-        (json!({"how": "spin"}), "running", "network_timeout", "the stage ran longer than its timeout of 300ms"),
+        (json!({"how": "hang"}), "running", "network_timeout", "the stage ran longer than its timeout of 300 ms"),
+        (json!({"how": "spin"}), "running", "network_timeout", "the stage ran longer than its timeout of 300 ms"),
         (
             json!({"how": "large", "size": 1 << 20}),
             "blocked",

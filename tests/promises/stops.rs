@@ -244,7 +244,7 @@ async fn a_timeout_is_named_as_the_file_has_it() {
     freeze(&worker).await;
     let failed = "select count(*) from piton.attempts where class = 'network_timeout'";
     until(SOON, "it has failed", async || world.count(failed).await > 0).await;
-    let named = "select count(*) from piton.attempts where message = 'the stage ran longer than its timeout of 1s'";
+    let named = "select count(*) from piton.attempts where message = 'the stage ran longer than its timeout of 1 s'";
     assert_eq!(world.count(named).await, 1);
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::harness::{Process, SOON, World, example, stdout, until};
 
 #[tokio::test]
-async fn the_story_comes_out_as_one_page_and_captions() {
+async fn the_story_comes_out_as_one_page_and_captions_that_are_kept_as_artifacts() {
     let world = World::with(&[]).await;
     let topic = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/story/topic.json");
     let manuscript = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/story/manuscript.json");
@@ -14,11 +14,16 @@ async fn the_story_comes_out_as_one_page_and_captions() {
             world.command_of(&example("story"), ["run", "story", "--json", "--input", input]).output().unwrap();
         let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
         let result = &report["output"]["assembly"];
-        let page = std::fs::read_to_string(result["storyboard"].as_str().unwrap()).unwrap();
+        let got = |name: &str| {
+            let get = ["artifacts", "get", report["run"].as_str().unwrap(), name, "--to", "-"];
+            stdout(&world.command_of(&example("story"), get).output().unwrap())
+        };
+        let page = got("storyboard.html");
+        assert_eq!(result["storyboard"]["bytes"], page.len());
         let scenes = result["scenes"].as_u64().unwrap() as usize;
         assert!(scenes >= 5 && page.matches("<svg").count() >= scenes, "{scenes} scenes");
         assert!(!page.contains("http://") || !page.contains("src=\"http"), "the page is self-contained");
-        let captions = std::fs::read_to_string(result["captions"].as_str().unwrap()).unwrap();
+        let captions = got("captions.srt");
         assert!(captions.starts_with("1\n00:00:00,000 --> "), "{}", &captions[..60]);
     }
     world.assert_nothing_is_left().await;

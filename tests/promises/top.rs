@@ -9,11 +9,12 @@ use crate::workflows::{CHAIN, MISBEHAVE};
 
 const SESSION: &str = include_str!("../../src/store/sql/session.sql");
 
-pub(crate) const ASKED: [&str; 5] = [
+pub(crate) const ASKED: [&str; 6] = [
     "select workflow, stage, reason, jobs, oldest_since, why, moves from piton.waiting_overview",
+    "select * from piton.outlook_overview",
     include_str!("../../src/store/sql/top_runs.sql"),
     include_str!("../../src/store/sql/top_workers.sql"),
-    include_str!("../../src/store/sql/top_failures.sql"),
+    include_str!("../../src/store/sql/top_causes.sql"),
     include_str!("../../src/store/sql/top_letters.sql"),
 ];
 
@@ -49,7 +50,12 @@ async fn pages(world: &World) -> Vec<i64> {
     let mut pages = Vec::new();
     for (number, sql) in ASKED.iter().enumerate() {
         connection.execute(AssertSqlSafe(format!("prepare asked_{number} as {sql}"))).await.unwrap();
-        let call = if sql.contains("$1") { format!("asked_{number}(200)") } else { format!("asked_{number}") };
+        let arguments = match (sql.contains("$4"), sql.contains("$1")) {
+            (true, _) => "(200, 'chain', 'first', '0123456789abcdef')",
+            (false, true) => "(200)",
+            (false, false) => "",
+        };
+        let call = format!("asked_{number}{arguments}");
         let explain = format!("explain (analyze, buffers, format json) execute {call}");
         let plan: serde_json::Value =
             sqlx::query_scalar(AssertSqlSafe(explain)).fetch_one(&mut connection).await.unwrap();
@@ -93,6 +99,11 @@ impl Tmux {
         Command::new("tmux").args(["-f", "/dev/null", "-S", &self.socket]).args(arguments).output().unwrap()
     }
 
+    /// A return is a carriage return, as a terminal has it.
+    fn types(&self, text: &str) {
+        self.call(&["send-keys", "-l", text]);
+    }
+
     fn picture(&self) -> String {
         String::from_utf8(self.call(&["capture-pane", "-p"]).stdout).unwrap()
     }
@@ -112,10 +123,28 @@ impl Drop for Tmux {
     }
 }
 
+/// A shell on a terminal of that size.
+fn terminal(world: &World, (width, height): (&str, &str)) -> Tmux {
+    let tmux = Tmux { socket: world.path(&format!("tmux-{width}")).to_str().unwrap().to_owned() };
+    let shell = ["new-session", "-d", "-x", width, "-y", height, "env", "PS1=shell> ", "sh"];
+    assert!(tmux.call(&shell).status.success());
+    let program = example("test-worker");
+    tmux.types(&format!("{} top --every 100ms --by anna --database-url '{}'", program.display(), world.url));
+    tmux.call(&["send-keys", "Enter"]);
+    tmux
+}
+
+fn is_here() -> bool {
+    let is_here = Command::new("tmux").arg("-V").output().is_ok();
+    if !is_here {
+        eprintln!("left out: there is no tmux here");
+    }
+    is_here
+}
+
 #[tokio::test]
 async fn a_dead_letter_is_decided_about_on_a_terminal_which_is_given_back() {
-    if Command::new("tmux").arg("-V").output().is_err() {
-        eprintln!("left out: there is no tmux here");
+    if !is_here() {
         return;
     }
     let world = World::with(&[MISBEHAVE]).await;
@@ -123,36 +152,85 @@ async fn a_dead_letter_is_decided_about_on_a_terminal_which_is_given_back() {
     let run = world.start("misbehave", r#"{"how": "fail", "times": 9, "class": "invalid_input"}"#);
     assert_eq!(world.ended(&run).await, "blocked");
 
-    let tmux = Tmux { socket: world.path("tmux").to_str().unwrap().to_owned() };
-    let shell = ["new-session", "-d", "-x", "120", "-y", "30", "env", "PS1=shell> ", "sh"];
-    assert!(tmux.call(&shell).status.success());
-    let line =
-        format!("{} top --every 100ms --by anna --database-url '{}'", example("test-worker").display(), world.url);
-    tmux.call(&["send-keys", "-l", &line]);
-    tmux.call(&["send-keys", "Enter"]);
+    let tmux = terminal(&world, ("80", "24"));
     tmux.shows("runs: 0 running, 1 blocked").await;
     tmux.shows("w1").await;
     tmux.shows("> ").await;
+    tmux.shows("q quit  ? help  Tab table  Enter open  r retry  d dismiss  p pause  u resume").await;
 
     // While the sessions are cut it goes on.
     world.cut_sessions().await;
-    tmux.call(&["send-keys", "Enter"]);
+    tmux.types("\r");
+    tmux.shows(&format!("Run {run}: ")).await;
+    tmux.types("\r");
     tmux.shows("given up after invalid_input").await;
-    tmux.call(&["send-keys", "q"]);
-    tmux.call(&["send-keys", "d"]);
+    tmux.types("q");
+    tmux.types("d");
     tmux.shows("Why?").await;
-    tmux.call(&["send-keys", "-l", "nobody needs it"]);
-    tmux.call(&["send-keys", "Enter"]);
-    tmux.shows("runs: 0 running, 0 blocked").await;
+    tmux.types("nobody needs it\r");
+    tmux.shows("no dead letter of this cause waits any more").await;
     assert_eq!(world.state(&run).await, "failed");
     let decided = "select count(*) from piton.dead_letters where resolved_by = 'anna' and note = 'nobody needs it'";
     assert_eq!(world.count(decided).await, 1);
 
-    tmux.call(&["send-keys", "q"]);
+    tmux.types("q");
+    tmux.shows("No dead letter waits for a decision.").await;
+    tmux.types("q");
     // What is typed while it leaves is dropped.
     tmux.shows("shell>").await;
-    tmux.call(&["send-keys", "-l", "stty -a"]);
-    tmux.call(&["send-keys", "Enter"]);
+    tmux.types("stty -a\r");
     tmux.shows(" icanon").await;
     assert!(tmux.picture().contains(" echo "), "what is typed is seen again");
+}
+
+#[tokio::test]
+async fn a_whole_cause_is_retried_on_a_terminal_and_no_other_dead_letter_is() {
+    if !is_here() {
+        return;
+    }
+    let world = World::with(&[MISBEHAVE]).await;
+    let _worker = world.worker("w1", &[]);
+    let fails =
+        |class: &str| world.start("misbehave", &format!(r#"{{"how": "fail", "times": 1, "class": "{class}"}}"#));
+    let of_one_cause = [fails("auth_failure"), fails("auth_failure")];
+    let another = fails("invalid_input");
+    for run in of_one_cause.iter().chain([&another]) {
+        assert_eq!(world.ended(run).await, "blocked");
+    }
+
+    let tmux = terminal(&world, ("120", "40"));
+    // The bigger one is chosen.
+    tmux.shows("auth_failure").await;
+    tmux.types("r");
+    tmux.shows("Retry 2 dead letters of 2 runs: all of misbehave, misbehave, cause").await;
+    tmux.types("y");
+    tmux.shows("2 dead letters go on from their last checkpoints").await;
+    for run in &of_one_cause {
+        assert_eq!(world.ended(run).await, "done");
+    }
+    tmux.shows("runs: 0 running, 1 blocked").await;
+    assert_eq!(world.state(&another).await, "blocked");
+    let decided = "select count(*) from piton.dead_letters where resolution = 'retried' and resolved_by = 'anna'";
+    assert_eq!(world.count(decided).await, 2);
+}
+
+#[tokio::test]
+async fn a_fleet_that_has_died_is_seen_to_be_silent() {
+    if !is_here() {
+        return;
+    }
+    let world = World::with(&[MISBEHAVE]).await;
+    let worker = world.worker("w1", &[]);
+    worker.says("worker started").await;
+    let tmux = terminal(&world, ("200", "50"));
+    tmux.shows("workers: 1 alive").await;
+    // Nobody is left to notice.
+    worker.kill();
+    sqlx::query("update piton.workers set last_seen = now() - interval '78 seconds'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    tmux.shows("workers: 0 alive, 1 silent").await;
+    tmux.shows("silent for 1 min").await;
+    tmux.shows("No worker is alive, so nothing begins. Start one:").await;
 }

@@ -663,3 +663,23 @@ async fn what_a_running_worker_has_prepared_may_return_more_after_a_migration() 
     world.assert_nothing_is_left().await;
     worker.kill();
 }
+
+/// Dead letters of the release before took several causes for one, under fingerprints of 16 digits.
+#[tokio::test]
+async fn causes_are_told_apart_also_in_dead_letters_of_the_release_before() {
+    let world = World::with(&[]).await;
+    go_back(&world).await;
+    let letters = "insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class,
+                                                   message, fingerprint, worker_id)
+                   select gen_random_uuid(), i, 1, 1, 0, -1, 1, 0, 'invalid_input',
+                          case i % 2 when 0 then '{\"error\":\"card expired\"}' else '{\"error\":\"no VAT number\"}' end,
+                          '0123456789abcdef', 1
+                   from generate_series(1, 1200) i";
+    execute(&world, letters).await;
+    stdout(&run(&world, &["migrate"]));
+    let causes = "select count(*) from (
+                      select fingerprint from piton.dead_letters group by 1
+                      having count(*) = 600 and count(distinct message) = 1 and length(fingerprint) = 12) as told_apart";
+    assert_eq!(world.count(causes).await, 2);
+    execute(&world, "truncate piton.dead_letters").await;
+}

@@ -10,11 +10,12 @@ use super::FilterSaid;
 use crate::api::Api;
 use crate::api::problem::Problem;
 use crate::api::take::{Path, Query};
-use crate::api::words::{Limit, Text, Time};
+use crate::api::words::{CountedBy, Limit, Text, Time, Where};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
-use crate::store::dead_letters::{DeadLetter, Filter, Group};
+use crate::store::causes::{Group, Totals};
+use crate::store::dead_letters::{DeadLetter, Filter};
 use crate::view::letter::Story;
 
 /// Which dead letters.
@@ -44,6 +45,10 @@ pub(super) struct Which {
     /// Given up then or later.
     #[param(inline)]
     since: Option<Time>,
+    /// Of runs whose input holds that, such as input.tenant=acme; may be repeated, and then all of it.
+    #[serde(default, rename = "where")]
+    #[param(inline)]
+    conditions: Where,
     /// Behind that dead letter: `next` of the page before.
     after: Option<Uuid>,
     #[serde(default)]
@@ -78,6 +83,18 @@ pub(super) struct Counted {
     /// Given up then or later.
     #[param(inline)]
     since: Option<Time>,
+    /// Of runs whose input holds that, such as input.tenant=acme; may be repeated, and then all of it.
+    #[serde(default, rename = "where")]
+    #[param(inline)]
+    conditions: Where,
+    /// What they are counted by beside their cause: stage, workflow, batch, hour, or a path such as input.tenant.
+    #[serde(default)]
+    #[param(inline)]
+    by: CountedBy,
+    /// Causes of the answer.
+    #[serde(default)]
+    #[param(inline)]
+    limit: Limit,
 }
 
 fn pending() -> Resolution {
@@ -99,8 +116,8 @@ pub(super) struct DeadLetters {
     responses((status = 200, description = "A page of them, the newest first.", body = DeadLetters)),
 )]
 pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<DeadLetters>, Problem> {
-    let Which { resolution, workflow, stage, class, run, fingerprint, since, after, limit } = which;
-    let said = FilterSaid { workflow, stage, class, run, fingerprint, since };
+    let Which { resolution, workflow, stage, class, run, fingerprint, since, conditions, after, limit } = which;
+    let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
     let dead_letters = api.store.dead_letters(&of(resolution, said), after, limit.rows()).await?;
     if let (true, Some(after)) = (dead_letters.is_empty(), after) {
         found(&api, after).await?;
@@ -113,6 +130,8 @@ pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Stats {
     causes: Vec<Group>,
+    /// Also of those that are not in the answer.
+    all: Totals,
 }
 
 /// Count dead letters by cause
@@ -121,12 +140,14 @@ pub(super) struct Stats {
 #[utoipa::path(
     get, path = "/dead-letters/stats", tag = "dead letters",
     params(Counted),
-    responses((status = 200, description = "All causes.", body = Stats)),
+    responses((status = 200, description = "The most frequent causes.", body = Stats)),
 )]
 pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Counted>) -> Result<Json<Stats>, Problem> {
-    let Counted { resolution, workflow, stage, class, run, fingerprint, since } = which;
-    let said = FilterSaid { workflow, stage, class, run, fingerprint, since };
-    Ok(Json(Stats { causes: api.store.dead_letter_groups(&of(resolution, said)).await? }))
+    let Counted { resolution, workflow, stage, class, run, fingerprint, since, conditions, by, limit } = which;
+    let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
+    let filter = of(resolution, said);
+    let causes = api.store.dead_letter_groups(&filter, &by.0, limit.rows()).await?;
+    Ok(Json(Stats { causes, all: api.store.dead_letter_totals(&filter, &by.0).await? }))
 }
 
 /// Show a dead letter with its whole story

@@ -3,6 +3,7 @@
 mod dismiss;
 mod force;
 mod list;
+mod preview;
 mod retry;
 mod routes;
 
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 
 pub(super) use self::routes::routes;
 use super::problem::Problem;
-use super::words::{Text, Time};
+use super::words::{Text, Time, Where};
 use crate::decide::{Chosen, NotChosen};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
@@ -32,11 +33,14 @@ struct FilterSaid {
     fingerprint: Option<Text>,
     /// Given up then or later.
     since: Option<Time>,
+    /// Of runs whose input holds all of these.
+    #[serde(default, rename = "where")]
+    conditions: Where,
 }
 
 impl From<FilterSaid> for Filter {
     fn from(said: FilterSaid) -> Filter {
-        let FilterSaid { workflow, stage, class, run, fingerprint, since } = said;
+        let FilterSaid { workflow, stage, class, run, fingerprint, since, conditions } = said;
         let text = |text: Option<Text>| text.map(|text| text.0);
         Filter {
             resolution: None,
@@ -46,6 +50,7 @@ impl From<FilterSaid> for Filter {
             run,
             fingerprint: text(fingerprint),
             since: since.map(|since| since.0),
+            conditions: conditions.0,
         }
     }
 }

@@ -95,13 +95,16 @@ pub(super) async fn those(
 }
 
 fn again<'a>(stage: Option<&'a Text>, beginning: bool, note: Option<&'a Text>) -> Result<Again<'a>, Problem> {
-    let from = match (stage, beginning) {
+    Ok(Again { from: origin(stage, beginning)?, note: note.map(|note| note.0.as_str()) })
+}
+
+pub(super) fn origin(stage: Option<&Text>, beginning: bool) -> Result<Origin<'_>, Problem> {
+    match (stage, beginning) {
         (Some(_), true) => {
-            return Err(Problem::invalid("a dead letter is retried from a stage or from the beginning, not from both"));
+            Err(Problem::invalid("a dead letter is retried from a stage or from the beginning, not from both"))
         }
-        (Some(stage), false) => Origin::Stage(&stage.0),
-        (None, true) => Origin::Beginning,
-        (None, false) => Origin::LastCheckpoint,
-    };
-    Ok(Again { from, note: note.map(|note| note.0.as_str()) })
+        (Some(stage), false) => Ok(Origin::Stage(&stage.0)),
+        (None, true) => Ok(Origin::Beginning),
+        (None, false) => Ok(Origin::LastCheckpoint),
+    }
 }

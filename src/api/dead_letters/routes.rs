@@ -3,7 +3,7 @@
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{dismiss, force, list, retry};
+use super::{dismiss, force, list, preview, retry};
 use crate::api::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -13,6 +13,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list::show))
         .routes(routes!(retry::one))
         .routes(routes!(retry::those))
+        .routes(routes!(preview::preview))
         .routes(routes!(dismiss::one))
         .routes(routes!(dismiss::those))
         .routes(routes!(force::force))

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::cli::dead_letter::args::class;
+use crate::model::actor;
 use crate::model::failure::FailureClass;
 
 #[derive(Debug, Clone, Subcommand)]
@@ -28,10 +29,10 @@ pub(crate) enum BatchArgs {
         /// Its name or its id.
         batch: String,
         /// Why, for the record.
-        #[arg(long)]
+        #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who does it [default: your user name].
-        #[arg(long)]
+        #[arg(long, value_parser = actor::name)]
         by: Option<String>,
     },
     /// Let the jobs of its pending dead letters go on, with a new budget of retries.
@@ -42,10 +43,10 @@ pub(crate) enum BatchArgs {
         #[arg(long, value_parser = class)]
         class: Option<FailureClass>,
         /// Who decides [default: your user name].
-        #[arg(long)]
+        #[arg(long, value_parser = actor::name)]
         by: Option<String>,
         /// Why, in words.
-        #[arg(long)]
+        #[arg(long, alias = "reason", value_parser = actor::reason)]
         note: Option<String>,
     },
     /// Write what became of every item: a line of JSON for each, in their order.
@@ -74,6 +75,6 @@ pub(crate) struct StartArgs {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i16).range(-1000..=1000), allow_hyphen_values = true)]
     pub(crate) priority: i16,
     /// Who starts it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }

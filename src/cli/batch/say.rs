@@ -92,7 +92,13 @@ fn text(row: &BatchRow, letters: &[ClassCount]) -> String {
     }
     if let (Some(rate), Some(left)) = (row.per_minute, row.left_seconds) {
         let left = when::span(TimeDelta::seconds(left as i64));
-        line("rate", &format!("{rate:.0} runs ended in the last minute; the rest takes {left} at that rate"));
+        let ended = match row.ended_last_minute {
+            0 => "no run".to_owned(),
+            1 => "1 run".to_owned(),
+            many => format!("{many} runs"),
+        };
+        let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+        line("rate", &format!("{ended} ended in the last minute; at {rate} a minute the rest takes {left}"));
     }
     if let Some(at) = row.finished_at {
         line("finished", &when::clock(at));
@@ -109,7 +115,7 @@ fn waits(row: &BatchRow) -> String {
         "filling" => "Nothing of it has begun".to_owned(),
         _ => format!("{} items wait", row.not_started),
     };
-    format!("\n{what}: {waits}.\nWhat would move that: {moves}\n")
+    format!("\n{what}: {}.\nWhat would move that: {moves}\n", when::here(waits))
 }
 
 fn dead_letters(row: &BatchRow, letters: &[ClassCount]) -> String {

@@ -7,6 +7,7 @@ use sqlx::types::Uuid;
 
 use crate::cleanup::HowLong;
 use crate::cli::args::ArtifactStoreArgs;
+use crate::model::actor;
 use crate::model::id::RunId;
 
 #[derive(Debug, Clone, Subcommand)]
@@ -30,10 +31,10 @@ pub(crate) enum CleanupArgs {
         /// Id of the run.
         run: RunId,
         /// Why, for the record.
-        #[arg(long)]
+        #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who does it [default: your user name].
-        #[arg(long)]
+        #[arg(long, value_parser = actor::name)]
         by: Option<String>,
     },
     /// End the hold of a run.
@@ -41,7 +42,7 @@ pub(crate) enum CleanupArgs {
         /// Id of the run.
         run: RunId,
         /// Who does it [default: your user name].
-        #[arg(long)]
+        #[arg(long, value_parser = actor::name)]
         by: Option<String>,
     },
 }
@@ -52,7 +53,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) plan: Option<Uuid>,
     /// Who does it [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) store: ArtifactStoreArgs,
@@ -83,6 +84,6 @@ pub(crate) struct KeepArgs {
     #[arg(long)]
     pub(crate) workflow: Option<String>,
     /// Who says so [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }

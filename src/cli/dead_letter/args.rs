@@ -3,10 +3,13 @@
 use clap::{Args, Subcommand};
 use sqlx::types::Uuid;
 
+use crate::model::actor;
+use crate::model::condition::Condition;
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
-use crate::view::when::{self, When};
+use crate::store::causes::By;
+use crate::view::when::{self, Past};
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DeadLetterArgs {
@@ -21,10 +24,16 @@ pub(crate) enum DeadLetterArgs {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
-    /// Count them by cause.
+    /// Count them by cause, with an example of each.
     Stats {
         #[command(flatten)]
         filter: FilterArgs,
+        /// Count each cause by stage, workflow, batch, hour, or what stands at a path in the runs' inputs, such as input.tenant.
+        #[arg(long, default_value = "stage", value_parser = by)]
+        by: By,
+        /// How many lines.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
         /// Those that are pending, were retried or were dismissed.
         #[arg(long, value_parser = resolution, default_value = "pending")]
         resolution: Resolution,
@@ -45,11 +54,14 @@ pub(crate) enum DeadLetterArgs {
         all: bool,
         #[command(flatten)]
         again: AgainArgs,
+        /// Only show what would run again, what that took last time, and which limits it meets.
+        #[arg(long)]
+        dry_run: bool,
         /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
         /// Why, in words.
-        #[arg(long)]
+        #[arg(long, alias = "reason", value_parser = actor::reason)]
         note: Option<String>,
     },
     /// Give up a live job: its attempt is stopped, and its run is blocked.
@@ -62,10 +74,10 @@ pub(crate) enum DeadLetterArgs {
         #[arg(long)]
         item: Option<i32>,
         /// Why, in words.
-        #[arg(long)]
+        #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
     /// End the run of a dead letter as failed: its other jobs are cancelled.
@@ -78,10 +90,10 @@ pub(crate) enum DeadLetterArgs {
         #[arg(long)]
         all: bool,
         /// Why, in words.
-        #[arg(long)]
+        #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who decides [default: the user's name].
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
 }
@@ -118,10 +130,25 @@ pub(crate) struct FilterArgs {
     /// Of that cause, as `dead-letter stats` names it.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
-    /// Given up since then: a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks showed it
+    /// Given up since then: yesterday, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks showed it
     /// here), or 2h ago by the database's clock.
-    #[arg(long, value_name = "WHEN", value_parser = when::parse)]
-    pub(crate) since: Option<When>,
+    #[arg(long, value_name = "WHEN", value_parser = when::parse_past)]
+    pub(crate) since: Option<Past>,
+    #[command(flatten)]
+    pub(crate) input: WhereArgs,
+}
+
+/// Runs are told apart by their inputs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhereArgs {
+    /// Of runs whose input holds that value, such as input.tenant=acme or input.items[0].id=17; where it is given several
+    /// times, of those that hold all of them.
+    #[arg(long = "where", value_name = "input.PATH=VALUE")]
+    pub(crate) conditions: Vec<Condition>,
+}
+
+fn by(word: &str) -> Result<By, String> {
+    word.parse()
 }
 
 fn resolution(word: &str) -> Result<Resolution, String> {

@@ -9,7 +9,7 @@ use crate::cli::args::Global;
 use crate::cli::output::{out, outln};
 use crate::config;
 use crate::model::id::NO_ITEM;
-use crate::store::dead_letters::{DeadLetter, Group};
+use crate::store::dead_letters::DeadLetter;
 use crate::view::letter::Story;
 use crate::view::when;
 
@@ -54,31 +54,10 @@ fn place(letter: &DeadLetter) -> String {
     format!("{}/{}{item}", letter.workflow, letter.stage)
 }
 
-fn shortened(message: &str) -> String {
+pub(super) fn shortened(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let shown: String = line.chars().filter(|c| !c.is_control()).take(MESSAGE).collect();
     if line.chars().nth(MESSAGE).is_some() || message.lines().nth(1).is_some() { shown + "…" } else { shown }
-}
-
-pub(super) fn stats(global: &Global, groups: &[Group]) -> anyhow::Result<()> {
-    if global.json {
-        outln!("{}", serde_json::to_string(groups)?);
-        return Ok(());
-    }
-    if groups.is_empty() {
-        outln!("No dead letters.");
-        return Ok(());
-    }
-    outln!("{:>7}  {:<30}  {:<20}  {:<16}  {:<19}  last", "count", "stage", "class", "fingerprint", "first");
-    for group in groups {
-        let place = format!("{}/{}", group.workflow, group.stage);
-        let (first, last) = (when::clock(group.first_at), when::clock(group.last_at));
-        let (count, class, fingerprint) = (group.count, &group.class, &group.fingerprint);
-        outln!("{count:>7}  {place:<30}  {class:<20}  {fingerprint}  {first:<19}  {last}");
-        outln!("         {}", shortened(&group.message));
-    }
-    outln!("\nTry all of one cause again with:  {} dead-letter retry --fingerprint FINGERPRINT", config::program());
-    Ok(())
 }
 
 pub(super) fn count(global: &Global, done: &str, count: i64, what: &str) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::model::actor;
 use crate::workflow::duration;
 
 #[derive(Debug, Clone, Args)]
@@ -13,6 +14,6 @@ pub(crate) struct TopArgs {
     #[arg(long, default_value = "1s", value_parser = duration::parse)]
     pub(crate) every: Duration,
     /// Who decides what is decided here [default: your user name].
-    #[arg(long)]
+    #[arg(long, value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }

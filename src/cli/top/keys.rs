@@ -1,34 +1,15 @@
 //! What a key does: to what is shown, and what is asked of the database because of it. Pure.
 
+mod letters;
+mod windows;
+mod wish;
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use sqlx::types::Uuid;
 
-use super::state::{Ask, Over, Panel, Said, Top, WhyRun};
-use crate::model::id::RunId;
-
-/// What somebody wants that the screen alone cannot do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wish {
-    Quit,
-    Retry {
-        letter: Uuid,
-        run: RunId,
-    },
-    /// It was asked for, and a reason was given.
-    Decide {
-        ask: Ask,
-        reason: String,
-    },
-    Resume {
-        workflow: String,
-    },
-    Why {
-        run: RunId,
-    },
-}
-
-/// Characters of a reason.
-const LONGEST_REASON: usize = 500;
+pub(super) use self::wish::Wish;
+use self::wish::refuse;
+use super::state::{ALL, Ask, CauseName, Many, OpenCause, Over, Panel, Said, Top};
+use crate::store::top::Cause;
 
 /// One key was pressed.
 pub(super) fn press(top: &mut Top, key: KeyEvent) -> Option<Wish> {
@@ -39,11 +20,13 @@ pub(super) fn press(top: &mut Top, key: KeyEvent) -> Option<Wish> {
         return (key.code == KeyCode::Char('c')).then_some(Wish::Quit);
     }
     match std::mem::take(&mut top.over) {
+        Over::Nothing if top.open.is_some() => letters::press(top, key.code),
         Over::Nothing => choose(top, key.code),
         Over::Help => None,
-        Over::Prompt { ask, text } => type_reason(top, ask, text, key.code),
+        Over::Prompt { ask, text } => windows::type_reason(top, ask, text, key.code),
+        Over::Confirm(many) => windows::confirm(top, many, key.code),
         Over::Why(why) => {
-            scroll(top, why, key.code);
+            windows::scroll(top, why, key.code);
             None
         }
     }
@@ -58,79 +41,64 @@ fn choose(top: &mut Top, key: KeyCode) -> Option<Wish> {
         KeyCode::Down | KeyCode::Char('j') => top.step(true),
         KeyCode::Tab | KeyCode::BackTab => {
             top.panel = match top.panel {
-                Panel::Queue => Panel::Letters,
-                Panel::Letters => Panel::Queue,
+                Panel::Queue => Panel::Causes,
+                Panel::Causes => Panel::Queue,
             }
         }
-        KeyCode::Char('r' | 'd' | 'c') | KeyCode::Enter => return decide(top, key),
-        KeyCode::Char('p' | 'u') => return pause_or_resume(top, key),
+        KeyCode::Char('r' | 'd') | KeyCode::Enter => return decide(top, key),
+        KeyCode::Char('c') => {
+            refuse(top, "Open a cause with Enter first, and choose the dead letter of the run there.")
+        }
+        KeyCode::Char('p') => pause(top),
+        KeyCode::Char('u') => return resume(top),
         _ => {}
     }
     None
 }
 
-/// About the dead letter that is chosen, or its run.
+/// About all dead letters of the chosen cause.
 fn decide(top: &mut Top, key: KeyCode) -> Option<Wish> {
-    let Some(chosen) = top.chosen_letter() else {
-        top.said =
-            Some(Said::Refused("Choose a dead letter first: Tab goes to their panel, up and down choose.".into()));
+    let Some(many) = top.chosen_cause().map(Many::of) else {
+        refuse(top, "Choose a cause of dead letters first: Tab goes to their panel, up and down choose.");
         return None;
     };
-    let (letter, run) = (chosen.id, RunId(chosen.run));
-    let ask = match key {
-        KeyCode::Char('r') => return Some(Wish::Retry { letter, run }),
-        KeyCode::Char('d') => Ask::Dismiss { letter, run },
-        KeyCode::Char('c') => Ask::Cancel { run },
-        _ => {
-            top.over = Over::Why(WhyRun { run, rows: None, above: 0 });
-            return Some(Wish::Why { run });
-        }
-    };
-    top.over = Over::Prompt { ask, text: String::new() };
-    None
-}
-
-fn pause_or_resume(top: &mut Top, key: KeyCode) -> Option<Wish> {
-    let Some(workflow) = top.chosen_workflow().map(str::to_owned) else {
-        top.said = Some(Said::Refused("Choose a row of the workflow first: up and down choose.".into()));
-        return None;
-    };
-    if key == KeyCode::Char('u') {
-        return Some(Wish::Resume { workflow });
-    }
-    top.over = Over::Prompt { ask: Ask::Pause { workflow }, text: String::new() };
-    None
-}
-
-fn type_reason(top: &mut Top, ask: Ask, mut text: String, key: KeyCode) -> Option<Wish> {
     match key {
-        KeyCode::Esc => {
-            top.said = Some(Said::Done("Nothing was done.".into()));
-            return None;
+        KeyCode::Char('r') => top.over = Over::Confirm(many),
+        KeyCode::Char('d') => top.over = Over::Prompt { ask: Ask::DismissAll(many), text: String::new() },
+        _ => {
+            top.open = Some(OpenCause::of(many.cause.clone()));
+            return Some(Wish::Letters(many.cause));
         }
-        KeyCode::Enter if text.trim().is_empty() => {
-            top.said = Some(Said::Refused("A reason is asked for, for the record; Esc leaves it.".into()));
-        }
-        KeyCode::Enter => return Some(Wish::Decide { ask, reason: text.trim().to_owned() }),
-        KeyCode::Backspace => {
-            text.pop();
-        }
-        KeyCode::Char(typed) if text.chars().count() < LONGEST_REASON => text.push(typed),
-        _ => {}
     }
-    top.over = Over::Prompt { ask, text };
     None
 }
 
-fn scroll(top: &mut Top, mut why: WhyRun, key: KeyCode) {
-    let last = why.last_line();
-    why.above = match key {
-        KeyCode::Up | KeyCode::Char('k') => why.above.saturating_sub(1),
-        KeyCode::Down | KeyCode::Char('j') => why.above.saturating_add(1).min(last),
-        KeyCode::PageUp => why.above.saturating_sub(10),
-        KeyCode::PageDown => why.above.saturating_add(10).min(last),
-        // Whatever else it is, it closes the window.
-        _ => return,
+impl Many {
+    fn of(cause: &Cause) -> Many {
+        Many { cause: CauseName::of(cause), letters: cause.letters, runs: cause.runs }
+    }
+}
+
+fn pause(top: &mut Top) {
+    match top.chosen_stage().map(|(workflow, _)| workflow.to_owned()) {
+        Some(workflow) if workflow != ALL => {
+            top.over = Over::Prompt { ask: Ask::Pause { workflow }, text: String::new() }
+        }
+        Some(_) | None => refuse(top, "Choose a row of the workflow first: up and down choose."),
+    }
+}
+
+/// Takes back the closest pause that holds the chosen row.
+fn resume(top: &mut Top) -> Option<Wish> {
+    let Some((workflow, stage)) = top.chosen_stage() else {
+        refuse(top, "Choose a row of the workflow first: up and down choose.");
+        return None;
     };
-    top.over = Over::Why(why);
+    let pause = top.pause_of(workflow, stage);
+    let wish = pause.map(|pause| Wish::Resume { workflow: pause.workflow.clone(), stage: pause.stage.clone() });
+    if wish.is_none() {
+        let why = format!("Nothing of {workflow} is paused.");
+        refuse(top, &why);
+    }
+    wish
 }

@@ -1,9 +1,12 @@
 //! `piton top`: everything that is live on one screen, and decisions about it by keys.
 
 pub(super) mod args;
+mod columns;
 mod decide;
+mod detail;
 mod draw;
 mod keys;
+mod open;
 mod over;
 mod panels;
 mod screen;
@@ -11,6 +14,7 @@ mod selection;
 mod state;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -76,7 +80,7 @@ struct Watch {
 impl Watch {
     fn new(store: Store, args: &TopArgs) -> Watch {
         let (now, by) = (Instant::now(), name(args.by.clone()).into());
-        let (top, asked) = (Top::default(), JoinSet::new());
+        let (top, asked) = (Top::new(config::program()), JoinSet::new());
         Watch { store, every: args.every, by, top, asked, looking: false, next_look: now, seen_at: now }
     }
 
@@ -118,6 +122,10 @@ impl Watch {
             Heard::Look(look, begun.elapsed())
         });
         // What lies over the panels is kept up to date too.
+        if let Some(open) = &self.top.open {
+            let cause = open.name.clone();
+            self.carry_out(Wish::Letters(cause));
+        }
         if let Over::Why(why) = &self.top.over {
             let run = why.run;
             self.carry_out(Wish::Why { run });
@@ -147,6 +155,7 @@ impl Watch {
                 self.next_look = Instant::now();
             }
             Heard::Answer(Answer::Why(run, rows)) => self.top.told_why(run, rows),
+            Heard::Answer(Answer::Letters(cause, letters)) => self.top.told_letters(&cause, letters),
             Heard::Answer(Answer::Nothing) => {}
         }
     }

@@ -1,100 +1,149 @@
-//! The four tables.
+//! The tables of the main screen.
 
-use chrono::{DateTime, Utc};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Rect};
+use ratatui::layout::Rect;
 use ratatui::style::{Style, Stylize};
-use ratatui::widgets::{Block, HighlightSpacing, Row, Table, TableState};
+use ratatui::text::Line;
 
-use super::state::{Panel, Top};
+use super::columns::{self, Choice, Column, Rows};
+use super::state::{Panel, Top, stands};
+use crate::store::throughput::Outlook;
+use crate::store::top::{Cause, FleetWorker};
+use crate::store::why::WaitingGroup;
+use crate::view::throughput::{held_by, rate, seconds};
 use crate::view::when;
 
-pub(super) fn queue(frame: &mut Frame, area: Rect, top: &Top) {
-    let rows = top.groups().iter().map(|group| {
-        let since = group.oldest_since.map_or_else(String::new, |since| age(top, since));
-        let row = Row::new([
-            plain(&group.workflow),
-            plain(&group.stage),
-            plain(&group.reason),
-            group.jobs.to_string(),
-            since,
-        ]);
-        // What stands still until somebody does something.
-        let stands = matches!(group.reason.as_str(), "paused" | "no_worker" | "no_handler" | "decision");
-        if stands { row.yellow() } else { row }
-    });
-    use Constraint::{Fill, Length};
-    let table = Table::new(rows, [Fill(3), Fill(3), Length(10), Length(8), Length(12)])
-        .header(header(["workflow", "stage", "reason", "jobs", "oldest"]));
-    let is_used = top.panel == Panel::Queue;
-    choice(frame, area, table.block(block("What waits and what runs", is_used)), top.group.place(), is_used);
+const NOBODY: &str = "No worker has registered.";
+
+/// Rows that each of them would take with its header, or with what it says where there is nothing: the flow of the workflows,
+/// what waits, causes and workers. Where nothing flows, that takes none.
+pub(super) fn wanted(top: &Top) -> [usize; 4] {
+    let table = |rows: usize| rows.max(1) + 1;
+    let flow = flow_of(top).len();
+    let flow = if flow == 0 { 0 } else { table(flow) };
+    [flow, table(top.groups().len()), table(top.causes().len()), table(workers_of(top).len())]
 }
 
-pub(super) fn letters(frame: &mut Frame, area: Rect, top: &Top) {
-    let rows = top.letters().iter().map(|letter| {
-        let item = letter.item.map_or_else(String::new, |item| format!("[{item}]"));
-        Row::new([
-            age(top, letter.dead_at),
-            plain(&letter.workflow),
-            plain(&format!("{}{item}", letter.stage)),
-            plain(&letter.class),
-            letter.attempts.to_string(),
-            plain(&letter.message),
-        ])
-    });
-    use Constraint::{Fill, Length};
-    let table = Table::new(rows, [Length(12), Fill(2), Fill(2), Length(20), Length(5), Fill(5)])
-        .header(header(["for", "workflow", "stage", "class", "tries", "message"]));
-    let is_used = top.panel == Panel::Letters;
-    let title = "Dead letters that wait for a decision, the newest first";
-    choice(frame, area, table.block(block(title, is_used)), top.letter.place(), is_used);
+/// How much, how fast, better or worse, and how long: a line for each workflow.
+pub(super) fn flow(frame: &mut Frame, area: Rect, top: &Top) {
+    let flow = flow_of(top);
+    let of = |text: fn(&Outlook) -> String| flow.iter().map(text);
+    let columns = vec![
+        Column::name("workflow", of(|flow| flow.workflow.clone())),
+        Column::number("jobs left", of(jobs_left)),
+        Column::number("done/min", of(|flow| rate(flow.done_per_minute))),
+        Column::number("before", of(|flow| flow.done_per_minute_before.map_or_else(|| "-".to_owned(), rate))),
+        Column::short("trend", of(|flow| flow.trend.clone())),
+        Column::number("empty in", of(empty_in)),
+        Column::name("bottleneck", of(|flow| flow.bottleneck.clone().unwrap_or_else(|| "-".to_owned()))),
+        Column::rest("because", of(because)),
+    ];
+    let style = |place: usize| {
+        let stands = flow.get(place).is_some_and(|flow| flow.why_not_empty.is_some());
+        if stands { Style::new().yellow() } else { Style::new() }
+    };
+    Rows { columns, choice: None, style: &style }.draw(frame, area);
+}
+
+fn jobs_left(flow: &Outlook) -> String {
+    let about = if flow.is_estimate { "~" } else { "" };
+    format!("{about}{}", flow.waiting + flow.running + flow.to_come)
+}
+
+fn empty_in(flow: &Outlook) -> String {
+    match (&flow.why_not_empty, flow.empty_seconds) {
+        (Some(_), _) | (None, None) => "never".to_owned(),
+        (None, Some(left)) => seconds(left),
+    }
+}
+
+fn because(flow: &Outlook) -> String {
+    flow.why_not_empty.clone().unwrap_or_else(|| held_by(flow).unwrap_or_default().to_owned())
+}
+
+fn flow_of(top: &Top) -> &[Outlook] {
+    top.look.as_ref().map_or(&[][..], |look| &look.flow)
+}
+
+pub(super) fn queue(frame: &mut Frame, area: Rect, top: &Top) {
+    let groups = top.groups();
+    if groups.is_empty() {
+        return nothing(frame, area, "Nothing waits, and nothing runs.");
+    }
+    let of = |text: fn(&WaitingGroup) -> String| groups.iter().map(text);
+    let oldest = |group: &WaitingGroup| group.oldest_since.map_or_else(String::new, |at| when::span(top.since(at)));
+    let columns = vec![
+        Column::name("workflow", of(|group| group.workflow.clone())),
+        Column::name("stage", of(|group| group.stage.clone())),
+        Column::short("state", of(|group| group.reason.clone())),
+        Column::number("jobs", of(|group| group.jobs.to_string())),
+        Column::number("oldest", groups.iter().map(oldest)),
+        Column::rest("why", of(|group| group.why.clone())),
+    ];
+    let style = |place: usize| if groups.get(place).is_some_and(stands) { Style::new().yellow() } else { Style::new() };
+    let choice = Choice { place: top.group.place(), is_used: top.panel == Panel::Queue };
+    Rows { columns, choice: Some(choice), style: &style }.draw(frame, area);
+}
+
+pub(super) fn causes(frame: &mut Frame, area: Rect, top: &Top) {
+    let causes = top.causes();
+    if causes.is_empty() {
+        return nothing(frame, area, "No dead letter waits for a decision.");
+    }
+    let of = |text: fn(&Cause) -> String| causes.iter().map(text);
+    let columns = vec![
+        Column::number("letters", of(|cause| cause.letters.to_string())),
+        Column::number("runs", of(|cause| cause.runs.to_string())),
+        Column::name("workflow", of(|cause| cause.workflow.clone())),
+        Column::name("stage", of(|cause| cause.stage.clone())),
+        Column::name("class", of(|cause| cause.class.clone())),
+        Column::number("last, ago", causes.iter().map(|cause| when::span(top.since(cause.last_at)))),
+        Column::rest("cause, by an example", of(|cause| cause.example.clone())),
+    ];
+    let choice = Choice { place: top.cause.place(), is_used: top.panel == Panel::Causes };
+    Rows { columns, choice: Some(choice), style: &|_| Style::new() }.draw(frame, area);
 }
 
 pub(super) fn workers(frame: &mut Frame, area: Rect, top: &Top) {
-    let workers = top.look.as_ref().map_or(&[][..], |look| &look.workers);
-    let rows = workers.iter().map(|worker| {
-        let slots = worker.slots.map_or_else(|| "?".to_owned(), |slots| slots.to_string());
-        Row::new([plain(&worker.name), format!("{} of {slots}", worker.busy), age(top, worker.last_seen)])
-    });
-    use Constraint::{Fill, Length};
-    let table = Table::new(rows, [Fill(1), Length(12), Length(12)]).header(header(["name", "busy", "seen ago"]));
-    frame.render_widget(table.block(block("Workers", false)), area);
+    let workers = workers_of(top);
+    if workers.is_empty() {
+        return nothing(frame, area, NOBODY);
+    }
+    let style = |place: usize| match workers.get(place).map_or("", |worker| worker.state.as_str()) {
+        "silent" | "lost" => Style::new().red(),
+        "stopping" => Style::new().yellow(),
+        _ => Style::new(),
+    };
+    Rows { columns: columns_of_workers(top), choice: None, style: &style }.draw(frame, area);
 }
 
-pub(super) fn failures(frame: &mut Frame, area: Rect, top: &Top) {
-    let failures = top.look.as_ref().map_or(&[][..], |look| &look.failures);
-    let rows = failures
-        .iter()
-        .map(|failure| Row::new([plain(&failure.class), failure.failures.to_string(), age(top, failure.last_at)]));
-    use Constraint::{Fill, Length};
-    let table = Table::new(rows, [Fill(1), Length(12), Length(12)]).header(header(["class", "at least", "last ago"]));
-    frame.render_widget(table.block(block("Failures of the last hour", false)), area);
+/// Columns of the terminal that the workers would take.
+pub(super) fn width_of_workers(top: &Top) -> usize {
+    columns::whole(&columns_of_workers(top)).max(NOBODY.len() + 2)
 }
 
-fn header<const N: usize>(names: [&'static str; N]) -> Row<'static> {
-    Row::new(names).dim()
+fn columns_of_workers(top: &Top) -> Vec<Column> {
+    let workers = workers_of(top);
+    let state = |worker: &FleetWorker| match worker.state.as_str() {
+        "silent" => format!("silent for {}", when::span(top.since(worker.last_seen))),
+        "lost" => format!("lost {} ago", when::span(top.since(worker.last_seen))),
+        state => state.to_owned(),
+    };
+    let slots = |worker: &FleetWorker| worker.slots.map_or_else(|| "?".to_owned(), |slots| slots.to_string());
+    vec![
+        Column::name("worker", workers.iter().map(|worker| worker.name.clone())),
+        Column::short("state", workers.iter().map(state)),
+        Column::number("busy", workers.iter().map(|worker| format!("{} of {}", worker.busy, slots(worker)))),
+        Column::name("build", workers.iter().map(|worker| worker.build.clone().unwrap_or_else(|| "?".to_owned()))),
+        Column::name("host", workers.iter().map(|worker| worker.host.clone())),
+    ]
 }
 
-fn block(title: &'static str, is_used: bool) -> Block<'static> {
-    let block = Block::bordered().title(title);
-    if is_used { block.border_style(Style::new().bold()) } else { block.border_style(Style::new().dim()) }
+pub(super) fn workers_of(top: &Top) -> &[FleetWorker] {
+    top.look.as_ref().map_or(&[][..], |look| &look.workers)
 }
 
-fn choice(frame: &mut Frame, area: Rect, table: Table<'_>, place: Option<usize>, is_used: bool) {
-    let style = if is_used { Style::new().reversed() } else { Style::new() };
-    let table = table
-        .row_highlight_style(style)
-        .highlight_spacing(HighlightSpacing::Always)
-        .highlight_symbol(if is_used { "> " } else { "  " });
-    frame.render_stateful_widget(table, area, &mut TableState::new().with_selected(place));
-}
-
-/// By the database's clock, as both ends are.
-fn age(top: &Top, since: DateTime<Utc>) -> String {
-    top.look.as_ref().map_or_else(String::new, |look| when::span(look.runs.at - since))
-}
-
-/// On one line; what else moves a cursor is left out where text is drawn.
-pub(super) fn plain(text: &str) -> String {
-    text.replace(char::is_control, " ")
+/// Where a table would be empty. Before the first look nothing is known.
+fn nothing(frame: &mut Frame, area: Rect, sentence: &'static str) {
+    frame.render_widget(Line::from(format!("  {sentence}")).dim(), area);
 }

@@ -12,11 +12,12 @@ use sqlx::types::Uuid;
 
 use super::draw::draw;
 use super::keys::{Wish, press};
-use super::state::{Over, Top};
+use super::state::{CauseName, Over, Top};
 use crate::model::id::RunId;
 use crate::store::pauses::Pause;
-use crate::store::top::{FailureCount, LiveRuns, LiveWorker, PendingLetter, TopLook};
-use crate::store::why::{Waiting, WaitingGroup};
+use crate::store::throughput::Outlook;
+use crate::store::top::{Cause, FleetWorker, LiveRuns, PendingLetter, TopLook};
+use crate::store::why::{RunWait, WaitingGroup};
 
 fn now() -> DateTime<Utc> {
     "2026-12-24T18:00:00Z".parse().unwrap()
@@ -32,56 +33,135 @@ fn group(stage: &str, reason: &str, jobs: i64, why: &str, moves: &str) -> Waitin
     WaitingGroup { workflow, stage, reason, jobs, oldest_since: Some(before(jobs * 30)), why, moves }
 }
 
-fn letter(id: u128, class: &str, message: &str) -> PendingLetter {
+fn letter(id: u128, message: &str) -> PendingLetter {
     PendingLetter {
         id: Uuid::from_u128(id),
         run: Uuid::from_u128(id + 0x100),
-        workflow: "story".to_owned(),
-        stage: "picture".to_owned(),
         item: Some(3),
-        class: class.to_owned(),
         message: message.to_owned(),
         attempts: 6,
         dead_at: before(75),
     }
 }
 
+fn cause(fingerprint: &str, class: &str, letters: i64, example: &str) -> Cause {
+    Cause {
+        workflow: "story".to_owned(),
+        stage: "picture".to_owned(),
+        class: class.to_owned(),
+        fingerprint: fingerprint.to_owned(),
+        letters,
+        runs: letters - 1,
+        first_at: before(7800),
+        last_at: before(75),
+        example: example.to_owned(),
+    }
+}
+
+fn worker(name: &str, state: &str, slots: Option<i32>, busy: i64, seconds: i64) -> FleetWorker {
+    let (name, state) = (name.to_owned(), state.to_owned());
+    let (build, host) = (Some("0.1.0 of 2026-12-20".to_owned()), "node-7".to_owned());
+    FleetWorker { name, state, slots, busy, last_seen: before(seconds), build, host }
+}
+
 fn look() -> TopLook {
-    let worker = |name: &str, slots, busy| LiveWorker { name: name.to_owned(), slots, busy, last_seen: before(2) };
+    let long = "nightly_renders_of_the_northern_region_eu";
+    let mut renders =
+        group("transcode_to_every_format_asked_for", "slot", 41_200, "waiting for a free slot of w1", "a free slot");
+    renders.workflow = long.to_owned();
     TopLook {
         runs: LiveRuns { at: now(), running: 12, blocked: 2 },
         queue: vec![
-            group("critic", "slot", 4, "wait for a free slot of w1", "a free slot"),
-            group("picture", "decision", 2, "given up after auth_failure", "piton dead-letter list"),
+            renders,
+            group(
+                "critic",
+                "slot",
+                4,
+                "waiting for a free slot of w1",
+                "a free slot: more workers, or more slots for each",
+            ),
+            group("picture", "decision", 818, "given up after auth_failure", "piton dead-letter list"),
+            group(
+                "render",
+                "paused",
+                30,
+                "the stage is paused by anna: \"provider is down\"",
+                "piton resume story --stage render",
+            ),
         ],
-        pauses: vec![],
-        workers: vec![worker("w1", Some(32), 31), worker("w2", None, 0)],
-        failures: vec![FailureCount { class: "rate_limited".to_owned(), failures: 17, last_at: before(4) }],
-        letters: vec![
-            letter(1, "auth_failure", "the key is\nwrong: \u{1b}[2Jgone"),
-            letter(2, "invalid_input", "scene 3 has no text"),
+        pauses: vec![paused(Some("story"), Some("render"))],
+        workers: vec![
+            worker("w3", "silent", Some(32), 3, 78),
+            worker("w1", "alive", Some(32), 31, 2),
+            worker("w2", "alive", None, 0, 2),
+        ],
+        causes: vec![
+            cause("0b7a1d6e5f4c3b2a", "auth_failure", 812, "the key is\nwrong: \u{1b}[2Jgone"),
+            cause("77c0ffee77c0ffee", "invalid_input", 6, "scene 3 has no text"),
+        ],
+        flow: vec![
+            flow("story", 4.2, Err("render is paused"), "render", Some("paused")),
+            flow(long, 842.0, Ok(11_460.0), "transcode_to_every_format_asked_for", None),
         ],
     }
 }
 
-fn paused(workflow: &str) -> Pause {
-    let (workflow, reason) = (Some(workflow.to_owned()), "moving".to_owned());
-    Pause { workflow, stage: None, reason, paused_by: "anna".to_owned(), paused_at: before(60) }
+fn flow(workflow: &str, per_minute: f64, empty: Result<f64, &str>, bottleneck: &str, hold: Option<&str>) -> Outlook {
+    Outlook {
+        workflow: workflow.to_owned(),
+        done_per_minute: per_minute,
+        done_per_minute_before: Some(7.25),
+        waiting: 41_234,
+        running: 31,
+        to_come: 300,
+        work_left_seconds: 4800.0,
+        work_left_seconds_before: Some(6300.0),
+        trend: if empty.is_ok() { "better" } else { "worse" }.to_owned(),
+        empty_seconds: empty.ok(),
+        why_not_empty: empty.err().map(str::to_owned),
+        bottleneck: Some(bottleneck.to_owned()),
+        bottleneck_hold: hold.map(str::to_owned),
+        slowest_stage: None,
+        slowest_seconds: None,
+        longest_queue: None,
+        is_estimate: per_minute > 100.0,
+    }
+}
+
+fn paused(workflow: Option<&str>, stage: Option<&str>) -> Pause {
+    let (workflow, stage, reason) = (workflow.map(str::to_owned), stage.map(str::to_owned), "moving".to_owned());
+    Pause { workflow, stage, reason, paused_by: "anna".to_owned(), paused_at: before(60) }
 }
 
 fn seen() -> Top {
-    let mut top = Top::default();
+    let mut top = Top::new("piton".to_owned());
     top.seen(look());
     top
 }
 
-fn picture(top: &Top) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(110, 26)).unwrap();
+/// With the letters of the first cause open.
+fn opened() -> Top {
+    let mut top = seen();
+    let name = CauseName::of(&look().causes[0]);
+    assert_eq!(type_keys(&mut top, &[KeyCode::Enter]), [Wish::Letters(name.clone())]);
+    top.told_letters(
+        &name,
+        vec![letter(1, "the key is\nwrong: \u{1b}[2Jgone"), letter(2, "the key is wrong: expired")],
+    );
+    top
+}
+
+fn picture(top: &Top, (width, height): (u16, u16)) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, top)).unwrap();
     let lines: Vec<String> =
         terminal.backend().to_string().lines().map(|line| line.trim_matches('"').trim_end().to_owned()).collect();
     lines.join("\n")
 }
+
+const SMALL: (u16, u16) = (80, 24);
+const COMMON: (u16, u16) = (120, 40);
+const LARGE: (u16, u16) = (200, 50);
 
 /// The wishes of these keys, one after another.
 fn type_keys(top: &mut Top, keys: &[KeyCode]) -> Vec<Wish> {
@@ -97,132 +177,319 @@ fn run(letter: u128) -> RunId {
 }
 
 #[test]
-fn all_that_is_live_is_on_one_screen() {
-    insta::assert_snapshot!(picture(&seen()), @r#"
-Piton  runs: 12 running, 2 blocked · workers: 2, 31 of 32 slots busy
-┌What waits and what runs────────────────────────────────────────┐┌Workers───────────────────────────────────┐
-│  workflow       stage          reason     jobs     oldest      ││name             busy         seen ago    │
-│  story          critic         slot       4        2 min 00 s  ││w1               31 of 32     2.0 s       │
-│  story          picture        decision   2        1 min 00 s  ││w2               0 of ?       2.0 s       │
-│                                                                ││                                          │
-│                                                                │└──────────────────────────────────────────┘
-│                                                                │┌Failures of the last hour─────────────────┐
-│                                                                ││class            at least     last ago    │
-│                                                                ││rate_limited     17           4.0 s       │
-│                                                                ││                                          │
-└────────────────────────────────────────────────────────────────┘└──────────────────────────────────────────┘
-┌Dead letters that wait for a decision, the newest first─────────────────────────────────────────────────────┐
-│  for          workflow       stage          class                tries message                             │
-│> 1 min 15 s   story          picture[3]     auth_failure         6     the key is wrong:  [2Jgone          │
-│  1 min 15 s   story          picture[3]     invalid_input        6     scene 3 has no text                 │
-│                                                                                                            │
-│                                                                                                            │
-│                                                                                                            │
-│                                                                                                            │
-│                                                                                                            │
-└────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
-Dead letter 00000000-0000-0000-0000-000000000001 of run 00000000-0000-0000-0000-000000000101: the key is
-wrong:  [2Jgone
+fn everything_that_is_live_fits_eighty_columns_and_twenty_four_lines() {
+    insta::assert_snapshot!(picture(&seen(), SMALL), @r#"
+Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy
+workers: 2 alive, 1 silent · pauses: 1
+  workflow          jobs left done/min before trend    empty in bottleneck
+  story                 41565      4.2    7.2 worse       never render
+  nightly_…egion_eu    ~41565      842    7.2 better 3 h 11 min transcod…ked_for
+  workflow                   stage                     state   jobs       oldest
+  story                      render                    paused    30  15 min 00 s
+  nightly_rende…rn_region_eu transcode_to…at_asked_for slot   41200 343 h 20 min
+  story                      critic                    slot       4   2 min 00 s
+  letters runs workflow stage   class          last, ago cause, by an example
+>     812  811 story    picture auth_failure  1 min 15 s the key is wrong:  [2J…
+        6    5 story    picture invalid_input 1 min 15 s scene 3 has no text
+  worker state                     busy build               host
+  w3     silent for 1 min 18 s  3 of 32 0.1.0 of 2026-12-20 node-7
+  w1     alive                 31 of 32 0.1.0 of 2026-12-20 node-7
+  w2     alive                   0 of ? 0.1.0 of 2026-12-20 node-7
 
-q quit  ? help  Tab panel  r retry  d dismiss  c cancel run  Enter why  p pause  u resume
+
+story, picture: 812 dead letters of 811 runs, the first 2 h 10 min ago.
+auth_failure: the key is wrong: [2Jgone
+Type: piton dead-letter retry --workflow story --stage picture --fingerprint
+0b7a1d6e5f4c3b2a
+
+q quit  ? help  Tab table  Enter open  r retry  d dismiss  p pause  u resume
 "#);
 }
 
 #[test]
-fn a_database_that_is_away_is_told_above_what_was_seen_last() {
+fn a_common_terminal_says_why_things_wait_beside_their_names() {
+    insta::assert_snapshot!(picture(&seen(), COMMON), @r#"
+Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 1 silent · pauses: 1
+  workflow                 jobs left  done/min  before  trend     empty in  bottleneck              because
+  story                        41565       4.2     7.2  worse        never  render                  render is paused
+  nightly_ren…n_region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_t…_asked_for  most of the work is…
+
+  workflow                           stage                             state    jobs        oldest  why
+  story                              render                            paused     30   15 min 00 s  the stage is paused…
+  nightly_renders_…rthern_region_eu  transcode_to_eve…ormat_asked_for  slot    41200  343 h 20 min  waiting for a free …
+  story                              critic                            slot        4    2 min 00 s  waiting for a free …
+
+  letters  runs  workflow  stage    class           last, ago  cause, by an example
+>     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
+        6     5  story     picture  invalid_input  1 min 15 s  scene 3 has no text
+
+  worker  state                      busy  build                host
+  w3      silent for 1 min 18 s   3 of 32  0.1.0 of 2026-12-20  node-7
+  w1      alive                  31 of 32  0.1.0 of 2026-12-20  node-7
+  w2      alive                    0 of ?  0.1.0 of 2026-12-20  node-7
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+story, picture: 812 dead letters of 811 runs, the first 2 h 10 min ago. auth_failure: the key is wrong: [2Jgone
+Type: piton dead-letter retry --workflow story --stage picture --fingerprint 0b7a1d6e5f4c3b2a
+
+q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dismiss all  p pause  u resume
+"#);
+}
+
+#[test]
+fn a_large_terminal_uses_its_width() {
+    insta::assert_snapshot!(picture(&seen(), LARGE), @r#"
+Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 1 silent · pauses: 1
+  workflow                                   jobs left  done/min  before  trend     empty in  bottleneck                           because
+  story                                          41565       4.2     7.2  worse        never  render                               render is paused
+  nightly_renders_of_the_northern_region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_to_every_format_asked_for  most of the work is there
+
+  workflow                                   stage                                state    jobs        oldest  why
+  story                                      render                               paused     30   15 min 00 s  the stage is paused by anna: "provider is down"
+  nightly_renders_of_the_northern_region_eu  transcode_to_every_format_asked_for  slot    41200  343 h 20 min  waiting for a free slot of w1
+  story                                      critic                               slot        4    2 min 00 s  waiting for a free slot of w1
+
+  letters  runs  workflow  stage    class           last, ago  cause, by an example
+>     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
+        6     5  story     picture  invalid_input  1 min 15 s  scene 3 has no text
+
+  worker  state                      busy  build                host
+  w3      silent for 1 min 18 s   3 of 32  0.1.0 of 2026-12-20  node-7
+  w1      alive                  31 of 32  0.1.0 of 2026-12-20  node-7
+  w2      alive                    0 of ?  0.1.0 of 2026-12-20  node-7
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+story, picture: 812 dead letters of 811 runs, the first 2 h 10 min ago. auth_failure: the key is wrong: [2Jgone
+Type: piton dead-letter retry --workflow story --stage picture --fingerprint 0b7a1d6e5f4c3b2a
+
+q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dismiss all  p pause  u resume
+"#);
+}
+
+#[test]
+fn a_wide_terminal_with_few_lines_shows_the_workers_beside_what_they_run() {
+    insta::assert_snapshot!(picture(&seen(), (180, 18)), @r#"
+Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 1 silent · pauses: 1
+  workflow                                   jobs left  done/min  before  trend     empty in  bottleneck                           because
+  story                                          41565       4.2     7.2  worse        never  render                               render is paused
+  nightly_renders_of_the_northern_region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_to_every_format_asked_for  most of the work is there
+  workflow                          stage                            state    jobs        oldest  why                     worker state                     busy build         host
+  story                             render                           paused     30   15 min 00 s  the stage is paused…    w3     silent for 1 min 18 s  3 of 32 0.1.0 …-12-20 node-7
+  nightly_renders_…thern_region_eu  transcode_to_ev…ormat_asked_for  slot    41200  343 h 20 min  waiting for a free …    w1     alive                 31 of 32 0.1.0 …-12-20 node-7
+  story                             critic                           slot        4    2 min 00 s  waiting for a free …    w2     alive                   0 of ? 0.1.0 …-12-20 node-7
+  letters  runs  workflow  stage    class           last, ago  cause, by an example
+>     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
+        6     5  story     picture  invalid_input  1 min 15 s  scene 3 has no text
+
+
+
+story, picture: 812 dead letters of 811 runs, the first 2 h 10 min ago. auth_failure: the key is wrong: [2Jgone
+Type: piton dead-letter retry --workflow story --stage picture --fingerprint 0b7a1d6e5f4c3b2a
+
+q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dismiss all  p pause  u resume
+"#);
+}
+
+#[test]
+fn a_cause_opens_into_its_dead_letters() {
+    insta::assert_snapshot!(picture(&opened(), SMALL), @r#"
+Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy
+workers: 2 alive, 1 silent · pauses: 1
+story, picture: 812 dead letters after auth_failure, cause 0b7a1d6e5f4c3b2a, the
+newest 2
+  run                                 item tries   dead for message
+> 00000000-0000-000…0000-000000000101    3     6 1 min 15 s the key is wrong:  …
+  00000000-0000-000…0000-000000000102    3     6 1 min 15 s the key is wrong: e…
+
+
+
+
+
+
+
+
+
+
+
+
+
+Run 00000000-0000-0000-0000-000000000101: the key is wrong: [2Jgone
+Type: piton dead-letter show 00000000-0000-0000-0000-000000000001
+
+Esc back  ? help  Enter why  r retry  d dismiss  c cancel run
+"#);
+}
+
+#[test]
+fn a_database_that_is_away_is_told_beside_what_was_seen_last() {
     let mut top = Top { trouble: Some("the database did not answer: pool timed out".to_owned()), ..Top::default() };
-    let first = |top: &Top| picture(top).lines().next().unwrap().to_owned();
-    assert_eq!(first(&top), "Piton  the database did not answer: pool timed out; asked again");
+    assert!(picture(&top, SMALL).contains("\nthe database did not answer: pool timed out; asked again\n"));
     top.seen(look());
-    assert!(first(&top).starts_with("Piton  runs: 12 running"));
-    (top.trouble, top.age) = (Some("the database did not answer: refused".to_owned()), Duration::from_secs(12));
-    assert_eq!(first(&top), "Piton  as it was 12.0 s ago: the database did not answer: refused");
-    assert!(picture(&top).contains("rate_limited"), "what was seen last stays");
+    assert!(!picture(&top, SMALL).contains("asked again"));
+    (top.trouble, top.age) =
+        (Some(format!("the database did not answer: {}end", "refused ".repeat(20))), Duration::from_secs(12));
+    let shown = picture(&top, SMALL);
+    assert!(shown.contains("\nAs it was 12.0 s ago: the database did not answer: refused"), "{shown}");
+    assert!(shown.contains("refused end\n"), "all of it: {shown}");
+    assert!(shown.contains("auth_failure"), "what was seen last stays");
 }
 
 #[test]
 fn nothing_that_a_stage_says_moves_the_cursor_or_breaks_a_line() {
-    let shown = picture(&seen());
+    let shown = picture(&seen(), COMMON);
     assert!(!shown.contains('\u{1b}'), "{shown}");
     assert!(shown.contains("the key is wrong:  [2Jgone"), "{shown}");
 }
 
 #[test]
 fn a_small_or_an_odd_terminal_is_drawn_on_as_far_as_it_goes() {
-    let mut top = seen();
-    for over in [Over::Nothing, Over::Help] {
-        top.over = over;
-        for (width, height) in [(1, 1), (20, 3), (300, 2), (3, 100), (0, 0)] {
-            Terminal::new(TestBackend::new(width, height)).unwrap().draw(|frame| draw(frame, &top)).unwrap();
+    for mut top in [seen(), opened(), Top::default()] {
+        for over in [Over::Nothing, Over::Help] {
+            top.over = over;
+            for (width, height) in [(1, 1), (2, 9), (20, 3), (300, 2), (3, 100), (0, 0)] {
+                Terminal::new(TestBackend::new(width, height)).unwrap().draw(|frame| draw(frame, &top)).unwrap();
+            }
         }
     }
 }
 
 #[test]
-fn what_a_run_waits_for_lies_over_the_panels_and_scrolls() {
+fn the_command_to_type_is_whole_however_narrow_the_terminal() {
     let mut top = seen();
-    assert_eq!(type_keys(&mut top, &[KeyCode::Enter]), [Wish::Why { run: run(1) }]);
-    assert!(picture(&top).contains("asks the database"));
-    let row = |stage: &str, item, why: &str, moves: &str| Waiting {
-        run: run(1).0,
-        workflow: "story".to_owned(),
-        stage: stage.to_owned(),
-        item,
-        reason: "r".to_owned(),
-        why: why.to_owned(),
-        moves: moves.to_owned(),
-        since: None,
-        attempt: None,
-    };
-    let rows = vec![
-        row(
-            "picture",
-            Some(3),
-            "given up after auth_failure: the key is\nwrong",
-            "piton dead-letter retry, or dismiss",
-        ),
-        row("assembly", None, "waits for picture", "their ends"),
-    ];
-    top.told_why(run(2), vec![]);
-    assert!(picture(&top).contains("asks the database"), "an answer about another run is none about this one");
-    top.told_why(run(1), rows.clone());
-    insta::assert_snapshot!(picture(&top).lines().skip(10).take(6).collect::<Vec<_>>().join("\n"), @r#"
-┌What run 00000000-0000-0000-0000-000000000101 waits for─────────────────────────────────────────────────────┐
-│picture[3]: given up after auth_failure: the key is wrong                                                   │
-│    moved by: piton dead-letter retry, or dismiss                                                           │
-│assembly: waits for picture                                                                                 │
-│    moved by: their ends                                                                                    │
-└────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
-"#);
-    type_keys(&mut top, &[KeyCode::Down; 9]);
-    assert!(matches!(&top.over, Over::Why(why) if why.above == 3), "the last line stays: {:?}", top.over);
-    top.told_why(run(1), rows[..1].to_vec());
-    assert!(matches!(&top.over, Over::Why(why) if why.above == 1), "also when there are fewer: {:?}", top.over);
-    assert_eq!(type_keys(&mut top, &[KeyCode::Esc]), [], "it closes the window, and not the view");
-    assert!(matches!(top.over, Over::Nothing));
+    type_keys(&mut top, &[KeyCode::Tab, KeyCode::Up]);
+    assert!(picture(&top, SMALL).contains("\nType: piton resume story --stage render\n"), "{}", picture(&top, SMALL));
+    type_keys(&mut top, &[KeyCode::Tab]);
+    for size in [SMALL, COMMON, LARGE, (44, 24)] {
+        let shown = picture(&top, size).replace('\n', " ");
+        let command = "Type: piton dead-letter retry --workflow story --stage picture --fingerprint 0b7a1d6e5f4c3b2a";
+        assert!(shown.contains(command), "{shown}");
+    }
 }
 
 #[test]
-fn help_tells_every_key() {
+fn where_no_worker_is_alive_the_screen_says_so_and_what_to_type() {
+    let mut top = seen();
+    let mut dead = look();
+    dead.workers.retain(|worker| worker.state == "silent");
+    top.seen(dead);
+    let shown = picture(&top, SMALL);
+    assert!(shown.contains("workers: 0 alive, 1 silent") && shown.contains("silent for 1 min 18 s"), "{shown}");
+    assert!(shown.contains("No worker is alive, so nothing begins. Start one: piton worker"), "{shown}");
+    assert!(shown.contains("slots: 0 of 0 busy"), "what a silent worker holds is not busy: {shown}");
+}
+
+#[test]
+fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
+    let mut top = opened();
+    assert_eq!(type_keys(&mut top, &[KeyCode::Enter]), [Wish::Why { run: run(1) }]);
+    assert!(picture(&top, SMALL).contains("asks the database"));
+    let row = |stage: &str, item, jobs, why: &str, moves: &str| RunWait {
+        stage: stage.to_owned(),
+        reason: "r".to_owned(),
+        jobs,
+        item,
+        oldest_since: None,
+        why: why.to_owned(),
+        moves: moves.to_owned(),
+    };
+    let given_up =
+        "given up after auth_failure: the key is\nwrong, and this is said in more words than a line has room for";
+    let rows = vec![
+        row("picture", Some(3), 1, given_up, "piton dead-letter retry, or dismiss"),
+        row("assembly", None, 1, "waits for picture", "their ends"),
+    ];
+    top.told_why(run(2), vec![]);
+    assert!(picture(&top, SMALL).contains("asks the database"), "an answer about another run is none about this one");
+    top.told_why(run(1), rows.clone());
+    insta::assert_snapshot!(picture(&top, SMALL).lines().skip(8).take(7).collect::<Vec<_>>().join("\n"), @r#"
+┌What run 00000000-0000-0000-0000-000000000101 waits for───────────────────────┐
+│picture[3]: given up after auth_failure: the key is wrong, and this is said in│
+│more words than a line has room for                                           │
+│    moved by: /work/wt/h5/target/debug/deps/piton-641c5ee385c1d271 dead-letter│
+│    retry, or dismiss                                                         │
+│assembly: waits for picture                                                   │
+│    moved by: their ends                                                      │
+"#);
+    type_keys(&mut top, &[KeyCode::Down; 9]);
+    assert!(picture(&top, SMALL).contains("assembly: waits for picture"), "the last one stays");
+    top.told_why(run(1), rows[..1].to_vec());
+    assert!(picture(&top, SMALL).contains("picture[3]: given up"), "also when there are fewer");
+    assert_eq!(type_keys(&mut top, &[KeyCode::Esc]), [], "it closes the window, and not the letters");
+    assert!(matches!(top.over, Over::Nothing) && top.open.is_some());
+    assert_eq!(type_keys(&mut top, &[KeyCode::Esc]), [], "and the letters, and not the view");
+    assert!(top.open.is_none());
+}
+
+#[test]
+fn help_tells_every_key_and_fits_a_small_terminal() {
     let mut top = seen();
     type_keys(&mut top, &[KeyCode::Char('?')]);
-    insta::assert_snapshot!(picture(&top).lines().skip(4).take(17).collect::<Vec<_>>().join("\n"), @r#"
-│  story          picture        decision   2        1 min 00 s  ││w2               0 of ?       2.0 s       │
-│                                                                ││                                          │
-│                   ┌Help────────────────────────────────────────────────────────────────┐───────────────────┘
-│                   │up, down      choose a row (or k, j)                                │ur─────────────────┐
-│                   │Tab           the other panel: dead letters, or what waits          │st     last ago    │
-│                   │Enter         what the run of the chosen dead letter waits for      │       4.0 s       │
-│                   │r             retry the chosen dead letter from the last checkpoint │                   │
-└───────────────────│d             dismiss it: its run has failed; asks why              │───────────────────┘
-┌Dead letters that w│c             cancel its run; asks why                              │───────────────────┐
-│  for          work│p, u          pause the workflow of the chosen row, asks why; resume│                   │
-│> 1 min 15 s   stor│q, Esc        quit; in a window or at a question, only leave that   │  [2Jgone          │
-│  1 min 15 s   stor│Ctrl-C        quit                                                  │xt                 │
-│                   │                                                                    │                   │
-│                   │A row that goes away takes the choice with it: choose again.        │                   │
-│                   │Failures are those of runs under way, given up or new: there        │                   │
-│                   │may be more. What is typed here is also a command; see --help.      │                   │
-│                   └────────────────────────────────────────────────────────────────────┘                   │
+    insta::assert_snapshot!(picture(&top, SMALL), @r#"
+Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy
+workers: 2 alive, 1 silent · pauses: 1
+  workflow          jobs left done/min before trend    empty in bottleneck
+  story                 41565      4.2    7.2 worse       never render
+  nightly_…egion_eu    ~41565      842    7.2 better 3 h 11 min transcod…ked_for
+┌Help──────────────────────────────────────────────────────────────────────────┐
+│up, down   choose a row (or k, j)                                             │
+│Tab        the other table: what waits and runs, or causes of dead letters    │
+│Enter      the dead letters of the chosen cause; there, what a run waits for  │
+│r          retry from the last checkpoint: all of the cause (asks), or the one│
+│d          dismiss, so that the runs fail: all of the cause, or the one       │
+│           (asks why)                                                         │
+│c          cancel the run of the chosen dead letter (asks why)                │
+│p, u       pause the workflow of the chosen row (asks why); resume what is    │
+│           paused there                                                       │
+│q, Esc     back, or quit; Ctrl-C quits from anywhere                          │
+│                                                                              │
+│A row that goes away takes the choice with it: choose again.                  │
+│Each key is also a command: the last lines say which.                         │
+└──────────────────────────────────────────────────────────────────────────────┘
+Type: piton dead-letter retry --workflow story --stage picture --fingerprint
+0b7a1d6e5f4c3b2a
+
+q quit  ? help  Tab table  Enter open  r retry  d dismiss  p pause  u resume
 "#);
 }

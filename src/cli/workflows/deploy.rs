@@ -15,6 +15,7 @@ use crate::cli::refusal::{actor, name, refused};
 use crate::config;
 use crate::decide;
 use crate::model::digest::hex;
+use crate::model::quoted::quoted;
 use crate::queue::catalog::Catalog;
 use crate::view::when;
 use crate::workflow::definition::Workflow;
@@ -73,7 +74,7 @@ fn file(app: &App, global: &Global, given: &str) -> anyhow::Result<Workflow> {
     match read.pop().map(|file| file.parsed) {
         Some(Ok(workflow)) if read.is_empty() => Ok(workflow),
         Some(Err(mistakes)) => bail!("the workflow file has mistakes\n\n{}", mistakes.render(false)),
-        Some(Ok(_)) | None => bail!("{given} is not one workflow file"),
+        Some(Ok(_)) | None => bail!("`{}` is not one workflow file", quoted(given)),
     }
 }
 
@@ -89,9 +90,11 @@ pub(super) async fn versions(global: &Global, workflow: &str) -> anyhow::Result<
     }
     if versions.is_empty() {
         bail!(
-            "no version of a workflow `{workflow}` is registered; a worker registers its files, and so does:  {} workflows \
-             deploy {workflow}",
-            config::program()
+            "no version of a workflow `{}` is registered; a worker registers its files, and so does:  {} workflows \
+             deploy {}",
+            quoted(workflow),
+            config::program(),
+            quoted(workflow)
         );
     }
     for version in &versions {

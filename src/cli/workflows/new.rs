@@ -45,7 +45,7 @@ fn starter(name: &WorkflowName) -> String {
 fn bad_name(text: &str, error: &name::NameError) -> anyhow::Error {
     let program = config::program();
     let near = name::nearest(text).map_or_else(String::new, |near| format!("; try `{program} workflows new {near}`"));
-    anyhow::anyhow!("`{text}` is no name for a workflow: {error}{near}")
+    anyhow::anyhow!("`{}` is no name for a workflow: {error}{near}", crate::model::quoted::quoted(text))
 }
 
 /// The file of a workflow that has the name; a folder that is not there yet has none.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::tail::Words;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::signal;
+use crate::model::telling;
 use crate::stage::answer::quoted;
 use crate::stage::secrets::Secrets;
 use crate::workflow::classes::Classes;
@@ -161,10 +162,7 @@ fn of_exit(program: &str, code: i32, stderr: &str, classes: &Classes) -> (Failur
         Some(class) => (class, None),
         None => sysexit(code),
     };
-    let said = match stderr.trim_end().lines().next_back() {
-        Some(line) if !line.trim().is_empty() => format!(": {}", quoted(line.trim())),
-        Some(_) | None => String::new(),
-    };
+    let said = telling::last(stderr).map_or_else(String::new, |line| format!(": {}", quoted(line.trim())));
     let name = name.map_or_else(String::new, |name| format!(" ({name})"));
     (class, format!("`{program}` ended with exit status {code}{name}{said}"), json!(code))
 }
@@ -299,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_goes_too_far_is_told() {
-        insta::assert_snapshot!(told(End::OutOfTime("30s".to_owned()), ""), @"network_timeout: the stage ran longer than its timeout of 30s after None");
+        insta::assert_snapshot!(told(End::OutOfTime("30 s".to_owned()), ""), @"network_timeout: the stage ran longer than its timeout of 30 s after None");
         insta::assert_snapshot!(told(End::TooMuch(100), ""), @"invalid_input: the command printed more than 100 bytes of output; keep big things in files and hand on their names after None");
     }
 }

@@ -4,10 +4,6 @@ with live as (
            count(*) filter (where state = 'running') as running,
            -- All items of a branch are ready, but for the one under way.
            coalesce(sum(until::int8 - item - (state in ('running', 'scheduled'))::int4), 0)::int8 as ready,
-           count(*) filter (where state = 'suspect') as suspects,
-           count(*) filter (where state = 'limited' and exists (
-               select from piton.stage_limits l
-               where l.id = any(array[limit_id]) and (l.concurrency is not null or l.rate_attempts is not null))) as limited,
            count(*) filter (where state = 'scheduled') as scheduled,
            min(due_at) filter (where state = 'scheduled') as due_at,
            min(since) filter (where state = 'running') as started_at,
@@ -47,8 +43,6 @@ select stage::int2 as stage,
        coalesce(live.ready, 0) as ready,
        coalesce(live.scheduled, 0) as scheduled,
        coalesce(dead.dead, 0) as dead,
-       coalesce(live.suspects, 0) as suspects,
-       coalesce(live.limited, 0) as limited,
        live.due_at,
        greatest(live.attempt, done.attempt, failed.attempt, 0) as attempt,
        coalesce(failed.failures, 0) as failures,
@@ -56,6 +50,7 @@ select stage::int2 as stage,
        last.message as last_message,
        noted.progress_done, noted.progress_of, noted.progress_note,
        least(done.started_at, live.started_at) as started_at,
+       live.started_at as running_since,
        case when live.stage is null then done.finished_at end as finished_at
 from (select stage from live union select stage from done union select stage from failed) as s
 left join live using (stage)

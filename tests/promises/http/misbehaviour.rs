@@ -54,7 +54,7 @@ fn flood(wire: &mut Wire, head: &str, said: &str) -> std::io::Result<()> {
     }
 }
 
-const TIMEOUT: &str = "the stage ran longer than its timeout of 1s500ms";
+const TIMEOUT: &str = "the stage ran longer than its timeout of 1.5 s";
 const MISBEHAVIOURS: [(&str, &str, &str); 16] = [
     ("silence", "network_timeout", TIMEOUT),
     ("slow", "network_timeout", TIMEOUT),

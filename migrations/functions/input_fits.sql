@@ -1,0 +1,30 @@
+-- Values are compared as text, and numbers by their value: 5, 5.0 and 5e0 are the same. A number of hundreds of digits is
+-- compared as it is written, for it may have no value that Postgres can hold.
+create or replace function piton.input_fits(input json, paths text[], wanted text[]) returns boolean
+language plpgsql immutable parallel safe cost 1000
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    number constant text := '^-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][-+]?[0-9]{1,3})?$';
+    said text;
+begin
+    for i in 1..cardinality(paths) loop
+        said := piton.input_at(input, paths[i]::text[]);
+        if said is null then
+            -- A null is there, as what is left out is not.
+            if wanted[i] <> 'null' or json_typeof(input #> paths[i]::text[]) is distinct from 'null' then
+                return false;
+            end if;
+        elsif said <> wanted[i] then
+            if not (said ~ number and wanted[i] ~ number) or json_typeof(input #> paths[i]::text[]) <> 'number' then
+                return false;
+            end if;
+            if said::numeric <> wanted[i]::numeric then
+                return false;
+            end if;
+        end if;
+    end loop;
+    return true;
+end
+$$;
+comment on function piton.input_fits(json, text[], text[]) is 'Whether a run''s input holds each of those values at its path (a text array as text, such as ''{customer,plan}''). Numbers are compared by value.';

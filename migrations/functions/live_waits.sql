@@ -1,0 +1,75 @@
+-- What the live jobs of one run, or of all, wait for, counted: the reason depends on nothing else than what they are grouped by, so
+-- it is looked for once for each group, however many jobs there are.
+create or replace function piton.live_waits(run uuid default null)
+returns table (version_id bigint, stage smallint, reason text, jobs bigint, item integer, since timestamptz, why text, moves text)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+-- To compile so large a statement takes longer than to answer it.
+set jit = off
+as $$
+#variable_conflict use_column
+begin
+    return query
+        with live as materialized (
+            select j.version_id, j.stage,
+                   case j.state
+                       when 'running' then case when k.state = 'silent' then 'silent' when k.state in ('lost', 'stopped') then 'recovery' else 'running' end
+                       when 'scheduled' then case when j.due_at <= now() then 'due' when j.attempt = 0 then 'later' else 'retry' end
+                       else j.state end as state,
+                   coalesce(k.parent, k.worker) as worker, k.last_seen, count(*) as jobs, min(j.item) as item, min(j.since) as since,
+                   min(j.due_at) as due_at
+            -- Of either question one branch is never begun, and the plan is kept.
+            from (
+                select a.* from piton.jobs a where live_waits.run is null
+                union all
+                select a.* from piton.jobs a where a.run_id = (select r.id from piton.runs r where r.uuid = live_waits.run)
+            ) as j
+            left join piton.workers_overview k on k.worker_id = j.worker_id
+            group by 1, 2, 3, 4, 5
+        ),
+        grouped as (
+            select l.version_id, l.stage, l.state, sum(l.jobs)::int8 as jobs, min(l.item) as item, min(l.since) as since, min(l.due_at) as due_at,
+                   piton.some_of(array_agg(distinct l.worker) filter (where l.worker is not null)) as workers,
+                   count(distinct l.worker) as worker_count, piton.span_words(now() - min(l.last_seen)) as silence
+            from live l
+            group by 1, 2, 3
+        ),
+        -- What failed before, of those that are due first: there may be a great many.
+        failed as (
+            select d.version_id, d.stage, string_agg(distinct a.class, ', ') as classes
+            from (
+                (select j.* from piton.jobs j
+                 where live_waits.run is null and j.state = 'scheduled' and j.attempt > 0 order by j.due_at limit 1000)
+                union all
+                (select j.* from piton.jobs j
+                 where j.run_id = (select r.id from piton.runs r where r.uuid = live_waits.run) and j.state = 'scheduled' and j.attempt > 0
+                 limit 1000)
+            ) as d
+            join piton.attempts a on a.run_id = d.run_id and a.stage = d.stage and a.item = d.item and a.attempt = d.attempt
+            where a.class is not null
+            group by 1, 2
+        )
+        select g.version_id, g.stage, h.reason, g.jobs, nullif(g.item, -1), g.since,
+               case h.reason
+                   when 'running' then 'running on ' || coalesce(g.workers, '?')
+                   when 'silent' then concat_ws('; ',
+                       'running on ' || g.workers || case when g.worker_count = 1 then ', which has been silent for ' else ', which have been silent for up to ' end
+                       || g.silence, h.also)
+                   when 'recovery' then concat_ws('; ',
+                       'running on ' || g.workers || case when g.worker_count = 1 then ', which is gone' else ', which are gone' end, h.also)
+                   when 'later' then concat_ws('; ', 'starting later' || at.words, h.also)
+                   when 'retry' then concat_ws('; ', 'waiting for a retry' || coalesce(' after ' || f.classes, '') || at.words, h.also)
+                   else h.why end,
+               h.moves
+        from grouped g
+        -- Looked up, and never worked out for all stages there are.
+        cross join lateral (
+            select * from piton.holds h where h.version_id = g.version_id and h.stage = g.stage and h.state = g.state offset 0
+        ) as h
+        left join failed f on g.state = 'retry' and f.version_id = g.version_id and f.stage = g.stage
+        cross join lateral (
+            select case when g.jobs = 1 then ', at ' else ', the first at ' end || piton.clock(g.due_at) as words
+        ) as at;
+end
+$$;
+comment on function piton.live_waits(uuid) is 'What live jobs wait for, counted by stage and reason: those of one run, or all.';

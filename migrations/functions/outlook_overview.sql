@@ -1,0 +1,82 @@
+-- piton.throughput_overview, added up for each workflow.
+create or replace view piton.outlook_overview as
+with stage as materialized (
+    select * from piton.throughput_overview
+),
+flow as materialized (
+    select w.id as workflow_id, s.workflow, sum(s.done_per_minute) as per_minute, sum(s.done_per_minute_before) as per_minute_before,
+           sum(s.waiting)::int8 as waiting, sum(s.running)::int8 as running, sum(s.to_come)::int8 as to_come,
+           sum(s.work_left_seconds) as seconds, sum(s.movable_work_seconds) as movable_seconds, sum(s.busy_attempts) as busy, bool_or(s.is_estimate) as is_estimate,
+           max(s.stage) filter (where s.is_bottleneck) as bottleneck, max(s.hold) filter (where s.is_bottleneck) as hold,
+           max(s.empty_seconds) filter (where s.is_bottleneck and s.hold = 'limit' and s.waiting > 0) as limit_seconds,
+           (array_agg(s.stage order by s.mean_seconds desc, s.stage) filter (where s.mean_seconds is not null))[1] as slowest_stage,
+           max(s.mean_seconds) as slowest_seconds,
+           (array_agg(s.stage order by s.waiting desc, s.stage) filter (where s.waiting > 0))[1] as longest_queue
+    from stage s
+    join piton.workflows w on w.name = s.workflow
+    group by w.id, s.workflow
+),
+-- What was left then; 0 where others were looked at and this one had nothing.
+noted as (
+    select f.workflow_id, max(b.seconds) filter (where at.name = 'ten') as ten_ago,
+           max(b.seconds) filter (where at.name = 'two') as two_ago, max(b.seconds) filter (where at.name = 'one') as one_ago
+    from flow f
+    cross join (values ('ten', interval '10 minutes'), ('two', interval '150 seconds'), ('one', interval '80 seconds')) as at (name, ago)
+    cross join lateral (
+        select a.minute from piton.backlog a
+        where a.workflow_id = 0 and a.minute between now() - at.ago - interval '2 minutes' and now() - at.ago
+        order by a.minute desc limit 1
+    ) as look
+    cross join lateral (
+        select coalesce((select l.seconds from piton.backlog l where l.minute = look.minute and l.workflow_id = f.workflow_id), 0) as seconds
+    ) as b
+    group by f.workflow_id
+),
+told as (
+    select f.*, n.ten_ago, n.two_ago,
+           case when f.waiting + f.running + f.to_come = 0 then null
+                when f.running = 0 and exists (select from piton.pauses p where p.workflow_id in (f.workflow_id, 0) and p.stage = '')
+                then 'the workflow is paused'
+                when f.running = 0 and f.hold = 'paused' then f.bottleneck || ' is paused'
+                when not exists (select from piton.workers k
+                                 where k.stopped_at is null and k.stopping_at is null and k.parent is null
+                                   and k.last_seen > now() - coalesce(k.lease, interval '15 seconds'))
+                then 'no worker is alive'
+                when f.hold = 'stuck' then 'no worker has begun a job of ' || f.bottleneck
+                when coalesce(f.busy, 0) = 0 then 'no job has ended in the last ten minutes'
+                when f.seconds > n.one_ago * 1.01 and n.one_ago > n.two_ago * 1.01 then 'more comes in than is done'
+           end as why_not
+    from flow f
+    left join noted n on n.workflow_id = f.workflow_id
+)
+select t.workflow, t.per_minute as done_per_minute, t.per_minute_before as done_per_minute_before, t.waiting, t.running, t.to_come,
+       t.seconds as work_left_seconds, t.movable_seconds as movable_work_seconds, t.ten_ago as work_left_seconds_before,
+       case when t.seconds = 0 and coalesce(t.ten_ago, 0) = 0 then 'empty'
+            when t.ten_ago is null then 'unknown'
+            when t.seconds > 1.1 * t.ten_ago then 'worse'
+            when t.seconds < t.ten_ago / 1.1 then 'better'
+            else 'same' end as trend,
+       case when t.seconds = 0 then 0
+            when t.why_not is null then greatest(t.seconds / t.busy, t.limit_seconds) end as empty_seconds,
+       t.why_not as why_not_empty, t.bottleneck, t.hold as bottleneck_hold, t.slowest_stage, t.slowest_seconds, t.longest_queue,
+       t.is_estimate
+from told t;
+comment on view piton.outlook_overview is 'How each workflow that is at work is doing: how much, how fast, better or worse than ten minutes ago, when there is nothing left, and what holds it up.';
+comment on column piton.outlook_overview.workflow is 'Name of the workflow.';
+comment on column piton.outlook_overview.done_per_minute is 'Jobs of all its stages that are done per minute, as in piton.throughput_overview.';
+comment on column piton.outlook_overview.done_per_minute_before is 'The same in the ten minutes before; empty where it was not at work then.';
+comment on column piton.outlook_overview.waiting is 'Jobs that wait now.';
+comment on column piton.outlook_overview.running is 'Attempts that run now.';
+comment on column piton.outlook_overview.to_come is 'Jobs that its live runs will have in later stages.';
+comment on column piton.outlook_overview.work_left_seconds is 'How long all of these take one after another.';
+comment on column piton.outlook_overview.movable_work_seconds is 'The part of it that more workers could do now.';
+comment on column piton.outlook_overview.work_left_seconds_before is 'What was left ten minutes ago; empty where no worker noted it then.';
+comment on column piton.outlook_overview.trend is 'Whether less is left than ten minutes ago: better, worse (by more than a tenth), same, empty (nothing is left, or was), or unknown.';
+comment on column piton.outlook_overview.empty_seconds is 'How long until nothing is left, at the present pace and if nothing comes in: what is left, divided by the attempts that were running side by side (piton.throughput_overview.busy_attempts); for a bottleneck with a limit, its own pace. Empty where it does not empty at this rate.';
+comment on column piton.outlook_overview.why_not_empty is 'Why it does not empty.';
+comment on column piton.outlook_overview.bottleneck is 'The stage that holds it up.';
+comment on column piton.outlook_overview.bottleneck_hold is 'paused, limit or stuck, as in piton.throughput_overview; empty where it is the stage with most of the work.';
+comment on column piton.outlook_overview.slowest_stage is 'The stage whose attempts took longest in the last ten minutes.';
+comment on column piton.outlook_overview.slowest_seconds is 'How long, on average.';
+comment on column piton.outlook_overview.longest_queue is 'The stage at which most jobs wait.';
+comment on column piton.outlook_overview.is_estimate is 'waiting, running and to_come are estimated, for there are more than 20,000 jobs in one state.';

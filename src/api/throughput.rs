@@ -1,0 +1,34 @@
+//! Throughput: how much, how fast, how long, and what holds it up.
+
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::control::Of;
+use super::problem::Problem;
+use super::take::Query;
+use super::workflows::known;
+use crate::view::throughput::Throughput;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(throughput))
+}
+
+/// Tell how much is done and left
+///
+/// Throughput, trend, time to empty and bottleneck of every workflow that is at work, and of its stages. Seconds are those that
+/// the work takes one attempt after another, but for `empty_seconds`.
+#[utoipa::path(
+    get, path = "/throughput", tag = "queues",
+    params(Of),
+    responses((status = 200, description = "Workflows with the most work left first.", body = Throughput)),
+)]
+async fn throughput(State(api): State<Api>, Query(of): Query<Of>) -> Result<Json<Throughput>, Problem> {
+    let workflow = of.workflow.as_ref().map(|name| name.0.as_str());
+    if let Some(name) = workflow {
+        known(&api, name).await?;
+    }
+    Ok(Json(Throughput::read(&api.store, workflow).await?))
+}
