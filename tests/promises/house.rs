@@ -1,6 +1,7 @@
 //! The house rules that a reader relies on: imports point down, no ring of them, files are small, one home for SQL.
 
 mod imports;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use proc_macro2::{TokenStream, TokenTree};
-use syn::visit::{self, Visit};
-use syn::{Attribute, ImplItem, Item, ItemMod, ItemUse, Macro, Meta, Path, UseTree, Visibility};
+use super::tokens::{Token, end_of, parts, pass, tokens};
 
 /// The names from the root of the crate to a module; none for the root itself.
 pub(super) type Module = Vec<String>;
@@ -64,9 +62,8 @@ struct Reader {
 pub(super) fn uses(files: &[(Module, String)]) -> Uses {
     let mut reader = Reader { files: files.iter().map(|(module, _)| module.clone()).collect(), ..Reader::default() };
     for (module, text) in files {
-        let file = syn::parse_file(text).unwrap_or_else(|error| panic!("{}: {error}", module.join("::")));
         reader.here.clone_from(module);
-        reader.visit_file(&file);
+        reader.read(&tokens(text), true);
     }
     let mut uses = Uses::new();
     for said in &reader.said {
@@ -167,132 +164,137 @@ impl Reader {
         self.said.push(Said { by: self.here.clone(), path, how });
     }
 
-    fn import(&mut self, before: &[String], tree: &UseTree, public: bool) {
-        let (path, name) = match tree {
-            UseTree::Path(path) => return self.import(&longer(before, &path.ident.to_string()), &path.tree, public),
-            UseTree::Group(group) => return group.items.iter().for_each(|tree| self.import(before, tree, public)),
-            UseTree::Glob(_) => {
-                self.globs.entry(self.here.clone()).or_default().push(before.to_vec());
-                return self.say(before.to_vec(), if public { How::Again } else { How::Whole });
-            }
-            UseTree::Name(name) if name.ident == "self" => (before.to_vec(), before.last().unwrap().clone()),
-            UseTree::Name(name) => (longer(before, &name.ident.to_string()), name.ident.to_string()),
-            UseTree::Rename(name) => (longer(before, &name.ident.to_string()), name.rename.to_string()),
-        };
-        self.say(path.clone(), if public { How::Again } else { How::Plainly });
-        // `pub use some_macro` names what stands in the same file.
-        if path != [name.clone()] {
-            self.define(name, Name::Import { path, public });
-        }
-    }
-
-    /// Nobody has parsed the tokens of a macro: a path is what `::` joins, unless it is a field or a method.
-    fn tokens(&mut self, tokens: TokenStream) {
-        let mut path: Vec<String> = Vec::new();
-        let (mut colons, mut member) = (0, false);
-        for token in tokens {
-            if let TokenTree::Punct(punct) = &token
-                && punct.as_char() == ':'
-            {
-                colons += 1;
-                continue;
-            }
-            if colons != 2 || !matches!(token, TokenTree::Ident(_)) {
-                self.say(std::mem::take(&mut path), How::Plainly);
-            }
-            colons = 0;
-            let next_is_member = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '.');
-            match token {
-                TokenTree::Ident(ident) if !member => path.push(ident.to_string()),
-                TokenTree::Group(group) => self.tokens(group.stream()),
-                TokenTree::Literal(literal) => {
-                    // As in `#[serde(with = "crate::model::json")]`.
-                    let path = syn::parse_str(&literal.to_string()).and_then(|text: syn::LitStr| text.parse::<Path>());
-                    path.iter().for_each(|path| self.visit_path(path));
+    /// What stands in a file, a module, or (not `at_top`) anything else that has a body.
+    fn read(&mut self, tokens: &[Token], at_top: bool) {
+        let (mut at, mut public) = (0, false);
+        while let Some(token) = tokens.get(at) {
+            let next = tokens.get(at + 1);
+            let named = if let Some(Token::Word(name)) = next { Some(name) } else { None };
+            at = match (token, named) {
+                (Token::Mark('#'), _) => self.attribute(tokens, at),
+                (Token::Mark('{'), _) => {
+                    let end = end_of(tokens, at);
+                    self.read(&tokens[at + 1..end], false);
+                    end + 1
                 }
-                TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+                (Token::Word(word), _) if word == "pub" => {
+                    public = true;
+                    // Who may see something is no use of it.
+                    if next == Some(&Token::Mark('(')) { end_of(tokens, at + 1) + 1 } else { at + 1 }
+                }
+                (Token::Word(word), _) if word == "use" && next != Some(&Token::Mark('<')) => {
+                    let end = at + tokens[at..].iter().position(|token| *token == Token::Mark(';')).unwrap();
+                    if next != Some(&Token::Mark(':')) {
+                        self.import(&[], &tokens[at + 1..end], std::mem::take(&mut public));
+                    }
+                    end + 1
+                }
+                (Token::Word(word), Some(name)) if word == "mod" => {
+                    self.define(name.clone(), Name::Module);
+                    let end = end_of(tokens, at + 2);
+                    if end > at + 2 {
+                        self.here.push(name.clone());
+                        self.read(&tokens[at + 3..end], true);
+                        self.here.pop();
+                    }
+                    end + 1
+                }
+                (Token::Word(word), Some(name)) if ITEMS.contains(&word.as_str()) => {
+                    if at_top {
+                        self.define(name.clone(), Name::Item);
+                    }
+                    public = false;
+                    at + 2
+                }
+                (Token::Word(word), _) if word == "macro_rules" => {
+                    if let (true, Some(Token::Word(name))) = (at_top, tokens.get(at + 2)) {
+                        self.define(name.clone(), Name::Item);
+                    }
+                    at + 3
+                }
+                (Token::Word(_), _) => self.path(tokens, at),
+                _ => at + 1,
+            };
+        }
+    }
+
+    /// A path that begins here, unless something before it says that this is a member, or the end of another path.
+    fn path(&mut self, tokens: &[Token], at: usize) -> usize {
+        let (mut path, mut end) = (Vec::new(), at);
+        while let Some(Token::Word(name)) = tokens.get(end) {
+            path.push(name.clone());
+            end += 1;
+            if !tokens[end..].starts_with(&[Token::Mark(':'), Token::Mark(':')]) {
+                break;
             }
-            member = next_is_member;
+            end += 2;
         }
-        self.say(path, How::Plainly);
+        let is_member = at > 0 && tokens[at - 1] == Token::Mark('.') && (at < 2 || tokens[at - 2] != Token::Mark('.'));
+        if !is_member && !tokens[..at].ends_with(&[Token::Mark(':'), Token::Mark(':')]) {
+            self.say(path, How::Plainly);
+        }
+        end
     }
-}
 
-impl<'ast> Visit<'ast> for Reader {
-    fn visit_item(&mut self, item: &'ast Item) {
-        let (attributes, name) = match item {
-            Item::Const(item) => (&item.attrs, Some(&item.ident)),
-            Item::Enum(item) => (&item.attrs, Some(&item.ident)),
-            Item::Fn(item) => (&item.attrs, Some(&item.sig.ident)),
-            Item::Impl(item) => (&item.attrs, None),
-            Item::Macro(item) => (&item.attrs, item.ident.as_ref()),
-            Item::Mod(item) => (&item.attrs, None),
-            Item::Static(item) => (&item.attrs, Some(&item.ident)),
-            Item::Struct(item) => (&item.attrs, Some(&item.ident)),
-            Item::Trait(item) => (&item.attrs, Some(&item.ident)),
-            Item::Type(item) => (&item.attrs, Some(&item.ident)),
-            Item::Use(item) => (&item.attrs, None),
-            _ => panic!("an item in {} of a kind that this does not know", self.here.join("::")),
-        };
-        if only_for_tests(attributes) {
-            if let Item::Mod(module) = item {
-                self.for_tests.insert(longer(&self.here, &module.ident.to_string()));
+    /// Texts in it may be paths, as in `#[serde(with = "crate::model::json")]`. What is for tests only is passed over.
+    fn attribute(&mut self, all: &[Token], at: usize) -> usize {
+        let from = at + all[at..].iter().position(|token| *token == Token::Mark('[')).unwrap();
+        let end = end_of(all, from);
+        let inside = &all[from + 1..end];
+        if inside == tokens("cfg(test)") {
+            if let [Token::Word(word), Token::Word(name), ..] = &all[end + 1..]
+                && word == "mod"
+            {
+                self.for_tests.insert(longer(&self.here, name));
             }
-            return;
+            return pass(all, end + 1);
         }
-        if let Some(name) = name {
-            self.define(name.to_string(), Name::Item);
+        for token in inside {
+            if let Token::Text(text) = token
+                && text.contains("::")
+                && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
+            {
+                self.read(&tokens(text), false);
+            }
         }
-        visit::visit_item(self, item);
+        self.read(inside, false);
+        end + 1
     }
 
-    fn visit_impl_item(&mut self, item: &'ast ImplItem) {
-        if !matches!(item, ImplItem::Fn(method) if only_for_tests(&method.attrs)) {
-            visit::visit_impl_item(self, item);
-        }
-    }
-
-    fn visit_item_mod(&mut self, module: &'ast ItemMod) {
-        let name = module.ident.to_string();
-        self.define(name.clone(), Name::Module);
-        self.here.push(name);
-        visit::visit_item_mod(self, module);
-        self.here.pop();
-    }
-
-    fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        if item.leading_colon.is_none() {
-            self.import(&[], &item.tree, !matches!(item.vis, Visibility::Inherited));
-        }
-    }
-
-    fn visit_path(&mut self, path: &'ast Path) {
-        if path.leading_colon.is_none() {
-            self.say(path.segments.iter().map(|segment| segment.ident.to_string()).collect(), How::Plainly);
-        }
-        visit::visit_path(self, path);
-    }
-
-    /// Who may see something is no use of it.
-    fn visit_visibility(&mut self, _: &'ast Visibility) {}
-
-    fn visit_macro(&mut self, called: &'ast Macro) {
-        self.visit_path(&called.path);
-        self.tokens(called.tokens.clone());
-    }
-
-    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
-        if let Meta::List(list) = &attribute.meta {
-            self.tokens(list.tokens.clone());
+    /// A tree of imports: a path that ends in a name, in `*`, or in more trees.
+    fn import(&mut self, before: &[String], tree: &[Token], public: bool) {
+        match tree {
+            [] => {}
+            [Token::Word(name), Token::Mark(':'), Token::Mark(':'), rest @ ..] => {
+                self.import(&longer(before, name), rest, public);
+            }
+            [Token::Mark('{'), inside @ .., Token::Mark('}')] => {
+                parts(inside).into_iter().for_each(|part| self.import(before, part, public));
+            }
+            [Token::Mark('*')] => {
+                self.globs.entry(self.here.clone()).or_default().push(before.to_vec());
+                self.say(before.to_vec(), if public { How::Again } else { How::Whole });
+            }
+            [Token::Word(name), renamed @ ..] => {
+                let (path, name) = if name == "self" {
+                    (before.to_vec(), before.last().unwrap())
+                } else {
+                    (longer(before, name), name)
+                };
+                let name = if let [_, Token::Word(other)] = renamed { other } else { name };
+                self.say(path.clone(), if public { How::Again } else { How::Plainly });
+                // `pub use some_macro` names what stands in the same file.
+                if path != [name.clone()] {
+                    self.define(name.clone(), Name::Import { path, public });
+                }
+            }
+            other => panic!("an import in {} that is not understood: {other:?}", self.here.join("::")),
         }
     }
 }
 
-fn only_for_tests(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute.path().is_ident("cfg") && attribute.parse_args::<Path>().is_ok_and(|only| only.is_ident("test"))
-    })
-}
+/// What a name follows that it gives to an item.
+const ITEMS: [&str; 7] = ["const", "enum", "fn", "static", "struct", "trait", "type"];
 
 fn longer(module: &[String], name: &str) -> Module {
     module.iter().cloned().chain([name.to_owned()]).collect()
