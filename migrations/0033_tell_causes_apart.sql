@@ -6,4 +6,4 @@ alter table piton.dead_letters
     add constraint dead_letters_fingerprint_check check (fingerprint ~ '^[0-9a-f]{12}([0-9a-f]{4})?$') not valid;
 comment on column piton.dead_letters.fingerprint is 'Groups failures of one cause: a digest over the class and the words of the message, without numbers, ids, times and addresses. 12 digits; 16 where an older Piton wrote it.';
 
--- functions: 49c02c0ee4d8bdf6c02f33090dc6e50a92567d5bea5acad6c63fd78868d52a3d
+-- functions: 7ebe37081345d442496043d12cfa1b27a78d66bf7c38f67f0579f2be5fa37580

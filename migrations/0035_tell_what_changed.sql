@@ -11,4 +11,4 @@ comment on column piton.audit.detail is 'More about it: the run, the reason, fro
 -- The signature has changed (migrations/functions).
 drop function if exists piton.resume(text, text, text);
 
--- functions: 7d95eab5685cfb6260ff2e40c500292e49bbfb6e99ba13945c6372a34c6a8876
+-- functions: c46207e75aca31b4ae366ed28c43ded89ee5cbe69d44559f85ec299e31003da5

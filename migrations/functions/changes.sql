@@ -10,23 +10,24 @@ set jit = off
 as $$
     with audited as (
         select a.id, a.at, a.actor, a.face, a.verb, a.subject_kind, a.subject, a.detail,
-               case a.subject_kind
-                    when 'workflow' then a.subject
-                    when 'queue' then nullif(a.subject, 'everything')
-                    when 'retention' then a.detail ->> 'workflow'
-                    when 'dead_letter' then (select w.name from piton.dead_letters d join piton.workflows w on w.id = d.workflow_id
-                                             where d.id = a.subject::uuid)
-                    when 'run' then (select w.name from piton.runs r
-                                     join piton.workflow_versions v on v.id = r.version_id
-                                     join piton.workflows w on w.id = v.workflow_id
-                                     where r.uuid = a.subject::uuid)
-                    when 'batch' then (select w.name from piton.batches b join piton.workflows w on w.id = b.workflow_id
-                                       where b.uuid = a.subject::uuid)
+               case a.subject_kind when 'workflow' then a.subject
+                                   when 'queue' then nullif(a.subject, 'everything')
+                                   when 'retention' then a.detail ->> 'workflow'
+                                   when 'dead_letter' then w.name
+                                   when 'run' then (select k.name from piton.runs r
+                                                    join piton.workflow_versions v on v.id = r.version_id
+                                                    join piton.workflows k on k.id = v.workflow_id
+                                                    where r.uuid = a.subject::uuid)
+                                   when 'batch' then (select k.name from piton.batches b
+                                                      join piton.workflows k on k.id = b.workflow_id
+                                                      where b.uuid = a.subject::uuid)
                end as workflow,
                coalesce(a.detail ->> 'reason', a.detail ->> 'note') as why,
                -- What is done to many at once is told once; everything else stands for itself.
                case when a.subject_kind not in ('dead_letter', 'run') then a.id end as alone
         from piton.audit a
+        left join piton.dead_letters d on d.id = case a.subject_kind when 'dead_letter' then a.subject::uuid end
+        left join piton.workflows w on w.id = d.workflow_id
         -- A cleanup has a row of its own, and what it forgets was not in use.
         where a.at >= changes.since and a.verb not in ('clean_up', 'forget')
     ),

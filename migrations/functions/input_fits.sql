@@ -6,10 +6,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     number constant text := '^-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][-+]?[0-9]{1,3})?$';
+    is_plain constant boolean := position('\u' in input::text) = 0;
     said text;
 begin
     for i in 1..cardinality(paths) loop
-        said := piton.input_at(input, paths[i]::text[]);
+        if is_plain then
+            said := input #>> paths[i]::text[];
+        else
+            said := piton.input_at(input, paths[i]::text[]);
+        end if;
         if said is null then
             -- A null is there, as what is left out is not.
             if wanted[i] <> 'null' or json_typeof(input #> paths[i]::text[]) is distinct from 'null' then

@@ -68,7 +68,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Start a run, work on it in this process, follow it, and print its result.
     Run(RunArgs),
-    /// Work on runs until told to stop; any number of workers may share one database.
+    /// Work on runs until stopped; any number of workers may share one database.
     Worker(WorkerArgs),
     /// Start a run for the workers and print its id.
     Start(StartArgs),
@@ -78,19 +78,19 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// List workers: which of them live, and what they run.
     Workers(WorkersArgs),
-    /// Tell what is stuck and why, and what would move it: everything, or one run.
+    /// Show what is stuck, why, and what would get it moving: everything, or one run.
     Why(WhyArgs),
-    /// Tell how much is done and left, how fast, when nothing is left, and what holds it up.
+    /// Show how much is done and left, how fast it goes, when nothing is left, and what holds it up.
     Throughput(ThroughputArgs),
-    /// List what has changed, by whom and why: versions, limits, pauses, builds of workers, new causes of failure, decisions.
+    /// List what changed, by whom and why: versions, limits, pauses, builds of workers, new causes of failure, decisions.
     Changes(ChangesArgs),
-    /// Watch all that is live on a terminal, and decide about it by keys.
+    /// Watch everything that is live on a terminal, and act on it with keys.
     Top(TopArgs),
-    /// End a run that is not finished: what runs of it is stopped, what waits of it goes.
+    /// Cancel a run: running attempts are stopped, waiting jobs are removed, finished stages are kept.
     Cancel(CancelArgs),
-    /// Stop a workflow, a stage of it, or everything from being claimed; what runs goes on to its end.
+    /// Start no more jobs of a workflow, of a stage, or of anything; those that run go on to their end.
     Pause(PauseArgs),
-    /// Let what was paused go on.
+    /// Resume what was paused.
     Resume(ResumeArgs),
     /// List what is paused, by whom and why.
     Pauses,
@@ -100,22 +100,22 @@ pub(crate) enum Command {
     /// Look at the files that the stages of a run have made, and get them.
     #[command(subcommand)]
     Artifacts(ArtifactsArgs),
-    /// Look at jobs that are not tried again by themselves, and decide about them.
+    /// List and show dead letters (jobs that are not retried by themselves), and retry or dismiss them.
     #[command(subcommand)]
     DeadLetter(DeadLetterArgs),
     /// Free the jobs of workers that are gone, as every worker does by itself.
     Recover(RecoverArgs),
-    /// Hold every checkpoint against what was committed: digest, size, stage, time, and that none is missing.
+    /// Verify every checkpoint: digest, size, stage and time, and that none is missing.
     Verify(VerifyArgs),
-    /// Delete what was kept for long enough, or tell what that would be.
+    /// Delete what is past its retention, or show what that would be.
     #[command(subcommand)]
     Cleanup(CleanupArgs),
-    /// Tell how a worker is, as its metrics say; for probes too.
+    /// Show whether a worker is well, from its metrics; also for probes.
     ///
-    /// Ends with 0 when it is live, ready, and no component of it is unhealthy, else with 1; with --live or --ready, that
-    /// alone counts. Asks the worker and not the database.
+    /// Exits with 0 if it is live and ready and no component is unhealthy, otherwise with 1; with --live or --ready, only
+    /// that counts. Asks the worker, not the database.
     Health(HealthArgs),
-    /// Tell of every metric that workers serve.
+    /// List every metric that a worker exports.
     Metrics,
     /// Serve the admin API over HTTP: runs, dead letters, recovery, checkpoints, workers and workflows.
     ///
@@ -123,17 +123,17 @@ pub(crate) enum Command {
     /// a token, or several with commas between them; with a name before it (anna:TOKEN) that is who decides. Without any,
     /// only this machine is answered, and only at 127.0.0.1. /v1/admin/openapi.json says what there is.
     Api(ApiArgs),
-    /// Bring the schema up to date. Nothing else does so in a database that is named, but a worker with --migrate.
+    /// Bring the schema up to date. In a named database only this does, and a worker with --migrate.
     ///
-    /// Running workers go on meanwhile, also those of the release before. Tables are locked for moments only: where a lock is
-    /// not to be had within 3 s, everything is left as it was, who holds it is said, and it is tried again.
+    /// Workers keep running meanwhile, also those of the previous release. Tables are locked for moments only: if a lock cannot be
+    /// had within 3 s, everything is left as it was, its holder is named, and migrating is tried again.
     Migrate(MigrateArgs),
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
     Bench(BenchArgs),
     /// A worker of a bench; `bench` starts it.
     #[command(hide = true)]
     BenchWorker(BenchWorkerArgs),
-    /// Let things go wrong with workers and Postgres, by a seed, and prove that every promise holds.
+    /// Make workers and Postgres fail, by a seed, and prove that every promise holds.
     Chaos(ChaosArgs),
     /// A worker of a campaign; `chaos` starts it.
     #[command(hide = true)]
@@ -141,7 +141,7 @@ pub(crate) enum Command {
     /// Look at workflow files, and decide which versions of them are current.
     #[command(subcommand)]
     Workflows(WorkflowsArgs),
-    /// Think about how failures are retried.
+    /// Try out retry policies.
     #[command(subcommand)]
     RetryPolicy(RetryPolicyArgs),
     /// Print the script with which a shell completes commands and options.
@@ -167,7 +167,7 @@ impl Command {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MigrateArgs {
-    /// Give up when locks are not to be had for that long [default: 60s].
+    /// Give up if locks cannot be had for that long [default: 60s].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) lock_wait: Option<Duration>,
 }
@@ -182,7 +182,7 @@ pub(crate) struct StartArgs {
     /// Fail where the first run under that key was started on another input, which is only said otherwise.
     #[arg(long, requires = "key")]
     pub(crate) same_input: bool,
-    /// Not before then: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks show it here), or 2h from now by
+    /// Start it then, not at once: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks show it here), or 2h from now by
     /// the database's clock.
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
     pub(crate) at: Option<When>,

@@ -15,9 +15,11 @@ use super::database::Database;
 use super::exit::Exit;
 use super::refusal::{actor, name, refused};
 use super::start;
+use crate::cli::output::errln;
 use crate::config;
 use crate::decide::{self, Again, Chosen, NotChosen};
 use crate::model::actor::Actor;
+use crate::model::fingerprint;
 use crate::model::payload::PayloadLimits;
 use crate::store::dead_letters::{Filter, Origin};
 use crate::store::{Store, StoreError};
@@ -39,8 +41,7 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
         }
         DeadLetterArgs::Stats { filter, by, limit, resolution } => {
             let filter = Filter { resolution: Some(resolution), ..of_args(store, filter).await? };
-            let groups = store.dead_letter_groups(&filter, &by, i64::from(limit)).await?;
-            let totals = store.dead_letter_totals(&filter, &by).await?;
+            let (groups, totals) = store.causes(&filter, &by, i64::from(limit)).await?;
             causes::say(global, &by, &groups, totals)?;
         }
         DeadLetterArgs::Show { id } => return show(store, global, id).await,
@@ -81,6 +82,13 @@ fn chosen(id: Option<Uuid>, filter: Filter, all: bool) -> anyhow::Result<Chosen>
 async fn of_args(store: &Store, args: FilterArgs) -> Result<Filter, StoreError> {
     let FilterArgs { workflow, stage, class, run, fingerprint, since, input } = args;
     let class = class.map(|class| class.as_str().to_owned());
+    if fingerprint.as_ref().is_some_and(|name| fingerprint::is_of_an_older_piton(name)) {
+        errln!(
+            "note: a fingerprint of 16 digits is of an older Piton, which took several causes for one; those of now:  {} \
+             dead-letter stats",
+            config::program()
+        );
+    }
     let since = match since {
         Some(when) => Some(when.last(store.now().await?, &Local)),
         None => None,

@@ -13,6 +13,7 @@ use crate::config;
 use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
 use crate::model::json;
+use crate::model::quoted::quoted;
 use crate::model::state::{Resolution, RunState};
 use crate::queue::catalog::Catalog;
 use crate::store::dead_letters::Filter;
@@ -91,7 +92,13 @@ async fn what_blocks(database: &Database, run: RunId) -> anyhow::Result<String> 
     let mut text = String::new();
     for letter in &letters {
         let item = letter.item.map_or_else(String::new, |item| format!("[{item}]"));
-        text.push_str(&format!("  {}  {}{item}: {}: {}\n", letter.id, letter.stage, letter.class, letter.message));
+        text.push_str(&format!(
+            "  {}  {}{item}: {}: {}\n",
+            letter.id,
+            letter.stage,
+            letter.class,
+            quoted(&letter.message)
+        ));
     }
     if let [only] = letters.as_slice() {
         let id = only.id;
@@ -133,7 +140,7 @@ fn story(snapshot: &Snapshot, attempts: &[AttemptRow]) -> String {
         let stage = &attempt.stage;
         let item = if attempt.item == NO_ITEM { String::new() } else { format!("[{}]", attempt.item) };
         let class = attempt.class.as_deref().unwrap_or(attempt.outcome.as_str());
-        let message = attempt.message.as_deref().unwrap_or_default();
+        let message = quoted(attempt.message.as_deref().unwrap_or_default());
         let due = attempt.retry_at.map_or_else(String::new, |at| format!(" (due again {})", when::clock(at)));
         text.push_str(&format!(
             "  {}  {stage}{item} attempt {} on {}: {class}: {message}{due}\n",

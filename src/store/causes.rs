@@ -96,7 +96,7 @@ pub(crate) struct Group {
 }
 
 /// All of them together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[schema(as = CauseTotals)]
 pub(crate) struct Totals {
     pub(crate) count: i64,
@@ -110,12 +110,12 @@ pub(crate) struct Totals {
 macro_rules! keyed {
     ($batch:literal) => {
         concat!(
-            "select case when $10 in ('stage', 'workflow', 'batch') then d.workflow end as workflow,
-                    case when $10 = 'stage' then d.stage end as stage, ",
+            "select case when $11 in ('stage', 'workflow', 'batch') then d.workflow end as workflow,
+                    case when $11 = 'stage' then d.stage end as stage, ",
             $batch,
             " as batch,
-                    case when $10 = 'hour' then date_trunc('hour', d.dead_at) end as hour,
-                    case when $10 = 'input' then left(piton.input_at(d.run_input, $11::text[]), 200) end as value,
+                    case when $11 = 'hour' then date_trunc('hour', d.dead_at) end as hour,
+                    case when $11 = 'input' then left(piton.input_at(d.run_input, $12::text[]), 200) end as value,
                     d.class, d.fingerprint, d.run, d.dead_at, d.id"
         )
     };
@@ -124,27 +124,19 @@ macro_rules! keyed {
 macro_rules! grouped {
     ($keyed:expr) => {
         concat!(
-            "with keyed as (",
+            "with keyed as materialized (",
             $keyed,
             "), counted as (
                 select workflow, stage, batch, hour, value, class, fingerprint, count(*) as count, count(distinct run) as runs,
                        min(dead_at) as first_at, max(dead_at) as last_at, (array_agg(id order by dead_at desc, id desc))[1] as example_id
-                from keyed group by 1, 2, 3, 4, 5, 6, 7)
-             select c.*, left(m.message, 2000) as message
-             from counted c join piton.dead_letters m on m.id = c.example_id
-             order by c.count desc, c.last_at desc, c.fingerprint, c.workflow, c.stage, c.batch, c.hour, c.value limit $12"
-        )
-    };
-}
-
-macro_rules! totalled {
-    ($keyed:expr) => {
-        concat!(
-            "select count(*) as count, count(distinct run) as runs, count(distinct fingerprint) as causes,
-                    count(distinct (workflow, stage, batch, hour, value)) as groups
-             from (",
-            $keyed,
-            ") as keyed"
+                from keyed group by 1, 2, 3, 4, 5, 6, 7),
+             all_of_them as materialized (
+                select sum(count)::int8 as all_count, (select count(distinct run) from keyed) as all_runs,
+                       count(distinct fingerprint) as all_causes, count(distinct (workflow, stage, batch, hour, value)) as all_groups
+                from counted)
+             select c.*, left(m.message, 2000) as message, a.*
+             from counted c join piton.dead_letters m on m.id = c.example_id cross join all_of_them a
+             order by c.count desc, c.last_at desc, c.fingerprint, c.workflow, c.stage, c.batch, c.hour, c.value limit $13"
         )
     };
 }
@@ -166,23 +158,29 @@ macro_rules! by_batch {
     };
 }
 
+/// A group as its row tells it, with all of them beside it.
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    group: Group,
+    all_count: i64,
+    all_runs: i64,
+    all_causes: i64,
+    all_groups: i64,
+}
+
 impl Store {
-    /// By cause, the most frequent first, and so many at most.
-    pub(crate) async fn dead_letter_groups(
-        &self,
-        filter: &Filter,
-        by: &By,
-        most: i64,
-    ) -> Result<Vec<Group>, StoreError> {
+    /// By cause, the most frequent first, and so many at most; and all of them together.
+    pub(crate) async fn causes(&self, filter: &Filter, by: &By, most: i64) -> Result<(Vec<Group>, Totals), StoreError> {
         let sql = if *by == By::Batch { grouped!(by_batch!()) } else { grouped!(plain!()) };
         let asked = bound!(sqlx::query_as(sql), filter).bind(by.word()).bind(by.path()).bind(most);
-        Ok(asked.fetch_all(&self.pool).await?)
-    }
-
-    /// All of them together.
-    pub(crate) async fn dead_letter_totals(&self, filter: &Filter, by: &By) -> Result<Totals, StoreError> {
-        let sql = if *by == By::Batch { totalled!(by_batch!()) } else { totalled!(plain!()) };
-        let asked = bound!(sqlx::query_as(sql), filter).bind(by.word()).bind(by.path());
-        Ok(asked.fetch_one(&self.pool).await?)
+        let rows: Vec<Row> = asked.fetch_all(&self.pool).await?;
+        let totals = rows.first().map_or_else(Totals::default, |row| Totals {
+            count: row.all_count,
+            runs: row.all_runs,
+            causes: row.all_causes,
+            groups: row.all_groups,
+        });
+        Ok((rows.into_iter().map(|row| row.group).collect(), totals))
     }
 }

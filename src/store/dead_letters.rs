@@ -107,7 +107,7 @@ pub(crate) struct Attempt {
     pub(crate) done_again_at: Option<DateTime<Utc>>,
 }
 
-/// The filter, by its nine parameters.
+/// The filter, by its ten parameters.
 macro_rules! filtered {
     ($select:expr, $join:literal, $rest:literal) => {
         concat!(
@@ -118,6 +118,7 @@ macro_rules! filtered {
                 and ($3::text is null or d.stage = $3) and ($4::text is null or d.class = $4)
                 and ($5::uuid is null or d.run = $5) and ($6::text is null or d.fingerprint = $6)
                 and ($7::timestamptz is null or d.dead_at >= $7)
+                and ($10::text is null or strpos(d.run_input::text, $10) > 0 or strpos(d.run_input::text, '\\') > 0)
                 and ($8::text[] is null or piton.input_fits(d.run_input, $8, $9::text[])) ",
             $rest
         )
@@ -138,6 +139,7 @@ macro_rules! bound {
             .bind($filter.since.map(Moment))
             .bind(conditions.paths)
             .bind(conditions.values)
+            .bind(conditions.needle)
     }};
 }
 pub(super) use bound;
@@ -153,9 +155,9 @@ impl Store {
         let sql = filtered!(
             "select d.*",
             "",
-            "and ($10::uuid is null
-                  or (d.dead_at, d.id) < (select a.dead_at, a.id from piton.dead_letters a where a.id = $10))
-             order by d.dead_at desc, d.id desc limit $11"
+            "and ($11::uuid is null
+                  or (d.dead_at, d.id) < (select a.dead_at, a.id from piton.dead_letters a where a.id = $11))
+             order by d.dead_at desc, d.id desc limit $12"
         );
         Ok(bound!(sqlx::query_as(sql), filter).bind(after).bind(limit).fetch_all(&self.pool).await?)
     }

@@ -262,6 +262,7 @@ impl Store {
                         and ($2 <> 'scheduled' or r.id in (select j.run_id from piton.jobs j where j.state = 'scheduled' and j.attempt = 0))
                         and ($3 <> 'running' or (select o.state from piton.runs_overview o where o.run = r.uuid) = $2))
                and ($4::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $4))
+               and ($8::text is null or strpos(r.input::text, $8) > 0 or strpos(r.input::text, '\\') > 0)
                and ($6::text[] is null or piton.input_fits(r.input, $6, $7::text[]))
              order by r.id desc limit $5"
         );
@@ -273,6 +274,7 @@ impl Store {
             .bind(limit)
             .bind(conditions.paths)
             .bind(conditions.values)
+            .bind(conditions.needle)
             .fetch_all(&self.pool)
             .await?;
         // One that cannot be read does not hide the others; piton.unexplained_jobs names it.

@@ -44,7 +44,7 @@ pub(crate) enum SchemaError {
     OldFunctions(i64),
     /// A migration that was applied is another one than this binary's of that number.
     #[error(
-        "migration {0} of this database is another one than this Piton's: the two were built from different sources"
+        "migration {0} in this database differs from this Piton's: they were built from different sources. Use the Piton that migrated it"
     )]
     Other(i64),
     /// A migration failed, and with it everything that was applied together with it.

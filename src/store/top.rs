@@ -81,14 +81,21 @@ pub(crate) struct PendingLetter {
 }
 
 impl Store {
-    /// Looks at everything, one statement after another: a view needs no snapshot, and no second connection.
+    /// Looks at everything, over two connections: a view needs no snapshot.
     pub(crate) async fn top_look(&self) -> Result<TopLook, StoreError> {
-        let runs = sqlx::query_as(include_str!("sql/top_runs.sql")).fetch_one(&self.pool).await?;
-        let queue = self.waiting_groups(None).await?;
-        let pauses = self.pauses().await?;
-        let workers = sqlx::query_as(include_str!("sql/top_workers.sql")).bind(MOST).fetch_all(&self.pool).await?;
-        let causes = sqlx::query_as(include_str!("sql/top_causes.sql")).bind(MOST).fetch_all(&self.pool).await?;
-        let flow = self.outlook(None).await?;
+        let ((runs, causes), (queue, flow, pauses, workers)) = tokio::try_join!(
+            async {
+                let runs = sqlx::query_as(include_str!("sql/top_runs.sql")).fetch_one(&self.pool).await?;
+                let causes = sqlx::query_as(include_str!("sql/top_causes.sql")).bind(MOST);
+                Ok((runs, causes.fetch_all(&self.pool).await?))
+            },
+            async {
+                let queue = sqlx::query_as(include_str!("sql/top_queue.sql")).fetch_all(&self.pool).await?;
+                let (flow, pauses) = (self.outlook(None).await?, self.pauses().await?);
+                let workers = sqlx::query_as(include_str!("sql/top_workers.sql")).bind(MOST);
+                Ok::<_, StoreError>((queue, flow, pauses, workers.fetch_all(&self.pool).await?))
+            },
+        )?;
         Ok(TopLook { runs, queue, pauses, workers, causes, flow })
     }
 

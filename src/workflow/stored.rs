@@ -59,7 +59,7 @@ pub(crate) enum StoredError {
     Input,
     #[error("two stages are named `{0}`")]
     SameName(String),
-    #[error("stage `{0}` needs a stage that there is not, or itself, or one twice")]
+    #[error("stage `{0}` needs itself, one stage twice, or one that does not exist")]
     Needs(String),
     #[error("stages need each other in a circle")]
     Circle,
@@ -197,7 +197,7 @@ mod tests {
         };
         assert!(Workflow::from_json(&stored()).is_ok());
         insta::assert_snapshot!(error(r#""name":"b""#, r#""name":"a""#), @"two stages are named `a`");
-        insta::assert_snapshot!(error(r#""needs":[0]"#, r#""needs":[9]"#), @"stage `b` needs a stage that there is not, or itself, or one twice");
+        insta::assert_snapshot!(error(r#""needs":[0]"#, r#""needs":[9]"#), @"stage `b` needs itself, one stage twice, or one that does not exist");
         insta::assert_snapshot!(error(r#""needs":[]"#, r#""needs":[1]"#), @"stages need each other in a circle");
         insta::assert_snapshot!(error(r#""stage":0"#, r#""stage":1"#), @"stage `b` fans out over something that it cannot have");
         insta::assert_snapshot!(error(r#""handler":"a""#, r#""handler":"""#), @"the handler of stage `a` has no name");

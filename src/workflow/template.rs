@@ -49,13 +49,11 @@ pub(crate) enum TemplateError {
     OpenPlace,
     #[error("`{0}` is no place; write one such as {{{{item.name}}}}, or {{{{{{{{ for the characters themselves")]
     Place(String),
-    #[error("`{0}` is nothing that a stage is told of its run; it is told {1}")]
+    #[error("`{0}` is nothing that a stage knows of its run; it knows {1}")]
     Own(String, String),
-    #[error(
-        "`{0}` says wrongly what stands there where nothing is; write {{{{input.lang | \"en\"}}}}, or {{{{input.lang | 'en'}}}}"
-    )]
+    #[error("`{0}` has a default that cannot be read; write {{{{input.lang | \"en\"}}}}, or {{{{input.lang | 'en'}}}}")]
     Fallback(String),
-    #[error("`{0}` is always there, and needs nothing in its place")]
+    #[error("`{0}` always has a value, and takes no default")]
     Needless(String),
     #[error("it holds a NUL character")]
     Nul,
@@ -281,12 +279,12 @@ mod tests {
         );
         assert_eq!(
             said("{{input.lang | en \"}}\"}}"),
-            "`input.lang | en \"}}\"` says wrongly what stands there where nothing is; write {{input.lang | \"en\"}}, or \
+            "`input.lang | en \"}}\"` has a default that cannot be read; write {{input.lang | \"en\"}}, or \
              {{input.lang | 'en'}}"
         );
         assert_eq!(
             said("{{run.uuid}}"),
-            "`run.uuid` is nothing that a stage is told of its run; it is told run.id, run.workflow, run.stage, run.item, \
+            "`run.uuid` is nothing that a stage knows of its run; it knows run.id, run.workflow, run.stage, run.item, \
              run.attempt, run.worker, run.idempotency_key, run.output, run.artifacts"
         );
     }

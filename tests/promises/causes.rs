@@ -81,7 +81,8 @@ async fn a_cause_is_counted_by_whom_it_hits_and_only_theirs_is_retried() {
     let hit = [("acme", card, 2, 2), ("initech", card, 1, 1), ("globex", card, 1, 1), ("acme", vat, 1, 1)];
     let mut found = counted(&of_whom, "value");
     let mut hit = own(&hit);
-    (found.sort(), hit.sort()).0;
+    found.sort();
+    hit.sort();
     assert_eq!(found, hit);
     let by_workflow = json(&world, &["dead-letter", "stats", "--by", "workflow", "--where", "input.tenant=acme"]);
     assert_eq!(counted(&by_workflow, "workflow"), own(&[("order", card, 2, 2), ("order", vat, 1, 1)]));
@@ -245,6 +246,10 @@ async fn fingerprints_of_an_older_piton_are_renewed_by_a_worker() {
     };
     let now = fingerprint().await;
     assert_eq!(now.len(), 12);
+    // Who wrote the old one down is told where the new ones are.
+    let asked = world.command(["dead-letter", "retry", "--fingerprint", "0123456789abcdef"]).output().unwrap();
+    let note = String::from_utf8(asked.stderr).unwrap();
+    assert!(note.contains("is of an older Piton") && note.contains("dead-letter stats"), "{note}");
     let old = "update piton.dead_letters set fingerprint = '0123456789abcdef'";
     world.pool.execute(AssertSqlSafe(old)).await.unwrap();
     let _worker = world.worker("w1", &["--cleanup-every", "100ms"]);

@@ -441,7 +441,7 @@ async fn a_rule_that_cannot_be_kept_is_refused_by_every_word_of_it() {
         (["runs", "running", "1d"], "runs that are running are never deleted"),
         (["batches", "done", "1d"], "batches that are done are never deleted"),
         (["artifacts", "Not A Type", "1d"], "is no type of artifacts"),
-        (["runs", "done", "4000000000d"], "but for up to 100 years or for ever"),
+        (["runs", "done", "4000000000d"], "is no time for which things are kept: up to 100 years, or for ever"),
         (["runs", "done", "soon"], "or forever"),
     ] {
         let output = world.command([&["cleanup", "keep"], &rule[..]].concat()).output().unwrap();

@@ -99,8 +99,10 @@ async fn an_attempt_that_was_cancelled_with_its_run_says_whose_decision_it_was()
             && world.count("select count(*) from piton.jobs where state = 'running'").await == 1
     })
     .await;
-    let letter: String =
-        sqlx::query_scalar("select id::text from piton.dead_letters order by stage limit 1").fetch_one(&world.pool).await.unwrap();
+    let letter: String = sqlx::query_scalar("select id::text from piton.dead_letters order by stage limit 1")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
     says(&world, &["dead-letter", "dismiss", &letter, "--reason", "not worth it", "--by", "ben"]);
     let shown = says(&world, &["show", &run]);
     let expected = "cancelled: the run was failed by ben, who dismissed its dead letter of ";

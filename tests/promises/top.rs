@@ -10,7 +10,7 @@ use crate::workflows::{CHAIN, MISBEHAVE};
 const SESSION: &str = include_str!("../../src/store/sql/session.sql");
 
 pub(crate) const ASKED: [&str; 6] = [
-    "select workflow, stage, reason, jobs, oldest_since, why, moves from piton.waiting_overview",
+    include_str!("../../src/store/sql/top_queue.sql"),
     "select * from piton.outlook_overview",
     include_str!("../../src/store/sql/top_runs.sql"),
     include_str!("../../src/store/sql/top_workers.sql"),

@@ -146,8 +146,8 @@ pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Counted>) 
     let Counted { resolution, workflow, stage, class, run, fingerprint, since, conditions, by, limit } = which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
     let filter = of(resolution, said);
-    let causes = api.store.dead_letter_groups(&filter, &by.0, limit.rows()).await?;
-    Ok(Json(Stats { causes, all: api.store.dead_letter_totals(&filter, &by.0).await? }))
+    let (causes, all) = api.store.causes(&filter, &by.0, limit.rows()).await?;
+    Ok(Json(Stats { causes, all }))
 }
 
 /// Show a dead letter with its whole story

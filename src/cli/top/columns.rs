@@ -23,8 +23,12 @@ enum Kind {
     Short,
     /// Never cut, and to the right.
     Number,
-    /// Takes what the others leave.
-    Rest,
+    /// Never cut, but left out where room is short.
+    Extra,
+    /// Takes what the others leave. A sentence is cut at its end.
+    Sentence,
+    /// The same for what programs say: a message often begins alike and ends with what matters.
+    Message,
 }
 
 /// Where room is short, names are cut down to that and no further.
@@ -48,8 +52,20 @@ impl Column {
         Column { title, cells: cells.into_iter().collect(), kind: Kind::Number }
     }
 
-    pub(super) fn rest(title: &'static str, cells: impl IntoIterator<Item = String>) -> Column {
-        Column { title, cells: cells.into_iter().collect(), kind: Kind::Rest }
+    pub(super) fn extra(title: &'static str, cells: impl IntoIterator<Item = String>) -> Column {
+        Column { title, cells: cells.into_iter().collect(), kind: Kind::Extra }
+    }
+
+    pub(super) fn message(title: &'static str, cells: impl IntoIterator<Item = String>) -> Column {
+        Column { title, cells: cells.into_iter().collect(), kind: Kind::Message }
+    }
+
+    pub(super) fn sentence(title: &'static str, cells: impl IntoIterator<Item = String>) -> Column {
+        Column { title, cells: cells.into_iter().collect(), kind: Kind::Sentence }
+    }
+
+    fn takes_the_rest(&self) -> bool {
+        matches!(self.kind, Kind::Sentence | Kind::Message)
     }
 
     /// Columns of the terminal for its longest text.
@@ -60,8 +76,8 @@ impl Column {
     fn cell(&self, place: usize, room: usize) -> Text<'static> {
         let text = self.cells.get(place).map_or("", String::as_str);
         match self.kind {
-            Kind::Name => middle(text, room).into(),
-            Kind::Short | Kind::Rest => start(text, room).into(),
+            Kind::Name | Kind::Message => middle(text, room).into(),
+            Kind::Short | Kind::Extra | Kind::Sentence => start(text, room).into(),
             Kind::Number => Text::from(start(text, room)).alignment(Alignment::Right),
         }
     }
@@ -128,10 +144,11 @@ fn gap(room: usize) -> usize {
 /// Their widths; 0 for a column that is left out.
 fn widths(room: usize, columns: &[Column]) -> Vec<usize> {
     let gap = gap(room);
-    let Some(sentence) = columns.iter().position(|column| column.kind == Kind::Rest) else {
+    let Some(sentence) = columns.iter().position(Column::takes_the_rest) else {
         return narrowed((room, gap), NAME, columns);
     };
-    let mut widths = narrowed((room.saturating_sub(SENTENCE + gap), gap), NAME_BESIDE, columns);
+    let least = SENTENCE.max(room / 4);
+    let mut widths = narrowed((room.saturating_sub(least + gap), gap), NAME_BESIDE, columns);
     let left = room.saturating_sub(used(&widths, gap) + gap);
     if left < SENTENCE {
         return narrowed((room, gap), NAME, columns);
@@ -140,10 +157,15 @@ fn widths(room: usize, columns: &[Column]) -> Vec<usize> {
     widths
 }
 
-/// Widths of all but the sentence, in which names give way to the others.
+/// Widths of all but the sentence: first what is extra gives way to the others, then names do.
 fn narrowed((room, gap): (usize, usize), least: usize, columns: &[Column]) -> Vec<usize> {
-    let wanted = |column: &Column| if column.kind == Kind::Rest { 0 } else { column.wanted() };
+    let wanted = |column: &Column| if column.takes_the_rest() { 0 } else { column.wanted() };
     let mut widths: Vec<usize> = columns.iter().map(wanted).collect();
+    for (at, _) in columns.iter().enumerate().rev().filter(|(_, column)| column.kind == Kind::Extra) {
+        if used(&widths, gap) > room {
+            widths[at] = 0;
+        }
+    }
     while used(&widths, gap) > room {
         let names = columns.iter().zip(&mut widths).filter(|(column, _)| column.kind == Kind::Name);
         let Some((_, widest)) = names.max_by_key(|(_, width)| **width).filter(|(_, width)| **width > least) else {
@@ -168,18 +190,20 @@ mod tests {
             Column::name("workflow", one(name)),
             Column::name("stage", one(other)),
             Column::number("jobs", one("200000")),
-            Column::rest("why", one("waits for a free slot")),
+            Column::extra("host", one("node-7")),
+            Column::sentence("why", one("waits for a free slot")),
         ]
     }
 
     #[test]
     fn names_give_way_one_by_one_and_numbers_never_do() {
         let (long, short) = ("a_name_of_thirty_characters___", "short");
-        assert_eq!(widths(120, &columns(long, short)), [30, 5, 6, 73], "all of it, and the rest for the sentence");
-        assert_eq!(widths(60, &columns(long, short)), [26, 5, 6, 20], "a name gives way to the sentence");
-        assert_eq!(widths(50, &columns(long, short)), [30, 5, 6, 0], "and not too far: rather no sentence");
-        assert_eq!(widths(40, &columns(long, short)), [27, 5, 6, 0], "the longest name first");
-        assert_eq!(widths(40, &columns(long, long)), [16, 16, 6, 0], "two of them alike");
-        assert_eq!(widths(3, &columns(long, long)), [8, 8, 6, 0]);
+        assert_eq!(widths(120, &columns(long, short)), [30, 5, 6, 6, 65], "all of it, and the rest for the sentence");
+        assert_eq!(widths(60, &columns(long, short)), [26, 5, 6, 0, 20], "a name gives way to the sentence");
+        assert_eq!(widths(50, &columns(long, short)), [30, 5, 6, 6, 0], "and not too far: rather no sentence");
+        assert_eq!(widths(45, &columns(long, short)), [30, 5, 6, 0, 0], "what is extra goes first");
+        assert_eq!(widths(40, &columns(long, short)), [27, 5, 6, 0, 0], "then the longest name");
+        assert_eq!(widths(40, &columns(long, long)), [16, 16, 6, 0, 0], "two of them alike");
+        assert_eq!(widths(3, &columns(long, long)), [8, 8, 6, 0, 0]);
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn letters(frame: &mut Frame, area: Rect, top: &Top, open: &OpenCause
         Column::number("item", letters.iter().map(item)),
         Column::number("tries", of(|letter| letter.attempts.to_string())),
         Column::number("dead for", letters.iter().map(|letter| when::span(top.since(letter.dead_at)))),
-        Column::rest("message", of(|letter| letter.message.clone())),
+        Column::message("message", of(|letter| letter.message.clone())),
     ];
     let choice = Choice { place: open.letter.place(), is_used: true };
     Rows { columns, choice: Some(choice), style: &|_| Style::new() }.draw(frame, body);

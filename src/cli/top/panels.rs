@@ -33,10 +33,10 @@ pub(super) fn flow(frame: &mut Frame, area: Rect, top: &Top) {
         Column::number("jobs left", of(jobs_left)),
         Column::number("done/min", of(|flow| rate(flow.done_per_minute))),
         Column::number("before", of(|flow| flow.done_per_minute_before.map_or_else(|| "-".to_owned(), rate))),
-        Column::short("trend", of(|flow| flow.trend.clone())),
+        Column::short("trend", of(trend)),
         Column::number("empty in", of(empty_in)),
         Column::name("bottleneck", of(|flow| flow.bottleneck.clone().unwrap_or_else(|| "-".to_owned()))),
-        Column::rest("because", of(because)),
+        Column::sentence("because", of(because)),
     ];
     let style = |place: usize| {
         let stands = flow.get(place).is_some_and(|flow| flow.why_not_empty.is_some());
@@ -50,10 +50,16 @@ fn jobs_left(flow: &Outlook) -> String {
     format!("{about}{}", flow.waiting + flow.running + flow.to_come)
 }
 
+/// Against ten minutes ago.
+fn trend(flow: &Outlook) -> String {
+    if matches!(flow.trend.as_str(), "unknown" | "empty") { "-".to_owned() } else { flow.trend.clone() }
+}
+
 fn empty_in(flow: &Outlook) -> String {
     match (&flow.why_not_empty, flow.empty_seconds) {
         (Some(_), _) | (None, None) => "never".to_owned(),
-        (None, Some(left)) => seconds(left),
+        (None, Some(left)) if left > 0.0 => seconds(left),
+        (None, Some(_)) => "-".to_owned(),
     }
 }
 
@@ -78,7 +84,7 @@ pub(super) fn queue(frame: &mut Frame, area: Rect, top: &Top) {
         Column::short("state", of(|group| group.reason.clone())),
         Column::number("jobs", of(|group| group.jobs.to_string())),
         Column::number("oldest", groups.iter().map(oldest)),
-        Column::rest("why", of(|group| group.why.clone())),
+        Column::sentence("why", of(|group| group.why.clone())),
     ];
     let style = |place: usize| if groups.get(place).is_some_and(stands) { Style::new().yellow() } else { Style::new() };
     let choice = Choice { place: top.group.place(), is_used: top.panel == Panel::Queue };
@@ -98,7 +104,7 @@ pub(super) fn causes(frame: &mut Frame, area: Rect, top: &Top) {
         Column::name("stage", of(|cause| cause.stage.clone())),
         Column::name("class", of(|cause| cause.class.clone())),
         Column::number("last, ago", causes.iter().map(|cause| when::span(top.since(cause.last_at)))),
-        Column::rest("cause, by an example", of(|cause| cause.example.clone())),
+        Column::message("cause, by an example", of(|cause| cause.example.clone())),
     ];
     let choice = Choice { place: top.cause.place(), is_used: top.panel == Panel::Causes };
     Rows { columns, choice: Some(choice), style: &|_| Style::new() }.draw(frame, area);
@@ -134,8 +140,8 @@ fn columns_of_workers(top: &Top) -> Vec<Column> {
         Column::name("worker", workers.iter().map(|worker| worker.name.clone())),
         Column::short("state", workers.iter().map(state)),
         Column::number("busy", workers.iter().map(|worker| format!("{} of {}", worker.busy, slots(worker)))),
-        Column::name("build", workers.iter().map(|worker| worker.build.clone().unwrap_or_else(|| "?".to_owned()))),
-        Column::name("host", workers.iter().map(|worker| worker.host.clone())),
+        Column::extra("build", workers.iter().map(|worker| worker.build.clone().unwrap_or_else(|| "?".to_owned()))),
+        Column::extra("host", workers.iter().map(|worker| worker.host.clone())),
     ]
 }
 

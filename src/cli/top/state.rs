@@ -242,10 +242,8 @@ fn ids(letters: &[PendingLetter]) -> Vec<Uuid> {
     letters.iter().map(|letter| letter.id).collect()
 }
 
-/// What stands still until somebody does something comes first: a small terminal shows a few rows. Dead letters have a panel
-/// of their own.
+/// What stands still until somebody does something comes first: a small terminal shows a few rows.
 fn put_in_order(look: &mut TopLook) {
-    look.queue.retain(|group| group.reason != "decision");
     show_idle_pauses(look);
     look.queue.sort_by_key(|group| !stands(group));
 }

@@ -7,7 +7,7 @@ with cause as (
     group by d.workflow_id, d.version_id, d.stage, d.class, d.fingerprint
 ),
 named as (
-    select w.name as workflow, coalesce(v.definition -> 'stages' -> c.stage::int4 ->> 'name', '#' || c.stage) as stage,
+    select w.name as workflow, coalesce(v.stage_names[c.stage + 1], '#' || c.stage) as stage,
            c.class, c.fingerprint, sum(c.letters)::int8 as letters, sum(c.runs)::int8 as runs, min(c.first_at) as first_at,
            max(c.last_at) as last_at, (array_agg(c.newest order by c.last_at desc))[1] as newest
     from cause c

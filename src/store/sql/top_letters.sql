@@ -4,9 +4,8 @@ from (
     select p.*
     from piton.dead_letters p
     join piton.workflow_versions v on v.id = p.version_id
-    join piton.workflows w on w.id = p.workflow_id
-    where p.resolution = 'pending' and w.name = $2 and p.fingerprint = $4
-      and coalesce(v.definition -> 'stages' -> p.stage::int4 ->> 'name', '#' || p.stage) = $3
+    where p.resolution = 'pending' and p.workflow_id = (select w.id from piton.workflows w where w.name = $2) and p.fingerprint = $4
+      and coalesce(v.stage_names[p.stage + 1], '#' || p.stage) = $3
     order by p.dead_at desc
     limit $1
 ) as d
