@@ -8,7 +8,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 pub(super) use self::wish::Wish;
 use self::wish::refuse;
-use super::state::{ALL, Ask, CauseName, Many, OpenCause, Over, Panel, Said, Top};
+use super::state::{ALL, Ask, CauseName, Many, OpenCause, Over, Panel, Top};
 use crate::store::top::Cause;
 
 /// One key was pressed.
