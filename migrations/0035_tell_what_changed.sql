@@ -11,4 +11,4 @@ comment on column piton.audit.detail is 'More about it: the run, the reason, fro
 -- The signature has changed (migrations/functions).
 drop function if exists piton.resume(text, text, text);
 
--- functions: c46207e75aca31b4ae366ed28c43ded89ee5cbe69d44559f85ec299e31003da5
+-- functions: c22f4dbfebf1960e40c8638babefdf67cdb687588894be8da61edd4391744299

@@ -1,3 +1,3 @@
 -- Metrics tell workers that are stopping or silent from those that are alive.
 
--- functions: fb31ae6bbfebd3d5a92b9957a972ddfbaf562dfc39a1276c68956451cf024be6
+-- functions: 902b3aa4efad1d6a1125d37f261c048537ddedb3569c9cd2aa767cad68ac5067

@@ -11,7 +11,7 @@ pub(crate) fn quoted(text: &str) -> String {
             shown.push('…');
             break;
         }
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if c.is_control() { shown.extend(c.escape_debug()) } else { shown.push(c) }
     }
     shown
 }

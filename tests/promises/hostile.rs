@@ -143,7 +143,8 @@ async fn asked_in_sql(world: &World) {
     }
     execute(world, "select count(s::text) from piton.state(0) as s".to_owned()).await;
     for sql in ASKED {
-        execute(world, sql.replace("$1", "200")).await;
+        let of_a_cause = sql.replace("$2", "'work'").replace("$3", "'work'").replace("$4", "'0123456789abcdef'");
+        execute(world, of_a_cause.replace("$1", "200")).await;
     }
 }
 

@@ -142,7 +142,7 @@ async fn what_waits_for_a_limit_is_in_nobodys_way_and_is_explained_and_a_deploy_
     deploy("rate = \"1/1d\"", 4).await;
     assert_all_is_explained(&world).await;
     let why = stdout(&world.command(["why"]).output().unwrap());
-    assert!(why.contains("1 attempts in 24:00:00, the next at "), "{why}");
+    assert!(why.contains("1 attempts in 1 d, the next at "), "{why}");
     // Without a limit every slot is used.
     deploy("", 8).await;
     assert_all_is_explained(&world).await;

@@ -1,5 +1,7 @@
 //! How much, how fast, how long: what is told of it is what is in the tables.
 
+use std::time::Instant;
+
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -340,6 +342,22 @@ async fn trend_time_to_empty_and_bottleneck_are_those_of_a_known_pace() {
     execute(&world, "delete from piton.throughput where stage = 'first'; update piton.jobs set since = now() - interval '2 minutes'").await;
     assert_eq!(word(&world, "bottleneck_hold").await.as_deref(), Some("stuck"));
     assert_eq!(word(&world, "why_not_empty").await.as_deref(), Some("no worker has begun a job of first"));
+}
+
+#[tokio::test]
+async fn the_time_to_empty_comes_true() {
+    let world = World::with(&[CHAIN]).await;
+    world.deploy("chain");
+    let sql = "select piton.start_run('chain', '{\"work_ms\": 250}') from generate_series(1, 64)";
+    execute(&world, sql).await;
+    let _worker = world.worker("w1", &["--snapshot-every", "300ms", "--slots", "4"]);
+    let told = "select coalesce(sum(done), 0)::int8 from piton.throughput";
+    until(SOON, "a third is done", async || world.count(told).await >= 64).await;
+    let asked = Instant::now();
+    let empty = numbers(&world, "empty_seconds").await[0].unwrap();
+    until(SOON * 2, "all is done", async || world.count("select count(*) from piton.jobs").await == 0).await;
+    let took = asked.elapsed().as_secs_f64();
+    assert!((0.5..2.0).contains(&(empty / took)), "{empty} s were told, {took} s it took");
 }
 
 #[tokio::test]

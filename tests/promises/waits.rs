@@ -168,9 +168,15 @@ async fn told(at: &mut Transaction<'_, Postgres>) -> (Told, Told) {
         .await
         .unwrap();
     let ([one], [counted]) = (one.as_slice(), counted.as_slice()) else { panic!("{one:?} {counted:?}") };
-    assert_eq!(run, [one.clone()], "of a run whose jobs wait for one thing each it is told whole");
+<<<<<<< HEAD
+    assert_eq!(run, std::slice::from_ref(one), "of a run whose jobs wait for one thing each it is told whole");
     assert_eq!((&one.reason, &one.moves), (&counted.reason, &counted.moves));
-    assert_eq!(all, [counted.clone()]);
+    assert_eq!(all, std::slice::from_ref(counted));
+=======
+    assert_eq!(run, std::slice::from_ref(&one), "of a run whose jobs wait for one thing each it is told whole");
+    assert_eq!((&one.reason, &one.moves), (&counted.reason, &counted.moves));
+    assert_eq!(all, std::slice::from_ref(&counted));
+>>>>>>> h4
     (one.clone(), counted.clone())
 }
 
@@ -340,8 +346,8 @@ async fn what_keeps_a_job_reads_well() {
     limit: ready for 10 s, waiting for the stage's limit: 1 of 1 attempts run, on holder
         1 waiting for the stage's limit: 1 of 1 attempts run, on holder
         -> the end of one of those that run
-    limit: ready for 10 s, waiting for the stage's limit: 2 attempts in 01:00:00, the next at 2040-01-01 00:00:00 +00:00
-        1 waiting for the stage's limit: 2 attempts in 01:00:00, the next at 2040-01-01 00:00:00 +00:00
+    limit: ready for 10 s, waiting for the stage's limit: 2 attempts in 1 h, the next at 2040-01-01 00:00:00 +00:00
+        1 waiting for the stage's limit: 2 attempts in 1 h, the next at 2040-01-01 00:00:00 +00:00
         -> the time that the rate allows
     paused: ready for 10 s, waiting: the stage is paused by anna: "costs"; also the stage's limit is reached: 1 of 1 attempts run, on holder
         1 waiting: the stage is paused by anna: "costs"; also the stage's limit is reached: 1 of 1 attempts run, on holder
@@ -355,8 +361,8 @@ async fn what_keeps_a_job_reads_well() {
     suspect: ready for 10 s, waiting to run alone on w1: a process died under it
         1 waiting to run alone on w1: a process died under it
         -> a slot for a process of its own
-    paused: ready for 10 s, waiting: the workflow is paused by anna: "costs"; also no worker takes jobs: w1 is stopping; also the stage's limit is reached: 2 attempts in 01:00:00, the next at 2040-01-01 00:00:00 +00:00; also a process died under it, so it runs alone
-        1 waiting: the workflow is paused by anna: "costs"; also no worker takes jobs: w1 is stopping; also the stage's limit is reached: 2 attempts in 01:00:00, the next at 2040-01-01 00:00:00 +00:00; also a process died under it, so it runs alone
+    paused: ready for 10 s, waiting: the workflow is paused by anna: "costs"; also no worker takes jobs: w1 is stopping; also the stage's limit is reached: 2 attempts in 1 h, the next at 2040-01-01 00:00:00 +00:00; also a process died under it, so it runs alone
+        1 waiting: the workflow is paused by anna: "costs"; also no worker takes jobs: w1 is stopping; also the stage's limit is reached: 2 attempts in 1 h, the next at 2040-01-01 00:00:00 +00:00; also a process died under it, so it runs alone
         -> piton resume media, then piton worker
     later: starts at 2040-01-01 00:00:00 +00:00
         1 starting later, at 2040-01-01 00:00:00 +00:00
