@@ -1,7 +1,7 @@
 //! Causes of dead letters as people and programs read them.
 
-use super::Global;
 use super::say::shortened;
+use crate::cli::args::Global;
 use crate::cli::output::outln;
 use crate::config;
 use crate::store::causes::{By, Group, Totals};

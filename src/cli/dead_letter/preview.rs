@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::Global;
 use super::causes::many;
+use crate::cli::args::Global;
 use crate::cli::output::outln;
 use crate::store::retry_preview::PreviewRow;
 use crate::view::when;

@@ -2,38 +2,14 @@
 
 mod letters;
 mod windows;
+mod wish;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use sqlx::types::Uuid;
 
-use super::state::{ALL, Ask, CauseName, Many, OpenCause, Over, Panel, Said, Top};
-use crate::model::id::RunId;
+pub(super) use self::wish::Wish;
+use self::wish::refuse;
+use super::state::{ALL, Ask, CauseName, Many, OpenCause, Over, Panel, Top};
 use crate::store::top::Cause;
-
-/// What somebody wants that the screen alone cannot do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wish {
-    Quit,
-    Retry {
-        letter: Uuid,
-        run: RunId,
-    },
-    RetryAll(CauseName),
-    /// It was asked for, and a reason was given.
-    Decide {
-        ask: Ask,
-        reason: String,
-    },
-    /// `None` for every workflow, or every stage.
-    Resume {
-        workflow: Option<String>,
-        stage: Option<String>,
-    },
-    Why {
-        run: RunId,
-    },
-    Letters(CauseName),
-}
 
 /// One key was pressed.
 pub(super) fn press(top: &mut Top, key: KeyEvent) -> Option<Wish> {
@@ -78,10 +54,6 @@ fn choose(top: &mut Top, key: KeyCode) -> Option<Wish> {
         _ => {}
     }
     None
-}
-
-fn refuse(top: &mut Top, why: &str) {
-    top.said = Some(Said::Refused(why.to_owned()));
 }
 
 /// About all dead letters of the chosen cause.

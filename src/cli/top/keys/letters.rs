@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::KeyCode;
 
-use super::{Wish, refuse};
+use super::wish::{Wish, refuse};
 use crate::cli::top::state::{Ask, Over, Top, WhyRun};
 use crate::model::id::RunId;
 

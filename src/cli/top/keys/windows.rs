@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::KeyCode;
 
-use super::{Wish, refuse};
+use super::wish::{Wish, refuse};
 use crate::cli::top::state::{Ask, Many, Over, Said, Top, WhyRun};
 
 /// Characters of a reason.
