@@ -2,4 +2,4 @@
 alter table piton.workers add column build text;
 comment on column piton.workers.build is 'Version of Piton in it, and when its program was written. Empty for boots of older versions.';
 
--- functions: d46c0620ceae09d131aed5806b2546b7dde0d4cdbdf0cdf2f468b42206dcc1b2
+-- functions: 163f4927b4cdd708451be8905a744f4964763cfea547fe509f9b416252855946

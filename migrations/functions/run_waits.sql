@@ -17,8 +17,8 @@ begin
     from piton.live_waits(run_waits.run) t
     join piton.stage_names s on s.version_id = t.version_id and s.stage = t.stage
     union all
-    select y.stage, y.reason, 1::int8, null::int4, null::timestamptz, y.why, y.moves
-    from piton.why_waiting y where y.run = run_waits.run and y.reason = 'stages'
+    select o.stage, 'stages', 1::int8, null::int4, null::timestamptz, o.why, 'their ends'
+    from piton.stages_waiting o where o.run = run_waits.run
     union all
     select d.stage, 'decision', count(*), min(d.item), min(d.dead_at),
            'given up after ' || string_agg(distinct d.class, ', ')

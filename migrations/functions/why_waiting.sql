@@ -35,20 +35,8 @@ cross join lateral (select piton.span_words(now() - piton.finite(j.since)) as wo
 left join piton.attempts a on j.state = 'scheduled' and a.run_id = j.run_id and a.stage = j.stage and a.item = j.item and a.attempt = j.attempt
 union all
 -- Stages that wait for others.
-select r.uuid, w.name, s.name, null, 'stages', 'waiting for ' || coalesce(undone.names, 'branches under way'), 'their ends', null, null
-from piton.joins o
-join piton.runs r on r.id = o.run_id
-join piton.stage_names s on s.version_id = r.version_id and s.stage = o.stage
-join piton.workflows w on w.id = s.workflow_id
-left join lateral (
-    select string_agg(n.name, ', ' order by n.stage) as names
-    from piton.stages_of(r.version_id) n
-    where n.stage = any((select t.needs from piton.stages_of(r.version_id) t where t.stage = o.stage)::int2[])
-      and (not exists (select from piton.checkpoints k where k.run_id = o.run_id and k.stage = n.stage and k.item = -1)
-           or exists (select from piton.jobs j where j.run_id = o.run_id and j.stage = n.stage)
-           or exists (select from piton.dead_letters d
-                      where d.run_id = o.run_id and d.stage = n.stage and d.resolution = 'pending'))
-) as undone on true
+select o.run, o.workflow, o.stage, null, 'stages', o.why, 'their ends', null, null
+from piton.stages_waiting o
 union all
 -- What somebody has to decide about.
 select d.run, d.workflow, d.stage, d.item, 'decision', 'given up after ' || d.class || ': ' || left(d.message, 200),

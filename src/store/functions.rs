@@ -107,6 +107,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "attempts_overview",
     "dead_letters_overview",
     "holds",
+    "stages_waiting",
     "why_waiting",
     "live_waits",
     "waiting_overview",

@@ -263,7 +263,9 @@ impl Store {
              join piton.workflow_versions v on v.id = r.version_id join piton.workflows w on w.id = v.workflow_id
              where ($1::text is null or w.name = $1)
                and ($2::text is null
-                    or r.state = $3 and ($3 <> 'running' or (select o.state from piton.runs_overview o where o.run = r.uuid) = $2))
+                    or r.state = $3
+                        and ($2 <> 'scheduled' or r.id in (select j.run_id from piton.jobs j where j.state = 'scheduled' and j.attempt = 0))
+                        and ($3 <> 'running' or (select o.state from piton.runs_overview o where o.run = r.uuid) = $2))
                and ($4::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $4))
              order by r.id desc limit $5"
         );

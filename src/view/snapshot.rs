@@ -158,7 +158,8 @@ impl StageView {
             if row.attempt > 1 && !self.fanned {
                 parts.push(format!("attempt {}", row.attempt));
             }
-            if row.failures > 0 {
+            // A retry says after what.
+            if row.failures > 0 && !self.waits.iter().any(|wait| wait.reason == "retry") {
                 let class = row.last_class.as_deref().unwrap_or("unknown");
                 let times =
                     if row.failures == 1 { "1 failure".to_owned() } else { format!("{} failures", row.failures) };

@@ -168,9 +168,9 @@ async fn told(at: &mut Transaction<'_, Postgres>) -> (Told, Told) {
         .await
         .unwrap();
     let ([one], [counted]) = (one.as_slice(), counted.as_slice()) else { panic!("{one:?} {counted:?}") };
-    assert_eq!(run, [one.clone()], "of a run whose jobs wait for one thing each it is told whole");
+    assert_eq!(run, std::slice::from_ref(one), "of a run whose jobs wait for one thing each it is told whole");
     assert_eq!((&one.reason, &one.moves), (&counted.reason, &counted.moves));
-    assert_eq!(all, [counted.clone()]);
+    assert_eq!(all, std::slice::from_ref(counted));
     (one.clone(), counted.clone())
 }
 
