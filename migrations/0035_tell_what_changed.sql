@@ -11,4 +11,4 @@ comment on column piton.audit.detail is 'More about it: the run, the reason, fro
 -- The signature has changed (migrations/functions).
 drop function if exists piton.resume(text, text, text);
 
--- functions: c22f4dbfebf1960e40c8638babefdf67cdb687588894be8da61edd4391744299
+-- functions: 7520fa03c2a8accea35edf17e30ffee6a3bf1fac40eb35d16e4cf2950f4ef49f
