@@ -113,13 +113,13 @@ mod tests {
 
     #[test]
     fn a_workflow_that_goes_on_is_told_in_five_lines() {
-        insta::assert_snapshot!(summary(&outlook()).join("\n"), @"
-        story: 42 jobs done per minute (7.2 in the ten minutes before)
-        120 waiting, 8 running, 300 in later stages
-        work left: 1 h 20 min, better than ten minutes ago (1 h 45 min)
-        empty in about 10 min 00 s at this rate
-        bottleneck: narrate (its limit)
-        ");
+        insta::assert_snapshot!(summary(&outlook()).join("\n"), @r#"
+story: 42 jobs done per minute (7.2 in the ten minutes before)
+120 waiting, 8 running, 300 in later stages
+work left: 1 h 20 min, better than ten minutes ago (1 h 45 min)
+empty in about 10 min at this rate
+bottleneck: narrate (its limit)
+"#);
     }
 
     #[test]

@@ -20,10 +20,10 @@ workers: 2 alive, 1 silent · pauses: 1
   workflow          jobs left done/min before trend    empty in bottleneck
   story                 41565      4.2    7.2 worse       never render
   nightly_…egion_eu    ~41565      842    7.2 better 3 h 11 min transcod…ked_for
-  workflow                   stage                     state   jobs       oldest
-  story                      render                    paused    30  15 min 00 s
-  nightly_rende…rn_region_eu transcode_to…at_asked_for slot   41200 343 h 20 min
-  story                      critic                    slot       4   2 min 00 s
+  workflow                     stage                       state   jobs   oldest
+  story                        render                      paused    30   15 min
+  nightly_render…ern_region_eu transcode_to_…mat_asked_for slot   41200 14 d 7 h
+  story                        critic                      slot       4    2 min
   letters runs workflow stage   class          last, ago cause, by an example
 >     812  811 story    picture auth_failure  1 min 15 s the key is …g:  [2Jgone
         6    5 story    picture invalid_input 1 min 15 s scene 3 has no text
@@ -50,10 +50,10 @@ Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 
   story                     41565       4.2     7.2  worse        never  render                render is paused
   nightly_re…region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_…asked_for  most of the work is there
 
-  workflow                      stage                         state    jobs        oldest  why
-  story                         render                        paused     30   15 min 00 s  the stage is paused by anna:…
-  nightly_render…ern_region_eu  transcode_to_e…mat_asked_for  slot    41200  343 h 20 min  waiting for a free slot of w1
-  story                         critic                        slot        4    2 min 00 s  waiting for a free slot of w1
+  workflow                        stage                           state    jobs    oldest  why
+  story                           render                          paused     30    15 min  the stage is paused by anna:…
+  nightly_renders…hern_region_eu  transcode_to_ev…rmat_asked_for  slot    41200  14 d 7 h  waiting for a free slot of w1
+  story                           critic                          slot        4     2 min  waiting for a free slot of w1
 
   letters  runs  workflow  stage    class           last, ago  cause, by an example
 >     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
@@ -96,10 +96,10 @@ Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 
   story                                          41565       4.2     7.2  worse        never  render                               render is paused
   nightly_renders_of_the_northern_region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_to_every_format_asked_for  most of the work is there
 
-  workflow                                   stage                                state    jobs        oldest  why
-  story                                      render                               paused     30   15 min 00 s  the stage is paused by anna: "provider is down"
-  nightly_renders_of_the_northern_region_eu  transcode_to_every_format_asked_for  slot    41200  343 h 20 min  waiting for a free slot of w1
-  story                                      critic                               slot        4    2 min 00 s  waiting for a free slot of w1
+  workflow                                   stage                                state    jobs    oldest  why
+  story                                      render                               paused     30    15 min  the stage is paused by anna: "provider is down"
+  nightly_renders_of_the_northern_region_eu  transcode_to_every_format_asked_for  slot    41200  14 d 7 h  waiting for a free slot of w1
+  story                                      critic                               slot        4     2 min  waiting for a free slot of w1
 
   letters  runs  workflow  stage    class           last, ago  cause, by an example
 >     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
@@ -151,10 +151,10 @@ Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy · workers: 2 alive, 
   workflow                                   jobs left  done/min  before  trend     empty in  bottleneck                           because
   story                                          41565       4.2     7.2  worse        never  render                               render is paused
   nightly_renders_of_the_northern_region_eu     ~41565       842     7.2  better  3 h 11 min  transcode_to_every_format_asked_for  most of the work is there
-  workflow                     stage                        state    jobs        oldest  why                              worker state                     busy build
-  story                        render                       paused     30   15 min 00 s  the stage is paused by anna:…    w3     silent for 1 min 18 s  3 of 32 0.1.0 of 2026-12-20
-  nightly_rende…ern_region_eu  transcode_to_…mat_asked_for  slot    41200  343 h 20 min  waiting for a free slot of w1    w1     alive                 31 of 32 0.1.0 of 2026-12-20
-  story                        critic                       slot        4    2 min 00 s  waiting for a free slot of w1    w2     alive                   0 of ? 0.1.0 of 2026-12-20
+  workflow                       stage                          state    jobs    oldest  why                              worker state                     busy build
+  story                          render                         paused     30    15 min  the stage is paused by anna:…    w3     silent for 1 min 18 s  3 of 32 0.1.0 of 2026-12-20
+  nightly_render…hern_region_eu  transcode_to_e…rmat_asked_for  slot    41200  14 d 7 h  waiting for a free slot of w1    w1     alive                 31 of 32 0.1.0 of 2026-12-20
+  story                          critic                         slot        4     2 min  waiting for a free slot of w1    w2     alive                   0 of ? 0.1.0 of 2026-12-20
   letters  runs  workflow  stage    class           last, ago  cause, by an example
 >     812   811  story     picture  auth_failure   1 min 15 s  the key is wrong:  [2Jgone
         6     5  story     picture  invalid_input  1 min 15 s  scene 3 has no text
@@ -207,7 +207,7 @@ fn a_database_that_is_away_is_told_beside_what_was_seen_last() {
     (top.trouble, top.age) =
         (Some(format!("the database did not answer: {}end", "refused ".repeat(20))), Duration::from_secs(12));
     let shown = picture(&top, SMALL);
-    assert!(shown.contains("\nAs it was 12.0 s ago: the database did not answer: refused"), "{shown}");
+    assert!(shown.contains("\nAs it was 12 s ago: the database did not answer: refused"), "{shown}");
     assert!(shown.contains("refused end\n"), "all of it: {shown}");
     assert!(shown.contains("auth_failure"), "what was seen last stays");
 }
@@ -283,8 +283,7 @@ fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
 ┌What run 00000000-0000-0000-0000-000000000101 waits for───────────────────────┐
 │picture[3]: given up after auth_failure: the key is wrong, and this is said in│
 │more words than a line has room for                                           │
-│    moved by: /work/wt/h5/target/debug/deps/piton-641c5ee385c1d271 dead-letter│
-│    retry, or dismiss                                                         │
+│    moved by: piton dead-letter retry, or dismiss                             │
 │assembly: waits for picture                                                   │
 │    moved by: their ends                                                      │
 "#);
