@@ -32,8 +32,15 @@ noted as (
     ) as b
     group by f.workflow_id
 ),
+-- Nothing is empty before its last retry is due. Of very many, the latest ones are looked at.
+late as materialized (
+    select l.workflow_id, extract(epoch from max(l.due_at) - now())::float8 as seconds
+    from (select j.workflow_id, j.due_at from piton.jobs j
+          where j.state = 'scheduled' and j.attempt > 0 and j.due_at < 'infinity' order by j.due_at desc limit 20000) as l
+    group by l.workflow_id
+),
 told as (
-    select f.*, n.ten_ago, n.two_ago,
+    select f.*, n.ten_ago, n.two_ago, l.seconds as late_seconds,
            case when f.waiting + f.running + f.to_come = 0 then null
                 when f.running = 0 and exists (select from piton.pauses p where p.workflow_id in (f.workflow_id, 0) and p.stage = '')
                 then 'the workflow is paused'
@@ -43,11 +50,12 @@ told as (
                                    and k.last_seen > now() - coalesce(k.lease, interval '15 seconds'))
                 then 'no worker is alive'
                 when f.hold = 'stuck' then 'no worker has begun a job of ' || f.bottleneck
-                when coalesce(f.busy, 0) = 0 then 'no job has ended in the last ten minutes'
+                when coalesce(f.busy, 0) = 0 or f.per_minute = 0 then 'no job was done in the last ten minutes'
                 when f.seconds > n.one_ago * 1.01 and n.one_ago > n.two_ago * 1.01 then 'more comes in than is done'
            end as why_not
     from flow f
     left join noted n on n.workflow_id = f.workflow_id
+    left join late l on l.workflow_id = f.workflow_id
 )
 select t.workflow, t.per_minute as done_per_minute, t.per_minute_before as done_per_minute_before, t.waiting, t.running, t.to_come,
        t.seconds as work_left_seconds, t.movable_seconds as movable_work_seconds, t.ten_ago as work_left_seconds_before,
@@ -57,7 +65,7 @@ select t.workflow, t.per_minute as done_per_minute, t.per_minute_before as done_
             when t.seconds < t.ten_ago / 1.1 then 'better'
             else 'same' end as trend,
        case when t.seconds = 0 then 0
-            when t.why_not is null then greatest(t.seconds / t.busy, t.limit_seconds) end as empty_seconds,
+            when t.why_not is null then greatest(t.seconds / t.busy, t.limit_seconds, t.late_seconds) end as empty_seconds,
        t.why_not as why_not_empty, t.bottleneck, t.hold as bottleneck_hold, t.slowest_stage, t.slowest_seconds, t.longest_queue,
        t.is_estimate
 from told t;

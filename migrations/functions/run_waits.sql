@@ -21,7 +21,7 @@ begin
     from piton.stages_waiting o where o.run = run_waits.run
     union all
     select d.stage, 'decision', count(*), min(d.item), min(d.dead_at),
-           'given up after ' || string_agg(distinct d.class, ', ')
+           'given up: ' || string_agg(distinct d.class, ', ')
                || case when count(*) = 1 then ': ' || left(min(d.message), 200) else '' end,
            case when count(*) = 1 then 'piton dead-letter retry ' || min(d.id::text) || ', or piton dead-letter dismiss ' || min(d.id::text)
                 else 'piton dead-letter retry --run ' || run_waits.run end

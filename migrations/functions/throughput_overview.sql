@@ -79,7 +79,7 @@ weight as (
            case when h.jobs = 0 then 0
                 when h.waiting + h.running > 0 and h.hold in ('paused', 'stuck') then 1e18
                 when h.hold = 'limit' and h.waiting > 0
-                then greatest(h.jobs / nullif(h.ended_per_second, 0), h.seconds / nullif(sum(h.busy) over w, 0), 0)
+                then coalesce(greatest(h.jobs / nullif(h.ended_per_second, 0), h.seconds / nullif(sum(h.busy) over w, 0)), h.seconds)
                 else coalesce(h.seconds / nullif(sum(h.busy) over w, 0), h.seconds) end as holds_up
     from held h
     window w as (partition by h.workflow_id)

@@ -7,7 +7,7 @@ join piton.stage_names s on s.version_id = t.version_id and s.stage = t.stage
 join piton.workflows w on w.id = s.workflow_id
 group by 1, 2, 3
 union all
-select d.workflow, d.stage, 'decision', count(*), min(d.dead_at), 'given up after ' || string_agg(distinct d.class, ', '),
+select d.workflow, d.stage, 'decision', count(*), min(d.dead_at), 'given up: ' || string_agg(distinct d.class, ', '),
        'piton dead-letter list --workflow ' || d.workflow
 from piton.dead_letters_overview d
 where d.resolution = 'pending'

@@ -39,7 +39,7 @@ select o.run, o.workflow, o.stage, null, 'stages', o.why, 'their ends', null, nu
 from piton.stages_waiting o
 union all
 -- What somebody has to decide about.
-select d.run, d.workflow, d.stage, d.item, 'decision', 'given up after ' || d.class || ': ' || left(d.message, 200),
+select d.run, d.workflow, d.stage, d.item, 'decision', 'given up: ' || d.class || ': ' || left(d.message, 200),
        'piton dead-letter retry ' || d.id || ', or piton dead-letter dismiss ' || d.id, d.dead_at, d.attempts
 from piton.dead_letters_overview d
 where d.resolution = 'pending';

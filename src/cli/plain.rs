@@ -120,6 +120,12 @@ fn tenths(stage: &StageView) -> i64 {
     row.and_then(|row| row.done.saturating_mul(10).checked_div(row.items?)).unwrap_or_default()
 }
 
+/// Without the further reasons, of which a worker that has only just come may be one.
+fn first_reason(wait: &RunWait) -> RunWait {
+    let first = |text: &str, end: &str| text.split(end).next().unwrap_or_default().to_owned();
+    RunWait { why: first(&wait.why, "; also "), moves: first(&wait.moves, ", then "), ..wait.clone() }
+}
+
 /// Lines for what holds the run until somebody acts. A worker that has only just come is not seen at once: but for a pause, it is
 /// said when it has stood for a while.
 fn newly_held<'w>(
@@ -133,9 +139,10 @@ fn newly_held<'w>(
     let mut lines = Vec::new();
     for wait in waits {
         let held = held.entry(name(wait)).or_insert(Held { since: now, is_said: false });
-        let stands = wait.reason == "paused" || now.duration_since(held.since) >= STANDS;
-        if stands && !std::mem::replace(&mut held.is_said, stands) {
-            lines.push(format!("  {}", why::in_words(wait)));
+        let stands = now.duration_since(held.since) >= STANDS;
+        if (stands || wait.reason == "paused") && !std::mem::replace(&mut held.is_said, true) {
+            let wait = if stands { wait.clone() } else { first_reason(wait) };
+            lines.push(format!("  {}", why::in_words(&wait)));
         }
     }
     lines

@@ -54,7 +54,7 @@ fn say(throughput: &Throughput) {
 }
 
 /// A workflow by itself: its name, and what there is to say below it.
-pub(super) fn say_outlook(outlook: &Outlook) {
+fn say_outlook(outlook: &Outlook) {
     for (at, line) in summary(outlook).into_iter().enumerate() {
         outln!("{}{line}", if at == 0 { "" } else { "  " });
     }

@@ -5,11 +5,11 @@ use anyhow::bail;
 use super::args::{Global, WhyArgs};
 use super::database::Database;
 use super::exit::Exit;
-use super::throughput;
 use crate::cli::output::outln;
 use crate::config;
 use crate::store::throughput::Outlook;
 use crate::store::why::{RunWait, WaitingGroup};
+use crate::view::throughput::line;
 use crate::view::when;
 
 /// Things of one run that are told one by one, as JSON; a fan-out may wait for thousands for one reason.
@@ -80,11 +80,10 @@ fn as_typed(moves: &str) -> String {
     }
 }
 
-/// Of those that have something left to do.
+/// A line for each workflow that has something left to do.
 fn say_outlook(outlook: &[Outlook]) {
     let left = outlook.iter().filter(|outlook| outlook.work_left_seconds > 0.0);
-    for outlook in left {
-        outln!("");
-        throughput::say_outlook(outlook);
+    for (at, outlook) in left.enumerate() {
+        outln!("{}{}", if at == 0 { "\n" } else { "" }, line(outlook));
     }
 }

@@ -48,6 +48,13 @@ pub(crate) fn summary(outlook: &Outlook) -> Vec<String> {
     lines
 }
 
+/// The same in one line, without what waits.
+pub(crate) fn line(outlook: &Outlook) -> String {
+    let mut parts = summary(outlook);
+    parts.remove(1);
+    parts.join("; ")
+}
+
 fn trend(outlook: &Outlook) -> String {
     let Some(before) = outlook.work_left_seconds_before else { return String::new() };
     let word = match outlook.trend.as_str() {

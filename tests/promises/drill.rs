@@ -178,7 +178,7 @@ async fn what_is_stuck(drill: &Drill) {
         "rate_limited",
         "render, render: 4 ",
         "limit",
-        "given up after auth_failure, invalid_input",
+        "given up: auth_failure, invalid_input",
     ];
     let stuck = drill.told("why", &words);
     // What goes on has fewer by the time that it is counted.

@@ -73,6 +73,7 @@ mod rewinds;
 mod run_keys;
 mod runs_told;
 mod s3_server;
+mod scale;
 mod scrape;
 mod secrets;
 mod server;

@@ -14,7 +14,7 @@ const WORKFLOWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows");
 /// What commands that begin so must say.
 const SAY: &[(&str, &[&str])] = &[
     ("why RUN", &["script", "auth_failure: simulated auth_failure"]),
-    ("why", &["story, script: ", "given up after auth_failure"]),
+    ("why", &["story, script: ", "given up: auth_failure"]),
     ("workers", &["night: alive", "version "]),
     ("dead-letter stats --by", &["acme", "globex", "with 2 values of input.tenant"]),
     ("dead-letter stats --where", &["story/script", "auth_failure", "1 dead letter"]),

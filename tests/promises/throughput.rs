@@ -288,7 +288,7 @@ async fn trend_time_to_empty_and_bottleneck_are_those_of_a_known_pace() {
     start(&world, 40).await;
     assert_eq!(word(&world, "why_not_empty").await.as_deref(), Some("no worker is alive"));
     pretend_a_worker(&world).await;
-    assert_eq!(word(&world, "why_not_empty").await.as_deref(), Some("no job has ended in the last ten minutes"));
+    assert_eq!(word(&world, "why_not_empty").await.as_deref(), Some("no job was done in the last ten minutes"));
     // The second stage takes three times as long. Ten minutes ago half as many were done.
     execute(
         &world,

@@ -163,7 +163,7 @@ async fn a_dead_letter_is_decided_about_on_a_terminal_which_is_given_back() {
     tmux.types("\r");
     tmux.shows(&format!("Run {run}: ")).await;
     tmux.types("\r");
-    tmux.shows("given up after invalid_input").await;
+    tmux.shows("given up: invalid_input").await;
     tmux.types("q");
     tmux.types("d");
     tmux.shows("Why?").await;

@@ -270,8 +270,7 @@ fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
         why: why.to_owned(),
         moves: moves.to_owned(),
     };
-    let given_up =
-        "given up after auth_failure: the key is\nwrong, and this is said in more words than a line has room for";
+    let given_up = "given up: auth_failure: the key is\nwrong, and this is said in more words than a line has room for";
     let rows = vec![
         row("picture", Some(3), 1, given_up, "piton dead-letter retry, or dismiss"),
         row("assembly", None, 1, "waits for picture", "their ends"),
@@ -281,7 +280,7 @@ fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
     top.told_why(run(1), rows.clone());
     insta::assert_snapshot!(picture(&top, SMALL).lines().skip(8).take(7).collect::<Vec<_>>().join("\n"), @r#"
 ┌What run 00000000-0000-0000-0000-000000000101 waits for───────────────────────┐
-│picture[3]: given up after auth_failure: the key is wrong, and this is said in│
+│picture[3]: given up: auth_failure: the key is wrong, and this is said in│
 │more words than a line has room for                                           │
 │    moved by: piton dead-letter retry, or dismiss                             │
 │assembly: waits for picture                                                   │
