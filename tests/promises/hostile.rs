@@ -307,8 +307,8 @@ async fn a_lease_that_no_network_can_keep_is_refused() {
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8_lossy(&output.stderr).lines().next().unwrap().to_owned()
     };
-    insta::assert_snapshot!(said(&["--lease", "1s"]), @"error: invalid value '1s' for '--lease <LEASE>': it is between 2s and 1d: a worker says five times in a lease that it is alive, and the network takes its time");
-    insta::assert_snapshot!(said(&["--lease", "25h"]), @"error: invalid value '25h' for '--lease <LEASE>': it is between 2s and 1d: a worker says five times in a lease that it is alive, and the network takes its time");
-    insta::assert_snapshot!(said(&["--poll", "1ms"]), @"error: invalid value '1ms' for '--poll <POLL>': it is between 100ms and 1m: every look asks the database, and what was not notified waits for the next one");
+    insta::assert_snapshot!(said(&["--lease", "1s"]), @"error: invalid value '1s' for '--lease <LEASE>': it must be between 2s and 1d: a worker says five times in a lease that it is alive, and the network takes its time");
+    insta::assert_snapshot!(said(&["--lease", "25h"]), @"error: invalid value '25h' for '--lease <LEASE>': it must be between 2s and 1d: a worker says five times in a lease that it is alive, and the network takes its time");
+    insta::assert_snapshot!(said(&["--poll", "1ms"]), @"error: invalid value '1ms' for '--poll <POLL>': it must be between 100ms and 1m: every look asks the database, and what was not notified waits for the next one");
     assert_eq!(world.command(["recover", "--lease", "1s"]).output().unwrap().status.code(), Some(2));
 }

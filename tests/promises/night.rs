@@ -69,8 +69,15 @@ impl Night {
         let causes: Value = serde_json::from_str(&night.says("dead-letter stats --json")).unwrap();
         let cause = causes.as_array().unwrap().iter().find(|cause| cause["class"] == "auth_failure").unwrap();
         let cause = cause["fingerprint"].as_str().unwrap().to_owned();
-        night.names =
-            vec![("RUN", bad), ("X", cancelled), ("Y", good), ("CAUSE", cause), ("BATCH", "topics".to_owned())];
+        let metrics = night.world.environment[0].1.clone();
+        night.names = vec![
+            ("HOST:PORT", metrics),
+            ("RUN", bad),
+            ("X", cancelled),
+            ("Y", good),
+            ("CAUSE", cause),
+            ("BATCH", "topics".to_owned()),
+        ];
         night
     }
 
