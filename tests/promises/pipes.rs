@@ -106,7 +106,10 @@ impl Scene {
             std::fs::write(world.path(&format!("{text}.toml")), file).unwrap();
         }
         let metrics = free_port();
-        let worker = world.worker("w1", &["--metrics", &format!("127.0.0.1:{metrics}"), "--log", "off"]);
+        // Its health stays the same, whatever fails in it.
+        let healthy = ["--health-threshold", "queue.failed_share=2:3"];
+        let worker = world
+            .worker("w1", &[&["--metrics", &format!("127.0.0.1:{metrics}"), "--log", "off"][..], &healthy].concat());
         let kept = world.start("keep", r#"{"names": ["a.txt"]}"#);
         let blocked = world.start("misbehave", r#"{"how": "nonsense"}"#);
         let scene = Scene {

@@ -46,7 +46,7 @@ async fn a_dead_fleet_is_called_silent_and_it_is_said_that_nobody_takes_over() {
         assert!(face.contains("nobody is left to take over: start a worker"), "{face}");
         let typed = face.lines().find_map(|line| line.split_once(program)).unwrap_or_else(|| panic!("{face}")).1;
         assert!(typed.ends_with("piton worker") || typed.ends_with("test-worker worker"), "{face}");
-        assert!(!face.contains("alive"), "{face}");
+        assert!(!face.replace("no worker is alive", "").contains("alive"), "{face}");
     }
     let shown = says(&world, &["show", &run]);
     assert!(shown.contains(&format!("run --resume {run}")), "{shown}");
