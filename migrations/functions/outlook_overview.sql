@@ -45,9 +45,7 @@ told as (
                 when f.running = 0 and exists (select from piton.pauses p where p.workflow_id in (f.workflow_id, 0) and p.stage = '')
                 then 'the workflow is paused'
                 when f.running = 0 and f.hold = 'paused' then f.bottleneck || ' is paused'
-                when not exists (select from piton.workers k
-                                 where k.stopped_at is null and k.stopping_at is null and k.parent is null
-                                   and k.last_seen > now() - coalesce(k.lease, interval '15 seconds'))
+                when not exists (select from piton.workers_overview k where k.state = 'alive')
                 then 'no worker is alive'
                 when f.hold = 'stuck' then 'no worker has begun a job of ' || f.bottleneck
                 when coalesce(f.busy, 0) = 0 or f.per_minute = 0 then 'no job was done in the last ten minutes'
