@@ -5,4 +5,4 @@ alter table piton.audit
     add constraint audit_face_check check (face in ('sql', 'cli', 'api', 'library', 'worker')) not valid;
 comment on column piton.audit.face is 'Where it was asked for: sql, cli, api, library (a program that has Piton as a library) or worker (nobody asked), as the setting piton.face of the transaction says; without one it is sql. Anybody can set it: what nobody can say is the role.';
 
--- functions: 39224fc6e94a343caaf8c0c01d72b6baabf8f92b0a83bde4ad61972c4aa745c6
+-- functions: fe361c24c1b93ef4eea3f852bd2aa8a6ef2cb897ebe29c11e52bbf72e9608ef5

@@ -2,7 +2,7 @@
 create or replace view piton.batches_overview as
 select b.uuid as batch, b.name, w.name as workflow, s.state, b.cap, b.priority, b.items, b.items - b.started as not_started,
        n.running, n.blocked, n.done, n.failed, n.cancelled, n.gone, n.dead_letters, t.why as waits, t.moves,
-       s.per_minute, (b.items - b.started + n.running) / nullif(s.per_minute, 0) * 60 as left_seconds,
+       s.per_minute, case when s.state <> 'blocked' then (b.items - b.started + n.running) / nullif(s.per_minute, 0) * 60 end as left_seconds,
        b.created_by, b.created_at, b.sealed_at, case when s.state in ('done', 'failed') then n.last_end end as finished_at,
        b.cancelled_by, b.cancelled_at, b.cancel_reason, n.ended_lately as ended_last_minute
 from piton.batches b

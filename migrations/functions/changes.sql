@@ -152,7 +152,8 @@ as $$
         join piton.workflows w on w.id = v.workflow_id
         where coalesce(v.deployed_at, v.registered_at) >= changes.since and v.replaced_version_id is null
           and not exists (select from piton.audit a
-                          where a.subject_kind = 'workflow' and a.subject = w.name and a.at >= v.registered_at
+                          where a.subject_kind = 'workflow' and a.subject = w.name
+                            and a.at between v.registered_at and coalesce(v.deployed_at, v.registered_at) + interval '1 minute'
                             and a.detail ->> 'to' = encode(v.digest, 'hex'))
         union all
         select max(m.installed_on), 'schema', null, max(m.version)::text, count(*),

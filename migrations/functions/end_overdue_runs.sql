@@ -16,7 +16,7 @@ begin
     loop
         begin
             if due.run is not null then
-                perform piton.end_run(due.run, 'its deadline passed: ' || due.at, 'piton', due.at);
+                perform piton.end_run(due.run, 'its deadline passed: ' || piton.clock(due.at), 'piton', due.at);
                 return next due.run;
             end if;
         exception when object_not_in_prerequisite_state then

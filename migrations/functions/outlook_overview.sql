@@ -43,10 +43,15 @@ told as (
     select f.*, n.ten_ago, n.two_ago, l.seconds as late_seconds,
            case when f.waiting + f.running + f.to_come = 0 then null
                 when f.running = 0 and exists (select from piton.pauses p where p.workflow_id in (f.workflow_id, 0) and p.stage = '')
-                then 'the workflow is paused'
+                then case when exists (select from piton.pauses p where p.workflow_id = 0) then 'everything is paused' else 'the workflow is paused' end
                 when f.running = 0 and f.hold = 'paused' then f.bottleneck || ' is paused'
                 when not exists (select from piton.workers_overview k where k.state = 'alive')
                 then 'no worker is alive'
+                when f.running = 0
+                     and exists (select from piton.stage_names s
+                                 join piton.holds h on h.version_id = s.version_id and h.stage = s.stage
+                                 where s.workflow_id = f.workflow_id and s.name = f.bottleneck and h.state = 'ready' and h.reason = 'no_handler')
+                then 'no live worker has what ' || f.bottleneck || ' needs'
                 when f.hold = 'stuck' then 'no worker has begun a job of ' || f.bottleneck
                 when coalesce(f.busy, 0) = 0 or f.per_minute = 0 then 'no job was done in the last ten minutes'
                 when f.seconds > n.one_ago * 1.01 and n.one_ago > n.two_ago * 1.01 then 'more comes in than is done'

@@ -23,7 +23,7 @@ begin
     select d.stage, 'decision', count(*), min(d.item), min(d.dead_at),
            'given up: ' || string_agg(distinct d.class, ', ')
                || case when count(*) = 1 then ': ' || left(min(d.message), 200) else '' end,
-           case when count(*) = 1 then 'piton dead-letter retry ' || min(d.id::text) || ', or piton dead-letter dismiss ' || min(d.id::text)
+           case when count(*) = 1 then 'piton dead-letter retry ' || min(d.id::text) || ', or piton dead-letter dismiss ' || min(d.id::text) || ' --reason "…"'
                 else 'piton dead-letter retry --run ' || run_waits.run end
     from piton.dead_letters_overview d
     where d.run = run_waits.run and d.resolution = 'pending'

@@ -1,11 +1,12 @@
 -- The same as why_waiting for everything that is live, counted.
 create or replace view piton.waiting_overview as
 select w.name as workflow, s.name as stage, t.reason, sum(t.jobs)::int8 as jobs, min(t.since) as oldest_since,
-       max(t.why) as why, max(t.moves) as moves
+       t.why, t.moves
 from piton.live_waits() t
 join piton.stage_names s on s.version_id = t.version_id and s.stage = t.stage
 join piton.workflows w on w.id = s.workflow_id
-group by 1, 2, 3
+-- Versions may wait for other things.
+group by 1, 2, 3, t.why, t.moves
 union all
 select d.workflow, d.stage, 'decision', count(*), min(d.dead_at), 'given up: ' || string_agg(distinct d.class, ', '),
        'piton dead-letter list --workflow ' || d.workflow

@@ -40,7 +40,7 @@ from piton.stages_waiting o
 union all
 -- What somebody has to decide about.
 select d.run, d.workflow, d.stage, d.item, 'decision', 'given up: ' || d.class || ': ' || left(d.message, 200),
-       'piton dead-letter retry ' || d.id || ', or piton dead-letter dismiss ' || d.id, d.dead_at, d.attempts
+       'piton dead-letter retry ' || d.id || ', or piton dead-letter dismiss ' || d.id || ' --reason "…"', d.dead_at, d.attempts
 from piton.dead_letters_overview d
 where d.resolution = 'pending';
 comment on view piton.why_waiting is 'Why nothing moves, and what would move it: a row for every live job, for every stage that waits for others, and for every dead letter that waits for a decision.';

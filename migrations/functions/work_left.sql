@@ -87,13 +87,14 @@ as $$
     ),
     live as (
         select j.version_id, j.stage, j.state, sum(j.jobs) filter (where j.state = 'running') as running,
-               sum(j.jobs * each.jobs) as left_, sum(j.jobs * each.jobs) filter (where j.is_due) as due, sum(j.jobs) as branches,
+               sum(j.jobs * each.jobs) as left_, sum(j.jobs * each.known) as known, sum(j.jobs * each.jobs) filter (where j.is_due) as due, sum(j.jobs) as branches,
                min(j.since) filter (where j.state in ('ready', 'limited')) as since
         from job j
         join stage s on s.version_id = j.version_id and s.stage = j.stage
         cross join lateral (
             -- A branch of a fan-out has the items up to `until` before it; a stage that is not split yet has all of them.
-            select case when j.item >= 0 then greatest(j.until::int8 - j.item, 1) else s.jobs end as jobs
+            select case when j.item >= 0 then greatest(j.until::int8 - j.item, 1) else s.jobs end as jobs,
+                   case when j.item >= 0 then greatest(j.until::int8 - j.item, 1) else 1 end as known
         ) as each
         group by j.version_id, j.stage, j.state
     ),
@@ -136,7 +137,7 @@ as $$
         group by k.version_id, s.stage
     ),
     moved as (
-        select l.version_id, l.stage, sum(l.left_) as left_, coalesce(sum(l.running), 0) as running, min(l.since) as since,
+        select l.version_id, l.stage, sum(l.left_) as left_, sum(l.known) as known, coalesce(sum(l.running), 0) as running, min(l.since) as since,
                sum(case when l.state = 'running' then l.due
                         when s.is_paused then 0
                         else least(l.due, m.room) end) as movable
@@ -145,8 +146,8 @@ as $$
         left join room m on l.state = 'limited' and m.version_id = l.version_id and m.stage = l.stage
         group by l.version_id, l.stage
     )
-    select s.workflow_id, s.version_id, s.stage, s.name, round(coalesce(m.left_ - m.running, 0)), round(coalesce(m.running, 0)),
-           round(coalesce(l.jobs, 0)), greatest(s.seconds, 0.001), round(coalesce(m.movable, 0) + coalesce(l.movable, 0)), m.since,
+    select s.workflow_id, s.version_id, s.stage, s.name, round(coalesce(m.known - m.running, 0)), round(coalesce(m.running, 0)),
+           round(coalesce(l.jobs, 0) + coalesce(m.left_ - m.known, 0)), greatest(s.seconds, 0.001), round(coalesce(m.movable, 0) + coalesce(l.movable, 0)), m.since,
            not (select k.all_ from known k)
     from stage s
     left join moved m on m.version_id = s.version_id and m.stage = s.stage

@@ -13,6 +13,7 @@ use self::args::{AgainArgs, DeadLetterArgs, FilterArgs};
 use super::args::Global;
 use super::database::Database;
 use super::exit::Exit;
+use super::files;
 use super::refusal::{actor, name, refused};
 use super::start;
 use crate::cli::output::errln;
@@ -21,8 +22,8 @@ use crate::decide::{self, Again, Chosen, NotChosen};
 use crate::model::actor::Actor;
 use crate::model::fingerprint;
 use crate::model::payload::PayloadLimits;
+use crate::store::Store;
 use crate::store::dead_letters::{Filter, Origin};
-use crate::store::{Store, StoreError};
 use crate::view::letter::Story;
 
 pub(crate) async fn dead_letter(global: Global, action: DeadLetterArgs) -> anyhow::Result<Exit> {
@@ -79,8 +80,9 @@ fn chosen(id: Option<Uuid>, filter: Filter, all: bool) -> anyhow::Result<Chosen>
 }
 
 /// What is said in relation to now is so by the database's clock.
-async fn of_args(store: &Store, args: FilterArgs) -> Result<Filter, StoreError> {
+async fn of_args(store: &Store, args: FilterArgs) -> anyhow::Result<Filter> {
     let FilterArgs { workflow, stage, class, run, fingerprint, since, input } = args;
+    files::refuse_unknown(store, workflow.as_deref()).await?;
     let class = class.map(|class| class.as_str().to_owned());
     if fingerprint.as_ref().is_some_and(|name| fingerprint::is_of_an_older_piton(name)) {
         errln!(

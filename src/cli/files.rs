@@ -246,6 +246,17 @@ pub(crate) fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
+/// Where nothing was found of a workflow: a slip in its name is no workflow without any.
+pub(crate) async fn refuse_unknown(store: &Store, name: Option<&str>) -> anyhow::Result<()> {
+    let Some(name) = name else { return Ok(()) };
+    let all = store.workflows(None).await?;
+    let names: Vec<&str> = all.iter().map(|row| row.workflow.as_str()).collect();
+    if !names.contains(&name) {
+        bail!("{}", no_such_workflow(name, &names));
+    }
+    Ok(())
+}
+
 /// What to say when there is no workflow of that name.
 pub(crate) fn no_such_workflow(name: &str, names: &[&str]) -> String {
     let shown = quoted(name);

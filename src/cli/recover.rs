@@ -33,7 +33,10 @@ fn say(global: &Global, told: &Told) -> anyhow::Result<()> {
         outln!("No worker is gone with jobs of its own. Workers recover by themselves; this only shows or hastens it.");
     }
     for Gone { worker, sign, jobs } in gone {
-        outln!("worker {worker}: {sign}; it held {jobs} jobs");
+        outln!(
+            "worker {worker}: {sign}; it held {}",
+            if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }
+        );
     }
     match *actions {
         Some(freed) if !gone.is_empty() => outln!("{}", said(freed)),

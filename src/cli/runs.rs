@@ -3,6 +3,7 @@
 use super::args::{Global, RunsArgs};
 use super::database::Database;
 use super::exit::Exit;
+use super::files;
 use crate::cli::output::outln;
 use crate::store::runs::{RunFailure, RunRow};
 use crate::view::report::RunReport;
@@ -15,11 +16,14 @@ pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit>
     let database = Database::open(&global).await?;
     let (workflow, conditions) = (args.workflow.as_deref(), &args.input.conditions);
     let rows = database.store.runs(workflow, args.state, conditions, None, i64::from(args.limit)).await?;
+    if rows.is_empty() {
+        files::refuse_unknown(&database.store, workflow).await?;
+    }
     if global.json {
         let reports: Vec<RunReport> = rows.iter().map(RunReport::brief).collect();
         outln!("{}", serde_json::to_string(&reports)?);
     } else if rows.is_empty() && (workflow.is_some() || args.state.is_some() || !conditions.is_empty()) {
-        outln!("No run is of that workflow and state, with that in its input.");
+        outln!("No run is what was asked for.");
     } else if rows.is_empty() {
         outln!("No runs. Start one with:  {} run WORKFLOW", crate::config::program());
     } else {

@@ -47,7 +47,7 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
             && let Some(cancelled) = database.store.cancellation(snapshot.run.key).await?
         {
             let (by, at) = (cancelled.cancelled_by, when::clock(cancelled.cancelled_at));
-            outln!("It was cancelled by {by} at {at}: {}", cancelled.reason);
+            outln!("It was cancelled by {by} at {at}: {}", when::here(&cancelled.reason));
         }
         out!("{}", artifacts(&database, &snapshot).await?);
         outln!("{}", what_to_do(&snapshot));

@@ -1,23 +1,18 @@
 //! `piton throughput`: how much, how fast, how long, and what holds it up.
 
-use anyhow::bail;
-
 use super::args::{Global, ThroughputArgs};
 use super::database::Database;
 use super::exit::Exit;
-use super::files::no_such_workflow;
+use super::files;
 use crate::cli::output::outln;
-use crate::store::Store;
 use crate::store::throughput::{Outlook, StageFlow};
 use crate::view::throughput::{Throughput, rate, seconds, summary};
 
 pub(crate) async fn throughput(global: Global, args: ThroughputArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let throughput = Throughput::read(&database.store, args.workflow.as_deref()).await?;
-    if let Some(name) = args.workflow.as_deref()
-        && throughput.workflows.is_empty()
-    {
-        refuse_unknown(&database.store, name).await?;
+    if throughput.workflows.is_empty() {
+        files::refuse_unknown(&database.store, args.workflow.as_deref()).await?;
     }
     if global.json {
         outln!("{}", serde_json::to_string(&throughput)?);
@@ -28,19 +23,11 @@ pub(crate) async fn throughput(global: Global, args: ThroughputArgs) -> anyhow::
     Ok(Exit::Done)
 }
 
-/// A slip in a name is no workflow without work.
-async fn refuse_unknown(store: &Store, name: &str) -> anyhow::Result<()> {
-    let all = store.workflows(None).await?;
-    let names: Vec<&str> = all.iter().map(|row| row.workflow.as_str()).collect();
-    if !names.contains(&name) {
-        bail!("{}", no_such_workflow(name, &names));
-    }
-    Ok(())
-}
-
 fn say(throughput: &Throughput) {
     if throughput.workflows.is_empty() {
-        outln!("Nothing is left to do, and nothing was done in the last twenty minutes.");
+        outln!(
+            "Nothing is left to do, and nothing is known to have been done in the last twenty minutes; workers report every 10 s."
+        );
     }
     for (at, outlook) in throughput.workflows.iter().enumerate() {
         if at > 0 {

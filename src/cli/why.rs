@@ -5,6 +5,7 @@ use anyhow::bail;
 use super::args::{Global, WhyArgs};
 use super::database::Database;
 use super::exit::Exit;
+use super::files;
 use crate::cli::output::outln;
 use crate::config;
 use crate::store::throughput::Outlook;
@@ -21,6 +22,9 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
     match args.run {
         None => {
             let groups = store.waiting_groups(args.workflow.as_deref()).await?;
+            if groups.is_empty() {
+                files::refuse_unknown(store, args.workflow.as_deref()).await?;
+            }
             if global.json {
                 outln!("{}", serde_json::to_string(&groups)?);
             } else {

@@ -132,7 +132,8 @@ macro_rules! grouped {
                 from keyed group by 1, 2, 3, 4, 5, 6, 7),
              all_of_them as materialized (
                 select sum(count)::int8 as all_count, (select count(distinct run) from keyed) as all_runs,
-                       count(distinct fingerprint) as all_causes, count(distinct (workflow, stage, batch, hour, value)) as all_groups
+                       count(distinct fingerprint) as all_causes, count(distinct (workflow, stage, batch, hour, value)) filter (
+                           where case $11 when 'batch' then batch is not null when 'input' then value is not null else true end) as all_groups
                 from counted)
              select c.*, left(m.message, 2000) as message, a.*
              from counted c join piton.dead_letters m on m.id = c.example_id cross join all_of_them a

@@ -383,7 +383,10 @@ async fn a_stage_with_a_limit_is_the_bottleneck_though_most_of_the_work_is_elsew
 async fn every_face_tells_the_same_throughput() {
     let world = World::with(&[CHAIN]).await;
     let says = |arguments: &[&str]| stdout(&world.command(arguments).output().unwrap());
-    assert_eq!(says(&["throughput"]), "Nothing is left to do, and nothing was done in the last twenty minutes.\n");
+    assert_eq!(
+        says(&["throughput"]),
+        "Nothing is left to do, and nothing is known to have been done in the last twenty minutes; workers report every 10 s.\n"
+    );
     (0..3).for_each(|_| drop(world.start("chain", "{}")));
     insta::assert_snapshot!(says(&["throughput"]), @"
     chain: 0 jobs done per minute

@@ -46,11 +46,12 @@ pub(super) fn list(global: &Global, rows: &[BatchRow]) -> anyhow::Result<()> {
         "ended"
     );
     for row in rows {
-        let BatchRow { name, workflow, state, items, not_started, running, blocked, done, .. } = row;
+        let BatchRow { name, workflow, state, items, running, blocked, done, .. } = row;
+        let waiting = if state == "cancelled" { 0 } else { row.not_started };
         // In other ways than done.
         let ended = row.failed + row.cancelled + row.gone;
         outln!(
-            "{name:<30}  {workflow:<20}  {state:<9}  {items:>9}  {not_started:>9}  {running:>9}  {blocked:>9}  {done:>9}  {ended:>9}"
+            "{name:<30}  {workflow:<20}  {state:<9}  {items:>9}  {waiting:>9}  {running:>9}  {blocked:>9}  {done:>9}  {ended:>9}"
         );
     }
     Ok(())

@@ -60,6 +60,12 @@ pub(super) fn shortened(message: &str) -> String {
     if line.chars().nth(MESSAGE).is_some() || message.lines().nth(1).is_some() { shown + "…" } else { shown }
 }
 
+/// All of a message, on lines of its own where it has several.
+fn whole(message: &str) -> String {
+    let lines = message.lines().map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>());
+    lines.collect::<Vec<_>>().join("\n              ")
+}
+
 pub(super) fn count(global: &Global, done: &str, count: i64, what: &str) {
     if global.json {
         outln!("{}", serde_json::json!({ done: count }));
@@ -110,7 +116,7 @@ impl Story {
             // Writing into a string cannot fail.
             writeln!(text, "  {name:<11} {value}").ok();
         };
-        line("failed with", &format!("{}: {}", letter.class, shortened(&letter.message)));
+        line("failed with", &format!("{}: {}", letter.class, whole(&letter.message)));
         line("since", &when::clock(letter.dead_at));
         line("attempts", &letter.attempts.to_string());
         line("worker", letter.worker.as_deref().unwrap_or("?"));
@@ -135,7 +141,7 @@ impl Story {
         let mut text = String::from("\nIts attempts:\n");
         for a in &self.attempts {
             let what = a.class.as_deref().unwrap_or(a.outcome.as_str());
-            let message = shortened(a.message.as_deref().unwrap_or_default());
+            let message = whole(a.message.as_deref().unwrap_or_default());
             let took = when::span(a.ended_at - a.started_at);
             let ended = when::clock(a.ended_at);
             let past = if a.done_again_at.is_some() { "  (before it was done again)" } else { "" };
@@ -145,11 +151,14 @@ impl Story {
     }
 
     fn checkpoints(&self) -> String {
+        if self.checkpoints.is_empty() {
+            return "\nThe run has no checkpoints.\n".to_owned();
+        }
         let mut text = String::from("\nCheckpoints of the run:\n");
         for c in &self.checkpoints {
             let item = if c.item == NO_ITEM { String::new() } else { format!("[{}]", c.item) };
             let ended = when::clock(c.finished_at);
-            writeln!(text, "  {ended}  {}{item}  {} bytes, attempt {}", c.stage, c.bytes, c.attempt).ok();
+            writeln!(text, "  {ended}  {}{item}  {} B, attempt {}", c.stage, c.bytes, c.attempt).ok();
         }
         text
     }

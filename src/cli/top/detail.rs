@@ -27,11 +27,12 @@ pub(super) fn lines(top: &Top, room: usize, most: usize) -> Vec<String> {
 
 fn of_group(group: &WaitingGroup, program: &str) -> (String, String) {
     let WaitingGroup { workflow, stage, jobs, why, moves, .. } = group;
-    let said = format!("{workflow}, {stage}: {jobs} {why}.");
+    let said = format!("{workflow}, {stage}: {jobs} {}.", when::here(why));
     // A command is said as it is typed here.
     let typed = moves.replace("piton ", &format!("{program} "));
     match moves.find("piton ") {
-        Some(0) => (said, format!("Type: {typed}")),
+        // With words behind it, it is no command as it stands.
+        Some(0) if !moves.contains(", ") => (said, format!("Type: {typed}")),
         Some(_) => (said, format!("Moved by: {typed}")),
         None => (format!("{said} Moved by: {moves}."), format!("Type: {program} why --workflow {workflow}")),
     }

@@ -84,7 +84,7 @@ pub(super) fn queue(frame: &mut Frame, area: Rect, top: &Top) {
         Column::short("state", of(|group| group.reason.clone())),
         Column::number("jobs", of(|group| group.jobs.to_string())),
         Column::number("oldest", groups.iter().map(oldest)),
-        Column::sentence("why", of(|group| group.why.clone())),
+        Column::sentence("why", of(|group| when::here(&group.why))),
     ];
     let style = |place: usize| if groups.get(place).is_some_and(stands) { Style::new().yellow() } else { Style::new() };
     let choice = Choice { place: top.group.place(), is_used: top.panel == Panel::Queue };

@@ -280,8 +280,8 @@ fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
     top.told_why(run(1), rows.clone());
     insta::assert_snapshot!(picture(&top, SMALL).lines().skip(8).take(7).collect::<Vec<_>>().join("\n"), @r#"
 ┌What run 00000000-0000-0000-0000-000000000101 waits for───────────────────────┐
-│picture[3]: given up: auth_failure: the key is wrong, and this is said in│
-│more words than a line has room for                                           │
+│picture[3]: given up: auth_failure: the key is wrong, and this is said in more│
+│words than a line has room for                                                │
 │    moved by: piton dead-letter retry, or dismiss                             │
 │assembly: waits for picture                                                   │
 │    moved by: their ends                                                      │
