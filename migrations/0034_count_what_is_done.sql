@@ -12,8 +12,8 @@ create table piton.throughput (
     seconds double precision not null default 0 check (seconds >= 0),
     begun bigint not null default 0 check (begun >= 0),
     waited double precision not null default 0 check (waited >= 0),
-    since timestamptz not null,
-    told_at timestamptz not null,
+    since timestamptz not null check (isfinite(since)),
+    told_at timestamptz not null check (isfinite(told_at)),
     told bigint not null,
     primary key (minute, worker_id, workflow_id, stage)
 );

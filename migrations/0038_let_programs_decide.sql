@@ -5,4 +5,9 @@ alter table piton.audit
     add constraint audit_face_check check (face in ('sql', 'cli', 'api', 'library', 'worker')) not valid;
 comment on column piton.audit.face is 'Where it was asked for: sql, cli, api, library (a program that has Piton as a library) or worker (nobody asked), as the setting piton.face of the transaction says; without one it is sql. Anybody can set it: what nobody can say is the role.';
 
--- functions: fe361c24c1b93ef4eea3f852bd2aa8a6ef2cb897ebe29c11e52bbf72e9608ef5
+-- What everybody's looks compare with the time.
+alter table piton.workers
+    add constraint workers_lease_check check (lease between interval '0' and interval '30 days') not valid,
+    add constraint workers_last_seen_check check (isfinite(last_seen)) not valid;
+
+-- functions: d1796d5225980b6f8b59de45c6137dcb5a5cbd8386c466b2a1462b07afeb4d3d

@@ -15,6 +15,17 @@ pub(crate) fn worker_name() -> String {
     format!("{}-{}-{:08x}", host_name(), std::process::id(), rand::random::<u32>())
 }
 
+/// A name that a worker may be given.
+pub(crate) fn given_worker_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+        return Err(
+            "a name has 1 to 200 characters, and no control characters; leave it out for one of its own".to_owned()
+        );
+    }
+    Ok(name.to_owned())
+}
+
 /// Who types, as far as the environment tells; for the record of who decided what.
 pub(crate) fn user_name() -> String {
     let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));

@@ -17,16 +17,16 @@ as $$
                                    when 'run' then (select k.name from piton.runs r
                                                     join piton.workflow_versions v on v.id = r.version_id
                                                     join piton.workflows k on k.id = v.workflow_id
-                                                    where r.uuid = a.subject::uuid)
+                                                    where r.uuid = case when a.subject ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then a.subject::uuid end)
                                    when 'batch' then (select k.name from piton.batches b
                                                       join piton.workflows k on k.id = b.workflow_id
-                                                      where b.uuid = a.subject::uuid)
+                                                      where b.uuid = case when a.subject ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then a.subject::uuid end)
                end as workflow,
                coalesce(a.detail ->> 'reason', a.detail ->> 'note') as why,
                -- What is done to many at once is told once; everything else stands for itself.
                case when a.subject_kind not in ('dead_letter', 'run') then a.id end as alone
         from piton.audit a
-        left join piton.dead_letters d on d.id = case a.subject_kind when 'dead_letter' then a.subject::uuid end
+        left join piton.dead_letters d on d.id = case when a.subject_kind = 'dead_letter' and a.subject ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then a.subject::uuid end
         left join piton.workflows w on w.id = d.workflow_id
         -- A cleanup has a row of its own, and what it forgets was not in use.
         where a.at >= changes.since and a.verb not in ('clean_up', 'forget')
@@ -127,7 +127,7 @@ as $$
                     when 'recover' then 'the jobs of worker ' || (d.detail ->> 'worker') || ' were freed by hand: '
                                         || (d.detail ->> 'sign')
                     when 'keep' then d.subject || ' is kept '
-                                     || coalesce('for ' || piton.span_words((d.detail ->> 'keep')::interval), 'for ever')
+                                     || coalesce('for ' || case when d.detail ->> 'keep' ~ '^[0-9]+ days?$' then piton.span_words((d.detail ->> 'keep')::interval) else d.detail ->> 'keep' end, 'for ever')
                     when 'hold' then d.times || case d.times when 1 then ' run was' else ' runs were' end || ' held back from cleanup'
                     when 'release' then d.times || case d.times when 1 then ' run is' else ' runs are' end
                                         || ' no longer held back from cleanup'
@@ -142,7 +142,7 @@ as $$
                || piton.limit_words(coalesce(nullif(l.changed -> 'to', 'null'), '{}')),
                d.actor, d.face, d.why
         from decided d
-        cross join lateral jsonb_array_elements(d.detail -> 'limits') as l (changed)
+        cross join lateral jsonb_array_elements(case jsonb_typeof(d.detail -> 'limits') when 'array' then d.detail -> 'limits' end) as l (changed)
         union all
         select coalesce(v.deployed_at, v.registered_at), 'version', w.name, w.name, 1,
                'version ' || left(encode(v.digest, 'hex'), 12)

@@ -4,7 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform piton.check_said(null, reason);
-    if coalesce(trim(reason), '') = '' then
+    if coalesce(reason, '') !~ '[^[:space:]]' then
         raise exception '% only for a reason, and none was given', what
             using errcode = 'invalid_parameter_value', hint = 'select ' || example || '.';
     end if;

@@ -8,20 +8,31 @@ declare
     number constant text := '^-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][-+]?[0-9]{1,3})?$';
     is_plain constant boolean := position('\u' in input::text) = 0;
     said text;
+    kind text;
 begin
-    for i in 1..cardinality(paths) loop
+    if cardinality(paths) is distinct from cardinality(wanted) or input is null then
+        return false;
+    end if;
+    for i in 1..coalesce(cardinality(paths), 0) loop
         if is_plain then
             said := input #>> paths[i]::text[];
         else
             said := piton.input_at(input, paths[i]::text[]);
         end if;
+        begin
+            kind := case when said is distinct from wanted[i] then json_typeof(input #> paths[i]::text[]) end;
+        exception
+            -- As in piton.input_at.
+            when data_exception then
+                return false;
+        end;
         if said is null then
             -- A null is there, as what is left out is not.
-            if wanted[i] <> 'null' or json_typeof(input #> paths[i]::text[]) is distinct from 'null' then
+            if wanted[i] is distinct from 'null' or kind is distinct from 'null' then
                 return false;
             end if;
-        elsif said <> wanted[i] then
-            if not (said ~ number and wanted[i] ~ number) or json_typeof(input #> paths[i]::text[]) <> 'number' then
+        elsif said is distinct from wanted[i] then
+            if (said ~ number and wanted[i] ~ number and kind = 'number') is not true then
                 return false;
             end if;
             if said::numeric <> wanted[i]::numeric then

@@ -64,7 +64,7 @@ fn with_conditions_together(uri: &Uri) -> Option<Uri> {
         return None;
     }
     let lines: Vec<&str> = conditions.iter().map(|pair| &pair[NAME.len()..]).collect();
-    let query = [others.join("&"), format!("{NAME}{}", lines.join("%0A"))].join("&");
+    let query = [others.join("&"), format!("{NAME}{}", lines.join("%00"))].join("&");
     format!("/?{query}").parse().ok()
 }
 

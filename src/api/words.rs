@@ -153,7 +153,10 @@ impl TryFrom<String> for Time {
 #[schema(value_type = Vec<String>, max_items = 20, example = json!(["input.tenant=acme"]))]
 pub(super) struct Where(pub(super) Vec<Condition>);
 
-/// In a query, lines are what was said one by one.
+/// Stands between what a query says one by one: nothing that is looked for holds it.
+pub(super) const BETWEEN: char = '\0';
+
+/// In a query, all of them are one text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Said {
@@ -166,7 +169,7 @@ impl TryFrom<Said> for Where {
 
     fn try_from(said: Said) -> Result<Where, String> {
         let each = match said {
-            Said::Lines(lines) => lines.split('\n').map(str::to_owned).collect(),
+            Said::Lines(lines) => lines.split(BETWEEN).map(str::to_owned).collect(),
             Said::Each(each) => each,
         };
         if each.len() > condition::MOST {

@@ -1,7 +1,7 @@
 //! `piton changes`: what is not as it was, and by whom.
 
 use anyhow::bail;
-use chrono::Local;
+use chrono::{Local, SecondsFormat};
 
 use super::args::{ChangesArgs, Global};
 use super::database::Database;
@@ -38,7 +38,10 @@ pub(crate) async fn changes(global: Global, args: ChangesArgs) -> anyhow::Result
     }
     outln!("Since {}, times in {}:", when::full(since), when::zone());
     if more {
-        outln!("(earlier ones are left out; see them with: {} changes --limit {})", config::program(), most * 10);
+        let of = args.workflow.as_ref().map_or_else(String::new, |workflow| format!(" --workflow {workflow}"));
+        let (program, since, most) =
+            (config::program(), since.to_rfc3339_opts(SecondsFormat::Secs, true), (most * 10).min(100_000));
+        outln!("(earlier ones are left out; see them with: {program} changes --since {since}{of} --limit {most})");
     }
     changes.iter().for_each(say);
     Ok(Exit::Done)

@@ -65,8 +65,17 @@ pub(crate) fn line(line: Arguments<'_>) {
 
 /// A text on standard output, likewise.
 pub(crate) fn text(text: Arguments<'_>) {
-    let first_line = || text.to_string().lines().next().map(|line| line.chars().take(QUOTED).collect());
-    attempt(|stdout| stdout.write_fmt(text), first_line).ok();
+    let text = harmless(text.to_string());
+    let first_line = || text.lines().next().map(|line| line.chars().take(QUOTED).collect());
+    attempt(|stdout| stdout.write_all(text.as_bytes()), first_line).ok();
+}
+
+/// Nothing that somebody else has said may move a terminal's cursor, or turn the direction of what is written.
+fn harmless(text: String) -> String {
+    let harms = |c: char| {
+        c.is_control() && c != '\n' && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(harms) { text.replace(harms, "\u{fffd}") } else { text }
 }
 
 /// One line on standard error. Where that is closed, nobody is left to read it.

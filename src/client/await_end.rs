@@ -24,6 +24,18 @@ enum End {
     Refused(Arc<StoreError>),
 }
 
+/// Between two looks whether somebody still looks.
+const LOOKED_AFTER: Duration = Duration::from_secs(2);
+
+/// While it lives, the ends are looked for.
+struct Looking(Arc<Ends>);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.0.lock().is_looked_for = false;
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Ends {
     store: Store,
@@ -46,12 +58,15 @@ impl Ends {
 
     /// Returns when the run is at rest, or there is no such run.
     pub(super) async fn wait_for(self: &Arc<Self>, run: RunId) -> Result<(), ResultError> {
-        let mut end = self.subscribe(run);
-        let come = end.wait_for(|end| !matches!(end, End::NotYet)).await;
-        match come.as_deref() {
-            Ok(End::Refused(error)) => Err(ResultError::Database(error.clone().into())),
-            // The task that looks ends with its runtime, and so does whoever waits in it.
-            Ok(End::NotYet | End::Come) | Err(_) => Ok(()),
+        loop {
+            let mut end = self.subscribe(run);
+            let come = end.wait_for(|end| !matches!(end, End::NotYet));
+            match tokio::time::timeout(LOOKED_AFTER, come).await.as_ref().map(|come| come.as_deref()) {
+                Ok(Ok(End::Refused(error))) => return Err(ResultError::Database(error.clone().into())),
+                Ok(Ok(End::NotYet | End::Come) | Err(_)) => return Ok(()),
+                // The task that looks ends with the runtime in which somebody else waited.
+                Err(_) => {}
+            }
         }
     }
 
@@ -68,6 +83,7 @@ impl Ends {
 
     /// Until nobody waits any more.
     async fn look(self: Arc<Self>) {
+        let _looking = Looking(self.clone());
         let (mut pause, mut backoff) = (SOONEST, Backoff::default());
         while let Some(runs) = self.still_awaited() {
             match self.store.at_rest(&runs).await {
@@ -75,7 +91,10 @@ impl Ends {
                     backoff = Backoff::default();
                     come.into_iter().for_each(|run| self.tell(run, &End::Come));
                 }
-                Err(StoreError::Away(_)) => {
+                Err(error) if error.may_pass() => {
+                    if backoff.is_first() {
+                        tracing::warn!("awaiting results waits: {error}");
+                    }
                     backoff.wait().await;
                     continue;
                 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgPool};
 
 use super::actor::{actor, name};
@@ -162,7 +163,15 @@ impl Database {
     fn url(&self) -> String {
         match &self.0 {
             Kind::Url(url) => url.clone(),
-            Kind::Pool(pool) => without_sqlx_s_own(pool.connect_options().to_url_lossy().as_str()),
+            Kind::Pool(pool) => {
+                let mut options = PgConnectOptions::clone(&pool.connect_options());
+                // sqlx puts no brackets around an IPv6 address, and panics over its own URL.
+                let host = options.get_host().to_owned();
+                if host.contains(':') && !host.starts_with('[') {
+                    options = options.host(&format!("[{host}]"));
+                }
+                without_sqlx_s_own(options.to_url_lossy().as_str())
+            }
         }
     }
 }

@@ -47,10 +47,11 @@ static CALLED: AtomicBool = AtomicBool::new(false);
 /// }
 /// ```
 pub fn child<E: Display>(app: impl AsyncFnOnce() -> Result<App, E>) -> Option<ExitCode> {
-    CALLED.store(true, Ordering::Relaxed);
+    let has_runtime = tokio::runtime::Handle::try_current().is_ok();
+    CALLED.store(!has_runtime, Ordering::Relaxed);
     match Role::of_this_process() {
         Role::Helper(code) => Some(code),
-        Role::Runner if std::env::var_os(ORDERS_ON_STDIN).is_some() => Some(run_suspects(app)),
+        Role::Runner if std::env::var_os(ORDERS_ON_STDIN).is_some() && !has_runtime => Some(run_suspects(app)),
         // One that a command line started goes on to it.
         Role::Runner | Role::Program => None,
     }

@@ -13,7 +13,7 @@ pub struct DatabaseError(Arc<StoreError>);
 impl DatabaseError {
     /// The database is away or busy: the same call may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(*self.0, StoreError::Away(_))
+        self.0.may_pass()
     }
 }
 
@@ -176,8 +176,8 @@ pub enum WorkerError {
     /// The program's `main` does not begin with [`piton::child`](crate::child()): what Piton starts from the program's own file
     /// would run the program once more.
     #[error(
-        "this program does not begin with piton::child: add `if let Some(code) = piton::child(app) {{ return code }}` as the first \
-         line of main, before anything is opened, bound or started"
+        "this program does not begin with piton::child, or calls it within a tokio runtime: add `if let Some(code) = piton::child(app) {{ return code }}` as the first \
+         line of main, before a runtime is started and anything is opened or bound"
     )]
     NoChildCall,
     /// A setting is out of its bounds.

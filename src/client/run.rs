@@ -13,8 +13,9 @@ use super::progress::RunProgress;
 use crate::model::id::{RunId, RunKey};
 use crate::model::json;
 use crate::model::state::{RunState, ShownState};
-use crate::store::Store;
+use crate::store::backoff::Backoff;
 use crate::store::runs::RunFailure;
+use crate::store::{Store, StoreError};
 use crate::view::report;
 use crate::view::snapshot::Snapshot;
 
@@ -62,27 +63,36 @@ impl Run {
     /// All results that a [`Piton`] awaits are asked for by one statement together, at most 100 times a second and, the longer
     /// nothing happens, no more than twice. A database that is away is waited for.
     pub async fn result<T: DeserializeOwned>(&self) -> Result<T, ResultError> {
+        let mut backoff = Backoff::default();
         loop {
             self.piton.shared.ends.wait_for(self.id).await?;
-            let store = self.store();
-            let snapshot = Snapshot::read(store, &self.piton.shared.catalog, self.id).await?;
-            let snapshot = snapshot.ok_or(ResultError::NotFound(self.id))?;
-            match (snapshot.run.state, snapshot.run.failure.clone()) {
-                (RunState::Done, _) => {
-                    let output = output(&report::outputs(store, &snapshot).await?);
-                    return serde_json::from_str(&output).map_err(ResultError::Output);
-                }
-                (RunState::Failed, Some(RunFailure { stage, class, message, .. })) => {
-                    return Err(ResultError::Failed { stage, class, message });
-                }
-                (RunState::Blocked, Some(RunFailure { stage, class, message, .. })) => {
-                    return Err(ResultError::Blocked { stage, class, message });
-                }
-                (RunState::Cancelled, _) => return Err(cancelled(store, snapshot.run.key).await?),
+            match self.output().await {
+                Ok(Some(output)) => return serde_json::from_str(&output?).map_err(ResultError::Output),
                 // It was retried just now.
-                (RunState::Failed | RunState::Blocked, None) | (RunState::Running, _) => {}
+                Ok(None) => {}
+                Err(error) if error.may_pass() => backoff.wait().await,
+                Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// JSON text of its output, or why it has none; `None` while it goes on.
+    async fn output(&self) -> Result<Option<Result<String, ResultError>>, StoreError> {
+        let store = self.store();
+        let Some(snapshot) = Snapshot::read(store, &self.piton.shared.catalog, self.id).await? else {
+            return Ok(Some(Err(ResultError::NotFound(self.id))));
+        };
+        Ok(match (snapshot.run.state, snapshot.run.failure.clone()) {
+            (RunState::Done, _) => Some(Ok(output(&report::outputs(store, &snapshot).await?))),
+            (RunState::Failed, Some(RunFailure { stage, class, message, .. })) => {
+                Some(Err(ResultError::Failed { stage, class, message }))
+            }
+            (RunState::Blocked, Some(RunFailure { stage, class, message, .. })) => {
+                Some(Err(ResultError::Blocked { stage, class, message }))
+            }
+            (RunState::Cancelled, _) => Some(Err(cancelled(store, snapshot.run.key).await?)),
+            (RunState::Failed | RunState::Blocked, None) | (RunState::Running, _) => None,
+        })
     }
 
     /// Its progress, now and whenever that has changed, until it is at rest: it has ended, or is blocked and nothing of it goes
@@ -117,6 +127,10 @@ impl Run {
             let snapshot = match Snapshot::read(self.store(), &self.piton.shared.catalog, self.id).await {
                 Ok(Some(snapshot)) => snapshot,
                 Ok(None) => return Some((Err(ResultError::NotFound(self.id)), Seen::All)),
+                Err(error) if error.may_pass() => {
+                    tokio::time::sleep(WATCHED_EVERY).await;
+                    continue;
+                }
                 Err(error) => return Some((Err(error.into()), Seen::All)),
             };
             let progress = RunProgress::of(&snapshot);
@@ -150,7 +164,7 @@ fn output(outputs: &[(String, Box<RawValue>)]) -> String {
     }
 }
 
-async fn cancelled(store: &Store, run: RunKey) -> Result<ResultError, ResultError> {
+async fn cancelled(store: &Store, run: RunKey) -> Result<ResultError, StoreError> {
     let (by, reason) = match store.cancellation(run).await? {
         Some(cancelled) => (cancelled.cancelled_by, cancelled.reason),
         None => Default::default(),

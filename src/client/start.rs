@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::SystemTime;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -11,6 +12,7 @@ use super::piton::Piton;
 use super::run::Run;
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::times;
 use crate::model::trace::TraceContext;
 use crate::store::runs::{RunStart, StartedOnce, start_current, start_current_once};
 
@@ -62,12 +64,12 @@ impl Start {
 
     /// It waits until then.
     pub fn at(self, time: SystemTime) -> Start {
-        self.with(|start| start.run_at = Some(time.into()))
+        self.timed(time, |start, time| start.run_at = Some(time))
     }
 
     /// It is cancelled where it is not finished by then.
     pub fn deadline(self, time: SystemTime) -> Start {
-        self.with(|start| start.deadline = Some(time.into()))
+        self.timed(time, |start, time| start.deadline = Some(time))
     }
 
     /// Its stages are part of that trace: a `traceparent` and perhaps a `tracestate` of the W3C.
@@ -94,6 +96,16 @@ impl Start {
             start_current_once(connection, &workflow, &key, &start, false).await?;
         let id = RunId(run);
         if same_input && is_other_input { Err(StartError::OtherInput(id)) } else { Ok(Run::new(piton, id, is_new)) }
+    }
+
+    fn timed(mut self, time: SystemTime, set: impl FnOnce(&mut RunStart, DateTime<Utc>)) -> Start {
+        match times::of_system(time) {
+            Some(time) => self.with(|start| set(start, time)),
+            None => {
+                self.start = Err(StartError::Invalid("a time lies between the years 1970 and 9999".to_owned()));
+                self
+            }
+        }
     }
 
     fn with(mut self, set: impl FnOnce(&mut RunStart)) -> Start {

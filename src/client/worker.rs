@@ -1,6 +1,7 @@
 //! A worker in the caller's process and runtime.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -42,8 +43,11 @@ impl WorkerBuilder {
 
     /// A name that is stable over restarts: a restart under it takes the old boot's jobs back at once. Of one process at a
     /// time. Where none is given, each worker makes one up.
-    pub fn name(self, name: impl Into<String>) -> WorkerBuilder {
-        self.with(|settings| settings.name = name.into())
+    pub fn name(self, name: impl AsRef<str>) -> WorkerBuilder {
+        match config::given_worker_name(name.as_ref()) {
+            Ok(name) => self.with(|settings| settings.name = name),
+            Err(error) => WorkerBuilder { settings: Err(WorkerError::Invalid(error)), ..self },
+        }
     }
 
     /// Attempts that run side by side: 1 to 4096. Default 32.
@@ -74,23 +78,29 @@ impl WorkerBuilder {
     }
 
     /// Begins to work, on the workflows of its [`Piton`]. Must be called in a tokio runtime, by a program whose `main` begins with
-    /// [`child`](crate::child()). A database that is away is waited for.
+    /// [`child`](crate::child()). A database that is away is waited for. Workers of one process have different names, and one
+    /// database.
     pub fn spawn(self) -> Result<Worker, WorkerError> {
         let WorkerBuilder { piton, settings } = self;
         if !child::was_called() {
             return Err(WorkerError::NoChildCall);
         }
         let shared = piton.shared.clone();
-        let settings = with_resources(settings?, &shared.url);
+        let settings = settings?;
+        let name = OwnName::take(&settings.name)?;
+        let settings = with_resources(settings, &shared.url)?;
         let store = Store::for_work(shared.server.clone(), shared.pooling, CONNECTIONS);
         let shutdown = Shutdown::new();
         let (asked, queues, catalog) = (shutdown.clone(), shared.workflows.clone(), shared.catalog.clone());
         let running = tokio::spawn(async move {
             let worked = worker::run(store.clone(), catalog, queues, settings, None, asked).await;
             store.close().await;
+            if let Err(error) = &worked {
+                tracing::error!(worker = &*name.0, "the worker has stopped: {error}");
+            }
             worked.map_err(WorkerError::from)
         });
-        Ok(Worker { shutdown, running })
+        Ok(Worker { shutdown, running: Some(running) })
     }
 
     fn with(mut self, set: impl FnOnce(&mut Settings)) -> WorkerBuilder {
@@ -113,44 +123,74 @@ impl WorkerBuilder {
 #[derive(Debug)]
 pub struct Worker {
     shutdown: Shutdown,
-    running: JoinHandle<Result<(), WorkerError>>,
+    /// `None` once its end was told.
+    running: Option<JoinHandle<Result<(), WorkerError>>>,
 }
 
 impl Worker {
     /// Claims nothing more, waits for what runs, up to the grace period, hands back what runs then, and returns when all
     /// results are committed: what SIGTERM does to `piton worker`.
-    pub async fn shutdown(self) -> Result<(), WorkerError> {
+    pub async fn shutdown(mut self) -> Result<(), WorkerError> {
         self.shutdown.ask();
         self.ended().await
     }
 
     /// The same without waiting for anything that runs: it is handed back at once, and no failure is counted.
-    pub async fn shutdown_now(self) -> Result<(), WorkerError> {
+    pub async fn shutdown_now(mut self) -> Result<(), WorkerError> {
         self.shutdown.ask();
         self.shutdown.ask();
         self.ended().await
     }
 
-    /// Waits until it stops by itself, which is always an error.
-    pub async fn ended(self) -> Result<(), WorkerError> {
-        match self.running.await {
+    /// Waits until it has stopped; by itself it does so with an error only, which is logged, too. May be dropped and asked
+    /// again: beside a signal in `tokio::select!`, for one.
+    pub async fn ended(&mut self) -> Result<(), WorkerError> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let ended = running.await;
+        self.running = None;
+        match ended {
             Ok(ended) => ended,
             Err(error) => Err(WorkerError::Broken(format!("the worker ended: {error}"))),
         }
     }
 }
 
+/// The names of the workers that live in this process.
+static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// A name that no other worker of this process has while this lives: between processes the database sees to that.
+struct OwnName(String);
+
+impl OwnName {
+    fn take(name: &str) -> Result<OwnName, WorkerError> {
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.insert(name.to_owned()) {
+            return Ok(OwnName(name.to_owned()));
+        }
+        Err(WorkerError::NameTaken(format!("another worker of this process has the name `{name}`")))
+    }
+}
+
+impl Drop for OwnName {
+    fn drop(&mut self) {
+        NAMES.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
 /// With the artifact store, and with what its helpers are told.
-fn with_resources(settings: Settings, url: &str) -> Settings {
+fn with_resources(settings: Settings, url: &str) -> Result<Settings, WorkerError> {
     let is_named = settings.artifacts.is_some();
     let in_data_folder = || Some(Artifacts::in_folder(embedded::Settings::default_root().ok()?.join("artifacts")));
     let artifacts = settings.artifacts.clone().or_else(in_data_folder);
-    // For stages that ask for them; the first worker of a process says it.
-    variables::database_is(url.to_owned());
+    // For stages that ask for it.
+    if !variables::database_is(url.to_owned()) {
+        let said = "another worker of this process works on another database, which stages are told of as DATABASE_URL";
+        return Err(WorkerError::Invalid(said.to_owned()));
+    }
     if let Some(store) = &artifacts {
         variables::artifact_store_is(store.name());
     }
     let resources = Arc::new(Resources::new(artifacts.clone(), is_named, &settings.name));
     let orders = child::Orders::of(&settings, artifacts.as_ref(), url).line();
-    Settings { artifacts, resources, orders: Some(orders.into()), ..settings }
+    Ok(Settings { artifacts, resources, orders: Some(orders.into()), ..settings })
 }

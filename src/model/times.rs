@@ -1,5 +1,7 @@
 //! Which times are taken from outside. Pure.
 
+use std::time::SystemTime;
+
 use chrono::{DateTime, Datelike, Utc};
 
 /// Years from which and up to which.
@@ -12,6 +14,13 @@ pub(crate) fn checked(at: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
         return Ok(at);
     }
     Err(format!("a time lies between the years {FIRST_YEAR} and {LAST_YEAR}"))
+}
+
+/// Of the system's clock, which knows far more years; `None` outside of these.
+pub(crate) fn of_system(time: SystemTime) -> Option<DateTime<Utc>> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let at = DateTime::from_timestamp(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos())?;
+    checked(at).ok()
 }
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 
 static DATABASE: OnceLock<String> = OnceLock::new();
 
-/// Says which database this process works with; the first one counts.
-pub(crate) fn database_is(url: String) {
-    // A second one is a reader's of the same.
-    DATABASE.set(url).ok();
+/// Says which database this process works with; the first one counts. `false` when it was another one.
+pub(crate) fn database_is(url: String) -> bool {
+    *DATABASE.get_or_init(|| url.clone()) == url
 }
 
 /// Names the artifact store of this process, however it was told of it.

@@ -87,6 +87,11 @@ impl StoreError {
             if error.as_database_error().and_then(|said| said.code()).is_some_and(|code| code.starts_with("22")))
     }
 
+    /// Waiting may help: the database is away, and the pool was not closed.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, StoreError::Away(error) if !matches!(error, sqlx::Error::PoolClosed))
+    }
+
     /// The SQLSTATE of a refusal.
     pub(crate) fn code(&self) -> Option<String> {
         match self {

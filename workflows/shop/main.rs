@@ -69,14 +69,18 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let pool = PgPool::connect(&database()).await?;
     sqlx::raw_sql(SCHEMA).execute(&pool).await?;
     let piton = Piton::builder(app().await?, &pool).migrations(Migrations::Run).build().await?;
-    let worker = piton.worker().slots(8).spawn()?;
+    let mut worker = piton.worker().slots(8).spawn()?;
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8418".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let router =
         Router::new().route("/orders", post(take)).route("/orders/{order}", get(show)).with_state(Shop { pool, piton });
-    axum::serve(listener, router).with_graceful_shutdown(asked_to_stop()).await?;
+    tokio::select! {
+        served = axum::serve(listener, router).with_graceful_shutdown(asked_to_stop()) => served?,
+        // By itself it stops with an error only: somebody has to start the service again.
+        ended = worker.ended() => ended?,
+    }
     // Nothing is claimed any more, and what runs is finished.
     worker.shutdown().await?;
     Ok(())

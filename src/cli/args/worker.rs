@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use clap::Args;
 
 use crate::artifacts::Artifacts;
+use crate::config;
 use crate::health::External;
 use crate::model::health::SetThreshold;
 use crate::telemetry::exporter::MOST_SERIES;
@@ -16,7 +17,7 @@ use crate::workflow::duration;
 pub(crate) struct WorkerArgs {
     /// Name of this worker, stable over restarts: a restart takes the old boot's jobs back at once. It waits for another
     /// process that works under the name [default: host, process id and a random part].
-    #[arg(long, env = "PITON_WORKER_NAME", value_parser = worker_name)]
+    #[arg(long, env = "PITON_WORKER_NAME", value_parser = config::given_worker_name)]
     pub(crate) name: Option<String>,
     /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port where that is taken].
     #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS")]
@@ -87,16 +88,6 @@ pub(crate) struct ArtifactStoreArgs {
     /// the data folder].
     #[arg(long, env = "PITON_ARTIFACT_STORE", value_name = "STORE", value_parser = Artifacts::at)]
     pub(crate) artifacts: Option<Artifacts>,
-}
-
-fn worker_name(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-        return Err(
-            "a name has 1 to 200 characters, and no control characters; leave it out for one of its own".to_owned()
-        );
-    }
-    Ok(name.to_owned())
 }
 
 /// Five heartbeats fit into a lease, and each of them may take its time on the way.
