@@ -10,4 +10,4 @@ alter table piton.workers
     add constraint workers_lease_check check (lease between interval '0' and interval '30 days') not valid,
     add constraint workers_last_seen_check check (isfinite(last_seen)) not valid;
 
--- functions: d1796d5225980b6f8b59de45c6137dcb5a5cbd8386c466b2a1462b07afeb4d3d
+-- functions: bd0061b0512c505c0ab86a693543844f18b160eb3fc1bc23e42171f2353d269c

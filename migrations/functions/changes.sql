@@ -206,7 +206,8 @@ as $$
         join piton.workflows w on w.id = b.workflow_id
         where b.created_at >= changes.since
     )
-    select t.at, t.kind, t.workflow, t.subject, t.times, t.what, t.who, t.face, t.why
+    -- What nobody's verb has recorded may lack what a sentence is made of.
+    select t.at, t.kind, t.workflow, t.subject, t.times, coalesce(t.what, concat_ws(' ', t.kind, t.subject)), t.who, t.face, t.why
     from told t
     -- What concerns every workflow concerns that one.
     where only_workflow is null or t.workflow is null or t.workflow = only_workflow

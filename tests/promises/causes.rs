@@ -230,7 +230,7 @@ async fn what_a_retry_costs_is_said_before_and_changes_nothing() {
     says(&world, &["pause", "order", "--stage", "charge", "--reason", "x"]);
     let order = json(&world, &["dead-letter", "retry", "--workflow", "order", "--dry-run"]);
     let charge = order["stages"].as_array().unwrap().iter().find(|stage| stage["stage"] == "charge").unwrap();
-    assert_eq!((&charge["limits"], &charge["paused"]), (&json!("2 at once, 600 in 00:01:00"), &json!(true)));
+    assert_eq!((&charge["limits"], &charge["paused"]), (&json!("2 at once, 600 in 1 min"), &json!(true)));
     assert!(charge["least_seconds"].as_f64().unwrap() >= 0.5, "5 attempts at 10 in a second: {charge}");
 }
 

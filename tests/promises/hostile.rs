@@ -1,5 +1,6 @@
 //! A row that nobody but a superuser can write hurts itself alone: the work on all others goes on, and so does every question.
 
+use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use crate::harness::{SOON, World, example, stdout, until};
@@ -311,4 +312,39 @@ async fn a_lease_that_no_network_can_keep_is_refused() {
     insta::assert_snapshot!(said(&["--lease", "25h"]), @"error: invalid value '25h' for '--lease <LEASE>': it must be between 2s and 1d: a worker says five times in a lease that it is alive, and the network takes its time");
     insta::assert_snapshot!(said(&["--poll", "1ms"]), @"error: invalid value '1ms' for '--poll <POLL>': it must be between 100ms and 1m: every look asks the database, and what was not notified waits for the next one");
     assert_eq!(world.command(["recover", "--lease", "1s"]).output().unwrap().status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn one_bad_row_keeps_no_question_of_the_night_from_its_answer() {
+    let world = World::with(&[WORK]).await;
+    world.start("work", r#"{"tenant": null}"#);
+    let execute = async |sql: &'static str| sqlx::raw_sql(sql).execute(&world.pool).await;
+    execute(
+        r#"insert into piton.runs (uuid, version_id, input)
+           select gen_random_uuid(), version_id, bad.input
+           from piton.runs, (values (json '{"tenant":"\ud800"}'), ('{"tenant":"\u0000"}')) as bad (input);
+           insert into piton.audit (actor, face, verb, subject_kind, subject, detail)
+           values ('a', 'sql', 'cancel', 'run', 'no uuid', '{}'), ('a', 'sql', 'dismiss', 'dead_letter', 'no uuid', '{}'),
+                  ('a', 'sql', 'cancel', 'batch', 'no uuid', '{}'), ('a', 'sql', 'keep', 'retention', 'x', '{"keep": "for long"}'),
+                  ('a', 'sql', 'deploy', 'workflow', 'work', '{"limits": 5}')"#,
+    )
+    .await
+    .unwrap();
+    for lasting in ["170000000 years", "-1 day"] {
+        let sql = format!(
+            "insert into piton.workers (boot_id, name, host, pid, lease) values (gen_random_uuid(), 'x', 'h', 1, '{lasting}')"
+        );
+        assert!(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await.is_err(), "{lasting}");
+    }
+    let found: Value = serde_json::from_str(&stdout(
+        &world.command(["runs", "--where", "input.tenant=null", "--json"]).output().unwrap(),
+    ))
+    .unwrap();
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    assert!(stdout(&world.command(["changes"]).output().unwrap()).contains("no uuid"));
+    stdout(&world.command(["pause", "work", "--reason", "\u{1b}]0;x\u{7}\u{1b}[2Jgone\u{202e}"]).output().unwrap());
+    for asked in ["pauses", "changes", "why"] {
+        let said = stdout(&world.command([asked]).output().unwrap());
+        assert!(said.contains("gone") && !said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{said:?}");
+    }
 }

@@ -244,3 +244,79 @@ async fn every_order_of_a_shop_that_is_killed_again_and_again_is_shipped_exactly
     assert_eq!(running.exit_code().await, Some(0));
     world.assert_nothing_is_left().await;
 }
+
+#[tokio::test]
+async fn a_result_is_waited_for_while_sessions_are_cut_and_not_on_a_pool_that_was_closed() {
+    let world = World::with(&[WORK]).await;
+    world.deploy("work");
+    let _worker = world.worker("w1", &[]);
+    let piton = Piton::builder(App::new(), world.url.clone()).build().await.unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..20 {
+        runs.push(piton.start("work", &json!({"work_ms": 400})).await.unwrap());
+    }
+    let cutting = async {
+        loop {
+            world.cut_sessions().await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    };
+    let all = futures_util::future::join_all(runs.iter().map(piton::Run::result::<Value>));
+    let results = tokio::select! {
+        results = all => results,
+        () = cutting => unreachable!(),
+        () = tokio::time::sleep(SOON) => panic!("no end"),
+    };
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+
+    let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
+    let piton = Piton::builder(App::new(), &pool).build().await.unwrap();
+    let run = piton.run(piton::RunId::new());
+    let waits = piton.start("work", &json!({"work_ms": 60_000})).await.unwrap();
+    assert!(matches!(run.result::<Value>().await, Err(ResultError::NotFound(_))));
+    pool.close().await;
+    let closed = tokio::time::timeout(SOON, waits.result::<Value>()).await.expect("it is said");
+    assert!(matches!(&closed, Err(ResultError::Database(error)) if !error.is_temporary()), "{closed:?}");
+}
+
+#[test]
+fn a_result_is_awaited_also_where_another_runtime_has_ended_in_which_somebody_waited() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let lasting = runtime();
+    let (world, piton, _worker) = lasting.block_on(async {
+        let world = World::with(&[WORK]).await;
+        world.deploy("work");
+        let worker = world.worker("w1", &[]);
+        let piton = piton(&world).await;
+        (world, piton, worker)
+    });
+    let first = runtime();
+    let waits = first.block_on(piton.start("work", &json!({"work_ms": 60_000})).into_future()).unwrap();
+    first.block_on(async {
+        let waited = tokio::time::timeout(Duration::from_millis(300), waits.result::<Value>()).await;
+        assert!(waited.is_err());
+    });
+    drop(first);
+    lasting.block_on(async {
+        let run = piton.start("work", &json!({"work_ms": 0})).await.unwrap();
+        tokio::time::timeout(SOON, run.result::<Value>()).await.expect("in time").unwrap();
+    });
+    drop(world);
+}
+
+#[tokio::test]
+async fn what_no_worker_may_be_called_and_far_times_are_refused() {
+    let world = World::with(&[WORK]).await;
+    world.deploy("work");
+    let piton = piton(&world).await;
+    for far in [1 << 60, 253_402_300_800] {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(far);
+        for start in [piton.start("work", &json!({})).at(time), piton.start("work", &json!({})).deadline(time)] {
+            let error = start.await.unwrap_err();
+            assert!(matches!(&error, StartError::Invalid(said) if said.contains("9999")), "{error:?}");
+        }
+    }
+    let options = sqlx::postgres::PgConnectOptions::new_without_pgpass().host("::1").port(1);
+    let refused = Piton::builder(App::new(), sqlx::PgPool::connect_lazy_with(options)).build().await;
+    assert!(matches!(refused, Err(piton::BuildError::Connect(_))), "{refused:?}");
+}

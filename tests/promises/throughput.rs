@@ -58,8 +58,8 @@ async fn start(world: &World, runs: i32) {
 async fn pretend_a_worker(world: &World) {
     execute(
         world,
-        "insert into piton.workers (boot_id, name, host, pid, slots, last_seen)
-         values (gen_random_uuid(), 'pretended', 'h', 1, 2, now() + interval '1 hour')",
+        "insert into piton.workers (boot_id, name, host, pid, slots, serves, last_seen)
+         select gen_random_uuid(), 'pretended', 'h', 1, 2, array(select id from piton.workflows), now() + interval '1 hour'",
     )
     .await;
 }
@@ -408,7 +408,8 @@ async fn every_face_tells_the_same_throughput() {
         )),
         "{why}"
     );
-    assert!(!says(&["why", "--workflow", "other"]).contains("chain"));
+    let slip = world.command(["why", "--workflow", "chian"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&slip.stderr).contains("did you mean `chain`?"), "{slip:?}");
     let json: Value = serde_json::from_str(&says(&["throughput", "--json", "--workflow", "chain"])).unwrap();
     assert_eq!((&json["workflows"][0]["to_come"], &json["stages"][2]["stage"]), (&6.into(), &"third".into()));
     let api = Api::of(&world).await;
