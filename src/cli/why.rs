@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::files;
 use crate::cli::output::outln;
 use crate::config;
+use crate::store::batches::BatchRow;
 use crate::store::throughput::Outlook;
 use crate::store::why::{RunWait, WaitingGroup};
 use crate::view::throughput::line;
@@ -28,7 +29,8 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
             if global.json {
                 outln!("{}", serde_json::to_string(&groups)?);
             } else {
-                say_groups(&groups);
+                let batches = store.waiting_batches(args.workflow.as_deref()).await?;
+                say_groups(&groups, &batches);
                 say_outlook(&store.outlook(args.workflow.as_deref()).await?);
             }
         }
@@ -51,8 +53,8 @@ pub(crate) async fn why(global: Global, args: WhyArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn say_groups(groups: &[WaitingGroup]) {
-    if groups.is_empty() {
+fn say_groups(groups: &[WaitingGroup], batches: &[BatchRow]) {
+    if groups.is_empty() && batches.is_empty() {
         outln!("Nothing waits, and nothing runs.");
     }
     for group in groups {
@@ -60,6 +62,15 @@ fn say_groups(groups: &[WaitingGroup]) {
         let since = oldest_since.map_or_else(String::new, |since| format!(" (since {})", when::clock(since)));
         let why = when::here(why);
         outln!("{workflow}, {stage}: {jobs} {why}{since}\n    moved by: {}", as_typed(moves));
+    }
+    for BatchRow { name, workflow, not_started, waits, moves, .. } in batches {
+        let (waits, moves) = (waits.as_deref().unwrap_or("they are being started"), moves.as_deref());
+        let moves = moves.unwrap_or("the next look of a worker");
+        outln!(
+            "{workflow}, batch {name}: {not_started} not started: {}\n    moved by: {}",
+            when::here(waits),
+            as_typed(moves)
+        );
     }
 }
 

@@ -141,6 +141,14 @@ impl Store {
         Ok(asked.bind(limit).fetch_all(&self.pool).await?)
     }
 
+    /// Those of which items wait to be started.
+    pub(crate) async fn waiting_batches(&self, workflow: Option<&str>) -> Result<Vec<BatchRow>, StoreError> {
+        let sql = "select o.* from piton.batches b join piton.batches_overview o on o.batch = b.uuid
+                   where b.state = 'sealed' and b.started < b.items and ($1::text is null or o.workflow = $1)
+                   order by b.created_at limit 100";
+        Ok(sqlx::query_as(sql).bind(workflow).fetch_all(&self.pool).await?)
+    }
+
     /// Starts one as a whole, or nothing of it.
     pub(crate) async fn start_batch(
         &self,

@@ -269,6 +269,8 @@ async fn dead_letters_of_a_batch_are_retried_by_class_and_free_the_cap_when_they
     let blocked = "select count(*) from piton.runs where state = 'blocked'";
     until(SOON, "they are given up", async || world.count(blocked).await == 4).await;
     let shown = says(&world, &["batch", "show", "b"]);
+    let why = says(&world, &["why"]);
+    assert!(why.contains("misbehave, batch b: 1 not started: ") && why.contains("3"), "{why}");
     assert!(shown.contains("Batch b of misbehave: blocked"), "{shown}");
     assert!(
         shown.contains("1 items wait: 3 of its runs are not finished, as many as its cap lets be at once"),
