@@ -30,6 +30,12 @@ fn get(api: &Api, artifact: &Value, headers: &[(&str, &str)]) -> Answer {
     api.ask("GET", &format!("/artifacts/{}", artifact["artifact"].as_str().unwrap()), headers, b"")
 }
 
+/// As far as it came: it may be broken off before anything was sent.
+fn begun(api: &Api, artifact: &Value, headers: &[(&str, &str)]) -> Option<Answer> {
+    let path = format!("/artifacts/{}", artifact["artifact"].as_str().unwrap());
+    api.begun(&api.request("GET", &path, headers, b""))
+}
+
 #[tokio::test]
 async fn an_artifact_is_got_as_it_was_committed() {
     let (world, _worker, api) = world().await;
@@ -97,11 +103,12 @@ async fn an_artifact_that_was_changed_is_never_got_whole() {
         ["x".repeat(size - 1) + "y", "y".to_owned() + &"x".repeat(size - 1), "x".repeat(size - 1), "x".repeat(size + 1)]
     {
         std::fs::write(&file, &bytes).unwrap();
-        let got = get(&api, &large, &[]);
-        assert!(got.body.len() < size, "{} of {size} bytes", got.body.len());
-        assert_eq!(got.headers["content-length"], size.to_string(), "whoever asked knows that it is not whole");
+        if let Some(got) = begun(&api, &large, &[]) {
+            assert!(got.body.len() < size, "{} of {size} bytes", got.body.len());
+            assert_eq!(got.headers["content-length"], size.to_string(), "whoever asked knows that it is not whole");
+        }
         for range in ["bytes=0-99", "bytes=500000-600000", "bytes=-1"] {
-            let got = get(&api, &large, &[("Range", range)]);
+            let Some(got) = begun(&api, &large, &[("Range", range)]) else { continue };
             let wanted: usize = got.headers["content-length"].parse().unwrap();
             assert!(got.body.len() < wanted, "{range}: {} of {wanted} bytes", got.body.len());
         }

@@ -83,6 +83,11 @@ impl Api {
 
     /// Asks below /v1/admin.
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.raw(&self.request(method, path, headers, body))
+    }
+
+    /// What is sent for that.
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
         let mut head =
             format!("{method} /v1/admin{path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         if !headers.iter().any(|(name, _)| *name == "Host") {
@@ -94,10 +99,15 @@ impl Api {
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
-        self.raw(&[head.as_bytes(), b"\r\n", body].concat())
+        [head.as_bytes(), b"\r\n", body].concat()
     }
 
     pub(crate) fn raw(&self, request: &[u8]) -> Answer {
+        self.begun(request).expect("an answer")
+    }
+
+    /// `None` where the connection was closed before anything came.
+    pub(crate) fn begun(&self, request: &[u8]) -> Option<Answer> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(SOON + Duration::from_secs(5))).unwrap();
         // A server that refuses what comes may not read all of it.
@@ -105,10 +115,13 @@ impl Api {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).ok();
         let text = String::from_utf8(bytes).unwrap();
+        if text.is_empty() {
+            return None;
+        }
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = lines.map(|line| line.split_once(": ").unwrap()).map(|(k, v)| (k.to_lowercase(), v.to_owned()));
-        Answer { status, headers: headers.collect(), body: body.to_owned() }
+        Some(Answer { status, headers: headers.collect(), body: body.to_owned() })
     }
 }
