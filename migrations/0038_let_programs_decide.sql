@@ -10,4 +10,4 @@ alter table piton.workers
     add constraint workers_lease_check check (lease between interval '0' and interval '30 days') not valid,
     add constraint workers_last_seen_check check (isfinite(last_seen)) not valid;
 
--- functions: bd0061b0512c505c0ab86a693543844f18b160eb3fc1bc23e42171f2353d269c
+-- functions: 337441fd219a7b416041d88444fc8b7e6c6fd590dc5e7b25a0b950546716d500
