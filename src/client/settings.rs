@@ -7,8 +7,8 @@ use crate::model::payload::PayloadLimits;
 use crate::stage::resources::Resources;
 use crate::worker::{Role, Settings};
 
-/// Between two cleanups.
-const CLEANUP_EVERY: Duration = Duration::from_secs(10 * 60);
+/// Between two cleanups. This and what follows is what `piton worker` does where nothing is said (`cli/args/worker.rs`).
+const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
 
 pub(super) fn settings(name: String) -> Settings {
     Settings {

@@ -89,6 +89,9 @@ impl Start {
         let Start { piton, workflow, key, same_input, start } = self;
         let start = start?;
         let Some(key) = key else {
+            if same_input {
+                return Err(StartError::Invalid("same_input goes with a key".to_owned()));
+            }
             let id = start_current(connection, &workflow, &start).await?;
             return Ok(Run::new(piton, id, true));
         };

@@ -87,6 +87,7 @@ async fn what_cannot_be_started_is_said_by_what_the_caller_can_do() {
         piton.start("work", &json!({"nul": "a\u{0}b"})),
         piton.start("work", &json!({})).priority(2000),
         piton.start("work", &json!({})).key(""),
+        piton.start("work", &json!({})).same_input(),
         piton.start("work", &json!({})).trace("nonsense", None),
         piton.start("work", &json!({})).at(SystemTime::UNIX_EPOCH - Duration::from_secs(86_400)),
     ] {
