@@ -1,6 +1,6 @@
 -- The state in the database, as the metrics of the catalog: one row for each series, its labels in the order of the
 -- catalog. However much there is, it reads no more than 20,000 live jobs of each state, and pending dead letters; where there are
--- more, it estimates them from a thousand pages of their table, as it does artifacts.
+-- more, it estimates them from a thousand pages of their table, as it does artifacts. What is left to do piton.outlook_state tells.
 --
 -- What waits for nothing (piton.unexplained_jobs) is looked for among the newest runs and in a window that moves over all
 -- of them from one call to the next: sweep_from is where it is. The rows sweep_next and sweep_found are for the caller.
@@ -100,20 +100,19 @@ as $$
                           where o.run_id = l.run_id and o.resolution = 'pending' and (o.stage, o.item) < (l.stage, l.item))
         group by l.workflow_id
     ),
-    -- A run is counted with the first of its jobs.
+    live_run as (
+        select distinct j.workflow_id, j.run_id, 1::float8 as runs from job j
+        where (select max(k.jobs) from job k) = 1
+        union all
+        -- Where some are estimated, a run is counted with the first of its jobs.
+        select j.workflow_id, j.run_id, j.jobs from job j
+        where (select max(k.jobs) from job k) > 1
+          and not exists (select from piton.jobs o where o.run_id = j.run_id and o.id < j.id)
+    ),
     running as (
-        select j.workflow_id, round(sum(j.jobs)) as runs from job j
-        where not exists (select from piton.jobs o where o.run_id = j.run_id and o.id < j.id)
-          and not exists (select from piton.dead_letters d where d.run_id = j.run_id and d.resolution = 'pending')
-        group by j.workflow_id
-    ),
-    outlook as materialized (
-        select * from piton.outlook_overview
-    ),
-    -- Of one that is not heard of nothing is expected.
-    slots as (
-        select coalesce(avg(slots), 32) as each from piton.workers
-        where stopped_at is null and parent is null and last_seen > now() - coalesce(lease, interval '15 seconds')
+        select l.workflow_id, round(sum(l.runs)) as runs from live_run l
+        where not exists (select from piton.dead_letters d where d.run_id = l.run_id and d.resolution = 'pending')
+        group by l.workflow_id
     ),
     class (name) as (
         values ('network_timeout'), ('rate_limited'), ('resource_unavailable'), ('out_of_memory'), ('unknown'),
@@ -177,7 +176,6 @@ as $$
     left join waiting on waiting.workflow_id = w.id
     left join running on running.workflow_id = w.id
     left join blocked on blocked.workflow_id = w.id
-    left join outlook on outlook.workflow = w.name
     left join piton.runs r on r.id = least(l.oldest_run, eldest.run_id)
     cross join lateral (values
         ('piton_jobs_due_soon', null, case when due.jobs > 20000 then l.due_soon else due.jobs end::float8),
@@ -187,9 +185,7 @@ as $$
               then extract(epoch from now() - piton.finite(waiting.since))::float8 end),
         ('piton_runs', 'running', running.runs::float8),
         ('piton_runs', 'blocked', blocked.runs::float8),
-        ('piton_oldest_run_age_seconds', null, extract(epoch from now() - piton.finite(r.started_at))::float8),
-        ('piton_work_left_seconds', null, outlook.movable_work_seconds / (select each from slots)),
-        ('piton_empty_seconds', null, case when outlook.why_not_empty is null then outlook.empty_seconds else 'Infinity' end)
+        ('piton_oldest_run_age_seconds', null, extract(epoch from now() - piton.finite(r.started_at))::float8)
     ) as series (metric, label, value)
     union all
     select 'piton_runs_past_deadline', null, null, null,

@@ -21,8 +21,9 @@ prints. No scrape asks the database: what is in it is read by one worker at a ti
 `piton_work_left_seconds` and `piton_empty_seconds` know what is live, and estimate three things: how long a job takes (all attempts
 of the latest thousand or so of its stage, or of the other stages of its workflow, or a second), how many items a stage will have
 that is not split yet (as many as in earlier runs on average, or one), and everything in a state with more than 20,000 jobs (from
-a thousand pages of the table). The pace is counted by the workers, which add to `piton.throughput` every 10 seconds; one that is
-killed takes the counts of its last seconds along.
+a thousand pages of the table). A worker that has just begun to show the state leaves them out of its first reading. The pace is
+counted by the workers, which add to `piton.throughput` every 10 seconds; one that is killed takes the counts of its last seconds
+along.
 
 Beside these there are the usual `process_…` metrics of memory, CPU and open files.
 ";

@@ -148,6 +148,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "limit_words",
     "changes",
     "storage_stats",
+    "outlook_state",
     "state",
     "roles",
 ];

@@ -40,6 +40,11 @@ impl Store {
         Ok((!rows.is_empty()).then_some(rows))
     }
 
+    /// What is left to do, as series of metrics.
+    pub(crate) async fn outlook_state(&self) -> Result<Vec<Reading>, StoreError> {
+        Ok(sqlx::query_as("select * from piton.outlook_state()").fetch_all(&self.pool).await?)
+    }
+
     /// Leaves the snapshot to the others at once.
     pub(crate) async fn leave_snapshot(&self, worker: WorkerId) -> Result<(), StoreError> {
         sqlx::query("delete from piton.leases where name = 'snapshot' and worker_id = $1")

@@ -74,8 +74,10 @@ impl Sweep {
 impl Snapshots {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut away = false;
+        // What is left to do costs more than everything else, and a worker that has just begun has better things to do.
+        let mut is_first = true;
         loop {
-            match self.tick().await {
+            match self.tick(!is_first).await {
                 Ok(()) => away = false,
                 Err(error) => {
                     Part::Snapshot.had_no_answer();
@@ -84,6 +86,7 @@ impl Snapshots {
                     }
                 }
             }
+            is_first = false;
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(self.every) => {}
@@ -96,15 +99,18 @@ impl Snapshots {
         }
     }
 
-    async fn tick(&mut self) -> Result<(), StoreError> {
+    async fn tick(&mut self, with_outlook: bool) -> Result<(), StoreError> {
         // Before the question: this worker stops to show the state before another one may begin.
         let asked = Instant::now();
         let lease = self.every * INTERVALS_PER_LEASE;
         let boot = *self.boot.borrow();
-        let Some(readings) = self.store.snapshot(boot, lease, self.sweep.from).await? else {
+        let Some(mut readings) = self.store.snapshot(boot, lease, self.sweep.from).await? else {
             self.exporter.hide_state();
             return Ok(());
         };
+        if with_outlook {
+            readings.extend(self.store.outlook_state().await?);
+        }
         let took = asked.elapsed();
         let unexplained = self.unexplained(&readings);
         let happened = self.seen.of_what_happened(&readings);
@@ -116,7 +122,7 @@ impl Snapshots {
         if let Err(error) = self.exporter.show_state(asked, asked + lease, set) {
             tracing::error!("the state is not shown: {error}");
         }
-        if self.settled.is_none_or(|settled| settled.elapsed() >= SETTLE_EVERY) {
+        if with_outlook && self.settled.is_none_or(|settled| settled.elapsed() >= SETTLE_EVERY) {
             self.store.settle_throughput().await?;
             self.settled = Some(asked);
         }

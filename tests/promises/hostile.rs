@@ -143,6 +143,7 @@ async fn asked_in_sql(world: &World) {
         execute(world, format!("select count(v::text) from piton.{view} as v")).await;
     }
     execute(world, "select count(s::text) from piton.state(0) as s".to_owned()).await;
+    execute(world, "select count(s::text) from piton.outlook_state() as s".to_owned()).await;
     for sql in ASKED {
         let of_a_cause = sql.replace("$2", "'work'").replace("$3", "'work'").replace("$4", "'0123456789abcdef'");
         execute(world, of_a_cause.replace("$1", "200")).await;

@@ -388,7 +388,7 @@ async fn many_live(world: &World, count: i64) -> i64 {
     .unwrap();
     sqlx::raw_sql("vacuum analyze piton.jobs, piton.runs").execute(&world.pool).await.unwrap();
     let mut connection = engine(world).await;
-    pages(&mut connection, "select * from piton.state(0)").await
+    pages(&mut connection, "select * from piton.state(0) union all select * from piton.outlook_state()").await
 }
 
 #[tokio::test]

@@ -90,6 +90,7 @@ const ENGINE: &[&str] = &[
     "renew_stages",
     "run_under",
     "settle_artifacts",
+    "outlook_state",
     "settle_throughput",
     "start_run_of",
     "state",
