@@ -4,13 +4,13 @@ use std::process::Command;
 
 use super::case::{Case, Shape};
 use super::drain::{self, Goal};
-use super::ground::Ground;
 use super::numbers::rounded;
 use super::offer::{self, Latencies};
 use super::proof::{Expected, Proof};
 use super::result::Measured;
 use super::spread::Spread;
 use super::start::{register, start_ahead};
+use super::target::Target;
 use super::workers::Workers;
 use super::{BenchError, Teller, machine};
 use crate::store::bench::{Observer, WindowRow};
@@ -23,28 +23,28 @@ const SAMPLE: u64 = 20_000;
 /// What was started is left in the database. Dropped before its end, it kills its workers.
 pub(crate) async fn measure(
     case: &Case,
-    ground: &Ground,
+    target: &Target,
     workers: Vec<Command>,
     teller: &dyn Teller,
 ) -> Result<Measured, BenchError> {
-    let start = register(case, &ground.store).await?;
+    let start = register(case, &target.store).await?;
     let ahead = if case.offered.is_some() { 0 } else { case.runs + case.backlog };
-    let mut starts_per_s = start_ahead(ahead, &start, &ground.store, teller).await?;
-    ground.observer.settle().await?;
-    let snapshot = if case.hold_snapshot { Some(ground.observer.hold_snapshot().await?) } else { None };
+    let mut starts_per_s = start_ahead(ahead, &start, &target.store, teller).await?;
+    target.observer.settle().await?;
+    let snapshot = if case.hold_snapshot { Some(target.observer.hold_snapshot().await?) } else { None };
 
-    let before = Meter::read(&ground.observer).await?;
+    let before = Meter::read(&target.observer).await?;
     let mut workers = Workers::spawn(workers)?;
     let latencies = match case.offered {
         Some(offered) => {
-            let latencies = offer::offer(offered, case, &start, ground, &mut workers, teller).await?;
+            let latencies = offer::offer(offered, case, &start, target, &mut workers, teller).await?;
             starts_per_s = latencies.starts_per_s;
             Some(latencies)
         }
         None => {
             teller.begin("stages", case.checkpoints());
             let goal = Goal { checkpoints: case.checkpoints(), more_behind: case.backlog > 0 };
-            drain::until(goal, &ground.observer, &mut workers, teller).await?;
+            drain::until(goal, &target.observer, &mut workers, teller).await?;
             teller.end();
             None
         }
@@ -52,16 +52,16 @@ pub(crate) async fn measure(
     let peak_memory = workers.peak_memory();
     workers.stop().await?;
     if let Some(snapshot) = snapshot {
-        ground.observer.release_snapshot(snapshot).await.map_err(BenchError::SnapshotLost)?;
+        target.observer.release_snapshot(snapshot).await.map_err(BenchError::SnapshotLost)?;
     }
-    let spent = Meter::read(&ground.observer).await?.since(&before);
+    let spent = Meter::read(&target.observer).await?.since(&before);
 
     let all_done = case.backlog == 0;
-    let proof = prove(&ground.observer, Expected { runs: Some(case.runs + case.backlog), all_done }).await?;
-    let window = ground.observer.window().await?;
+    let proof = prove(&target.observer, Expected { runs: Some(case.runs + case.backlog), all_done }).await?;
+    let window = target.observer.window().await?;
     let mut measured = figures(case, proof, &window, &spent);
     measured.starts_per_s = rounded(starts_per_s, 1);
-    measured.wait_ms = waits(case, &ground.observer).await?;
+    measured.wait_ms = waits(case, &target.observer).await?;
     measured.worker_peak_memory_bytes = peak_memory;
     if let Some(Latencies { first_handler_ms, result_durable_ms, .. }) = latencies {
         measured.first_handler_ms = Spread::of(first_handler_ms);

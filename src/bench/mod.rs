@@ -7,7 +7,6 @@ pub(crate) mod case;
 pub(crate) mod compare;
 mod drain;
 mod error;
-pub(crate) mod ground;
 pub(crate) mod handlers;
 pub(crate) mod machine;
 pub(crate) mod measure;
@@ -17,6 +16,7 @@ pub(crate) mod proof;
 pub(crate) mod result;
 mod spread;
 mod start;
+pub(crate) mod target;
 mod workers;
 
 pub(crate) use error::BenchError;

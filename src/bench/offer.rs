@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::case::{Case, Offered};
-use super::ground::Ground;
 use super::start::Start;
+use super::target::Target;
 use super::workers::Workers;
 use super::{BenchError, Teller};
 use crate::model::id::{RunId, RunKey};
@@ -43,11 +43,11 @@ pub(super) async fn offer(
     offered: Offered,
     case: &Case,
     start: &Start,
-    ground: &Ground,
+    target: &Target,
     workers: &mut Workers,
     teller: &dyn Teller,
 ) -> Result<Latencies, BenchError> {
-    all_there(case, &ground.observer, workers).await?;
+    all_there(case, &target.observer, workers).await?;
     teller.begin("runs", case.runs);
     let (tell, started) = unbounded_channel();
     let begin = Instant::now();
@@ -55,7 +55,7 @@ pub(super) async fn offer(
         let mut starts = JoinSet::new();
         for number in 0..case.runs {
             tokio::time::sleep_until(begin + Duration::from_secs_f64(number as f64 / offered.per_s)).await;
-            let (store, tell) = (ground.store.clone(), tell.clone());
+            let (store, tell) = (target.store.clone(), tell.clone());
             let (version, run) = (start.version, RunStart::on(start.input.clone()));
             starts.spawn(async move {
                 let run = store.start_run(RunId::new(), version, &run).await?;
@@ -71,10 +71,10 @@ pub(super) async fn offer(
         }
         Ok::<f64, BenchError>(case.runs as f64 / begin.elapsed().as_secs_f64())
     };
-    let watching = watch(started, ground.observer.clone(), workers, teller);
+    let watching = watch(started, target.observer.clone(), workers, teller);
     let (starts_per_s, watched) = tokio::try_join!(starting, watching)?;
     teller.end();
-    let first_handler_ms = first_handlers(&ground.observer, &watched.answered).await?;
+    let first_handler_ms = first_handlers(&target.observer, &watched.answered).await?;
     Ok(Latencies { starts_per_s, first_handler_ms, result_durable_ms: watched.durable_ms })
 }
 

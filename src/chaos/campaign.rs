@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) use super::fleet::Start;
 use super::fleet::{Member, NAME_TAKEN, Post};
-use super::inject::{Event, Hands, is_aborted};
+use super::inject::{Event, Injector, is_aborted};
 use super::judge::{self, Case, Wrong};
 use super::offer::Offer;
 use super::plan::{self, Fault, Kind, Scope};
@@ -23,7 +23,7 @@ use super::report::{Report, Spread};
 use super::servers::{DATABASE, Servers};
 use super::{ChaosError, cause, leftovers};
 use crate::embedded::Cluster;
-use crate::store::chaos::{Broken, Loss, Witness};
+use crate::store::chaos::{Broken, Inspector, Loss};
 
 /// When nothing goes wrong any more, and for that long no run came to rest, what is left is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
@@ -39,7 +39,7 @@ pub(crate) struct Campaign {
     pub(crate) scope: Scope,
     pub(crate) offer: Arc<Offer>,
     pub(crate) servers: Arc<Servers>,
-    pub(crate) witness: Witness,
+    pub(crate) inspector: Inspector,
     pub(crate) start: Start,
     /// Where the workers' logs go.
     pub(crate) logs: PathBuf,
@@ -99,10 +99,10 @@ impl Campaign {
         chronicle: &mut Chronicle,
         tell: fn(&str),
     ) -> Result<(), ChaosError> {
-        let hands = Hands {
+        let injector = Injector {
             fleet: fleet.clone(),
             servers: self.servers.clone(),
-            witness: self.witness.clone(),
+            inspector: self.inspector.clone(),
             offer: self.offer.clone(),
             silence: self.scope.silence,
         };
@@ -112,8 +112,8 @@ impl Campaign {
         let mut faults = faults.into_iter().peekable();
         while faults.peek().is_some() || !under_way.is_empty() || begun.elapsed() < self.scope.length {
             while let Some(fault) = faults.next_if(|fault| begun.elapsed() >= fault.at) {
-                let hands = hands.clone();
-                under_way.spawn(async move { hands.inject(fault).await });
+                let injector = injector.clone();
+                under_way.spawn(async move { injector.inject(fault).await });
             }
             while let Some(done) = under_way.try_join_next() {
                 let done = done??;
@@ -124,7 +124,7 @@ impl Campaign {
             watch(fleet, chronicle).await?;
             if asked.elapsed() >= ASK_EVERY {
                 asked = Instant::now();
-                let found = self.witness.unexplained().await?;
+                let found = self.inspector.unexplained().await?;
                 chronicle.wrong.extend(found.map(|row| ("looks that found something unexplained", row)));
             }
             if told.elapsed() >= Duration::from_secs(10) {
@@ -146,7 +146,7 @@ impl Campaign {
         let (mut told, mut moved, mut least) = (Instant::now(), Instant::now(), i64::MAX);
         loop {
             watch(fleet, chronicle).await?;
-            let left = self.witness.unsettled().await?.unwrap_or(least);
+            let left = self.inspector.unsettled().await?.unwrap_or(least);
             if left < least {
                 (least, moved) = (left, Instant::now());
             }
@@ -180,14 +180,14 @@ impl Campaign {
         let left: Vec<Wrong> =
             leftovers::find(&self.mark).into_iter().map(|process| ("processes that live on", process)).collect();
         chronicle.wrong.extend(left);
-        let losses = self.witness.losses().await?;
+        let losses = self.inspector.losses().await?;
         chronicle.wrong.extend(strange(&losses, &chronicle.events));
         let runs = self.offer.told.count();
         self.judge(&mut chronicle.wrong).await?;
         let (lost, gone) = self.offer.told.missing();
         chronicle.wrong.extend(gone);
         let costs = self.costs(&chronicle).await?;
-        let mut broken = self.witness.broken().await?;
+        let mut broken = self.inspector.broken().await?;
         broken.extend(gathered(chronicle.wrong));
         let mut faults = BTreeMap::new();
         for kind in chronicle.events.iter().filter_map(|event| event.kind) {
@@ -201,7 +201,7 @@ impl Campaign {
             aborted: chronicle.aborted,
             runs,
             lost,
-            counted: self.witness.counted().await?,
+            counted: self.inspector.counted().await?,
             costs,
             broken,
         })
@@ -211,16 +211,16 @@ impl Campaign {
     async fn judge(&self, wrong: &mut Vec<Wrong>) -> Result<(), ChaosError> {
         let mut behind = 0;
         loop {
-            let runs = self.witness.runs_behind(behind, PAGE).await?;
+            let runs = self.inspector.runs_behind(behind, PAGE).await?;
             let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
             behind = last.id;
             wrong.extend(runs.iter().filter_map(|run| self.offer.told.found(run)));
             if !self.fates_are_known {
                 continue;
             }
-            let attempts = self.witness.attempts_of(first.id, last.id).await?;
-            let deaths = self.witness.deaths_of(first.id, last.id).await?;
-            let kept = self.witness.artifacts_of(first.id, last.id).await?;
+            let attempts = self.inspector.attempts_of(first.id, last.id).await?;
+            let deaths = self.inspector.deaths_of(first.id, last.id).await?;
+            let kept = self.inspector.artifacts_of(first.id, last.id).await?;
             for run in &runs {
                 let attempts = attempts.iter().filter(|a| a.run_id == run.id).collect();
                 let deaths = deaths.iter().filter(|d| d.run_id == run.id).collect();
@@ -239,16 +239,16 @@ impl Campaign {
             let (Some(kind), from) = (event.kind, event.at) else { continue };
             let (from, to) = match (kind, event.process) {
                 (Kind::Kill | Kind::GroupKill, Some(process)) => {
-                    (from, self.witness.claimed_again(process, from).await?)
+                    (from, self.inspector.claimed_again(process, from).await?)
                 }
                 (Kind::TermThenKill, Some(process)) => {
                     let Some(announced) = event.announced else { continue };
                     let killed_at = from + announced;
-                    (killed_at, self.witness.claimed_again(process, killed_at).await?)
+                    (killed_at, self.inspector.claimed_again(process, killed_at).await?)
                 }
                 (Kind::Rewind, _) => {
                     let Some(served_at) = event.served_at else { continue };
-                    (served_at, self.witness.first_result_since(served_at).await?)
+                    (served_at, self.inspector.first_result_since(served_at).await?)
                 }
                 _ => continue,
             };

@@ -15,7 +15,7 @@ use super::offer::Offer;
 use super::plan::{Fault, Kind};
 use super::proxy::Link;
 use super::servers::Servers;
-use crate::store::chaos::Witness;
+use crate::store::chaos::Inspector;
 
 /// Something that befell a worker, or all of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ pub(crate) struct Event {
 }
 
 /// What came of a fault.
-pub(super) struct Outcome {
+pub(super) struct Injected {
     pub(super) event: Event,
     pub(super) wrong: Vec<Wrong>,
     /// What it cost, where that shows at once.
@@ -44,10 +44,10 @@ pub(super) struct Outcome {
 
 /// What faults are made with.
 #[derive(Clone)]
-pub(super) struct Hands {
+pub(super) struct Injector {
     pub(super) fleet: Arc<Vec<Post>>,
     pub(super) servers: Arc<Servers>,
-    pub(super) witness: Witness,
+    pub(super) inspector: Inspector,
     pub(super) offer: Arc<Offer>,
     /// For that long a worker bears silence.
     pub(super) silence: Duration,
@@ -56,9 +56,9 @@ pub(super) struct Hands {
 /// Once new connections work, a worker has given up the old ones after its silence limit, and is at work after this.
 const AT_WORK_AGAIN: Duration = Duration::from_secs(10);
 
-impl Hands {
+impl Injector {
     /// Comes back when everything is right again.
-    pub(super) async fn inject(&self, fault: Fault) -> Result<Outcome, ChaosError> {
+    pub(super) async fn inject(&self, fault: Fault) -> Result<Injected, ChaosError> {
         let (mut wrong, mut cost) = (Vec::new(), None);
         let mut event = Event {
             kind: Some(fault.kind),
@@ -93,14 +93,14 @@ impl Hands {
             // It is over; the next one needs another.
             self.servers.follow().await?;
         }
-        Ok(Outcome { event, wrong, cost })
+        Ok(Injected { event, wrong, cost })
     }
 
     /// Says when another server served, if one did.
     async fn of_all(&self, fault: Fault) -> Result<Option<DateTime<Utc>>, ChaosError> {
         match fault.kind {
-            Kind::Terminate => self.witness.end_sessions().await?,
-            Kind::Crash => self.servers.crash(fault.lasts, &self.witness).await?,
+            Kind::Terminate => self.inspector.end_sessions().await?,
+            Kind::Crash => self.servers.crash(fault.lasts, &self.inspector).await?,
             Kind::Rewind => return self.offer.across_a_rewind(&self.servers, fault.lasts).await.map(Some),
             Kind::Outage => {
                 self.fleet.iter().for_each(|post| post.proxy.set_outage(true));
@@ -130,7 +130,7 @@ impl Hands {
             if member.has_ended()? {
                 return Ok((None, Vec::new()));
             }
-            match self.witness.has_heard_of(&member.name(), since).await? {
+            match self.inspector.has_heard_of(&member.name(), since).await? {
                 Some(true) => return Ok((Some(begun.elapsed()), Vec::new())),
                 // It is kept from it by something else.
                 _ if self.servers.are_in_trouble() || !post.proxy.is_open() => begun = Instant::now(),

@@ -14,7 +14,7 @@ use super::workload::RunInput;
 use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
-use crate::store::chaos::{Witness, unless_away};
+use crate::store::chaos::{Inspector, unless_away};
 use crate::store::runs::RunStart;
 use crate::store::{Store, StoreError};
 
@@ -37,7 +37,7 @@ pub(crate) struct Offer {
     pub(crate) per_s: f64,
     pub(crate) length: Duration,
     pub(crate) store: Store,
-    pub(crate) witness: Witness,
+    pub(crate) inspector: Inspector,
     pub(crate) told: Told,
 }
 
@@ -60,7 +60,7 @@ impl Offer {
         while begun.elapsed() < self.length {
             if counted.elapsed() >= COUNT_EVERY {
                 counted = Instant::now();
-                if self.witness.unsettled().await?.is_none_or(|runs| runs >= MOST_AT_ONCE) {
+                if self.inspector.unsettled().await?.is_none_or(|runs| runs >= MOST_AT_ONCE) {
                     tokio::time::sleep(COUNT_EVERY).await;
                     continue;
                 }
@@ -86,16 +86,16 @@ impl Offer {
         let meanwhile = async {
             tokio::time::sleep(lasts).await;
             // Which numbers come next only makes a rewind worse: where another fault is in the way, it goes without.
-            before = unless_away(self.witness.numbers().await)?;
+            before = unless_away(self.inspector.numbers().await)?;
             self.start_all(lost).await?;
             tokio::time::sleep(UNTIL_CLAIMED).await;
             Ok(())
         };
-        let rewound = servers.rewind(&self.witness, meanwhile).await?;
+        let rewound = servers.rewind(&self.inspector, meanwhile).await?;
         let served_at = rewound.lost_until;
         self.told.rewound(rewound);
         if let Some(before) = before {
-            unless_away(self.witness.use_up(before).await)?;
+            unless_away(self.inspector.use_up(before).await)?;
         }
         self.start_all(new).await?;
         Ok(served_at)
@@ -133,7 +133,7 @@ impl Offer {
         let mut backoff = Backoff::default();
         let sent_at = loop {
             let sent_at = Utc::now();
-            match self.witness.start_runs(self.version, &runs).await {
+            match self.inspector.start_runs(self.version, &runs).await {
                 Ok(()) => break sent_at,
                 Err(StoreError::Away(_)) => backoff.wait().await,
                 Err(refused) => match self.store.run(*first).await {

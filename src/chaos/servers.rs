@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::ChaosError;
 use super::proxy::{Link, Proxy};
 use crate::embedded::{Cluster, copy_data};
-use crate::store::chaos::{Witness, unless_away};
+use crate::store::chaos::{Inspector, unless_away};
 use crate::store::connect::Server;
 
 /// The database in it.
@@ -71,11 +71,11 @@ impl Servers {
     }
 
     /// Crashes the server that serves, and comes back when it is up again.
-    pub(super) async fn crash(&self, lasts: Duration, witness: &Witness) -> Result<(), ChaosError> {
+    pub(super) async fn crash(&self, lasts: Duration, inspector: &Inspector) -> Result<(), ChaosError> {
         let state = self.state.lock().await;
         state.serving.crash();
         tokio::time::sleep(lasts).await;
-        Ok(witness.is_back(BACK_AGAIN).await?)
+        Ok(inspector.is_back(BACK_AGAIN).await?)
     }
 
     /// Whether something is being done to them.
@@ -108,14 +108,14 @@ impl Servers {
     /// standby.
     pub(super) async fn rewind(
         &self,
-        witness: &Witness,
+        inspector: &Inspector,
         meanwhile: impl Future<Output = Result<(), ChaosError>>,
     ) -> Result<Rewound, ChaosError> {
         let mut state = self.state.lock().await;
         let Standby { cluster, replication } = self.standby_of(&mut state).await?;
-        let outside = Witness::open(&Server::private(cluster.options(DATABASE)));
+        let outside = Inspector::open(&Server::private(cluster.options(DATABASE)));
         let kept_until = Utc::now();
-        catch_up(witness, &outside).await?;
+        catch_up(inspector, &outside).await?;
         replication.set(Link::Cut);
         meanwhile.await?;
         let old = std::mem::replace(&mut state.serving, cluster);
@@ -125,7 +125,7 @@ impl Servers {
         promote(&outside).await?;
         lead_to(&self.folder, &state.serving)?;
         outside.close().await;
-        witness.is_back(BACK_AGAIN).await?;
+        inspector.is_back(BACK_AGAIN).await?;
         // A standby of the new one needs the room.
         tokio::fs::remove_dir_all(&old_data).await.map_err(file(&old_data))?;
         Ok(Rewound { kept_until, lost_until })
@@ -158,7 +158,7 @@ fn lead_to(folder: &Path, serving: &Cluster) -> Result<(), ChaosError> {
 }
 
 /// Waits until the standby has all that is committed now. Other faults may be in the way of either.
-async fn catch_up(serving: &Witness, standby: &Witness) -> Result<(), ChaosError> {
+async fn catch_up(serving: &Inspector, standby: &Inspector) -> Result<(), ChaosError> {
     let (begun, mut written) = (Instant::now(), None);
     while begun.elapsed() < BACK_AGAIN {
         written = match written {
@@ -175,7 +175,7 @@ async fn catch_up(serving: &Witness, standby: &Witness) -> Result<(), ChaosError
     Err(ChaosError::Standby)
 }
 
-async fn promote(standby: &Witness) -> Result<(), ChaosError> {
+async fn promote(standby: &Inspector) -> Result<(), ChaosError> {
     let begun = Instant::now();
     while unless_away(standby.promote().await)?.is_none() {
         if begun.elapsed() > BACK_AGAIN {

@@ -29,7 +29,7 @@ use crate::telemetry;
 use crate::telemetry::exporter::{Exporter, MOST_SERIES};
 use crate::telemetry::relay;
 use crate::telemetry::server::{self, Address};
-use crate::worker::{self, Metrics, RUNS_SUSPECTS_AS, Role, Settings, Shutdown};
+use crate::worker::{self, Metrics, RUNS_SUSPECTS_AS, Role, Shutdown, WorkerSettings};
 
 /// What a worker says. What sqlx says of broken connections, the engine says in its own words.
 pub(super) const WORKER_LOG: &str = "info,sqlx=off,apalis_core=warn";
@@ -89,16 +89,17 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     let settings = match std::env::var(RUNS_SUSPECTS_AS) {
         Ok(name) => {
             worker::end_with_parent(shutdown.clone());
-            Settings {
+            WorkerSettings {
                 slots: 1,
                 role: Role::Runner,
                 parent: worker::parent(),
                 ..settings(name, &global, &args.settings)
             }
         }
-        Err(_) => {
-            Settings { cleanup_every: Some(args.cleanup_every), ..settings(name.clone(), &global, &args.settings) }
-        }
+        Err(_) => WorkerSettings {
+            cleanup_every: Some(args.cleanup_every),
+            ..settings(name.clone(), &global, &args.settings)
+        },
     };
     let queues = versions.iter().map(|version| version.workflow_id).collect();
     worker::run(database.store.clone(), catalog, queues, settings, metrics.shown, shutdown).await?;
@@ -134,14 +135,14 @@ impl Served {
     }
 }
 
-fn health_settings(global: &Global, args: &WorkerArgs) -> health::Settings {
+fn health_settings(global: &Global, args: &WorkerArgs) -> health::HealthSettings {
     // Programs run in folders of their own there.
     let mut folders = vec![std::env::temp_dir()];
     folders.extend(artifacts::data_folder(global).filter(|_| global.database_url.is_none()));
     let CheckArgs { health_every: every, health_threshold, external } = &args.health;
     let externals = external.clone();
     let thresholds = Thresholds::with(health_threshold);
-    health::Settings {
+    health::HealthSettings {
         every: *every,
         thresholds,
         artifacts: artifacts::store(global, &args.settings.store),
@@ -192,14 +193,14 @@ pub(super) async fn patiently<T>(
     }
 }
 
-pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Settings {
+pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> WorkerSettings {
     let store = artifacts::store(global, &args.store);
     if let Some(store) = &store {
         // For stages that ask for the database.
         variables::artifact_store_is(store.name());
     }
     let resources = Arc::new(Resources::new(store.clone(), args.store.artifacts.is_some(), &name));
-    Settings {
+    WorkerSettings {
         name,
         slots: args.slots as usize,
         poll: args.poll,

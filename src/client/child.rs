@@ -20,7 +20,7 @@ use crate::stage::{http, variables};
 use crate::store::Store;
 use crate::store::connect::{Address, Server, greet};
 use crate::telemetry::relay;
-use crate::worker::{self, ORDERS_ON_STDIN, RUNS_SUSPECTS_AS, Settings, Shutdown};
+use crate::worker::{self, ORDERS_ON_STDIN, RUNS_SUSPECTS_AS, Shutdown, WorkerSettings};
 
 static CALLED: AtomicBool = AtomicBool::new(false);
 
@@ -72,7 +72,7 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    pub(super) fn of(settings: &Settings, artifacts: Option<&Artifacts>, url: &str) -> Orders {
+    pub(super) fn of(settings: &WorkerSettings, artifacts: Option<&Artifacts>, url: &str) -> Orders {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Orders {
             database: url.to_owned(),
@@ -88,9 +88,9 @@ impl Orders {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    fn settings(&self, name: String) -> Result<Settings, String> {
+    fn settings(&self, name: String) -> Result<WorkerSettings, String> {
         let artifacts = self.artifacts.as_deref().map(Artifacts::at).transpose()?;
-        Ok(Settings {
+        Ok(WorkerSettings {
             resources: Arc::new(Resources::new(artifacts.clone(), self.artifacts_are_named, &name)),
             artifacts,
             slots: 1,

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::model::payload::PayloadLimits;
 use crate::stage::resources::Resources;
-use crate::worker::{Role, Settings};
+use crate::worker::{Role, WorkerSettings};
 
 /// Between two cleanups. This and what follows is what `piton worker` does where nothing is said (`cli/args/worker.rs`).
 const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
 
-pub(super) fn settings(name: String) -> Settings {
-    Settings {
+pub(super) fn settings(name: String) -> WorkerSettings {
+    WorkerSettings {
         resources: Arc::new(Resources::new(None, false, &name)),
         name,
         slots: 32,

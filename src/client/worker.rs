@@ -16,7 +16,7 @@ use crate::embedded;
 use crate::stage::resources::Resources;
 use crate::stage::variables;
 use crate::store::Store;
-use crate::worker::{self, Settings, Shutdown};
+use crate::worker::{self, Shutdown, WorkerSettings};
 
 /// Connections of a worker: claimer, two committers, keeper, and some for stages. It has one more, its session.
 const CONNECTIONS: u32 = 7;
@@ -26,7 +26,7 @@ const CONNECTIONS: u32 = 7;
 #[must_use = "nothing works before it is spawned"]
 pub struct WorkerBuilder {
     piton: Piton,
-    settings: Result<Settings, WorkerError>,
+    settings: Result<WorkerSettings, WorkerError>,
 }
 
 impl Piton {
@@ -103,14 +103,14 @@ impl WorkerBuilder {
         Ok(Worker { shutdown, running: Some(running) })
     }
 
-    fn with(mut self, set: impl FnOnce(&mut Settings)) -> WorkerBuilder {
+    fn with(mut self, set: impl FnOnce(&mut WorkerSettings)) -> WorkerBuilder {
         if let Ok(settings) = &mut self.settings {
             set(settings);
         }
         self
     }
 
-    fn checked(self, is_right: bool, bounds: &str, set: impl FnOnce(&mut Settings)) -> WorkerBuilder {
+    fn checked(self, is_right: bool, bounds: &str, set: impl FnOnce(&mut WorkerSettings)) -> WorkerBuilder {
         if is_right {
             self.with(set)
         } else {
@@ -178,7 +178,7 @@ impl Drop for OwnName {
 }
 
 /// With the artifact store, and with what its helpers are told.
-fn with_resources(settings: Settings, url: &str) -> Result<Settings, WorkerError> {
+fn with_resources(settings: WorkerSettings, url: &str) -> Result<WorkerSettings, WorkerError> {
     let is_named = settings.artifacts.is_some();
     let in_data_folder = || Some(Artifacts::in_folder(embedded::Settings::default_root().ok()?.join("artifacts")));
     let artifacts = settings.artifacts.clone().or_else(in_data_folder);
@@ -192,5 +192,5 @@ fn with_resources(settings: Settings, url: &str) -> Result<Settings, WorkerError
     }
     let resources = Arc::new(Resources::new(artifacts.clone(), is_named, &settings.name));
     let orders = child::Orders::of(&settings, artifacts.as_ref(), url).line();
-    Ok(Settings { artifacts, resources, orders: Some(orders.into()), ..settings })
+    Ok(WorkerSettings { artifacts, resources, orders: Some(orders.into()), ..settings })
 }

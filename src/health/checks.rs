@@ -115,11 +115,11 @@ impl Health {
     }
 
     async fn write_history(&self, watched: &Watched) -> Result<(), StoreError> {
-        let changes = self.board.take_unwritten();
+        let changes = self.components.take_unwritten();
         let written = watched.store.record_health(&watched.worker, &changes).await;
         if written.is_err() {
             Part::Health.had_no_answer();
-            self.board.put_back(changes);
+            self.components.put_back(changes);
         }
         written
     }

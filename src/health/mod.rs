@@ -1,18 +1,18 @@
 //! Whether a worker is well: live, ready, and how each component is that it depends on.
 //!
 //! ```text
-//!  checks, one task per component ──▶ Board ──▶ gauges, asked at every scrape
+//!  checks, one task per component ──▶ Components ──▶ gauges, asked at every scrape
 //!                                       └─────▶ piton.health_history, a row for each change
-//!  parts of the worker ─────────────▶ Pulse ──▶ live, ready
+//!  parts of the worker ─────────────▶ Liveness ──▶ live, ready
 //! ```
 
-mod board;
 mod checks;
+mod components;
 mod disk;
 mod external;
+mod liveness;
 mod lock;
 mod memory;
-mod pulse;
 mod queue;
 mod stuck;
 mod watched;
@@ -23,13 +23,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub(crate) use external::External;
-pub(crate) use pulse::Phase;
+pub(crate) use liveness::Phase;
 pub(crate) use queue::JobsEnded;
 pub(crate) use watched::Watched;
 pub(crate) use work::Work;
 
-use self::board::Board;
-use self::pulse::Pulse;
+use self::components::Components;
+use self::liveness::Liveness;
 use crate::artifacts::Artifacts;
 use crate::meters::catalog::COMPONENT_THRESHOLD;
 use crate::model::health::{Component, Finding, Measure, Status, Thresholds};
@@ -37,7 +37,7 @@ use crate::stage::resources::Resources;
 
 /// How a worker looks at itself.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct HealthSettings {
     /// Between two checks of a component.
     pub(crate) every: Duration,
     pub(crate) thresholds: Thresholds,
@@ -52,19 +52,19 @@ pub(crate) struct Settings {
 /// How a worker is. Its parts say it, its checks find it, and its metrics show it.
 #[derive(Debug)]
 pub(crate) struct Health {
-    pub(crate) pulse: Pulse,
-    board: Board,
-    settings: Settings,
+    pub(crate) liveness: Liveness,
+    components: Components,
+    settings: HealthSettings,
     changed: tokio::sync::Notify,
     /// What stages need; not known before the worker works.
     resources: OnceLock<Arc<Resources>>,
 }
 
 impl Health {
-    pub(crate) fn new(settings: Settings) -> Arc<Health> {
-        let board = Board::new(settings.thresholds.clone());
+    pub(crate) fn new(settings: HealthSettings) -> Arc<Health> {
+        let components = Components::new(settings.thresholds.clone());
         let (changed, resources) = (tokio::sync::Notify::new(), OnceLock::new());
-        Arc::new(Health { pulse: Pulse::default(), board, settings, changed, resources })
+        Arc::new(Health { liveness: Liveness::default(), components, settings, changed, resources })
     }
 
     /// What the worker waits for, before it could begin or since its database fell silent.
@@ -74,10 +74,10 @@ impl Health {
 
     /// Sets every gauge. Asks nobody.
     pub(crate) fn show(&self) {
-        self.pulse.show(self.resources.get().is_none_or(|resources| resources.are_all_there()));
-        self.board.show();
+        self.liveness.show(self.resources.get().is_none_or(|resources| resources.are_all_there()));
+        self.components.show();
         for measure in Measure::ALL {
-            let threshold = self.board.thresholds.of(*measure);
+            let threshold = self.components.thresholds.of(*measure);
             for (status, from) in [(Status::Degraded, threshold.degraded), (Status::Unhealthy, threshold.unhealthy)] {
                 let labels = [measure.component().as_str(), measure.name(), status.as_str()];
                 COMPONENT_THRESHOLD.gauge(&labels).set(from);
@@ -86,7 +86,7 @@ impl Health {
     }
 
     fn put(&self, component: Component, finding: &Finding, took: Duration) {
-        if self.board.put(component, finding, took) {
+        if self.components.put(component, finding, took) {
             self.changed.notify_one();
         }
     }

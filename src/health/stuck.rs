@@ -67,7 +67,7 @@ impl Health {
     }
 
     fn note_standstill(&self, what: Option<&'static str>) {
-        if !self.pulse.is_stuck(what) {
+        if !self.liveness.is_stuck(what) {
             return;
         }
         match what {

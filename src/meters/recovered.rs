@@ -1,7 +1,7 @@
 //! What is counted of attempts whose worker was gone: by the worker that found that out.
 
 use super::catalog::{ATTEMPTS, DEAD_LETTERED, FAILURES, JOBS_FINISHED, RECOVERIES, SUSPECTED};
-use super::stage::Outcome;
+use super::stage::AttemptEnd;
 use crate::model::failure::FailureClass;
 
 /// Jobs of one stage that were taken from a worker.
@@ -23,12 +23,12 @@ impl Recovered<'_> {
         let stage = [self.workflow, self.stage];
         let with = |last: &'static str| [self.workflow, self.stage, last];
         let lost = self.resumed + self.restarted + self.dead_lettered;
-        ATTEMPTS.counter(&with(Outcome::Lost.as_str())).increment(lost);
+        ATTEMPTS.counter(&with(AttemptEnd::Lost.as_str())).increment(lost);
         FAILURES.counter(&with(FailureClass::Crashed.as_str())).increment(lost);
         SUSPECTED.counter(&stage).increment(self.suspected);
         if self.dead_lettered > 0 {
             DEAD_LETTERED.counter(&with(FailureClass::Crashed.as_str())).increment(self.dead_lettered);
-            JOBS_FINISHED.counter(&with(Outcome::DeadLettered.as_str())).increment(self.dead_lettered);
+            JOBS_FINISHED.counter(&with(AttemptEnd::DeadLettered.as_str())).increment(self.dead_lettered);
         }
         let actions = [("resumed", self.resumed), ("restarted", self.restarted), ("dead_lettered", self.dead_lettered)];
         for (action, jobs) in actions {

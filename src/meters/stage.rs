@@ -15,7 +15,7 @@ use crate::model::failure::FailureClass;
 
 /// How an attempt ended, in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum AttemptEnd {
     Done,
     Retried,
     DeadLettered,
@@ -29,26 +29,26 @@ pub(crate) enum Outcome {
     Lost,
 }
 
-impl Outcome {
-    const ALL: [Outcome; 7] = [
-        Outcome::Done,
-        Outcome::Retried,
-        Outcome::DeadLettered,
-        Outcome::Released,
-        Outcome::Cancelled,
-        Outcome::Fenced,
-        Outcome::Lost,
+impl AttemptEnd {
+    const ALL: [AttemptEnd; 7] = [
+        AttemptEnd::Done,
+        AttemptEnd::Retried,
+        AttemptEnd::DeadLettered,
+        AttemptEnd::Released,
+        AttemptEnd::Cancelled,
+        AttemptEnd::Fenced,
+        AttemptEnd::Lost,
     ];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Outcome::Done => "done",
-            Outcome::Retried => "retried",
-            Outcome::DeadLettered => "dead_lettered",
-            Outcome::Released => "released",
-            Outcome::Cancelled => "cancelled",
-            Outcome::Fenced => "fenced",
-            Outcome::Lost => "lost",
+            AttemptEnd::Done => "done",
+            AttemptEnd::Retried => "retried",
+            AttemptEnd::DeadLettered => "dead_lettered",
+            AttemptEnd::Released => "released",
+            AttemptEnd::Cancelled => "cancelled",
+            AttemptEnd::Fenced => "fenced",
+            AttemptEnd::Lost => "lost",
         }
     }
 }
@@ -71,8 +71,8 @@ struct Counted {
     started: Counter,
     wait: Histogram,
     duration: Histogram,
-    /// In the order of [`Outcome::ALL`].
-    attempts: [Counter; Outcome::ALL.len()],
+    /// In the order of [`AttemptEnd::ALL`].
+    attempts: [Counter; AttemptEnd::ALL.len()],
     jobs_done: Counter,
     jobs_dead_lettered: Counter,
 }
@@ -92,19 +92,19 @@ impl StageMeters {
     fn counted(&self) -> &Counted {
         let (workflow, stage) = (&*self.workflow, &*self.stage);
         self.counted.get_or_init(|| {
-            let counted = |outcome: Outcome| {
+            let counted = |outcome: AttemptEnd| {
                 let counter = ATTEMPTS.counter(&[workflow, stage, outcome.as_str()]);
                 counter.increment(0);
                 counter
             };
-            let finished = |outcome: Outcome| JOBS_FINISHED.counter(&[workflow, stage, outcome.as_str()]);
+            let finished = |outcome: AttemptEnd| JOBS_FINISHED.counter(&[workflow, stage, outcome.as_str()]);
             Counted {
                 started: JOBS_STARTED.counter(&[workflow, stage]),
                 wait: JOB_WAIT.histogram(&[workflow, stage]),
                 duration: ATTEMPT_DURATION.histogram(&[workflow, stage]),
-                attempts: Outcome::ALL.map(counted),
-                jobs_done: finished(Outcome::Done),
-                jobs_dead_lettered: finished(Outcome::DeadLettered),
+                attempts: AttemptEnd::ALL.map(counted),
+                jobs_done: finished(AttemptEnd::Done),
+                jobs_dead_lettered: finished(AttemptEnd::DeadLettered),
             }
         })
     }
@@ -143,35 +143,40 @@ impl StageMeters {
     }
 
     /// The end of an attempt is in the database, or turned out not to count.
-    pub(crate) fn ended(&self, outcome: Outcome) {
+    pub(crate) fn ended(&self, outcome: AttemptEnd) {
         // The order of the variants is that of the counters.
         let counted = self.counted();
         if let Some(counter) = counted.attempts.get(outcome as usize) {
             counter.increment(1);
         }
         match outcome {
-            Outcome::Done => {
+            AttemptEnd::Done => {
                 counted.jobs_done.increment(1);
                 self.jobs.0.fetch_add(1, Ordering::Relaxed);
             }
-            Outcome::DeadLettered => {
+            AttemptEnd::DeadLettered => {
                 counted.jobs_dead_lettered.increment(1);
                 self.jobs.1.fetch_add(1, Ordering::Relaxed);
             }
-            Outcome::Retried | Outcome::Released | Outcome::Cancelled | Outcome::Fenced | Outcome::Lost => {}
+            AttemptEnd::Retried
+            | AttemptEnd::Released
+            | AttemptEnd::Cancelled
+            | AttemptEnd::Fenced
+            | AttemptEnd::Lost => {}
         }
     }
 
     /// The same, for an attempt that failed: `outcome` is what follows.
-    pub(crate) fn failed(&self, class: FailureClass, outcome: Outcome) {
+    pub(crate) fn failed(&self, class: FailureClass, outcome: AttemptEnd) {
         self.ended(outcome);
         self.tally.failed();
         let labels: [&str; 3] = [&self.workflow, &self.stage, class.as_str()];
         FAILURES.counter(&labels).increment(1);
         match outcome {
-            Outcome::DeadLettered => DEAD_LETTERED.counter(&labels).increment(1),
-            Outcome::Retried => RETRIES.counter(&labels).increment(1),
-            Outcome::Done | Outcome::Released | Outcome::Cancelled | Outcome::Fenced | Outcome::Lost => {}
+            AttemptEnd::DeadLettered => DEAD_LETTERED.counter(&labels).increment(1),
+            AttemptEnd::Retried => RETRIES.counter(&labels).increment(1),
+            AttemptEnd::Done | AttemptEnd::Released | AttemptEnd::Cancelled | AttemptEnd::Fenced | AttemptEnd::Lost => {
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use super::turn::MOST_IN_A_ROW;
 
 /// Items up to which each is a branch of its own, and lanes there are at least where there are more: slots that can
 /// be busy at once.
-pub(crate) const SIDE_BY_SIDE: u32 = 1024;
+pub(crate) const BRANCHES: u32 = 1024;
 /// Items of one lane at most: as many as a branch may do before others of its priority have their turn.
 pub(crate) const LONGEST: u32 = MOST_IN_A_ROW;
 
@@ -80,7 +80,7 @@ impl Births {
 /// Items that one lane of so many begins with.
 fn length(items: u32) -> u32 {
     // Rounded down: fewer lanes than slots would leave slots idle.
-    (items / SIDE_BY_SIDE).clamp(1, LONGEST)
+    (items / BRANCHES).clamp(1, LONGEST)
 }
 
 /// Where the branch goes from an item that is done, and what leaves it. Behind an item that took long the others do not
@@ -129,7 +129,7 @@ mod tests {
             let lanes = spots(Births::lanes(0, count).expect("items"));
             let covered: Vec<i32> = lanes.iter().flat_map(|lane| items(*lane)).collect();
             prop_assert_eq!(covered, (0..count as i32).collect::<Vec<_>>());
-            prop_assert!(lanes.len() >= count.min(SIDE_BY_SIDE) as usize, "{} lanes", lanes.len());
+            prop_assert!(lanes.len() >= count.min(BRANCHES) as usize, "{} lanes", lanes.len());
             prop_assert!(lanes.iter().all(|lane| items(*lane).len() <= LONGEST as usize));
         }
 

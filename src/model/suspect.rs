@@ -18,7 +18,7 @@ pub(crate) const CONVICTED_WITH_ITS_WORKER: &str =
     "it ran alone in a process of its own, and that process and the worker that started it died together, 20 times";
 
 /// Suspects of one worker that run at once, each in a process and a slot of its own.
-pub(crate) const SIDE_BY_SIDE: usize = 8;
+pub(crate) const MOST_RUNNERS: usize = 8;
 
 /// What the end of a worker's process is evidence of, against the jobs it held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

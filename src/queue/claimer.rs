@@ -13,7 +13,7 @@ use super::catalog::{Catalog, Version};
 use super::cursors::Cursors;
 use super::ended::Ended;
 use super::ends::Ends;
-use super::lookout::Lookout;
+use super::monitor::Monitor;
 use super::slots::Slots;
 use super::starter::Starter;
 use super::wake::Wake;
@@ -36,7 +36,7 @@ pub(crate) struct Claimer {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) wake: Arc<Wake>,
-    pub(crate) lookout: Arc<Lookout>,
+    pub(crate) monitor: Arc<Monitor>,
     pub(crate) starter: Starter,
     /// The boot; it changes when the others have given it up.
     pub(crate) boot: watch::Receiver<WorkerId>,
@@ -96,7 +96,7 @@ impl Claimer {
             biased;
             () = self.stop.cancelled() => return Ok(false),
             // Also where every slot is busy: its own looks would walk over them.
-            () = self.lookout.crowd.gathers(), if self.alone.is_none() => {
+            () = self.monitor.crowd.gathers(), if self.alone.is_none() => {
                 self.set_aside().await?;
                 return Ok(true);
             }
@@ -110,7 +110,7 @@ impl Claimer {
         }
         // What is paused is known before anything is claimed that could be handed on.
         if !std::mem::replace(&mut self.has_looked, true)
-            && let Err(error) = self.lookout.look().await
+            && let Err(error) = self.monitor.look().await
         {
             self.has_looked = false;
             return Err(error);
@@ -127,13 +127,13 @@ impl Claimer {
                 self.wake.within(Duration::ZERO);
             }
         }
-        if !self.lookout.has_limits() {
+        if !self.monitor.has_limits() {
             return self.claim(self.slots.free()).await;
         }
         // What one of them leaves, the other one gets: neither starves the other.
         let free = self.slots.free();
         self.limited_first = !self.limited_first;
-        let share = self.lookout.limited_share(free, self.limited_first);
+        let share = self.monitor.limited_share(free, self.limited_first);
         let claimed = self.claim_limited(share, false).await?;
         let more_ready = free > claimed && self.claim(free - claimed).await?;
         if share > 0 || more_ready {
@@ -150,7 +150,7 @@ impl Claimer {
             return Ok(0);
         }
         let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
-        let queues = Queues { workflows: &self.lookout.workflows, unknown: &unknown };
+        let queues = Queues { workflows: &self.monitor.workflows, unknown: &unknown };
         let begun = Instant::now();
         let claimed = self.store.claim_limited(queues, at_most, worker, suspects).await?;
         let count = claimed.claims.len();
@@ -183,7 +183,7 @@ impl Claimer {
         self.meters.answered(took, claimed.claims.len());
         let more = self.cursors.moved(each, free, &claimed, took);
         if let Some(best) = self.cursors.waiting() {
-            self.lookout.note(best);
+            self.monitor.note(best);
         }
         self.start(claimed.claims).await;
         if claimed.set_aside.is_empty() {
@@ -191,8 +191,8 @@ impl Claimer {
         }
         let mut workflows: Vec<_> = claimed.set_aside.into_iter().map(|(workflow, _)| workflow).collect();
         workflows.dedup();
-        aside::set_aside(&self.store, &workflows, &unknown, &self.lookout.crowd).await?;
-        self.lookout.set_aside();
+        aside::set_aside(&self.store, &workflows, &unknown, &self.monitor.crowd).await?;
+        self.monitor.set_aside();
         Ok(true)
     }
 
@@ -200,13 +200,13 @@ impl Claimer {
     async fn set_aside(&mut self) -> Result<(), StoreError> {
         let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
         self.left.tell(&self.store, worker, &unknown).await?;
-        aside::set_aside(&self.store, &self.lookout.workflows, &unknown, &self.lookout.crowd).await
+        aside::set_aside(&self.store, &self.monitor.workflows, &unknown, &self.monitor.crowd).await
     }
 
     /// The slot is free, so nothing runs beside it.
     async fn claim_alone(&self) -> Result<bool, StoreError> {
         let (worker, unknown) = (*self.boot.borrow(), self.catalog.unknown());
-        let queues = Queues { workflows: &self.lookout.workflows, unknown: &unknown };
+        let queues = Queues { workflows: &self.monitor.workflows, unknown: &unknown };
         let begun = Instant::now();
         let claimed = self.store.claim_alone(queues, worker).await?;
         self.meters.answered(begun.elapsed(), claimed.claims.len());
@@ -251,7 +251,7 @@ impl Claimer {
         while !self.catalog.is_given_up(id) {
             let mut read = self.catalog.version(&self.store, id).await;
             if is_new && read.is_ok() {
-                read = self.lookout.look().await.and(read);
+                read = self.monitor.look().await.and(read);
             }
             match read {
                 Ok(version) => return Some(version),

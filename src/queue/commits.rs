@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::catalog::Version;
-use super::onward::Onward;
+use super::hand_off::HandOff;
 use crate::model::claim::Claim;
 use crate::store::endings::Ending;
 
@@ -25,7 +25,7 @@ pub(super) fn first_that_fit(bytes: impl Iterator<Item = usize>) -> usize {
 pub(super) struct Commits {
     pub(super) ends: Vec<(Claim, Ending)>,
     /// For each, what its next stage or item needs if the branch stays here.
-    pub(super) onward: Vec<Option<Onward>>,
+    pub(super) hand_off: Vec<Option<HandOff>>,
     /// For each, the definition it follows, where it is known.
     pub(super) versions: Vec<Option<Arc<Version>>>,
     /// For each, how many artifacts it has kept whole, where it has to say what becomes of some.
@@ -36,11 +36,11 @@ impl Commits {
     pub(super) fn push(
         &mut self,
         version: Option<Arc<Version>>,
-        (claim, ending, onward): (Claim, Ending, Option<Onward>),
+        (claim, ending, hand_off): (Claim, Ending, Option<HandOff>),
         artifacts: Option<i32>,
     ) {
         self.ends.push((claim, ending));
-        self.onward.push(onward);
+        self.hand_off.push(hand_off);
         self.versions.push(version);
         self.artifacts.push(artifacts);
     }

@@ -13,9 +13,9 @@ use super::catalog::Version;
 use super::commits::{Commits, first_that_fit};
 use super::count;
 use super::ended::{Ended, Outcome};
+use super::hand_off::HandOff;
 use super::known::Known;
-use super::lookout::Lookout;
-use super::onward::Onward;
+use super::monitor::Monitor;
 use super::report;
 use super::run_stage::Output;
 use super::slots::Slots;
@@ -50,7 +50,7 @@ pub(crate) struct Committer {
     pub(crate) store: Store,
     pub(crate) slots: Arc<Slots>,
     pub(crate) wake: Arc<Wake>,
-    pub(crate) lookout: Arc<Lookout>,
+    pub(crate) monitor: Arc<Monitor>,
     pub(crate) starter: Starter,
     pub(crate) limits: PayloadLimits,
     /// For a job whose definition is not known here.
@@ -84,7 +84,7 @@ impl Committer {
         // Everyone who locks several jobs locks them in this order.
         batch.sort_unstable_by_key(|ended| ended.claim.key);
         let histories = self.histories(batch).await;
-        self.lookout.refresh().await;
+        self.monitor.refresh().await;
         let mut commits = Commits::default();
         for (ended, history) in batch.drain(..).zip(histories) {
             let Ended { claim, known, outcome, took, artifacts, used_the_store } = ended;
@@ -153,17 +153,17 @@ impl Committer {
         known: Option<Known>,
         output: Output,
         slow: bool,
-    ) -> (Claim, Ending, Option<Onward>) {
+    ) -> (Claim, Ending, Option<HandOff>) {
         let plan = known.as_ref().map(|known| &known.version.plan);
         let next = plan.map(|plan| plan.after(claim.spot(), output.finished, slow)).unwrap_or_default();
-        let (mut turn, mut onward) = (Turn::Yields, None);
+        let (mut turn, mut hand_off) = (Turn::Yields, None);
         if let (Some(spot), Some(known)) = (next.goes_on, known)
-            && let Some(here) = Onward::to(spot, &claim, known, &output.payload, &self.starter.room)
+            && let Some(here) = HandOff::to(spot, &claim, known, &output.payload, &self.starter.room)
         {
-            turn = self.lookout.turn(&claim, spot.stage);
-            onward = (turn == Turn::Stays).then_some(here);
+            turn = self.monitor.turn(&claim, spot.stage);
+            hand_off = (turn == Turn::Stays).then_some(here);
         }
-        (claim, Ending::Done { output: output.payload, next, turn }, onward)
+        (claim, Ending::Done { output: output.payload, next, turn }, hand_off)
     }
 
     /// What the failed ones among them have behind them.
@@ -203,9 +203,9 @@ impl Committer {
     }
 
     async fn commit(&self, commits: Commits) {
-        for ((claim, _), onward) in commits.ends.iter().zip(&commits.onward) {
-            if let Some(onward) = onward {
-                self.slots.announce(&claim.key, onward.key(claim));
+        for ((claim, _), hand_off) in commits.ends.iter().zip(&commits.hand_off) {
+            if let Some(hand_off) = hand_off {
+                self.slots.announce(&claim.key, hand_off.key(claim));
             }
         }
         let (mut backoff, mut doubt, mut sent_before) = (Backoff::default(), Doubt::default(), false);
@@ -226,10 +226,10 @@ impl Committer {
         count::landed(&commits, &landed);
         report::landed(&self.slots, &commits, &landed);
         self.report_missed(&commits, &landed.positions, sent_before).await;
-        let frees_a_limit = self.lookout.any_is_limited(commits.ends.iter().map(|(claim, _)| claim));
+        let frees_a_limit = self.monitor.any_is_limited(commits.ends.iter().map(|(claim, _)| claim));
         self.go_on(commits, &landed);
         if !landed.ended_runs.is_empty() {
-            self.lookout.feeding.runs_ended();
+            self.monitor.feeding.runs_ended();
         }
         if sent_before {
             // Branches whose first commit landed unheard are claimed by this boot, and nothing runs them.
@@ -244,10 +244,11 @@ impl Committer {
     fn go_on(&self, commits: Commits, landed: &Landed) {
         let mut has_landed = vec![false; commits.ends.len()];
         landed.positions.iter().for_each(|at| has_landed[*at] = true);
-        for (((claim, ending), onward), landed_here) in commits.ends.into_iter().zip(commits.onward).zip(has_landed) {
+        for (((claim, ending), hand_off), landed_here) in commits.ends.into_iter().zip(commits.hand_off).zip(has_landed)
+        {
             let at = landed_here.then_some(landed.at).flatten();
-            match (at, onward, ending) {
-                (Some(at), Some(onward), Ending::Done { output, .. }) => self.pass_on(&claim, onward, &output, at),
+            match (at, hand_off, ending) {
+                (Some(at), Some(hand_off), Ending::Done { output, .. }) => self.pass_on(&claim, hand_off, &output, at),
                 (Some(_), _, Ending::Retry { delay, .. }) => {
                     self.wake.within(delay);
                     self.slots.release(&claim.key);
@@ -258,10 +259,10 @@ impl Committer {
     }
 
     /// The next stage or item starts in the slot of the one before it.
-    fn pass_on(&self, done: &Claim, onward: Onward, output: &Payload, at: DateTime<Utc>) {
-        let claim = onward.claim(done, at);
+    fn pass_on(&self, done: &Claim, hand_off: HandOff, output: &Payload, at: DateTime<Utc>) {
+        let claim = hand_off.claim(done, at);
         let hold = self.slots.pass_on(&done.key, claim);
-        let prepared = onward.prepare(&self.limits, claim, done, output);
+        let prepared = hand_off.prepare(&self.limits, claim, done, output);
         if self.starter.start(prepared, hold).is_err() {
             tracing::error!(key = ?claim.key, "the apalis worker is gone; recovery will free this claim");
         }
@@ -274,17 +275,17 @@ impl Committer {
             match instead(claim, ending, &refused) {
                 Some(other) => {
                     let ends = vec![(*claim, other)];
-                    Box::pin(self.commit(Commits { ends, onward: vec![None], ..commits })).await;
+                    Box::pin(self.commit(Commits { ends, hand_off: vec![None], ..commits })).await;
                 }
                 // Recovery frees the claim when this boot ends; nothing else can be written about it.
                 None => self.slots.release(&claim.key),
             }
             return;
         }
-        let parts = commits.ends.into_iter().zip(commits.onward).zip(commits.versions).zip(commits.artifacts);
-        for ((((claim, ending), onward), version), artifacts) in parts {
+        let parts = commits.ends.into_iter().zip(commits.hand_off).zip(commits.versions).zip(commits.artifacts);
+        for ((((claim, ending), hand_off), version), artifacts) in parts {
             let mut one = Commits::default();
-            one.push(version, (claim, ending, onward), artifacts);
+            one.push(version, (claim, ending, hand_off), artifacts);
             Box::pin(self.commit(one)).await;
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::catalog::Version;
 use super::commits::Commits;
 use super::ended;
-use crate::meters::stage::{Outcome, StageMeters};
+use crate::meters::stage::{AttemptEnd, StageMeters};
 use crate::model::claim::Claim;
 use crate::store::commit::{Fate, Landed};
 use crate::store::endings::Ending;
@@ -38,8 +38,8 @@ pub(super) fn missed(commits: &Commits, at: usize, fate: Option<Fate>) {
             return;
         }
         (_, Ending::Unclaim) => return,
-        (Some(Fate::Cancelled), _) => Outcome::Cancelled,
-        (None, _) => Outcome::Fenced,
+        (Some(Fate::Cancelled), _) => AttemptEnd::Cancelled,
+        (None, _) => AttemptEnd::Fenced,
     };
     meters(commits.version(at), claim).into_iter().for_each(|meters| meters.ended(outcome));
 }
@@ -50,16 +50,16 @@ fn one(commits: &Commits, at: usize) {
     let Some(meters) = meters(commits.version(at), claim) else { return };
     match ending {
         Ending::Done { next, .. } => {
-            meters.ended(Outcome::Done);
+            meters.ended(AttemptEnd::Done);
             let splits = || commits.version(at).is_some_and(|version| version.splits(claim.key.stage));
             if claim.key.item().is_none() && splits() {
                 let born = next.births.iter().filter(|births| births.stage == claim.key.stage);
                 meters.split(born.map(|births| u64::from(births.until.abs_diff(births.first))).sum());
             }
         }
-        Ending::Retry { failure, .. } => meters.failed(failure.class(), Outcome::Retried),
-        Ending::GiveUp { failure, .. } => meters.failed(failure.class(), Outcome::DeadLettered),
-        Ending::Release { .. } => meters.ended(Outcome::Released),
+        Ending::Retry { failure, .. } => meters.failed(failure.class(), AttemptEnd::Retried),
+        Ending::GiveUp { failure, .. } => meters.failed(failure.class(), AttemptEnd::DeadLettered),
+        Ending::Release { .. } => meters.ended(AttemptEnd::Released),
         Ending::Unclaim => {}
     }
 }

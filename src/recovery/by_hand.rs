@@ -8,7 +8,7 @@ use super::Recovery;
 use crate::model::actor::Actor;
 use crate::model::id::WorkerId;
 use crate::store::freed::Freed;
-use crate::store::gone::{By, Suspect};
+use crate::store::gone::{By, SuspectedBoot};
 use crate::store::queues::Queues;
 use crate::store::workers::{HeldJob, Look, Seen};
 use crate::store::{Store, StoreError};
@@ -56,7 +56,7 @@ pub(crate) async fn scan(store: &Store, lease: Duration) -> Result<Told, StoreEr
 pub(crate) async fn jobs(store: &Store, lease: Duration, limit: i64) -> Result<Vec<RecoverableJob>, StoreError> {
     let seen = look(store, lease).await?;
     let mut jobs = Vec::new();
-    for Suspect { worker, name, sign, .. } in &seen.suspects {
+    for SuspectedBoot { worker, name, sign, .. } in &seen.suspects {
         let left = limit - i64::try_from(jobs.len()).unwrap_or(i64::MAX);
         let told = |job| RecoverableJob { job, worker: name.clone(), sign: sign.words() };
         jobs.extend(store.held_jobs(*worker, left).await?.into_iter().map(told));
@@ -88,7 +88,7 @@ async fn look(store: &Store, lease: Duration) -> Result<Seen, StoreError> {
 
 async fn gone(store: &Store, seen: &Seen) -> Result<Vec<Gone>, StoreError> {
     let mut gone = Vec::new();
-    for Suspect { worker, name, sign, .. } in &seen.suspects {
+    for SuspectedBoot { worker, name, sign, .. } in &seen.suspects {
         gone.push(Gone { worker: name.clone(), sign: sign.words(), jobs: store.held_count(*worker).await? });
     }
     Ok(gone)

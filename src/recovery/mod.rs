@@ -9,7 +9,7 @@ use crate::model::id::WorkerId;
 use crate::model::process::Process;
 use crate::neighbour;
 use crate::store::freed::Freed;
-use crate::store::gone::{By, Sign, Suspect};
+use crate::store::gone::{By, Sign, SuspectedBoot};
 use crate::store::{Store, StoreError};
 
 /// A session lock must be seen free for that long: a worker that only lost its connection takes it again sooner.
@@ -92,7 +92,7 @@ impl Recovery {
     pub(crate) async fn recover(
         &mut self,
         store: &Store,
-        suspects: &[Suspect],
+        suspects: &[SuspectedBoot],
         by: By<'_>,
     ) -> Result<Recovered, StoreError> {
         let mut recovered = Recovered::default();
@@ -105,7 +105,9 @@ impl Recovery {
                 }
                 Judgement::Lives => continue,
             };
-            let Some(freed) = store.recover_worker(&Suspect { sign, ..suspect.clone() }, by).await? else { continue };
+            let Some(freed) = store.recover_worker(&SuspectedBoot { sign, ..suspect.clone() }, by).await? else {
+                continue;
+            };
             recovered.freed += freed;
         }
         Ok(recovered)
@@ -113,7 +115,7 @@ impl Recovery {
 
     /// What the signs of one look are worth, one after another. A sign that must be seen for a while is seen from the first
     /// look on that shows it.
-    pub(crate) fn judge(&mut self, suspects: &[Suspect]) -> Vec<Judgement> {
+    pub(crate) fn judge(&mut self, suspects: &[SuspectedBoot]) -> Vec<Judgement> {
         let since_last = self.last_look.replace(Instant::now()).map_or(Duration::ZERO, |last| last.elapsed());
         // A process that was frozen between two looks has not looked meanwhile.
         let since_last = since_last.min(LONGEST_PAUSE);
@@ -121,7 +123,7 @@ impl Recovery {
         suspects.iter().map(|suspect| self.judge_one(suspect, since_last)).collect()
     }
 
-    fn judge_one(&mut self, suspect: &Suspect, since_last: Duration) -> Judgement {
+    fn judge_one(&mut self, suspect: &SuspectedBoot, since_last: Duration) -> Judgement {
         let lives = neighbour::lives(&suspect.process, &self.here);
         let Some(sign) = believable(suspect.sign, lives) else { return Judgement::Lives };
         // What is seen to have ended needs no second look. How one ended that ran a suspect, its parent says first.

@@ -8,7 +8,7 @@ use sqlx::postgres::types::PgInterval;
 use sqlx::types::Uuid;
 
 use super::freed::{EndedBoot, free};
-use super::gone::{Sign, Suspect};
+use super::gone::{Sign, SuspectedBoot};
 use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::events;
@@ -69,7 +69,7 @@ impl Standing {
 #[derive(Debug, Clone)]
 pub(crate) struct Holder {
     /// As it would be taken for gone. Its sign is the one below, where there is one.
-    pub(crate) seen: Suspect,
+    pub(crate) seen: SuspectedBoot,
     /// Why it seems gone; `None` where nothing says so.
     pub(crate) sign: Option<Sign>,
 }
@@ -77,7 +77,7 @@ pub(crate) struct Holder {
 /// A boot whose name is taken from it, because its process is no more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Superseded<'h> {
-    pub(crate) boot: &'h Suspect,
+    pub(crate) boot: &'h SuspectedBoot,
     pub(crate) evidence: Evidence,
 }
 
@@ -106,7 +106,7 @@ impl HolderRow {
             (false, Some(false)) => Some(Sign::LockFree),
             (false, Some(true) | None) => None,
         };
-        let seen = Suspect {
+        let seen = SuspectedBoot {
             worker: WorkerId(self.id),
             name: name.to_owned(),
             process: Process { host, machine, pid, started },

@@ -15,7 +15,7 @@ use crate::model::payload::Payload;
 
 /// Looks from outside the engine, with statements of its own.
 #[derive(Debug, Clone)]
-pub(crate) struct Witness {
+pub(crate) struct Inspector {
     pool: PgPool,
 }
 
@@ -103,14 +103,14 @@ pub(crate) struct Counted {
     pub(crate) count: i64,
 }
 
-impl Witness {
+impl Inspector {
     /// Opens no connection yet.
-    pub(crate) fn open(server: &Server) -> Witness {
+    pub(crate) fn open(server: &Server) -> Inspector {
         let options = server.patient().clone();
         let pool = PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy_with(options.disable_statement_logging().application_name("piton chaos"));
-        Witness { pool }
+        Inspector { pool }
     }
 
     pub(crate) async fn close(&self) {

@@ -16,7 +16,7 @@ const FREE_AT_ONCE: i64 = 1000;
 
 /// A boot that seems to be gone.
 #[derive(Debug, Clone)]
-pub(crate) struct Suspect {
+pub(crate) struct SuspectedBoot {
     pub(crate) worker: WorkerId,
     pub(crate) name: String,
     pub(crate) process: Process,
@@ -66,7 +66,7 @@ impl Sign {
     }
 }
 
-impl Suspect {
+impl SuspectedBoot {
     /// Why it counts as gone, as people and attempts are told.
     pub(crate) fn cause(&self) -> &'static str {
         if self.stopping { Sign::Drained.words() } else { self.sign.words() }
@@ -122,7 +122,11 @@ impl Store {
     /// Ends a boot that is gone, then frees its jobs: in that order, so that it can claim nothing in between. Whoever
     /// dies halfway leaves a row that the next look finds. Tells what became of them; `None` when the boot was heard
     /// of again.
-    pub(crate) async fn recover_worker(&self, suspect: &Suspect, by: By<'_>) -> Result<Option<Freed>, StoreError> {
+    pub(crate) async fn recover_worker(
+        &self,
+        suspect: &SuspectedBoot,
+        by: By<'_>,
+    ) -> Result<Option<Freed>, StoreError> {
         let had_ended = matches!(suspect.sign, Sign::Ended | Sign::Drained);
         let (worker, person) = match by {
             By::Worker(worker) => (Some(worker.0), None),
@@ -163,8 +167,8 @@ impl Store {
     }
 
     /// Frees what a boot that has ended holds, pass by pass.
-    async fn free_all(&self, suspect: &Suspect) -> Result<Freed, StoreError> {
-        let Suspect { worker, name, exit, .. } = suspect;
+    async fn free_all(&self, suspect: &SuspectedBoot) -> Result<Freed, StoreError> {
+        let SuspectedBoot { worker, name, exit, .. } = suspect;
         let (exit, evidence) = (exit.as_deref(), suspect.evidence());
         let ended = EndedBoot { worker: *worker, name, cause: suspect.cause(), exit, evidence };
         let mut freed = Freed::default();
@@ -203,7 +207,7 @@ impl Store {
         .await?;
         let Some((id, Moment(last_seen), boot, death)) = boot else { return self.has_begun(process.name).await };
         let (host, pid) = (process.host.to_owned(), process.pid);
-        let suspect = Suspect {
+        let suspect = SuspectedBoot {
             worker: WorkerId(id),
             name: process.name.to_owned(),
             process: Process { host, machine: None, pid, started: None },

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
 use super::boots::{OLD_LOCK_SPACE, Standing};
-use super::gone::{Sign, Suspect};
+use super::gone::{Sign, SuspectedBoot};
 use super::moment::{MaybeMoment, Moment};
 use super::queues::Queues;
 use super::{Store, StoreError};
@@ -15,7 +15,7 @@ use crate::model::limited::Limited;
 use crate::model::paused::Paused;
 use crate::model::place::Place;
 use crate::model::process::Process;
-use crate::model::suspect::{Evidence, SIDE_BY_SIDE};
+use crate::model::suspect::{Evidence, MOST_RUNNERS};
 
 /// What a look found.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct Seen {
     pub(crate) is_crowded: bool,
     /// Jobs that wait to run alone, as far as they are counted.
     pub(crate) suspected: usize,
-    pub(crate) suspects: Vec<Suspect>,
+    pub(crate) suspects: Vec<SuspectedBoot>,
     pub(crate) paused: Paused,
     pub(crate) limited: Limited,
     /// A run is past its deadline.
@@ -177,7 +177,7 @@ impl LookRow {
         Limited::new(stages, self.limited_rank)
     }
 
-    fn suspect(&self) -> Option<Suspect> {
+    fn suspect(&self) -> Option<SuspectedBoot> {
         let sign = match (self.gone_ended?, self.gone_lease_over?) {
             (true, _) if self.gone_drained => Sign::Drained,
             (true, _) => Sign::Ended,
@@ -185,7 +185,7 @@ impl LookRow {
             (false, true) => Sign::LeaseOver,
             (false, false) => Sign::LockFree,
         };
-        Some(Suspect {
+        Some(SuspectedBoot {
             worker: WorkerId(self.gone_id?),
             name: self.gone_name.clone()?,
             process: Process {
@@ -262,7 +262,7 @@ impl Store {
             .bind(&queues.workflows)
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
-            .bind(i64::try_from(SIDE_BY_SIDE).unwrap_or(i64::MAX))
+            .bind(i64::try_from(MOST_RUNNERS).unwrap_or(i64::MAX))
             .fetch_all(&self.pool)
             .await?;
         let [first, ..] = rows.as_slice() else { return Err(StoreError::Damaged("no answer to a look".to_owned())) };

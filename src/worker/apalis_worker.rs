@@ -5,7 +5,7 @@ use std::time::Duration;
 use apalis::prelude::*;
 use tokio::task::JoinHandle;
 
-use super::Settings;
+use super::WorkerSettings;
 use crate::queue::backend::Queue;
 use crate::queue::run_stage::{RunStage, panicked};
 use crate::queue::time_limit::TimeLimitLayer;
@@ -16,7 +16,7 @@ pub(super) type Handle = JoinHandle<Result<(), apalis_core::error::WorkerError>>
 /// Between two requests to stop.
 const TELL_AGAIN: Duration = Duration::from_millis(100);
 
-pub(super) fn spawn(settings: &Settings, service: RunStage, queue: Queue) -> (WorkerContext, Handle) {
+pub(super) fn spawn(settings: &WorkerSettings, service: RunStage, queue: Queue) -> (WorkerContext, Handle) {
     let context = WorkerContext::new(&settings.name);
     let worker = WorkerBuilder::new(context.clone())
         .backend(queue)

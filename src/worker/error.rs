@@ -2,7 +2,7 @@
 
 use super::sizing::NoRoom;
 use crate::store::StoreError;
-use crate::store::gone::Suspect;
+use crate::store::gone::SuspectedBoot;
 
 /// Why a worker stopped without being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub(crate) struct NameTaken {
 }
 
 impl NameTaken {
-    pub(super) fn by(other: &Suspect) -> NameTaken {
+    pub(super) fn by(other: &SuspectedBoot) -> NameTaken {
         NameTaken { name: other.name.clone(), host: other.process.host.clone(), pid: other.process.pid }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::lookout::Lookout;
+use crate::queue::monitor::Monitor;
 use crate::store::Store;
 
 /// Runs of one batch that one statement starts.
@@ -17,7 +17,7 @@ const SHARE: u32 = 3;
 
 pub(super) struct Feeder {
     pub(super) store: Store,
-    pub(super) lookout: Arc<Lookout>,
+    pub(super) monitor: Arc<Monitor>,
 }
 
 impl Feeder {
@@ -25,10 +25,10 @@ impl Feeder {
     pub(super) async fn run(self, stop: CancellationToken) {
         let feeding = async {
             loop {
-                self.lookout.feeding.wanted().await;
+                self.monitor.feeding.wanted().await;
                 let begun = Instant::now();
                 match self.store.feed_batches(AT_ONCE).await {
-                    Ok(true) => self.lookout.feeding.now(),
+                    Ok(true) => self.monitor.feeding.now(),
                     Ok(false) => {}
                     // The look, which comes again, tells of a database that is away.
                     Err(error) => tracing::debug!("batches wait: {error}"),

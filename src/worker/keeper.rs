@@ -12,7 +12,7 @@ use super::beats::Beats;
 use super::recoverer::Sighting;
 use crate::health::Health;
 use crate::meters::part::Part;
-use crate::queue::lookout::Lookout;
+use crate::queue::monitor::Monitor;
 use crate::queue::slots::Slots;
 use crate::store::StoreError;
 use crate::store::boots::Standing;
@@ -21,7 +21,7 @@ use crate::store::boots::Standing;
 const QUICK: Duration = Duration::from_millis(250);
 
 pub(super) struct Keeper {
-    pub(super) lookout: Arc<Lookout>,
+    pub(super) monitor: Arc<Monitor>,
     pub(super) slots: Arc<Slots>,
     pub(super) beats: Arc<Beats>,
     /// Between two looks.
@@ -53,14 +53,14 @@ impl Keeper {
             let looked = self.look(took < QUICK).await;
             took = begun.elapsed();
             if let Some(health) = &self.health {
-                health.pulse.database_answered(looked.is_ok());
+                health.liveness.database_answered(looked.is_ok());
             }
             if let Ok(started_at) = looked
                 && server.replace(started_at).is_some_and(|before| before != started_at)
             {
                 // Another server, or the same one anew: it may have lost what it had answered.
                 self.slots.suspect_strays();
-                self.lookout.wake.now();
+                self.monitor.wake.now();
             }
             if let Err(error) = &looked {
                 Part::Look.had_no_answer();
@@ -86,7 +86,7 @@ impl Keeper {
     async fn look(&self, looks_are_quick: bool) -> Result<DateTime<Utc>, StoreError> {
         let begun = Instant::now();
         let beats = self.beats.is_welcome(looks_are_quick);
-        let seen = if beats { self.lookout.look_and_beat().await? } else { self.lookout.look().await? };
+        let seen = if beats { self.monitor.look_and_beat().await? } else { self.monitor.look().await? };
         match seen.standing {
             Standing::Alive if beats => self.beats.landed_with_a_look(begun),
             Standing::Alive => {}

@@ -34,7 +34,7 @@ pub(crate) use drain::{Shutdown, end_with_parent};
 pub(crate) use error::{NameTaken, WorkerError};
 pub(crate) use metrics::Metrics;
 pub(crate) use runners::{ORDERS_ON_STDIN, RUNS_SUSPECTS_AS, descriptors_before, is_runner, parent};
-pub(crate) use settings::{Role, Settings};
+pub(crate) use settings::{Role, WorkerSettings};
 
 use self::registration::{Registered, Registration, WhenTaken};
 use self::running::Running;
@@ -51,11 +51,11 @@ pub(crate) async fn run(
     store: Store,
     catalog: Arc<Catalog>,
     workflows: Vec<WorkflowId>,
-    settings: Settings,
+    settings: WorkerSettings,
     metrics: Option<Metrics>,
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
-    let settings = Settings { slots: sizing::slots(&settings, &store, &catalog)?, ..settings };
+    let settings = WorkerSettings { slots: sizing::slots(&settings, &store, &catalog)?, ..settings };
     settings.resources.check().await;
     catalog.work_with(settings.resources.clone());
     // A process that is new waits for one that has its name and lives.
@@ -70,7 +70,7 @@ pub(crate) async fn run(
     Running::start(store, catalog, workflows, settings, metrics, boot, &shutdown).until(shutdown).await
 }
 
-fn new_boot(settings: &Settings) -> Boot {
+fn new_boot(settings: &WorkerSettings) -> Boot {
     Boot {
         id: WorkerId::random(),
         boot_id: Uuid::now_v7(),

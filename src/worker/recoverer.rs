@@ -10,12 +10,12 @@ use crate::model::id::WorkerId;
 use crate::queue::wake::Wake;
 use crate::recovery::Recovery;
 use crate::store::Store;
-use crate::store::gone::{By, Suspect};
+use crate::store::gone::{By, SuspectedBoot};
 
 /// What a look showed of the others.
 #[derive(Debug)]
 pub(super) enum Sighting {
-    Seen(Vec<Suspect>),
+    Seen(Vec<SuspectedBoot>),
     /// It had no answer.
     Away,
 }

@@ -10,7 +10,7 @@ use crate::neighbour;
 use crate::recovery::{Judgement, Recovery};
 use crate::store::backoff::Backoff;
 use crate::store::boots::{Boot, Holder, Superseded};
-use crate::store::gone::Suspect;
+use crate::store::gone::SuspectedBoot;
 use crate::store::{Store, StoreError};
 
 /// Between two looks at a living process that has the name.
@@ -40,10 +40,10 @@ pub(super) enum WhenTaken {
 /// What is to be done about the boot that has the name.
 enum Verdict {
     /// Its process is no more, or is this one.
-    TakeOver(Suspect, Evidence),
+    TakeOver(SuspectedBoot, Evidence),
     /// It may be gone: that shows within that time.
     Doubt(Duration),
-    WaitForIt(Suspect),
+    WaitForIt(SuspectedBoot),
 }
 
 /// What came of one attempt.
@@ -53,7 +53,7 @@ enum Attempt {
     Again,
     Doubt(Duration),
     /// That one has the name, and lives by all that is known.
-    Held(Suspect),
+    Held(SuspectedBoot),
 }
 
 /// Registers a boot of one name.
@@ -62,7 +62,7 @@ pub(super) struct Registration<'r> {
     when_taken: WhenTaken,
     recovery: Recovery,
     /// Who had the name at first.
-    first: Option<Suspect>,
+    first: Option<SuspectedBoot>,
     told: Option<Instant>,
 }
 
@@ -132,7 +132,7 @@ impl<'r> Registration<'r> {
         };
         match judged.first() {
             Some(Judgement::Gone(sign)) => {
-                let seen = Suspect { sign: *sign, ..seen };
+                let seen = SuspectedBoot { sign: *sign, ..seen };
                 let evidence = seen.evidence();
                 Verdict::TakeOver(seen, evidence)
             }
@@ -143,13 +143,13 @@ impl<'r> Registration<'r> {
 
     /// It is there on this machine, or was heard of since it was first asked after. A lock alone proves nothing: where a
     /// machine is gone, the server holds it on.
-    fn is_seen_to_live(&mut self, other: &Suspect, boot: &Boot) -> bool {
+    fn is_seen_to_live(&mut self, other: &SuspectedBoot, boot: &Boot) -> bool {
         let first = self.first.get_or_insert_with(|| other.clone());
         let was_heard_of = first.worker != other.worker || first.last_seen < other.last_seen;
         was_heard_of || neighbour::lives(&other.process, &boot.process) == Some(true)
     }
 
-    fn tell(&mut self, other: &Suspect) {
+    fn tell(&mut self, other: &SuspectedBoot) {
         if self.told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
             events::worker::waits_for_its_name(&other.name, &other.process.host, other.process.pid);

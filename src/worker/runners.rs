@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::runner::Runner;
-use super::{Settings, Shutdown, exit};
+use super::{Shutdown, WorkerSettings, exit};
 use crate::model::id::WorkerId;
-use crate::model::suspect::SIDE_BY_SIDE;
+use crate::model::suspect::MOST_RUNNERS;
 use crate::queue::slots::Slots;
 use crate::stage::command::own_program;
 use crate::store::Store;
@@ -109,7 +109,7 @@ struct Ran {
 
 impl Runners {
     pub(super) fn new(
-        settings: &Settings,
+        settings: &WorkerSettings,
         store: Store,
         slots: Arc<Slots>,
         boot: watch::Receiver<WorkerId>,
@@ -142,7 +142,7 @@ impl Runners {
                 }
                 () = shutdown.asked() => break,
             }
-            let wanted = (*waiting.borrow_and_update()).min(SIDE_BY_SIDE).min(self.slots.capacity());
+            let wanted = (*waiting.borrow_and_update()).min(MOST_RUNNERS).min(self.slots.capacity());
             let running = self.running.len();
             let allowed = self.patience.allows(wanted.saturating_sub(running), running, Instant::now());
             for _ in 0..allowed {

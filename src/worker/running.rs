@@ -13,7 +13,7 @@ use super::keeper::Keeper;
 use super::recoverer::Sighting;
 use super::runners::Runners;
 use super::shared::Shared;
-use super::{Metrics, NameTaken, Role, Settings, Shutdown, WorkerError, drain, gauges};
+use super::{Metrics, NameTaken, Role, Shutdown, WorkerError, WorkerSettings, drain, gauges};
 use crate::health::{Health, Phase};
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::queue::backend::Queue;
@@ -64,7 +64,7 @@ impl Running {
         store: Store,
         catalog: Arc<Catalog>,
         workflows: Vec<WorkflowId>,
-        settings: Settings,
+        settings: WorkerSettings,
         metrics: Option<Metrics>,
         boot: Boot,
         shutdown: &Shutdown,
@@ -99,7 +99,7 @@ impl Running {
         tokio::spawn(shared.surroundings().run(stop_keeping.clone()));
         if let Some(health) = &health {
             tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
-            health.pulse.enters(Phase::Claiming);
+            health.liveness.enters(Phase::Claiming);
         }
         let mut keepers = keepers(&shared, &settings, keeper, sightings, &stop_keeping);
         let counted = shared.throughput(metrics.as_ref().map(|metrics| metrics.snapshot_every));
@@ -137,7 +137,7 @@ impl Running {
         self.stop_claiming.cancel();
         let is_broken = matches!(stopped, Some(Err(_)));
         if let Some(health) = &self.health {
-            health.pulse.enters(if is_broken { Phase::Broken } else { Phase::Draining });
+            health.liveness.enters(if is_broken { Phase::Broken } else { Phase::Draining });
         }
         let taken = match stopped {
             Some(Err(part)) => return Err(WorkerError::PartStopped(part)),
@@ -225,7 +225,7 @@ async fn last_claim(claimer: JoinHandle<()>) {
 /// What a worker does by itself, beside its work.
 fn keepers(
     shared: &Shared,
-    settings: &Settings,
+    settings: &WorkerSettings,
     keeper: Keeper,
     sightings: mpsc::UnboundedReceiver<Sighting>,
     stop: &CancellationToken,

@@ -10,7 +10,7 @@ use crate::stage::resources::Resources;
 
 /// How a worker works.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct WorkerSettings {
     /// Stable name, of one process at a time; a restart under it takes the old boot's jobs back at once.
     pub(crate) name: String,
     /// Attempts that run side by side.

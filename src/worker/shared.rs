@@ -18,7 +18,7 @@ use super::session::Session;
 use super::snapshot::{SeenStages, Snapshots, Sweep};
 use super::surroundings::Surroundings;
 use super::throughput::{self, Additions, Throughput};
-use super::{Metrics, Role, Settings, Shutdown};
+use super::{Metrics, Role, Shutdown, WorkerSettings};
 use crate::health::{Health, JobsEnded, Watched, Work};
 use crate::meters::batches::BatchMeters;
 use crate::meters::catalog::RESULTS_WAITING;
@@ -31,7 +31,7 @@ use crate::queue::committer::Committer;
 use crate::queue::cursors::Cursors;
 use crate::queue::ended::Ended;
 use crate::queue::ends::Ends;
-use crate::queue::lookout::Lookout;
+use crate::queue::monitor::Monitor;
 use crate::queue::room::Room;
 use crate::queue::run_stage::StageTask;
 use crate::queue::slots::Slots;
@@ -51,7 +51,7 @@ pub(super) struct Shared {
     pub(super) workflows: Vec<WorkflowId>,
     pub(super) slots: Arc<Slots>,
     pub(super) wake: Arc<Wake>,
-    pub(super) lookout: Arc<Lookout>,
+    pub(super) monitor: Arc<Monitor>,
     pub(super) boot: watch::Sender<WorkerId>,
     pub(super) beats: Arc<Beats>,
     pub(super) signals: Signals,
@@ -67,14 +67,14 @@ impl Shared {
         store: Store,
         catalog: Arc<Catalog>,
         workflows: Vec<WorkflowId>,
-        settings: &Settings,
+        settings: &WorkerSettings,
         id: WorkerId,
         (tasks, ends): (mpsc::UnboundedSender<Task<StageTask>>, Ends),
     ) -> Shared {
         let (slots, wake, boot) = (Slots::new(settings.slots), Arc::new(Wake::default()), watch::Sender::new(id));
         let (stop_claiming, none_left) = (CancellationToken::new(), CancellationToken::new());
         let (beats, signals) = (Arc::new(Beats::new(settings.lease)), Signals::default());
-        let lookout = Arc::new(Lookout::new(
+        let monitor = Arc::new(Monitor::new(
             store.clone(),
             catalog.clone(),
             workflows.clone(),
@@ -101,7 +101,7 @@ impl Shared {
             workflows,
             slots,
             wake,
-            lookout,
+            monitor,
             boot,
             beats,
             signals,
@@ -112,13 +112,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn claimer(&self, settings: &Settings) -> Claimer {
+    pub(super) fn claimer(&self, settings: &WorkerSettings) -> Claimer {
         Claimer {
             store: self.store.clone(),
             catalog: self.catalog.clone(),
             slots: self.slots.clone(),
             wake: self.wake.clone(),
-            lookout: self.lookout.clone(),
+            monitor: self.monitor.clone(),
             starter: self.starter.clone(),
             boot: self.boot.subscribe(),
             limits: settings.limits,
@@ -133,12 +133,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn committer(&self, settings: &Settings, ends: mpsc::UnboundedReceiver<Ended>) -> Committer {
+    pub(super) fn committer(&self, settings: &WorkerSettings, ends: mpsc::UnboundedReceiver<Ended>) -> Committer {
         Committer {
             store: self.store.clone(),
             slots: self.slots.clone(),
             wake: self.wake.clone(),
-            lookout: self.lookout.clone(),
+            monitor: self.monitor.clone(),
             starter: self.starter.clone(),
             limits: settings.limits,
             default_policy: RetryPolicy::default(),
@@ -171,7 +171,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn cleaner(&self, settings: &Settings) -> Option<Cleaner> {
+    pub(super) fn cleaner(&self, settings: &WorkerSettings) -> Option<Cleaner> {
         Some(Cleaner {
             store: self.store.patient(),
             artifacts: settings.artifacts.clone(),
@@ -181,8 +181,8 @@ impl Shared {
     }
 
     /// None in a process that runs suspects.
-    pub(super) fn feeder(&self, settings: &Settings) -> Option<Feeder> {
-        let feeder = Feeder { store: self.store.patient(), lookout: self.lookout.clone() };
+    pub(super) fn feeder(&self, settings: &WorkerSettings) -> Option<Feeder> {
+        let feeder = Feeder { store: self.store.patient(), monitor: self.monitor.clone() };
         (settings.role == Role::Ordinary).then_some(feeder)
     }
 
@@ -232,13 +232,13 @@ impl Shared {
     /// `told` is told how many suspects wait.
     pub(super) fn keeper(
         &self,
-        settings: &Settings,
+        settings: &WorkerSettings,
         sightings: mpsc::UnboundedSender<Sighting>,
         told: watch::Sender<usize>,
         health: Option<Arc<Health>>,
     ) -> Keeper {
         Keeper {
-            lookout: self.lookout.clone(),
+            monitor: self.monitor.clone(),
             slots: self.slots.clone(),
             beats: self.beats.clone(),
             // Nobody wakes us there.
@@ -265,7 +265,7 @@ impl Shared {
         Deadlines { store: self.store.patient(), overdue: self.signals.overdue.clone() }
     }
 
-    pub(super) fn progress(&self, settings: &Settings) -> Progress {
+    pub(super) fn progress(&self, settings: &WorkerSettings) -> Progress {
         let ask_after = self.beats.every();
         let every = settings.poll.min(ask_after);
         Progress { store: self.store.clone(), slots: self.slots.clone(), every, ask_after }

@@ -1,6 +1,6 @@
 //! How many slots this process has room for: each attempt takes descriptors, of which it may have so many.
 
-use super::{Role, Settings};
+use super::{Role, WorkerSettings};
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::system::descriptors;
@@ -26,7 +26,7 @@ pub(crate) struct NoRoom {
 }
 
 /// As many slots as were asked for and there is room for.
-pub(super) fn slots(settings: &Settings, store: &Store, catalog: &Catalog) -> Result<usize, NoRoom> {
+pub(super) fn slots(settings: &WorkerSettings, store: &Store, catalog: &Catalog) -> Result<usize, NoRoom> {
     let limit = descriptors::limit();
     // A process that runs suspects has one slot and serves nothing.
     let served = if settings.role == Role::Runner { 0 } else { connections::most_for(limit) as u64 };

@@ -9,7 +9,7 @@ pub(crate) const END: i16 = -1;
 /// A workflow's graph as the committer needs it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
-    stages: Vec<Onward>,
+    stages: Vec<Successors>,
     /// Stages that need nothing: the jobs a run starts with.
     pub(crate) start: Vec<i16>,
     /// Joins a run starts with: the stage (or [`END`]), and the arrivals it waits for.
@@ -18,7 +18,7 @@ pub(crate) struct Plan {
 
 /// Where the branches of one stage lead.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Onward {
+struct Successors {
     /// Stages that wait for this one alone.
     direct: Vec<i16>,
     /// Joins that wait for this one and others.
@@ -56,7 +56,7 @@ pub(crate) struct Next {
 impl Plan {
     pub(crate) fn of(workflow: &Workflow) -> Plan {
         let count = workflow.stages.len();
-        let mut plan = Plan { stages: vec![Onward::default(); count], start: Vec::new(), joins: Vec::new() };
+        let mut plan = Plan { stages: vec![Successors::default(); count], start: Vec::new(), joins: Vec::new() };
         let fanned = |i: StageIndex| workflow.stages[usize::from(i.0)].for_each.is_some();
         for (index, stage) in workflow.stages.iter().enumerate() {
             match stage.needs.as_slice() {

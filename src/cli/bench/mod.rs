@@ -1,9 +1,9 @@
 //! `piton bench`: measures in databases of its own, so that nobody's runs are touched.
 
 pub(crate) mod args;
+mod database;
 mod progress;
 mod worker;
-mod yard;
 
 use std::path::Path;
 
@@ -24,9 +24,9 @@ use crate::model::payload::PayloadLimits;
 use crate::store::migrate::LOCK_WAIT;
 use crate::worker::Shutdown;
 use args::BenchArgs;
+use database::BenchDatabase;
 use progress::{Bar, Lines, Silent};
 pub(crate) use worker::worker;
-use yard::Yard;
 
 pub(crate) async fn bench(global: Global, args: BenchArgs) -> anyhow::Result<Exit> {
     let shutdown = Shutdown::on_signals()?;
@@ -61,13 +61,13 @@ async fn measure_all(
     let teller = teller(global);
     let (mut machine, mut results) = (None, Vec::new());
     for case in cases {
-        let yard = Yard::make(global, server).await?;
+        let bench = BenchDatabase::make(global, server).await?;
         let measured = tokio::select! {
-            measured = in_yard(global, case, &yard, teller.as_ref()) => measured.map(Some),
+            measured = in_database(global, case, &bench, teller.as_ref()) => measured.map(Some),
             () = shutdown.asked() => Ok(None),
         };
         teller.end();
-        let left = yard.leave(global, server, args.keep).await;
+        let left = bench.leave(global, server, args.keep).await;
         // Why there are no figures is the error, whatever else went wrong.
         if let (Err(_), Err(error)) = (&measured, &left) {
             errln!("warning: {error:#}");
@@ -96,24 +96,24 @@ async fn measure_all(
     Ok(Exit::Done)
 }
 
-async fn in_yard(
+async fn in_database(
     global: &Global,
     case: &Case,
-    yard: &Yard,
+    bench: &BenchDatabase,
     teller: &dyn Teller,
 ) -> anyhow::Result<(Measured, Machine)> {
-    yard.ground.store.migrate(LOCK_WAIT).await?;
-    let machine = Machine::of(yard.ground.observer.server().await?);
-    let workers = (1..=case.workers).map(|number| worker::command(global, case, yard.url(), number));
+    bench.target.store.migrate(LOCK_WAIT).await?;
+    let machine = Machine::of(bench.target.observer.server().await?);
+    let workers = (1..=case.workers).map(|number| worker::command(global, case, bench.url(), number));
     let workers = workers.collect::<Result<Vec<_>, _>>()?;
-    Ok((measure::measure(case, &yard.ground, workers, teller).await?, machine))
+    Ok((measure::measure(case, &bench.target, workers, teller).await?, machine))
 }
 
 /// `bench --prove`.
 async fn prove(global: &Global, server: &Database, name: &str) -> anyhow::Result<Exit> {
-    let yard = Yard::at(global, server, name)?;
-    let proof = measure::prove(&yard.ground.observer, Expected { runs: None, all_done: false }).await;
-    yard.close().await;
+    let bench = BenchDatabase::at(global, server, name)?;
+    let proof = measure::prove(&bench.target.observer, Expected { runs: None, all_done: false }).await;
+    bench.close().await;
     let proof = match proof {
         Ok(proof) => proof,
         Err(wrong @ BenchError::Unproved(_)) => bail!("{wrong}"),

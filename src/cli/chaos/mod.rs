@@ -1,7 +1,7 @@
 //! `piton chaos`: things go wrong on purpose, on a private Postgres of their own.
 
 pub(crate) mod args;
-mod ground;
+mod testbed;
 mod worker;
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::cli::output::{errln, out, outln};
 use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
 use args::ChaosArgs;
-use ground::Ground;
+use testbed::Testbed;
 pub(crate) use worker::worker;
 
 pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::Result<Exit> {
@@ -31,9 +31,9 @@ pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::
         // First of all, so that it is known whatever comes of it.
         outln!("Chaos with seed {}; play it again with:  {}", scope.seed, again(&args, &scope));
     }
-    let ground = Ground::make().await?;
+    let testbed = Testbed::make().await?;
     let done = tokio::select! {
-        report = campaign(app, &global, &args, scope, &ground) => report.map(Some),
+        report = campaign(app, &global, &args, scope, &testbed) => report.map(Some),
         () = shutdown.asked() => Ok(None),
     };
     let is_broken = |report: &Report| !report.broken.is_empty();
@@ -41,7 +41,7 @@ pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::
         Ok(report) => report.as_ref().is_some_and(is_broken),
         Err(error) => error.is::<ChaosError>(),
     };
-    ground.leave(args.keep || is_of_interest).await;
+    testbed.leave(args.keep || is_of_interest).await;
     let Some(report) = done? else {
         errln!("Stopped; there is no verdict.");
         return Ok(Exit::Stopped);
@@ -55,7 +55,7 @@ async fn campaign(
     global: &Global,
     args: &ChaosArgs,
     scope: Scope,
-    ground: &Ground,
+    testbed: &Testbed,
 ) -> anyhow::Result<Report> {
     let own = args.workflow.is_none();
     let (app, inputs, name) = match &args.workflow {
@@ -66,23 +66,23 @@ async fn campaign(
         }
     };
     let workflows = if own { None } else { global.workflows.clone() };
-    let version = ground.register(app, &Global { workflows, ..global.clone() }, name).await?;
+    let version = testbed.register(app, &Global { workflows, ..global.clone() }, name).await?;
     let offer = Arc::new(Offer {
         version,
         inputs,
         per_s: args.rate,
         length: scope.length,
-        store: ground.store.clone(),
-        witness: ground.witness.clone(),
+        store: testbed.store.clone(),
+        inspector: testbed.inspector.clone(),
         told: Told::default(),
     });
     let mark = format!("{}-{}", scope.seed, std::process::id());
     let campaign = Campaign {
-        start: worker::start(global, args, own, (&mark, ground.folder.path()))?,
+        start: worker::start(global, args, own, (&mark, testbed.folder.path()))?,
         offer,
-        servers: ground.servers.clone(),
-        witness: ground.witness.clone(),
-        logs: ground.folder.path().to_path_buf(),
+        servers: testbed.servers.clone(),
+        inspector: testbed.inspector.clone(),
+        logs: testbed.folder.path().to_path_buf(),
         fates_are_known: own,
         mark,
         scope,

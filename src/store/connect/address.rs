@@ -12,7 +12,7 @@ use super::error::AddressError;
 use super::options;
 use super::os_user::os_user;
 use super::password_file::{self, Whose};
-use super::settings::Settings;
+use super::settings::SessionSettings;
 use super::tls::Tls;
 
 /// Postgres' port.
@@ -73,7 +73,7 @@ pub(crate) struct Address {
     password: Option<String>,
     pub(super) database: String,
     application_name: String,
-    /// Settings of the session.
+    /// SessionSettings of the session.
     session: Vec<(String, String)>,
     statement_cache: Option<usize>,
     /// `None` waits as long as the system does.
@@ -117,7 +117,7 @@ impl Address {
     }
 
     pub(super) fn of(url: &str, variable: impl Fn(&str) -> Option<String> + Copy) -> Result<Address, AddressError> {
-        let said = Settings::gather(url, variable)?;
+        let said = SessionSettings::gather(url, variable)?;
         let user = said.text("user").map_or_else(os_user, str::to_owned);
         let database = said.text("dbname").unwrap_or(&user).to_owned();
         let mut places = places(&said)?;
@@ -173,7 +173,7 @@ impl Address {
 }
 
 /// The name of whoever runs this, as sqlx finds it.
-fn places(said: &Settings) -> Result<Vec<Place>, AddressError> {
+fn places(said: &SessionSettings) -> Result<Vec<Place>, AddressError> {
     let (hosts, addresses, ports) = (said.list("host"), said.list("hostaddr"), said.list("port"));
     let many = hosts.len().max(addresses.len()).max(1);
     if !hosts.is_empty() && !addresses.is_empty() && hosts.len() != addresses.len() {
@@ -216,7 +216,7 @@ fn usual(port: u16) -> Place {
 
 /// Among several servers Piton wants the one that can be written to, unless it is told otherwise: a standby is of no use to
 /// a worker.
-fn target(said: &Settings, places: usize) -> Result<Target, AddressError> {
+fn target(said: &SessionSettings, places: usize) -> Result<Target, AddressError> {
     let words = [
         ("any", Target::Any),
         ("read-write", Target::ReadWrite),
@@ -230,7 +230,12 @@ fn target(said: &Settings, places: usize) -> Result<Target, AddressError> {
 }
 
 /// The one that was given, else that of the password file.
-fn password(said: &Settings, places: &[Place], database: &str, user: &str) -> Result<Option<String>, AddressError> {
+fn password(
+    said: &SessionSettings,
+    places: &[Place],
+    database: &str,
+    user: &str,
+) -> Result<Option<String>, AddressError> {
     if let Some(password) = said.text("password") {
         return Ok(Some(password.to_owned()));
     }
@@ -260,7 +265,7 @@ fn is_usual(folder: &Path) -> bool {
 }
 
 /// 0 and less are no limit, as with libpq.
-fn connect_timeout(said: &Settings) -> Result<Option<Duration>, AddressError> {
+fn connect_timeout(said: &SessionSettings) -> Result<Option<Duration>, AddressError> {
     Ok(match said.number("connect_timeout")? {
         None => Some(CONNECT_TIMEOUT),
         Some(seconds) => u64::try_from(seconds).ok().filter(|s| *s > 0).map(Duration::from_secs),
@@ -268,7 +273,7 @@ fn connect_timeout(said: &Settings) -> Result<Option<Duration>, AddressError> {
 }
 
 /// A connection that carries nothing is found dead in 13 s; 0 leaves a value to the system, as with libpq.
-fn keepalive(said: &Settings) -> Result<Option<Keepalive>, AddressError> {
+fn keepalive(said: &SessionSettings) -> Result<Option<Keepalive>, AddressError> {
     let seconds = |name, default| Ok(said.number(name)?.and_then(|n| u64::try_from(n).ok()).unwrap_or(default));
     let keepalive = Keepalive {
         idle: Duration::from_secs(seconds("keepalives_idle", 4)?),
@@ -279,7 +284,7 @@ fn keepalive(said: &Settings) -> Result<Option<Keepalive>, AddressError> {
 }
 
 /// Bytes that nobody acknowledges for that long are a dead connection.
-fn user_timeout(said: &Settings) -> Result<Option<Duration>, AddressError> {
+fn user_timeout(said: &SessionSettings) -> Result<Option<Duration>, AddressError> {
     Ok(match said.number("tcp_user_timeout")? {
         None => Some(Duration::from_secs(12)),
         Some(ms) => u64::try_from(ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis),

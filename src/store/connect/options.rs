@@ -1,10 +1,10 @@
 //! The keyword `options`: settings of the session, as a server takes them on its command line.
 
 use super::error::AddressError;
-use super::settings::Settings;
+use super::settings::SessionSettings;
 
 /// `-c name=value`, `-cname=value` and `--name=value`; a space in a value has a backslash before it.
-pub(super) fn settings(said: &Settings) -> Result<Vec<(String, String)>, AddressError> {
+pub(super) fn settings(said: &SessionSettings) -> Result<Vec<(String, String)>, AddressError> {
     let wrong = || said.wrong("options", "write -c name=value for each setting of the session");
     let mut found = Vec::new();
     let mut words = words(said.text("options").unwrap_or_default()).into_iter();
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn every_form_of_a_setting_is_read() {
         let url = "postgres://h?options=-c%20a=1%20-cb=2%20--c-d=x\\%20y";
-        let said = Settings::gather(url, |_| None).expect("well-formed");
+        let said = SessionSettings::gather(url, |_| None).expect("well-formed");
         let found = settings(&said).expect("well-formed");
         let found: Vec<String> = found.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(found, ["a=1", "b=2", "c_d=x\\ y"]);

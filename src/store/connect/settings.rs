@@ -10,7 +10,7 @@ use super::uri;
 
 /// Every keyword that has a value.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(super) struct SessionSettings {
     values: BTreeMap<&'static str, Value>,
 }
 
@@ -21,12 +21,12 @@ struct Value {
     from: String,
 }
 
-impl Settings {
+impl SessionSettings {
     pub(super) fn gather(
         url: &str,
         variable: impl Fn(&str) -> Option<String> + Copy,
-    ) -> Result<Settings, AddressError> {
-        let mut settings = Settings { values: BTreeMap::new() };
+    ) -> Result<SessionSettings, AddressError> {
+        let mut settings = SessionSettings { values: BTreeMap::new() };
         settings.add(uri::pairs(url)?, "DATABASE_URL")?;
         let service = settings.text("service").map(str::to_owned).or_else(|| variable("PGSERVICE"));
         if let Some(service) = service.filter(|service| !service.is_empty()) {

@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::{AddressError, TlsError};
-use super::settings::Settings;
+use super::settings::SessionSettings;
 use super::trust::{self, Checks};
 use crate::bounded;
 
@@ -54,7 +54,7 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn of(said: &Settings) -> Result<Tls, AddressError> {
+    pub(super) fn of(said: &SessionSettings) -> Result<Tls, AddressError> {
         let modes = [
             ("disable", Mode::Disable),
             ("allow", Mode::Prefer),
@@ -177,7 +177,7 @@ fn of_home(name: &str) -> Option<PathBuf> {
 }
 
 /// `sslcert` and `sslkey`, which go together.
-fn client(said: &Settings) -> Result<Option<(PathBuf, PathBuf)>, AddressError> {
+fn client(said: &SessionSettings) -> Result<Option<(PathBuf, PathBuf)>, AddressError> {
     let words = [("disable", Some(false)), ("allow", None), ("require", Some(true))];
     let wanted = said.word("sslcertmode", &words)?.flatten();
     if wanted == Some(false) {

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use crate::bench::ground::Ground;
+use crate::bench::target::Target;
 use crate::cli::args::Global;
 use crate::cli::database::{CONNECTIONS, Database};
 use crate::cli::output::errln;
@@ -15,34 +15,34 @@ use crate::store::connect::{Address, Pooling, Server};
 const NAMES: u32 = 100;
 
 /// The database of one measure.
-pub(super) struct Yard {
+pub(super) struct BenchDatabase {
     name: String,
     url: String,
-    pub(super) ground: Ground,
+    pub(super) target: Target,
 }
 
-impl Yard {
+impl BenchDatabase {
     /// Makes an empty database under a name that is free.
-    pub(super) async fn make(global: &Global, server: &Database) -> anyhow::Result<Yard> {
+    pub(super) async fn make(global: &Global, server: &Database) -> anyhow::Result<BenchDatabase> {
         for number in 1..=NAMES {
             let suffix = if number == 1 { String::new() } else { format!("_{number}") };
             let name = format!("piton_bench_{}{suffix}", std::process::id());
             let made = server.store.create_database(&name).await;
             if made.context("cannot make a database for the bench; use a role that may (createdb)")? {
-                return Yard::at(global, server, &name);
+                return BenchDatabase::at(global, server, &name);
             }
         }
         anyhow::bail!("databases piton_bench_… of earlier benches fill the server; drop them")
     }
 
     /// One that is there already.
-    pub(super) fn at(global: &Global, server: &Database, name: &str) -> anyhow::Result<Yard> {
+    pub(super) fn at(global: &Global, server: &Database, name: &str) -> anyhow::Result<BenchDatabase> {
         let given = || global.database_url.as_deref().map(|url| of_database(url, name)).unwrap_or_default();
         let url = server.private_url(name).unwrap_or_else(given);
         let place = Server::at(Address::parse(&url)?, global.database_silence)?;
         let observer = Observer::open(&place);
-        let ground = Ground { store: Store::open(place, Pooling::Session, CONNECTIONS), observer };
-        Ok(Yard { name: name.to_owned(), url, ground })
+        let target = Target { store: Store::open(place, Pooling::Session, CONNECTIONS), observer };
+        Ok(BenchDatabase { name: name.to_owned(), url, target })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -50,8 +50,8 @@ impl Yard {
     }
 
     pub(super) async fn close(&self) {
-        self.ground.observer.close().await;
-        self.ground.store.close().await;
+        self.target.observer.close().await;
+        self.target.store.close().await;
     }
 
     /// Drops the database, or says where it is kept.

@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_millis(250);
 const SHARE: u32 = 20;
 
 /// Looks for one worker.
-pub(crate) struct Lookout {
+pub(crate) struct Monitor {
     pub(crate) store: Store,
     pub(crate) catalog: Arc<Catalog>,
     /// Queues this worker serves: workflows it has a file or a handler for.
@@ -53,7 +53,7 @@ struct Waiting {
     cost: Duration,
 }
 
-impl Lookout {
+impl Monitor {
     pub(crate) fn new(
         store: Store,
         catalog: Arc<Catalog>,
@@ -62,10 +62,10 @@ impl Lookout {
         lease: Duration,
         wake: Arc<Wake>,
         stop: CancellationToken,
-    ) -> Lookout {
+    ) -> Monitor {
         let waiting = Mutex::default();
         let (crowd, feeding) = (Crowd::default(), Feeding::default());
-        Lookout { store, catalog, workflows, boot, lease, wake, crowd, feeding, stop, waiting }
+        Monitor { store, catalog, workflows, boot, lease, wake, crowd, feeding, stop, waiting }
     }
 
     /// One look. The claimer is woken for what is ready or will be.

@@ -15,24 +15,24 @@ use crate::stage::input::StageInput;
 
 /// Where a branch goes, and what is known for it.
 #[derive(Debug)]
-pub(super) struct Onward {
+pub(super) struct HandOff {
     spot: Spot,
     known: Known,
     /// The input of the next item; `None` for a next stage, which gets the output of the one before.
     item: Option<StageInput>,
 }
 
-impl Onward {
+impl HandOff {
     /// `None` where the next input has to be read, or has to wait for room: then the branch is claimed like any other.
-    pub(super) fn to(spot: Spot, done: &Claim, known: Known, output: &Payload, room: &Room) -> Option<Onward> {
+    pub(super) fn to(spot: Spot, done: &Claim, known: Known, output: &Payload, room: &Room) -> Option<HandOff> {
         if spot.stage != done.key.stage {
             let bytes = known.run.input.as_ref().map_or(0, |input| input.len()) + output.as_str().len();
             let taken = room.take_now(bytes).ok()?;
-            return Some(Onward { spot, known: Known { lane: None, taken, ..known }, item: None });
+            return Some(HandOff { spot, known: Known { lane: None, taken, ..known }, item: None });
         }
         // The items of a lane share what their inputs have in common, and the room for it.
         let input = known.lane.as_ref()?.input(spot.item)?;
-        Some(Onward { spot, known, item: Some(input) })
+        Some(HandOff { spot, known, item: Some(input) })
     }
 
     /// The attempt that the commit of `done` makes.

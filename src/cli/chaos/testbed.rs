@@ -16,20 +16,20 @@ use crate::model::actor::{Actor, Face};
 use crate::model::id::VersionId;
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
-use crate::store::chaos::Witness;
+use crate::store::chaos::Inspector;
 use crate::store::connect::{Pooling, Server};
 use crate::store::migrate::LOCK_WAIT;
 
-pub(super) struct Ground {
+pub(super) struct Testbed {
     pub(super) servers: Arc<Servers>,
     pub(super) store: Store,
-    pub(super) witness: Witness,
+    pub(super) inspector: Inspector,
     pub(super) folder: TempDir,
 }
 
-impl Ground {
+impl Testbed {
     /// With a schema that is up to date, and nothing in it.
-    pub(super) async fn make() -> anyhow::Result<Ground> {
+    pub(super) async fn make() -> anyhow::Result<Testbed> {
         // The server's user must pass through, also where this runs as root.
         let open = std::fs::Permissions::from_mode(0o711);
         let folder = tempfile::Builder::new().prefix("piton-chaos-").permissions(open).tempdir();
@@ -47,8 +47,8 @@ impl Ground {
         let server = Server::private(servers.options());
         let store = Store::open(server.clone(), Pooling::Session, CONNECTIONS);
         store.migrate(LOCK_WAIT).await?;
-        let witness = Witness::open(&server);
-        Ok(Ground { servers, store, witness, folder })
+        let inspector = Inspector::open(&server);
+        Ok(Testbed { servers, store, inspector, folder })
     }
 
     /// Registers the workflow that its runs are of.
@@ -61,7 +61,7 @@ impl Ground {
     /// Stops the server and removes the folder, or says where it is kept.
     pub(super) async fn leave(self, keep: bool) {
         self.store.close().await;
-        self.witness.close().await;
+        self.inspector.close().await;
         let root = self.servers.stop().await.unwrap_or_else(|| self.folder.path().to_path_buf());
         if keep {
             let folder = self.folder.keep();

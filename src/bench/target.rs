@@ -5,7 +5,7 @@ use crate::store::bench::Observer;
 
 /// A migrated database that holds nothing else.
 #[derive(Debug, Clone)]
-pub(crate) struct Ground {
+pub(crate) struct Target {
     pub(crate) store: Store,
     pub(crate) observer: Observer,
 }

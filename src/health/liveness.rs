@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the parts of a worker say of it.
 #[derive(Debug, Default)]
-pub(crate) struct Pulse(Mutex<Beat>);
+pub(crate) struct Liveness(Mutex<Beat>);
 
 #[derive(Debug, Default)]
 struct Beat {
@@ -35,7 +35,7 @@ pub(crate) enum Phase {
     Broken,
 }
 
-impl Pulse {
+impl Liveness {
     pub(crate) fn enters(&self, phase: Phase) {
         lock(&self.0).phase = phase;
     }

@@ -16,7 +16,7 @@ use crate::store::health::Change;
 const KEPT: usize = 1000;
 
 #[derive(Debug)]
-pub(super) struct Board {
+pub(super) struct Components {
     pub(super) thresholds: Thresholds,
     known: Mutex<Known>,
 }
@@ -37,9 +37,9 @@ struct Checked {
     took: Duration,
 }
 
-impl Board {
-    pub(super) fn new(thresholds: Thresholds) -> Board {
-        Board { thresholds, known: Mutex::default() }
+impl Components {
+    pub(super) fn new(thresholds: Thresholds) -> Components {
+        Components { thresholds, known: Mutex::default() }
     }
 
     /// A check has ended. `true` when the component's status is another one than before.
