@@ -10,6 +10,7 @@ use crate::harness::World;
 use crate::workflows::CHAIN;
 
 const SESSION: &str = include_str!("../../src/store/sql/session.sql");
+const PLANS: &str = include_str!("../../src/store/sql/plans.sql");
 
 /// Indexes that hold little by nature, and may be read from end to end.
 const SMALL: &[&str] = &[
@@ -31,8 +32,8 @@ fn statements() -> Vec<(String, String)> {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let asked = ["bench_", "chaos_", "top_"].iter().any(|prefix| name.starts_with(prefix));
-        // Both only set the connection.
-        if name != "session" && name != "notice_the_dead" && !asked {
+        // They only set the connection.
+        if !["session", "plans", "notice_the_dead"].contains(&name.as_str()) && !asked {
             found.push((name, std::fs::read_to_string(&path).unwrap()));
         }
     }
@@ -44,6 +45,7 @@ fn statements() -> Vec<(String, String)> {
 async fn engine(world: &World) -> PgConnection {
     let mut connection = world.pool.acquire().await.unwrap().detach();
     connection.execute(SESSION).await.unwrap();
+    connection.execute(PLANS).await.unwrap();
     for (name, text) in statements() {
         connection.execute(AssertSqlSafe(format!("prepare {name} as {text}"))).await.unwrap();
     }
