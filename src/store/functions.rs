@@ -27,6 +27,8 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "fit_input",
     "check_time",
     "finite",
+    "can_begin",
+    "open_queues",
     "clock",
     "span_words",
     "some_of",

@@ -17,8 +17,7 @@ with me as materialized (
 queue as materialized (
     select q.workflow_id, q.rank, q.due_at, q.id
     from unnest($2::int8[], $5::int2[], $6::timestamptz[], $7::int8[]) as q (workflow_id, rank, due_at, id)
-    where not exists (
-        select from piton.pauses h where h.workflow_id = any(array[q.workflow_id, 0]) and h.stage = '')
+    where exists (select from piton.open_queues(array[q.workflow_id]))
 ),
 picked as materialized (
     select p.run_id, p.id, p.since, p.limit_id
@@ -41,8 +40,7 @@ picked as materialized (
                    null) as limit_id
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'ready'
-          -- Of other ones no attempt can be on record (piton.unexplained_jobs tells of them).
-          and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+          and piton.can_begin(j.attempt, j.stage, j.item)
           and (j.rank, j.due_at, j.id) > (q.rank, q.due_at, q.id)
 -- lacks {
           and (not exists (
