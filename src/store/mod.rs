@@ -30,7 +30,6 @@ pub(crate) mod migrate;
 pub(crate) mod migrator;
 pub(crate) mod moment;
 pub(crate) mod overview;
-mod parts;
 pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod retry_preview;
