@@ -1,4 +1,4 @@
-//! Who is let in: by token, or on the machine itself where none is set.
+//! Who gets in: callers with a token, or, if none is configured, this machine.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! Artifacts: listed, and got.
+//! Artifacts: list them, download one.
 
 mod served;
 

@@ -1,4 +1,4 @@
-//! Batches: started, listed, shown, cancelled, retried, and what became of their items.
+//! Batches: start, list, show, cancel and retry them, and read the results of their items.
 
 use axum::Json;
 use axum::extract::State;

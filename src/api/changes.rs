@@ -1,4 +1,4 @@
-//! What changed, listed.
+//! What changed, as a list.
 
 use axum::Json;
 use axum::extract::State;

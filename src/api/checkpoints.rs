@@ -1,4 +1,4 @@
-//! Checkpoints: listed, shown with their outputs, and done again.
+//! Checkpoints: list them, show them with their outputs, and have them done again.
 
 use std::str::FromStr;
 

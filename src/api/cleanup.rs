@@ -1,4 +1,4 @@
-//! Cleanup: what would be deleted, deleting it, and what is held.
+//! Cleanup: preview it, run it, and hold runs.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Runs and queues: why they wait, cancelled, paused and resumed.
+//! Runs and queues: why they wait; cancel, pause and resume them.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! The admin API over HTTP: the verbs of the command line and of SQL, said in JSON. A verb is a file here.
+//! The admin API over HTTP: the verbs of the command line and of SQL, in JSON. A verb is a file here.
 
 mod access;
 mod artifacts;

@@ -1,4 +1,4 @@
-//! Recovery: what is to be done, and doing it now. Workers do it by themselves about once a second.
+//! Recovery: what it would do, and doing it now. Workers do it by themselves about once a second.
 
 use axum::Json;
 use axum::extract::State;

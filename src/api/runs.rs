@@ -1,4 +1,4 @@
-//! Runs: listed, shown, started, verified.
+//! Runs: list, show, start and verify them.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! What comes in, read strictly: path, query and body, each refused as a problem.
+//! Extractors that read requests strictly: path, query and body, each refused as a problem.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Throughput: how much, how fast, how long, and what holds it up.
+//! Throughput: how much is done and left, how fast it goes, and what holds it up.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Workers: listed.
+//! Workers: list them.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Workflows: listed, shown, and which version of them is current.
+//! Workflows: list and show them, and decide which version is current.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! A campaign from its first run to its verdict.
+//! A campaign, from its first run to its verdict.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A process with all that it has started, as /proc shows them; where there is no /proc, the process alone.
+//! A process and all its descendants, as /proc shows them; without /proc, the process alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The worker processes of a campaign: started, killed, frozen and started again, and none of them left behind.
+//! The worker processes of a campaign: started, killed, frozen and restarted, with none left behind.
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Starts runs at a steady rate, whatever happens to the database meanwhile.
+//! Starts runs at a steady rate, whatever happens to the database.
 
 use std::time::Duration;
 

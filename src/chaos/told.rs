@@ -1,4 +1,4 @@
-//! What the campaign was told of its runs: a run whose start was acknowledged is there for good, unless a failover lost it.
+//! The runs whose start was acknowledged: each must be there for good, unless a failover lost it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

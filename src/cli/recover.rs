@@ -1,4 +1,4 @@
-//! `piton recover`: what every worker does about once a second, asked for by hand.
+//! `piton recover`: by hand, what every worker does about once a second.
 
 use super::args::{Global, RecoverArgs};
 use super::database::Database;

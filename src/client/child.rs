@@ -1,4 +1,4 @@
-//! Processes that Piton starts from the program's own file, and the one line of `main` that lets them be.
+//! Processes that Piton starts from the program's own file, and the one line of `main` that they need.
 
 use std::fmt::Display;
 use std::io::{BufRead, Write};

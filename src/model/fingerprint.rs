@@ -1,4 +1,4 @@
-//! Groups failures of one cause: what differs from run to run is left out of the message. Pure.
+//! Groups failures by cause: leaves out of the message what differs from run to run. Pure.
 
 mod known;
 mod words;

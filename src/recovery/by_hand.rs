@@ -1,4 +1,4 @@
-//! Recovery as people ask for it: what every worker does about once a second, shown or hastened.
+//! Recovery by hand: what every worker does about once a second, shown or done at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What waits for the file system, on a thread that may wait: a slow disk is no matter of the attempts beside it.
+//! File system calls, on a thread that may block: a slow disk must not delay the attempts beside it.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! The user's work: what a stage is given, and how a handler is written.
+//! The user's work: what a stage gets, and how a handler is written.
 
 pub(crate) mod about;
 mod answer;

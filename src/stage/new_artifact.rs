@@ -1,4 +1,4 @@
-//! An artifact that a handler is about to keep: its name, its type, and where its bytes come from.
+//! An artifact that a handler is about to store: its name, its type, and its bytes.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Parts of a statement that few calls need: even a part that finds nothing to do has to be begun, so the others leave it out.
+//! Parts of a statement that few calls need: even a part that finds nothing to do has to be started, so other calls leave it
+//! out.
 
 /// The statement without what stands between the lines `-- part {` and `-- } part`.
 pub(super) fn without(part: &str, statement: &str) -> String {

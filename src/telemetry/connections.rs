@@ -1,6 +1,6 @@
-//! HTTP for clients of whom some are slow, broken or hostile: a request's head is due within a time, an answer that nobody
-//! takes is given up, and there are so many connections at most. A new one takes the place of the one that asks for nothing and
-//! has been still for longest, so that requests which never come keep nobody out.
+//! An HTTP server for clients that may be slow, broken or hostile: a request's head is due within a time limit, an answer that
+//! is not read is given up, and the number of connections is limited. A new one takes the place of the one that has been idle
+//! longest, so that requests which never come keep nobody out.
 
 mod guests;
 mod patient;

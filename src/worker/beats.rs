@@ -1,4 +1,4 @@
-//! When the others were last told that this worker lives: with a look, or over its own session.
+//! When the other workers last got a heartbeat of this one: with a look, or over its own session.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

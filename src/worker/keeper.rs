@@ -1,4 +1,4 @@
-//! Looks about once a second at what changes by itself, and passes on what it sees. It does nothing about it, so that
+//! Looks about once a second at what changes by itself, and passes on what it sees. It does nothing about it itself, so that
 //! nothing holds up the next look.
 
 use std::sync::Arc;

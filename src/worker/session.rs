@@ -1,6 +1,6 @@
-//! The worker's one connection of its own. It listens for ready jobs, it says every now and then that the worker lives, and
-//! its session lock says so until the process ends, however it ends. It is none of the pool that stages use, and its task does
-//! nothing else: so a heartbeat waits for nobody.
+//! The worker's one connection of its own. It listens for ready jobs, sends heartbeats, and holds the session lock that shows
+//! until the process ends, however it ends, that the worker is alive. It is not part of the pool that stages use, and its task
+//! does nothing else, so a heartbeat waits for nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the parts of a worker share, and the parts that are made of it.
+//! What the parts of a worker share, and the parts made from it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A workflow file read key by key: every value has its type, and nothing is known yet about how they fit together.
+//! A workflow file read key by key: every value has its type, and how they fit together is not yet known.
 
 mod classes;
 mod input;

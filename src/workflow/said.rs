@@ -1,4 +1,4 @@
-//! A definition in the keys and words of its file. Pure.
+//! A definition, written with the keys of its file. Pure.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Ending the runs of dead letters.
+//! Dismiss dead letters, which ends their runs.
 
 use axum::Json;
 use axum::extract::State;

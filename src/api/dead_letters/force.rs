@@ -1,4 +1,4 @@
-//! Giving up a live job by hand.
+//! Give up a live job by hand.
 
 use axum::Json;
 use axum::extract::State;

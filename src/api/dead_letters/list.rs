@@ -1,4 +1,4 @@
-//! Dead letters as they are looked for and looked at.
+//! List, count and show dead letters.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! What a retry would do.
+//! Preview a retry.
 
 use axum::Json;
 use axum::extract::State;

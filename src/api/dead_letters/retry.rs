@@ -1,4 +1,4 @@
-//! Letting dead letters go on.
+//! Retry dead letters.
 
 use axum::Json;
 use axum::extract::State;

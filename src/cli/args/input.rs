@@ -1,4 +1,4 @@
-//! What a run is started with.
+//! The arguments for a run's input.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! The arguments of whoever works.
+//! The arguments of commands that work on runs.
 
 use std::time::Duration;
 

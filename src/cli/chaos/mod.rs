@@ -1,4 +1,4 @@
-//! `piton chaos`: things go wrong on purpose, on a private Postgres of their own.
+//! `piton chaos`: injects faults, on a private Postgres of its own.
 
 pub(crate) mod args;
 mod testbed;

@@ -1,4 +1,4 @@
-//! `piton workflows show`: what each stage is and has, as its file says it or as it really is.
+//! `piton workflows show`: each stage, as its file has it or with all defaults.
 
 mod report;
 

@@ -1,4 +1,4 @@
-//! What the end of a program means: its output, or a failure of a class. Pure, but for [`complain`].
+//! What the end of a program means: its output, or a failure of a class. Pure, except for [`complain`].
 
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;

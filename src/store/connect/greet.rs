@@ -1,4 +1,4 @@
-//! The first word with a database: whether it lets us in, and who stands between it and us.
+//! The first exchange with a database: whether it lets us in, and whether a pooler is in between.
 
 use std::time::Duration;
 

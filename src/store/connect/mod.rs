@@ -1,4 +1,4 @@
-//! Reaching the database: from the words of a connection string to a connection that cannot be silent for long.
+//! Reaching the database: from a connection string to a connection that cannot be silent for long.
 //!
 //! ```text
 //! DATABASE_URL ─▶ Address ─▶ Server ──────────── Unix socket ───────────────────▶ Postgres

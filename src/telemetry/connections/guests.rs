@@ -1,4 +1,4 @@
-//! Who is connected, and who leaves when somebody else comes.
+//! Who is connected, and who has to leave when somebody else comes.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

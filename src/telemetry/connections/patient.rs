@@ -1,4 +1,4 @@
-//! A connection that waits for its client to take what is written, but not for ever.
+//! A connection that waits for its client to read what is written, but not for ever.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! When is when, in zones whose clocks change.
+//! Times, in zones whose clocks change.
 
 use chrono::{FixedOffset, Utc};
 

@@ -1,4 +1,4 @@
-//! What somebody meant who wrote a key that there is not.
+//! Which key somebody meant who wrote an unknown one.
 
 use crate::workflow::keys::Key;
 use crate::workflow::mistake::SHOWN;

@@ -1,4 +1,4 @@
-//! What each stage is and has, as `--json` writes it.
+//! Each stage, as `--json` writes it.
 
 use std::time::Duration;
 
