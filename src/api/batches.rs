@@ -13,9 +13,9 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::control::Reason;
+use super::extract::{Body, Path, Query, Who};
 use super::problem::Problem;
 use super::runs::payload;
-use super::take::{Body, Path, Query, Who};
 use super::words::{Cap, Item, Limit, Priority, Text};
 use crate::decide;
 use crate::model::failure::FailureClass;

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::control::Reason;
+use super::extract::{Body, Path, Who};
 use super::problem::Problem;
-use super::take::{Body, Path, Who};
 use super::words::Text;
 use crate::cleanup::{self, HowLong, Plan, Preview};
 use crate::model::id::RunId;

@@ -7,8 +7,8 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::control::Of;
+use super::extract::Query;
 use super::problem::Problem;
-use super::take::Query;
 use super::workflows::known;
 use crate::view::throughput::Throughput;
 

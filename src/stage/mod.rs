@@ -3,7 +3,7 @@
 pub(crate) mod about;
 mod answer;
 pub(crate) mod artifacts;
-mod aside;
+mod blocking;
 pub(crate) mod command;
 pub(crate) mod context;
 mod errors;

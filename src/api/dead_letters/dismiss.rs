@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::{Dismissed, FilterSaid};
 use crate::api::Api;
+use crate::api::extract::{Body, Path, Who};
 use crate::api::problem::Problem;
-use crate::api::take::{Body, Path, Who};
 use crate::api::words::Text;
 use crate::decide;
 

@@ -23,7 +23,7 @@ pub(crate) enum Pooling {
 }
 
 /// Connects, and leaves nothing behind.
-pub(crate) async fn greet(server: &Server) -> Result<Pooling, OpenError> {
+pub(crate) async fn handshake(server: &Server) -> Result<Pooling, OpenError> {
     if server.is_private() {
         return Ok(Pooling::Session);
     }
