@@ -1,4 +1,4 @@
-//! The queue's table: claiming, promoting what is due, and looking after what is claimed.
+//! The queue's table: claim jobs, promote due ones, and look after claimed ones.
 
 use std::time::Duration;
 
