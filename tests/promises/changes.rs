@@ -100,6 +100,30 @@ async fn what_changed_since_a_time_is_one_list_with_who_and_why() {
 }
 
 #[tokio::test]
+async fn who_deployed_the_first_version_is_told_also_when_it_is_no_longer_current() {
+    let version = |handler: &str| format!("name = \"story\"\n[stages.write]\nrust = \"{handler}\"\n");
+    let world = World::with(&[&version("work")]).await;
+    let folder = world.path("workflows");
+    let files = ["--workflows", folder.to_str().unwrap()];
+    says(&world, &[&["workflows", "deploy", "story", "--by", "anna"], &files[..]].concat());
+    let first = async || -> Vec<String> {
+        let sql = "select what || '; by ' || coalesce(who, '-') from piton.changes() where what like '%the first one%'";
+        let told: Vec<String> = sqlx::query_scalar(sql).fetch_all(&world.pool).await.unwrap();
+        told.into_iter().map(|line| line.split_once("the first").unwrap().1.to_owned()).collect()
+    };
+    assert_eq!(first().await, [" one, was deployed; by anna"]);
+    world.write_workflows(&[&version("misbehave")]);
+    says(&world, &[&["workflows", "deploy", "story", "--by", "bea"], &files[..]].concat());
+    assert_eq!(first().await, [" one, was deployed; by anna"], "another one is current");
+    says(&world, &["workflows", "rollback", "story", "--reason", "x", "--by", "cleo"]);
+    assert_eq!(first().await, [" one, was deployed; by anna"], "who rolled back to it did not deploy it");
+    let listed = says(&world, &["workflows", "versions", "story"]);
+    assert!(listed.contains("was current, deployed ") && listed.contains(" by bea"), "{listed}");
+    let by = "select count(*) from piton.versions_overview where deployed_by in ('anna', 'bea')";
+    assert_eq!(world.count(by).await, 2);
+}
+
+#[tokio::test]
 async fn every_decision_on_record_is_told_in_words() {
     let world = World::with(&[]).await;
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/functions")).unwrap();

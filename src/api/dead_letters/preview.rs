@@ -74,6 +74,6 @@ pub(super) async fn preview(
     let Previewed { workflow, stage, class, run, fingerprint, since, conditions, from_stage, from_beginning } = which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
     let chosen = Chosen::Those(Filter { resolution: Some(Resolution::Pending), ..said.into() });
-    let stages = decide::preview(&api.store, &chosen, origin(from_stage.as_ref(), from_beginning)?).await?;
+    let stages = decide::preview(&api.store, &chosen, origin(from_stage.as_ref(), from_beginning)?, None).await?;
     Ok(Json(RetryPreview { stages }))
 }

@@ -117,7 +117,10 @@ fn head(top: &Top, room: usize) -> Vec<Line<'static>> {
             some => fleet += &format!(", {some} {state}"),
         }
     }
-    let runs = format!("Piton  runs: {} running, {} blocked", look.runs.running, look.runs.blocked);
+    let mut runs = format!("Piton  runs: {} running, {} blocked", look.runs.running, look.runs.blocked);
+    if look.runs.scheduled > 0 {
+        runs += &format!(", {} scheduled", look.runs.scheduled);
+    }
     let mut parts = vec![runs, format!("slots: {busy} of {slots} busy"), fleet];
     match look.pauses.as_slice() {
         [] => {}

@@ -10,6 +10,9 @@ use super::{COMMON, LARGE, SMALL, look, opened, picture, run, seen, type_keys};
 use crate::cli::top::draw::draw;
 use crate::cli::top::keys::Wish;
 use crate::cli::top::state::{Over, Top};
+use crate::cli::top::state::Panel;
+use crate::store::throughput::Outlook;
+use crate::store::top::{Cause, FleetWorker};
 use crate::store::why::RunWait;
 
 #[test]
@@ -166,6 +169,39 @@ Type: piton dead-letter retry --workflow story --stage picture --fingerprint 0b7
 
 q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dismiss all  p pause  u resume
 "#);
+}
+
+#[test]
+fn what_has_no_room_is_counted_in_every_table() {
+    let (mut top, mut many) = (seen(), look());
+    let first = many.queue[0].clone();
+    many.queue.extend((0..30).map(|_| first.clone()));
+    let first = many.causes[0].clone();
+    many.causes.extend((0..40).map(|at| Cause { fingerprint: format!("{at:016x}"), ..first.clone() }));
+    let first = many.workers[0].clone();
+    many.workers.extend((0..300).map(|at| FleetWorker { name: format!("w{at}"), ..first.clone() }));
+    let first = many.flow[0].clone();
+    many.flow.extend((0..20).map(|at| Outlook { workflow: format!("flow{at}"), ..first.clone() }));
+    (many.runs.scheduled, top.panel) = (7, Panel::Queue);
+    let whole = [many.flow.len(), many.queue.len(), many.causes.len(), many.workers.len()];
+    top.seen(many);
+    assert!(picture(&top, COMMON).starts_with("Piton  runs: 12 running, 2 blocked, 7 scheduled · slots"));
+    for size in [SMALL, COMMON, LARGE, (180, 18), (80, 14)] {
+        let shown = picture(&top, size);
+        let said: Vec<&str> = shown.lines().filter(|line| line.contains("more")).collect();
+        assert_eq!(said.len(), 4, "each of them says so: {shown}");
+        let rows = |mark: &str| shown.lines().filter(|line| line.contains(mark)).count();
+        let at = |table: usize| -> usize {
+            let words: Vec<&str> = said[table].split_whitespace().collect();
+            words[words.len() - 2].parse().unwrap()
+        };
+        if size.0 < 150 {
+            assert_eq!(rows("worse") + rows("better") + at(0), whole[0], "{shown}");
+            assert_eq!(rows(" slot  ") + rows(" paused  ") + at(1), whole[1], "{shown}");
+            assert_eq!(rows(" of 32 ") + rows(" of ? ") + at(3), whole[3], "{shown}");
+            assert!(said[3].contains("and at least"), "there may be more than were asked for: {shown}");
+        }
+    }
 }
 
 #[test]
