@@ -19,4 +19,4 @@ where v.deployed_by is null and v.replaced_version_id is not null;
 
 comment on column piton.jobs.since is 'When it entered its state. Of a job that waits again since no worker that claimed it could begin it: since when it has waited.';
 
--- functions: c26ed1e9cd2a08cc8f8d74554525b6db9d011157763e8fdf55baf79c10594d24
+-- functions: ce6a6d744ecbabe771152ed26c966e7e22f4482374b3fa2c59076802b30435fc

@@ -5,6 +5,6 @@ create or replace function piton.is_measure(value double precision) returns bool
 language sql immutable parallel safe
 as $$
     select value operator(pg_catalog.=) 0
-           or value operator(pg_catalog.>=) 1e-100 and value operator(pg_catalog.<=) 1e12
+           or value operator(pg_catalog.>=) double precision '1e-100' and value operator(pg_catalog.<=) double precision '1e12'
 $$;
 comment on function piton.is_measure(double precision) is 'For Piton itself: whether that is a count or a time in seconds that sums, products and quotients can be made of.';

@@ -8,6 +8,7 @@ use sqlx::postgres::PgDatabaseError;
 use utoipa::ToSchema;
 
 use crate::store::StoreError;
+use crate::store::connect::message;
 
 /// The media type of every problem.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -103,14 +104,14 @@ impl From<StoreError> for Problem {
 
 /// What the functions of the schema refuse, they say with a code: what it is that is wrong.
 fn refused(said: &PgDatabaseError) -> Problem {
-    let code = said.code();
+    let (code, message) = (said.code(), message(said));
     let problem = match code {
         // no_data_found, undefined_object: named by who asks.
-        "P0002" | "42704" => Problem::no_such_thing(said.message()),
+        "P0002" | "42704" => Problem::no_such_thing(message),
         // object_not_in_prerequisite_state
-        "55000" => Problem::wrong_state(said.message()),
+        "55000" => Problem::wrong_state(message),
         // data exceptions, program_limit_exceeded
-        code if code.starts_with("22") || code.starts_with("54") => Problem::invalid(said.message()),
+        code if code.starts_with("22") || code.starts_with("54") => Problem::invalid(message),
         _ => {
             tracing::error!(code, "the database refused what the admin API asked: {}", said.message());
             return Problem::broken("the database refused what Piton asked of it; the log has more");

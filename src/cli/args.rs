@@ -212,7 +212,7 @@ pub(crate) struct ThroughputArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ChangesArgs {
     /// Since then: yesterday, today, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that
-    /// clocks showed it here), or 2h ago by the database's clock.
+    /// clocks showed it here), or 2h or 2h ago by the database's clock.
     #[arg(long, value_name = "WHEN", default_value = "yesterday", value_parser = when::parse_past)]
     pub(crate) since: Past,
     /// Only what concerns that workflow.
@@ -231,7 +231,7 @@ pub(crate) struct CancelArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -243,7 +243,7 @@ pub(crate) struct PauseArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -255,7 +255,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -409,7 +409,7 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -424,7 +424,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 

@@ -237,7 +237,7 @@ async fn what_a_retry_costs_is_said_before_and_changes_nothing() {
 /// Word for word, but for the flag.
 #[tokio::test]
 async fn a_dry_run_refuses_whatever_the_retry_would_refuse() {
-    const LONG: &str = "name = \"long\"\n[input]\ntopic = \"string\"\n[stages.first]\nrust = \"work\"\n[stages.second]\n\
+    const LONG: &str = "name = \"long\"\n[input]\ntopic = \"string\"\nhow = \"string\"\ntimes = \"integer\"\nclass = \"string\"\n[stages.first]\nrust = \"work\"\n[stages.second]\n\
                         rust = \"misbehave\"\nneeds = [\"first\"]\n[stages.third]\nrust = \"work\"\nneeds = [\"second\"]\n";
     let world = World::with(&[LONG]).await;
     let _worker = world.worker("w1", &[]);
@@ -260,7 +260,7 @@ async fn a_dry_run_refuses_whatever_the_retry_would_refuse() {
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (good, broken) = (file("good", r#"{"topic": "another"}"#), file("broken", r#"{"topic": "#));
+    let (good, broken) = (file("good", r#"{"topic": "another", "how": "fail", "times": 0, "class": "unknown"}"#), file("broken", r#"{"topic": "#));
     let (other, nowhere) = (file("other", r#"{"topic": 7}"#), "/nowhere/input.json".to_owned());
     let none = "0198c0de-0000-7000-8000-000000000000";
     let cases: Vec<Vec<&str>> = vec![

@@ -131,7 +131,7 @@ pub(crate) struct FilterArgs {
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
     /// Given up since then: yesterday, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks showed it
-    /// here), or 2h ago by the database's clock.
+    /// here), or 2h or 2h ago by the database's clock.
     #[arg(long, value_name = "WHEN", value_parser = when::parse_past)]
     pub(crate) since: Option<Past>,
     #[command(flatten)]
