@@ -36,7 +36,8 @@ fn parameter(said: &str) -> Option<(&str, &str)> {
 }
 
 fn about(name: &str, said: &str) -> String {
-    let names_it = said.starts_with("unknown field `") || said.strip_prefix(name).is_some_and(|said| said.starts_with(": "));
+    let names_it =
+        said.starts_with("unknown field `") || said.strip_prefix(name).is_some_and(|said| said.starts_with(": "));
     if names_it { plain(said) } else { format!("{name}: {}", plain(said)) }
 }
 
@@ -107,10 +108,7 @@ mod tests {
                 "wrokflow: unknown field `wrokflow`, expected one of `workflow`, `state`",
                 "`wrokflow` is not known here; there is workflow, state",
             ),
-            (
-                "where: where: write it as input.PATH=VALUE",
-                "where: write it as input.PATH=VALUE",
-            ),
+            ("where: where: write it as input.PATH=VALUE", "where: write it as input.PATH=VALUE"),
             ("all: provided string was not `true` or `false`", "all: it must be true or false"),
         ] {
             assert_eq!(in_words(&format!("{query}{said}")), words);

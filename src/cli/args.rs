@@ -41,7 +41,8 @@ pub(crate) struct Global {
     /// Postgres to use. Without it, Piton runs a private one in your data folder and keeps it.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     pub(crate) database_url: Option<String>,
-    /// A worker gives a connection up when the database owes an answer for that long; where a network is in between.
+    /// How long a worker waits for an overdue answer of the database before it gives the connection up; only over a
+    /// network.
     #[arg(long, env = "PITON_DATABASE_SILENCE", default_value = "12s", value_parser = silence, global = true)]
     pub(crate) database_silence: Duration,
     /// Folder of the private Postgres [default: your data folder, as root /var/lib/piton].
@@ -59,7 +60,7 @@ pub(crate) struct Global {
     /// Log filter, such as info or piton=debug [default: warn; info for workers].
     #[arg(long, env = "PITON_LOG", global = true)]
     pub(crate) log: Option<String>,
-    /// How logs on standard error look.
+    /// Format of the log on standard error.
     #[arg(long, env = "PITON_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
     pub(crate) log_format: LogFormat,
 }
@@ -119,13 +120,15 @@ pub(crate) enum Command {
     Metrics,
     /// Serve the admin API over HTTP: runs, dead letters, recovery, checkpoints, workers and workflows.
     ///
-    /// Tokens come from the environment: PITON_API_OPERATOR_TOKEN may change things, PITON_API_READER_TOKEN may look. Each is
+    /// Tokens come from the environment: PITON_API_OPERATOR_TOKEN may change things, PITON_API_READER_TOKEN may look.
+    /// Each is
     /// a token, or several with commas between them; with a name before it (anna:TOKEN) that is who decides. Without any,
     /// only this machine is answered, and only at 127.0.0.1. /v1/admin/openapi.json says what there is.
     Api(ApiArgs),
     /// Bring the schema up to date. In a named database only this does, and a worker with --migrate.
     ///
-    /// Workers keep running meanwhile, also those of the previous release. Tables are locked for moments only: if a lock cannot be
+    /// Workers keep running meanwhile, also those of the previous release. Tables are locked for moments only: if a lock
+    /// cannot be
     /// had within 3 s, everything is left as it was, its holder is named, and migrating is tried again.
     Migrate(MigrateArgs),
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
@@ -179,10 +182,11 @@ pub(crate) struct StartArgs {
     /// Start no second run of that workflow under that key, but print the id of the first.
     #[arg(long)]
     pub(crate) key: Option<String>,
-    /// Fail where the first run under that key was started on another input, which is only said otherwise.
+    /// Fail if the first run under that key has another input; without this, that is only a note.
     #[arg(long, requires = "key")]
     pub(crate) same_input: bool,
-    /// Start it then, not at once: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks show it here), or 2h from now by
+    /// Start it then, not at once: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks show it here),
+    /// or 2h from now by
     /// the database's clock.
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
     pub(crate) at: Option<When>,
@@ -211,14 +215,15 @@ pub(crate) struct ThroughputArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ChangesArgs {
-    /// Since then: yesterday, today, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that
-    /// clocks showed it here), or 2h or 2h ago by the database's clock.
+    /// Since then: yesterday, today, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z, 12:00 (the last
+    /// time that
+    /// clocks showed it here), or a span such as 2h or 2h ago, by the database's clock.
     #[arg(long, value_name = "WHEN", default_value = "yesterday", value_parser = when::parse_past)]
     pub(crate) since: Past,
     /// Only what concerns that workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
-    /// How many, the newest.
+    /// How many of the newest.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,
 }
@@ -298,10 +303,10 @@ pub(crate) struct HealthArgs {
 #[derive(Debug, Clone, Copy, Args)]
 #[group(multiple = false)]
 pub(crate) struct HealthProbe {
-    /// Only whether every part of it runs.
+    /// Check only whether every part of it runs.
     #[arg(long)]
     pub(crate) live: bool,
-    /// Only whether it claims, and its database answers.
+    /// Check only whether it claims jobs, and its database answers.
     #[arg(long)]
     pub(crate) ready: bool,
 }
@@ -358,19 +363,19 @@ pub(crate) enum WorkflowsArgs {
     New(NewArgs),
     /// Check workflow files and say every mistake at once.
     ///
-    /// Ends with 0 when there is no mistake, and with 1 when there is one. A program, a handler or a variable that is not
-    /// there on this machine is no mistake of the file; `workflows list` tells of those.
+    /// Exits with 0 if there is no mistake, otherwise with 1. A program, a handler or a variable that is missing on this
+    /// machine is not a mistake of the file; `workflows list` shows those.
     Check {
         /// Files, or folders with files [default: every workflow this program has].
         files: Vec<PathBuf>,
     },
     /// List the workflows this program has.
     List,
-    /// Show what each stage of a workflow is and has, as its file says it.
+    /// Show each stage of a workflow, as its file defines it.
     Show {
         /// Name of the workflow.
         workflow: String,
-        /// As it really is: with the defaults, and with the rules for retries that each stage has, class by class.
+        /// Include the defaults, and each stage's retry rules by failure class.
         #[arg(long)]
         effective: bool,
     },
@@ -379,9 +384,11 @@ pub(crate) enum WorkflowsArgs {
         /// Name of the workflow.
         workflow: String,
     },
-    /// Make a version of a workflow the current one: what is started from SQL, the API and schedules, and whose limits hold.
+    /// Make a version of a workflow the current one: what is started from SQL, the API and schedules, and whose limits
+    /// hold.
     ///
-    /// A version becomes current by itself only the first time that a worker, or whoever starts it, brings it. An old file is
+    /// A version becomes current by itself only the first time that a worker, or whoever starts it, brings it. An old
+    /// file is
     /// deployed with this.
     Deploy(DeployArgs),
     /// Go back to the version that was current before.
@@ -480,8 +487,8 @@ pub(crate) struct RecoverArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum RetryPolicyArgs {
-    /// Hold the failures on record against a changed workflow file: which dead jobs would have been tried again, which
-    /// jobs given up sooner, and what it would have cost in attempts. Changes nothing.
+    /// Replay the failures on record against a changed workflow file: which dead jobs would have been tried again, which
+    /// jobs would have been given up sooner, and how many attempts that takes. Changes nothing.
     Simulate {
         /// The changed file; the failures are those of the workflow that it names.
         file: PathBuf,

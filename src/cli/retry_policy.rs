@@ -50,8 +50,10 @@ fn parse(file: PathBuf) -> anyhow::Result<Workflow> {
         bail!("{} is a folder without a workflow file; name the changed file", file.display());
     };
     read.parsed.map_err(|mistakes| {
-        let (shown, program, file) = (mistakes.render(std::io::stderr().is_terminal()), config::program(), file.display());
-        Coloured(format!("the file has mistakes\n\n{shown}\nSee them again with:  {program} workflows check {file}")).into()
+        let (shown, program, file) =
+            (mistakes.render(std::io::stderr().is_terminal()), config::program(), file.display());
+        Coloured(format!("the file has mistakes\n\n{shown}\nSee them again with:  {program} workflows check {file}"))
+            .into()
     })
 }
 

@@ -248,7 +248,8 @@ async fn a_dry_run_refuses_whatever_the_retry_would_refuse() {
     }
     let mut ids: Vec<String> = Vec::new();
     for run in &runs {
-        let sql = "select d.id::text from piton.dead_letters d join piton.runs r on r.id = d.run_id where r.uuid = $1::uuid";
+        let sql =
+            "select d.id::text from piton.dead_letters d join piton.runs r on r.id = d.run_id where r.uuid = $1::uuid";
         ids.push(sqlx::query_scalar(sql).bind(run).fetch_one(&world.pool).await.unwrap());
     }
     says(&world, &["dead-letter", "dismiss", &ids[1], "--reason", "done with"]);
@@ -260,7 +261,10 @@ async fn a_dry_run_refuses_whatever_the_retry_would_refuse() {
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (good, broken) = (file("good", r#"{"topic": "another", "how": "fail", "times": 0, "class": "unknown"}"#), file("broken", r#"{"topic": "#));
+    let (good, broken) = (
+        file("good", r#"{"topic": "another", "how": "fail", "times": 0, "class": "unknown"}"#),
+        file("broken", r#"{"topic": "#),
+    );
     let (other, nowhere) = (file("other", r#"{"topic": 7}"#), "/nowhere/input.json".to_owned());
     let none = "0198c0de-0000-7000-8000-000000000000";
     let cases: Vec<Vec<&str>> = vec![

@@ -136,7 +136,10 @@ async fn each_line_shows_its_own_zone_where_clocks_were_changed_between_them() {
     };
     let all = here("2025-06-01", "1000");
     assert!(all.starts_with("Since 2025-06-01 00:00:00+02:00, each time with its zone:\n"), "{all}");
-    assert!(all.contains("\n2025-07-01 14:00:00+02:00  pause ") && all.contains("\n2025-12-01 13:00:00+01:00  pause "), "{all}");
+    assert!(
+        all.contains("\n2025-07-01 14:00:00+02:00  pause ") && all.contains("\n2025-12-01 13:00:00+01:00  pause "),
+        "{all}"
+    );
     world.pool.execute("delete from piton.migrations; delete from piton.workers").await.unwrap();
     let of_winter = here("2025-11-01", "1000");
     assert!(of_winter.starts_with("Since 2025-11-01 00:00:00+01:00, times in UTC+01:00:\n"), "{of_winter}");

@@ -48,7 +48,10 @@ const VALUES: &[(&str, &[&str])] = &[
     ("integer", &["2147483647", "-2147483648", "0", "-1"]),
     ("smallint", &["32767", "-32768", "0", "-1"]),
     ("double precision", &["\"NaN\"", "\"Infinity\"", "1.7e308", "5e-324", "0", "-1"]),
-    ("timestamp with time zone", &["\"infinity\"", "\"-infinity\"", "\"294276-12-31\"", "\"4713-01-01 BC\"", "\"1970-01-01\""]),
+    (
+        "timestamp with time zone",
+        &["\"infinity\"", "\"-infinity\"", "\"294276-12-31\"", "\"4713-01-01 BC\"", "\"1970-01-01\""],
+    ),
     ("interval", &["\"178000000 years\"", "\"-178000000 years\"", "\"0\""]),
     ("text", &["\"\"", "\"\\u001b[31m\\u202e\"", "\"nonsense\""]),
     ("uuid", &["\"ffffffff-ffff-ffff-ffff-ffffffffffff\""]),
@@ -79,7 +82,8 @@ async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
         let mut accepted = 0;
         let mut n = 0;
         for (column, kind) in &columns {
-            let values = VALUES.iter().find(|(name, _)| name == kind).unwrap_or_else(|| panic!("{table}.{column} is {kind}")).1;
+            let values =
+                VALUES.iter().find(|(name, _)| name == kind).unwrap_or_else(|| panic!("{table}.{column} is {kind}")).1;
             for value in values.iter().chain(&["null"]) {
                 n += 1;
                 let with = format!("jsonb_build_object('{column}', '{}'::jsonb)", value.replace('\'', "''"));
@@ -111,12 +115,9 @@ async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
 async fn sound() -> World {
     let world = World::with(&[&wide(), CHAIN, MISBEHAVE, SQUARES, WORK, KEEP, STEPS, FORK]).await;
     let worker = world.worker("w1", &["--snapshot-every", "200ms", "--cleanup-every", "200ms"]);
-    for (workflow, input) in [
-        ("chain", "{}"),
-        ("squares", r#"{"items": 5}"#),
-        ("steps", r#"{"steps": 2}"#),
-        ("keep", r#"{"names": ["a"]}"#),
-    ] {
+    for (workflow, input) in
+        [("chain", "{}"), ("squares", r#"{"items": 5}"#), ("steps", r#"{"steps": 2}"#), ("keep", r#"{"names": ["a"]}"#)]
+    {
         let run = world.start(workflow, input);
         assert_eq!(world.ended(&run).await, "done", "{}", worker.log());
     }
@@ -194,7 +195,8 @@ async fn no_row_that_a_worker_can_write_makes_a_view_a_metric_or_a_page_fail() {
         page.contains("piton_empty_seconds{") && page.contains("piton_oldest_ready_age_seconds{")
     })
     .await;
-    let counted = "select count(*) from piton.throughput t join piton.workers w on w.id = t.worker_id where w.name = 'w2'";
+    let counted =
+        "select count(*) from piton.throughput t join piton.workers w on w.id = t.worker_id where w.name = 'w2'";
     until(SOON, "what it does is counted", async || world.count(counted).await > 0).await;
     for words in ["panicked", "the database refused", "ERROR"] {
         assert!(!worker.log().contains(words), "{words}: {}", worker.log());

@@ -96,7 +96,10 @@ async fn a_run_that_was_put_off_is_not_counted_as_running() {
     sqlx::query(failed).execute(&world.pool).await.unwrap();
     assert_eq!(counted().await, (1, 2, 0), "one that waits for a retry has begun");
     let told: Vec<(String, i64)> =
-        sqlx::query_as("select state, count(*) from piton.runs_overview group by 1 order by 1").fetch_all(&world.pool).await.unwrap();
+        sqlx::query_as("select state, count(*) from piton.runs_overview group by 1 order by 1")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
     assert_eq!(told, [("running".to_owned(), 1), ("scheduled".to_owned(), 2)], "as the list of runs says");
     sqlx::query("update piton.jobs set due_at = now() - interval '1 second'").execute(&world.pool).await.unwrap();
     assert_eq!(counted().await, (3, 0, 0), "their time has come");

@@ -388,7 +388,10 @@ async fn all_that_a_stage_needs_is_named_at_once_whatever_its_kind() {
     for (kind, needs) in [
         (r#"{"rust": {"handler": "render"}}"#, " and the handler \"render\""),
         (r#"{"command": {"argv": ["ffmpeg"]}}"#, " and the program \"ffmpeg\""),
-        (r#"{"command": {"argv": ["ffmpeg", "${KEY}"]}}"#, ", the program \"ffmpeg\" and the variables that it is given"),
+        (
+            r#"{"command": {"argv": ["ffmpeg", "${KEY}"]}}"#,
+            ", the program \"ffmpeg\" and the variables that it is given",
+        ),
         (r#"{"http": {"url": "https://example.org"}}"#, ""),
         (r#"{"http": {"url": "https://example.org/${KEY}"}}"#, " and the variables that its request is made of"),
     ] {
@@ -398,7 +401,11 @@ async fn all_that_a_stage_needs_is_named_at_once_whatever_its_kind() {
                        jsonb_set(definition::jsonb, '{stages,0,kind}', $1::jsonb)::text::json";
         sqlx::query(sql).bind(kind).execute(&mut *at).await.unwrap();
         let (one, _) = told(&mut at).await;
-        assert!(one.why.ends_with(&format!("other workflows, and would need the file of this one{needs}")), "{}", one.why);
+        assert!(
+            one.why.ends_with(&format!("other workflows, and would need the file of this one{needs}")),
+            "{}",
+            one.why
+        );
         assert_eq!(one.moves, format!("{file}{needs}"));
         at.rollback().await.unwrap();
     }

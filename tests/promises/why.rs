@@ -136,7 +136,8 @@ async fn a_job_that_a_worker_met_and_could_not_begin_has_waited_all_the_time() {
     .await;
     assert_eq!(world.count("select attempt::int8 from piton.jobs").await, 0, "nothing was begun");
     assert_eq!(world.count(WAITS_MINUTES).await, 60);
-    let oldest = "select round(value / 60)::int8 from piton.state(20000) where metric = 'piton_oldest_ready_age_seconds'";
+    let oldest =
+        "select round(value / 60)::int8 from piton.state(20000) where metric = 'piton_oldest_ready_age_seconds'";
     assert_eq!(world.count(oldest).await, 60, "the metric knows, too");
     let why = told(&world, "no_handler").await;
     assert!(why.starts_with("ready for 1 h, "), "{why}");

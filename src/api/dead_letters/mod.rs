@@ -65,7 +65,7 @@ async fn those(api: &Api, filter: FilterSaid, all: bool) -> Result<Filter, Probl
     match Chosen::of(None, filter.filter(api, Resolution::Pending).await?, all) {
         Ok(Chosen::Those(filter)) => Ok(filter),
         Ok(Chosen::One(_)) | Err(NotChosen::OneAndMany | NotChosen::Nothing) => {
-            Err(Problem::invalid("no filter is given, and it is not said that all are meant")
+            Err(Problem::invalid("neither a filter nor \"all\" is given")
                 .hint("Give a filter such as {\"workflow\": \"story\"}, or say \"all\": true."))
         }
     }

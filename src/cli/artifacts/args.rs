@@ -9,10 +9,10 @@ use crate::model::id::RunId;
 pub(crate) enum ArtifactsArgs {
     /// List the artifacts of a run.
     List(ListArgs),
-    /// Get one: its bytes, held against their digest.
+    /// Get one, verified against its digest.
     ///
-    /// Ends with 1 where they are not what was committed. A file is written only when all of it is right; what goes to
-    /// standard output is judged at its end.
+    /// Exits with 1 if its bytes are not what was committed. A file appears only once all of it is verified; standard
+    /// output is verified at its end.
     Get(GetArgs),
 }
 

@@ -10,8 +10,8 @@ use crate::model::failure::FailureClass;
 pub(crate) enum BatchArgs {
     /// Start a run for every line of a file, under one name.
     ///
-    /// Nothing begins before every line was read and found right. If this is killed before that, the same command again
-    /// goes on with it; a name that was started is refused.
+    /// Nothing begins before every line has been read and is valid. If this is killed before that, the same command goes
+    /// on with it; a name that has been started is refused.
     Start(StartArgs),
     /// List them, the newest first, and how their runs are doing.
     List {
@@ -68,7 +68,7 @@ pub(crate) struct StartArgs {
     /// File with the input of a run as JSON on every line; - for standard input.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) input: String,
-    /// So many of its runs are not finished at once; workers start more as they end [default: all start at once].
+    /// Maximum number of unfinished runs at a time; workers start more as runs end [default: all start at once].
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) cap: Option<i32>,
     /// Runs of higher priority are claimed first.

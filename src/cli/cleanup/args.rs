@@ -16,17 +16,17 @@ pub(crate) enum CleanupArgs {
     Preview,
     /// Delete what a preview has shown, or else what is due now; workers do the latter by themselves.
     Run(RunArgs),
-    /// Tell what cleanups have deleted, and what is in the artifact store.
+    /// Show what cleanups have deleted, and what is in the artifact store.
     Stats,
-    /// Hold the artifact store against the catalogue: files that nobody knows of, and artifacts whose file is gone.
+    /// Compare the artifact store with the database: files that nobody knows of, and artifacts whose file is gone.
     ///
-    /// Ends with 1 when an artifact's file is gone.
+    /// Exits with 1 if an artifact's file is gone.
     Scan(ScanArgs),
-    /// Tell for how long what is kept.
+    /// Show for how long everything is kept.
     Rules,
-    /// Say for how long something is kept: runs of a state, artifacts of a type, batches, workers, or versions.
+    /// Set for how long something is kept: runs of a state, artifacts of a type, batches, workers, or versions.
     Keep(KeepArgs),
-    /// Have cleanup leave a run alone, with all that it made.
+    /// Keep a run, and everything that it made, from cleanup.
     Hold {
         /// Id of the run.
         run: RunId,
@@ -73,7 +73,8 @@ pub(crate) struct KeepArgs {
     /// What: runs, artifacts, batches, workers or versions.
     #[arg(value_parser = ["runs", "artifacts", "batches", "workers", "versions"])]
     pub(crate) what: String,
-    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches
+    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended
+    /// for batches
     /// and workers; unused for versions.
     #[arg(value_name = "TYPE")]
     pub(crate) kind: String,

@@ -28,7 +28,8 @@ pub(crate) enum DeadLetterArgs {
     Stats {
         #[command(flatten)]
         filter: FilterArgs,
-        /// Count each cause by stage, workflow, batch, hour, or what stands at a path in the runs' inputs, such as input.tenant.
+        /// Count each cause by stage, workflow, batch, hour, or what stands at a path in the runs' inputs, such as
+        /// input.tenant.
         #[arg(long, default_value = "stage", value_parser = by)]
         by: By,
         /// How many lines.
@@ -43,7 +44,7 @@ pub(crate) enum DeadLetterArgs {
         /// Its id.
         id: Uuid,
     },
-    /// Let a job go on, with a new budget of retries: from its last checkpoint, or from further up.
+    /// Let a job go on, with a new budget of retries: from its last checkpoint, or from an earlier stage.
     Retry {
         /// Its id; or choose many by a filter.
         id: Option<Uuid>,
@@ -131,7 +132,7 @@ pub(crate) struct FilterArgs {
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
     /// Given up since then: yesterday, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks showed it
-    /// here), or 2h or 2h ago by the database's clock.
+    /// here), or a span such as 2h or 2h ago, by the database's clock.
     #[arg(long, value_name = "WHEN", value_parser = when::parse_past)]
     pub(crate) since: Option<Past>,
     #[command(flatten)]

@@ -169,7 +169,7 @@ fn away(top: &Top, trouble: &str) -> String {
 /// Nobody is there to do what waits.
 fn alone(top: &Top) -> String {
     match &top.look {
-        None => "Asks the database.".to_owned(),
+        None => "Asking the database.".to_owned(),
         Some(look) if look.workers.iter().any(|worker| worker.state == "alive") => String::new(),
         Some(_) => format!("No worker is alive, so nothing begins. Start one: {} worker", top.program),
     }

@@ -30,7 +30,11 @@ pub(crate) fn in_words(error: &sqlx::Error) -> String {
 /// What Postgres said; of a NUL character, which none of its texts can hold, in plain words.
 pub(crate) fn message(said: &dyn DatabaseError) -> Cow<'_, str> {
     let is_nul = said.code().as_deref() == Some("22021") && said.message().contains("0x00");
-    if is_nul { "a text holds a NUL character, which Postgres cannot keep: leave it out".into() } else { said.message().into() }
+    if is_nul {
+        "a text holds a NUL character, which Postgres cannot keep: leave it out".into()
+    } else {
+        said.message().into()
+    }
 }
 
 /// The role may not do it.

@@ -90,7 +90,15 @@ async fn a_workflow_that_is_not_there_is_refused_wherever_it_is_named() {
     let world = World::with(&[CHAIN]).await;
     world.deploy("chain");
     let api = Api::of(&world).await;
-    let lists = ["/runs", "/why", "/throughput", "/changes", "/dead-letters", "/dead-letters/stats", "/dead-letters/retry-preview"];
+    let lists = [
+        "/runs",
+        "/why",
+        "/throughput",
+        "/changes",
+        "/dead-letters",
+        "/dead-letters/stats",
+        "/dead-letters/retry-preview",
+    ];
     for path in lists {
         let answer = api.get(&format!("{path}?workflow=nope"));
         assert_eq!(answer.problem().0, 404, "{path}: {answer:?}");
@@ -111,7 +119,10 @@ async fn what_is_wrong_with_a_condition_is_said_once_and_in_plain_words() {
     for wrong in [json!(5), json!({}), json!([5]), json!(null), json!(["x"])] {
         let answer = api.post("/dead-letters/retry", &json!({"filter": {"where": wrong}}));
         let said = answer.problem_text();
-        assert!(!said.contains("untagged") && !said.contains("Said") && !said.contains("where: where"), "{wrong}: {said}");
+        assert!(
+            !said.contains("untagged") && !said.contains("Said") && !said.contains("where: where"),
+            "{wrong}: {said}"
+        );
         let words = if wrong == json!(["x"]) { "where: a path begins with `input`" } else { "it must be a" };
         assert!(said.contains(words), "{wrong}: {said}");
     }

@@ -9,8 +9,8 @@ use ratatui::crossterm::event::KeyCode;
 use super::{COMMON, LARGE, SMALL, look, opened, picture, run, seen, type_keys};
 use crate::cli::top::draw::draw;
 use crate::cli::top::keys::Wish;
-use crate::cli::top::state::{Over, Top};
 use crate::cli::top::state::Panel;
+use crate::cli::top::state::{Over, Top};
 use crate::store::throughput::Outlook;
 use crate::store::top::{Cause, FleetWorker};
 use crate::store::why::RunWait;
@@ -296,7 +296,7 @@ fn where_no_worker_is_alive_the_screen_says_so_and_what_to_type() {
 fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
     let mut top = opened();
     assert_eq!(type_keys(&mut top, &[KeyCode::Enter]), [Wish::Why { run: run(1) }]);
-    assert!(picture(&top, SMALL).contains("asks the database"));
+    assert!(picture(&top, SMALL).contains("asking the database"));
     let row = |stage: &str, item, jobs, why: &str, moves: &str| RunWait {
         stage: stage.to_owned(),
         reason: "r".to_owned(),
@@ -312,7 +312,7 @@ fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
         row("assembly", None, 1, "waits for picture", "their ends"),
     ];
     top.told_why(run(2), vec![]);
-    assert!(picture(&top, SMALL).contains("asks the database"), "an answer about another run is none about this one");
+    assert!(picture(&top, SMALL).contains("asking the database"), "an answer about another run is none about this one");
     top.told_why(run(1), rows.clone());
     insta::assert_snapshot!(picture(&top, SMALL).lines().skip(8).take(7).collect::<Vec<_>>().join("\n"), @r#"
 ┌What run 00000000-0000-0000-0000-000000000101 waits for───────────────────────┐
