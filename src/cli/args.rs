@@ -231,7 +231,7 @@ pub(crate) struct CancelArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -243,7 +243,7 @@ pub(crate) struct PauseArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -255,7 +255,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -409,7 +409,7 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -424,7 +424,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 

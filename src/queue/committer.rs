@@ -99,7 +99,7 @@ impl Committer {
                 Outcome::Finished(output) => self.finished(claim, known, output, slow),
                 Outcome::Failed(failure) if self.goes_back(&failure, &claim, version.as_deref()) => {
                     let why = format!("its worker lacked something: {}", failure.message());
-                    (claim, Ending::Release { why }, None)
+                    (claim, Ending::Release { why, has_waited: true }, None)
                 }
                 Outcome::Failed(failure) => {
                     let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
@@ -113,7 +113,7 @@ impl Committer {
                 }
                 Outcome::HandedBack => {
                     let why = "its worker stopped before it had ended".to_owned();
-                    (claim, Ending::Release { why }, None)
+                    (claim, Ending::Release { why, has_waited: false }, None)
                 }
                 Outcome::NeverBegan => (claim, Ending::Unclaim, None),
             };

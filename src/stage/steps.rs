@@ -108,7 +108,7 @@ impl Steps {
         }
         // Whatever the handler does next, its result will not be used.
         self.cancellation.cancel();
-        Err(Failure::unknown(format!("step `{name}` was not recorded: the job is no longer this attempt's")))
+        Err(Failure::unknown(format!("step `{name}` was not recorded: this attempt no longer holds the job")))
     }
 }
 

@@ -53,7 +53,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, Postgres};
 
-use self::connect::{Pooling, Server, in_words};
+use self::connect::{Pooling, Server, in_words, message};
 pub(crate) use self::connect::{is_away, is_wrong_address};
 
 /// A verb of the schema, called in the name of the face that is the first parameter: `piton.audit` is told it. The setting
@@ -112,7 +112,7 @@ impl StoreError {
         let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
         let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
         let detail = detail.map_or_else(String::new, |detail| format!(". {}", detail.trim_end_matches('.')));
-        Some(format!("{}{detail}", said.message()))
+        Some(format!("{}{detail}", message(&**said)))
     }
 
     /// The same, of a statement that waiting does not help.

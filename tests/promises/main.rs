@@ -53,6 +53,7 @@ mod metrics;
 mod namespace;
 mod network;
 mod night;
+mod nonsense;
 mod nothing_lost;
 mod outages;
 mod pages;
