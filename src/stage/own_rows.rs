@@ -1,0 +1,132 @@
+//! A stage that ends with rows of its own: they and its checkpoint are committed together, or neither is.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use sqlx::postgres::PgConnection;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::steps::wait;
+use crate::model::failure::Failure;
+use crate::model::payload::Payload;
+use crate::model::retry::RetryPolicy;
+use crate::store::backoff::Backoff;
+use crate::store::own_rows::RowsTransaction;
+use crate::store::{Store, StoreError};
+
+/// The output of a stage that [`StageContext::commit`](crate::StageContext::commit) has committed. The attempt has ended: a handler
+/// returns this, and nothing that it does instead has any effect.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "the attempt has ended: return what was committed"]
+pub struct Committed<T>(T);
+
+impl<T> Deref for Committed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Serialize> Serialize for Committed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// What became of a transaction that was to end its attempt.
+#[derive(Debug)]
+pub(crate) enum RowsAnswer {
+    Landed,
+    /// The attempt has ended otherwise: its job is another's, or its run has ended.
+    Over,
+    /// Nothing of it was kept; the attempt goes on.
+    RolledBack(StoreError),
+}
+
+/// Whoever sees to the end of an attempt.
+pub(crate) trait AttemptEnd: fmt::Debug + Send + Sync {
+    /// Ends the attempt in that transaction. Goes on when nobody waits for the answer.
+    fn commit(self: Arc<Self>, transaction: RowsTransaction, output: Payload) -> JoinHandle<RowsAnswer>;
+
+    /// How failures of the stage are retried.
+    fn policy(&self) -> RetryPolicy;
+}
+
+/// An attempt's way to end with rows of its own. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnRows {
+    /// Connections for them.
+    store: Arc<Store>,
+    /// Bytes of an output.
+    limit: usize,
+    /// `None` until it begins.
+    end: Option<Arc<dyn AttemptEnd>>,
+}
+
+impl OwnRows {
+    pub(crate) fn new(store: Arc<Store>, limit: usize) -> OwnRows {
+        OwnRows { store, limit, end: None }
+    }
+
+    /// Its attempt begins, and that is whoever ends it.
+    pub(crate) fn belong_to(&mut self, end: Arc<dyn AttemptEnd>) {
+        self.end = Some(end);
+    }
+
+    pub(super) fn end(&self) -> Result<Arc<dyn AttemptEnd>, Failure> {
+        self.end.clone().ok_or_else(|| Failure::unknown("this context belongs to no attempt of a worker"))
+    }
+
+    /// Has `work` write its rows, and ends the attempt with what it returns.
+    pub(super) async fn commit<T: Serialize>(
+        &self,
+        cancellation: &CancellationToken,
+        mut work: impl AsyncFnMut(&mut PgConnection) -> Result<T, Failure>,
+    ) -> Result<Committed<T>, Failure> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.try_to(&mut work).await? {
+                Ok(Some(committed)) => return Ok(committed),
+                // Whatever the handler does next, its result will not be used.
+                Ok(None) => {
+                    cancellation.cancel();
+                    return Err(Failure::unknown("nothing was committed: the job is no longer this attempt's"));
+                }
+                Err(StoreError::Refused(error)) => return Err(error.into()),
+                Err(error) => wait(&mut backoff, error, "a transaction of the stage").await?,
+            }
+        }
+    }
+
+    /// `None` when the attempt has ended otherwise; the inner error is of a transaction that was rolled back.
+    async fn try_to<T: Serialize>(
+        &self,
+        work: &mut impl AsyncFnMut(&mut PgConnection) -> Result<T, Failure>,
+    ) -> Result<Result<Option<Committed<T>>, StoreError>, Failure> {
+        let end = self.end()?;
+        let mut transaction = match self.store.begin_rows().await {
+            Ok(transaction) => transaction,
+            Err(error) => return Ok(Err(error)),
+        };
+        let output = match work(transaction.connection()).await {
+            Ok(output) => output,
+            // On a connection that was lost it could not have worked.
+            Err(failure) => return transaction.roll_back().await.map_or_else(|lost| Ok(Err(lost)), |()| Err(failure)),
+        };
+        let payload = Payload::of(&output, self.limit).map_err(refused)?;
+        match end.commit(transaction, payload).await {
+            Ok(RowsAnswer::Landed) => Ok(Ok(Some(Committed(output)))),
+            Ok(RowsAnswer::RolledBack(error)) => Ok(Err(error)),
+            Ok(RowsAnswer::Over) | Err(_) => Ok(Ok(None)),
+        }
+    }
+}
+
+/// The output of a stage cannot be kept.
+pub(super) fn refused(error: impl fmt::Display) -> Failure {
+    Failure::invalid_input(format!("the stage's output was refused: {error}"))
+}
