@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::postgres::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::about::About;
 use super::artifacts::AttemptArtifacts;
 use super::last_attempt;
 use super::new_artifact::NewArtifact;
-use super::own_rows::{Committed, OwnRows};
+use super::own_rows::{Committed, OwnRows, StageTransaction};
 use super::steps::Steps;
 use crate::artifacts::ArtifactReader;
 use crate::model::artifact::Artifact;
@@ -169,17 +168,18 @@ impl StageContext {
     /// # #[derive(serde::Deserialize)] struct Order { id: i64 }
     /// async fn bill(Input(order): Input<Order>, context: StageContext) -> Result<Committed<i64>, Failure> {
     ///     context
-    ///         .commit(async |tx| {
+    ///         .commit(async |mut tx| {
     ///             let bill = sqlx::query_scalar("insert into bills (order_id) values ($1) returning id").bind(order.id);
-    ///             Ok(bill.fetch_one(tx).await?)
+    ///             Ok(bill.fetch_one(&mut *tx).await?)
     ///         })
     ///         .await
     /// }
     /// ```
-    pub async fn commit<T: Serialize>(
-        &self,
-        work: impl AsyncFnMut(&mut PgConnection) -> Result<T, Failure>,
-    ) -> Result<Committed<T>, Failure> {
+    pub async fn commit<T, Fut>(&self, work: impl FnMut(StageTransaction) -> Fut) -> Result<Committed<T>, Failure>
+    where
+        T: Serialize,
+        Fut: Future<Output = Result<T, Failure>>,
+    {
         self.own_rows.commit(&self.cancellation, work).await
     }
 

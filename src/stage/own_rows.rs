@@ -1,11 +1,12 @@
 //! A stage that ends with rows of its own: they and its checkpoint are committed together, or neither is.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use sqlx::postgres::PgConnection;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,24 @@ impl<T> Deref for Committed<T> {
 impl<T: Serialize> Serialize for Committed<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
+    }
+}
+
+/// The transaction in which a stage writes its rows: a connection of sqlx 0.9, used as `&mut *tx`.
+#[derive(Debug)]
+pub struct StageTransaction(OwnedMutexGuard<RowsTransaction>);
+
+impl Deref for StageTransaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.0.connection()
+    }
+}
+
+impl DerefMut for StageTransaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.0.connection_mut()
     }
 }
 
@@ -82,14 +101,18 @@ impl OwnRows {
     }
 
     /// Has `work` write its rows, and ends the attempt with what it returns.
-    pub(super) async fn commit<T: Serialize>(
+    pub(super) async fn commit<T, Fut>(
         &self,
         cancellation: &CancellationToken,
-        mut work: impl AsyncFnMut(&mut PgConnection) -> Result<T, Failure>,
-    ) -> Result<Committed<T>, Failure> {
+        mut work: impl FnMut(StageTransaction) -> Fut,
+    ) -> Result<Committed<T>, Failure>
+    where
+        T: Serialize,
+        Fut: Future<Output = Result<T, Failure>>,
+    {
         let mut backoff = Backoff::default();
         loop {
-            match self.try_to(&mut work).await? {
+            match self.try_to(|transaction| work(transaction)).await? {
                 Ok(Some(committed)) => return Ok(committed),
                 // Whatever the handler does next, its result will not be used.
                 Ok(None) => {
@@ -103,16 +126,24 @@ impl OwnRows {
     }
 
     /// `None` when the attempt has ended otherwise; the inner error is of a transaction that was rolled back.
-    async fn try_to<T: Serialize>(
+    async fn try_to<T, Fut>(
         &self,
-        work: &mut impl AsyncFnMut(&mut PgConnection) -> Result<T, Failure>,
-    ) -> Result<Result<Option<Committed<T>>, StoreError>, Failure> {
+        work: impl FnOnce(StageTransaction) -> Fut,
+    ) -> Result<Result<Option<Committed<T>>, StoreError>, Failure>
+    where
+        T: Serialize,
+        Fut: Future<Output = Result<T, Failure>>,
+    {
         let end = self.end()?;
-        let mut transaction = match self.store.begin_rows().await {
-            Ok(transaction) => transaction,
+        let lent = match self.store.begin_rows().await {
+            Ok(transaction) => Arc::new(Mutex::new(transaction)),
             Err(error) => return Ok(Err(error)),
         };
-        let output = match work(transaction.connection()).await {
+        let worked = work(StageTransaction(lent.clone().lock_owned().await)).await;
+        let Some(transaction) = Arc::into_inner(lent).map(Mutex::into_inner) else {
+            return Err(Failure::unknown("nothing was committed: the transaction is still in use elsewhere"));
+        };
+        let output = match worked {
             Ok(output) => output,
             // On a connection that was lost it could not have worked.
             Err(failure) => return transaction.roll_back().await.map_or_else(|lost| Ok(Err(lost)), |()| Err(failure)),

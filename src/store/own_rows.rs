@@ -65,7 +65,11 @@ impl Store {
 
 impl RowsTransaction {
     /// What the stage writes on.
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+    pub(crate) fn connection(&self) -> &PgConnection {
+        &self.0
+    }
+
+    pub(crate) fn connection_mut(&mut self) -> &mut PgConnection {
         &mut self.0
     }
 
