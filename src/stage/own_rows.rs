@@ -119,7 +119,7 @@ impl OwnRows {
                     cancellation.cancel();
                     return Err(Failure::unknown("nothing was committed: the job is no longer this attempt's"));
                 }
-                Err(StoreError::Refused(error)) => return Err(error.into()),
+                Err(StoreError::Refused(error)) => return Err(why(error)),
                 Err(error) => wait(&mut backoff, error, "a transaction of the stage").await?,
             }
         }
@@ -154,6 +154,22 @@ impl OwnRows {
             Ok(RowsAnswer::RolledBack(error)) => Ok(Err(error)),
             Ok(RowsAnswer::Over) | Err(_) => Ok(Ok(None)),
         }
+    }
+}
+
+/// What the database has against the end of a stage's transaction: mostly something that the stage did in it.
+fn why(error: sqlx::Error) -> Failure {
+    match error.as_database_error().and_then(|said| said.code()).as_deref() {
+        // There is no transaction any more, or another one, without our savepoint.
+        Some("25P01" | "3B001") => Failure::invalid_input(
+            "the stage has ended its transaction itself, and its result was not committed with it: leave COMMIT and \
+             ROLLBACK to context.commit",
+        ),
+        Some("25P02") => Failure::unknown(
+            "a statement of the stage's transaction failed, and the stage went on: return its error, or set a savepoint \
+             before it",
+        ),
+        _ => error.into(),
     }
 }
 

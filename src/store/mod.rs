@@ -161,6 +161,10 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
+    fn are_all_in_use(self) -> bool {
+        self.in_use >= self.max
+    }
+
     fn of(pool: &PgPool) -> Connections {
         let (size, idle) = (pool.size() as usize, pool.num_idle());
         Connections { idle, in_use: size.saturating_sub(idle), max: pool.options().get_max_connections() as usize }

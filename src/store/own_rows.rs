@@ -42,7 +42,14 @@ pub(crate) enum RowsEnd {
 impl Store {
     /// Begins a transaction for a stage.
     pub(crate) async fn begin_rows(&self) -> Result<RowsTransaction, StoreError> {
-        Ok(RowsTransaction(self.pool.begin_with(BEGIN).await?))
+        loop {
+            match self.pool.begin_with(BEGIN).await {
+                Ok(transaction) => return Ok(RowsTransaction(transaction)),
+                // Others have them all: no word about the database.
+                Err(sqlx::Error::PoolTimedOut) if self.connections().are_all_in_use() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Whether the claim holds; a transaction that may end it is waited for.

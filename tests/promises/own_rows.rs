@@ -17,24 +17,24 @@ rust = "enter"
 [stages.second]
 rust = "enter"
 needs = ["first"]
-[stages.item]
+[stages.each]
 rust = "enter"
 needs = ["second"]
 for_each = "input.items"
 [stages.beside]
 rust = "enter"
 needs = ["second"]
-[stages.end]
+[stages.last]
 rust = "enter"
-needs = ["item", "beside"]
+needs = ["each", "beside"]
 "#;
 
-/// One stage, which has little time.
+/// One stage.
 const ENTER: &str = r#"
 name = "enter"
 [stages.enter]
 rust = "enter"
-timeout = "5s"
+timeout = "60s"
 retry = { rate_limited = { base = "1ms" }, unknown = { base = "1ms" } }
 "#;
 
@@ -61,7 +61,7 @@ impl World {
                    join piton.runs r on r.id = k.run_id
                    join piton.workflow_versions v on v.id = r.version_id
                    cross join lateral (select v.stage_names[k.stage + 1] as name) as n
-                   where (n.name, k.item) <> ('item', -1)
+                   where (n.name, k.item) <> ('each', -1) and n.name <> 'work'
                    group by 1, 2, 3, 4) as result (run, stage, item, attempt, n)
              full join (select run, stage, item, attempt, count(*) from public.ledger group by 1, 2, 3, 4) as row
                  (run, stage, item, attempt, n) using (run, stage, item, attempt, n)
@@ -146,7 +146,7 @@ async fn a_transaction_that_cannot_be_committed_leaves_no_row_and_fails_by_its_c
     let _worker = world.worker("w1", &[]);
     for (how, expected) in [
         ("fail", "rate_limited: as asked"),
-        ("swallow", "current transaction is aborted"),
+        ("swallow", "unknown: a statement of the stage's transaction failed, and the stage went on"),
         ("deferred", "invalid_input: error returned from database: duplicate key value"),
     ] {
         let before = world.failures().await.len();
@@ -159,11 +159,12 @@ async fn a_transaction_that_cannot_be_committed_leaves_no_row_and_fails_by_its_c
         assert_eq!(world.without_the_other().await, 0, "{how}");
     }
     assert_eq!(world.rows().await, 2);
-    // A transaction that the stage has ended by hand is not the attempt's end: its rows stay, as it wanted, and it fails.
+    // What the stage has committed by hand stays, for it wanted that; its attempt fails.
     let run = world.start("enter", &json!({"how": "commit", "times": 1}).to_string());
-    assert_eq!(world.ended(&run).await, "done");
-    assert!(world.failures().await.iter().any(|said| said.contains("savepoint")), "{:?}", world.failures().await);
-    assert_eq!((world.rows().await, world.without_the_other().await), (4, 1));
+    assert_eq!(world.ended(&run).await, "blocked");
+    let said = "invalid_input: the stage has ended its transaction itself";
+    assert!(world.failures().await.iter().any(|failure| failure.contains(said)), "{:?}", world.failures().await);
+    assert_eq!((world.rows().await, world.without_the_other().await), (3, 1));
 }
 
 #[tokio::test]
@@ -218,13 +219,15 @@ async fn an_attempt_whose_run_was_cancelled_commits_none_of_its_rows() {
 async fn transactions_of_stages_keep_no_other_stage_waiting() {
     let world = world(&[ENTER, crate::workflows::WORK]).await;
     let _worker = world.worker("w1", &["--slots", "32"]);
-    let slow: Vec<String> = (0..12).map(|_| world.start("enter", r#"{"open_ms": 1500}"#)).collect();
-    let is_open =
-        "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'";
-    until(SOON, "all that may are open", async || world.count(is_open).await == 4).await;
+    let mut gate = world.pool.begin().await.unwrap();
+    gate.execute("lock table public.strict in exclusive mode").await.unwrap();
+    let slow: Vec<String> = (0..12).map(|_| world.start("enter", r#"{"how": "gate", "times": 1}"#)).collect();
+    let wait = "select count(*) from pg_locks where relation = 'public.strict'::regclass and not granted";
+    until(SOON, "all that may wait at the gate", async || world.count(wait).await == 4).await;
     let quick = world.start("work", r#"{"work_ms": 0}"#);
     assert_eq!(world.ended(&quick).await, "done");
-    assert_eq!(world.rows().await, 0, "it waited for none of them");
+    assert_eq!((world.count(wait).await, world.rows().await), (4, 0), "it waited for none of them");
+    gate.rollback().await.unwrap();
     for run in &slow {
         assert_eq!(world.ended(run).await, "done", "who finds no connection waits for one");
     }
