@@ -8,9 +8,10 @@ use serde_json::json;
 use sqlx::Executor;
 
 use crate::harness::{SOON, World, until};
+use crate::server::Server;
 
 /// Rows of its own in every kind of place: before a hand-off, in items, at the end of a branch beside another, and in the last stage.
-const LEDGER: &str = r#"
+pub(crate) const LEDGER: &str = r#"
 name = "ledger"
 [stages.first]
 rust = "enter"
@@ -46,7 +47,10 @@ retry = { unknown = { max_retries = 2, base = "1ms", cap = "1ms" }, rate_limited
 "#;
 
 async fn world(workflows: &[&str]) -> World {
-    let world = World::with(workflows).await;
+    with_tables(World::with(workflows).await).await
+}
+
+pub(crate) async fn with_tables(world: World) -> World {
     world.pool.execute("create table public.ledger (run uuid, stage text, item int, attempt int)").await.unwrap();
     world.pool.execute("create table public.strict (n int unique deferrable initially deferred)").await.unwrap();
     world
@@ -54,14 +58,14 @@ async fn world(workflows: &[&str]) -> World {
 
 impl World {
     /// Results and rows that do not belong together; a split has a result of its own, and no row.
-    async fn without_the_other(&self) -> i64 {
+    pub(crate) async fn without_the_other(&self) -> i64 {
         self.count(
             "select count(*)
              from (select r.uuid, n.name, k.item, k.attempt, count(*) from piton.checkpoints k
                    join piton.runs r on r.id = k.run_id
                    join piton.workflow_versions v on v.id = r.version_id
                    cross join lateral (select v.stage_names[k.stage + 1] as name) as n
-                   where (n.name, k.item) <> ('each', -1) and n.name <> 'work'
+                   where n.name in ('first', 'second', 'each', 'beside', 'last', 'enter') and (n.name, k.item) <> ('each', -1)
                    group by 1, 2, 3, 4) as result (run, stage, item, attempt, n)
              full join (select run, stage, item, attempt, count(*) from public.ledger group by 1, 2, 3, 4) as row
                  (run, stage, item, attempt, n) using (run, stage, item, attempt, n)
@@ -137,6 +141,41 @@ async fn while_sessions_are_cut_in_transactions_no_result_is_lost_or_paid_for_tw
     assert_eq!(world.failures().await, [""; 0], "a database that is away is no failure of a stage");
     let again = "select count(*) from piton.checkpoints where (output->>'calls')::int > 1";
     assert!(world.count(again).await > 0, "no transaction was cut");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_found_to_have_landed() {
+    let server = Server::start().await;
+    let world = with_tables(World::on(&server, &[LEDGER]).await).await;
+    // Only transactions of stages wait for a standby, which there is not: their sessions are ended when they have committed.
+    for statement in [
+        "alter role piton set synchronous_commit = local",
+        "set synchronous_commit = local",
+        "alter system set synchronous_standby_names = 'nobody'",
+        "select pg_reload_conf()",
+    ] {
+        world.pool.execute(statement).await.unwrap();
+    }
+    let mut worker = world.worker("w1", &["--slots", "4"]);
+    let run = world.start("ledger", r#"{"items": [1, 2, 3], "how": "synchronous", "times": 9}"#);
+    let mut lost = 0;
+    until(SOON, "the run is done", async || {
+        lost += world
+            .count(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                 where wait_event = 'SyncRep' and application_name = 'piton'",
+            )
+            .await;
+        world.state(&run).await == "done"
+    })
+    .await;
+    assert!(lost >= 7, "{lost} answers were lost");
+    assert_eq!((world.rows().await, world.without_the_other().await), (7, 0));
+    assert_eq!(world.failures().await, [""; 0]);
+    assert_eq!(world.count("select max((output->>'calls')::int8) from piton.checkpoints where output::text like '{%'").await, 1);
+    worker.signal("TERM");
+    assert_eq!(worker.exit_code().await, Some(0));
     world.assert_nothing_is_left().await;
 }
 

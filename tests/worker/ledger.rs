@@ -78,6 +78,7 @@ async fn misuse(how: &str, tx: &mut PgConnection) -> Result<(), Failure> {
         "commit" => drop(sqlx::query("commit").execute(tx).await?),
         "role" => drop(sqlx::raw_sql("set local role nobody_s; set local search_path = nowhere").execute(tx).await?),
         "gate" => drop(sqlx::query("lock table public.strict in share mode").execute(tx).await?),
+        "synchronous" => drop(sqlx::query("set local synchronous_commit = on").execute(tx).await?),
         "deferred" => drop(sqlx::query("insert into public.strict values (1), (1)").execute(tx).await?),
         "nested" => {
             let mut inner = tx.begin().await?;
