@@ -56,6 +56,7 @@ mod night;
 mod nonsense;
 mod nothing_lost;
 mod outages;
+mod own_rows;
 mod pages;
 mod pair;
 mod pgbouncer;
