@@ -41,7 +41,7 @@ impl Cluster {
     /// Joins the cluster in `settings.root`: makes its data if there is none, starts its server if it does not run, and makes
     /// the database `piton` if it is missing. Any number of processes may do so at once.
     ///
-    /// Takes a second the first time, less than a tenth after that. If it is cut short, even by `kill -9`, no half-made data is left in use.
+    /// Takes a second the first time, longer where Postgres is downloaded ([`Settings::programs`]), less than a tenth after that. If it is cut short, even by `kill -9`, no half-made data is left in use.
     ///
     /// # Errors
     /// See [`EmbeddedError`]; none of them asks for a retry.

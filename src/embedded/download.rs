@@ -202,3 +202,32 @@ fn put_in_place(files: &Path, place: &Path) -> Result<(), EmbeddedError> {
     }
     fs::rename(files, place).map_err(EmbeddedError::file("rename", files))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_made_in_their_folder_and_not_out_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = folder.path();
+        fs::create_dir_all(contents.join("native/lib")).unwrap();
+        let with = |links: &str| {
+            fs::write(contents.join(LINKS), links).unwrap();
+            link(contents).map_err(|error| error.to_string())
+        };
+        let good = r#"[{"source": "native/lib/libpq.so.5.18", "target": "native/lib/libpq.so.5"}]"#;
+        with(good).unwrap();
+        with(good).unwrap(); // The client may have made them, too.
+        let made = fs::read_link(contents.join("native/lib/libpq.so.5")).unwrap();
+        assert_eq!(made, Path::new("libpq.so.5.18"));
+        for bad in [
+            r#"[{"source": "../evil", "target": "../made"}]"#,
+            r#"[{"source": "/lib/evil", "target": "/lib/made"}]"#,
+            r#"[{"source": "native/../../evil", "target": "native/../../made"}]"#,
+            r#"[{"source": "elsewhere/evil", "target": "native/lib/made"}]"#,
+        ] {
+            assert_eq!(with(bad), Err("native/pg-symlinks.json leads out of its folder".to_owned()), "{bad}");
+        }
+    }
+}

@@ -1,7 +1,6 @@
 //! Postgres in packages that somebody has installed for Python or Node.
 
 use super::server_user::ServerUser;
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -53,7 +52,7 @@ fn node_modules() -> Vec<PathBuf> {
 
 /// `node` itself is in the folder `bin` of where packages for everybody go.
 fn node_prefix() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_else(OsString::new);
+    let path = std::env::var_os("PATH").unwrap_or_default();
     let node = std::env::split_paths(&path).map(|dir| dir.join("node")).find(|node| node.is_file())?;
     node.canonicalize().ok()?.ancestors().nth(2).map(Path::to_path_buf)
 }

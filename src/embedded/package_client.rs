@@ -66,9 +66,16 @@ impl Client {
         let (folder, archive) = (into.to_string_lossy(), archive.to_string_lossy());
         let options: &[&str] = match self.kind {
             Kind::Pip => &["install", "--no-index", "--no-deps", "--only-binary=:all:", "--no-compile", "--target"],
-            Kind::Npm => {
-                &["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]
-            }
+            Kind::Npm => &[
+                "install",
+                "--offline",
+                "--ignore-scripts",
+                "--global=false",
+                "--no-audit",
+                "--no-fund",
+                "--loglevel=error",
+                "--prefix",
+            ],
         };
         let arguments = [options, &[&*folder, &*archive]].concat();
         self.run(&arguments, into, UNPACK_LIMIT).await

@@ -35,7 +35,7 @@ impl Programs {
 
     /// The folder for programs beside the data in `root`.
     #[must_use]
-    pub fn folder_in(root: &Path) -> PathBuf {
+    pub fn folder_in(root: &std::path::Path) -> PathBuf {
         root.join("programs")
     }
 }
