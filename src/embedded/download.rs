@@ -50,7 +50,7 @@ pub(super) async fn get(programs: &Path, tell: fn(&str)) -> Result<Result<(), No
         let Some(client) = Client::find(package.kind).await else { continue };
         tell(&format!(
             "{} Downloading Postgres {} ({}, package {} {}) with `{}` into {}.",
-            if failures.is_empty() { "No Postgres is installed that fits." } else { "That failed." },
+            if failures.is_empty() { "No suitable Postgres is installed." } else { "That failed." },
             package.postgres,
             ByteSize(package.bytes),
             package.name,
@@ -61,7 +61,7 @@ pub(super) async fn get(programs: &Path, tell: fn(&str)) -> Result<Result<(), No
         let begun = Instant::now();
         match install(&client, package, programs).await? {
             Ok(()) => {
-                tell(&format!("Postgres {} is there, after {} s.", package.postgres, begun.elapsed().as_secs()));
+                tell(&format!("Postgres {} is ready after {} s.", package.postgres, begun.elapsed().as_secs()));
                 return Ok(Ok(()));
             }
             Err(said) => failures.push(format!("{}: {said}", client.shown())),

