@@ -183,3 +183,53 @@ fn the_page_on_the_command_line_has_every_command_and_no_other() {
     let strange: Vec<&str> = first.filter(|name| !commands.contains(*name)).collect();
     assert!(strange.is_empty(), "docs/command-line.md has commands that the program has not: {strange:?}");
 }
+
+/// `a/{b,c}.rs` is `a/b.rs` and `a/c.rs`.
+fn alternatives(name: &str) -> Vec<String> {
+    let Some((before, rest)) = name.split_once('{') else { return vec![name.to_owned()] };
+    let (list, after) = rest.split_once('}').unwrap();
+    list.split(',').map(|one| format!("{before}{one}{after}")).collect()
+}
+
+/// Files and folders of the repository, by their paths.
+fn files() -> Vec<String> {
+    fn walk(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            found.push(path.strip_prefix(HOME).unwrap().to_str().unwrap().to_owned());
+            if path.is_dir() {
+                walk(&path, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for folder in ["src", "migrations", "tests", "grafana", "docs", "workflows"] {
+        found.push(folder.to_owned());
+        walk(&Path::new(HOME).join(folder), &mut found);
+    }
+    found
+}
+
+/// ARCHITECTURE.md names files by the end of their paths, with `*` for anything and `{a,b}` for several.
+#[test]
+fn every_file_that_architecture_names_is_there() {
+    let text = std::fs::read_to_string(Path::new(HOME).join("ARCHITECTURE.md")).unwrap();
+    let files = files();
+    let is_there = |name: &str| {
+        let parts: Vec<&str> = name.split('*').collect();
+        files.iter().any(|file| {
+            let ends = file == name || file.ends_with(&format!("/{name}"));
+            let fits = parts.len() > 1 && file.ends_with(parts[parts.len() - 1]) && file.contains(parts[0]);
+            ends || fits
+        })
+    };
+    let names = text.split('`').skip(1).step_by(2).filter(|name| !name.contains(char::is_whitespace));
+    let names: Vec<String> = names
+        .filter(|name| [".rs", ".sql", ".yml", ".ts", "/"].iter().any(|end| name.ends_with(end)))
+        .flat_map(alternatives)
+        .map(|name| name.trim_end_matches('/').to_owned())
+        .collect();
+    assert!(names.len() > 200, "{names:?}");
+    let missing: BTreeSet<&String> = names.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names files that are not there: {missing:#?}");
+}
