@@ -200,12 +200,26 @@ async fn a_run_that_a_worker_of_the_same_process_ends_has_its_result_at_once() {
 }
 
 #[tokio::test]
+async fn logging_metrics_and_cryptography_are_the_program_s_own_where_it_has_set_them() {
+    let world = World::with(&[]).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = world.command_of(&example("test-service"), [""; 0]);
+    command.env("PORT", format!("127.0.0.1:{port}")).env("OWN", "1");
+    let service = Process::spawn(command, world.path("service.log"));
+    service.says("that was all").await;
+    let log = service.log();
+    for own in ["own log: true", "own metrics: true", "own cryptography: true"] {
+        assert!(log.contains(own), "{log}");
+    }
+    assert!(!log.contains("worker_started"), "it logs where the program wants it and nowhere else: {log}");
+}
+
+#[tokio::test]
 async fn a_run_can_be_started_before_any_worker_has_registered_its_workflow() {
     let world = World::with(&[]).await;
     let app = App::new().workflow("work.toml", WORK);
-    let piton = Piton::builder(app, &world.pool).build().await;
-    assert!(matches!(&piton, Err(piton::BuildError::App(said)) if said.contains("work")) || piton.is_ok(), "{piton:?}");
-    let run = piton.unwrap().start("work", &json!({"work_ms": 0})).await.unwrap();
+    let piton = Piton::builder(app, &world.pool).build().await.unwrap();
+    let run = piton.start("work", &json!({"work_ms": 0})).await.unwrap();
     assert_eq!(run.state().await.unwrap(), Some(RunState::Running), "it waits for a worker");
 }
 
@@ -266,7 +280,10 @@ async fn every_order_of_a_shop_that_is_killed_again_and_again_is_shipped_exactly
         world.count("select count(*) from shop.parcels").await
     );
     // No key keeps a parcel from being written twice: it is committed with its stage.
-    assert_eq!(world.count("select count(*) from shop.parcels").await, world.count("select count(distinct order_id) from shop.parcels").await);
+    assert_eq!(
+        world.count("select count(*) from shop.parcels").await,
+        world.count("select count(distinct order_id) from shop.parcels").await
+    );
     running.signal("TERM");
     assert_eq!(running.exit_code().await, Some(0));
     world.assert_nothing_is_left().await;

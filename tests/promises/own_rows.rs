@@ -173,7 +173,10 @@ async fn a_commit_whose_answer_is_lost_is_found_to_have_landed() {
     assert!(lost >= 7, "{lost} answers were lost");
     assert_eq!((world.rows().await, world.without_the_other().await), (7, 0));
     assert_eq!(world.failures().await, [""; 0]);
-    assert_eq!(world.count("select max((output->>'calls')::int8) from piton.checkpoints where output::text like '{%'").await, 1);
+    assert_eq!(
+        world.count("select max((output->>'calls')::int8) from piton.checkpoints where output::text like '{%'").await,
+        1
+    );
     worker.signal("TERM");
     assert_eq!(worker.exit_code().await, Some(0));
     world.assert_nothing_is_left().await;
