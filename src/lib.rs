@@ -58,6 +58,7 @@ mod stage;
 mod store;
 mod system;
 mod telemetry;
+pub mod testing;
 mod verify;
 mod view;
 mod worker;

@@ -9,6 +9,7 @@ pub(crate) mod context;
 mod errors;
 pub(crate) mod fan_out;
 pub(crate) mod fill;
+pub(crate) mod filled;
 pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod input;
