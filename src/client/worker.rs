@@ -52,11 +52,6 @@ impl Piton {
         store.close().await;
         Ok(worked?)
     }
-
-    /// What it asks its questions with.
-    pub(crate) fn store(&self) -> &Store {
-        &self.shared.store
-    }
 }
 
 /// A worker that starts anew under its name takes what the one before left at once.

@@ -11,6 +11,8 @@ use super::migrate::LOCK_WAIT;
 use super::migrator::embedded;
 use super::schema::SchemaError;
 use super::{Store, StoreError, functions};
+use crate::model::digest::hex;
+use crate::model::id::RunId;
 
 /// One process at a time makes the template, or copies it: Postgres copies no database that somebody is connected to. The value
 /// is "pitntest".
@@ -88,6 +90,29 @@ fn template() -> String {
         hash.update(&migration.checksum);
     }
     hash.update(functions::digest());
-    let digest = crate::model::digest::hex(&hash.finalize());
+    let digest = hex(&hash.finalize());
     format!("piton_template_{}", &digest[..16])
+}
+
+impl Store {
+    /// All that a run has recorded: stage, item and output, in their order.
+    pub(crate) async fn all_outputs(&self, run: RunId) -> Result<Vec<(String, i32, String)>, StoreError> {
+        Ok(sqlx::query_as(
+            "select coalesce(v.definition -> 'stages' -> k.stage::int4 ->> 'name', '#' || k.stage), k.item, k.output::text
+             from piton.runs r
+             join piton.workflow_versions v on v.id = r.version_id
+             join piton.checkpoints k on k.run_id = r.id
+             where r.uuid = $1
+             order by k.stage, k.item",
+        )
+        .bind(run.0)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Something that is left in the queue and that nobody will work on; there never is (SPEC promise 3).
+    pub(crate) async fn unexplained_job(&self) -> Result<Option<String>, StoreError> {
+        let sql = "select concat_ws(' ', stage, item, what) from piton.unexplained_jobs limit 1";
+        Ok(sqlx::query_scalar(sql).fetch_optional(&self.pool).await?)
+    }
 }

@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::crash_point::{CrashPoint, CrashSide};
 use super::error::TestError;
 use crate::client::{DatabaseError, url_of};
 use crate::embedded::Throwaway;
@@ -44,7 +45,7 @@ pub struct TestDatabase {
     url: String,
     store: Store,
     // Last: it is taken away when nothing here is connected to it any more.
-    _made: Made,
+    made: Made,
 }
 
 impl TestDatabase {
@@ -53,12 +54,12 @@ impl TestDatabase {
         let server = server().await?;
         let name = format!("piton_test_{}", Uuid::now_v7().simple());
         test_databases::make(&server, &name).await.map_err(unmade)?;
-        let options = server.clone().database(&name);
         let made = Made { server, name };
+        let options = made.options();
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
         let store = Store::open(Server::private(options.clone()), Pooling::Session, 1);
         let pool = pool.connect_lazy_with(options.clone());
-        Ok(TestDatabase { pool, url: url_of(options), store, _made: made })
+        Ok(TestDatabase { pool, url: url_of(options), store, made })
     }
 
     /// Its connection string.
@@ -79,6 +80,20 @@ impl TestDatabase {
         Ok(self.store.advance(duration::parse(span).map_err(unread)?).await.map_err(DatabaseError::from)?)
     }
 
+    /// A way to it on which everything stops just before that commit, from 1, would reach it: for a process that is killed there.
+    pub async fn crash_before_commit(&self, number: u64) -> Result<CrashPoint, TestError> {
+        self.crash_point(Some((number, CrashSide::Before)))
+    }
+
+    /// The same just after that commit: it has landed, and nobody has the answer.
+    pub async fn crash_after_commit(&self, number: u64) -> Result<CrashPoint, TestError> {
+        self.crash_point(Some((number, CrashSide::After)))
+    }
+
+    pub(super) fn crash_point(&self, at: Option<(u64, CrashSide)>) -> Result<CrashPoint, TestError> {
+        CrashPoint::open(&self.made.options(), at)
+    }
+
     /// Lets the time go by in which nothing happens.
     pub(super) async fn skip_wait(&self) -> Result<(), StoreError> {
         match self.store.idle_until_due().await? {
@@ -97,6 +112,12 @@ impl TestDatabase {
 struct Made {
     server: PgConnectOptions,
     name: String,
+}
+
+impl Made {
+    fn options(&self) -> PgConnectOptions {
+        self.server.clone().database(&self.name)
+    }
 }
 
 impl Drop for Made {

@@ -13,19 +13,12 @@ use super::error::TestError;
 use super::folder::Folder;
 use super::mocks::Mock;
 use super::process::Process;
+use super::result::{LIMIT, dead_letters, result};
 use crate::app::App;
 use crate::artifacts::Artifacts;
-use crate::client::{DatabaseError, Piton, ResultError, Run};
+use crate::client::{Piton, Run};
 use crate::model::id::RunId;
-use crate::model::state::Resolution;
-use crate::store::dead_letters::Filter;
 
-/// Longest wait for a run.
-const LIMIT: Duration = Duration::from_secs(60);
-/// Between two looks whether nothing happens for a while.
-const SKIP_EVERY: Duration = Duration::from_millis(50);
-/// Dead letters that are shown of a run.
-const MOST: i64 = 1000;
 
 /// Piton in a test: a database of its own, the workflows and handlers of an [`App`], and a worker for them.
 ///
@@ -137,19 +130,7 @@ impl TestPiton {
 
     /// The same of a run that was started through [`TestPiton::piton`]: with a key, a deadline, or later.
     pub async fn result<T: DeserializeOwned>(&self, run: &Run) -> Result<T, TestError> {
-        let result = tokio::select! {
-            result = run.result() => result,
-            error = self.skip_waits() => return Err(error),
-            () = tokio::time::sleep(self.limit) => return Err(self.late(run).await),
-        };
-        match result {
-            Ok(output) => Ok(output),
-            Err(error @ (ResultError::Blocked { .. } | ResultError::Failed { .. } | ResultError::Cancelled { .. })) => {
-                let dead_letters = self.dead_letters(run.id()).await?;
-                Err(TestError::Run { error, dead_letters })
-            }
-            Err(error) => Err(TestError::Run { error, dead_letters: Vec::new() }),
-        }
+        result(&self.database, run, self.limit).await
     }
 
     /// To start runs, and to ask about them, as the program does.
@@ -174,31 +155,12 @@ impl TestPiton {
 
     /// What the run has given up, and nobody has decided about yet, the last one first.
     pub async fn dead_letters(&self, run: RunId) -> Result<Vec<TestDeadLetter>, TestError> {
-        let filter = Filter { run: Some(run), resolution: Some(Resolution::Pending), ..Filter::default() };
-        let found = self.database.store().dead_letters(&filter, None, MOST).await.map_err(DatabaseError::from)?;
-        Ok(found.into_iter().map(TestDeadLetter::from).collect())
+        Ok(dead_letters(&self.database, run).await?)
     }
 
     /// Lets what runs finish, and stops the worker, as SIGTERM does. Where this is not called, the worker ends at once with this
     /// value, as if its process were killed.
     pub async fn shutdown(self) -> Result<(), TestError> {
         self.worker.stop().await
-    }
-
-    /// Until it fails.
-    async fn skip_waits(&self) -> TestError {
-        loop {
-            tokio::time::sleep(SKIP_EVERY).await;
-            match self.database.skip_wait().await {
-                Err(error) if !error.may_pass() => return DatabaseError::from(error).into(),
-                Ok(()) | Err(_) => {}
-            }
-        }
-    }
-
-    async fn late(&self, run: &Run) -> TestError {
-        let waits = self.database.store().run_waits(run.id()).await.unwrap_or_default();
-        let why: Vec<String> = waits.into_iter().map(|wait| format!("{}: {}", wait.stage, wait.why)).collect();
-        TestError::Late { seconds: self.limit.as_secs(), why: why.join("; ") }
     }
 }
