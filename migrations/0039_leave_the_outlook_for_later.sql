@@ -1,3 +1,3 @@
 -- What is left to do is read apart from the rest of the state: piton.outlook_state.
 
--- functions: ca3693c07c09d628b3a1c1c5d110d38e402615737bf9a0ca5d5192616cdcf717
+-- functions: 09583370086028f8917ed7a4c1fb1ba0e1b6b60e876726425027c967a71d8ace

@@ -84,9 +84,11 @@ pub use stage::state::State;
 pub use store::migrator::migrate_from;
 pub use view::snapshot::StageState;
 
-/// README's examples, and those of the library's page, are compiled with the tests.
+/// The examples of the pages are compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/artifacts.md")]
+#[doc = include_str!("../docs/handlers.md")]
 #[doc = include_str!("../docs/library.md")]
 #[doc = include_str!("../docs/testing.md")]
 struct Pages;

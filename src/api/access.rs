@@ -1,4 +1,4 @@
-//! Who is let in: by token, or on the machine itself where none is set.
+//! Who gets in: callers with a token, or, if none is configured, this machine.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,8 +6,8 @@ use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, Uri};
 
+use super::extract::says_json;
 use super::problem::Problem;
-use super::take::says_json;
 use super::tokens::{Caller, Scope, Tokens};
 
 /// Where the document is, which everybody may read.

@@ -1,4 +1,4 @@
-//! Artifacts: listed, and got.
+//! Artifacts: list them, download one.
 
 mod served;
 
@@ -16,9 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::range::Wanted;
-use super::take::{Path, Query};
 use super::words::Limit;
 use crate::artifacts::{ArtifactError, Expected};
 use crate::model::digest;

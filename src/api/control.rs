@@ -1,4 +1,4 @@
-//! Runs and queues: why they wait, cancelled, paused and resumed.
+//! Runs and queues: why they wait; cancel, pause and resume them.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::{Body, Path, Query, Who};
 use super::problem::Problem;
-use super::take::{Body, Path, Query, Who};
 use super::words::{Limit, Text};
 use crate::decide;
 use crate::model::id::RunId;

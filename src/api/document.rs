@@ -1,4 +1,4 @@
-//! The OpenAPI document: of the routes themselves, and of what all of them may answer.
+//! The OpenAPI document: made from the routes themselves, with the answers that all of them may give.
 
 use axum::body::Bytes;
 use axum::extract::State;

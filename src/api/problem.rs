@@ -1,4 +1,4 @@
-//! What is answered instead of what was asked for: RFC 9457, `application/problem+json`.
+//! Errors as answers: RFC 9457, `application/problem+json`.
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};

@@ -1,4 +1,4 @@
-//! Runs: listed, shown, started, verified.
+//! Runs: list, show, start and verify them.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::{Body, Path, Query};
 use super::problem::Problem;
-use super::take::{Body, Path, Query};
 use super::words::{Limit, Priority, Text, Time, Where};
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};

@@ -1,4 +1,4 @@
-//! Throughput: how much, how fast, how long, and what holds it up.
+//! Throughput: how much is done and left, how fast it goes, and what holds it up.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,8 +7,8 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::control::Of;
+use super::extract::Query;
 use super::problem::Problem;
-use super::take::Query;
 use super::workflows::known;
 use crate::view::throughput::Throughput;
 

@@ -1,4 +1,4 @@
-//! Who may ask: the tokens of operators and readers, of which digests are kept.
+//! The tokens of operators and readers; only their digests are kept.
 
 use std::fmt;
 use std::path::Path;

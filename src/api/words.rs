@@ -1,4 +1,4 @@
-//! Small values of queries and bodies that cannot be wrong once they are read.
+//! Small values of queries and bodies, which are valid once they are parsed.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Workflows: listed, shown, and which version of them is current.
+//! Workflows: list and show them, and decide which version is current.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::{Body, Path, Who};
 use super::problem::Problem;
-use super::take::{Body, Path, Who};
 use super::words::Text;
 use crate::decide;
 use crate::model::digest::hex;

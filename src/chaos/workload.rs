@@ -1,4 +1,4 @@
-//! What the runs of a campaign do: a list, a stage for each of its items beside stages of other kinds, and a join.
+//! The workflow of a campaign: a list, a stage for each of its items beside stages of other kinds, and a join.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `piton changes`: what is not as it was, and by whom.
+//! `piton changes`: what changed, and by whom.
 
 use anyhow::bail;
 use chrono::{Local, SecondsFormat};

@@ -14,7 +14,7 @@ use crate::embedded::{Cluster, Settings, SupervisorCommand};
 use crate::role::SUPERVISOR_ARGUMENT;
 use crate::stage::variables;
 use crate::store::Store;
-use crate::store::connect::{Address, Pooling, Server, greet};
+use crate::store::connect::{Address, Pooling, Server, handshake};
 use crate::store::migrate::{LOCK_WAIT, Migrated};
 use crate::worker::is_runner;
 
@@ -71,7 +71,7 @@ impl Database {
     pub(crate) async fn connect(global: &Global) -> anyhow::Result<Database> {
         if let Some(url) = &global.database_url {
             let server = Server::at(Address::parse(url)?, global.database_silence)?;
-            let pooling = greet(&server).await?;
+            let pooling = handshake(&server).await?;
             let store = Store::open(server.clone(), pooling, connections());
             return Ok(Database { store, server, pooling, cluster: None });
         }

@@ -1,4 +1,4 @@
-//! `piton dead-letter`: jobs that are not tried again by themselves, and what to do about them.
+//! `piton dead-letter`: jobs that were given up, and what to do about them.
 
 pub(super) mod args;
 mod causes;

@@ -1,4 +1,4 @@
-//! `piton health`: how a worker is, by what it serves at /metrics; for people and for probes. Needs no database.
+//! `piton health`: a worker's health, from its /metrics; for people and for probes. Needs no database.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,4 +1,4 @@
-//! The command line: reads arguments, says results to people, and leaves the doing to the layers below.
+//! The command line: reads arguments, shows results to people, and leaves the work to the layers below.
 
 mod api;
 mod args;

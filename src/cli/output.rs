@@ -1,5 +1,5 @@
-//! All that commands print. A reader that has gone ends no command: the rest of the output is dropped, and the exit code is
-//! that of what was done. Where standard output cannot be written for another reason, such as a full disk, the command fails.
+//! Everything that commands print. If the reader has gone, the rest of the output is dropped, and the exit code stays that of
+//! what was done. If standard output cannot be written for another reason, such as a full disk, the command fails.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};

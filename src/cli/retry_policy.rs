@@ -1,4 +1,4 @@
-//! `piton retry-policy simulate`: the failures on record against a changed workflow file.
+//! `piton retry-policy simulate`: tries a changed workflow file on the failures on record.
 
 mod report;
 

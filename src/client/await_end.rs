@@ -1,4 +1,4 @@
-//! The ends of runs that somebody awaits: one statement asks for all of them, however many there are.
+//! Waits for the ends of runs: one statement asks for all of them, however many there are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What people decide, through whichever face: chosen, done by the store, and told to the log.
+//! What people decide, through whichever face: select, have the store do it, and log it.
 
 mod batches;
 mod log;

@@ -1,4 +1,4 @@
-//! What people typed or services said, where a message quotes it: short, and on one line. Pure.
+//! Text of people or services, quoted in a message: short, and on one line. Pure.
 
 /// Characters of it that help to recognise it.
 pub(crate) const LONGEST: usize = 200;

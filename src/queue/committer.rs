@@ -1,4 +1,4 @@
-//! Ends attempts in the database, in groups. A result stays in memory until it has landed (promise 9).
+//! Ends attempts in the database, in groups. A result stays in memory until it is committed (promise 9).
 
 use std::collections::HashMap;
 use std::sync::Arc;

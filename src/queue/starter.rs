@@ -1,4 +1,4 @@
-//! Hands claims with known inputs to the apalis worker.
+//! Hands claims whose inputs are known to the apalis worker.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a program or a server answered, as a stage's output.
+//! The answer of a program or a server, as a stage's output.
 
 use serde::de::IgnoredAny;
 

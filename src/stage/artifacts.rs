@@ -1,4 +1,4 @@
-//! The artifacts of one attempt: each is on record before it is written, and visible only with the attempt's checkpoint.
+//! The artifacts of one attempt: each is recorded before it is written, and visible only with the attempt's checkpoint.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -34,7 +34,7 @@ use self::launch::Limits;
 use self::tail::Tail;
 use self::verdict::End;
 use super::answer;
-use super::aside::aside;
+use super::blocking::blocking;
 use super::handler::Offer;
 use super::secrets::Secrets;
 use crate::model::failure::Failure;
@@ -76,9 +76,9 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
 
 async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: &Secrets) -> Result<Payload, Failure> {
     // What is slow about a disk is no matter of the other attempts.
-    let folder = aside(Folder::make).await.map_err(|error| no_folder(&error))?;
+    let folder = blocking(Folder::make).await.map_err(|error| no_folder(&error))?;
     let ended = run_in(&folder, stage, offer, limit, secrets).await;
-    aside(move || {
+    blocking(move || {
         drop(folder);
         Ok(())
     })
@@ -283,7 +283,7 @@ async fn read_up_to(from: &mut (impl AsyncRead + Unpin), most: usize) -> Result<
 /// What the program wrote into its output file, if it wrote anything.
 async fn read_file(path: &Path, most: usize) -> Result<Option<Vec<u8>>, Failure> {
     let written = path.to_owned();
-    let mut file = match aside(move || regular::follow(&written)).await {
+    let mut file = match blocking(move || regular::follow(&written)).await {
         Ok(file) => tokio::fs::File::from_std(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {

@@ -1,4 +1,4 @@
-//! HTTP stages: the input is sent to a URL, and what the server answers is the output.
+//! HTTP stages: the input is sent to a URL, and the server's answer is the output.
 
 mod answer;
 mod body;

@@ -1,9 +1,9 @@
-//! The user's work: what a stage is given, and how a handler is written.
+//! The user's work: what a stage gets, and how a handler is written.
 
 pub(crate) mod about;
 mod answer;
 pub(crate) mod artifacts;
-mod aside;
+mod blocking;
 pub(crate) mod command;
 pub(crate) mod context;
 mod errors;

@@ -1,4 +1,4 @@
-//! Steps that a handler wants to be remembered: each is a row of its own, and is not run again when the stage is.
+//! Steps that a handler wants recorded: each is a row of its own, and does not run again when the stage does.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Attempts that left no checkpoint: the memory that retry decisions are made from.
+//! Attempts that left no checkpoint: the history that retry decisions are based on.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The SQL functions of the schema: one file each in `migrations/functions`, put into the database whenever one changed.
+//! The SQL functions of the schema: one file each in `migrations/functions`, put into the database whenever one has changed.
 //!
 //! Tables change by forward migrations and functions by diffs of their files. So that an older binary never puts an
 //! older function over a newer one, a changed function ships with a new migration, which names the digest of all of
@@ -27,6 +27,8 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "fit_input",
     "check_time",
     "finite",
+    "can_begin",
+    "open_queues",
     "clock",
     "span_words",
     "some_of",

@@ -31,7 +31,6 @@ pub(crate) mod migrate;
 pub(crate) mod migrator;
 pub(crate) mod moment;
 pub(crate) mod overview;
-mod parts;
 pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod retry_preview;
@@ -141,15 +140,25 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Pools of connections, with plans that do not change under the engine. Every attempt has some: cheap to clone.
+/// Pools of connections. Every attempt has some: cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) pool: PgPool,
     /// For statements that may take long. The same pool, where a silent server is no matter.
     patient: PgPool,
+    user: User,
     pooling: Pooling,
     // What stands in between stays as long as a pool does.
     server: Arc<Server>,
+}
+
+/// Who uses a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum User {
+    /// Claims, commits and looks: its plans must not change under it.
+    Engine,
+    /// Who asks and decides: the planner does as it thinks best, as for everybody who asks in SQL.
+    People,
 }
 
 /// What the connections of a pool are doing.
@@ -196,13 +205,17 @@ impl Store {
 
     /// For those who ask and decide: a statement takes as long as it takes. Opens no connection yet; the first statement does.
     pub(crate) fn open(server: Server, pooling: Pooling, max_connections: u32) -> Store {
-        let pool = pool(server.patient(), &server, pooling, max_connections);
-        Store { patient: pool.clone(), pool, pooling, server: Arc::new(server) }
+        Store::one_pool(User::People, server, pooling, max_connections)
+    }
+
+    fn one_pool(user: User, server: Server, pooling: Pooling, max_connections: u32) -> Store {
+        let pool = pool(user, server.patient(), &server, pooling, max_connections);
+        Store { patient: pool.clone(), pool, user, pooling, server: Arc::new(server) }
     }
 
     /// For those who ask and decide, on a pool of their own, which knows nothing of the engine's settings.
     pub(crate) fn on(pool: PgPool, server: Server, pooling: Pooling) -> Store {
-        Store { patient: pool.clone(), pool, pooling, server: Arc::new(server) }
+        Store { patient: pool.clone(), pool, user: User::People, pooling, server: Arc::new(server) }
     }
 
     /// One of its connections.
@@ -214,12 +227,13 @@ impl Store {
     /// which have a few connections of their own.
     pub(crate) fn for_work(server: Server, pooling: Pooling, max_connections: u32) -> Store {
         if !server.is_remote() {
-            return Store::open(server, pooling, max_connections);
+            return Store::one_pool(User::Engine, server, pooling, max_connections);
         }
         let swift = max_connections.saturating_sub(PATIENT).max(1);
         Store {
-            pool: pool(server.swift(), &server, pooling, swift),
-            patient: pool(server.patient(), &server, pooling, PATIENT),
+            pool: pool(User::Engine, server.swift(), &server, pooling, swift),
+            patient: pool(User::Engine, server.patient(), &server, pooling, PATIENT),
+            user: User::Engine,
             pooling,
             server: Arc::new(server),
         }
@@ -232,7 +246,7 @@ impl Store {
 
     /// One more connection to the same database, beside the pools: whoever has it waits for nobody who has one of those.
     pub(crate) fn beside(&self) -> Store {
-        let pool = pool(self.server.swift(), &self.server, self.pooling, 1);
+        let pool = pool(self.user, self.server.swift(), &self.server, self.pooling, 1);
         Store { patient: pool.clone(), pool, ..self.clone() }
     }
 
@@ -247,7 +261,7 @@ impl Store {
     }
 }
 
-fn pool(options: &PgConnectOptions, server: &Server, pooling: Pooling, max_connections: u32) -> PgPool {
+fn pool(user: User, options: &PgConnectOptions, server: &Server, pooling: Pooling, max_connections: u32) -> PgPool {
     let (is_ours, is_remote) = (pooling == Pooling::Session, server.is_remote());
     PgPoolOptions::new()
         .max_connections(max_connections)
@@ -263,6 +277,9 @@ fn pool(options: &PgConnectOptions, server: &Server, pooling: Pooling, max_conne
                 if is_ours {
                     connection.execute("set statement_timeout = 0").await?;
                     connection.execute(include_str!("sql/session.sql")).await?;
+                }
+                if is_ours && user == User::Engine {
+                    connection.execute(include_str!("sql/plans.sql")).await?;
                 }
                 if is_ours && is_remote {
                     // Not every server knows all of them; without them it only notices later that we are gone.

@@ -1,4 +1,4 @@
-//! What a live view shows of everything at one moment. Costs what is live, and nothing of the history.
+//! What `top` shows of everything at one moment. Costs what is live, and nothing of the history.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;

@@ -1,4 +1,4 @@
-//! Versions of workflows: which one is current, made so by whoever was first with it, or outright.
+//! Versions of workflows: which one is current, by itself or by decision.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

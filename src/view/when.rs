@@ -1,6 +1,6 @@
 //! Times as people write and read them.
 
-mod said;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, O
 
 use crate::model::times;
 use crate::workflow::duration;
-pub(crate) use said::{clock, dated, full, here, span, zone};
+pub(crate) use shown::{clock, dated, full, here, span, zone};
 
 /// A point in time as somebody wrote it. What it means depends on when and where it is asked, and `now` is the database's: no
 /// other clock is the same for everybody.

@@ -1,4 +1,4 @@
-//! Every key of a workflow file: the reader holds values to it, messages quote it, and the JSON Schema is made of it.
+//! Every key of a workflow file: the reader checks values against it, messages quote it, and the JSON Schema is made from it.
 
 use crate::model::failure::FailureClass;
 

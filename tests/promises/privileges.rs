@@ -13,6 +13,7 @@ use crate::workflows::{CHAIN, MISBEHAVE, SQUARES};
 const READ: &[&str] = &[
     "batch_named",
     "batch_results",
+    "can_begin",
     "changes",
     "clock",
     "finite",
@@ -85,6 +86,7 @@ const ENGINE: &[&str] = &[
     "is_sound_trace",
     "leave_stages",
     "make_current",
+    "open_queues",
     "plan_next_cleanup",
     "renew_fingerprints",
     "renew_stages",
@@ -344,6 +346,7 @@ async fn every_function_pins_its_search_path_or_says_the_schema_of_all_it_names(
     unpinned.sort();
     // Those that are put into the statement which calls them, or run for every row.
     let known = [
+        "can_begin",
         "clock",
         "finite",
         "is_sound_run",
@@ -351,6 +354,7 @@ async fn every_function_pins_its_search_path_or_says_the_schema_of_all_it_names(
         "limit_heads",
         "limit_room",
         "new_id",
+        "open_queues",
         "protection",
         "stages_of",
         "unexplained_runs",

@@ -1,4 +1,4 @@
-//! An artifact on its way to whoever asked: verified while it is sent, and broken off where it is not what was committed.
+//! An artifact that is being sent: verified on the way, and broken off if it is not what was committed.
 
 use std::io::Cursor;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Ending the runs of dead letters.
+//! Dismiss dead letters, which ends their runs.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::{Dismissed, FilterSaid};
 use crate::api::Api;
+use crate::api::extract::{Body, Path, Who};
 use crate::api::problem::Problem;
-use crate::api::take::{Body, Path, Who};
 use crate::api::words::Text;
 use crate::decide;
 

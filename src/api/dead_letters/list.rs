@@ -1,4 +1,4 @@
-//! Dead letters as they are looked for and looked at.
+//! List, count and show dead letters.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::FilterSaid;
 use crate::api::Api;
+use crate::api::extract::{Path, Query};
 use crate::api::problem::Problem;
-use crate::api::take::{Path, Query};
 use crate::api::words::{CountedBy, Limit, Text, Time, Where};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;

@@ -1,4 +1,4 @@
-//! Dead letters: looked for, looked at, and decided about. A verb is a file here.
+//! Dead letters: list, show, and decide about them. A verb is a file here.
 
 mod dismiss;
 mod force;

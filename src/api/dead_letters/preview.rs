@@ -1,4 +1,4 @@
-//! What a retry would do.
+//! Preview a retry.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::FilterSaid;
 use super::retry::origin;
 use crate::api::Api;
+use crate::api::extract::Query;
 use crate::api::problem::Problem;
-use crate::api::take::Query;
 use crate::api::words::{Text, Time, Where};
 use crate::decide::{self, Chosen};
 use crate::model::failure::FailureClass;

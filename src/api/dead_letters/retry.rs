@@ -1,4 +1,4 @@
-//! Letting dead letters go on.
+//! Retry dead letters.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 
 use super::{FilterSaid, Retried};
 use crate::api::Api;
+use crate::api::extract::{Body, Path, Who};
 use crate::api::problem::Problem;
 use crate::api::runs::payload;
-use crate::api::take::{Body, Path, Who};
 use crate::api::words::Text;
 use crate::decide::{self, Again};
 use crate::store::dead_letters::Origin;

@@ -1,4 +1,4 @@
-//! `piton artifacts get`: the bytes of one artifact, held against their digest.
+//! `piton artifacts get`: one artifact's bytes, checked against their digest.
 
 use std::fs::Permissions;
 use std::io::Write;

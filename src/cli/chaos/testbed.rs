@@ -1,4 +1,4 @@
-//! Where a campaign takes place: a folder of its own, with a private Postgres in it.
+//! Where a campaign runs: a folder of its own, with a private Postgres in it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

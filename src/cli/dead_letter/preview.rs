@@ -1,4 +1,4 @@
-//! What a retry would do, as people and programs read it.
+//! The preview of a retry, as people and programs read it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tables whose columns share the width: what fits is shown whole, and names give way before numbers do.
+//! Tables whose columns share the width: what fits is shown whole, and names give way before numbers.
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Rect};

@@ -1,4 +1,4 @@
-//! The whole picture, from the state alone.
+//! Draws the whole screen, from the state alone.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

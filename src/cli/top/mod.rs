@@ -1,4 +1,4 @@
-//! `piton top`: everything that is live on one screen, and decisions about it by keys.
+//! `piton top`: everything live on one screen, and keys to act on it.
 
 pub(super) mod args;
 mod columns;

@@ -1,4 +1,4 @@
-//! What lies over the panels: help, and what one run waits for.
+//! Windows over the panels: help, and what one run waits for.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};

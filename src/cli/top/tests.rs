@@ -1,4 +1,4 @@
-//! The picture, without a terminal and without a database.
+//! The screen, without a terminal and without a database.
 
 mod keys;
 mod pictures;

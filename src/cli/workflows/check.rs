@@ -1,4 +1,4 @@
-//! `piton workflows check`: every mistake of every file. What a stage lacks on this machine is none.
+//! `piton workflows check`: every mistake of every file. What a stage lacks on this machine is not one.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

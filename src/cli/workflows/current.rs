@@ -1,4 +1,4 @@
-//! What is current in the database that was named, beside what the files say.
+//! Which versions are current in the named database, beside what the files have.
 
 use serde_json::{Value, json};
 

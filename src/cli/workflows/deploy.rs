@@ -1,4 +1,4 @@
-//! `piton workflows deploy`, `rollback` and `versions`: which version of a workflow is the one that runs are started of.
+//! `piton workflows deploy`, `rollback` and `versions`: which version of a workflow runs are started on.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `piton workflows new`: a file to begin with, which runs as it is.
+//! `piton workflows new`: a file to start from, which runs as it is.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The process between a worker and a program. It outlives the worker, adopts what the program leaves behind, and is
-//! gone only when all of it is gone: so no attempt leaves a process, and the worker's pipes always come to an end.
+//! The process between a worker and a program. It outlives the worker, adopts the processes that the program leaves behind, and
+//! exits only when all of them are gone: so no attempt leaves a process, and the worker's pipes always reach their end.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;

@@ -1,4 +1,4 @@
-//! What a server answered, as a stage's output. Pure.
+//! A server's answer as a stage's output. Pure.
 
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};

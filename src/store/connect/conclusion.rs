@@ -1,4 +1,4 @@
-//! What an error of a connection means, in one sentence: the last real cause, and what to type.
+//! What a connection error means, in one sentence: the last real cause, and what to type.
 
 use sqlx::error::DatabaseError;
 

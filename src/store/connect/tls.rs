@@ -1,4 +1,4 @@
-//! TLS as libpq means it: what each `sslmode` checks, and by which certificates.
+//! TLS as libpq does it: what each `sslmode` checks, and with which certificates.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! When is when, in zones whose clocks change.
+//! Times, in zones whose clocks change.
 
 use chrono::{FixedOffset, Utc};
 
-use super::said::{clock_in, here_in};
+use super::shown::{clock_in, here_in};
 use super::*;
 
 /// The rules of a zone for one year: ahead of UTC by `winter` minutes, but for `summer` from one moment to another.

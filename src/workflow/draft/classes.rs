@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::meant::meant;
+use super::suggestion::suggestion;
 use crate::model::failure::FailureClass;
 use crate::workflow::classes::{Classes, EXIT_CODES};
 use crate::workflow::keys::{self, Key};
@@ -41,7 +41,7 @@ fn class(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<Failur
     let word = value::text(value, one, false, found)?;
     let class = FailureClass::from_word(&word.text).filter(|class| class.is_returned_by_stages());
     if class.is_none() {
-        let help = match meant(&word.text, &known, found.len()) {
+        let help = match suggestion(&word.text, &known, found.len()) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => format!("the classes are {}", known.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")),
         };

@@ -2,7 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::meant::meant;
+use super::suggestion::suggestion;
 use crate::workflow::input::{DeclaredInput, InputKey, InputType};
 use crate::workflow::keys;
 use crate::workflow::mistake::{Mistake, shown};
@@ -46,7 +46,7 @@ fn described(word: Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Optio
             "default" => default = json(value, found).map(|text| (text, value)),
             "description" => description = value::text(value, keys::INPUT_DESCRIPTION, true, found),
             unknown => {
-                let meant = meant(unknown, keys::INPUT_KEYS, found.len());
+                let meant = suggestion(unknown, keys::INPUT_KEYS, found.len());
                 value::unknown_key(&key, "the table of an input key", keys::INPUT_KEYS, meant, None, found);
             }
         }

@@ -1,4 +1,4 @@
-//! What is seen of it.
+//! What people see.
 
 use std::time::Duration;
 

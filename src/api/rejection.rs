@@ -1,4 +1,4 @@
-//! What serde and axum say of a request that cannot be read, in words for whoever sent it. Pure.
+//! Why serde or axum could not read a request, in words for the caller. Pure.
 
 use crate::model::quoted::quoted;
 

@@ -1,4 +1,4 @@
-//! Times and spans as people read them: in the zone of the machine, which is named.
+//! Times and spans as people read them: in the machine's time zone, which is named.
 
 use chrono::{DateTime, FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
 
