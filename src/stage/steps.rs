@@ -46,6 +46,11 @@ impl Steps {
         Steps { records, claim, limit, cancellation, earlier, used, bytes }
     }
 
+    /// The job, and where it is known.
+    pub(super) fn job(&self) -> (&Records, &Claim) {
+        (&self.records, &self.claim)
+    }
+
     /// What the step of that name returned in an earlier attempt; else it runs now and is recorded.
     pub(crate) async fn step<T, E, Fut>(&self, name: &str, work: impl FnOnce() -> Fut) -> Result<T, Failure>
     where

@@ -7,6 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::attempt_end::TestEnd;
+use super::database::TestDatabase;
 use super::folder::Folder;
 use crate::artifacts::Artifacts;
 use crate::model::claim::Claim;
@@ -18,10 +20,12 @@ use crate::stage::about::About;
 use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::context::{ProgressCell, StageContext};
 use crate::stage::handler::{AttemptParts, FromAttempt, Handler, Offer};
+use crate::stage::own_rows::OwnRows;
 use crate::stage::records::{Memory, Records};
 use crate::stage::resources::Resources;
 use crate::stage::states::States;
 use crate::stage::steps::Steps;
+use crate::store::Store;
 
 /// An attempt that a test makes, to call a handler like the function it is.
 ///
@@ -63,6 +67,8 @@ pub struct TestAttempt {
     item: Option<u32>,
     attempt: u32,
     worker: String,
+    is_last: bool,
+    database: Option<Arc<Store>>,
     states: States,
     records: Arc<Memory>,
     folder: Arc<Folder>,
@@ -110,6 +116,8 @@ impl TestAttempt {
             item: None,
             attempt: 1,
             worker: "test".to_owned(),
+            is_last: false,
+            database: None,
             states: States::default(),
             records: Arc::default(),
             folder: Arc::default(),
@@ -154,6 +162,20 @@ impl TestAttempt {
         TestAttempt { worker: name.to_owned(), ..self }
     }
 
+    /// The job's retries are spent: [`StageContext::is_last_attempt`]. Where this is not said, no attempt has failed yet, and failures
+    /// are retried as by default.
+    #[must_use]
+    pub fn last(self) -> TestAttempt {
+        TestAttempt { is_last: true, ..self }
+    }
+
+    /// The database in which [`StageContext::commit`] writes. The attempt itself is not in it: the rows of the handler alone are
+    /// committed, or rolled back.
+    #[must_use]
+    pub fn database(self, database: &TestDatabase) -> TestAttempt {
+        TestAttempt { database: Some(Arc::new(database.store().clone())), ..self }
+    }
+
     /// Shares a value with the handler, as [`App::state`](crate::App::state) does; the first of a type counts.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> TestAttempt {
@@ -183,6 +205,8 @@ impl TestAttempt {
             item: self.item,
             attempt: self.attempt + 1,
             worker: self.worker.clone(),
+            is_last: self.is_last,
+            database: self.database.clone(),
             states: self.states.clone(),
             records: self.records.clone(),
             folder: self.folder.clone(),
@@ -218,6 +242,8 @@ impl TestAttempt {
         let store = Artifacts::in_folder(self.folder.path().to_owned());
         let resources = Arc::new(Resources::new(Some(store), false, &self.worker));
         let cancellation = self.cancellation.clone();
+        let mut own_rows = OwnRows::new(self.database.clone(), limit);
+        own_rows.belong_to(Arc::new(TestEnd { is_last: self.is_last }));
         StageContext {
             steps: Steps::new(records.clone(), claim, limit, cancellation.clone()),
             artifacts: AttemptArtifacts::new(records, resources, claim, about.clone(), cancellation.clone()),
@@ -225,6 +251,7 @@ impl TestAttempt {
             cancellation,
             stopping: Arc::default(),
             progress: self.progress.clone(),
+            own_rows,
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod arrange;
 mod attempt;
+mod attempt_end;
 mod crash_point;
 mod crash_test;
 mod database;

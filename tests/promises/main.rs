@@ -55,6 +55,7 @@ mod network;
 mod night;
 mod nothing_lost;
 mod outages;
+mod own_rows;
 mod pages;
 mod pair;
 mod pgbouncer;

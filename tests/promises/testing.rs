@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use piton::testing::{Mock, TestAttempt, TestDatabase, TestError, TestPiton, crash_at_every_commit};
-use piton::{App, Artifact, Failure, FailureClass, Input, ResultError, RunState, StageContext, State};
+use piton::{App, Artifact, Committed, Failure, FailureClass, Input, ResultError, RunState, StageContext, State};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::io::AsyncReadExt;
@@ -95,6 +95,31 @@ async fn arguments_of_a_handler_are_drawn_from_json_and_what_does_not_fit_is_inv
     assert_eq!(step.unwrap(), "before");
     let failed = attempt.call::<_, i64>(double, json!({"item": "x"})).await.unwrap_err();
     assert_eq!(failed.to_string(), "invalid_input: no number");
+}
+
+#[tokio::test]
+async fn a_handler_that_commits_its_own_rows_is_called_with_a_database() {
+    async fn bill(Input(input): Input<i64>, context: StageContext) -> Result<Committed<i64>, Failure> {
+        let is_last = context.is_last_attempt().await?;
+        context
+            .commit(async |mut tx| {
+                sqlx::query("insert into bills values ($1)").bind(input).execute(&mut *tx).await?;
+                if input < 0 { Err(Failure::invalid_input(format!("last: {is_last}"))) } else { Ok(input) }
+            })
+            .await
+    }
+    let database = TestDatabase::new().await.unwrap();
+    sqlx::raw_sql("create table bills (amount bigint)").execute(database.pool()).await.unwrap();
+    let attempt = TestAttempt::new().database(&database);
+    assert_eq!(attempt.call::<_, i64>(bill, 7).await.unwrap(), 7);
+    let failed = attempt.next().call::<_, i64>(bill, -1).await.unwrap_err();
+    assert_eq!(failed.to_string(), "invalid_input: last: false");
+    let failed = attempt.next().last().call::<_, i64>(bill, -1).await.unwrap_err();
+    assert_eq!(failed.to_string(), "invalid_input: last: true");
+    let bills: Vec<i64> = sqlx::query_scalar("select amount from bills").fetch_all(database.pool()).await.unwrap();
+    assert_eq!(bills, [7], "what failed is rolled back");
+    let without = TestAttempt::new().call::<_, i64>(bill, 7).await.unwrap_err();
+    assert!(without.message().contains("TestAttempt::database"), "{without}");
 }
 
 #[tokio::test]
