@@ -64,7 +64,8 @@ impl Starter {
         let time_limit = version.stage(key.stage).map_or(Duration::ZERO, time_limit);
         self.slots.name(&key, about.clone());
         let Hold { cancellation, progress, .. } = hold;
-        let steps = Steps::new(Records::Database(self.store.clone()), claim, self.limits.payload_bytes, cancellation.clone());
+        let steps =
+            Steps::new(Records::Database(self.store.clone()), claim, self.limits.payload_bytes, cancellation.clone());
         let artifacts = AttemptArtifacts::new(
             Records::Database(self.store.clone()),
             self.resources.clone(),

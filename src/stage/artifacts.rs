@@ -273,7 +273,13 @@ mod tests {
             trace: None,
         };
         let resources = Arc::new(Resources::new(None, false, "w1"));
-        AttemptArtifacts::new(Records::Memory(Arc::default()), resources, claim, Arc::new(about), CancellationToken::new())
+        AttemptArtifacts::new(
+            Records::Memory(Arc::default()),
+            resources,
+            claim,
+            Arc::new(about),
+            CancellationToken::new(),
+        )
     }
 
     #[tokio::test]

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use chrono::DateTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt_end::TestEnd;
+use super::attempt_end::{TestEnd, claim};
 use super::database::TestDatabase;
 use super::folder::Folder;
+use super::recorded::{TestArtifact, TestProgress};
 use crate::artifacts::Artifacts;
-use crate::model::claim::Claim;
 use crate::model::failure::Failure;
-use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
+use crate::model::id::RunId;
 use crate::model::payload::PayloadLimits;
-use crate::model::place::Place;
 use crate::stage::about::About;
 use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::context::{ProgressCell, StageContext};
@@ -74,30 +72,6 @@ pub struct TestAttempt {
     folder: Arc<Folder>,
     progress: ProgressCell,
     cancellation: CancellationToken,
-}
-
-/// What a handler reported last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TestProgress {
-    /// How much is done.
-    pub done: u64,
-    /// Of how much.
-    pub of: u64,
-    /// In words.
-    pub message: String,
-}
-
-/// An artifact that a handler has kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TestArtifact {
-    /// Its name.
-    pub name: String,
-    /// What it is: `output`, or what the handler called it.
-    pub artifact_type: String,
-    /// Its media type, where the handler has given one.
-    pub content_type: Option<String>,
-    /// What is in it.
-    pub bytes: Vec<u8>,
 }
 
 impl Default for TestAttempt {
@@ -224,8 +198,9 @@ impl TestAttempt {
         input: impl Serialize,
     ) -> Result<T, Failure> {
         let output = handler.call(self.parts(&input)?).await?;
-        serde_json::from_str(output.as_str())
-            .map_err(|error| Failure::unknown(format!("the output does not fit the type that the test asks for: {error}")))
+        serde_json::from_str(output.as_str()).map_err(|error| {
+            Failure::unknown(format!("the output does not fit the type that the test asks for: {error}"))
+        })
     }
 
     /// One argument of a handler: an [`Input`](crate::Input), a [`State`](crate::State) or a [`StageContext`].
@@ -236,7 +211,7 @@ impl TestAttempt {
     /// The context of the attempt. Artifacts that it keeps can be opened by whatever is called with this attempt: so a test makes
     /// those that stages before would have made.
     pub fn context(&self) -> StageContext {
-        let (claim, about) = (self.claim(), Arc::new(self.about()));
+        let (claim, about) = (claim(self.item, self.attempt), Arc::new(self.about()));
         let records = Records::Memory(self.records.clone());
         let limit = PayloadLimits::default().payload_bytes;
         let store = Artifacts::in_folder(self.folder.path().to_owned());
@@ -308,23 +283,6 @@ impl TestAttempt {
             again: 0,
             worker: self.worker.as_str().into(),
             trace: None,
-        }
-    }
-
-    /// Numbers that mean nothing: nobody else has the job.
-    fn claim(&self) -> Claim {
-        let item = self.item.and_then(|item| i32::try_from(item).ok()).unwrap_or(NO_ITEM);
-        let attempt = i32::try_from(self.attempt).unwrap_or(i32::MAX);
-        Claim {
-            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item, attempt, token: ClaimToken(1) },
-            until: 0,
-            workflow: WorkflowId(1),
-            version: VersionId(1),
-            worker: WorkerId(1),
-            started_at: DateTime::UNIX_EPOCH,
-            waited: std::time::Duration::ZERO,
-            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
-            in_a_row: 0,
         }
     }
 }

@@ -76,7 +76,8 @@ impl TestDatabase {
     /// now, deadlines within it have passed, and rate limits allow what they would. What runs is not hurried: an attempt's time limit
     /// and a handler's own clock go on as before, and so do the leases of workers.
     pub async fn advance(&self, span: &str) -> Result<(), TestError> {
-        let unread = |error: duration::DurationError| TestError::Span { text: span.to_owned(), cure: error.to_string() };
+        let unread =
+            |error: duration::DurationError| TestError::Span { text: span.to_owned(), cure: error.to_string() };
         Ok(self.store.advance(duration::parse(span).map_err(unread)?).await.map_err(DatabaseError::from)?)
     }
 

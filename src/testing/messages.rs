@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn answers_are_counted_by_their_ends() {
-        let answers = [message(b'R', &[0; 4]), message(b'Z', b"I"), message(b'D', b"ZZZ"), message(b'Z', b"I")].concat();
+        let answers =
+            [message(b'R', &[0; 4]), message(b'Z', b"I"), message(b'D', b"ZZZ"), message(b'Z', b"I")].concat();
         for size in [1, 3, 100] {
             let mut server = FromServer::default();
             answers.chunks(size).for_each(|piece| server.pass(piece));

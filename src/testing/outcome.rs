@@ -25,11 +25,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) async fn of(
-        store: &Store,
-        run: RunId,
-        result: Result<Value, TestError>,
-    ) -> Result<Outcome, StoreError> {
+    pub(super) async fn of(store: &Store, run: RunId, result: Result<Value, TestError>) -> Result<Outcome, StoreError> {
         let (state, output, given_up) = match result {
             Ok(output) => ("done", output, Vec::new()),
             Err(TestError::Run { error, dead_letters }) => (word(&error), Value::Null, dead_letters),

@@ -39,10 +39,7 @@ pub(super) async fn result<T: DeserializeOwned>(
     }
 }
 
-pub(super) async fn dead_letters(
-    database: &TestDatabase,
-    run: RunId,
-) -> Result<Vec<TestDeadLetter>, DatabaseError> {
+pub(super) async fn dead_letters(database: &TestDatabase, run: RunId) -> Result<Vec<TestDeadLetter>, DatabaseError> {
     let filter = Filter { run: Some(run), resolution: Some(Resolution::Pending), ..Filter::default() };
     let found = database.store().dead_letters(&filter, None, MOST).await?;
     Ok(found.into_iter().map(TestDeadLetter::from).collect())

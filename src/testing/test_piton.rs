@@ -19,7 +19,6 @@ use crate::artifacts::Artifacts;
 use crate::client::{Piton, Run};
 use crate::model::id::RunId;
 
-
 /// Piton in a test: a database of its own, the workflows and handlers of an [`App`], and a worker for them.
 ///
 /// ```
@@ -99,10 +98,8 @@ impl TestPitonBuilder {
         let piton = builder.build_with(|workflows, handlers| arrange(workflows, &mocked, handlers)).await?;
         let folder = Folder::default();
         let booted = piton.clone();
-        let worker = Process::start(
-            move || std::future::ready(Ok(booted)),
-            Artifacts::in_folder(folder.path().to_owned()),
-        );
+        let worker =
+            Process::start(move || std::future::ready(Ok(booted)), Artifacts::in_folder(folder.path().to_owned()));
         Ok(TestPiton { worker, piton, limit: self.limit, database, _folder: folder })
     }
 }

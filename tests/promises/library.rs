@@ -243,7 +243,10 @@ async fn every_order_of_a_shop_that_is_killed_again_and_again_is_shipped_exactly
         world.count("select count(*) from shop.parcels").await
     );
     // No key keeps a parcel from being written twice: it is committed with its stage.
-    assert_eq!(world.count("select count(*) from shop.parcels").await, world.count("select count(distinct order_id) from shop.parcels").await);
+    assert_eq!(
+        world.count("select count(*) from shop.parcels").await,
+        world.count("select count(distinct order_id) from shop.parcels").await
+    );
     running.signal("TERM");
     assert_eq!(running.exit_code().await, Some(0));
     world.assert_nothing_is_left().await;

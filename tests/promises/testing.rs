@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::io::AsyncReadExt;
 
-use crate::harness::{SOON, until};
+use crate::harness::{SOON, World, until};
 
 async fn double(Input(input): Input<Value>) -> Result<i64, Failure> {
     Ok(input["item"].as_i64().ok_or_else(|| Failure::invalid_input("no number"))? * 2)
@@ -303,11 +303,9 @@ async fn an_output_that_a_crash_changes_is_found_unless_it_is_another_one_by_rig
         Ok(App::new().workflow("count.toml", file).handler("attempt", attempt))
     }
     let found = crash_at_every_commit(app).run("count", &()).await.unwrap_err();
-    assert!(
-        found.to_string().ends_with("the output of count is 2, and without a crash it is 1"),
-        "{found}"
-    );
-    let report = crash_at_every_commit(app).normalize(|_, output| *output = Value::Null).run("count", &()).await.unwrap();
+    assert!(found.to_string().ends_with("the output of count is 2, and without a crash it is 1"), "{found}");
+    let report =
+        crash_at_every_commit(app).normalize(|_, output| *output = Value::Null).run("count", &()).await.unwrap();
     assert!(report.kills >= 2, "{report:?}");
 }
 
@@ -357,6 +355,23 @@ async fn the_private_postgres_ends_with_its_process_however_that_ends() {
         until(SOON, "the server and its data are gone", async || !folder.exists()).await;
         assert!(std::os::unix::net::UnixStream::connect(&socket).is_err());
     }
+}
+
+#[tokio::test]
+async fn on_a_server_that_is_there_already_a_test_s_databases_are_dropped_also_when_it_panics() {
+    let world = World::with(&[]).await;
+    for (test, panics) in [("a_process_with_a_server", true), ("an_output_that_a_crash_changes_is_found*", false)] {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let test = format!("testing::{}", test.trim_end_matches('*'));
+        child.args(["--include-ignored", &test, "--nocapture"]).env("PITON_TEST_DATABASE_URL", &world.url);
+        let output = child.env("PITON_TEST_PANICS", "yes").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), !panics, "{said}");
+        assert!(said.contains("running 1 test") && (!panics || said.contains("its database: ")), "{said}");
+        let left = "select count(*) from pg_database where datname like 'piton\\_test\\_%'";
+        assert_eq!(world.count(left).await, 0, "{said}");
+    }
+    assert_eq!(world.count("select count(*) from pg_database where datname like 'piton\\_template\\_%'").await, 1);
 }
 
 /// The folder of its data, and its socket.
