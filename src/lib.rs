@@ -58,6 +58,7 @@ mod stage;
 mod store;
 mod system;
 mod telemetry;
+pub mod testing;
 mod verify;
 mod view;
 mod worker;
@@ -90,4 +91,5 @@ pub use view::snapshot::StageState;
 #[doc = include_str!("../docs/artifacts.md")]
 #[doc = include_str!("../docs/handlers.md")]
 #[doc = include_str!("../docs/library.md")]
+#[doc = include_str!("../docs/testing.md")]
 struct Pages;

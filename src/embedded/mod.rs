@@ -34,6 +34,7 @@ mod server_user;
 mod settings;
 mod standby;
 mod supervisor;
+mod throwaway;
 mod unfinished;
 
 pub use binaries::{Binaries, find_binaries};
@@ -42,3 +43,4 @@ pub use error::{EmbeddedError, NotDownloaded};
 pub use settings::{Programs, Settings, SupervisorCommand};
 pub(crate) use standby::{can_be_copied, copy_data};
 pub use supervisor::run_supervisor;
+pub(crate) use throwaway::Throwaway;

@@ -22,6 +22,7 @@ use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::command;
 use crate::stage::context::StageContext;
 use crate::stage::own_rows::OwnRows;
+use crate::stage::records::Records;
 use crate::stage::resources::Resources;
 use crate::stage::steps::Steps;
 use crate::store::Store;
@@ -63,16 +64,17 @@ impl Starter {
         let time_limit = version.stage(key.stage).map_or(Duration::ZERO, time_limit);
         self.slots.name(&key, about.clone());
         let Hold { cancellation, progress, .. } = hold;
-        let steps = Steps::new(self.store.clone(), claim, self.limits.payload_bytes, cancellation.clone());
+        let steps =
+            Steps::new(Records::Database(self.store.clone()), claim, self.limits.payload_bytes, cancellation.clone());
         let artifacts = AttemptArtifacts::new(
-            self.store.clone(),
+            Records::Database(self.store.clone()),
             self.resources.clone(),
             claim,
             about.clone(),
             cancellation.clone(),
         );
         let stopping = self.stopping.clone();
-        let own_rows = OwnRows::new(self.for_stages.clone(), self.limits.payload_bytes);
+        let own_rows = OwnRows::new(Some(self.for_stages.clone()), self.limits.payload_bytes);
         let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
         version.meters.begins(&claim);
         report::started(version, &claim, &context.about);

@@ -16,12 +16,18 @@ pub(crate) struct Filler<'i> {
     /// Its parts by name; read when the first place is asked for.
     parts: OnceLock<Object<'i>>,
     tell: &'i Tell<'i>,
+    variable: fn(&str) -> Result<String, Failure>,
 }
 
 impl<'i> Filler<'i> {
     /// `input` is the stage's input, a JSON object; `tell` tells of the attempt.
     pub(crate) fn new(input: &'i str, tell: &'i Tell<'i>) -> Filler<'i> {
-        Filler { input, parts: OnceLock::new(), tell }
+        Filler { input, parts: OnceLock::new(), tell, variable }
+    }
+
+    /// The same for texts that are shown: variables stay in them as they are written.
+    pub(crate) fn keeping_variables(input: &'i str, tell: &'i Tell<'i>) -> Filler<'i> {
+        Filler { variable: |name| Ok(format!("${{{name}}}")), ..Filler::new(input, tell) }
     }
 
     /// The text, with every part filled in; what comes from the input goes through `escape`.
@@ -30,7 +36,7 @@ impl<'i> Filler<'i> {
         for part in template.parts() {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Variable(name) => text.push_str(&variable(name)?),
+                Part::Variable(name) => text.push_str(&(self.variable)(name)?),
                 Part::Place(place) => text.push_str(&escape(&self.place(place)?)),
                 Part::Own(own) => text.push_str(&escape(&self.own(*own)?)),
             }

@@ -93,6 +93,13 @@ fn secrets(stage: &HttpStage) -> Secrets {
 }
 
 fn url(stage: &HttpStage, filler: &Filler<'_>) -> Result<reqwest::Url, Failure> {
+    // The URL is not quoted: a variable in it may be a secret.
+    reqwest::Url::parse(&url_text(stage, filler)?)
+        .map_err(|error| Failure::invalid_input(format!("`{}` is not a valid URL: {error}", stage.url.as_str())))
+}
+
+/// The URL as a request has it.
+pub(super) fn url_text(stage: &HttpStage, filler: &Filler<'_>) -> Result<String, Failure> {
     let is_query = |part: &Part| matches!(part, Part::Text(text) if text.contains('?'));
     for part in stage.url.parts().iter().take_while(|part| !is_query(part)) {
         if let Part::Place(place) = part
@@ -101,10 +108,7 @@ fn url(stage: &HttpStage, filler: &Filler<'_>) -> Result<reqwest::Url, Failure> 
             return Err(Failure::invalid_input("a part of the URL that comes from the input is only dots"));
         }
     }
-    let url = filler.escaped(&stage.url, |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string())?;
-    // The URL is not quoted: a variable in it may be a secret.
-    reqwest::Url::parse(&url)
-        .map_err(|error| Failure::invalid_input(format!("`{}` is not a valid URL: {error}", stage.url.as_str())))
+    filler.escaped(&stage.url, |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string())
 }
 
 /// Such a part would leave the folder of the URL, however it is escaped.

@@ -8,18 +8,11 @@ use crate::store::backoff::Backoff;
 
 /// With no class given, that of the job's last failure counts, and `unknown` where there was none.
 pub(super) async fn is_last(steps: &Steps, end: &dyn AttemptEnd, class: Option<FailureClass>) -> Result<bool, Failure> {
-    let (store, claim) = steps.job();
+    let (records, claim) = steps.job();
     let mut backoff = Backoff::default();
     let (class, history) = loop {
-        let asked = async {
-            let class = match class {
-                Some(class) => class,
-                None => store.last_failure(claim).await?.unwrap_or(FailureClass::Unknown),
-            };
-            Ok((class, store.histories(&[(*claim, class)]).await?))
-        };
-        match asked.await {
-            Ok((class, history)) => break (class, history.first().copied().unwrap_or_default()),
+        match records.history(claim, class).await {
+            Ok(known) => break known,
             Err(error) => wait(&mut backoff, error, "the history of a job").await?,
         }
     };

@@ -11,6 +11,16 @@ use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
 
+const COMMIT: &str = include_str!("sql/commit.sql");
+/// Steps and artifacts land by statements of their own.
+const STEP: &str = include_str!("sql/step.sql");
+const ARTIFACT: &str = include_str!("sql/artifact.sql");
+
+/// Whether the statement lands what a stage has come to, or ends a transaction of somebody's: there is a before and an after to it.
+pub(crate) fn ends_work(sql: &str) -> bool {
+    [COMMIT, STEP, ARTIFACT].contains(&sql) || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")
+}
+
 /// What a commit did.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Landed {

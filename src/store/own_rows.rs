@@ -86,6 +86,11 @@ impl RowsTransaction {
         Ok(self.0.rollback().await?)
     }
 
+    /// Commits the rows alone, for an attempt that is in no database.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit().await?)
+    }
+
     /// Commits the rows with the end of their attempt.
     pub(crate) async fn land(mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
         let landed = match self.end(end, artifacts).await {

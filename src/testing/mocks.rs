@@ -1,0 +1,336 @@
+//! Scripted answers in place of what stages do.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::model::failure::{Failure, FailureClass};
+use crate::model::quoted::quoted;
+use crate::stage::context::StageContext;
+use crate::stage::filled;
+use crate::stage::handler::{Handlers, Input};
+use crate::workflow::definition::{AnswerFormat, OutputFormat, StageKind, Workflow};
+use crate::workflow::similar::similar;
+
+/// What a stage answers in a test, in place of its handler, program or server.
+///
+/// All else that the workflow says of the stage holds: what it needs, its fan-out, retries and limits. Its texts are filled in, too,
+/// so that a place that is not in the input fails as it would in production; variables of the environment (`${NAME}`) need not
+/// be set and stay as they are written.
+///
+/// A clone is the same mock: what either is called with, [`Mock::calls`] of both lists.
+///
+/// ```
+/// use piton::testing::Mock;
+/// use piton::{Failure, FailureClass};
+///
+/// // Fails twice, then answers.
+/// let flaky = Mock::fail(FailureClass::NetworkTimeout, "no answer")
+///     .then(Mock::failure(Failure::rate_limited("slow down")))
+///     .then(Mock::output("done"));
+/// // For a fan-out: item 0 and item 1.
+/// let pages = Mock::items([Mock::output(1), Mock::fail(FailureClass::InvalidInput, "an empty page")]);
+/// // Computes its answer.
+/// let doubled = Mock::with(|call| {
+///     let input: serde_json::Value = call.input()?;
+///     Ok::<_, Failure>(input["item"].as_i64().unwrap_or_default() * 2)
+/// });
+/// # let _ = (flaky, pages, doubled);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Mock {
+    script: Script,
+    calls: Arc<Mutex<Vec<MockCall>>>,
+}
+
+#[derive(Debug, Clone)]
+enum Script {
+    /// One for each attempt; the last one also for those after it. At least one.
+    Attempts(Vec<Answer>),
+    /// One for each item of a fan-out.
+    Items(Vec<Mock>),
+}
+
+#[derive(Clone)]
+enum Answer {
+    /// JSON, or why the value is none.
+    Output(Result<Box<RawValue>, Failure>),
+    Failure(Failure),
+    Function(Function),
+}
+
+type Function = Arc<dyn Fn(&MockCall) -> Result<Box<RawValue>, Failure> + Send + Sync>;
+
+/// What an attempt of a mocked stage was given.
+#[derive(Debug, Clone)]
+pub struct MockCall {
+    stage: String,
+    item: Option<u32>,
+    attempt: u32,
+    input: Box<RawValue>,
+    texts: Value,
+}
+
+impl Mock {
+    /// Answers with that output, whatever it is asked. JSON that was read as a `Box<RawValue>` stays as it was written.
+    pub fn output(output: impl Serialize) -> Mock {
+        Mock::answering(Answer::Output(raw(&output)))
+    }
+
+    /// Fails, each time. The two classes that a stage cannot fail with become `unknown`, as with [`Failure::new`].
+    pub fn fail(class: FailureClass, message: impl Into<String>) -> Mock {
+        Mock::failure(Failure::new(class, message))
+    }
+
+    /// Fails with that failure each time: with a `retry_after`, or a detail.
+    pub fn failure(failure: Failure) -> Mock {
+        Mock::answering(Answer::Failure(failure))
+    }
+
+    /// Answers with what the function makes of the call. Like a handler, it may be asked several times for one job.
+    pub fn with<T, E>(answer: impl Fn(&MockCall) -> Result<T, E> + Send + Sync + 'static) -> Mock
+    where
+        T: Serialize,
+        E: Into<Failure>,
+    {
+        Mock::answering(Answer::Function(Arc::new(move |call| raw(&answer(call).map_err(Into::into)?))))
+    }
+
+    /// Answers as this one at the first attempt, or the first few, and as `next` at those after. The last answer holds for all
+    /// attempts that follow. The calls are listed by this one.
+    #[must_use]
+    pub fn then(mut self, next: Mock) -> Mock {
+        match (&mut self.script, next.script) {
+            (Script::Attempts(answers), Script::Attempts(more)) => answers.extend(more),
+            // Items have their own attempts: each of them goes on as it says.
+            (Script::Items(items), Script::Items(more)) => {
+                let after = more.into_iter().enumerate();
+                for (at, next) in after {
+                    match items.get_mut(at) {
+                        Some(item) => *item = item.clone().then(next),
+                        None => items.push(next),
+                    }
+                }
+            }
+            (Script::Items(items), Script::Attempts(more)) => {
+                let next = Mock { script: Script::Attempts(more), calls: Arc::default() };
+                items.iter_mut().for_each(|item| *item = item.clone().then(next.clone()));
+            }
+            (Script::Attempts(first), Script::Items(more)) => {
+                let before = Mock { script: Script::Attempts(first.clone()), calls: Arc::default() };
+                self.script = Script::Items(more.into_iter().map(|item| before.clone().then(item)).collect());
+            }
+        }
+        self
+    }
+
+    /// Answers for the items of a fan-out, each as its own mock says, in their order. An item beyond them fails as
+    /// `invalid_input`.
+    pub fn items(items: impl IntoIterator<Item = Mock>) -> Mock {
+        Mock { script: Script::Items(items.into_iter().collect()), calls: Arc::default() }
+    }
+
+    /// What it was called with, in the order of the calls. Attempts whose texts could not be filled in never reached it.
+    pub fn calls(&self) -> Vec<MockCall> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn answering(answer: Answer) -> Mock {
+        Mock { script: Script::Attempts(vec![answer]), calls: Arc::default() }
+    }
+
+    fn answer(&self, call: &MockCall) -> Result<Box<RawValue>, Failure> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
+        match &self.script {
+            Script::Items(items) => {
+                let item = call.item.and_then(|item| items.get(usize::try_from(item).ok()?));
+                item.ok_or_else(|| no_answer(call, items.len()))?.answer(call)
+            }
+            Script::Attempts(answers) => {
+                let at = usize::try_from(call.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+                match answers.get(at).or(answers.last()) {
+                    Some(Answer::Output(output)) => output.clone(),
+                    Some(Answer::Failure(failure)) => Err(failure.clone()),
+                    Some(Answer::Function(function)) => function(call),
+                    None => Err(no_answer(call, 0)),
+                }
+            }
+        }
+    }
+
+    /// Outputs that are known beforehand.
+    fn outputs(&self) -> Vec<&Result<Box<RawValue>, Failure>> {
+        match &self.script {
+            Script::Items(items) => items.iter().flat_map(Mock::outputs).collect(),
+            Script::Attempts(answers) => answers
+                .iter()
+                .filter_map(|answer| match answer {
+                    Answer::Output(output) => Some(output),
+                    Answer::Failure(_) | Answer::Function(_) => None,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl MockCall {
+    /// The stage's name.
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+
+    /// The item of a fanned-out stage, from 0.
+    pub fn item(&self) -> Option<u32> {
+        self.item
+    }
+
+    /// Which try it is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The stage's input: the run's under `input`, outputs under the names of stages, and the item. What does not fit the type is an
+    /// `invalid_input` failure.
+    pub fn input<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(self.input.get())
+            .map_err(|error| Failure::invalid_input(format!("the input of the mocked stage does not fit: {error}")))
+    }
+
+    /// JSON text of the input.
+    pub fn input_json(&self) -> &str {
+        self.input.get()
+    }
+
+    /// The stage's texts, filled in, under their keys in the workflow file: `command`, `env` and `dir` of a program; `http`,
+    /// `method`, `headers`, `files` and `dir` of a request; none of a handler.
+    pub fn texts(&self) -> &Value {
+        &self.texts
+    }
+}
+
+/// Why stages cannot be mocked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MockError {
+    #[error("workflow `{workflow}` has no stage `{}`{}", quoted(stage), meant(near))]
+    NoStage { workflow: String, stage: String, near: Option<String> },
+    #[error("stage `{0}` is mocked twice; keep one of the two")]
+    Twice(String),
+    #[error(
+        "the mock of stage `{0}` answers by items, and the stage has none; leave `items` out, or give it `for_each`"
+    )]
+    NoItems(String),
+    #[error("the mock of stage `{stage}` has an output that the stage never has: {why}")]
+    Output { stage: String, why: String },
+}
+
+fn meant(near: &Option<String>) -> String {
+    near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+/// The workflow with these stages answered by their mocks, which are registered as handlers.
+pub(crate) fn apply(
+    mut workflow: Workflow,
+    mocks: &[(String, Mock)],
+    handlers: &mut Handlers,
+) -> Result<Workflow, MockError> {
+    let mut mocked = Vec::new();
+    for (name, mock) in mocks {
+        let Some(at) = workflow.stages.iter().position(|stage| stage.name.as_str() == name) else {
+            let names = workflow.stages.iter().map(|stage| stage.name.as_str());
+            let near = similar(name, names).map(str::to_owned);
+            return Err(MockError::NoStage { workflow: workflow.name.to_string(), stage: name.clone(), near });
+        };
+        if mocked.contains(&at) {
+            return Err(MockError::Twice(name.clone()));
+        }
+        mocked.push(at);
+        let stage = &mut workflow.stages[at];
+        if matches!(mock.script, Script::Items(_)) && stage.for_each.is_none() {
+            return Err(MockError::NoItems(name.clone()));
+        }
+        let unfit = |output: &Result<Box<RawValue>, Failure>| match output {
+            Ok(output) => unfit(&stage.kind, output.get()),
+            Err(failure) => Some(failure.message().to_owned()),
+        };
+        if let Some(why) = mock.outputs().into_iter().find_map(unfit) {
+            return Err(MockError::Output { stage: name.clone(), why });
+        }
+        // No handler of a program is called that: a name in a workflow file is no sentence.
+        let handler = format!("mock of stage {name} of workflow {}", workflow.name);
+        let kind = std::mem::replace(&mut stage.kind, StageKind::Rust { handler: handler.clone() });
+        let (kind, mock) = (Arc::new(kind), mock.clone());
+        handlers.add(&handler, move |context: StageContext, Input(input): Input<Box<RawValue>>| {
+            let answered = answered(&kind, &mock, &context, input);
+            async move { answered }
+        });
+    }
+    Ok(workflow)
+}
+
+/// One attempt of a mocked stage.
+fn answered(
+    kind: &StageKind,
+    mock: &Mock,
+    context: &StageContext,
+    input: Box<RawValue>,
+) -> Result<Box<RawValue>, Failure> {
+    let texts = filled::texts(kind, input.get(), context)?;
+    let (stage, item, attempt) = (context.stage().to_owned(), context.item(), context.attempt());
+    let output = mock.answer(&MockCall { stage, item, attempt, input, texts })?;
+    match unfit(kind, output.get()) {
+        Some(why) => Err(Failure::invalid_input(format!("the mock answers what the stage never does: {why}"))),
+        None => Ok(output),
+    }
+}
+
+/// Why a stage of that kind never has that output.
+fn unfit(kind: &StageKind, output: &str) -> Option<String> {
+    let is_text = |key: &str| {
+        let why = format!("`{key} = \"text\"` makes one string of what comes back, and this is {}", shortened(output));
+        (!output.starts_with('"')).then_some(why)
+    };
+    match kind {
+        StageKind::Command(stage) if stage.output == OutputFormat::Text => is_text("output"),
+        StageKind::Http(stage) if stage.output == AnswerFormat::Text => is_text("output"),
+        StageKind::Http(stage) if stage.output == AnswerFormat::Response => {
+            let response: Value = serde_json::from_str(output).unwrap_or_default();
+            let is_one =
+                response["status"].is_u64() && response["headers"].is_object() && response.get("body").is_some();
+            (!is_one).then(|| {
+                let shape = "{\"status\": 200, \"headers\": {}, \"body\": …}";
+                format!("`output = \"response\"` gives {shape}, and this is {}", shortened(output))
+            })
+        }
+        StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => None,
+    }
+}
+
+fn shortened(json: &str) -> String {
+    let beginning: String = json.chars().take(60).collect();
+    let more = if beginning.len() < json.len() { "…" } else { "" };
+    format!("{}{more}", quoted(&beginning))
+}
+
+fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Failure> {
+    serde_json::value::to_raw_value(value)
+        .map_err(|error| Failure::invalid_input(format!("the mock's output is no JSON: {error}")))
+}
+
+fn no_answer(call: &MockCall, answers: usize) -> Failure {
+    let item = call.item.map_or_else(|| "a job without item".to_owned(), |item| format!("item {item}"));
+    Failure::invalid_input(format!("the mock of stage `{}` has {answers} answers, and none for {item}", call.stage))
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Output(Ok(output)) => f.debug_tuple("Output").field(&output.get()).finish(),
+            Answer::Output(Err(failure)) | Answer::Failure(failure) => f.debug_tuple("Failure").field(failure).finish(),
+            Answer::Function(_) => f.write_str("Function"),
+        }
+    }
+}
