@@ -13,7 +13,7 @@ use crate::model::quoted::quoted;
 use crate::stage::context::StageContext;
 use crate::stage::filled;
 use crate::stage::handler::{Handlers, Input};
-use crate::workflow::definition::{AnswerFormat, OutputFormat, StageKind, Workflow};
+use crate::workflow::definition::{StageKind, Workflow};
 use crate::workflow::similar::similar;
 
 /// What a stage answers in a test, in place of its handler, program or server.
@@ -79,6 +79,11 @@ impl Mock {
     /// Answers with that output, whatever it is asked. JSON that was read as a `Box<RawValue>` stays as it was written.
     pub fn output(output: impl Serialize) -> Mock {
         Mock::answering(Answer::Output(raw(&output)))
+    }
+
+    /// Answers with that JSON, as it is written.
+    pub(crate) fn json(text: &str) -> Mock {
+        Mock::answering(Answer::Output(serde_json::from_str(text).map_err(|error| no_json(&error))))
     }
 
     /// Fails, each time. The two classes that a stage cannot fail with become `unknown`, as with [`Failure::new`].
@@ -253,7 +258,7 @@ pub(crate) fn apply(
             return Err(MockError::NoItems(name.clone()));
         }
         let unfit = |output: &Result<Box<RawValue>, Failure>| match output {
-            Ok(output) => unfit(&stage.kind, output.get()),
+            Ok(output) => stage.kind.never_outputs(output.get()),
             Err(failure) => Some(failure.message().to_owned()),
         };
         if let Some(why) = mock.outputs().into_iter().find_map(unfit) {
@@ -281,43 +286,18 @@ fn answered(
     let texts = filled::texts(kind, input.get(), context)?;
     let (stage, item, attempt) = (context.stage().to_owned(), context.item(), context.attempt());
     let output = mock.answer(&MockCall { stage, item, attempt, input, texts })?;
-    match unfit(kind, output.get()) {
+    match kind.never_outputs(output.get()) {
         Some(why) => Err(Failure::invalid_input(format!("the mock answers what the stage never does: {why}"))),
         None => Ok(output),
     }
 }
 
-/// Why a stage of that kind never has that output.
-fn unfit(kind: &StageKind, output: &str) -> Option<String> {
-    let is_text = |key: &str| {
-        let why = format!("`{key} = \"text\"` makes one string of what comes back, and this is {}", shortened(output));
-        (!output.starts_with('"')).then_some(why)
-    };
-    match kind {
-        StageKind::Command(stage) if stage.output == OutputFormat::Text => is_text("output"),
-        StageKind::Http(stage) if stage.output == AnswerFormat::Text => is_text("output"),
-        StageKind::Http(stage) if stage.output == AnswerFormat::Response => {
-            let response: Value = serde_json::from_str(output).unwrap_or_default();
-            let is_one =
-                response["status"].is_u64() && response["headers"].is_object() && response.get("body").is_some();
-            (!is_one).then(|| {
-                let shape = "{\"status\": 200, \"headers\": {}, \"body\": …}";
-                format!("`output = \"response\"` gives {shape}, and this is {}", shortened(output))
-            })
-        }
-        StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => None,
-    }
-}
-
-fn shortened(json: &str) -> String {
-    let beginning: String = json.chars().take(60).collect();
-    let more = if beginning.len() < json.len() { "…" } else { "" };
-    format!("{}{more}", quoted(&beginning))
-}
-
 fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Failure> {
-    serde_json::value::to_raw_value(value)
-        .map_err(|error| Failure::invalid_input(format!("the mock's output is no JSON: {error}")))
+    serde_json::value::to_raw_value(value).map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &serde_json::Error) -> Failure {
+    Failure::invalid_input(format!("the mock's output is no JSON: {error}"))
 }
 
 fn no_answer(call: &MockCall, answers: usize) -> Failure {

@@ -3,7 +3,6 @@
 mod classes;
 mod input;
 mod kind;
-mod meant;
 mod retry;
 mod url;
 
@@ -12,10 +11,10 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use self::meant::meant;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
 use super::keys::{self, Key, Shape};
+use super::meant::meant;
 use super::mistake::{Mistake, shown};
 use super::name::{self, NameError, StageName, WorkflowName};
 use super::rate::Rate;

@@ -1,8 +1,8 @@
 //! The table `retry` of a workflow or a stage.
 
-use super::meant::meant;
 use crate::model::failure::FailureClass;
 use crate::workflow::keys::{self, Key};
+use crate::workflow::meant::meant;
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::retry_rules::{ClassRules, RetryRules};
 use crate::workflow::value::{self, Value, Word};
