@@ -13,6 +13,7 @@ use super::error::BuildError;
 use super::piton::{Piton, Shared};
 use crate::app::App;
 use crate::queue::catalog::Catalog;
+use crate::stage::handler::Handlers;
 use crate::stage::http;
 use crate::store::Store;
 use crate::store::connect::{Address, Server, greet};
@@ -103,15 +104,25 @@ impl Builder {
     /// Connects, checks the schema, and registers the workflows. A version of a workflow that was never deployed becomes the
     /// current one; one that was replaced since stays replaced. May be done by any number of processes at once.
     pub async fn build(self) -> Result<Piton, BuildError> {
+        self.build_with(|workflows, _| Ok(workflows)).await
+    }
+
+    /// The same with workflows and handlers as a test wants them.
+    pub(crate) async fn build_with(
+        self,
+        change: impl FnOnce(Vec<Workflow>, &mut Handlers) -> Result<Vec<Workflow>, BuildError>,
+    ) -> Result<Piton, BuildError> {
         http::install_tls();
         let workflows = workflows(&self.app)?;
+        let mut handlers = self.app.handlers;
+        let workflows = change(workflows, &mut handlers)?;
         let url = self.database.url();
         let address = Address::parse(&url).map_err(|error| BuildError::Address(error.to_string()))?;
         let server = Server::at(address, SILENCE).map_err(|error| BuildError::Address(error.to_string()))?;
         let pooling = greet(&server).await.map_err(|error| BuildError::Connect(error.to_string()))?;
         let own = Store::open(server.clone(), pooling, CONNECTIONS);
         fit(&own, self.migrations).await?;
-        let catalog = Arc::new(Catalog::new(self.app.handlers));
+        let catalog = Arc::new(Catalog::new(handlers));
         let mut ids = Vec::with_capacity(workflows.len());
         let by = name();
         for workflow in workflows {
@@ -163,17 +174,19 @@ impl Database {
     fn url(&self) -> String {
         match &self.0 {
             Kind::Url(url) => url.clone(),
-            Kind::Pool(pool) => {
-                let mut options = PgConnectOptions::clone(&pool.connect_options());
-                // sqlx puts no brackets around an IPv6 address, and panics over its own URL.
-                let host = options.get_host().to_owned();
-                if host.contains(':') && !host.starts_with('[') {
-                    options = options.host(&format!("[{host}]"));
-                }
-                without_sqlx_s_own(options.to_url_lossy().as_str())
-            }
+            Kind::Pool(pool) => url_of(PgConnectOptions::clone(&pool.connect_options())),
         }
     }
+}
+
+/// A connection string that says the same.
+pub(crate) fn url_of(mut options: PgConnectOptions) -> String {
+    // sqlx puts no brackets around an IPv6 address, and panics over its own URL.
+    let host = options.get_host().to_owned();
+    if host.contains(':') && !host.starts_with('[') {
+        options = options.host(&format!("[{host}]"));
+    }
+    without_sqlx_s_own(options.to_url_lossy().as_str())
 }
 
 /// libpq has no such parameter.

@@ -57,7 +57,7 @@ pub fn child<E: Display>(app: impl AsyncFnOnce() -> Result<App, E>) -> Option<Ex
     }
 }
 
-pub(super) fn was_called() -> bool {
+pub(crate) fn was_called() -> bool {
     CALLED.load(Ordering::Relaxed)
 }
 

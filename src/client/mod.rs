@@ -12,8 +12,10 @@ mod settings;
 mod start;
 mod worker;
 
+pub(crate) use self::builder::url_of;
 pub use self::builder::{Builder, Database, Migrations};
 pub use self::child::child;
+pub(crate) use self::child::was_called;
 pub use self::error::{BuildError, CancelError, DatabaseError, ResultError, StartError, WorkerError};
 pub use self::piton::Piton;
 pub use self::progress::{RunProgress, StageProgress};

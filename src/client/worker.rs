@@ -34,7 +34,30 @@ impl Piton {
     pub fn worker(&self) -> WorkerBuilder {
         WorkerBuilder::new(self.clone())
     }
+
+    /// Works until told to stop, in the task of the caller, as a worker whose process ends with a test: other databases are
+    /// worked on beside it, and no process is started for it.
+    pub(crate) async fn work_for_a_test(&self, artifacts: Artifacts, shutdown: Shutdown) -> Result<(), WorkerError> {
+        let shared = &self.shared;
+        let settings = WorkerSettings {
+            resources: Arc::new(Resources::new(Some(artifacts.clone()), true, TEST_WORKER)),
+            artifacts: Some(artifacts),
+            poll: TEST_POLL,
+            cleanup_every: None,
+            ..settings(TEST_WORKER.to_owned())
+        };
+        let store = Store::for_work(shared.server.clone(), shared.pooling, CONNECTIONS);
+        let (catalog, queues) = (shared.catalog.clone(), shared.workflows.clone());
+        let worked = worker::run(store.clone(), catalog, queues, settings, None, shutdown).await;
+        store.close().await;
+        Ok(worked?)
+    }
 }
+
+/// A worker that starts anew under its name takes what the one before left at once.
+const TEST_WORKER: &str = "test";
+/// Deadlines are seen by looks.
+const TEST_POLL: Duration = Duration::from_millis(200);
 
 impl WorkerBuilder {
     pub(super) fn new(piton: Piton) -> WorkerBuilder {

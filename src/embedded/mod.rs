@@ -30,6 +30,7 @@ mod server_user;
 mod settings;
 mod standby;
 mod supervisor;
+mod throwaway;
 
 pub use binaries::{Binaries, find_binaries};
 pub use cluster::Cluster;
@@ -37,3 +38,4 @@ pub use error::EmbeddedError;
 pub use settings::{Settings, SupervisorCommand};
 pub(crate) use standby::{can_be_copied, copy_data};
 pub use supervisor::run_supervisor;
+pub(crate) use throwaway::Throwaway;

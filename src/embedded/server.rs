@@ -130,7 +130,7 @@ fn remove_stale_socket(folder: &Folder) -> Result<(), EmbeddedError> {
 }
 
 /// The caller's settings count more than what is only a good start, and less than what makes the cluster private.
-fn server_settings(orders: &Orders) -> Vec<(String, String)> {
+pub(super) fn server_settings(orders: &Orders) -> Vec<(String, String)> {
     let own = |settings: &[(&str, &str)]| -> Vec<(String, String)> {
         settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };

@@ -21,6 +21,7 @@ use crate::stage::about::About;
 use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::command;
 use crate::stage::context::StageContext;
+use crate::stage::records::Records;
 use crate::stage::resources::Resources;
 use crate::stage::steps::Steps;
 use crate::store::Store;
@@ -60,9 +61,10 @@ impl Starter {
         let time_limit = version.stage(key.stage).map_or(Duration::ZERO, time_limit);
         self.slots.name(&key, about.clone());
         let Hold { cancellation, progress, .. } = hold;
-        let steps = Steps::new(self.store.clone(), claim, self.limits.payload_bytes, cancellation.clone());
+        let steps =
+            Steps::new(Records::Database(self.store.clone()), claim, self.limits.payload_bytes, cancellation.clone());
         let artifacts = AttemptArtifacts::new(
-            self.store.clone(),
+            Records::Database(self.store.clone()),
             self.resources.clone(),
             claim,
             about.clone(),

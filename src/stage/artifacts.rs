@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::about::About;
+use super::records::Records;
 use super::resources::Resources;
 use super::steps::wait;
 use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Written};
@@ -19,7 +20,6 @@ use crate::model::claim::Claim;
 use crate::model::digest;
 use crate::model::failure::Failure;
 use crate::model::resource::Resource;
-use crate::store::Store;
 use crate::store::artifacts::Announced;
 use crate::store::backoff::Backoff;
 
@@ -28,7 +28,7 @@ use crate::store::backoff::Backoff;
 pub(crate) struct AttemptArtifacts(Arc<Inner>);
 
 struct Inner {
-    store: Store,
+    records: Records,
     resources: Arc<Resources>,
     claim: Claim,
     about: Arc<About>,
@@ -55,7 +55,7 @@ pub(crate) struct Kept {
 
 impl AttemptArtifacts {
     pub(crate) fn new(
-        store: Store,
+        records: Records,
         resources: Arc<Resources>,
         claim: Claim,
         about: Arc<About>,
@@ -63,7 +63,7 @@ impl AttemptArtifacts {
     ) -> AttemptArtifacts {
         let (used, begun) = (AtomicBool::new(false), AtomicBool::new(false));
         let (whole, names) = (AtomicI32::new(0), Mutex::default());
-        AttemptArtifacts(Arc::new(Inner { store, resources, claim, about, cancellation, used, begun, whole, names }))
+        AttemptArtifacts(Arc::new(Inner { records, resources, claim, about, cancellation, used, begun, whole, names }))
     }
 
     /// How many are whole; `None` where nothing was kept, so that the end of the attempt has nothing to say of them.
@@ -101,7 +101,7 @@ impl AttemptArtifacts {
         let place = self.place()?;
         let mut backoff = Backoff::default();
         let found = loop {
-            match self.0.store.artifact(artifact.artifact).await {
+            match self.0.records.artifact(artifact.artifact).await {
                 Ok(found) => break found,
                 Err(error) => wait(&mut backoff, error, "an artifact").await?,
             }
@@ -179,7 +179,7 @@ impl AttemptArtifacts {
         self.0.begun.store(true, Ordering::Release);
         let mut backoff = Backoff::default();
         loop {
-            match self.0.store.announce_artifact(&self.0.claim, artifact).await {
+            match self.0.records.announce_artifact(&self.0.claim, artifact).await {
                 Ok(Some(address)) => return Ok(address),
                 Ok(None) => return Err(self.is_over(&artifact.name)),
                 Err(error) => wait(&mut backoff, error, "an artifact").await?,
@@ -190,7 +190,7 @@ impl AttemptArtifacts {
     async fn is_whole(&self, artifact: &Announced, written: &Written) -> Result<(), Failure> {
         let mut backoff = Backoff::default();
         loop {
-            match self.0.store.artifact_is_whole(artifact.id, written.bytes, &written.digest).await {
+            match self.0.records.artifact_is_whole(artifact.id, written.bytes, &written.digest).await {
                 Ok(true) => {
                     self.0.whole.fetch_add(1, Ordering::Release);
                     return Ok(());
@@ -249,7 +249,6 @@ mod tests {
     use super::*;
     use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
     use crate::model::place::Place;
-    use crate::store::connect::{Pooling, Server};
 
     fn attempt_without_a_store() -> AttemptArtifacts {
         let claim = Claim {
@@ -273,10 +272,14 @@ mod tests {
             worker: "w1".into(),
             trace: None,
         };
-        let nowhere = Server::private(sqlx::postgres::PgConnectOptions::new_without_pgpass());
-        let database = Store::open(nowhere, Pooling::Session, 1);
         let resources = Arc::new(Resources::new(None, false, "w1"));
-        AttemptArtifacts::new(database, resources, claim, Arc::new(about), CancellationToken::new())
+        AttemptArtifacts::new(
+            Records::Memory(Arc::default()),
+            resources,
+            claim,
+            Arc::new(about),
+            CancellationToken::new(),
+        )
     }
 
     #[tokio::test]

@@ -44,6 +44,11 @@ impl ProgressCell {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 
+    /// What was reported last, if nobody has taken it.
+    pub(crate) fn peek(&self) -> Option<Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What was reported since the last call.
     pub(crate) fn take(&self) -> Option<Progress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use super::records::Records;
 use crate::model::claim::Claim;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
+use crate::store::StoreError;
 use crate::store::backoff::Backoff;
 use crate::store::steps::StoredStep;
-use crate::store::{Store, StoreError};
 
 /// Characters of a step's name.
 const LONGEST_NAME: usize = 200;
@@ -26,7 +27,7 @@ const MOST_BYTES: usize = 64 << 20;
 /// The steps of one attempt.
 #[derive(Clone)]
 pub(crate) struct Steps {
-    store: Store,
+    records: Records,
     claim: Claim,
     /// Bytes of one output.
     limit: usize,
@@ -40,9 +41,9 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    pub(crate) fn new(store: Store, claim: Claim, limit: usize, cancellation: CancellationToken) -> Steps {
+    pub(crate) fn new(records: Records, claim: Claim, limit: usize, cancellation: CancellationToken) -> Steps {
         let (earlier, used, bytes) = (Arc::default(), Arc::default(), Arc::default());
-        Steps { store, claim, limit, cancellation, earlier, used, bytes }
+        Steps { records, claim, limit, cancellation, earlier, used, bytes }
     }
 
     /// What the step of that name returned in an earlier attempt; else it runs now and is recorded.
@@ -87,7 +88,7 @@ impl Steps {
     async fn read_earlier(&self) -> Result<HashMap<String, StoredStep>, Failure> {
         let mut backoff = Backoff::default();
         loop {
-            match self.store.steps(&self.claim).await {
+            match self.records.steps(&self.claim).await {
                 Ok(steps) => {
                     self.bytes.fetch_add(steps.iter().map(|step| step.output.len()).sum(), Ordering::Relaxed);
                     return Ok(steps.into_iter().map(|step| (step.name.clone(), step)).collect());
@@ -100,7 +101,7 @@ impl Steps {
     async fn record(&self, name: &str, output: &Payload) -> Result<(), Failure> {
         let mut backoff = Backoff::default();
         loop {
-            match self.store.record_step(&self.claim, name, output).await {
+            match self.records.record_step(&self.claim, name, output).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => break,
                 Err(error) => wait(&mut backoff, error, "a step").await?,

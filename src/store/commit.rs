@@ -17,6 +17,16 @@ const COMMIT: &str = include_str!("sql/commit.sql");
 /// pay for them.
 static WITHOUT_ARTIFACTS: LazyLock<String> = LazyLock::new(|| parts::without("artifacts", COMMIT));
 
+/// Steps and artifacts land by statements of their own.
+const STEP: &str = include_str!("sql/step.sql");
+const ARTIFACT: &str = include_str!("sql/artifact.sql");
+
+/// Whether the statement lands what a stage has come to, or ends a transaction of somebody's: there is a before and an after to it.
+pub(crate) fn ends_work(sql: &str) -> bool {
+    let ours = [COMMIT, WITHOUT_ARTIFACTS.as_str(), STEP, ARTIFACT];
+    ours.contains(&sql) || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")
+}
+
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Landed {

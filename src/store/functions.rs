@@ -154,7 +154,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
 ];
 
 /// SHA-256 over the texts.
-fn digest() -> [u8; 32] {
+pub(super) fn digest() -> [u8; 32] {
     let mut hash = Sha256::new();
     for (_, text) in FUNCTIONS {
         hash.update(text.as_bytes());

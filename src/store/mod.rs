@@ -1,5 +1,6 @@
 //! All SQL: one file per noun, one statement per change of state. The only home of sqlx queries.
 
+pub(crate) mod advance;
 pub(crate) mod artifacts;
 pub(crate) mod attempts;
 pub(crate) mod backoff;
@@ -39,6 +40,7 @@ pub(crate) mod schema;
 pub(crate) mod snapshot;
 mod stale;
 pub(crate) mod steps;
+pub(crate) mod test_databases;
 pub(crate) mod throughput;
 pub(crate) mod top;
 pub(crate) mod verify;

@@ -36,7 +36,9 @@ pub(super) async fn test(app: App, global: Global, args: TestArgs) -> anyhow::Re
         }
     };
     if global.database_url.is_some() && !global.json {
-        errln!("note: tests do not use DATABASE_URL; each case has a database of its own, on a Postgres that ends with the tests");
+        errln!(
+            "note: tests do not use DATABASE_URL; each case has a database of its own, on a Postgres that ends with the tests"
+        );
     }
     let ran = tokio::select! {
         ran = run_all(&global, &args, &suites) => Some(ran),

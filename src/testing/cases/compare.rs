@@ -61,6 +61,7 @@ fn compare_stage(name: &str, expected: &StageExpectation, observed: &Observed, f
         // The output of a fanned-out stage is there with its last item.
         Some(items) => {
             let outputs: Option<Vec<String>> = items.into_iter().map(|item| item.output).collect();
+            let outputs = observed.stage(name).output.and(outputs);
             ObservedJob { output: outputs.map(|outputs| format!("[{}]", outputs.join(","))), ..ObservedJob::default() }
         }
         None => observed.stage(name),

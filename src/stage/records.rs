@@ -1,0 +1,126 @@
+//! Where an attempt's steps and artifacts are on record: in the database, or, for a handler's unit test, in memory.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::model::address;
+use crate::model::claim::Claim;
+use crate::model::digest;
+use crate::model::payload::Payload;
+use crate::store::artifacts::{Announced, Whole};
+use crate::store::steps::StoredStep;
+use crate::store::{Store, StoreError};
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) enum Records {
+    Database(Store),
+    Memory(Arc<Memory>),
+}
+
+/// What the attempts at one job have recorded.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    steps: Mutex<Vec<StoredStep>>,
+    artifacts: Mutex<Vec<Noted>>,
+}
+
+/// An artifact on record.
+#[derive(Debug, Clone)]
+pub(crate) struct Noted {
+    pub(crate) announced: Announced,
+    pub(crate) address: String,
+    item: i32,
+    /// Size and digest, once all of it was written.
+    whole: Option<(u64, [u8; 32])>,
+}
+
+impl Records {
+    pub(super) async fn steps(&self, claim: &Claim) -> Result<Vec<StoredStep>, StoreError> {
+        match self {
+            Records::Database(store) => store.steps(claim).await,
+            Records::Memory(memory) => Ok(memory.steps()),
+        }
+    }
+
+    /// `false` when the claim no longer holds.
+    pub(super) async fn record_step(&self, claim: &Claim, name: &str, output: &Payload) -> Result<bool, StoreError> {
+        match self {
+            Records::Database(store) => store.record_step(claim, name, output).await,
+            Records::Memory(memory) => {
+                memory.record(name, output.as_str());
+                Ok(true)
+            }
+        }
+    }
+
+    /// The artifact's address; `None` when the claim no longer holds.
+    pub(super) async fn announce_artifact(
+        &self,
+        claim: &Claim,
+        artifact: &Announced,
+    ) -> Result<Option<String>, StoreError> {
+        match self {
+            Records::Database(store) => store.announce_artifact(claim, artifact).await,
+            Records::Memory(memory) => {
+                let address = format!("{}/{}", address::ROOT, artifact.below);
+                let (announced, item) = (artifact.clone(), claim.key.item);
+                lock(&memory.artifacts).push(Noted { announced, address: address.clone(), item, whole: None });
+                Ok(Some(address))
+            }
+        }
+    }
+
+    pub(super) async fn artifact_is_whole(&self, id: Uuid, bytes: u64, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        match self {
+            Records::Database(store) => store.artifact_is_whole(id, bytes, digest).await,
+            Records::Memory(memory) => {
+                let mut artifacts = lock(&memory.artifacts);
+                let found = artifacts.iter_mut().find(|artifact| artifact.announced.id == id);
+                Ok(found.map(|artifact| artifact.whole = Some((bytes, *digest))).is_some())
+            }
+        }
+    }
+
+    pub(super) async fn artifact(&self, id: Uuid) -> Result<Option<Whole>, StoreError> {
+        match self {
+            Records::Database(store) => store.artifact(id).await,
+            Records::Memory(memory) => Ok(memory.whole(id)),
+        }
+    }
+}
+
+impl Memory {
+    /// As an attempt records the step.
+    pub(crate) fn record(&self, name: &str, output: &str) {
+        let (digest, name, output) = (digest::of(output).to_vec(), name.to_owned(), output.to_owned());
+        lock(&self.steps).push(StoredStep { name, digest, output });
+    }
+
+    pub(crate) fn steps(&self) -> Vec<StoredStep> {
+        lock(&self.steps).clone()
+    }
+
+    /// Those that are whole.
+    pub(crate) fn artifacts(&self) -> Vec<Noted> {
+        lock(&self.artifacts).iter().filter(|artifact| artifact.whole.is_some()).cloned().collect()
+    }
+
+    fn whole(&self, id: Uuid) -> Option<Whole> {
+        let artifact = self.artifacts().into_iter().find(|artifact| artifact.announced.id == id)?;
+        let (bytes, digest) = artifact.whole?;
+        Some(Whole {
+            name: artifact.announced.name.as_str().to_owned(),
+            address: artifact.address,
+            bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
+            digest: digest.to_vec(),
+            stage: String::new(),
+            item: artifact.item,
+        })
+    }
+}
+
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
