@@ -9,12 +9,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::quoted::quoted;
-use crate::stage::context::StageContext;
-use crate::stage::filled;
-use crate::stage::handler::{Handlers, Input};
-use crate::workflow::definition::{StageKind, Workflow};
-use crate::workflow::similar::similar;
 
 /// What a stage answers in a test, in place of its handler, program or server.
 ///
@@ -68,11 +62,11 @@ type Function = Arc<dyn Fn(&MockCall) -> Result<Box<RawValue>, Failure> + Send +
 /// What an attempt of a mocked stage was given.
 #[derive(Debug, Clone)]
 pub struct MockCall {
-    stage: String,
-    item: Option<u32>,
-    attempt: u32,
-    input: Box<RawValue>,
-    texts: Value,
+    pub(super) stage: String,
+    pub(super) item: Option<u32>,
+    pub(super) attempt: u32,
+    pub(super) input: Box<RawValue>,
+    pub(super) texts: Value,
 }
 
 impl Mock {
@@ -148,7 +142,8 @@ impl Mock {
         Mock { script: Script::Attempts(vec![answer]), calls: Arc::default() }
     }
 
-    fn answer(&self, call: &MockCall) -> Result<Box<RawValue>, Failure> {
+    /// Answers one attempt, and remembers the call.
+    pub(super) fn answer(&self, call: &MockCall) -> Result<Box<RawValue>, Failure> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
         match &self.script {
             Script::Items(items) => {
@@ -167,8 +162,13 @@ impl Mock {
         }
     }
 
+    /// Its answers are those for items.
+    pub(super) fn has_items(&self) -> bool {
+        matches!(self.script, Script::Items(_))
+    }
+
     /// Outputs that are known beforehand.
-    fn outputs(&self) -> Vec<&Result<Box<RawValue>, Failure>> {
+    pub(super) fn outputs(&self) -> Vec<&Result<Box<RawValue>, Failure>> {
         match &self.script {
             Script::Items(items) => items.iter().flat_map(Mock::outputs).collect(),
             Script::Attempts(answers) => answers
@@ -198,8 +198,8 @@ impl MockCall {
         self.attempt
     }
 
-    /// The stage's input: the run's under `input`, outputs under the names of stages, and the item. What does not fit the type is an
-    /// `invalid_input` failure.
+    /// The stage's input: the run's under `input`, outputs under the names of stages, and the item. An output that comes as a file is
+    /// in it as a value. What does not fit the type is an `invalid_input` failure.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_str(self.input.get())
             .map_err(|error| Failure::invalid_input(format!("the input of the mocked stage does not fit: {error}")))
@@ -214,81 +214,6 @@ impl MockCall {
     /// `method`, `headers`, `files` and `dir` of a request; none of a handler.
     pub fn texts(&self) -> &Value {
         &self.texts
-    }
-}
-
-/// Why stages cannot be mocked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MockError {
-    #[error("workflow `{workflow}` has no stage `{}`{}", quoted(stage), meant(near))]
-    NoStage { workflow: String, stage: String, near: Option<String> },
-    #[error("stage `{0}` is mocked twice; keep one of the two")]
-    Twice(String),
-    #[error(
-        "the mock of stage `{0}` answers by items, and the stage has none; leave `items` out, or give it `for_each`"
-    )]
-    NoItems(String),
-    #[error("the mock of stage `{stage}` has an output that the stage never has: {why}")]
-    Output { stage: String, why: String },
-}
-
-fn meant(near: &Option<String>) -> String {
-    near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-}
-
-/// The workflow with these stages answered by their mocks, which are registered as handlers.
-pub(crate) fn apply(
-    mut workflow: Workflow,
-    mocks: &[(String, Mock)],
-    handlers: &mut Handlers,
-) -> Result<Workflow, MockError> {
-    let mut mocked = Vec::new();
-    for (name, mock) in mocks {
-        let Some(at) = workflow.stages.iter().position(|stage| stage.name.as_str() == name) else {
-            let names = workflow.stages.iter().map(|stage| stage.name.as_str());
-            let near = similar(name, names).map(str::to_owned);
-            return Err(MockError::NoStage { workflow: workflow.name.to_string(), stage: name.clone(), near });
-        };
-        if mocked.contains(&at) {
-            return Err(MockError::Twice(name.clone()));
-        }
-        mocked.push(at);
-        let stage = &mut workflow.stages[at];
-        if matches!(mock.script, Script::Items(_)) && stage.for_each.is_none() {
-            return Err(MockError::NoItems(name.clone()));
-        }
-        let unfit = |output: &Result<Box<RawValue>, Failure>| match output {
-            Ok(output) => stage.kind.never_outputs(output.get()),
-            Err(failure) => Some(failure.message().to_owned()),
-        };
-        if let Some(why) = mock.outputs().into_iter().find_map(unfit) {
-            return Err(MockError::Output { stage: name.clone(), why });
-        }
-        // No handler of a program is called that: a name in a workflow file is no sentence.
-        let handler = format!("mock of stage {name} of workflow {}", workflow.name);
-        let kind = std::mem::replace(&mut stage.kind, StageKind::Rust { handler: handler.clone() });
-        let (kind, mock) = (Arc::new(kind), mock.clone());
-        handlers.add(&handler, move |context: StageContext, Input(input): Input<Box<RawValue>>| {
-            let answered = answered(&kind, &mock, &context, input);
-            async move { answered }
-        });
-    }
-    Ok(workflow)
-}
-
-/// One attempt of a mocked stage.
-fn answered(
-    kind: &StageKind,
-    mock: &Mock,
-    context: &StageContext,
-    input: Box<RawValue>,
-) -> Result<Box<RawValue>, Failure> {
-    let texts = filled::texts(kind, input.get(), context)?;
-    let (stage, item, attempt) = (context.stage().to_owned(), context.item(), context.attempt());
-    let output = mock.answer(&MockCall { stage, item, attempt, input, texts })?;
-    match kind.never_outputs(output.get()) {
-        Some(why) => Err(Failure::invalid_input(format!("the mock answers what the stage never does: {why}"))),
-        None => Ok(output),
     }
 }
 

@@ -18,6 +18,7 @@ mod dead_letter;
 mod error;
 mod folder;
 mod messages;
+mod mocked;
 pub(crate) mod mocks;
 mod outcome;
 mod process;

@@ -199,4 +199,4 @@ fn of_class(class: FailureClass) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

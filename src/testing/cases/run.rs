@@ -21,7 +21,8 @@ use crate::stage::resources::Resources;
 use crate::stage::variables;
 use crate::store::runs::RunStart;
 use crate::store::{Store, StoreError};
-use crate::testing::mocks::{self, Mock};
+use crate::testing::mocked;
+use crate::testing::mocks::Mock;
 use crate::view::snapshot::Snapshot;
 use crate::worker::{self, Role, Shutdown, WorkerSettings};
 use crate::workflow::cases::Case;
@@ -40,7 +41,7 @@ pub(crate) async fn run(
 ) -> Result<CaseReport, StoreError> {
     let mocks: Vec<(String, Mock)> =
         case.mocks.iter().map(|(stage, answer)| (stage.text.clone(), mock(answer))).collect();
-    let workflow = match mocks::apply(workflow, &mocks, &mut handlers) {
+    let workflow = match mocked::apply(workflow, &mocks, &mut handlers) {
         Ok(workflow) => workflow,
         Err(error) => return Ok(CaseReport::broken(error.to_string())),
     };
