@@ -88,4 +88,5 @@ pub use view::snapshot::StageState;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/library.md")]
+#[doc = include_str!("../docs/testing.md")]
 struct Pages;

@@ -20,6 +20,8 @@ const LOCK: i64 = 0x7069_746e_7465_7374;
 /// A session that has just ended is counted for a moment yet.
 const COPY_AGAIN: Duration = Duration::from_millis(50);
 const COPIES_TRIED: usize = 100;
+/// Migrating uses one, and asks over another.
+const CONNECTIONS: u32 = 2;
 
 /// Makes a database with this Piton's schema, by that name: a name of letters, digits and `_`. `server` leads to a database in which
 /// databases can be made.
@@ -80,7 +82,7 @@ async fn copy(admin: &mut PgConnection, template: &str, name: &str) -> Result<()
 }
 
 fn store(server: &PgConnectOptions, database: &str) -> Store {
-    Store::open(Server::private(server.clone().database(database)), Pooling::Session, 1)
+    Store::open(Server::private(server.clone().database(database)), Pooling::Session, CONNECTIONS)
 }
 
 /// By the schema that it has: Pitons of several versions may share a server.

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{StreamExt, TryStreamExt};
+use piton::testing::TestDatabase;
 use piton::{App, CancelError, Piton, ResultError, RunState, StartError, WorkerError};
 use serde_json::{Value, json};
 
@@ -244,6 +245,85 @@ async fn every_order_of_a_shop_that_is_killed_again_and_again_is_shipped_exactly
     running.signal("TERM");
     assert_eq!(running.exit_code().await, Some(0));
     world.assert_nothing_is_left().await;
+}
+
+/// Answers of a shop that may be killed in the middle of one: on a thread of its own, since what it is connected through runs here.
+async fn asked(address: &str, method: &'static str, path: String, body: &'static str) -> std::io::Result<(u16, Value)> {
+    let address = address.to_owned();
+    tokio::task::spawn_blocking(move || ask(&address, method, &path, body)).await.unwrap()
+}
+
+/// Orders until one is taken, and asks for it until it is done.
+async fn one_order(address: &str) -> String {
+    let order = loop {
+        match asked(address, "POST", "/orders".to_owned(), r#"{"items": ["lamp", "rug", "cup"]}"#).await {
+            Ok((201, order)) => break order["order"].as_str().unwrap().to_owned(),
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    loop {
+        match asked(address, "GET", format!("/orders/{order}"), "").await {
+            Ok((200, said)) if said["state"] == "done" => break,
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    order
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_order_of_a_shop_that_is_killed_at_every_commit_is_shipped_exactly_once() {
+    let world = World::with(&[]).await;
+    let mut kills = 0;
+    'commits: for number in 1.. {
+        for is_after in [false, true] {
+            let database = TestDatabase::new().await.unwrap();
+            let crash = match is_after {
+                false => database.crash_before_commit(number).await.unwrap(),
+                true => database.crash_after_commit(number).await.unwrap(),
+            };
+            let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+            let shop = |url: &str| {
+                let mut command = world.command_of(&example("shop"), [&address]);
+                command.env("DATABASE_URL", url);
+                Process::spawn(command, world.path("shop.log"))
+            };
+            let running = shop(crash.url());
+            let is_reached = tokio::select! {
+                () = crash.reached() => true,
+                _ = one_order(&address) => false,
+                () = tokio::time::sleep(SOON) => panic!("commit {number} is never sent, and no order is done"),
+            };
+            running.kill();
+            drop(crash);
+            let running = shop(database.url());
+            let order = tokio::time::timeout(SOON, one_order(&address)).await.expect("it goes on");
+            // With the one whose answer was lost, if it was taken.
+            let place = format!("{} commit {number}", if is_after { "after" } else { "before" });
+            all_is_shipped_once(database.pool(), &order, &place).await;
+            running.kill();
+            if !is_reached {
+                break 'commits;
+            }
+            kills += 1;
+        }
+    }
+    // The worker's registration, the order, four stages (one of them split, its items mostly in one commit).
+    assert!(kills >= 2 * 6, "{kills}");
+}
+
+async fn all_is_shipped_once(pool: &sqlx::PgPool, order: &str, place: &str) {
+    let count = async |sql: &'static str| -> i64 { sqlx::query_scalar(sql).fetch_one(pool).await.unwrap() };
+    let unfinished = async || count("select count(*) from piton.runs where state <> 'done'").await == 0;
+    until(SOON, "all is done", unfinished).await;
+    let shipped = sqlx::query_scalar("select content from shop.parcels where order_id = $1::uuid").bind(order);
+    let shipped: Vec<String> = shipped.fetch_all(pool).await.unwrap();
+    assert_eq!(shipped, [format!("parcel of lamp, rug, cup for {order}")], "{place}");
+    let alone = "select count(*) from shop.orders o
+                 full join piton.runs r on r.uuid = o.run full join shop.parcels p on p.order_id = o.id
+                 where o.id is null or r.id is null or p.order_id is null";
+    assert_eq!(count(alone).await, 0, "{place}: an order, a run and a parcel belong together");
+    assert_eq!(count("select count(*) from piton.unexplained_jobs").await, 0, "{place}");
+    assert!(count("select count(*) from shop.orders").await <= 2, "{place}");
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ mod steps;
 mod stops;
 mod story;
 mod suspects;
+mod testing;
 mod throughput;
 mod top;
 mod traces;

@@ -12,6 +12,8 @@ mod compose;
 mod critic;
 mod easel;
 mod forest;
+#[cfg(test)]
+mod handlers;
 mod land;
 mod lettering;
 mod manuscript;
@@ -41,6 +43,10 @@ mod weather;
 mod workshop;
 
 fn main() -> std::process::ExitCode {
+    app().main()
+}
+
+fn app() -> piton::App {
     piton::App::new()
         .workflow("workflows/story/story.toml", include_str!("story.toml"))
         .handler("script", script::script)
@@ -49,5 +55,4 @@ fn main() -> std::process::ExitCode {
         .handler("narration", narration::narration)
         .handler("picture", picture::picture)
         .handler("assembly", assembly::assembly)
-        .main()
 }
