@@ -99,4 +99,5 @@ mod waits;
 mod why;
 mod workers;
 mod workflow_files;
+mod workflow_tests;
 mod workflows;
