@@ -239,3 +239,50 @@ impl fmt::Debug for Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(mock: &Mock, item: Option<u32>, attempt: u32) -> String {
+        let (stage, input) = ("a".to_owned(), raw(&serde_json::json!({"item": item})).expect("JSON"));
+        let call = MockCall { stage, item, attempt, input, texts: Value::Null };
+        mock.answer(&call).map_or_else(|failure| failure.to_string(), |output| output.get().to_owned())
+    }
+
+    #[test]
+    fn attempts_have_their_answers_and_the_last_one_stays() {
+        let mock = Mock::fail(FailureClass::RateLimited, "slow").then(Mock::json("1.50")).then(Mock::output("x"));
+        let answers = [1, 2, 3, 9].map(|attempt| answer(&mock, None, attempt));
+        assert_eq!(answers, ["rate_limited: slow", "1.50", "\"x\"", "\"x\""]);
+        let calls: Vec<u32> = mock.calls().iter().map(MockCall::attempt).collect();
+        assert_eq!(calls, [1, 2, 3, 9]);
+    }
+
+    #[test]
+    fn items_have_their_answers_each_with_its_attempts() {
+        let failing = Mock::fail(FailureClass::Unknown, "no");
+        let items = Mock::items([Mock::output(0), failing.clone().then(Mock::output(1))]);
+        let of = |mock: &Mock, item, attempts: &[u32]| -> Vec<String> {
+            attempts.iter().map(|attempt| answer(mock, Some(item), *attempt)).collect()
+        };
+        assert_eq!(of(&items, 0, &[1, 2]), ["0", "0"]);
+        assert_eq!(of(&items, 1, &[1, 2]), ["unknown: no", "1"]);
+        assert_eq!(of(&items, 2, &[1]), ["invalid_input: the mock of stage `a` has 2 answers, and none for item 2"]);
+        // One answer for all items at first, then each its own; and the other way round.
+        let late = failing.clone().then(Mock::items([Mock::output(0), Mock::output(1)]));
+        assert_eq!(of(&late, 1, &[1, 2, 3]), ["unknown: no", "1", "1"]);
+        let early = Mock::items([Mock::output(0), Mock::output(1)]).then(failing);
+        assert_eq!(of(&early, 1, &[1, 2]), ["1", "unknown: no"]);
+    }
+
+    #[test]
+    fn a_function_sees_the_call_and_a_clone_is_the_same_mock() {
+        let mock = Mock::with(|call| {
+            let input: Value = call.input()?;
+            Ok::<_, Failure>(input["item"].as_u64().unwrap_or_default() + u64::from(call.attempt()))
+        });
+        assert_eq!(answer(&mock.clone(), Some(40), 2), "42");
+        assert_eq!(mock.calls()[0].input_json(), "{\"item\":40}");
+    }
+}

@@ -40,6 +40,8 @@ pub(super) async fn test(app: App, global: Global, args: TestArgs) -> anyhow::Re
             "note: tests do not use DATABASE_URL; each case has a database of its own, on a Postgres that ends with the tests"
         );
     }
+    // Whatever signal comes meanwhile: a server that has half started would be left behind.
+    drop(TestDatabase::new().await.context("cannot make a database for the tests")?);
     let ran = tokio::select! {
         ran = run_all(&global, &args, &suites) => Some(ran),
         // The processes of the cases are killed, and their databases go.
