@@ -45,7 +45,11 @@ pub(super) fn new(app: &App, global: &Global, args: &NewArgs) -> anyhow::Result<
     if global.json {
         outln!("{}", json!({"file": path, "tests": tests, "workflow": name, "next": next}));
     } else {
-        outln!("Wrote {}: three stages that run as they are, and their tests in {}. Next:\n", path.display(), tests.display());
+        outln!(
+            "Wrote {}: three stages that run as they are, and their tests in {}. Next:\n",
+            path.display(),
+            tests.display()
+        );
         next.iter().for_each(|command| outln!("  {command}"));
     }
     Ok(Exit::Done)
