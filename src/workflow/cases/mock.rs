@@ -45,7 +45,9 @@ fn answer(reader: &mut Reader<'_>, value: &Value<'_>, level: Level) -> Option<An
             reader.unknown(&key, "a mock", keys::MOCK);
         }
     }
-    let answer = one_of(reader, value, table, level);
+    // A key that is misspelt is told, and may have been the answer.
+    let is_misspelt = reader.found.len() > before;
+    let answer = one_of(reader, value, table, level, is_misspelt);
     answer.filter(|_| reader.found.len() == before)
 }
 
@@ -54,7 +56,13 @@ fn inside(level: Level) -> &'static str {
 }
 
 /// The one answer that the table gives.
-fn one_of(reader: &mut Reader<'_>, value: &Value<'_>, table: &DeTable<'_>, level: Level) -> Option<Answer> {
+fn one_of(
+    reader: &mut Reader<'_>,
+    value: &Value<'_>,
+    table: &DeTable<'_>,
+    level: Level,
+    is_misspelt: bool,
+) -> Option<Answer> {
     let mut given = keys::ANSWERS.iter().filter_map(|key| Some((*key, table.get(key.name)?)));
     let first = given.next();
     if let (Some((first, _)), Some((second, place))) = (first, given.next()) {
@@ -63,6 +71,9 @@ fn one_of(reader: &mut Reader<'_>, value: &Value<'_>, table: &DeTable<'_>, level
         return None;
     }
     let Some((key, of_key)) = first else {
+        if is_misspelt {
+            return None;
+        }
         let names: Vec<String> = keys::ANSWERS.iter().map(|key| format!("`{}`", key.name)).collect();
         let title = "the mock says no answer";
         reader.found.push(Mistake::new(value.span(), title, "", format!("give it one of {}", names.join(", "))));

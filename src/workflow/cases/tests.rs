@@ -100,6 +100,7 @@ input = {}
 input_file = "none.json"
 mocks.list = { output = 1, message = "x" }
 mocks.page.attempts = [{ attempts = [] }]
+mocks.sum = {}
 expect.output = 1
 expect.output_contains = 1
 "#;
