@@ -18,6 +18,7 @@ pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::{DeadLetterArgs, WhereArgs};
 pub(super) use super::top::args::TopArgs;
+pub(super) use super::workflows::test::args::{CaseArgs, TestArgs};
 use crate::model::actor;
 use crate::model::id::RunId;
 use crate::model::state::ShownState;
@@ -141,6 +142,9 @@ pub(crate) enum Command {
     /// A worker of a campaign; `chaos` starts it.
     #[command(hide = true)]
     ChaosWorker(ChaosWorkerArgs),
+    /// One case of a test file; `workflows test` starts it.
+    #[command(hide = true)]
+    WorkflowCase(CaseArgs),
     /// Check and show workflow files, and decide which versions of them are current.
     #[command(subcommand)]
     Workflows(WorkflowsArgs),
@@ -367,6 +371,11 @@ pub(crate) enum WorkflowsArgs {
         /// Files, or folders with files [default: every workflow this program has].
         files: Vec<PathBuf>,
     },
+    /// Run the cases of test files (NAME.test.toml), each in a database of its own, with the stages mocked that they mock.
+    ///
+    /// Ends with 0 when every case passed, with 1 when one did not, and with 2 when a file has mistakes or there is nothing to
+    /// run.
+    Test(TestArgs),
     /// List the workflows this program has.
     List,
     /// Show each stage of a workflow, as its file has it.
@@ -398,7 +407,11 @@ pub(crate) enum WorkflowsArgs {
         format: GraphFormat,
     },
     /// Print the JSON Schema of workflow files, for editors to complete and check them with.
-    Schema,
+    Schema {
+        /// Print the one of test files instead.
+        #[arg(long)]
+        tests: bool,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

@@ -22,6 +22,7 @@ use crate::stage::missing::Missing;
 use crate::store::versions::VersionRow;
 use crate::store::{Store, StoreError};
 use crate::view::when;
+use crate::workflow::cases::ENDING;
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::limits::Limits;
 use crate::workflow::mistake::Mistakes;
@@ -92,6 +93,9 @@ fn each_once(paths: Vec<PathBuf>) -> Vec<PathBuf> {
 /// Parses one file. That it cannot be read is its mistake.
 fn read_one(path: &Path) -> File {
     let source = path.display().to_string();
+    if is_test(path) {
+        return File { parsed: Err(Mistakes::test_file(&source)), bytes: Vec::new(), source };
+    }
     let limit = Limits::default().max_file_bytes;
     match std::fs::File::open(path).and_then(|file| bounded::beginning(file, limit + 1)) {
         Ok(bytes) => parse(source, bytes),
@@ -123,11 +127,20 @@ fn tell_of_doubles(mut files: Vec<File>) -> Vec<File> {
 /// `*.toml` in the folder and in the folders in it, by name. What begins with a dot is not for people: Kubernetes keeps what it
 /// mounts in `..data`, and editors what is not saved. Nor are the copies that some of them keep as `#name` and `~name`.
 fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    those_in_folder(folder, is_workflow)
+}
+
+/// The test files in the same places.
+pub(crate) fn tests_in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    those_in_folder(folder, |path| is_test(path) && is_toml(path))
+}
+
+fn those_in_folder(folder: &Path, is_meant: fn(&Path) -> bool) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in list(folder)? {
         if entry.is_dir() {
-            found.extend(list(&entry)?.into_iter().filter(|p| is_workflow(p)));
-        } else if is_workflow(&entry) {
+            found.extend(list(&entry)?.into_iter().filter(|p| is_meant(p)));
+        } else if is_meant(&entry) {
             found.push(entry);
         }
     }
@@ -149,6 +162,15 @@ fn is_leftover(path: &Path) -> bool {
 
 /// Also a link that leads nowhere: that it cannot be read is its mistake.
 fn is_workflow(path: &Path) -> bool {
+    !is_test(path) && is_toml(path)
+}
+
+/// A test file, by its name.
+pub(crate) fn is_test(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(ENDING))
+}
+
+fn is_toml(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "toml") && (path.is_file() || path.is_symlink() && !path.exists())
 }
 

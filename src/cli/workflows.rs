@@ -7,6 +7,7 @@ mod current;
 mod deploy;
 mod new;
 mod show;
+pub(in crate::cli) mod test;
 
 use self::current::Current;
 use super::args::{Global, GraphFormat, WorkflowsArgs};
@@ -15,6 +16,7 @@ use super::files;
 use crate::app::App;
 use crate::cli::output::{out, outln};
 use crate::config;
+use crate::workflow::cases;
 use crate::workflow::definition::Workflow;
 use crate::workflow::schema;
 
@@ -22,6 +24,7 @@ pub(crate) async fn workflows(app: App, global: Global, action: WorkflowsArgs) -
     match action {
         WorkflowsArgs::New(args) => new::new(&app, &global, &args),
         WorkflowsArgs::Check { files } => check::check(&app, &global, &files),
+        WorkflowsArgs::Test(args) => test::test(app, global, args).await,
         WorkflowsArgs::List => list(&app, &global, &Current::of(&global).await),
         WorkflowsArgs::Show { workflow, effective } => {
             let workflow = files::one(&app, &global, &workflow)?;
@@ -31,8 +34,8 @@ pub(crate) async fn workflows(app: App, global: Global, action: WorkflowsArgs) -
         WorkflowsArgs::Deploy(args) => deploy::deploy(app, &global, args).await,
         WorkflowsArgs::Rollback(args) => deploy::roll_back(&global, args).await,
         WorkflowsArgs::Graph { workflow, format } => graph(&files::one(&app, &global, &workflow)?, format, global.json),
-        WorkflowsArgs::Schema => {
-            out!("{}", schema::text());
+        WorkflowsArgs::Schema { tests } => {
+            out!("{}", if tests { cases::schema::text() } else { schema::text() });
             Ok(Exit::Done)
         }
     }

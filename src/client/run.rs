@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use super::actor::{actor, name};
 use super::error::{CancelError, DatabaseError, ResultError};
 use super::piton::Piton;
 use super::progress::RunProgress;
 use crate::model::id::{RunId, RunKey};
-use crate::model::json;
 use crate::model::state::{RunState, ShownState};
 use crate::store::backoff::Backoff;
 use crate::store::runs::RunFailure;
@@ -83,7 +81,7 @@ impl Run {
             return Ok(Some(Err(ResultError::NotFound(self.id))));
         };
         Ok(match (snapshot.run.state, snapshot.run.failure.clone()) {
-            (RunState::Done, _) => Some(Ok(output(&report::outputs(store, &snapshot).await?))),
+            (RunState::Done, _) => Some(Ok(report::output(&report::outputs(store, &snapshot).await?))),
             (RunState::Failed, Some(RunFailure { stage, class, message, .. })) => {
                 Some(Err(ResultError::Failed { stage, class, message }))
             }
@@ -149,19 +147,6 @@ enum Seen {
     Nothing,
     Last(RunProgress),
     All,
-}
-
-/// JSON text of what the last stages made.
-fn output(outputs: &[(String, Box<RawValue>)]) -> String {
-    match outputs {
-        [] => "null".to_owned(),
-        [(_, only)] => only.get().to_owned(),
-        several => {
-            let members: Vec<String> =
-                several.iter().map(|(stage, output)| format!("{}:{}", json::string(stage), output.get())).collect();
-            format!("{{{}}}", members.join(","))
-        }
-    }
 }
 
 async fn cancelled(store: &Store, run: RunKey) -> Result<ResultError, StoreError> {

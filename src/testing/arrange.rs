@@ -1,6 +1,7 @@
 //! An app as a test runs it.
 
-use super::mocks::{self, Mock};
+use super::mocked;
+use super::mocks::Mock;
 use crate::client::{BuildError, was_called};
 use crate::stage::handler::Handlers;
 use crate::workflow::definition::{StageKind, Workflow};
@@ -27,7 +28,7 @@ pub(super) fn arrange(
     let arranged = workflows.into_iter().map(|workflow| {
         let its = mocked.iter().filter(|mocked| mocked.workflow == workflow.name.as_str());
         let its: Vec<(String, Mock)> = its.map(|mocked| (mocked.stage.clone(), mocked.mock.clone())).collect();
-        let workflow = mocks::apply(workflow, &its, handlers).map_err(|error| BuildError::App(error.to_string()))?;
+        let workflow = mocked::apply(workflow, &its, handlers).map_err(|error| BuildError::App(error.to_string()))?;
         refuse_programs(&workflow)?;
         Ok(workflow)
     });

@@ -9,12 +9,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::quoted::quoted;
-use crate::stage::context::StageContext;
-use crate::stage::filled;
-use crate::stage::handler::{Handlers, Input};
-use crate::workflow::definition::{AnswerFormat, OutputFormat, StageKind, Workflow};
-use crate::workflow::similar::similar;
 
 /// What a stage answers in a test, in place of its handler, program or server.
 ///
@@ -68,17 +62,22 @@ type Function = Arc<dyn Fn(&MockCall) -> Result<Box<RawValue>, Failure> + Send +
 /// What an attempt of a mocked stage was given.
 #[derive(Debug, Clone)]
 pub struct MockCall {
-    stage: String,
-    item: Option<u32>,
-    attempt: u32,
-    input: Box<RawValue>,
-    texts: Value,
+    pub(super) stage: String,
+    pub(super) item: Option<u32>,
+    pub(super) attempt: u32,
+    pub(super) input: Box<RawValue>,
+    pub(super) texts: Value,
 }
 
 impl Mock {
     /// Answers with that output, whatever it is asked. JSON that was read as a `Box<RawValue>` stays as it was written.
     pub fn output(output: impl Serialize) -> Mock {
         Mock::answering(Answer::Output(raw(&output)))
+    }
+
+    /// Answers with that JSON, as it is written.
+    pub(crate) fn json(text: &str) -> Mock {
+        Mock::answering(Answer::Output(serde_json::from_str(text).map_err(|error| no_json(&error))))
     }
 
     /// Fails, each time. The two classes that a stage cannot fail with become `unknown`, as with [`Failure::new`].
@@ -143,7 +142,8 @@ impl Mock {
         Mock { script: Script::Attempts(vec![answer]), calls: Arc::default() }
     }
 
-    fn answer(&self, call: &MockCall) -> Result<Box<RawValue>, Failure> {
+    /// Answers one attempt, and remembers the call.
+    pub(super) fn answer(&self, call: &MockCall) -> Result<Box<RawValue>, Failure> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
         match &self.script {
             Script::Items(items) => {
@@ -162,8 +162,13 @@ impl Mock {
         }
     }
 
+    /// Its answers are those for items.
+    pub(super) fn has_items(&self) -> bool {
+        matches!(self.script, Script::Items(_))
+    }
+
     /// Outputs that are known beforehand.
-    fn outputs(&self) -> Vec<&Result<Box<RawValue>, Failure>> {
+    pub(super) fn outputs(&self) -> Vec<&Result<Box<RawValue>, Failure>> {
         match &self.script {
             Script::Items(items) => items.iter().flat_map(Mock::outputs).collect(),
             Script::Attempts(answers) => answers
@@ -193,8 +198,8 @@ impl MockCall {
         self.attempt
     }
 
-    /// The stage's input: the run's under `input`, outputs under the names of stages, and the item. What does not fit the type is an
-    /// `invalid_input` failure.
+    /// The stage's input: the run's under `input`, outputs under the names of stages, and the item. An output that comes as a file is
+    /// in it as a value. What does not fit the type is an `invalid_input` failure.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_str(self.input.get())
             .map_err(|error| Failure::invalid_input(format!("the input of the mocked stage does not fit: {error}")))
@@ -212,112 +217,12 @@ impl MockCall {
     }
 }
 
-/// Why stages cannot be mocked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MockError {
-    #[error("workflow `{workflow}` has no stage `{}`{}", quoted(stage), meant(near))]
-    NoStage { workflow: String, stage: String, near: Option<String> },
-    #[error("stage `{0}` is mocked twice; keep one of the two")]
-    Twice(String),
-    #[error(
-        "the mock of stage `{0}` answers by items, and the stage has none; leave `items` out, or give it `for_each`"
-    )]
-    NoItems(String),
-    #[error("the mock of stage `{stage}` has an output that the stage never has: {why}")]
-    Output { stage: String, why: String },
-}
-
-fn meant(near: &Option<String>) -> String {
-    near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-}
-
-/// The workflow with these stages answered by their mocks, which are registered as handlers.
-pub(crate) fn apply(
-    mut workflow: Workflow,
-    mocks: &[(String, Mock)],
-    handlers: &mut Handlers,
-) -> Result<Workflow, MockError> {
-    let mut mocked = Vec::new();
-    for (name, mock) in mocks {
-        let Some(at) = workflow.stages.iter().position(|stage| stage.name.as_str() == name) else {
-            let names = workflow.stages.iter().map(|stage| stage.name.as_str());
-            let near = similar(name, names).map(str::to_owned);
-            return Err(MockError::NoStage { workflow: workflow.name.to_string(), stage: name.clone(), near });
-        };
-        if mocked.contains(&at) {
-            return Err(MockError::Twice(name.clone()));
-        }
-        mocked.push(at);
-        let stage = &mut workflow.stages[at];
-        if matches!(mock.script, Script::Items(_)) && stage.for_each.is_none() {
-            return Err(MockError::NoItems(name.clone()));
-        }
-        let unfit = |output: &Result<Box<RawValue>, Failure>| match output {
-            Ok(output) => unfit(&stage.kind, output.get()),
-            Err(failure) => Some(failure.message().to_owned()),
-        };
-        if let Some(why) = mock.outputs().into_iter().find_map(unfit) {
-            return Err(MockError::Output { stage: name.clone(), why });
-        }
-        // No handler of a program is called that: a name in a workflow file is no sentence.
-        let handler = format!("mock of stage {name} of workflow {}", workflow.name);
-        let kind = std::mem::replace(&mut stage.kind, StageKind::Rust { handler: handler.clone() });
-        let (kind, mock) = (Arc::new(kind), mock.clone());
-        handlers.add(&handler, move |context: StageContext, Input(input): Input<Box<RawValue>>| {
-            let answered = answered(&kind, &mock, &context, input);
-            async move { answered }
-        });
-    }
-    Ok(workflow)
-}
-
-/// One attempt of a mocked stage.
-fn answered(
-    kind: &StageKind,
-    mock: &Mock,
-    context: &StageContext,
-    input: Box<RawValue>,
-) -> Result<Box<RawValue>, Failure> {
-    let texts = filled::texts(kind, input.get(), context)?;
-    let (stage, item, attempt) = (context.stage().to_owned(), context.item(), context.attempt());
-    let output = mock.answer(&MockCall { stage, item, attempt, input, texts })?;
-    match unfit(kind, output.get()) {
-        Some(why) => Err(Failure::invalid_input(format!("the mock answers what the stage never does: {why}"))),
-        None => Ok(output),
-    }
-}
-
-/// Why a stage of that kind never has that output.
-fn unfit(kind: &StageKind, output: &str) -> Option<String> {
-    let is_text = |key: &str| {
-        let why = format!("`{key} = \"text\"` makes one string of what comes back, and this is {}", shortened(output));
-        (!output.starts_with('"')).then_some(why)
-    };
-    match kind {
-        StageKind::Command(stage) if stage.output == OutputFormat::Text => is_text("output"),
-        StageKind::Http(stage) if stage.output == AnswerFormat::Text => is_text("output"),
-        StageKind::Http(stage) if stage.output == AnswerFormat::Response => {
-            let response: Value = serde_json::from_str(output).unwrap_or_default();
-            let is_one =
-                response["status"].is_u64() && response["headers"].is_object() && response.get("body").is_some();
-            (!is_one).then(|| {
-                let shape = "{\"status\": 200, \"headers\": {}, \"body\": …}";
-                format!("`output = \"response\"` gives {shape}, and this is {}", shortened(output))
-            })
-        }
-        StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => None,
-    }
-}
-
-fn shortened(json: &str) -> String {
-    let beginning: String = json.chars().take(60).collect();
-    let more = if beginning.len() < json.len() { "…" } else { "" };
-    format!("{}{more}", quoted(&beginning))
-}
-
 fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Failure> {
-    serde_json::value::to_raw_value(value)
-        .map_err(|error| Failure::invalid_input(format!("the mock's output is no JSON: {error}")))
+    serde_json::value::to_raw_value(value).map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &serde_json::Error) -> Failure {
+    Failure::invalid_input(format!("the mock's output is no JSON: {error}"))
 }
 
 fn no_answer(call: &MockCall, answers: usize) -> Failure {
@@ -332,5 +237,52 @@ impl fmt::Debug for Answer {
             Answer::Output(Err(failure)) | Answer::Failure(failure) => f.debug_tuple("Failure").field(failure).finish(),
             Answer::Function(_) => f.write_str("Function"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(mock: &Mock, item: Option<u32>, attempt: u32) -> String {
+        let (stage, input) = ("a".to_owned(), raw(&serde_json::json!({"item": item})).expect("JSON"));
+        let call = MockCall { stage, item, attempt, input, texts: Value::Null };
+        mock.answer(&call).map_or_else(|failure| failure.to_string(), |output| output.get().to_owned())
+    }
+
+    #[test]
+    fn attempts_have_their_answers_and_the_last_one_stays() {
+        let mock = Mock::fail(FailureClass::RateLimited, "slow").then(Mock::json("1.50")).then(Mock::output("x"));
+        let answers = [1, 2, 3, 9].map(|attempt| answer(&mock, None, attempt));
+        assert_eq!(answers, ["rate_limited: slow", "1.50", "\"x\"", "\"x\""]);
+        let calls: Vec<u32> = mock.calls().iter().map(MockCall::attempt).collect();
+        assert_eq!(calls, [1, 2, 3, 9]);
+    }
+
+    #[test]
+    fn items_have_their_answers_each_with_its_attempts() {
+        let failing = Mock::fail(FailureClass::Unknown, "no");
+        let items = Mock::items([Mock::output(0), failing.clone().then(Mock::output(1))]);
+        let of = |mock: &Mock, item, attempts: &[u32]| -> Vec<String> {
+            attempts.iter().map(|attempt| answer(mock, Some(item), *attempt)).collect()
+        };
+        assert_eq!(of(&items, 0, &[1, 2]), ["0", "0"]);
+        assert_eq!(of(&items, 1, &[1, 2]), ["unknown: no", "1"]);
+        assert_eq!(of(&items, 2, &[1]), ["invalid_input: the mock of stage `a` has 2 answers, and none for item 2"]);
+        // One answer for all items at first, then each its own; and the other way round.
+        let late = failing.clone().then(Mock::items([Mock::output(0), Mock::output(1)]));
+        assert_eq!(of(&late, 1, &[1, 2, 3]), ["unknown: no", "1", "1"]);
+        let early = Mock::items([Mock::output(0), Mock::output(1)]).then(failing);
+        assert_eq!(of(&early, 1, &[1, 2]), ["1", "unknown: no"]);
+    }
+
+    #[test]
+    fn a_function_sees_the_call_and_a_clone_is_the_same_mock() {
+        let mock = Mock::with(|call| {
+            let input: Value = call.input()?;
+            Ok::<_, Failure>(input["item"].as_u64().unwrap_or_default() + u64::from(call.attempt()))
+        });
+        assert_eq!(answer(&mock.clone(), Some(40), 2), "42");
+        assert_eq!(mock.calls()[0].input_json(), "{\"item\":40}");
     }
 }

@@ -11,6 +11,7 @@
 mod arrange;
 mod attempt;
 mod attempt_end;
+pub(crate) mod cases;
 mod crash_point;
 mod crash_test;
 mod crash_turn;
@@ -19,6 +20,7 @@ mod dead_letter;
 mod error;
 mod folder;
 mod messages;
+mod mocked;
 pub(crate) mod mocks;
 mod outcome;
 mod process;

@@ -168,3 +168,16 @@ pub(crate) async fn outputs(store: &Store, snapshot: &Snapshot) -> Result<Vec<(S
     }
     Ok(outputs)
 }
+
+/// JSON text of what the last stages made: the output of one, or an object of several.
+pub(crate) fn output(outputs: &[(String, Box<RawValue>)]) -> String {
+    match outputs {
+        [] => "null".to_owned(),
+        [(_, only)] => only.get().to_owned(),
+        several => {
+            let members: Vec<String> =
+                several.iter().map(|(stage, output)| format!("{}:{}", json::string(stage), output.get())).collect();
+            format!("{{{}}}", members.join(","))
+        }
+    }
+}

@@ -4,7 +4,6 @@ mod classes;
 mod input;
 mod kind;
 mod retry;
-mod suggestion;
 mod url;
 
 use std::ops::Range;
@@ -12,7 +11,6 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use self::suggestion::suggestion;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
 use super::keys::{self, Key, Shape};
@@ -20,6 +18,7 @@ use super::mistake::{Mistake, shown};
 use super::name::{self, NameError, StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
+use super::suggestion::suggestion;
 use super::value::{self, Field, Value, Word};
 
 /// The file, key by key.

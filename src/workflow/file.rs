@@ -13,18 +13,21 @@ impl Workflow {
     /// Reads a workflow file; `file` is what it is called in messages. Either the definition is right, or every mistake
     /// is told at once. Nothing outside is touched.
     pub(crate) fn parse(file: &str, bytes: &[u8], limits: &Limits) -> Result<Workflow, Mistakes> {
-        if bytes.len() > limits.max_file_bytes {
-            return Err(Mistakes::new(file, "", vec![too_large(limits.max_file_bytes)]));
-        }
-        match std::str::from_utf8(bytes) {
-            Ok(text) => read(text, limits).map_err(|list| Mistakes::new(file, text, list)),
-            Err(error) => {
-                // Up to the first bad byte, this text and the file are the same.
-                let text = String::from_utf8_lossy(bytes);
-                Err(Mistakes::new(file, &*text, vec![not_utf8(bytes, error.valid_up_to())]))
-            }
-        }
+        let text = decoded(file, bytes, limits)?;
+        read(text, limits).map_err(|list| Mistakes::new(file, text, list))
     }
+}
+
+/// The text of a file that is not too large and is UTF-8.
+pub(super) fn decoded<'b>(file: &str, bytes: &'b [u8], limits: &Limits) -> Result<&'b str, Mistakes> {
+    if bytes.len() > limits.max_file_bytes {
+        return Err(Mistakes::new(file, "", vec![too_large(limits.max_file_bytes)]));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        // Up to the first bad byte, this text and the file are the same.
+        let text = String::from_utf8_lossy(bytes);
+        Mistakes::new(file, &*text, vec![not_utf8(bytes, error.valid_up_to())])
+    })
 }
 
 impl Mistakes {
@@ -33,6 +36,13 @@ impl Mistakes {
         let title = format!("the file cannot be read: {error}");
         let mistake = Mistake::new(0..0, title, "", "name a file that is there and that you may read");
         Mistakes::new(file, "", vec![mistake])
+    }
+
+    /// The file holds tests, and no workflow.
+    pub(crate) fn test_file(file: &str) -> Mistakes {
+        let title = "the file holds tests of a workflow, by its name";
+        let help = "check and run them with `workflows test`, or give a workflow's file another name";
+        Mistakes::new(file, "", vec![Mistake::new(0..0, title, "", help)])
     }
 
     /// The file is right by itself, and another one has the same name.
@@ -70,7 +80,12 @@ fn read(text: &str, limits: &Limits) -> Result<Workflow, Vec<Mistake>> {
 fn too_large(limit: usize) -> Mistake {
     // No more of it was read.
     let title = format!("the file has more than {limit} bytes");
-    Mistake::new(0..0, title, "", "a workflow file holds the graph only; keep data in the run's input")
+    Mistake::new(
+        0..0,
+        title,
+        "",
+        "a workflow file holds the graph only; keep data in the run's input, and that of tests in JSON files",
+    )
 }
 
 fn not_utf8(bytes: &[u8], at: usize) -> Mistake {

@@ -68,22 +68,25 @@ pub(crate) enum Shape {
     Any,
     /// One table for each stage.
     Stages,
+    /// Tables or arrays whose keys are described by themselves.
+    Tables,
     /// The rules for retries.
     Retry,
     /// The rules for retries of one class.
     Class(FailureClass),
 }
 
-const OR_REMOVE: &str = ", or remove the line";
+pub(super) const OR_REMOVE: &str = ", or remove the line";
 
 macro_rules! keys {
     ($($key:ident = $name:literal, $shape:expr, $what:literal, $example:literal, $or:expr, $default:literal,
         $about:literal;)*) => {
-        $(pub(crate) const $key: Key = Key {
+        $(pub(crate) const $key: $crate::workflow::keys::Key = $crate::workflow::keys::Key {
             name: $name, shape: $shape, what: $what, example: $example, or: $or, default: $default, about: $about,
         };)*
     };
 }
+pub(super) use keys;
 
 keys! {
     NAME = "name", Shape::Name, "a string", "name = \"story\"", "", "",

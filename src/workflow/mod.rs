@@ -1,6 +1,8 @@
 //! Workflows: from a file to a definition that cannot be wrong, and from a finished job to what comes next. Pure.
 
+pub(crate) mod cases;
 mod check;
+mod class;
 pub(crate) mod classes;
 pub(crate) mod definition;
 mod draft;
@@ -11,6 +13,7 @@ mod fallback;
 mod file;
 mod graph;
 pub(crate) mod input;
+mod json;
 mod keys;
 pub(crate) mod limits;
 mod lines;
@@ -18,6 +21,7 @@ pub(crate) mod mistake;
 pub(crate) mod name;
 mod notes;
 mod outline;
+pub(crate) mod outputs;
 pub(crate) mod own;
 pub(crate) mod plan;
 mod rate;
@@ -25,6 +29,7 @@ pub(crate) mod retry_rules;
 pub(crate) mod schema;
 pub(crate) mod similar;
 pub(crate) mod stored;
+mod suggestion;
 mod syntax;
 pub(crate) mod template;
 mod value;

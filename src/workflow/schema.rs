@@ -44,7 +44,7 @@ fn schema() -> Value {
 }
 
 /// A table of these keys and no other.
-fn table<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Value {
+pub(super) fn table<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Value {
     let mut properties = Map::new();
     for key in keys {
         let (mut property, name) = (property(*key), key.name);
@@ -103,7 +103,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Files => named(json!({"minLength": 1, "not": {"const": "input"}}), string(PLACE)),
         Shape::Classes => named(json!({"pattern": CODE}), json!({"enum": class_names()})),
         Shape::Input => input(),
-        Shape::Any => json!({}),
+        Shape::Any | Shape::Tables => json!({}),
         Shape::Stages => stages(),
         Shape::Retry => json!({"$ref": "#/definitions/retry"}),
         Shape::Class(class) => of_class(class),
@@ -114,16 +114,16 @@ fn string(pattern: &str) -> Value {
     json!({"type": "string", "pattern": pattern})
 }
 
-fn class_names() -> Vec<&'static str> {
+pub(super) fn class_names() -> Vec<&'static str> {
     keys::classes().map(FailureClass::as_str).collect()
 }
 
 /// A table of names and values.
-fn named(names: Value, values: Value) -> Value {
+pub(super) fn named(names: Value, values: Value) -> Value {
     json!({"type": "object", "propertyNames": names, "additionalProperties": values})
 }
 
-fn variable() -> Value {
+pub(super) fn variable() -> Value {
     json!({"type": "string", "pattern": VARIABLE, "not": {"pattern": "^PITON_"}})
 }
 
@@ -177,7 +177,7 @@ fn kinds_with(key: &str) -> impl Iterator<Item = &'static str> {
     names.filter(move |kind| keys::of_kind(kind).iter().any(|of_kind| of_kind.name == key))
 }
 
-fn requires(names: impl Iterator<Item = &'static str>) -> Value {
+pub(super) fn requires(names: impl Iterator<Item = &'static str>) -> Value {
     names.map(|name| json!({"required": [name]})).collect()
 }
 
@@ -199,4 +199,4 @@ fn of_class(class: FailureClass) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

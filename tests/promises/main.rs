@@ -103,4 +103,5 @@ mod waits;
 mod why;
 mod workers;
 mod workflow_files;
+mod workflow_tests;
 mod workflows;

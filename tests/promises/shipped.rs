@@ -82,6 +82,9 @@ async fn every_idea_runs_as_its_comment_says() {
     let shown = |workflow: &str| ideas.iter().any(|(name, ..)| *name == workflow);
     for file in std::fs::read_dir(Path::new(HOME).join("workflows/ideas")).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".test.toml") {
+            continue;
+        }
         assert!(shown(name.trim_end_matches(".toml")), "{name} is run by no test");
     }
     let readme = std::fs::read_to_string(Path::new(HOME).join("workflows/README.md")).unwrap();

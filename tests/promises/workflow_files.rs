@@ -22,9 +22,10 @@ fn said(output: &Output) -> String {
 async fn a_new_file_runs_as_it_is() {
     let world = World::with(&[]).await;
     insta::assert_snapshot!(said(&piton(&world, &["workflows", "new", "folders"])), @r"
-    Wrote workflows/folders.toml: three stages that run as they are. Next:
+    Wrote workflows/folders.toml: three stages that run as they are, and their tests in workflows/folders.test.toml. Next:
 
       piton workflows check workflows/folders.toml
+      piton workflows test workflows/folders.toml
       piton run folders
     exit 0
     ");
@@ -44,11 +45,12 @@ async fn a_new_file_takes_no_place_that_is_taken() {
     let world = World::with(&[]).await;
     stdout(&piton(&world, &["workflows", "new", "folders"]));
     std::fs::write(world.path("mine.toml"), "mine").unwrap();
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 6] = [
         &["folders"],
         &["Folders"],
         &["other", "--to", "mine.toml"],
         &["other", "--to", "other.yaml"],
+        &["other", "--to", "x.test.toml"],
         &["other", "--to", "more files/other.toml"],
     ];
     let all: Vec<String> =
@@ -62,9 +64,12 @@ async fn a_new_file_takes_no_place_that_is_taken() {
     exit 1
     error: a workflow file ends in .toml: write --to other.toml
     exit 1
-    Wrote more files/other.toml: three stages that run as they are. Next:
+    error: tests of a workflow are in x.test.toml, and not the workflow: write --to x.toml
+    exit 1
+    Wrote more files/other.toml: three stages that run as they are, and their tests in more files/other.test.toml. Next:
 
       piton workflows check 'more files/other.toml'
+      piton workflows test 'more files/other.toml'
       piton run other --workflows 'more files'
     exit 0
     ");

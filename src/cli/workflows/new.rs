@@ -1,4 +1,4 @@
-//! `piton workflows new`: a file to start from, which runs as it is.
+//! `piton workflows new`: a file to start from, which runs as it is, and its tests.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -12,9 +12,11 @@ use crate::cli::exit::Exit;
 use crate::cli::files::{self, DEFAULT_FOLDER};
 use crate::cli::output::outln;
 use crate::config;
+use crate::workflow::cases::ENDING;
 use crate::workflow::name::{self, WorkflowName};
 
 const STARTER: &str = include_str!("starter.toml");
+const TESTS: &str = include_str!("starter.test.toml");
 
 /// Writes the file, unless there is one, or a workflow of that name elsewhere, and says what to type next.
 pub(super) fn new(app: &App, global: &Global, args: &NewArgs) -> anyhow::Result<Exit> {
@@ -24,15 +26,30 @@ pub(super) fn new(app: &App, global: &Global, args: &NewArgs) -> anyhow::Result<
     if path.extension().is_none_or(|extension| extension != "toml") {
         bail!("a workflow file ends in .toml: write --to {}", path.with_extension("toml").display());
     }
+    if files::is_test(&path) {
+        let name = path.to_string_lossy();
+        let workflow = name.trim_end_matches(ENDING);
+        bail!("tests of a workflow are in {name}, and not the workflow: write --to {workflow}.toml");
+    }
     if let Some(source) = other(app, global, &name) {
         bail!("there is a workflow `{name}` in {source} already; choose another name");
     }
+    let tests = path.with_extension(&ENDING[1..]);
+    if tests.exists() {
+        bail!("{} is there already, and stays as it is; choose another file with --to", tests.display());
+    }
     write(&path, &starter(&name))?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    write(&tests, &TESTS.replace("NAME.toml", &file))?;
     let next = next(app, global, &name, &path);
     if global.json {
-        outln!("{}", json!({"file": path, "workflow": name, "next": next}));
+        outln!("{}", json!({"file": path, "tests": tests, "workflow": name, "next": next}));
     } else {
-        outln!("Wrote {}: three stages that run as they are. Next:\n", path.display());
+        outln!(
+            "Wrote {}: three stages that run as they are, and their tests in {}. Next:\n",
+            path.display(),
+            tests.display()
+        );
         next.iter().for_each(|command| outln!("  {command}"));
     }
     Ok(Exit::Done)
@@ -69,7 +86,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// What to type next; the folder is named where it would not be looked into.
-fn next(app: &App, global: &Global, name: &WorkflowName, path: &Path) -> [String; 2] {
+fn next(app: &App, global: &Global, name: &WorkflowName, path: &Path) -> [String; 3] {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_default = |folder: &Path| folder == Path::new(DEFAULT_FOLDER);
     let looked_into = global.workflows.is_none()
@@ -77,7 +94,12 @@ fn next(app: &App, global: &Global, name: &WorkflowName, path: &Path) -> [String
         && (is_default(folder) || folder.parent().is_some_and(is_default));
     let program = config::program();
     let at = if looked_into { String::new() } else { format!(" --workflows {}", quoted(folder)) };
-    [format!("{program} workflows check {}", quoted(path)), format!("{program} run {name}{at}")]
+    let path = quoted(path);
+    [
+        format!("{program} workflows check {path}"),
+        format!("{program} workflows test {path}"),
+        format!("{program} run {name}{at}"),
+    ]
 }
 
 /// As a shell takes it for one word.

@@ -2,10 +2,11 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::suggestion::suggestion;
 use crate::workflow::input::{DeclaredInput, InputKey, InputType};
+use crate::workflow::json::json;
 use crate::workflow::keys;
 use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::suggestion::suggestion;
 use crate::workflow::value::{self, Value, Word};
 
 /// Reads it.
@@ -43,7 +44,7 @@ fn described(word: Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Optio
         match key.text.as_str() {
             "type" => of_type = kind(value, found),
             "required" => required = value::flag(value, keys::REQUIRED, found),
-            "default" => default = json(value, found).map(|text| (text, value)),
+            "default" => default = json(value, keys::DEFAULT, found).map(|text| (text, value)),
             "description" => description = value::text(value, keys::INPUT_DESCRIPTION, true, found),
             unknown => {
                 let meant = suggestion(unknown, keys::INPUT_KEYS, found.len());
@@ -87,46 +88,4 @@ fn fits(kind: InputType, value: &DeValue<'_>) -> bool {
         InputType::Object => matches!(value, DeValue::Table(_)),
         InputType::Any => true,
     }
-}
-
-/// The same value as JSON, with the digits of its numbers as they stand.
-fn json(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<String> {
-    let wrong = |why: &str, found: &mut Vec<Mistake>| {
-        value::wrong(
-            value,
-            format!("`{}` is nothing that JSON has", keys::DEFAULT.name),
-            why,
-            "write another value",
-            found,
-        )
-    };
-    match value.get_ref() {
-        DeValue::String(text) if text.contains('\0') => wrong("it holds a NUL character", found),
-        DeValue::String(text) => Some(quoted(text)),
-        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().trim_start_matches('+').to_owned()),
-        DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) => Some(number.to_string()),
-            Err(_) => wrong("the number is too large", found),
-        },
-        DeValue::Float(number) if number.as_str().ends_with(|c: char| c.is_ascii_digit()) => {
-            Some(number.as_str().trim_start_matches('+').to_owned())
-        }
-        DeValue::Float(_) => wrong("it is no number that can be written down", found),
-        DeValue::Boolean(flag) => Some(flag.to_string()),
-        DeValue::Datetime(_) => wrong("put dates and times in quotes", found),
-        DeValue::Array(elements) => {
-            let elements: Vec<_> = elements.iter().map(|element| json(element, found)).collect();
-            Some(format!("[{}]", elements.into_iter().collect::<Option<Vec<_>>>()?.join(",")))
-        }
-        DeValue::Table(table) => {
-            let entries: Vec<_> = value::entries(table)
-                .map(|(key, value)| json(value, found).map(|value| format!("{}:{value}", quoted(&key.text))))
-                .collect();
-            Some(format!("{{{}}}", entries.into_iter().collect::<Option<Vec<_>>>()?.join(",")))
-        }
-    }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

@@ -1,10 +1,10 @@
 //! The table `retry` of a workflow or a stage.
 
-use super::suggestion::suggestion;
 use crate::model::failure::FailureClass;
 use crate::workflow::keys::{self, Key};
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::retry_rules::{ClassRules, RetryRules};
+use crate::workflow::suggestion::suggestion;
 use crate::workflow::value::{self, Value, Word};
 
 pub(super) fn rules(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<RetryRules> {

@@ -22,7 +22,7 @@ impl Schema {
     }
 }
 
-fn as_json(text: &str) -> Value {
+pub(in crate::workflow) fn as_json(text: &str) -> Value {
     use toml::de::{DeTable, DeValue};
     fn value(from: &DeValue<'_>) -> Value {
         match from {

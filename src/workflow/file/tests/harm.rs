@@ -17,7 +17,7 @@ fn a_file_over_a_limit_is_one_mistake_and_is_told_quickly() {
     ");
     assert_snapshot!(brief(&"#".repeat(2 << 20)), @r"
     1:1 the file has more than 1048576 bytes
-          a workflow file holds the graph only; keep data in the run's input
+          a workflow file holds the graph only; keep data in the run's input, and that of tests in JSON files
     ");
     let needs = "'a',".repeat(201);
     assert_snapshot!(stage(&format!("needs = [{needs}]")), @r"
