@@ -72,21 +72,25 @@ async fn write(context: &StageContext, tx: &mut PgConnection) -> Result<(), Fail
 
 /// What a stage should not do, and what it may.
 async fn misuse(how: &str, tx: &mut PgConnection) -> Result<(), Failure> {
-    match how {
+    let statement = match how {
         "fail" => return Err(Failure::rate_limited("as asked")),
-        "swallow" => drop(sqlx::query("select 1 / 0").execute(tx).await),
-        "commit" => drop(sqlx::query("commit").execute(tx).await?),
-        "role" => drop(sqlx::raw_sql("set local role nobody_s; set local search_path = nowhere").execute(tx).await?),
-        "gate" => drop(sqlx::query("lock table public.strict in share mode").execute(tx).await?),
-        "synchronous" => drop(sqlx::query("set local synchronous_commit = on").execute(tx).await?),
-        "deferred" => drop(sqlx::query("insert into public.strict values (1), (1)").execute(tx).await?),
+        "swallow" => {
+            sqlx::query("select 1 / 0").execute(tx).await.unwrap_err();
+            return Ok(());
+        }
         "nested" => {
             let mut inner = tx.begin().await?;
             sqlx::query("delete from public.ledger").execute(&mut *inner).await?;
-            inner.rollback().await?;
+            return Ok(inner.rollback().await?);
         }
-        _ => {}
-    }
+        "commit" => "commit",
+        "role" => "set local role nobody_s; set local search_path = nowhere",
+        "gate" => "lock table public.strict in share mode",
+        "synchronous" => "set local synchronous_commit = on",
+        "deferred" => "insert into public.strict values (1), (1)",
+        _ => return Ok(()),
+    };
+    sqlx::raw_sql(statement).execute(tx).await?;
     Ok(())
 }
 
