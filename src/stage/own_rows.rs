@@ -112,7 +112,7 @@ impl OwnRows {
     {
         let mut backoff = Backoff::default();
         loop {
-            match self.try_to(|transaction| work(transaction)).await? {
+            match self.try_to(&mut work).await? {
                 Ok(Some(committed)) => return Ok(committed),
                 // Whatever the handler does next, its result will not be used.
                 Ok(None) => {
