@@ -147,7 +147,7 @@ impl TestAttempt {
     /// committed, or rolled back.
     #[must_use]
     pub fn database(self, database: &TestDatabase) -> TestAttempt {
-        TestAttempt { database: Some(Arc::new(database.store().clone())), ..self }
+        TestAttempt { database: Some(Arc::new(database.store().for_stages())), ..self }
     }
 
     /// Shares a value with the handler, as [`App::state`](crate::App::state) does; the first of a type counts.

@@ -7,16 +7,13 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::crash_point::{CrashPoint, CrashSide};
-use super::error::TestError;
+use super::error::{TestError, URL};
 use crate::client::{DatabaseError, url_of};
 use crate::embedded::Throwaway;
 use crate::store::connect::{Pooling, Server};
 use crate::store::schema::SchemaError;
 use crate::store::{Store, StoreError, test_databases};
 use crate::workflow::duration;
-
-/// Where tests find a server, if they are not to start one.
-pub(super) const URL: &str = "PITON_TEST_DATABASE_URL";
 
 /// Connections of a test's own statements.
 const CONNECTIONS: u32 = 5;

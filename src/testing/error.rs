@@ -3,6 +3,9 @@
 use super::dead_letter::TestDeadLetter;
 use crate::client::{BuildError, DatabaseError, ResultError, StartError, WorkerError};
 
+/// Where tests find a server, if they are not to start one.
+pub(super) const URL: &str = "PITON_TEST_DATABASE_URL";
+
 /// Why a test has no answer. Its text says place and cure, so that `?` or `unwrap` is all that a test needs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -10,7 +13,7 @@ pub enum TestError {
     /// There is no Postgres for tests.
     #[error(
         "no Postgres for tests: {0}\nSet {variable} to the URL of a server in which tests may make databases, or install Postgres",
-        variable = super::database::URL
+        variable = URL
     )]
     Server(String),
     /// The database of the test did not answer, or refused.
