@@ -1,4 +1,4 @@
-//! What a program brings along: workflow files that are built in, handlers, and what these share.
+//! What a program brings along: built-in workflow files, handlers, and the state they share.
 
 use crate::stage::handler::{Handler, Handlers};
 

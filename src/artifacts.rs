@@ -1,4 +1,4 @@
-//! The artifact store: where files of stages are kept.
+//! The artifact store, where the files of stages are kept.
 
 mod error;
 mod folder;

@@ -1,4 +1,4 @@
-//! Files and streams, read no further than what is in them can be used: whoever names one may name one without an end.
+//! Reads files and streams only up to a limit: whoever names one may name an endless one.
 
 use std::fs::File;
 use std::io::{self, Read};

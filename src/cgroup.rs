@@ -1,4 +1,4 @@
-//! The control group of this process: where Linux keeps its files, in either version of them.
+//! The control group of this process: where Linux keeps its files, in cgroup v1 and v2.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Processes that one of Piton's own commands starts, and that end with it: both ends of the tie.
+//! Processes that one of Piton's commands starts and that end with it: both ends of the tie.
 
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};

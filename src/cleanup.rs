@@ -1,4 +1,4 @@
-//! Deletes what a plan has written down: in small batches, with pauses in between, so that the engine does not notice.
+//! Deletes what a plan lists: in small batches with pauses, so that the engine does not notice.
 
 mod how_long;
 pub(crate) mod scan;

@@ -1,4 +1,4 @@
-//! What a process is told by its environment.
+//! What a process reads from its environment.
 
 use crate::store::connect::os_user;
 use crate::workflow::own::Own;

@@ -78,15 +78,18 @@ pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
 pub use stage::items::Items;
 pub use stage::new_artifact::NewArtifact;
+pub use stage::own_rows::{Committed, StageTransaction};
 pub use stage::state::State;
 /// For Piton's own tests.
 #[doc(hidden)]
 pub use store::migrator::migrate_from;
 pub use view::snapshot::StageState;
 
-/// README's examples, and those of the library's page, are compiled with the tests.
+/// The examples of the pages are compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/artifacts.md")]
+#[doc = include_str!("../docs/handlers.md")]
 #[doc = include_str!("../docs/library.md")]
 #[doc = include_str!("../docs/testing.md")]
 struct Pages;

@@ -1,5 +1,5 @@
-//! Which process this is, and whether another one of this machine lives. What a worker's session or heartbeat says of its
-//! process may be wrong; this is not.
+//! Which process this is, and whether another one of this machine is alive. A worker's session or heartbeat may be wrong about
+//! that; this is not.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};

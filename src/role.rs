@@ -1,4 +1,4 @@
-//! What a process of this program is: the program itself, or one of the helpers that Piton starts from the same file.
+//! What a process of this program is: the program itself, or a helper that Piton starts from the same file.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Holds checkpoints against what was committed, a page at a time.
+//! Compares checkpoints with what was committed, a page at a time.
 
 use std::fmt;
 

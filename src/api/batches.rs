@@ -1,4 +1,4 @@
-//! Batches: started, listed, shown, cancelled, retried, and what became of their items.
+//! Batches: start, list, show, cancel and retry them, and read the results of their items.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,9 +13,9 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::control::Reason;
+use super::extract::{Body, Path, Query, Who};
 use super::problem::Problem;
 use super::runs::payload;
-use super::take::{Body, Path, Query, Who};
 use super::words::{Cap, Item, Limit, Priority, Text};
 use crate::decide;
 use crate::model::failure::FailureClass;

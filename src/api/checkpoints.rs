@@ -1,4 +1,4 @@
-//! Checkpoints: listed, shown with their outputs, and done again.
+//! Checkpoints: list them, show them with their outputs, and have them done again.
 
 use std::str::FromStr;
 
@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::{Body, Path, Query, Who};
 use super::problem::Problem;
-use super::take::{Body, Path, Query, Who};
 use super::words::{Item, Limit, Text};
 use crate::decide::{self, Again};
 use crate::model::digest;

@@ -1,4 +1,4 @@
-//! Cleanup: what would be deleted, deleting it, and what is held.
+//! Cleanup: preview it, run it, and hold runs.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::control::Reason;
+use super::extract::{Body, Path, Who};
 use super::problem::Problem;
-use super::take::{Body, Path, Who};
 use super::words::Text;
 use crate::cleanup::{self, HowLong, Plan, Preview};
 use crate::model::id::RunId;

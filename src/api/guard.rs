@@ -1,4 +1,4 @@
-//! What stands before every route: who may pass, for how long, and what every answer says.
+//! What every request passes first: access, the time limit, and headers of the answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

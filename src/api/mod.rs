@@ -1,8 +1,7 @@
-//! The admin API over HTTP: the verbs of the command line and of SQL, said in JSON. A verb is a file here.
+//! The admin API over HTTP: the verbs of the command line and of SQL, in JSON. A verb is a file here.
 
 mod access;
 mod artifacts;
-mod at_hand;
 mod batches;
 mod changes;
 mod checkpoints;
@@ -10,15 +9,16 @@ mod cleanup;
 mod control;
 mod dead_letters;
 mod document;
+mod extract;
 mod guard;
 mod problem;
 mod range;
 mod recovery;
+mod rejection;
 mod runs;
-mod take;
+mod state;
 mod throughput;
 mod tokens;
-mod unread;
 mod words;
 mod workers;
 mod workflows;
@@ -39,7 +39,7 @@ use crate::system::descriptors;
 use crate::telemetry::connections;
 
 pub(crate) use access::Access;
-pub(crate) use at_hand::Api;
+pub(crate) use state::Api;
 pub(crate) use tokens::{Scope, Tokens};
 
 /// Clients at once. Each has a request under way at most, and each request at most a connection to the database.
@@ -75,7 +75,7 @@ fn router(api: Api, access: Access) -> Router {
                 .hint("GET /v1/admin/openapi.json says what there is.")
         })
         .method_not_allowed_fallback(async || Problem::no_such_method("the Allow header says what can be done here"))
-        .layer(DefaultBodyLimit::max(take::MOST_BYTES))
+        .layer(DefaultBodyLimit::max(extract::MOST_BYTES))
         // Last, so that it stands before everything, also before what is not there.
         .layer(from_fn_with_state(Arc::new(access), guard::guard))
         .with_state(api)

@@ -1,4 +1,4 @@
-//! Recovery: what is to be done, and doing it now. Workers do it by themselves about once a second.
+//! Recovery: what it would do, and doing it now. Workers do it by themselves about once a second.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,10 +8,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::{Body, Query, Who};
 use super::problem::Problem;
-use super::take::{Body, Query, Who};
 use super::words::{Lease, Limit};
-use crate::recovery::by_hand::{self, RecoverableJob, Told};
+use crate::recovery::by_hand::{self, RecoverableJob, RecoveryReport};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(scan, recover)).routes(routes!(jobs))
@@ -34,9 +34,9 @@ struct When {
 #[utoipa::path(
     get, path = "/recovery", tag = "recovery",
     params(When),
-    responses((status = 200, description = "They, and nothing freed.", body = Told)),
+    responses((status = 200, description = "They, and nothing freed.", body = RecoveryReport)),
 )]
-async fn scan(State(api): State<Api>, Query(when): Query<When>) -> Result<Json<Told>, Problem> {
+async fn scan(State(api): State<Api>, Query(when): Query<When>) -> Result<Json<RecoveryReport>, Problem> {
     Ok(Json(by_hand::scan(&api.store, when.lease.duration()).await?))
 }
 
@@ -87,9 +87,9 @@ struct Recover {
 #[utoipa::path(
     post, path = "/recovery", tag = "recovery",
     request_body = Recover,
-    responses((status = 200, description = "What was found, and what became of it.", body = Told)),
+    responses((status = 200, description = "What was found, and what became of it.", body = RecoveryReport)),
 )]
-async fn recover(State(api): State<Api>, who: Who, Body(when): Body<Recover>) -> Result<Json<Told>, Problem> {
+async fn recover(State(api): State<Api>, who: Who, Body(when): Body<Recover>) -> Result<Json<RecoveryReport>, Problem> {
     let host = api.host.to_string();
     Ok(Json(by_hand::recover(&api.store, when.lease.duration(), host, who.actor()).await?))
 }

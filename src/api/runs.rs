@@ -1,4 +1,4 @@
-//! Runs: listed, shown, started, verified.
+//! Runs: list, show, start and verify them.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,9 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::{Body, Path, Query};
 use super::problem::Problem;
-use super::take::{Body, Path, Query};
 use super::words::{Limit, Priority, Text, Time, Where};
+use super::workflows::refuse_unknown;
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::ShownState;
@@ -70,6 +71,7 @@ struct Runs {
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Runs>, Problem> {
     let Which { workflow, state, conditions, after, limit } = which;
     let workflow = workflow.as_ref().map(|name| name.0.as_str());
+    refuse_unknown(&api, workflow).await?;
     let rows = api.store.runs(workflow, state, &conditions.0, after, limit.rows()).await?;
     if let (true, Some(after)) = (rows.is_empty(), after) {
         api.run(after).await?;

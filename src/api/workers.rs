@@ -1,4 +1,4 @@
-//! Workers: listed.
+//! Workers: list them.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::Query;
 use super::problem::Problem;
-use super::take::Query;
 use super::words::Limit;
 use crate::store::workers::{EndedToo, WorkerRow};
 

@@ -1,4 +1,4 @@
-//! Workflows: listed, shown, and which version of them is current.
+//! Workflows: list and show them, and decide which version is current.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::{Body, Path, Who};
 use super::problem::Problem;
-use super::take::{Body, Path, Who};
 use super::words::Text;
 use crate::decide;
 use crate::model::digest::hex;
@@ -107,6 +107,14 @@ pub(super) async fn known(api: &Api, name: &str) -> Result<WorkflowRow, Problem>
         Problem::no_such_thing(format!("there is no workflow `{}`", quoted(name)))
             .hint("List them: GET /v1/admin/workflows.")
     })
+}
+
+/// Of one that is not there nothing can be listed; where none is named, all are meant.
+pub(super) async fn refuse_unknown(api: &Api, name: Option<&str>) -> Result<(), Problem> {
+    match name {
+        Some(name) => known(api, name).await.map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 /// All versions of a workflow, the newest first.

@@ -1,4 +1,4 @@
-//! A folder of artifacts, as far as `object_store` leaves it open: who can read it, and where links lead.
+//! A folder of artifacts, where `object_store` leaves matters open: who can read it, and where links lead.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};

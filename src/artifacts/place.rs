@@ -1,4 +1,4 @@
-//! Where artifacts are kept: in a folder, or in a bucket that a URL names.
+//! Where artifacts are kept: a folder, or a bucket named by a URL.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! An artifact that is read: piece by piece, and held against its digest at its end (promise 8).
+//! Reads an artifact piece by piece, and checks its digest at the end (promise 8).
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! A file on its way into the store: read, digested and written in parts, so that it is never in memory as a whole.
+//! Writes a file into the store: reads, digests and uploads it in parts, so that it is never in memory as a whole.
 
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};

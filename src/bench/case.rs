@@ -1,4 +1,4 @@
-//! What is to be measured. Pure.
+//! What to measure. Pure.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Figures beside those of an earlier report. Pure.
+//! Compares figures with an earlier report's. Pure.
 
 use super::numbers::grouped;
 use super::result::{Figure, Measured, Report};

@@ -1,4 +1,4 @@
-//! Waiting until the workers have done what there is, at no cost to them.
+//! Waits until the workers have finished, at no cost to them.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Stages that do nothing: they read their input no further than they must, and say when they began.
+//! Stages that do nothing: they read only as much of their input as they must, and report when they started.
 
 use rand::Rng;
 use serde::de::IgnoredAny;

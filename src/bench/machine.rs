@@ -1,4 +1,4 @@
-//! What this machine is, and what its processes have used: from Linux' /proc, and unknown elsewhere.
+//! This machine, and what its processes have used: from Linux' /proc, unknown elsewhere.
 
 use std::fs;
 

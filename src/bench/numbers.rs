@@ -1,4 +1,4 @@
-//! Numbers as files and people read them. Pure.
+//! Numbers as files have them and people read them. Pure.
 
 /// Rounded to so many decimal places, so that files say no more than was measured.
 pub(crate) fn rounded(value: f64, places: i32) -> f64 {

@@ -1,4 +1,4 @@
-//! Runs that come one by one, as in a day's work: how long until the first handler, and until the result is durable.
+//! Starts runs one by one, as in ordinary operation: how long until the first handler, and until the result is durable.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The proof that nothing was lost and nothing is there twice. Pure; the counting is in `store/sql/bench_proof.sql`.
+//! The proof that nothing was lost and nothing is there twice. Pure; `store/sql/bench_proof.sql` does the counting.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What was measured: the shape of `bench --json` and of the files that it writes, pinned by a test. Pure.
+//! The figures: the shape of `bench --json` and of the files it writes, pinned by a test. Pure.
 
 use serde::{Deserialize, Serialize};
 

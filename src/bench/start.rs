@@ -1,4 +1,4 @@
-//! The start of the runs that are measured.
+//! Starts the runs to be measured.
 
 use std::time::Instant;
 

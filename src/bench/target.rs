@@ -1,4 +1,4 @@
-//! What a bench stands on.
+//! The database and workers that a bench runs on.
 
 use crate::store::Store;
 use crate::store::bench::Observer;

@@ -1,4 +1,4 @@
-//! A campaign from its first run to its verdict.
+//! A campaign, from its first run to its verdict.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -182,9 +182,9 @@ impl Campaign {
         chronicle.wrong.extend(left);
         let losses = self.inspector.losses().await?;
         chronicle.wrong.extend(strange(&losses, &chronicle.events));
-        let runs = self.offer.told.count();
+        let runs = self.offer.acknowledged.count();
         self.judge(&mut chronicle.wrong).await?;
-        let (lost, gone) = self.offer.told.missing();
+        let (lost, gone) = self.offer.acknowledged.missing();
         chronicle.wrong.extend(gone);
         let costs = self.costs(&chronicle).await?;
         let mut broken = self.inspector.broken().await?;
@@ -214,7 +214,7 @@ impl Campaign {
             let runs = self.inspector.runs_behind(behind, PAGE).await?;
             let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
             behind = last.id;
-            wrong.extend(runs.iter().filter_map(|run| self.offer.told.found(run)));
+            wrong.extend(runs.iter().filter_map(|run| self.offer.acknowledged.found(run)));
             if !self.fates_are_known {
                 continue;
             }

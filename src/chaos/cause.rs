@@ -1,4 +1,4 @@
-//! Whether an attempt that was taken from its worker was taken for a reason. Pure.
+//! Whether there was a reason to take an attempt from its worker. Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why a campaign came to no verdict.
+//! Why a campaign reached no verdict.
 
 use std::io;
 

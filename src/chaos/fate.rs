@@ -1,4 +1,4 @@
-//! What becomes of each job of a campaign: drawn from its run's seed, known to its handler and to the judge. Pure.
+//! The end that each job of a campaign must come to: drawn from its run's seed, known to its handler and to the judge. Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The worker processes of a campaign: started, killed, frozen and started again, and none of them left behind.
+//! The worker processes of a campaign: started, killed, frozen and restarted, with none left behind.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal};
 use tokio::sync::Mutex;
 
 use super::proxy::Proxy;
-use super::{ChaosError, family};
+use super::{ChaosError, process_tree};
 use crate::child::Child;
 
 /// What a worker exits with when it was given up and another process has its name by now; `cli/exit.rs` has the table.
@@ -101,7 +101,7 @@ impl Member {
     /// Kills it with all that it has started.
     pub(super) fn kill_with_family(&self) {
         if let Some(pid) = self.child.as_ref().and_then(Child::pid) {
-            family::kill(pid);
+            process_tree::kill(pid);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Makes one thing go wrong, and right again.
+//! Injects one fault, and ends it.
 
 use std::sync::Arc;
 use std::time::Duration;

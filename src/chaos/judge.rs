@@ -1,4 +1,4 @@
-//! Holds what became of a run against the fates of its jobs. Pure.
+//! Compares what became of a run with the fates of its jobs. Pure.
 
 use std::collections::BTreeMap;
 

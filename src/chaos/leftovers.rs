@@ -1,4 +1,4 @@
-//! Processes of a campaign that live on after its end: found by the mark in their environment, where there is /proc.
+//! Processes that outlive their campaign: found by a mark in their environment, where there is /proc.
 
 use std::fs;
 

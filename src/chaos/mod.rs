@@ -3,10 +3,10 @@
 //! Afterwards every promise is checked with statements of its own, written apart from the engine's. It has a private
 //! Postgres of its own, which it crashes; nobody's runs are touched.
 
+pub(crate) mod acknowledged;
 pub(crate) mod campaign;
 mod cause;
 mod error;
-mod family;
 mod fate;
 mod fleet;
 mod inject;
@@ -14,10 +14,10 @@ mod judge;
 mod leftovers;
 pub(crate) mod offer;
 pub(crate) mod plan;
+mod process_tree;
 mod proxy;
 pub(crate) mod report;
 pub(crate) mod servers;
-pub(crate) mod told;
 pub(crate) mod workload;
 
 pub(crate) use error::ChaosError;

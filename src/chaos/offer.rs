@@ -1,4 +1,4 @@
-//! Starts runs at a steady rate, whatever happens to the database meanwhile.
+//! Starts runs at a steady rate, whatever happens to the database.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
 use super::ChaosError;
+use super::acknowledged::{Acknowledged, Started};
 use super::servers::Servers;
-use super::told::{Started, Told};
 use super::workload::RunInput;
 use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
@@ -38,7 +38,7 @@ pub(crate) struct Offer {
     pub(crate) length: Duration,
     pub(crate) store: Store,
     pub(crate) inspector: Inspector,
-    pub(crate) told: Told,
+    pub(crate) acknowledged: Acknowledged,
 }
 
 /// Runs that may be under way at once. On a machine that cannot keep up, faults are to meet running jobs and no backlog.
@@ -93,7 +93,7 @@ impl Offer {
         };
         let rewound = servers.rewind(&self.inspector, meanwhile).await?;
         let served_at = rewound.lost_until;
-        self.told.rewound(rewound);
+        self.acknowledged.rewound(rewound);
         if let Some(before) = before {
             unless_away(self.inspector.use_up(before).await)?;
         }
@@ -144,7 +144,7 @@ impl Offer {
         };
         let acknowledged_at = Utc::now();
         for (id, input) in runs {
-            self.told.started(id.0, Started { input, sent_at, acknowledged_at });
+            self.acknowledged.started(id.0, Started { input, sent_at, acknowledged_at });
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Offer {
                     Ok(None) | Err(_) => return Err(refused),
                 },
             }
-            self.told.started(id.0, Started { input, sent_at, acknowledged_at: Utc::now() });
+            self.acknowledged.started(id.0, Started { input, sent_at, acknowledged_at: Utc::now() });
             return Ok(());
         }
     }

@@ -1,4 +1,4 @@
-//! What goes wrong, and when: drawn from a seed, so that it can be played again. Pure.
+//! Which faults, and when: drawn from a seed, so that a campaign can be repeated. Pure.
 
 use std::time::Duration;
 

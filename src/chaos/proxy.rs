@@ -1,4 +1,4 @@
-//! What stands between a worker and Postgres, and lets pass what it is told to.
+//! A proxy between a worker and Postgres that lets pass what it is told to.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a campaign came to.
+//! The result of a campaign.
 
 use std::collections::BTreeMap;
 use std::fmt;

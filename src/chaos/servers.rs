@@ -1,4 +1,4 @@
-//! The campaign's Postgres: the server that serves, a standby where one is to be promoted, and one address for both.
+//! The campaign's Postgres: the primary, a standby where one is to be promoted, and one address for both.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! For how long something is kept, as people write it.
+//! How long something is kept, as people write it.
 
 use std::str::FromStr;
 use std::time::Duration;

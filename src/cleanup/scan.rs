@@ -1,4 +1,4 @@
-//! Holds the artifact store against the catalogue, both ways.
+//! Compares the artifact store with the catalogue, both ways.
 
 use std::time::Duration;
 

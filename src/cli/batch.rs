@@ -1,4 +1,4 @@
-//! `piton batch`: many runs that are started, looked at and decided about together.
+//! `piton batch`: many runs that are started, shown and decided about together.
 
 pub(super) mod args;
 mod lines;

@@ -1,4 +1,4 @@
-//! `piton completions`: what a shell has to know to complete Piton's commands.
+//! `piton completions`: scripts with which shells complete Piton's commands.
 
 use std::io::Write;
 use std::path::Path;

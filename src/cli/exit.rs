@@ -1,4 +1,4 @@
-//! What a command's exit code means. README has the same table.
+//! Exit codes. docs/command-line.md has the same table.
 
 use std::process::ExitCode;
 

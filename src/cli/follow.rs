@@ -1,4 +1,4 @@
-//! Following a run: snapshots at intervals, told as they change.
+//! Follows a run: takes snapshots at intervals, and shows what has changed.
 
 use std::io::Write;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `piton man`: the manual pages, made of the same words as `--help`.
+//! `piton man`: the manual pages, made from the same texts as `--help`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

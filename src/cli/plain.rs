@@ -1,4 +1,4 @@
-//! Following a run in lines, for a pipe or a file.
+//! Follows a run in lines, for a pipe or a file.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

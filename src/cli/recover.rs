@@ -1,4 +1,4 @@
-//! `piton recover`: what every worker does about once a second, asked for by hand.
+//! `piton recover`: by hand, what every worker does about once a second.
 
 use super::args::{Global, RecoverArgs};
 use super::database::Database;
@@ -6,7 +6,7 @@ use super::exit::Exit;
 use crate::cli::output::outln;
 use crate::config;
 use crate::model::actor::{Actor, Face};
-use crate::recovery::by_hand::{self, Gone, Told};
+use crate::recovery::by_hand::{self, Gone, RecoveryReport};
 use crate::store::freed::Freed;
 
 pub(crate) async fn recover(global: Global, args: RecoverArgs) -> anyhow::Result<Exit> {
@@ -23,14 +23,16 @@ pub(crate) async fn recover(global: Global, args: RecoverArgs) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-fn say(global: &Global, told: &Told) -> anyhow::Result<()> {
+fn say(global: &Global, told: &RecoveryReport) -> anyhow::Result<()> {
     if global.json {
         outln!("{}", serde_json::to_string(told)?);
         return Ok(());
     }
-    let Told { gone, actions, .. } = told;
+    let RecoveryReport { gone, actions, .. } = told;
     if gone.is_empty() {
-        outln!("No worker is gone with jobs of its own. Workers recover by themselves; this only shows or hastens it.");
+        outln!(
+            "No job is held by a worker that is gone. Workers recover by themselves; this only shows or hastens it."
+        );
     }
     for Gone { worker, sign, jobs } in gone {
         outln!(

@@ -1,4 +1,4 @@
-//! What all decisions of people have in common: who decides, and how a refusal of the database reads.
+//! What all decisions have in common: who decides, and how a refusal of the database reads.
 
 use crate::config;
 use crate::model::actor::{Actor, Face};

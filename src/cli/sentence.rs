@@ -1,4 +1,4 @@
-//! An error with all its causes, as one sentence that says nothing twice.
+//! An error with all its causes, as one sentence without repetition.
 
 use crate::store::connect::in_words;
 

@@ -1,4 +1,4 @@
-//! `piton show`: what became of a run, and what to do about it.
+//! `piton show`: a run, and what to do about it.
 
 use anyhow::bail;
 

@@ -1,4 +1,4 @@
-//! `piton throughput`: how much, how fast, how long, and what holds it up.
+//! `piton throughput`: how much is done and left, how fast it goes, and what holds it up.
 
 use super::args::{Global, ThroughputArgs};
 use super::database::Database;

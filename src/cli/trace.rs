@@ -1,4 +1,4 @@
-//! The trace that a run is started in: as it is asked for, or as the caller's environment has it.
+//! The trace that a run is started in: from the arguments, or from the caller's environment.
 
 use super::args::TraceArgs;
 use crate::model::trace::{TraceContext, TraceError};

@@ -1,4 +1,4 @@
-//! What is wrong with the arguments, as short as it is when people typed little.
+//! What is wrong with the arguments, in few words.
 
 use clap::error::{ContextKind, ContextValue};
 

@@ -1,4 +1,4 @@
-//! `piton verify`: whether what was checkpointed is still what is there.
+//! `piton verify`: whether checkpoints are still what was committed.
 
 use anyhow::bail;
 

@@ -1,4 +1,4 @@
-//! `piton workers`: which workers live, and what they run.
+//! `piton workers`: which workers are alive, and what they run.
 
 use super::args::{Global, WorkersArgs};
 use super::database::Database;

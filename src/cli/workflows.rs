@@ -1,4 +1,4 @@
-//! `piton workflows`: what one can do with files, and which versions of them a database has.
+//! `piton workflows`: workflow files, and which versions of them a database has.
 //!
 //! Files alone need no database. Where one is named, `list` and `show` say as well what is current there.
 

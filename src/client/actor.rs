@@ -1,4 +1,4 @@
-//! In whose name a program decides.
+//! On whose behalf a program decides.
 
 use crate::config;
 use crate::model::actor::{Actor, Face};

@@ -16,7 +16,7 @@ use crate::queue::catalog::Catalog;
 use crate::stage::handler::Handlers;
 use crate::stage::http;
 use crate::store::Store;
-use crate::store::connect::{Address, Server, greet};
+use crate::store::connect::{Address, Server, handshake};
 use crate::store::migrate::LOCK_WAIT;
 use crate::workflow::definition::Workflow;
 use crate::workflow::limits::Limits;
@@ -119,7 +119,7 @@ impl Builder {
         let url = self.database.url();
         let address = Address::parse(&url).map_err(|error| BuildError::Address(error.to_string()))?;
         let server = Server::at(address, SILENCE).map_err(|error| BuildError::Address(error.to_string()))?;
-        let pooling = greet(&server).await.map_err(|error| BuildError::Connect(error.to_string()))?;
+        let pooling = handshake(&server).await.map_err(|error| BuildError::Connect(error.to_string()))?;
         let own = Store::open(server.clone(), pooling, CONNECTIONS);
         fit(&own, self.migrations).await?;
         let catalog = Arc::new(Catalog::new(handlers));
@@ -135,7 +135,7 @@ impl Builder {
                 Store::on(pool, server.clone(), pooling)
             }
         };
-        let ends = Arc::new(Ends::new(store.clone()));
+        let ends = Arc::new(Ends::new(store.clone(), catalog.run_ended.clone()));
         Ok(Piton { shared: Arc::new(Shared { store, server, pooling, url, catalog, workflows: ids, ends }) })
     }
 }

@@ -1,4 +1,4 @@
-//! Processes that Piton starts from the program's own file, and the one line of `main` that lets them be.
+//! Processes that Piton starts from the program's own file, and the one line of `main` that they need.
 
 use std::fmt::Display;
 use std::io::{BufRead, Write};
@@ -18,7 +18,7 @@ use crate::role::Role;
 use crate::stage::resources::Resources;
 use crate::stage::{http, variables};
 use crate::store::Store;
-use crate::store::connect::{Address, Server, greet};
+use crate::store::connect::{Address, Server, handshake};
 use crate::telemetry::relay;
 use crate::worker::{self, ORDERS_ON_STDIN, RUNS_SUSPECTS_AS, Shutdown, WorkerSettings};
 
@@ -136,7 +136,7 @@ async fn work<E: Display>(app: impl AsyncFnOnce() -> Result<App, E>) -> Result<(
     worker::end_with_parent(shutdown.clone());
     let address = Address::parse(&orders.database).map_err(|error| error.to_string())?;
     let server = Server::at(address, builder::SILENCE).map_err(|error| error.to_string())?;
-    let pooling = greet(&server).await.map_err(|error| error.to_string())?;
+    let pooling = handshake(&server).await.map_err(|error| error.to_string())?;
     let store = Store::for_work(server, pooling, 1);
     let catalog = Arc::new(Catalog::new(app.handlers));
     let mut queues = Vec::with_capacity(workflows.len());

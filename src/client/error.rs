@@ -1,4 +1,4 @@
-//! What can go wrong, by what the caller can do about it.
+//! What can go wrong, grouped by what the caller can do about it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How a worker works that nobody has told otherwise.
+//! The default settings of a worker.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Batches: started, cancelled, and tried again.
+//! Batches: start, cancel and retry them.
 
 use sqlx::types::Uuid;
 

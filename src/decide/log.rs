@@ -1,4 +1,4 @@
-//! Tells the log what was decided about dead letters. Nothing is asked of the database for it where nobody listens.
+//! Logs what was decided about dead letters. Asks the database nothing for it when nobody is listening.
 
 use sqlx::types::Uuid;
 

@@ -1,4 +1,4 @@
-//! Attempts and their jobs: begun, ended, given up, lost.
+//! Attempts and their jobs: started, ended, given up, lost.
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Dead letters, as people decide about them on the command line and through the admin API. Decisions in SQL are on record in the table alone.
+//! Decisions about dead letters on the command line and through the admin API. Decisions in SQL are recorded in the table
+//! alone.
 
 use std::fmt::Display;
 

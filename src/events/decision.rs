@@ -1,4 +1,4 @@
-//! What was decided about runs and queues on the command line, and about runs by their deadlines.
+//! Decisions about runs and queues on the command line, and runs ended by their deadlines.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! Components of a worker: well or not.
+//! A worker's components: healthy or not.
 
 use super::TARGET;
 use crate::model::health::{Component, Status};

@@ -1,4 +1,4 @@
-//! What the log is told of every change of a state: one event each, with the same names for the same things.
+//! The events of the log: one for every change of a state, with the same names for the same things.
 //!
 //! docs/logs.md lists them, and a test holds that list against what workers say. All have the target [`TARGET`]. Texts are
 //! sentences for people; no input, no output and no secret is in one. What happens for every attempt is `debug`, so that

@@ -1,5 +1,5 @@
-//! Runs: begun and done. That one is blocked is told with the job that was given up; that it has failed or goes on, with the
-//! dead letter.
+//! Runs: started and done. The event of the job that was given up says that a run is blocked; the event of the dead letter,
+//! that it has failed or goes on.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! Workers: begun, going, gone.
+//! Workers: starting, stopping, gone.
 
 use std::fmt::Display;
 

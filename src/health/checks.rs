@@ -1,4 +1,4 @@
-//! The checks: one after another for each component, side by side for all of them, each within a bounded time.
+//! The checks: one after another for each component, all components in parallel, each check within a time limit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the last check of each component found, and what has changed since it was last written down.
+//! What the last check of each component found, and what has changed since it was last recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

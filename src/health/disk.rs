@@ -1,4 +1,4 @@
-//! Disks: how full those are that this worker writes to.
+//! Disks: how full the ones are that this worker writes to.
 
 use std::path::{Path, PathBuf};
 

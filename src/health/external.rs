@@ -1,4 +1,4 @@
-//! What workflows depend on beside all that: servers that are named when the worker starts.
+//! Other servers that workflows depend on, named when the worker starts.
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};

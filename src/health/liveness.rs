@@ -1,4 +1,4 @@
-//! Whether this worker is live, and ready: what probes go by.
+//! Whether this worker is live and ready, for probes.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

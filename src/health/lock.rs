@@ -1,4 +1,4 @@
-//! A lock that outlives the panic of whoever held it.
+//! A lock that survives a panic of its holder.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Memory: of the control groups that this process is in, where they are limited, and of the machine.
+//! Memory: of this process' control groups, where they are limited, and of the machine.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Whether a worker is well: live, ready, and how each component is that it depends on.
+//! Whether a worker is healthy: live, ready, and the state of each component it depends on.
 //!
 //! ```text
 //!  checks, one task per component ──▶ Components ──▶ gauges, asked at every scrape

@@ -1,4 +1,4 @@
-//! The queue: whether jobs are claimed in time, and how many of those that ended here were given up.
+//! The queue: whether jobs are claimed in time, and the share of those ended here that were given up.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Whether this process does anything: what is alive and answers may still stand still, and only a restart helps it then.
+//! Whether this process makes progress: a process that is alive and answers may still hang, and then only a restart helps.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What is counted of claims and commits: how long each took in the database, and how many jobs it was about.
+//! Counts of claims and commits: how long each took in the database, and how many jobs it covered.
 
 use std::time::Duration;
 

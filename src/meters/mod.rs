@@ -1,6 +1,6 @@
-//! What is counted and measured: every metric by its name, and the only way to change one.
+//! Everything that is counted and measured: every metric by its name, and the only way to change one.
 //!
-//! [`catalog`] is the one list of them: the exporter describes them from it, README's table is made of it, and tests hold
+//! [`catalog`] is the one list of them: the exporter describes them from it, docs/metrics.md is made of it, and tests hold
 //! dashboards and alert rules against it.
 
 pub(crate) mod batches;

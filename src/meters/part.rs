@@ -1,4 +1,4 @@
-//! The parts of a worker that ask the database, and wait while it does not answer.
+//! The parts of a worker that query the database, and wait while it does not answer.
 
 use super::catalog::DATABASE_ERRORS;
 

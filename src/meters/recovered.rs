@@ -1,4 +1,4 @@
-//! What is counted of attempts whose worker was gone: by the worker that found that out.
+//! Counts of attempts whose worker was gone, kept by the worker that found that out.
 
 use super::catalog::{ATTEMPTS, DEAD_LETTERED, FAILURES, JOBS_FINISHED, RECOVERIES, SUSPECTED};
 use super::stage::AttemptEnd;

@@ -1,5 +1,5 @@
-//! What is counted of one stage's attempts. The counters are looked up once, for a busy worker ends a hundred thousand
-//! attempts a second.
+//! Counts of one stage's attempts. The counters are looked up once, for a busy worker ends a hundred thousand attempts a
+//! second.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! What is counted of one stage between two additions to `piton.throughput`.
+//! Counts of one stage between two additions to `piton.throughput`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is counted of one workflow version's runs and stages.
+//! Counts of one workflow version's runs and stages.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! Who asks for a change, why, and through which face: what `piton.audit` is told.
+//! Who asks for a change, why, and through which face, for `piton.audit`.
 
 use std::fmt;
 

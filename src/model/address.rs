@@ -1,4 +1,4 @@
-//! Where an artifact is in its store, and what that tells. Pure.
+//! Where an artifact is in its store, and what its address says. Pure.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;

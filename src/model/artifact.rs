@@ -1,4 +1,4 @@
-//! Artifacts by name and type, and the reference that stages hand on. Pure.
+//! Artifacts by name and type, and the reference that stages pass on. Pure.
 
 use std::fmt;
 

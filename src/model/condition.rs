@@ -1,4 +1,4 @@
-//! What a run's input must hold for the run to be meant: `input.customer.plan=pro`. Pure.
+//! A condition on a run's input: `input.customer.plan=pro`. Pure.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The digest of what is stored: over the very bytes, so that what is read back is what was written (promise 8). Pure.
+//! The digest of stored bytes, so that what is read back is what was written (promise 8). Pure.
 
 use sha2::{Digest, Sha256};
 

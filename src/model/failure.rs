@@ -1,4 +1,4 @@
-//! Why an attempt did not finish: one of nine classes, a message for people, and what the retry should honour.
+//! Why an attempt failed: one of nine classes, a message for people, and the wait that a retry should honour.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,10 +1,10 @@
-//! Groups failures of one cause: what differs from run to run is left out of the message. Pure.
+//! Groups failures by cause: leaves out of the message what differs from run to run. Pure.
 
 mod known;
 mod words;
 
 use super::failure::FailureClass;
-use super::{digest, telling};
+use super::{digest, key_line};
 
 /// Digits of a fingerprint. Those of the releases before, which left quoted words out, have 16.
 const DIGITS: usize = 12;
@@ -46,8 +46,8 @@ fn telling_part(message: &str) -> String {
     let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
     // JSON over several lines says it anywhere, and so does what a line announces.
-    let goes_on = first.ends_with(['{', '[', '(']) || first.ends_with(':') && telling::marked(message).is_none();
-    if goes_on { message.to_owned() } else { telling::first(message).unwrap_or_default() }
+    let goes_on = first.ends_with(['{', '[', '(']) || first.ends_with(':') && key_line::marked(message).is_none();
+    if goes_on { message.to_owned() } else { key_line::first(message).unwrap_or_default() }
 }
 
 /// What stands before a page of HTML, and the page's title: around it stands the same whatever went wrong.

@@ -1,6 +1,6 @@
-//! Properties of what comes from outside: a few hundred cases with all the other tests, and a minute of them where it is asked
-//! for (`cargo test --release --lib -- --ignored fuzz`). The few are the same ones every time, so that a failure belongs to the
-//! change that made it; the minute finds new ones.
+//! Properties of input from outside: a few hundred cases with all other tests, and a minute of them on request (`cargo test
+//! --release --lib -- --ignored fuzz`). The few are the same every time, so that a failure belongs to the change that made it;
+//! the minute finds new ones.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};

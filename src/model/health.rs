@@ -1,4 +1,4 @@
-//! What a worker looks at to tell whether it is well: components, what is measured of each, and from where on it is not.
+//! What a worker checks about itself: components, their measures, and the thresholds.
 
 use std::fmt;
 use std::str::FromStr;

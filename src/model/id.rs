@@ -1,4 +1,4 @@
-//! The numbers that name things inside the engine, and the one that people see.
+//! The numbers that identify things inside the engine, and the id that people see.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! JSON as it is written: what stands at a place is found and replaced by its very text, so that the digits of a number and
-//! the order of keys stay as they are. Pure.
+//! JSON as it was written: the value at a path is found and replaced as text, so that the digits of a number and the order of
+//! keys stay as they are. Pure.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Lanes: the items of a fanned-out stage that one branch does one after another. Pure.
+//! Lanes: items of a fanned-out stage that one branch does one after another. Pure.
 
 use super::id::NO_ITEM;
 use super::turn::MOST_IN_A_ROW;

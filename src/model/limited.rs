@@ -1,4 +1,4 @@
-//! Which stages have limits: a branch that comes to one goes through the queue, whoever has done the stage before.
+//! Which stages have limits: a branch that reaches one goes through the queue, whoever did the stage before.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What is paused: no job of it begins, and what runs goes on to its end.
+//! What is paused: none of its jobs start, and running ones finish.
 
 use std::collections::HashSet;
 

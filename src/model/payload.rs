@@ -1,4 +1,4 @@
-//! JSON that may enter: small enough, shallow enough, and without what Postgres cannot keep.
+//! JSON that may enter: small enough, shallow enough, and without anything that Postgres cannot store.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A process, told apart from every other one.
+//! A process, distinguishable from every other one.
 
 /// Names a process: on its machine by number and start, elsewhere for people.
 #[derive(Debug, Clone, PartialEq, Eq)]

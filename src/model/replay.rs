@@ -1,4 +1,4 @@
-//! What another policy would have made of a job's failures. Pure.
+//! What another retry policy would have made of a job's failures. Pure.
 
 use std::time::Duration;
 

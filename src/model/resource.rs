@@ -1,5 +1,5 @@
-//! What attempts need of the machine that their worker runs on. Where it is not there, that is the worker's trouble: the
-//! attempt goes back, and it is no failure of the job.
+//! What attempts need from their worker's machine. If it is lacking, that is the worker's trouble: the attempt goes back, and
+//! the job has not failed.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! Whether a failed job is tried again, and when. Pure: the policy, the history and the dice are arguments.
+//! Whether and when a failed job is tried again. Pure: the policy, the history and the random number are arguments.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Signals by the names that people know them by. Pure.
+//! Signals by their usual names. Pure.
 
 /// `SIGABRT` for 6; a number that few have heard of stays one. The numbers are those of Linux.
 pub(crate) fn name(signal: i32) -> String {

@@ -1,4 +1,4 @@
-//! The states a run and an attempt can be in. The CHECKs of the schema repeat them; a test keeps them in step.
+//! The states of a run and an attempt. The CHECKs of the schema repeat them; a test keeps them in step.
 
 use std::fmt;
 

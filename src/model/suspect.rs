@@ -1,5 +1,5 @@
-//! Crash suspects: jobs under which a process died. Which of those beside it was to blame, a death does not tell; so each
-//! of them runs alone, until it ends otherwise or has killed so many processes that it is convicted (SPEC promise 6).
+//! Crash suspects: jobs whose process died. A death does not show which of the jobs in it was to blame; so each of them runs
+//! alone, until it ends otherwise or has killed enough processes to be convicted (SPEC promise 6).
 
 /// Processes that may die under one job: the first, in which others may have been to blame, and three that it had for
 /// itself.

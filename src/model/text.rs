@@ -1,4 +1,4 @@
-//! Bytes from outside as text, or where and why they are none. Pure.
+//! Bytes from outside as text, or where and why they are not text. Pure.
 
 /// Mark of the encoding that some systems put before a text in UTF-8; it is no part of the text.
 const MARK: char = '\u{feff}';

@@ -1,4 +1,4 @@
-//! Which times are taken from outside. Pure.
+//! Which times are accepted from outside. Pure.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! The trace context of the W3C: what a run that was started within a trace hands to its stages. Pure.
+//! The W3C trace context that a run passes on to its stages. Pure.
 
 use std::sync::Arc;
 

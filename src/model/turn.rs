@@ -1,5 +1,5 @@
-//! Whose turn it is when a stage or an item is done: the branch's next one, in the same slot and without a way through the queue,
-//! or whoever waits. Pure.
+//! Whose turn it is when a stage or an item is done: the next stage of the same branch, in the same slot and without the queue,
+//! or a waiting job. Pure.
 
 use super::place::Place;
 

@@ -1,5 +1,4 @@
-//! Jobs that this worker may not begin and that stand in its way: they are set aside, where no claim and no look walks over
-//! them.
+//! Jobs that this worker may not start and that are in its way: they are set aside, where no claim and no look walks over them.
 
 use tokio::sync::Notify;
 

@@ -1,4 +1,4 @@
-//! What apalis polls: claims that are ready to run, from the claimer's channel.
+//! What apalis polls: claims ready to run, from the claimer's channel.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Claims jobs for free slots, when it is woken.
+//! Claims jobs for free slots whenever it is woken.
 
 mod begin;
 

@@ -1,4 +1,4 @@
-//! Decided ends on their way into one commit.
+//! Outcomes that are decided and wait for the next commit.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Counts the ends of attempts, once it is known what became of them.
+//! Counts the ends of attempts once their outcome is known.
 
 use std::time::Duration;
 

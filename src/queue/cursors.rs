@@ -1,4 +1,4 @@
-//! Where the next claim of each queue begins: behind the last job claimed, or at the head.
+//! Where the next claim of each queue starts: behind the last job claimed, or at the head.
 //!
 //! While an old snapshot elsewhere stops the clean-up, the head of the index is full of entries of jobs that were
 //! claimed long ago, and a claim that begins there walks over all of them.

@@ -1,4 +1,4 @@
-//! The way of ended attempts to the committers. How many are on it is a metric: they wait in memory.
+//! The channel from ended attempts to the committers. Its length is a metric, since they wait in memory.
 
 use metrics::Gauge;
 use tokio::sync::mpsc::{UnboundedSender, error::SendError};

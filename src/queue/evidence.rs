@@ -1,4 +1,4 @@
-//! What is wrong with a stored output, told with the evidence.
+//! What is wrong with a stored output, with the evidence.
 
 use super::catalog::Version;
 use crate::model::digest;

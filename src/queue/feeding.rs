@@ -1,4 +1,4 @@
-//! When batches are worth feeding: a look finds one due, or a run has ended while some of their items have not begun.
+//! When to feed batches: when a look finds one due, or when a run has ended while some of their items have not started.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

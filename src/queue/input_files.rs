@@ -1,4 +1,4 @@
-//! Inputs as files: the outputs of needed stages, written a piece at a time, however many there are.
+//! Inputs as files: the outputs of needed stages, written piece by piece, however many there are.
 
 use std::borrow::Cow;
 use std::path::Path;

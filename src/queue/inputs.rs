@@ -1,4 +1,4 @@
-//! From claims to inputs: reads what the stages need, verifies it, and puts each job's input together.
+//! From claims to inputs: reads what the stages need, verifies it, and assembles each job's input.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

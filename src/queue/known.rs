@@ -1,5 +1,4 @@
-//! What was read for an attempt, and travels with it: what comes next in its branch is made of it, and nothing is read
-//! twice.
+//! What was read for an attempt and travels with it: the next job of its branch is made from it, so nothing is read twice.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a worker knows of the queue without claiming: who waits at best, what is due, who seems gone.
+//! What a worker knows of the queue without claiming: the best waiting job, what is due, who seems gone.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What is read at once: the inputs of as many claims as come to so many bytes, and of one at least. Pure.
+//! How much is read at once: the inputs of as many claims as fit into a number of bytes, and of at least one. Pure.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Tells the log of attempts and runs, once it is known what became of them.
+//! Logs attempts and runs once their outcome is known.
 
 use super::catalog::Version;
 use super::commits::Commits;

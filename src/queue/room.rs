@@ -1,4 +1,4 @@
-//! Room for inputs in the memory of this process: an attempt whose input finds none begins later.
+//! Room for inputs in the memory of this process: an attempt whose input finds none starts later.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

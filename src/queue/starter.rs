@@ -1,4 +1,4 @@
-//! Hands claims with known inputs to the apalis worker.
+//! Hands claims whose inputs are known to the apalis worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::stage::about::About;
 use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::command;
 use crate::stage::context::StageContext;
+use crate::stage::own_rows::OwnRows;
 use crate::stage::records::Records;
 use crate::stage::resources::Resources;
 use crate::stage::steps::Steps;
@@ -33,6 +34,8 @@ pub(crate) struct Starter {
     pub(crate) slots: Arc<Slots>,
     pub(crate) worker_name: Arc<str>,
     pub(crate) store: Store,
+    /// For transactions of stages.
+    pub(crate) for_stages: Arc<Store>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) limits: PayloadLimits,
     /// Of all that it starts.
@@ -71,7 +74,8 @@ impl Starter {
             cancellation.clone(),
         );
         let stopping = self.stopping.clone();
-        let context = StageContext { about, cancellation, stopping, progress, steps, artifacts };
+        let own_rows = OwnRows::new(Some(self.for_stages.clone()), self.limits.payload_bytes);
+        let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
         version.meters.begins(&claim);
         report::started(version, &claim, &context.about);
         let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })

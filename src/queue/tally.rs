@@ -1,4 +1,4 @@
-//! What the parts of a queue count so that it shows when one of them stands still.
+//! Counts of the queue's parts, from which it shows when one of them hangs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

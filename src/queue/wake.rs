@@ -1,4 +1,4 @@
-//! What wakes the claimer: jobs that are ready now, or due at a moment this process knows of.
+//! What wakes the claimer: jobs that are ready now, or due at a time this process knows of.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

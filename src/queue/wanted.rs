@@ -1,4 +1,4 @@
-//! What a claim needs of the outputs of others. Pure.
+//! Which outputs of other jobs a claim needs. Pure.
 
 use std::sync::Arc;
 

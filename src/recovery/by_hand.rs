@@ -1,4 +1,4 @@
-//! Recovery as people ask for it: what every worker does about once a second, shown or hastened.
+//! Recovery by hand: what every worker does about once a second, shown or done at once.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) struct RecoverableJob {
 /// What a recovery found, and what became of it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Recovered)]
-pub(crate) struct Told {
+pub(crate) struct RecoveryReport {
     pub(crate) gone: Vec<Gone>,
     /// How many jobs were freed; nothing where that was not asked for.
     pub(crate) freed: Option<i64>,
@@ -47,9 +47,9 @@ pub(crate) struct Told {
 }
 
 /// What would be done. Changes nothing.
-pub(crate) async fn scan(store: &Store, lease: Duration) -> Result<Told, StoreError> {
+pub(crate) async fn scan(store: &Store, lease: Duration) -> Result<RecoveryReport, StoreError> {
     let seen = look(store, lease).await?;
-    Ok(Told { gone: gone(store, &seen).await?, freed: None, actions: None })
+    Ok(RecoveryReport { gone: gone(store, &seen).await?, freed: None, actions: None })
 }
 
 /// Jobs that would be freed, so many at most. Changes nothing.
@@ -65,7 +65,12 @@ pub(crate) async fn jobs(store: &Store, lease: Duration, limit: i64) -> Result<V
 }
 
 /// Frees the jobs of workers that are gone, as seen from that machine.
-pub(crate) async fn recover(store: &Store, lease: Duration, host: String, by: Actor<'_>) -> Result<Told, StoreError> {
+pub(crate) async fn recover(
+    store: &Store,
+    lease: Duration,
+    host: String,
+    by: Actor<'_>,
+) -> Result<RecoveryReport, StoreError> {
     let mut seen = look(store, lease).await?;
     let gone = gone(store, &seen).await?;
     let mut recovery = Recovery::new(host);
@@ -78,7 +83,7 @@ pub(crate) async fn recover(store: &Store, lease: Duration, host: String, by: Ac
         tokio::time::sleep(wait).await;
         seen = look(store, lease).await?;
     }
-    Ok(Told { gone, freed: Some(freed.jobs()), actions: Some(freed) })
+    Ok(RecoveryReport { gone, freed: Some(freed.jobs()), actions: Some(freed) })
 }
 
 async fn look(store: &Store, lease: Duration) -> Result<Seen, StoreError> {

@@ -1,4 +1,4 @@
-//! Frees what dead workers held. Runs on every worker after every look, and may run on all at once.
+//! Frees the jobs of dead workers. Runs on every worker after every look, and may run on all at once.
 
 pub(crate) mod by_hand;
 

@@ -1,4 +1,4 @@
-//! What is known of an attempt from its beginning to its end.
+//! What is known of an attempt from its start to its end.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Errors that handlers often meet, as failures, so that `?` classifies them. Others are beside what they come from:
-//! I/O and JSON in `model/failure.rs`, requests in `stage/http/error.rs`.
+//! Errors that handlers often meet, as failures, so that `?` classifies them. Others are beside their source: I/O and JSON in
+//! `model/failure.rs`, requests in `stage/http/error.rs`.
 
 use tokio::time::error::Elapsed;
 

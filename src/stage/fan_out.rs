@@ -1,4 +1,4 @@
-//! Splitting an array into items. Pure; JSON text in, JSON text out, without building the values.
+//! Splits an array into items. Pure; JSON text in, JSON text out, without building the values.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A stage's input as one JSON object, put together from parts that are JSON already.
+//! A stage's input as one JSON object, assembled from parts that are JSON already.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a stage needs that is not here.
+//! What a stage needs that this worker lacks.
 
 use std::fmt;
 

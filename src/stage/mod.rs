@@ -1,9 +1,9 @@
-//! The user's work: what a stage is given, and how a handler is written.
+//! The user's work: what a stage gets, and how a handler is written.
 
 pub(crate) mod about;
 mod answer;
 pub(crate) mod artifacts;
-mod aside;
+mod blocking;
 pub(crate) mod command;
 pub(crate) mod context;
 mod errors;
@@ -14,8 +14,10 @@ pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod input;
 pub(crate) mod items;
+mod last_attempt;
 pub(crate) mod missing;
 pub(crate) mod new_artifact;
+pub(crate) mod own_rows;
 pub(crate) mod records;
 pub(crate) mod resources;
 mod secrets;

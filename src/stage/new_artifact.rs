@@ -1,11 +1,11 @@
-//! An artifact that a handler is about to keep: its name, its type, and where its bytes come from.
+//! An artifact that a handler is about to store: its name, its type, and its bytes.
 
 use std::path::Path;
 
 use tokio::io::AsyncRead;
 
 use super::artifacts::{AttemptArtifacts, Kept};
-use super::aside::aside;
+use super::blocking::blocking;
 use crate::model::artifact::{self, Artifact, ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
 use crate::system::regular;
@@ -46,7 +46,7 @@ impl NewArtifact {
     pub async fn put_file(self, path: impl AsRef<Path>) -> Result<Artifact, Failure> {
         let kept = self.checked()?;
         let path = path.as_ref();
-        let file = aside({
+        let file = blocking({
             let path = path.to_owned();
             move || regular::follow(&path)
         });

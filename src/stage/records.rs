@@ -7,7 +7,9 @@ use uuid::Uuid;
 use crate::model::address;
 use crate::model::claim::Claim;
 use crate::model::digest;
+use crate::model::failure::FailureClass;
 use crate::model::payload::Payload;
+use crate::model::retry::History;
 use crate::store::artifacts::{Announced, Whole};
 use crate::store::steps::StoredStep;
 use crate::store::{Store, StoreError};
@@ -42,6 +44,24 @@ impl Records {
             Records::Database(store) => store.steps(claim).await,
             Records::Memory(memory) => Ok(memory.steps()),
         }
+    }
+
+    /// Failures that the job has behind it, as far as they count for one of that class; with none given, of the class of its last
+    /// failure.
+    pub(super) async fn history(
+        &self,
+        claim: &Claim,
+        class: Option<FailureClass>,
+    ) -> Result<(FailureClass, History), StoreError> {
+        let Records::Database(store) = self else {
+            return Ok((class.unwrap_or(FailureClass::Unknown), History::default()));
+        };
+        let class = match class {
+            Some(class) => class,
+            None => store.last_failure(claim).await?.unwrap_or(FailureClass::Unknown),
+        };
+        let found = store.histories(&[(*claim, class)]).await?;
+        Ok((class, found.first().copied().unwrap_or_default()))
     }
 
     /// `false` when the claim no longer holds.

@@ -1,5 +1,5 @@
-//! What stages need of the machine that this worker runs on, and whether it is there. Where something is lacking, this worker
-//! leaves what needs it to others, and looks again and again.
+//! What stages need from this worker's machine, and whether it is there. If something is lacking, this worker leaves the stages
+//! that need it to others, and checks again and again.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,4 @@
-//! Values that must not be kept: where one turns up in a text that leaves an attempt, its name stands instead.
+//! Values that must not be kept: where one appears in a text that leaves an attempt, its name takes its place.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Steps that a handler wants to be remembered: each is a row of its own, and is not run again when the stage is.
+//! Steps that a handler wants recorded: each is a row of its own, and does not run again when the stage does.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -44,6 +44,11 @@ impl Steps {
     pub(crate) fn new(records: Records, claim: Claim, limit: usize, cancellation: CancellationToken) -> Steps {
         let (earlier, used, bytes) = (Arc::default(), Arc::default(), Arc::default());
         Steps { records, claim, limit, cancellation, earlier, used, bytes }
+    }
+
+    /// The job, and where it is known.
+    pub(super) fn job(&self) -> (&Records, &Claim) {
+        (&self.records, &self.claim)
     }
 
     /// What the step of that name returned in an earlier attempt; else it runs now and is recorded.
@@ -109,7 +114,7 @@ impl Steps {
         }
         // Whatever the handler does next, its result will not be used.
         self.cancellation.cancel();
-        Err(Failure::unknown(format!("step `{name}` was not recorded: the job is no longer this attempt's")))
+        Err(Failure::unknown(format!("step `{name}` was not recorded: this attempt no longer holds the job")))
     }
 }
 

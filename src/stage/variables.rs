@@ -1,4 +1,4 @@
-//! Variables that stages may be given: those of this process' environment, and where its database is, however it was told.
+//! Variables that stages may get: those of this process' environment, and where its database is, however it learned that.
 
 use std::env::VarError;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! A time limit that looks at the work before the timer.
+//! A time limit that checks the work before the timer.
 
 use std::pin::pin;
 use std::time::Duration;

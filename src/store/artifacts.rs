@@ -1,4 +1,4 @@
-//! What is known of artifacts: announced before they are written, whole afterwards, visible with a checkpoint.
+//! The catalogue of artifacts: announced before they are written, complete afterwards, visible with a checkpoint.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;

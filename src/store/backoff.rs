@@ -1,4 +1,4 @@
-//! Waiting for a database that is away.
+//! Waits for a database that is away.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Batches: opened, filled, sealed and fed; looked at, and decided about.
+//! Batches: open, fill, seal and feed them; list them, and decide about them.
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{BoxStream, StreamExt};

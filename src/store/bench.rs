@@ -1,4 +1,4 @@
-//! What a bench asks of a database: many runs at once, and what became of them, seen from outside the engine.
+//! What a bench asks of a database: to start many runs at once, and what became of them, seen from outside the engine.
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgPool, PgPoolOptions, PgTransaction};

@@ -1,4 +1,4 @@
-//! Who is in the way of a process that waits for a lock.
+//! Who blocks a process that waits for a lock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI32, Ordering};

@@ -1,4 +1,4 @@
-//! Boots of workers: registered, heard of, and signed off. One row each.
+//! Boots of workers: registered, kept alive, and signed off. One row each.
 
 use std::time::Duration;
 

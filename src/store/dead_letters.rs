@@ -1,4 +1,4 @@
-//! Dead letters: found by filters, looked at, and decided about.
+//! Dead letters: find them by filters, show them, and decide about them.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;

@@ -1,5 +1,5 @@
 //! Whether a statement that fails again and again is itself to blame. A result must not be lost because a server has a bad
-//! moment, nor must one statement that no server will ever take hold up everything behind it.
+//! moment, and a statement that no server will ever accept must not hold up everything behind it.
 
 use super::connect::{Suspicion, suspicion};
 use super::{Store, StoreError};

@@ -1,4 +1,4 @@
-//! Failures on record, job by job, for people who think about retries.
+//! Failures on record, job by job, for trying out retry policies.
 
 use chrono::{DateTime, Utc};
 

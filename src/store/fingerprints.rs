@@ -1,4 +1,4 @@
-//! Fingerprints that an older Piton wrote, made those of this one.
+//! Brings fingerprints that an older Piton wrote up to date.
 
 use sqlx::types::Uuid;
 

@@ -1,4 +1,4 @@
-//! Whether a database can hold what Piton keeps.
+//! Whether a database can hold what Piton stores.
 
 use super::schema::SchemaError;
 use super::{Store, StoreError};

@@ -1,4 +1,4 @@
-//! What becomes of jobs that are taken from a boot that has ended.
+//! What becomes of jobs that are taken from an ended boot.
 
 use std::collections::HashMap;
 

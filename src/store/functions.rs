@@ -1,4 +1,4 @@
-//! The SQL functions of the schema: one file each in `migrations/functions`, put into the database whenever one changed.
+//! The SQL functions of the schema: one file each in `migrations/functions`, put into the database whenever one has changed.
 //!
 //! Tables change by forward migrations and functions by diffs of their files. So that an older binary never puts an
 //! older function over a newer one, a changed function ships with a new migration, which names the digest of all of
@@ -27,6 +27,11 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "fit_input",
     "check_time",
     "finite",
+    "can_begin",
+    "open_queues",
+    "is_measure",
+    "is_sound_throughput",
+    "is_sound_stage_times",
     "clock",
     "span_words",
     "some_of",
@@ -111,6 +116,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "runs_overview",
     "queue_depth",
     "attempts_overview",
+    "outputs_overview",
     "dead_letters_overview",
     "causes_overview",
     "renew_fingerprints",

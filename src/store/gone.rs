@@ -1,4 +1,4 @@
-//! Boots that are gone: the signs of it, and how they are ended.
+//! Boots that are gone: how that shows, and how they are ended.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;

@@ -1,4 +1,4 @@
-//! How workers are: what a check of the queue reads, and the history of how components were.
+//! Health: what a check of the queue reads, and the history of components.
 
 use chrono::{DateTime, Utc};
 

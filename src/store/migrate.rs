@@ -1,4 +1,4 @@
-//! The schema: whether it fits this binary, and brought up to date by those who may.
+//! The schema: whether it fits this binary, and bringing it up to date.
 
 use std::time::Duration;
 

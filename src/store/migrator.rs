@@ -1,4 +1,4 @@
-//! Migrations applied: everything in one transaction as far as that goes, by one process at a time, in nobody's way for long.
+//! Applies migrations: everything in one transaction as far as that goes, by one process at a time, blocking nobody for long.
 //!
 //! Tables and the functions that need them change together: a worker that goes on meanwhile sees all of it or nothing.
 //! A migration whose first line is `-- no-transaction` builds an index concurrently, which no transaction can; it is one

@@ -1,4 +1,4 @@
-//! Points in time on their way between rows and the engine.
+//! Points in time between rows and the engine.
 //!
 //! Postgres knows years that chrono does not, and `infinity`; sqlx' own decoding of such a value panics. Everything in the
 //! store reads and writes times as a [`Moment`], and Piton is built without sqlx' support for chrono, so that nothing else

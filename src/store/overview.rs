@@ -1,4 +1,4 @@
-//! What a run looks like right now, for people. Costs what the run has, and nothing of other runs.
+//! A run as it is right now, for people. Costs what the run has, and nothing of other runs.
 
 use chrono::{DateTime, Utc};
 

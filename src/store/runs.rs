@@ -1,4 +1,4 @@
-//! Runs: started here, looked up by the id that people see.
+//! Runs: start them, and look them up by the id that people see.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;

@@ -1,4 +1,4 @@
-//! Whether a schema and a binary fit, and why they do not.
+//! Whether a schema and a binary fit together, and why not.
 
 use super::StoreError;
 

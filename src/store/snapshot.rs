@@ -1,4 +1,4 @@
-//! The state in the database as metrics, for the one worker at a time that takes it.
+//! The state of the database as metrics, read by one worker at a time.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Connections that no longer fit: their prepared statements, after a migration changed what one returns or a pooler lost
-//! them, or their settings, where they began while the database was read-only by default.
+//! Connections that no longer fit: their prepared statements, after a migration changed a result type or a pooler lost them, or
+//! their settings, if they began while the database was read-only by default.
 //!
 //! Postgres refuses such a statement for as long as its connection lives ("cached plan must not change result type"), and
 //! the driver never prepares it anew. So the statement is sent again, and every connection that is older than the refusal

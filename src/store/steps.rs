@@ -1,4 +1,4 @@
-//! Steps inside stages: recorded once, read back by the attempts after.
+//! Steps inside stages: recorded once, read back by later attempts.
 
 use super::{Store, StoreError};
 use crate::model::claim::Claim;

@@ -1,4 +1,4 @@
-//! Checkpoints read for no other reason than to see whether they are what was committed.
+//! Reads checkpoints only to see whether they are what was committed.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;

@@ -1,4 +1,4 @@
-//! Why nothing moves: what runs wait for, counted, or one by one.
+//! Why nothing moves: what runs wait for, counted or one by one.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What a worker sees of the others and of the queue, and what people see of workers.
+//! What a worker sees of other workers and of the queue, and what people see of workers.
 
 use std::time::Duration;
 

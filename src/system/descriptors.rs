@@ -1,4 +1,4 @@
-//! File descriptors: how many this process may have, how many it has, and which errors say that there is none left.
+//! File descriptors: how many this process may have, how many it has, and which errors mean that there are none left.
 
 use std::error::Error;
 use std::io;

@@ -1,5 +1,5 @@
-//! What this process asks of its operating system: which program it is, how many files it may open, files that are what they
-//! seem, and folders that are gone.
+//! What this process asks of its operating system: which program it is, how many files it may open, regular files, and removing
+//! folders.
 
 pub(crate) mod descriptors;
 pub(crate) mod regular;

@@ -1,4 +1,4 @@
-//! Regular files, and nothing else that may be in their place: to open a FIFO waits for whoever writes to it, for ever.
+//! Opens regular files, and nothing else that may be in their place: opening a FIFO would wait for a writer, for ever.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};

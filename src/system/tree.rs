@@ -1,4 +1,4 @@
-//! Folders with all that is in them, however deep a program has made them.
+//! Folders with everything in them, however deeply a program has nested them.
 
 use std::fs;
 use std::io;

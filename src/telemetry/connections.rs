@@ -1,8 +1,8 @@
-//! HTTP for clients of whom some are slow, broken or hostile: a request's head is due within a time, an answer that nobody
-//! takes is given up, and there are so many connections at most. A new one takes the place of the one that asks for nothing and
-//! has been still for longest, so that requests which never come keep nobody out.
+//! An HTTP server for clients that may be slow, broken or hostile: a request's head is due within a time limit, an answer that
+//! is not read is given up, and the number of connections is limited. A new one takes the place of the one that has been idle
+//! longest, so that requests which never come keep nobody out.
 
-mod guests;
+mod clients;
 mod patient;
 
 use std::io;
@@ -18,7 +18,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use self::guests::Guests;
+use self::clients::Clients;
 use self::patient::Patient;
 
 /// From the moment that a connection is made, or idle, to the end of the next request's head.
@@ -38,7 +38,7 @@ pub(crate) fn most_for(descriptors: u64) -> usize {
 
 /// Answers until `stopped`, and then to those who have asked already.
 pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, stopped: impl Future<Output = ()>) {
-    let (guests, shutdown) = (Guests::new(most), GracefulShutdown::new());
+    let (clients, shutdown) = (Clients::new(most), GracefulShutdown::new());
     let mut stopped = pin!(stopped);
     loop {
         let accepted = tokio::select! {
@@ -54,8 +54,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, st
             }
         };
         // Where all of them are being answered, a new one is closed.
-        let Some(guest) = guests.seat() else { continue };
-        let (router, asks) = (router.clone(), guest.clone());
+        let Some(client) = clients.seat() else { continue };
+        let (router, asks) = (router.clone(), client.clone());
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (answer, asks) = (router.clone().oneshot(request), asks.clone());
             async move {
@@ -63,7 +63,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, st
                 answer.await
             }
         });
-        let patient = Patient::new(stream, guest.clone(), STALL);
+        let patient = Patient::new(stream, client.clone(), STALL);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD);
         let connection = shutdown.watch(http.serve_connection(TokioIo::new(patient), service));
@@ -71,7 +71,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, st
             tokio::select! {
                 // What is wrong with a connection is its client's affair.
                 _ = connection => {}
-                () = guest.made_room() => {}
+                () = client.made_room() => {}
             }
         });
     }

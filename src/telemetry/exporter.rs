@@ -1,4 +1,4 @@
-//! Keeps the numbers of this process, and writes them as Prometheus reads them.
+//! Keeps the numbers of this process, and writes them in Prometheus' format.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

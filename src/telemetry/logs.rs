@@ -1,4 +1,4 @@
-//! Logs: where they go, and how they look.
+//! Logs: where they go, and in which format.
 
 use std::io;
 

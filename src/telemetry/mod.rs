@@ -1,4 +1,4 @@
-//! What a process says about itself: logs, and metrics for Prometheus.
+//! What a process reports about itself: logs, and metrics for Prometheus.
 
 pub(crate) mod connections;
 pub(crate) mod exporter;

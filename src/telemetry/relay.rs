@@ -1,5 +1,5 @@
-//! What a process that runs suspects counts is told to its worker, line by line on standard output, and counted there:
-//! it lives for too short a time to be scraped.
+//! Passes the counts of a process that runs suspects to its worker, line by line on standard output, which adds them to its
+//! own: such a process is too short-lived to be scraped.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! A bound on the series that workflows and stages have: with thousands of them, a worker that shows them all would need more
-//! memory for its numbers, and longer for a scrape, than for its work.
+//! Limits the number of series of workflows and stages: with thousands of them, a worker would need more memory for its
+//! numbers, and longer for a scrape, than for its work.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

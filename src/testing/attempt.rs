@@ -2,26 +2,28 @@
 
 use std::sync::Arc;
 
-use chrono::DateTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::attempt_end::{TestEnd, claim};
+use super::database::TestDatabase;
 use super::folder::Folder;
+use super::recorded::{TestArtifact, TestProgress};
 use crate::artifacts::Artifacts;
-use crate::model::claim::Claim;
 use crate::model::failure::Failure;
-use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
+use crate::model::id::RunId;
 use crate::model::payload::PayloadLimits;
-use crate::model::place::Place;
 use crate::stage::about::About;
 use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::context::{ProgressCell, StageContext};
 use crate::stage::handler::{AttemptParts, FromAttempt, Handler, Offer};
+use crate::stage::own_rows::OwnRows;
 use crate::stage::records::{Memory, Records};
 use crate::stage::resources::Resources;
 use crate::stage::states::States;
 use crate::stage::steps::Steps;
+use crate::store::Store;
 
 /// An attempt that a test makes, to call a handler like the function it is.
 ///
@@ -63,35 +65,13 @@ pub struct TestAttempt {
     item: Option<u32>,
     attempt: u32,
     worker: String,
+    is_last: bool,
+    database: Option<Arc<Store>>,
     states: States,
     records: Arc<Memory>,
     folder: Arc<Folder>,
     progress: ProgressCell,
     cancellation: CancellationToken,
-}
-
-/// What a handler reported last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TestProgress {
-    /// How much is done.
-    pub done: u64,
-    /// Of how much.
-    pub of: u64,
-    /// In words.
-    pub message: String,
-}
-
-/// An artifact that a handler has kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TestArtifact {
-    /// Its name.
-    pub name: String,
-    /// What it is: `output`, or what the handler called it.
-    pub artifact_type: String,
-    /// Its media type, where the handler has given one.
-    pub content_type: Option<String>,
-    /// What is in it.
-    pub bytes: Vec<u8>,
 }
 
 impl Default for TestAttempt {
@@ -110,6 +90,8 @@ impl TestAttempt {
             item: None,
             attempt: 1,
             worker: "test".to_owned(),
+            is_last: false,
+            database: None,
             states: States::default(),
             records: Arc::default(),
             folder: Arc::default(),
@@ -154,6 +136,20 @@ impl TestAttempt {
         TestAttempt { worker: name.to_owned(), ..self }
     }
 
+    /// The job's retries are spent: [`StageContext::is_last_attempt`]. Where this is not said, no attempt has failed yet, and failures
+    /// are retried as by default.
+    #[must_use]
+    pub fn last(self) -> TestAttempt {
+        TestAttempt { is_last: true, ..self }
+    }
+
+    /// The database in which [`StageContext::commit`] writes. The attempt itself is not in it: the rows of the handler alone are
+    /// committed, or rolled back.
+    #[must_use]
+    pub fn database(self, database: &TestDatabase) -> TestAttempt {
+        TestAttempt { database: Some(Arc::new(database.store().clone())), ..self }
+    }
+
     /// Shares a value with the handler, as [`App::state`](crate::App::state) does; the first of a type counts.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> TestAttempt {
@@ -183,6 +179,8 @@ impl TestAttempt {
             item: self.item,
             attempt: self.attempt + 1,
             worker: self.worker.clone(),
+            is_last: self.is_last,
+            database: self.database.clone(),
             states: self.states.clone(),
             records: self.records.clone(),
             folder: self.folder.clone(),
@@ -213,12 +211,14 @@ impl TestAttempt {
     /// The context of the attempt. Artifacts that it keeps can be opened by whatever is called with this attempt: so a test makes
     /// those that stages before would have made.
     pub fn context(&self) -> StageContext {
-        let (claim, about) = (self.claim(), Arc::new(self.about()));
+        let (claim, about) = (claim(self.item, self.attempt), Arc::new(self.about()));
         let records = Records::Memory(self.records.clone());
         let limit = PayloadLimits::default().payload_bytes;
         let store = Artifacts::in_folder(self.folder.path().to_owned());
         let resources = Arc::new(Resources::new(Some(store), false, &self.worker));
         let cancellation = self.cancellation.clone();
+        let mut own_rows = OwnRows::new(self.database.clone(), limit);
+        own_rows.belong_to(Arc::new(TestEnd { is_last: self.is_last }));
         StageContext {
             steps: Steps::new(records.clone(), claim, limit, cancellation.clone()),
             artifacts: AttemptArtifacts::new(records, resources, claim, about.clone(), cancellation.clone()),
@@ -226,6 +226,7 @@ impl TestAttempt {
             cancellation,
             stopping: Arc::default(),
             progress: self.progress.clone(),
+            own_rows,
         }
     }
 
@@ -282,23 +283,6 @@ impl TestAttempt {
             again: 0,
             worker: self.worker.as_str().into(),
             trace: None,
-        }
-    }
-
-    /// Numbers that mean nothing: nobody else has the job.
-    fn claim(&self) -> Claim {
-        let item = self.item.and_then(|item| i32::try_from(item).ok()).unwrap_or(NO_ITEM);
-        let attempt = i32::try_from(self.attempt).unwrap_or(i32::MAX);
-        Claim {
-            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item, attempt, token: ClaimToken(1) },
-            until: 0,
-            workflow: WorkflowId(1),
-            version: VersionId(1),
-            worker: WorkerId(1),
-            started_at: DateTime::UNIX_EPOCH,
-            waited: std::time::Duration::ZERO,
-            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
-            in_a_row: 0,
         }
     }
 }

@@ -13,6 +13,7 @@ use sqlx::PgPool;
 
 use super::arrange::{Mocked, arrange};
 use super::crash_point::{CrashPoint, CrashSide};
+use super::crash_turn::{CrashReport, CrashTurn};
 use super::database::TestDatabase;
 use super::error::TestError;
 use super::folder::Folder;
@@ -106,52 +107,6 @@ pub struct CrashTest {
     set_up: Option<SetUp>,
     check: Option<Check>,
     normalize: Option<Normalize>,
-}
-
-/// One turn: a run, and at most one crash. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct CrashTurn {
-    pool: PgPool,
-    run: crate::RunId,
-    at: Option<(u64, CrashSide)>,
-}
-
-/// What was gone through.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct CrashReport {
-    /// Commits of the turn in which nothing was killed.
-    pub commits: u64,
-    /// How often the worker was killed.
-    pub kills: u64,
-    /// What the run came to, each time; null where it was given up.
-    pub output: Value,
-}
-
-impl CrashTurn {
-    /// Connections to its database.
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
-    /// Its run, which is over, or blocked.
-    pub fn run(&self) -> crate::RunId {
-        self.run
-    }
-
-    /// At which commit, from 1, and on which side of it the worker was killed; `None` where it was not.
-    pub fn crash(&self) -> Option<(u64, CrashSide)> {
-        self.at
-    }
-}
-
-impl fmt::Display for CrashTurn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.at {
-            Some((number, side)) => write!(f, "{side} commit {number}"),
-            None => f.write_str("nowhere"),
-        }
-    }
 }
 
 impl fmt::Debug for CrashTest {

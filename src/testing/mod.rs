@@ -10,9 +10,11 @@
 
 mod arrange;
 mod attempt;
+mod attempt_end;
 pub(crate) mod cases;
 mod crash_point;
 mod crash_test;
+mod crash_turn;
 mod database;
 mod dead_letter;
 mod error;
@@ -22,14 +24,17 @@ mod mocked;
 pub(crate) mod mocks;
 mod outcome;
 mod process;
+mod recorded;
 mod result;
 mod test_piton;
 
-pub use attempt::{TestArtifact, TestAttempt, TestProgress};
+pub use attempt::TestAttempt;
 pub use crash_point::{CrashPoint, CrashSide};
-pub use crash_test::{CrashReport, CrashTest, CrashTurn, crash_at_every_commit};
+pub use crash_test::{CrashTest, crash_at_every_commit};
+pub use crash_turn::{CrashReport, CrashTurn};
 pub use database::TestDatabase;
 pub use dead_letter::TestDeadLetter;
 pub use error::TestError;
 pub use mocks::{Mock, MockCall};
+pub use recorded::{TestArtifact, TestProgress};
 pub use test_piton::{TestPiton, TestPitonBuilder};

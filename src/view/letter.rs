@@ -1,4 +1,4 @@
-//! A dead letter with all that is needed to judge it.
+//! A dead letter with everything that is needed to judge it.
 
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! What more than one face shows, and how its JSON looks.
+//! What more than one face shows, and its JSON.
 
 pub(crate) mod batch;
 pub(crate) mod letter;

@@ -1,4 +1,4 @@
-//! How workflows are doing, in JSON and in words.
+//! Throughput of workflows, in JSON and in words.
 
 use chrono::TimeDelta;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The apalis worker: the layers that a task goes through, and how it is stopped.
+//! The apalis worker: the layers that a task passes through, and how it is stopped.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Cleans up on a timer: one worker at a time does, for all of them.
+//! Cleans up on a timer: one worker at a time, for all of them.
 
 use std::time::Duration;
 

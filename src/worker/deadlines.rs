@@ -1,4 +1,4 @@
-//! Ends runs whose deadline has passed. That may cost a great many jobs, and nobody waits for it.
+//! Ends runs whose deadline has passed. That may cost a great many jobs, so nobody waits for it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Shutting down: asked once, running stages may finish; asked twice, they go back at once.
+//! Shuts down: after the first request running stages may finish, after the second they go back at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How a process of ours ended, as its parent sees it.
+//! How a child process ended, as its parent sees it.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;

@@ -1,4 +1,4 @@
-//! What a worker's parts say of themselves whenever somebody scrapes.
+//! Gauges of a worker's parts, read at each scrape.
 
 use super::shared::Shared;
 use crate::meters::catalog::{CONNECTIONS, CONNECTIONS_MAX, SLOTS, STAGES_MISSING};

@@ -1,4 +1,4 @@
-//! Looks about once a second at what changes by itself, and passes on what it sees. It does nothing about it, so that
+//! Looks about once a second at what changes by itself, and passes on what it sees. It does nothing about it itself, so that
 //! nothing holds up the next look.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::beats::Beats;
+use super::heartbeats::Heartbeats;
 use super::recoverer::Sighting;
 use crate::health::Health;
 use crate::meters::part::Part;
@@ -23,7 +23,7 @@ const QUICK: Duration = Duration::from_millis(250);
 pub(super) struct Keeper {
     pub(super) monitor: Arc<Monitor>,
     pub(super) slots: Arc<Slots>,
-    pub(super) beats: Arc<Beats>,
+    pub(super) heartbeats: Arc<Heartbeats>,
     /// Between two looks.
     pub(super) poll: Duration,
     pub(super) signals: Signals,
@@ -77,7 +77,7 @@ impl Keeper {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.signals.look_now.notified() => {}
-                () = tokio::time::sleep(self.poll.min(self.beats.every())) => {}
+                () = tokio::time::sleep(self.poll.min(self.heartbeats.every())) => {}
             }
         }
     }
@@ -85,10 +85,10 @@ impl Keeper {
     /// Tells when the server was started.
     async fn look(&self, looks_are_quick: bool) -> Result<DateTime<Utc>, StoreError> {
         let begun = Instant::now();
-        let beats = self.beats.is_welcome(looks_are_quick);
-        let seen = if beats { self.monitor.look_and_beat().await? } else { self.monitor.look().await? };
+        let heartbeats = self.heartbeats.is_welcome(looks_are_quick);
+        let seen = if heartbeats { self.monitor.look_and_beat().await? } else { self.monitor.look().await? };
         match seen.standing {
-            Standing::Alive if beats => self.beats.landed_with_a_look(begun),
+            Standing::Alive if heartbeats => self.heartbeats.landed_with_a_look(begun),
             Standing::Alive => {}
             Standing::Ended | Standing::Unknown => self.signals.given_up.notify_one(),
         }

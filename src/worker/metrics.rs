@@ -1,4 +1,4 @@
-//! Where a worker shows what it counts.
+//! Where a worker serves its metrics.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! One running worker, from boot to exit.
 
 mod apalis_worker;
-mod beats;
 mod cleaner;
 mod deadlines;
 mod drain;
@@ -9,6 +8,7 @@ mod error;
 mod exit;
 mod feeder;
 mod gauges;
+mod heartbeats;
 mod keeper;
 mod metrics;
 mod progress;

@@ -1,4 +1,4 @@
-//! Writes what running stages say of themselves, and stops attempts whose claims no longer hold.
+//! Writes the progress that running stages report, and stops attempts whose claims no longer hold.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

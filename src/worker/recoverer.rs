@@ -1,4 +1,4 @@
-//! Frees what dead workers held, as the looks show them.
+//! Frees the jobs of dead workers that the looks have found.
 
 use std::sync::Arc;
 

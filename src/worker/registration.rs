@@ -1,5 +1,5 @@
-//! How a boot gets its name. A name belongs to one process at a time: who finds a living one with it waits, and takes it at
-//! once from one that is dead.
+//! How a boot gets its name. A name belongs to one process at a time: a new boot waits for a live process that has it, and
+//! takes it at once from a dead one.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! The worker's one connection of its own. It listens for ready jobs, it says every now and then that the worker lives, and
-//! its session lock says so until the process ends, however it ends. It is none of the pool that stages use, and its task does
-//! nothing else: so a heartbeat waits for nobody.
+//! The worker's one connection of its own. It listens for ready jobs, sends heartbeats, and holds the session lock that shows
+//! until the process ends, however it ends, that the worker is alive. It is not part of the pool that stages use, and its task
+//! does nothing else, so a heartbeat waits for nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::beats::Beats;
+use super::heartbeats::Heartbeats;
 use super::keeper::Signals;
 use super::registration::{Registered, Registration, WhenTaken};
 use super::{NameTaken, Shutdown};
@@ -39,7 +39,7 @@ pub(super) struct Session {
     pub(super) slots: Arc<Slots>,
     pub(super) wake: Arc<Wake>,
     pub(super) signals: Signals,
-    pub(super) beats: Arc<Beats>,
+    pub(super) heartbeats: Arc<Heartbeats>,
     pub(super) boot: Boot,
     pub(super) number: watch::Sender<WorkerId>,
     pub(super) shutdown: Shutdown,
@@ -127,8 +127,8 @@ impl Session {
                     None => return Ok(End::Lost),
                 },
                 // One that landed with a look puts it off.
-                () = tokio::time::sleep(self.beats.due_in()), if locked || !is_ours => {
-                    if !self.beats.due_in().is_zero() {
+                () = tokio::time::sleep(self.heartbeats.due_in()), if locked || !is_ours => {
+                    if !self.heartbeats.due_in().is_zero() {
                         continue;
                     }
                 }
@@ -163,13 +163,13 @@ impl Session {
         if standing != Standing::Alive {
             return Ok(Some(End::GivenUp(standing)));
         }
-        self.beats.landed(sent);
+        self.heartbeats.landed(sent);
         Ok(None)
     }
 
     /// Silence is as good as a connection that is lost.
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let patience = self.beats.patience();
+        let patience = self.heartbeats.patience();
         let late = || {
             std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer for {}", duration::words(patience)))
         };
@@ -195,7 +195,7 @@ impl Session {
         match registration.register(&self.boot, &self.shutdown).await {
             Ok(Registered::As(boot)) => {
                 events::worker::given_up(&boot.name, &boot.boot_id);
-                self.beats.begin_anew();
+                self.heartbeats.begin_anew();
                 self.number.send_replace(boot.id);
                 self.boot = boot;
                 // What a claim brought whose answer came late.
@@ -207,7 +207,7 @@ impl Session {
             Ok(Registered::Asked) => None,
             Err(error) => {
                 tracing::warn!("registering again is refused, and tried again: {error}");
-                tokio::time::sleep(self.beats.every()).await;
+                tokio::time::sleep(self.heartbeats.every()).await;
                 None
             }
         }

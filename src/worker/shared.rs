@@ -1,4 +1,4 @@
-//! What the parts of a worker share, and the parts that are made of it.
+//! What the parts of a worker share, and the parts made from it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use apalis_core::task::Task;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::beats::Beats;
 use super::cleaner::Cleaner;
 use super::deadlines::Deadlines;
 use super::feeder::Feeder;
+use super::heartbeats::Heartbeats;
 use super::keeper::{Keeper, Signals};
 use super::progress::Progress;
 use super::recoverer::{Recoverer, Sighting};
@@ -53,7 +53,7 @@ pub(super) struct Shared {
     pub(super) wake: Arc<Wake>,
     pub(super) monitor: Arc<Monitor>,
     pub(super) boot: watch::Sender<WorkerId>,
-    pub(super) beats: Arc<Beats>,
+    pub(super) heartbeats: Arc<Heartbeats>,
     pub(super) signals: Signals,
     pub(super) starter: Starter,
     /// Committers end when every copy of it is gone.
@@ -73,7 +73,7 @@ impl Shared {
     ) -> Shared {
         let (slots, wake, boot) = (Slots::new(settings.slots), Arc::new(Wake::default()), watch::Sender::new(id));
         let (stop_claiming, none_left) = (CancellationToken::new(), CancellationToken::new());
-        let (beats, signals) = (Arc::new(Beats::new(settings.lease)), Signals::default());
+        let (heartbeats, signals) = (Arc::new(Heartbeats::new(settings.lease)), Signals::default());
         let monitor = Arc::new(Monitor::new(
             store.clone(),
             catalog.clone(),
@@ -88,6 +88,7 @@ impl Shared {
             slots: slots.clone(),
             worker_name: settings.name.as_str().into(),
             store: store.clone(),
+            for_stages: Arc::new(store.for_stages()),
             resources: settings.resources.clone(),
             limits: settings.limits,
             room: Room::of(settings.limits.input_memory_bytes),
@@ -103,7 +104,7 @@ impl Shared {
             wake,
             monitor,
             boot,
-            beats,
+            heartbeats,
             signals,
             starter,
             ends,
@@ -221,7 +222,7 @@ impl Shared {
             slots: self.slots.clone(),
             wake: self.wake.clone(),
             signals: self.signals.clone(),
-            beats: self.beats.clone(),
+            heartbeats: self.heartbeats.clone(),
             boot,
             number: self.boot.clone(),
             shutdown: shutdown.clone(),
@@ -240,7 +241,7 @@ impl Shared {
         Keeper {
             monitor: self.monitor.clone(),
             slots: self.slots.clone(),
-            beats: self.beats.clone(),
+            heartbeats: self.heartbeats.clone(),
             // Nobody wakes us there.
             poll: if self.store.is_pooled() { settings.poll.min(UNHEARD_POLL) } else { settings.poll },
             signals: self.signals.clone(),
@@ -266,7 +267,7 @@ impl Shared {
     }
 
     pub(super) fn progress(&self, settings: &WorkerSettings) -> Progress {
-        let ask_after = self.beats.every();
+        let ask_after = self.heartbeats.every();
         let every = settings.poll.min(ask_after);
         Progress { store: self.store.clone(), slots: self.slots.clone(), every, ask_after }
     }

@@ -1,4 +1,4 @@
-//! How many slots this process has room for: each attempt takes descriptors, of which it may have so many.
+//! How many slots this process has room for: each attempt needs descriptors, and their number is limited.
 
 use super::{Role, WorkerSettings};
 use crate::queue::catalog::Catalog;

@@ -1,5 +1,5 @@
-//! Shows the state in the database at /metrics: one worker at a time does, on a timer, so that no scrape asks the database
-//! and no number of workers asks it more often.
+//! Exports the state of the database at /metrics: one worker at a time reads it, on a timer, so that no scrape queries the
+//! database and more workers do not query it more often.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Looks now and then for the programs that stages need: they are installed and taken away while a worker runs.
+//! Looks now and then for the programs that stages need: they are installed and removed while a worker runs.
 
 use std::sync::Arc;
 use std::time::Duration;

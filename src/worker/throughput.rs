@@ -1,5 +1,5 @@
-//! Adds what this worker has counted to what all have done, a few times a minute and only when there is something. A worker that
-//! dies takes its last counts with it, and nothing else.
+//! Adds this worker's counts to the totals, a few times a minute and only if there are any. A worker that dies takes its last
+//! counts with it, and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;

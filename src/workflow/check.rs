@@ -113,7 +113,7 @@ impl Graph<'_> {
                 }
                 None => {
                     let title = format!("there is no stage {}", shown(&need.text));
-                    found.push(Mistake::new(span, title, "", self.meant(&need.text, own, found.len())));
+                    found.push(Mistake::new(span, title, "", self.suggestion(&need.text, own, found.len())));
                 }
                 Some(index) if seen.insert(*index) => needs.push(*index),
                 Some(_) => {
@@ -126,7 +126,7 @@ impl Graph<'_> {
     }
 
     /// What to write instead of a stage that there is not. Nobody reads suggestions past the mistakes that are shown.
-    fn meant(&self, text: &str, own: &str, mistakes: usize) -> String {
+    fn suggestion(&self, text: &str, own: &str, mistakes: usize) -> String {
         let others = || self.stages.iter().map(|stage| stage.word.text.as_str()).filter(|name| *name != own);
         let meant = if mistakes > SHOWN { None } else { similar(text, others()) };
         match meant {
@@ -166,7 +166,7 @@ impl Graph<'_> {
             // The same misspelling under `needs` has been told there.
             if !stage.needs.iter().any(|need| need.text == head) {
                 let title = format!("`for_each` reads the output of {}, and there is no such stage", shown(head));
-                let help = match self.meant(head, own, found.len()) {
+                let help = match self.suggestion(head, own, found.len()) {
                     help if similar(head, ["input"]).is_some() => format!("{help}; the run's input is `input`"),
                     help => help,
                 };

@@ -1,4 +1,4 @@
-//! What exit codes and statuses mean to a stage whose file says so.
+//! A stage's own meanings of exit codes and statuses.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

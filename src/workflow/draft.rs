@@ -1,4 +1,4 @@
-//! A workflow file read key by key: every value has its type, and nothing is known yet about how they fit together.
+//! A workflow file read key by key: every value has its type, and how they fit together is not yet known.
 
 mod classes;
 mod input;
@@ -14,11 +14,11 @@ use toml::de::DeValue;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
 use super::keys::{self, Key, Shape};
-use super::meant::meant;
 use super::mistake::{Mistake, shown};
 use super::name::{self, NameError, StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
+use super::suggestion::suggestion;
 use super::value::{self, Field, Value, Word};
 
 /// The file, key by key.
@@ -65,7 +65,7 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
             "input" => draft.input = input::declared(value, found),
             "stages" => read_stages(value, most, &mut draft, found),
             unknown => {
-                let known = meant(unknown, keys::FILE, found.len());
+                let known = suggestion(unknown, keys::FILE, found.len());
                 let of_stage = is_of_stage(unknown).then_some("it belongs to a stage: write it below [stages.<name>]");
                 value::unknown_key(&key, "a workflow file", keys::FILE, known, of_stage, found);
                 match known {
@@ -196,7 +196,7 @@ fn unknown_key(
     let of_kind = kind.map_or(&[][..], keys::of_kind);
     let kinds: Vec<Key> = keys::KINDS.iter().copied().filter(|key| kind.is_none_or(|kind| key.name == kind)).collect();
     let known = [&kinds, keys::EVERY_STAGE, of_kind].concat();
-    let meant = meant(name, &known, found.len());
+    let meant = suggestion(name, &known, found.len());
     let elsewhere =
         names(keys::FILE, name).then_some("it belongs to the workflow: write it above the first [stages.<name>]");
     value::unknown_key(key, "a stage", &known, meant, elsewhere, found);

@@ -1,4 +1,4 @@
-//! The rules for retries that a stage really has, and who says each of them. Pure.
+//! The retry rules that a stage ends up with, and where each of them comes from. Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What stands in a text where a place of the input is empty: `{{input.lang | "en"}}`.
+//! The text that takes the place of a missing value: `{{input.lang | "en"}}`.
 
 /// A place and what is behind it: a text in quotes, `"…"` as in JSON or `'…'` as it is. `None`: there is none, `Err`: it is
 /// no text in quotes.

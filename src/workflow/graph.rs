@@ -1,4 +1,4 @@
-//! The order that the needs of stages make.
+//! The order that the needs of stages impose.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -1,5 +1,5 @@
-//! What a workflow says of the input of its runs: keys, their types, and what stands there where one is left out. The
-//! database holds every run to it (`migrations/functions/fit_input.sql`), whoever starts it.
+//! What a workflow declares about the input of its runs: keys, their types, and defaults. The database holds every run to it
+//! (`migrations/functions/fit_input.sql`), whoever starts it.
 
 use std::fmt;
 

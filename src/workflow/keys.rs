@@ -1,4 +1,4 @@
-//! Every key of a workflow file: the reader holds values to it, messages quote it, and the JSON Schema is made of it.
+//! Every key of a workflow file: the reader checks values against it, messages quote it, and the JSON Schema is made from it.
 
 use crate::model::failure::FailureClass;
 
@@ -90,25 +90,25 @@ pub(super) use keys;
 
 keys! {
     NAME = "name", Shape::Name, "a string", "name = \"story\"", "", "",
-        "Name of the workflow: small letters, digits, - and _; begins with a letter.";
+        "Name of the workflow: lower-case letters, digits, - and _; begins with a letter.";
     DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the workflow is for.\"", OR_REMOVE, "",
-        "What the workflow is for, in words.";
+        "What the workflow is for.";
     STAGES = "stages", Shape::Stages, "tables, one for each stage",
         "[stages.first] on a line of its own, and the keys of the stage below it", "", "",
-        "The stages by name. `input`, `item`, `end` and `run` are no names of stages.";
+        "The stages by name. A stage cannot be called `input`, `item`, `end` or `run`.";
     RETRY = "retry", Shape::Retry, "a table of rules", "retry = { max_retries = 3 }", OR_REMOVE, "",
         "How failures are retried. What a stage leaves out comes from the workflow, then from the defaults.";
 
     INPUT = "input", Shape::Input, "a table of keys and types", "input = { topic = \"string\", lang = { type = \"string\", default = \"en\" } }", OR_REMOVE, "",
-        "Keys of the runs' input, each with its type or a table. A run starts only on an object with these keys and no others, whoever starts it.";
+        "Keys of the runs' input, each with its type or a table. A run starts only on an object with these keys and no others, however it is started.";
     TYPE = "type", Shape::Word(TYPES), "the name of a type in quotes", "type = \"string\"", "", "",
-        "What stands there: the types of JSON, `integer` for whole numbers, `any` for anything.";
+        "Type of the value: the types of JSON, `integer` for whole numbers, `any` for anything.";
     REQUIRED = "required", Shape::Flag, "true or false", "required = false", OR_REMOVE, "true",
-        "Whether it has to be given. A key with a default never has to.";
+        "Whether it must be given. A key with a default need not be.";
     DEFAULT = "default", Shape::Any, "a value", "default = \"en\"", OR_REMOVE, "",
-        "What is put into the input if it is left out.";
+        "Value that is put into the input if it is left out.";
     INPUT_DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the story is about.\"", OR_REMOVE, "",
-        "What it is for, in words.";
+        "What it is for.";
 
     RUST = "rust", Shape::Line, "the name of a registered handler", "rust = \"script\"", "", "",
         "Runs an async function that is registered under this name in the worker's program.";
@@ -122,33 +122,33 @@ keys! {
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
-        "Longest time for one attempt. What takes longer is a failure of class network_timeout.";
+        "Longest time for one attempt. If it takes longer, it fails with class network_timeout.";
     INPUTS = "inputs", Shape::Word(&["value", "file"]), "\"value\" or \"file\"", "inputs = \"file\"", OR_REMOVE, "\"value\"",
-        "How outputs of needed stages come in. `value`: as they are, 64 MiB together at most. `file`: the input has the name of a file instead, which may be as long as it likes: of a fanned-out stage a line of JSON for each item.";
+        "How outputs of needed stages are passed. `value`: as they are, 64 MiB together at most. `file`: the input has the name of a file of any size instead; for a fanned-out stage, with a line of JSON for each item.";
     CONCURRENCY = "concurrency", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "concurrency = 4", OR_REMOVE, "",
-        "Attempts of this stage that may run at once, over all runs and all workers; no limit by default.";
+        "Maximum number of attempts of this stage that run at once, over all runs and all workers; no limit by default.";
     RATE = "rate", Shape::Rate, "a number of attempts and a time, in quotes", "rate = \"60/1m\"", OR_REMOVE, "",
-        "Attempts of this stage that may begin in that time, over all runs and all workers, spread evenly over it; no limit by default.";
+        "Maximum number of attempts of this stage that start in that time, over all runs and all workers, spread evenly; no limit by default.";
 
     ENV = "env", Shape::Variables, "a table of names and strings", "env = { LEVEL = \"3\" }", OR_REMOVE, "",
         "Variables for the program, beside PATH, HOME and the like. ${NAME} in a value is taken from the worker's environment and never stored.";
     PASS_ENV = "pass_env", Shape::VariableNames, "an array of names of variables", "pass_env = [\"API_KEY\"]", OR_REMOVE, "",
-        "Variables of the worker's environment that the program gets too, where they are set.";
+        "Variables of the worker's environment that the program gets too, if they are set.";
     DIR = "dir", Shape::Text, "a folder", "dir = \"/srv/media\"", OR_REMOVE, "",
         "Folder that the program runs in, or that `files` are in; the worker's own by default.";
     STDIN = "stdin", Shape::Word(&["input", "none"]), "\"input\" or \"none\"", "stdin = \"none\"", OR_REMOVE, "\"input\"",
-        "`input`: the program reads its input as JSON from standard input. `none`: it is empty, for programs that would take it for commands or data of theirs.";
+        "`input`: the program reads its input as JSON from standard input. `none`: standard input is empty, for programs that would read commands or data from it.";
     MEMORY = "memory", Shape::Size, "an amount in quotes", "memory = \"512MiB\"", OR_REMOVE, "",
         "Memory (address space) that each process of the program may have; no limit by default. Linux only.";
     OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
-        "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end.";
+        "`json`: the output is JSON. `text`: it is one string, without the line end at its end.";
     ANSWER = "output", Shape::Word(&["json", "text", "response"]), "\"json\", \"text\" or \"response\"", "output = \"response\"", OR_REMOVE, "\"json\"",
-        "`json`: what comes back is JSON. `text`: it is taken as one string, without the line end at its end. `response` (only of `http`): an object of `status`, `headers` and `body`.";
+        "`json`: the output is JSON. `text`: it is one string, without the line end at its end. `response` (only of `http`): an object of `status`, `headers` and `body`.";
 
     EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
         "Failure classes by exit code (1 to 255; 128 plus its number for a signal), for programs whose exit codes have meanings of their own.";
     STATUS_CLASSES = "classes", Shape::Classes, "a table of statuses and classes", "classes = { 422 = \"resource_unavailable\" }", OR_REMOVE, "",
-        "Failure classes by status (200 to 999), for servers whose statuses have meanings of their own. A status listed here is always a failure, even one from 200 to 299.";
+        "Failure classes by status (200 to 999), for servers whose statuses have meanings of their own. A status listed here is always a failure, even 200 to 299.";
 
     METHOD = "method", Shape::Word(&["POST", "PUT", "PATCH", "DELETE", "GET"]), "a method", "method = \"PUT\"", OR_REMOVE, "\"POST\"",
         "Method of the request. GET sends no body.";
@@ -156,24 +156,24 @@ keys! {
         "headers = { authorization = \"Bearer ${API_KEY}\" }", OR_REMOVE, "",
         "Headers of the request. ${NAME} is taken from the worker's environment and never stored.";
     CONNECT_TIMEOUT = "connect_timeout", Shape::Duration, "a duration in quotes", "connect_timeout = \"5s\"", OR_REMOVE, "\"10s\"",
-        "Longest time until the server is connected.";
+        "Longest time to connect to the server.";
     REDIRECTS = "redirects", Shape::Count { most: 20 }, "a whole number up to 20", "redirects = 3", OR_REMOVE, "0",
-        "Redirects that are followed.";
+        "Maximum number of redirects to follow.";
     FILES = "files", Shape::Files, "a table of form fields and places of file names", "files = { audio = \"item.path\" }", OR_REMOVE, "",
-        "Sends a multipart form: the input as the field `input`, and each of these files, whose names (below `dir`) stand at these places of the input.";
+        "Sends a multipart form: the input as the field `input`, and these files, whose names (below `dir`) are at these places of the input.";
 
     MAX_RETRIES = "max_retries", Shape::Count { most: 10_000 }, "a whole number up to 10000", "max_retries = 3", OR_REMOVE, "10",
-        "How often a job is tried again, over all classes of failures.";
+        "How often a job is retried, over all failure classes.";
     DEADLINE = "deadline", Shape::Duration, "a duration in quotes", "deadline = \"2h\"", OR_REMOVE, "",
-        "No retry begins later than that after the job's first attempt; no limit by default.";
+        "No retry starts later than this after the job's first attempt; no limit by default.";
     CLASS_RETRIES = "max_retries", Shape::Count { most: 10_000 }, "a whole number up to 10000", "max_retries = 3", OR_REMOVE, "",
-        "How often a job is tried again after failures of this class.";
+        "How often a job is retried after failures of this class.";
     BASE = "base", Shape::Duration, "a duration in quotes", "base = \"2s\"", OR_REMOVE, "",
-        "Wait before the first retry; doubles with each one.";
+        "Wait before the first retry; it doubles with each one.";
     CAP = "cap", Shape::Duration, "a duration in quotes", "cap = \"1m\"", OR_REMOVE, "",
         "Longest wait.";
     JITTER = "jitter", Shape::Share, "a number from 0 to 1", "jitter = 0.25", OR_REMOVE, "0.25",
-        "Up to this share is taken off a wait by chance.";
+        "A random share of the wait, up to this much, is taken off.";
     RETRY_AFTER = "retry_after", Shape::Flag, "true or false", "retry_after = false", OR_REMOVE, "true",
         "Whether a longer Retry-After wins over the wait.";
 }

@@ -1,4 +1,4 @@
-//! What is no mistake of a workflow, and may surprise its author. Pure.
+//! What is no mistake in a workflow, but may surprise its author. Pure.
 
 use super::definition::{InputForm, Source, Stage, StageKind, Workflow};
 use super::retry_rules::RetryRules;

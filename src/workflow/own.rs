@@ -1,4 +1,4 @@
-//! What a stage is told of its own attempt: programs by variables, and the texts of its file by `{{run.…}}`.
+//! What a stage learns of its own attempt: programs by variables, and the texts of its file by `{{run.…}}`.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What follows from a finished job: the graph, turned round once so that a commit needs no look at it. Pure.
+//! What follows from a finished job: the graph, inverted once so that a commit need not look at it. Pure.
 
 use super::definition::{Source, StageIndex, Workflow};
 use crate::model::lane::{self, Births, Spot};

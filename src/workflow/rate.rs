@@ -1,4 +1,4 @@
-//! How many attempts of a stage may begin in a time, as people write it: `60/1m`, `10/s`, `5000/1d`.
+//! How many attempts of a stage may start in a time, as people write it: `60/1m`, `10/s`, `5000/1d`.
 
 use std::time::Duration;
 

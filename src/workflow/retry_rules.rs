@@ -1,5 +1,4 @@
-//! What a workflow file says about retries. What it leaves out comes from above: from the workflow, then from the
-//! defaults.
+//! A workflow file's retry rules. What it leaves out comes from above: from the workflow, then from the defaults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The JSON Schema of workflow files, made of the table of keys: editors complete and check with it. Pure.
+//! The JSON Schema of workflow files, made from the table of keys, for editors to complete and check with. Pure.
 //!
 //! It refuses nothing that the reader takes. What it cannot say is left to the reader: how stages fit together, what is
 //! inside of a template, and sizes. Two habits of Taplo, the language server for TOML, give it its form: beside `$ref`

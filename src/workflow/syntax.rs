@@ -1,4 +1,4 @@
-//! Mistakes of TOML itself, in the words of this project, without those that only follow from others.
+//! TOML syntax errors, in Piton's words, without those that only follow from others.
 
 use std::collections::HashSet;
 use std::ops::Range;

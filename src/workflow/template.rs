@@ -1,5 +1,5 @@
-//! Texts of a workflow file that are filled in when a stage starts: `${NAME}` from the worker's environment, which is
-//! never stored, `{{place}}` from the stage's input, and `{{run.id}}` and the like from the attempt itself.
+//! Texts of a workflow file that are filled in when a stage starts: `${NAME}` from the worker's environment, which is never
+//! stored, `{{place}}` from the stage's input, and `{{run.id}}` and the like from the attempt itself.
 
 use std::fmt;
 

@@ -88,14 +88,23 @@ async fn what_cannot_be_started_is_said_by_what_the_caller_can_do() {
         piton.start("work", &json!({"nul": "a\u{0}b"})),
         piton.start("work", &json!({})).priority(2000),
         piton.start("work", &json!({})).key(""),
+        piton.start("work", &json!({})).key("a\u{0}b"),
+        piton.start("wo\u{0}rk", &json!({})),
         piton.start("work", &json!({})).same_input(),
         piton.start("work", &json!({})).trace("nonsense", None),
         piton.start("work", &json!({})).at(SystemTime::UNIX_EPOCH - Duration::from_secs(86_400)),
     ] {
         let error = invalid.await.unwrap_err();
         assert!(matches!(error, StartError::Invalid(_)), "{error:?}");
+        assert!(!error.to_string().contains("0x00"), "{error}");
     }
-    assert_eq!(world.count("select count(*) from piton.runs").await, 0);
+    let nul = piton.start("work", &json!({})).key("a\u{0}b").await.unwrap_err();
+    assert_eq!(nul.to_string(), "a text holds a NUL character, which Postgres cannot keep: leave it out");
+    let run = piton.start("work", &json!({})).await.unwrap();
+    let reason = run.cancel("a\u{0}b").await.unwrap_err();
+    assert!(matches!(&reason, CancelError::Invalid(said) if said.contains("a NUL character")), "{reason:?}");
+    run.cancel("only tried").await.unwrap();
+    assert_eq!(world.count("select count(*) from piton.runs where state <> 'cancelled'").await, 0);
     let unspawned = piton.worker().spawn().unwrap_err();
     assert!(matches!(unspawned, WorkerError::NoChildCall), "{unspawned:?}");
     assert!(unspawned.to_string().contains("piton::child(app)"), "{unspawned}");
@@ -186,6 +195,44 @@ async fn a_worker_in_a_service_runs_suspects_and_commands_in_processes_of_their_
     world.assert_nothing_is_left().await;
 }
 
+#[tokio::test]
+async fn a_run_that_a_worker_of_the_same_process_ends_has_its_result_at_once() {
+    let world = World::with(&[]).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = world.command_of(&example("test-service"), [""; 0]);
+    command.env("PORT", format!("127.0.0.1:{port}")).env("AWAITS", "1");
+    let service = Process::spawn(command, world.path("service.log"));
+    service.says("late").await;
+    let log = service.log();
+    let late: u64 = log.lines().find_map(|line| line.strip_prefix("late ")).unwrap().parse().unwrap();
+    // Asking twice a second, it would be a quarter of one.
+    assert!(late < 150, "{late} ms");
+}
+
+#[tokio::test]
+async fn logging_metrics_and_cryptography_are_the_program_s_own_where_it_has_set_them() {
+    let world = World::with(&[]).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = world.command_of(&example("test-service"), [""; 0]);
+    command.env("PORT", format!("127.0.0.1:{port}")).env("OWN", "1");
+    let service = Process::spawn(command, world.path("service.log"));
+    service.says("that was all").await;
+    let log = service.log();
+    for own in ["own log: true", "own metrics: true", "own cryptography: true"] {
+        assert!(log.contains(own), "{log}");
+    }
+    assert!(!log.contains("worker_started"), "it logs where the program wants it and nowhere else: {log}");
+}
+
+#[tokio::test]
+async fn a_run_can_be_started_before_any_worker_has_registered_its_workflow() {
+    let world = World::with(&[]).await;
+    let app = App::new().workflow("work.toml", WORK);
+    let piton = Piton::builder(app, &world.pool).build().await.unwrap();
+    let run = piton.start("work", &json!({"work_ms": 0})).await.unwrap();
+    assert_eq!(run.state().await.unwrap(), Some(RunState::Running), "it waits for a worker");
+}
+
 /// An answer's status and body; an error while the service is away.
 fn ask(address: &str, method: &str, path: &str, body: &str) -> std::io::Result<(u16, Value)> {
     let mut stream = TcpStream::connect(address)?;
@@ -241,6 +288,11 @@ async fn every_order_of_a_shop_that_is_killed_again_and_again_is_shipped_exactly
     assert_eq!(
         world.count("select count(*) from shop.orders").await,
         world.count("select count(*) from shop.parcels").await
+    );
+    // No key keeps a parcel from being written twice: it is committed with its stage.
+    assert_eq!(
+        world.count("select count(*) from shop.parcels").await,
+        world.count("select count(distinct order_id) from shop.parcels").await
     );
     running.signal("TERM");
     assert_eq!(running.exit_code().await, Some(0));

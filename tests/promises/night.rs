@@ -1,4 +1,4 @@
-//! README's table for the night: every line of it is typed, word for word, on the story that is shipped.
+//! The table for the night in docs/operations.md: every line of it is typed, word for word, on the story that is shipped.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::harness::{Process, SOON, World, example, stdout, until};
 use crate::server::free_port;
 
-const README: &str = include_str!("../../README.md");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const WORKFLOWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows");
 
 /// What commands that begin so must say.
@@ -132,7 +132,7 @@ impl Night {
 
 /// What the table says to type.
 fn lines() -> Vec<&'static str> {
-    let (_, section) = README.split_once("\n## At night\n").unwrap();
+    let (_, section) = OPERATIONS.split_once("\n## At night\n").unwrap();
     let (_, table) = section.split_once("|---|---|\n").unwrap();
     let rows = table.lines().take_while(|line| line.starts_with('|'));
     rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect()

@@ -7,7 +7,7 @@ use crate::scrape::Scrape;
 use crate::server::Server;
 use crate::workflows::SQUARES;
 
-/// Shorter on purpose than the outage of the story in README; what counts is that commits and claims met it.
+/// Short on purpose; what counts is that commits and claims met it.
 const OUTAGE: Duration = Duration::from_secs(20);
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! README's picture of the overview: drawn from what a real Prometheus answered, with Grafana's layout and not by Grafana.
+//! The picture of the overview in docs/monitoring.md: drawn from what a real Prometheus answered, with Grafana's layout and not by
+//! Grafana.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -28,7 +29,7 @@ struct Line {
 
 /// `cargo test --test promises picture -- --ignored`: two minutes and a half of work, and docs/overview.svg anew.
 #[tokio::test]
-#[ignore = "draws README's picture anew"]
+#[ignore = "draws the picture of docs/monitoring.md anew"]
 async fn of_the_overview() {
     let world = World::with(&[SQUARES, TROUBLED]).await;
     let fleet = Fleet::new(&world);

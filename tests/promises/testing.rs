@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use piton::testing::{Mock, TestAttempt, TestDatabase, TestError, TestPiton, crash_at_every_commit};
-use piton::{App, Artifact, Failure, FailureClass, Input, ResultError, RunState, StageContext, State};
+use piton::{App, Artifact, Committed, Failure, FailureClass, Input, ResultError, RunState, StageContext, State};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::io::AsyncReadExt;
 
-use crate::harness::{SOON, until};
+use crate::harness::{SOON, World, until};
 
 async fn double(Input(input): Input<Value>) -> Result<i64, Failure> {
     Ok(input["item"].as_i64().ok_or_else(|| Failure::invalid_input("no number"))? * 2)
@@ -98,6 +98,31 @@ async fn arguments_of_a_handler_are_drawn_from_json_and_what_does_not_fit_is_inv
 }
 
 #[tokio::test]
+async fn a_handler_that_commits_its_own_rows_is_called_with_a_database() {
+    async fn bill(Input(input): Input<i64>, context: StageContext) -> Result<Committed<i64>, Failure> {
+        let is_last = context.is_last_attempt().await?;
+        context
+            .commit(async |mut tx| {
+                sqlx::query("insert into bills values ($1)").bind(input).execute(&mut *tx).await?;
+                if input < 0 { Err(Failure::invalid_input(format!("last: {is_last}"))) } else { Ok(input) }
+            })
+            .await
+    }
+    let database = TestDatabase::new().await.unwrap();
+    sqlx::raw_sql("create table bills (amount bigint)").execute(database.pool()).await.unwrap();
+    let attempt = TestAttempt::new().database(&database);
+    assert_eq!(attempt.call::<_, i64>(bill, 7).await.unwrap(), 7);
+    let failed = attempt.next().call::<_, i64>(bill, -1).await.unwrap_err();
+    assert_eq!(failed.to_string(), "invalid_input: last: false");
+    let failed = attempt.next().last().call::<_, i64>(bill, -1).await.unwrap_err();
+    assert_eq!(failed.to_string(), "invalid_input: last: true");
+    let bills: Vec<i64> = sqlx::query_scalar("select amount from bills").fetch_all(database.pool()).await.unwrap();
+    assert_eq!(bills, [7], "what failed is rolled back");
+    let without = TestAttempt::new().call::<_, i64>(bill, 7).await.unwrap_err();
+    assert!(without.message().contains("TestAttempt::database"), "{without}");
+}
+
+#[tokio::test]
 async fn a_workflow_runs_with_mocked_stages_and_retries_are_not_waited_for() {
     let numbers = Mock::fail(FailureClass::RateLimited, "slow down").then(Mock::output([1, 2, 3]));
     let piton = TestPiton::builder(sums()).mock("sum", "numbers", numbers.clone()).build().await.unwrap();
@@ -159,19 +184,21 @@ async fn time_goes_by_for_what_is_due_for_deadlines_and_for_rates() {
     let piton = TestPiton::new(App::new().workflow("timed.toml", TIMED).handler("often", often)).await.unwrap();
     let in_minutes = |minutes: u64| SystemTime::now() + Duration::from_secs(60 * minutes);
     let later = piton.piton().start("timed", &()).at(in_minutes(90)).await.unwrap();
-    let never = piton.piton().start("timed", &()).at(in_minutes(600)).deadline(in_minutes(100)).await.unwrap();
     piton.advance("1h29m").await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(ran.load(Ordering::SeqCst), 0, "not yet");
-    assert_eq!(never.state().await.unwrap(), Some(RunState::Scheduled));
+    assert_eq!(later.state().await.unwrap(), Some(RunState::Scheduled));
 
     piton.advance("2m").await.unwrap();
     until(SOON, "it is due", async || later.state().await.unwrap() == Some(RunState::Done)).await;
     assert_eq!(ran.load(Ordering::SeqCst), 1);
-    piton.advance("10m").await.unwrap();
-    until(SOON, "its deadline passes", async || never.state().await.unwrap() == Some(RunState::Cancelled)).await;
 
-    // One has begun within the hour.
+    // One has begun within the hour: the next ones wait.
+    let never = piton.piton().start("timed", &()).deadline(in_minutes(30)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(never.state().await.unwrap(), Some(RunState::Running));
+    piton.advance("31m").await.unwrap();
+    until(SOON, "its deadline passes", async || never.state().await.unwrap() == Some(RunState::Cancelled)).await;
     let second = piton.piton().start("timed", &()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(ran.load(Ordering::SeqCst), 1, "the rate holds");
@@ -328,6 +355,23 @@ async fn the_private_postgres_ends_with_its_process_however_that_ends() {
         until(SOON, "the server and its data are gone", async || !folder.exists()).await;
         assert!(std::os::unix::net::UnixStream::connect(&socket).is_err());
     }
+}
+
+#[tokio::test]
+async fn on_a_server_that_is_there_already_a_test_s_databases_are_dropped_also_when_it_panics() {
+    let world = World::with(&[]).await;
+    for (test, panics) in [("a_process_with_a_server", true), ("an_output_that_a_crash_changes_is_found*", false)] {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let test = format!("testing::{}", test.trim_end_matches('*'));
+        child.args(["--include-ignored", &test, "--nocapture"]).env("PITON_TEST_DATABASE_URL", &world.url);
+        let output = child.env("PITON_TEST_PANICS", "yes").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), !panics, "{said}");
+        assert!(said.contains("running 1 test") && (!panics || said.contains("its database: ")), "{said}");
+        let left = "select count(*) from pg_database where datname like 'piton\\_test\\_%'";
+        assert_eq!(world.count(left).await, 0, "{said}");
+    }
+    assert_eq!(world.count("select count(*) from pg_database where datname like 'piton\\_template\\_%'").await, 1);
 }
 
 /// The folder of its data, and its socket.

@@ -1,4 +1,4 @@
-//! Ending the runs of dead letters.
+//! Dismiss dead letters, which ends their runs.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::{Dismissed, FilterSaid};
 use crate::api::Api;
+use crate::api::extract::{Body, Path, Who};
 use crate::api::problem::Problem;
-use crate::api::take::{Body, Path, Who};
 use crate::api::words::Text;
 use crate::decide;
 
@@ -69,6 +69,7 @@ pub(super) async fn those(
     Body(which): Body<DismissThose>,
 ) -> Result<Json<Dismissed>, Problem> {
     let DismissThose { filter, all, reason } = which;
-    let dismissed = decide::dismiss_those(&api.store, &super::those(filter, all)?, &reason.0, who.actor()).await?;
+    let those = super::those(&api, filter, all).await?;
+    let dismissed = decide::dismiss_those(&api.store, &those, &reason.0, who.actor()).await?;
     Ok(Json(Dismissed { dismissed }))
 }

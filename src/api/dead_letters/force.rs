@@ -1,4 +1,4 @@
-//! Giving up a live job by hand.
+//! Give up a live job by hand.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::Forced;
 use crate::api::Api;
+use crate::api::extract::{Body, Who};
 use crate::api::problem::Problem;
-use crate::api::take::{Body, Who};
 use crate::api::words::{Item, Text};
 use crate::decide;
 use crate::model::id::RunId;

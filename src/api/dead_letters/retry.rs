@@ -1,4 +1,4 @@
-//! Letting dead letters go on.
+//! Retry dead letters.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 
 use super::{FilterSaid, Retried};
 use crate::api::Api;
+use crate::api::extract::{Body, Path, Who};
 use crate::api::problem::Problem;
 use crate::api::runs::payload;
-use crate::api::take::{Body, Path, Who};
 use crate::api::words::Text;
 use crate::decide::{self, Again};
 use crate::store::dead_letters::Origin;
@@ -90,7 +90,8 @@ pub(super) async fn those(
 ) -> Result<Json<Retried>, Problem> {
     let RetryThose { filter, all, from_stage, from_beginning, note } = which;
     let again = again(from_stage.as_ref(), from_beginning, note.as_ref())?;
-    let retried = decide::retry_those(&api.store, &super::those(filter, all)?, again, who.actor()).await?;
+    let those = super::those(&api, filter, all).await?;
+    let retried = decide::retry_those(&api.store, &those, again, who.actor()).await?;
     Ok(Json(Retried { retried }))
 }
 

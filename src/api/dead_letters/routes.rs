@@ -1,4 +1,4 @@
-//! Where each verb is.
+//! The route of each verb.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -1,4 +1,4 @@
-//! The judge finds what is wrong, and nothing where all is well.
+//! The judge finds what is wrong, and nothing when all is well.
 
 use std::time::Duration;
 

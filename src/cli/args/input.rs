@@ -1,4 +1,4 @@
-//! What a run is started with.
+//! The arguments for a run's input.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ pub(crate) struct InputArgs {
     /// File with the run's input as JSON; - for standard input [default: {}].
     #[arg(long, short, value_name = "FILE")]
     pub(crate) input: Option<String>,
-    /// Set one value of the input, such as --set topic="Deep sea" or --set simulate.rate=0.3; may be repeated.
+    /// Set one value of the input, such as --set topic="Deep sea" or --set simulate.rate=0.3; may be given several times.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) set: Vec<String>,
     /// Runs of higher priority are claimed first.
@@ -19,11 +19,11 @@ pub(crate) struct InputArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TraceArgs {
-    /// Trace context of the W3C that the run is part of, handed on to its stages [default: the variables TRACEPARENT and
-    /// TRACESTATE, where they hold one].
+    /// W3C trace context that the run is part of and its stages get [default: the variables TRACEPARENT and TRACESTATE, if they hold
+    /// one].
     #[arg(long)]
     pub(crate) traceparent: Option<String>,
-    /// What came with it for those who trace.
+    /// The tracestate that came with it.
     #[arg(long, requires = "traceparent")]
     pub(crate) tracestate: Option<String>,
 }

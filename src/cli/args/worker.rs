@@ -1,4 +1,4 @@
-//! The arguments of whoever works.
+//! The arguments of commands that work on runs.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::workflow::duration;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WorkerArgs {
-    /// Name of this worker, stable over restarts: a restart takes the old boot's jobs back at once. It waits for another
-    /// process that works under the name [default: host, process id and a random part].
+    /// Name of this worker. With a stable name, a restart takes its old jobs back at once. Two processes never work under one name:
+    /// the second waits for the first [default: host, process id and a random part].
     #[arg(long, env = "PITON_WORKER_NAME", value_parser = config::given_worker_name)]
     pub(crate) name: Option<String>,
-    /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port where that is taken].
+    /// Address at which it serves /metrics, or off [default: 127.0.0.1:7486, or any free port if that is taken].
     #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS")]
     pub(crate) metrics: Option<Address>,
-    /// Series of workflows and stages that it shows at most; those that come later are counted in piton_series_left_out.
+    /// Maximum number of series of workflows and stages that it exports; later ones are counted in piton_series_left_out.
     #[arg(long, env = "PITON_METRICS_SERIES", value_name = "N", default_value_t = MOST_SERIES)]
     pub(crate) metrics_series: u32,
-    /// Between two looks at the state in the database for its metrics; one worker at a time takes them.
+    /// How often one of the workers reads the state of the database for the metrics.
     #[arg(long, env = "PITON_SNAPSHOT_EVERY", default_value = "15s", value_parser = duration::parse)]
     pub(crate) snapshot_every: Duration,
-    /// Between two cleanups of what was kept for long enough; one worker at a time does them.
+    /// How often one of the workers deletes what is past its retention.
     #[arg(long, env = "PITON_CLEANUP_EVERY", default_value = "1h", value_parser = duration::parse)]
     pub(crate) cleanup_every: Duration,
     #[command(flatten)]
@@ -39,43 +39,43 @@ pub(crate) struct WorkerArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CheckArgs {
-    /// Between two checks of the database, the artifact store, memory, disks and the queue.
+    /// How often it checks the database, the artifact store, memory, disks and the queue.
     #[arg(long, env = "PITON_HEALTH_EVERY", default_value = "15s", value_parser = duration::parse)]
     pub(crate) health_every: Duration,
-    /// From where on a component is degraded, and unhealthy: COMPONENT.MEASURE=DEGRADED:UNHEALTHY, such as
-    /// disk.used_share=0.8:0.9; may be repeated [default: what piton_component_threshold shows].
+    /// When a component is degraded, and when unhealthy: COMPONENT.MEASURE=DEGRADED:UNHEALTHY, such as
+    /// disk.used_share=0.8:0.9; may be given several times [default: as piton_component_threshold shows].
     #[arg(long, env = "PITON_HEALTH_THRESHOLDS", value_delimiter = ',', value_name = "THRESHOLD")]
     pub(crate) health_threshold: Vec<SetThreshold>,
-    /// Server that workflows depend on, to be checked as well: NAME=URL, such as voices=https://voices.example/health or
-    /// mail=tcp://mail.example:25; may be repeated.
+    /// A server that workflows depend on, to be checked too: NAME=URL, such as voices=https://voices.example/health or
+    /// mail=tcp://mail.example:25; may be given several times.
     #[arg(long, env = "PITON_EXTERNALS", value_delimiter = ',', value_name = "EXTERNAL")]
     pub(crate) external: Vec<External>,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SettingsArgs {
-    /// Stages that run side by side.
+    /// Number of stages that run at once.
     #[arg(long, env = "PITON_SLOTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) slots: u32,
-    /// Look that often for jobs of which no notification came, and for workers that are gone: 100ms to 1m.
+    /// How often it looks for jobs that no notification announced, and for workers that are gone: 100ms to 1m.
     #[arg(long, env = "PITON_POLL", default_value = "1200ms", value_parser = poll)]
     pub(crate) poll: Duration,
-    /// A worker that was not heard of for that long is gone: 2s to 1d.
+    /// A worker without a heartbeat for this long is gone: 2s to 1d.
     #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = lease)]
     pub(crate) lease: Duration,
-    /// After the first signal, running stages may go on that long.
+    /// How long running stages may go on after the first signal.
     #[arg(long, env = "PITON_GRACE", default_value = "30s", value_parser = duration::parse)]
     pub(crate) grace: Duration,
-    /// Bytes of one run input or stage output, up to 256 MiB.
+    /// Maximum size of one run input or stage output, up to 256 MiB.
     #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..=256 << 20))]
     pub(crate) payload_limit: u32,
-    /// Bytes of all the inputs of one stage together, such as 256MiB. A stage with inputs = "file" has no such limit.
+    /// Maximum size of all inputs of one stage together, such as 256MiB. A stage with inputs = "file" has no such limit.
     #[arg(long, env = "PITON_INPUT_LIMIT", default_value = "64MiB", value_parser = bytes)]
     pub(crate) input_limit: usize,
-    /// Memory for the inputs of everything that runs at once; what finds no room begins later.
+    /// Memory for the inputs of everything that runs at once; a stage that finds no room starts later.
     #[arg(long, env = "PITON_INPUT_MEMORY", default_value = "512MiB", value_parser = bytes)]
     pub(crate) input_memory: usize,
-    /// Bring the schema up to date before work begins, as `piton migrate` does; one process at a time does it.
+    /// Bring the schema up to date before working, as `piton migrate` does; one process at a time does it.
     #[arg(long, env = "PITON_MIGRATE")]
     pub(crate) migrate: bool,
     #[command(flatten)]
@@ -84,13 +84,13 @@ pub(crate) struct SettingsArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ArtifactStoreArgs {
-    /// The artifact store, the same one for all workers: a folder, or a bucket as s3://, gs:// or abfss:// [default: artifacts in
-    /// the data folder].
+    /// The artifact store, the same for all workers: a folder, or a bucket as s3://, gs:// or abfss:// [default: artifacts in the data
+    /// folder].
     #[arg(long, env = "PITON_ARTIFACT_STORE", value_name = "STORE", value_parser = Artifacts::at)]
     pub(crate) artifacts: Option<Artifacts>,
 }
 
-/// Five heartbeats fit into a lease, and each of them may take its time on the way.
+/// Five heartbeats fit into a lease, and each of them may be slow.
 pub(crate) fn lease(text: &str) -> Result<Duration, String> {
     let bounds = (Duration::from_secs(2), Duration::from_secs(86_400));
     duration::parse_between(

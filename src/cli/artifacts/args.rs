@@ -9,10 +9,10 @@ use crate::model::id::RunId;
 pub(crate) enum ArtifactsArgs {
     /// List the artifacts of a run.
     List(ListArgs),
-    /// Get one: its bytes, held against their digest.
+    /// Get one, and check its digest.
     ///
-    /// Ends with 1 where they are not what was committed. A file is written only when all of it is right; what goes to
-    /// standard output is judged at its end.
+    /// Exits with 1 if the bytes are not what was committed. A file is written only if all of it is right; on standard output, the
+    /// check comes at the end.
     Get(GetArgs),
 }
 
@@ -20,7 +20,7 @@ pub(crate) enum ArtifactsArgs {
 pub(crate) struct ListArgs {
     /// Id of the run.
     pub(crate) run: RunId,
-    /// Also those of attempts that are under way, or came to nothing.
+    /// Also those of attempts that are still running, or that failed.
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -31,13 +31,13 @@ pub(crate) struct GetArgs {
     pub(crate) run: RunId,
     /// Its name, or its id as --json lists it.
     pub(crate) name: String,
-    /// The stage that made it, where several have one of that name.
+    /// The stage that made it, if several made one of this name.
     #[arg(long)]
     pub(crate) stage: Option<String>,
     /// The item of a fanned-out stage, from 0.
     #[arg(long, value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) item: Option<i32>,
-    /// File to write; - for standard output [default: its name, in this folder, if there is no such file].
+    /// File to write; - for standard output [default: its name, in this folder, unless that file exists].
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Where files of stages are kept.
+//! Which artifact store a command uses.
 
 use std::path::PathBuf;
 

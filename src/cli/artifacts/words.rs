@@ -1,4 +1,4 @@
-//! Artifacts as people read of them.
+//! Artifacts, as people read about them.
 
 use crate::config;
 use crate::model::id::RunId;

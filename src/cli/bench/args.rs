@@ -9,53 +9,53 @@ use crate::cli::args::WorkerArgs;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchArgs {
-    /// Runs of the chain.
+    /// Number of runs of the chain.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(super) runs: u32,
-    /// Stages of the chain.
+    /// Number of stages of the chain.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(super) stages: u16,
-    /// Bytes of every stage's output.
+    /// Size of every stage's output in bytes.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(SMALLEST_PAYLOAD as i64..=1 << 20))]
     pub(super) payload: u32,
-    /// Worker processes.
+    /// Number of worker processes.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(super) workers: u32,
-    /// Stages that run side by side in each worker.
+    /// Number of stages that each worker runs at once.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(super) slots: u32,
-    /// What the runs look like: a chain of stages, a list with a stage for each item and a join, or first one and
-    /// then the other [default: all; sequential with --offered or --backlog].
+    /// Shape of the runs: a chain of stages, a list with a stage for each item and a join, or both in turn [default: all;
+    /// sequential with --offered or --backlog].
     #[arg(long, value_enum)]
     pub(super) shape: Option<ShapeArg>,
-    /// Items of a fan-out.
+    /// Number of items of a fan-out.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) items: u32,
-    /// Runs of the fan-out.
+    /// Number of runs of the fan-out.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) fan_outs: u32,
-    /// Instead of starting all runs ahead, start so many per second, and measure how long each takes.
+    /// Instead of starting all runs ahead, start this many per second, and measure how long each takes.
     #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["runs", "backlog"])]
     pub(super) offered: Option<f64>,
-    /// How long runs are offered.
+    /// How long to start runs with --offered.
     #[arg(long, requires = "offered", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) seconds: u64,
-    /// So many further runs wait behind those that are measured, and are left waiting.
+    /// Number of runs that wait behind the measured ones, and are left waiting.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub(super) backlog: u32,
-    /// Another connection holds a snapshot all the time, so that no dead row can be vacuumed away.
+    /// Hold a snapshot on another connection throughout, so that no dead row can be vacuumed.
     #[arg(long)]
     pub(super) hold_snapshot: bool,
-    /// Say each figure's ratio to that in a file written before.
+    /// Print each figure's ratio to an earlier file's.
     #[arg(long, value_name = "FILE")]
     pub(super) compare: Option<PathBuf>,
     /// Write the results as JSON.
     #[arg(long, value_name = "FILE")]
     pub(super) write: Option<PathBuf>,
-    /// Keep the database in which it was measured, and say where it is.
+    /// Keep the bench's database, and print its name.
     #[arg(long)]
     pub(super) keep: bool,
-    /// Measure nothing; prove once more what is in a database that was kept.
+    /// Measure nothing; prove the contents of a kept database once more.
     #[arg(long, value_name = "DATABASE", conflicts_with_all = [
         "runs", "stages", "payload", "workers", "slots", "shape", "items", "fan_outs", "offered", "seconds", "backlog",
         "hold_snapshot", "compare", "write", "keep",

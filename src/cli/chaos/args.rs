@@ -11,43 +11,43 @@ use crate::cli::output::errln;
 use crate::embedded::can_be_copied;
 use crate::workflow::duration;
 
-/// Of the campaign's workers: time for what runs to end in a deploy.
+/// Grace period of the campaign's workers at a deploy.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
-/// And how long they bear a silent connection: short, so that a campaign sees it end.
+/// How long they wait on a silent connection: short, so that a campaign sees it given up.
 pub(super) const SILENCE: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ChaosArgs {
-    /// Draws the faults and the runs; the same seed draws the same again [default: by chance].
+    /// Seed of the faults and runs; the same seed draws the same ones again [default: random].
     #[arg(long)]
     pub(super) seed: Option<u64>,
-    /// How long things go wrong. Then the runs come to rest, and everything is checked.
+    /// How long faults are injected. Then the runs come to rest, and everything is checked.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(5..=86_400))]
     pub(super) seconds: u64,
-    /// Worker processes.
+    /// Number of worker processes.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32))]
     pub(super) workers: u32,
-    /// Stages that run side by side in each worker.
+    /// Number of stages that each worker runs at once.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) slots: u32,
     /// Lease of the workers.
     #[arg(long, default_value = "3s", value_parser = lease)]
     pub(super) lease: Duration,
-    /// Between two faults, on average.
+    /// Mean time between two faults.
     #[arg(long, default_value = "500ms", value_parser = duration::parse)]
     pub(super) pause: Duration,
-    /// What goes wrong, as a list with commas [default: everything].
+    /// Which faults to inject, separated by commas [default: all].
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULTS")]
     pub(super) faults: Vec<Kind>,
-    /// Runs that are started per second.
+    /// Number of runs started per second.
     #[arg(long, default_value_t = 6.0, value_parser = rate, value_name = "RATE")]
     pub(super) rate: f64,
-    /// A workflow of yours, instead of the campaign's own.
+    /// A workflow of your own, instead of the campaign's.
     #[arg(long, value_name = "NAME")]
     pub(super) workflow: Option<String>,
     #[command(flatten)]
     pub(super) input: InputArgs,
-    /// Keep the database and the workers' logs, and say where they are.
+    /// Keep the database and the workers' logs, and print where they are.
     #[arg(long)]
     pub(super) keep: bool,
 }

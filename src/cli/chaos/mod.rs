@@ -1,4 +1,4 @@
-//! `piton chaos`: things go wrong on purpose, on a private Postgres of their own.
+//! `piton chaos`: injects faults, on a private Postgres of its own.
 
 pub(crate) mod args;
 mod testbed;
@@ -11,11 +11,11 @@ use super::exit::Exit;
 use super::start;
 use crate::app::App;
 use crate::chaos::ChaosError;
+use crate::chaos::acknowledged::Acknowledged;
 use crate::chaos::campaign::Campaign;
 use crate::chaos::offer::{Inputs, Offer};
 use crate::chaos::plan::Scope;
 use crate::chaos::report::Report;
-use crate::chaos::told::Told;
 use crate::chaos::workload;
 use crate::cli::output::{errln, out, outln};
 use crate::model::payload::PayloadLimits;
@@ -31,7 +31,7 @@ pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::
         // First of all, so that it is known whatever comes of it.
         outln!("Chaos with seed {}; play it again with:  {}", scope.seed, again(&args, &scope));
     }
-    let testbed = Testbed::make().await?;
+    let testbed = Testbed::make(&global).await?;
     let done = tokio::select! {
         report = campaign(app, &global, &args, scope, &testbed) => report.map(Some),
         () = shutdown.asked() => Ok(None),
@@ -74,7 +74,7 @@ async fn campaign(
         length: scope.length,
         store: testbed.store.clone(),
         inspector: testbed.inspector.clone(),
-        told: Told::default(),
+        acknowledged: Acknowledged::default(),
     });
     let mark = format!("{}-{}", scope.seed, std::process::id());
     let campaign = Campaign {

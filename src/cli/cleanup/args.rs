@@ -12,21 +12,21 @@ use crate::model::id::RunId;
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum CleanupArgs {
-    /// Show exactly what a cleanup would delete, what it refuses to delete, and why; deletes nothing.
+    /// Show exactly what a cleanup would delete, what it refuses to delete, and why. Deletes nothing.
     Preview,
-    /// Delete what a preview has shown, or else what is due now; workers do the latter by themselves.
+    /// Delete what a preview showed, or what is due now; workers do the latter by themselves.
     Run(RunArgs),
-    /// Tell what cleanups have deleted, and what is in the artifact store.
+    /// Show what cleanups have deleted, and what is in the artifact store.
     Stats,
-    /// Hold the artifact store against the catalogue: files that nobody knows of, and artifacts whose file is gone.
+    /// Compare the artifact store with the catalogue: find unknown files, and artifacts whose file is gone.
     ///
-    /// Ends with 1 when an artifact's file is gone.
+    /// Exits with 1 if an artifact's file is gone.
     Scan(ScanArgs),
-    /// Tell for how long what is kept.
+    /// Show how long each kind of thing is kept.
     Rules,
-    /// Say for how long something is kept: runs of a state, artifacts of a type, batches, workers, or versions.
+    /// Set how long something is kept: runs of a state, artifacts of a type, batches, workers, or versions.
     Keep(KeepArgs),
-    /// Have cleanup leave a run alone, with all that it made.
+    /// Keep cleanup away from a run and everything it made.
     Hold {
         /// Id of the run.
         run: RunId,
@@ -34,7 +34,7 @@ pub(crate) enum CleanupArgs {
         #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who does it [default: your user name].
-        #[arg(long, value_parser = actor::name)]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
     /// End the hold of a run.
@@ -42,18 +42,18 @@ pub(crate) enum CleanupArgs {
         /// Id of the run.
         run: RunId,
         /// Who does it [default: your user name].
-        #[arg(long, value_parser = actor::name)]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
-    /// The plan that a preview has named: deletes exactly what it showed, or nothing if that has changed.
+    /// Id of a preview's plan: deletes exactly what that showed, or nothing if it has changed since.
     #[arg(long)]
     pub(crate) plan: Option<Uuid>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) store: ArtifactStoreArgs,
@@ -61,7 +61,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ScanArgs {
-    /// Delete the files of this database that nobody knows of, and that are older than an hour.
+    /// Delete unknown files of this database that are older than an hour.
     #[arg(long)]
     pub(crate) delete: bool,
     #[command(flatten)]
@@ -70,20 +70,21 @@ pub(crate) struct ScanArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeepArgs {
-    /// What: runs, artifacts, batches, workers or versions.
+    /// What is kept: runs, artifacts, batches, workers or versions.
     #[arg(value_parser = ["runs", "artifacts", "batches", "workers", "versions"])]
     pub(crate) what: String,
-    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches
+    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended
+    /// for batches
     /// and workers; unused for versions.
     #[arg(value_name = "TYPE")]
     pub(crate) kind: String,
-    /// For how long, such as 30d, or forever.
+    /// How long, such as 30d, or forever.
     #[arg(value_name = "HOW LONG", value_parser = HowLong::from_str)]
     pub(crate) keep: HowLong,
-    /// Of that workflow only.
+    /// Only of this workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
     /// Who says so [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }

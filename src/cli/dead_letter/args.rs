@@ -13,43 +13,43 @@ use crate::view::when::{self, Past};
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DeadLetterArgs {
-    /// List them, the newest first.
+    /// List dead letters, the newest first.
     List {
         #[command(flatten)]
         filter: FilterArgs,
-        /// Those that are pending, were retried or were dismissed.
+        /// Only those that are pending, were retried or were dismissed.
         #[arg(long, value_parser = resolution, default_value = "pending")]
         resolution: Resolution,
-        /// How many.
+        /// How many to list.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
-    /// Count them by cause, with an example of each.
+    /// Count dead letters by cause, with an example of each.
     Stats {
         #[command(flatten)]
         filter: FilterArgs,
-        /// Count each cause by stage, workflow, batch, hour, or what stands at a path in the runs' inputs, such as input.tenant.
+        /// Count each cause by stage, workflow, batch, hour, or the value at a path in the runs' inputs, such as input.tenant.
         #[arg(long, default_value = "stage", value_parser = by)]
         by: By,
-        /// How many lines.
+        /// How many lines to list.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
-        /// Those that are pending, were retried or were dismissed.
+        /// Only those that are pending, were retried or were dismissed.
         #[arg(long, value_parser = resolution, default_value = "pending")]
         resolution: Resolution,
     },
-    /// Show one with its whole story.
+    /// Show a dead letter with its whole history.
     Show {
         /// Its id.
         id: Uuid,
     },
-    /// Let a job go on, with a new budget of retries: from its last checkpoint, or from further up.
+    /// Retry a job with a new retry budget: from its last checkpoint, or from an earlier stage.
     Retry {
-        /// Its id; or choose many by a filter.
+        /// Its id; or select many with a filter.
         id: Option<Uuid>,
         #[command(flatten)]
         filter: FilterArgs,
-        /// Every one that is pending.
+        /// Every pending one.
         #[arg(long)]
         all: bool,
         #[command(flatten)]
@@ -57,10 +57,10 @@ pub(crate) enum DeadLetterArgs {
         /// Only show what would run again, what that took last time, and which limits it meets.
         #[arg(long)]
         dry_run: bool,
-        /// Who decides [default: the user's name].
+        /// Who decides [default: your user name].
         #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
-        /// Why, in words.
+        /// Why, for the record.
         #[arg(long, alias = "reason", value_parser = actor::reason)]
         note: Option<String>,
     },
@@ -70,29 +70,29 @@ pub(crate) enum DeadLetterArgs {
         run: RunId,
         /// Its stage.
         stage: String,
-        /// Its item, where the stage is fanned out and split: the one that is under way or next in its branch.
+        /// Its item, if the stage is fanned out and split: the one that is running or next in its branch.
         #[arg(long)]
         item: Option<i32>,
-        /// Why, in words.
+        /// Why, for the record.
         #[arg(long, value_parser = actor::reason)]
         reason: String,
-        /// Who decides [default: the user's name].
+        /// Who decides [default: your user name].
         #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
     /// End the run of a dead letter as failed: its other jobs are cancelled.
     Dismiss {
-        /// Its id; or choose many by a filter.
+        /// Its id; or select many with a filter.
         id: Option<Uuid>,
         #[command(flatten)]
         filter: FilterArgs,
-        /// Every one that is pending.
+        /// Every pending one.
         #[arg(long)]
         all: bool,
-        /// Why, in words.
+        /// Why, for the record.
         #[arg(long, value_parser = actor::reason)]
         reason: String,
-        /// Who decides [default: the user's name].
+        /// Who decides [default: your user name].
         #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
@@ -101,13 +101,13 @@ pub(crate) enum DeadLetterArgs {
 /// What is done again.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AgainArgs {
-    /// Do that stage again, and everything that needs it.
+    /// Do this stage again, and everything that needs it.
     #[arg(long, value_name = "STAGE", conflicts_with = "from_beginning")]
     pub(crate) from: Option<String>,
     /// Do everything again.
     #[arg(long)]
     pub(crate) from_beginning: bool,
-    /// A file with a corrected input for the run of one dead letter, or - for standard input.
+    /// File with a corrected input for the run of one dead letter; - for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<String>,
 }
@@ -115,23 +115,23 @@ pub(crate) struct AgainArgs {
 /// Which dead letters.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FilterArgs {
-    /// Of that workflow.
+    /// Only those of this workflow.
     #[arg(long)]
     pub(crate) workflow: Option<String>,
-    /// Of that stage.
+    /// Only those of this stage.
     #[arg(long)]
     pub(crate) stage: Option<String>,
-    /// Of that failure class.
+    /// Only those of this failure class.
     #[arg(long, value_parser = class)]
     pub(crate) class: Option<FailureClass>,
-    /// Of that run.
+    /// Only those of this run.
     #[arg(long)]
     pub(crate) run: Option<RunId>,
-    /// Of that cause, as `dead-letter stats` names it.
+    /// Only those of this cause, as `dead-letter stats` names it.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
-    /// Given up since then: yesterday, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks showed it
-    /// here), or 2h ago by the database's clock.
+    /// Only those given up since then: yesterday, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that clocks here
+    /// showed it), or 2h ago by the database's clock.
     #[arg(long, value_name = "WHEN", value_parser = when::parse_past)]
     pub(crate) since: Option<Past>,
     #[command(flatten)]
@@ -141,8 +141,8 @@ pub(crate) struct FilterArgs {
 /// Runs are told apart by their inputs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WhereArgs {
-    /// Of runs whose input holds that value, such as input.tenant=acme or input.items[0].id=17; where it is given several
-    /// times, of those that hold all of them.
+    /// Only those of runs whose input holds this value, such as input.tenant=acme or input.items[0].id=17; if given several times, all
+    /// of them.
     #[arg(long = "where", value_name = "input.PATH=VALUE")]
     pub(crate) conditions: Vec<Condition>,
 }

@@ -1,4 +1,4 @@
-//! Causes of dead letters as people and programs read them.
+//! Causes of dead letters, as people and programs read them.
 
 use super::say::shortened;
 use crate::cli::args::Global;

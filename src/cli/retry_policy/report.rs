@@ -1,4 +1,4 @@
-//! What a simulation found, for people and for programs.
+//! What a simulation found, for people and programs.
 
 use std::fmt;
 

@@ -9,11 +9,11 @@ use crate::workflow::duration;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TopArgs {
-    /// Between two looks at the database. Where a look takes long, looks are rarer, so that they take a fifth of the time at
-    /// most.
+    /// How often to read the database. If that takes long, it is read less often, so that reading takes at most a fifth of the
+    /// time.
     #[arg(long, default_value = "1s", value_parser = duration::parse)]
     pub(crate) every: Duration,
-    /// Who decides what is decided here [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    /// Who makes the decisions here [default: your user name].
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Carries out what keys ask for, as the commands of the same names do, and says what became of it.
+//! Carries out what keys ask for, as the commands of the same names do, and reports the outcome.
 
 use sqlx::types::Uuid;
 

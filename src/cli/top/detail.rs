@@ -1,4 +1,4 @@
-//! All of what is chosen, for tables cut it; and the command that is about it, whole.
+//! The selected row in full, since tables cut it; and the whole command that is about it.
 
 use super::state::{OpenCause, Top};
 use super::text::{plain, start, wrapped};

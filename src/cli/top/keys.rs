@@ -1,4 +1,4 @@
-//! What a key does: to what is shown, and what is asked of the database because of it. Pure.
+//! What a key does: to what is shown, and which question to the database follows. Pure.
 
 mod letters;
 mod windows;

@@ -1,4 +1,4 @@
-//! The terminal: taken over, read, and given back however this ends.
+//! The terminal: taken over, read, and restored however this ends.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Which row of a list is chosen, by what names it: the list changes under the eyes of who chooses.
+//! Which row of a list is selected, by its identity: the list changes while people select.
 
 /// A choice that never moves to another row by itself, so that a key never hits a row that has just slipped under it.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! What the screen shows, and what is chosen on it. Pure.
+//! What the screen shows, and what is selected on it. Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Texts made to fit: measured as a terminal draws them.
+//! Fits texts to a width, measured as a terminal draws them.
 
 use ratatui::style::Style;
 use ratatui::text::Span;

@@ -1,4 +1,4 @@
-//! What is current in the database that was named, beside what the files say.
+//! Which versions are current in the named database, beside what the files have.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ impl Current {
         match Current::asked(global).await {
             Ok(current) => Current(Some(current)),
             Err(error) => {
-                errln!("note: which versions are current cannot be said: {error:#}");
+                errln!("note: cannot tell which versions are current: {error:#}");
                 Current(None)
             }
         }

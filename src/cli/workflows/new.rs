@@ -1,4 +1,4 @@
-//! `piton workflows new`: a file to begin with, which runs as it is, and its tests.
+//! `piton workflows new`: a file to start from, which runs as it is, and its tests.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `piton workflows show`: what each stage is and has, as its file says it or as it really is.
+//! `piton workflows show`: each stage, as its file has it or with all defaults.
 
 mod report;
 
@@ -10,7 +10,7 @@ use crate::cli::output::{out, outln};
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Origin, Part};
-use crate::workflow::said::{Defaults, said_of_input, said_of_rules, toml};
+use crate::workflow::entries::{Defaults, entries_of_input, entries_of_rules, toml};
 
 pub(super) fn show(workflow: &Workflow, current: &Current, effective: bool, as_json: bool) -> anyhow::Result<Exit> {
     if as_json {
@@ -34,8 +34,8 @@ fn text(workflow: &Workflow, effective: bool) -> String {
     if let Some(description) = &workflow.description {
         text += &format!("{}\n", description.trim_end());
     }
-    text += &rules("retry", &said_of_rules(&workflow.retry));
-    text += &workflow.input.as_ref().map_or_else(String::new, |input| rules("input", &said_of_input(input)));
+    text += &rules("retry", &entries_of_rules(&workflow.retry));
+    text += &workflow.input.as_ref().map_or_else(String::new, |input| rules("input", &entries_of_input(input)));
     let mut told: Vec<(&Stage, Effective)> = Vec::new();
     for stage in &workflow.stages {
         text += &format!("\n[{}]\n", stage.name);
@@ -62,8 +62,8 @@ fn line(key: &str, value: &str) -> String {
 }
 
 fn keys_of(workflow: &Workflow, stage: &Stage, effective: bool) -> String {
-    let defaults = if effective { Defaults::Told } else { Defaults::LeftOut };
-    let said = workflow.said_of(stage, defaults);
+    let defaults = if effective { Defaults::Shown } else { Defaults::LeftOut };
+    let said = workflow.entries_of(stage, defaults);
     let lines = said.iter().map(|(key, value)| match (*key, value) {
         ("retry", _) if effective => String::new(),
         ("retry", value) => rules("retry", value),

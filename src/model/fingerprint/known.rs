@@ -1,4 +1,4 @@
-//! Words that mean something although they hold a digit, and words that mean nothing.
+//! Words that carry meaning although they contain a digit, and words that carry none.
 
 /// Names that hold a digit and mean something.
 pub(super) const NAMES: &[&str] = &[

@@ -1,4 +1,4 @@
-//! What tools and services say, by cause.
+//! Messages of tools and services, by cause.
 
 use std::collections::BTreeMap;
 

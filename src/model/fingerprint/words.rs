@@ -1,4 +1,4 @@
-//! A line as words, without what differs from one failure to the next: numbers, ids, times, addresses. Pure.
+//! A line as words, without what differs between failures: numbers, ids, times, addresses. Pure.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The scanner against a JSON parser that knows nothing of it.
+//! The scanner, compared with an independent JSON parser.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

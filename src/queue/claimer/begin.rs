@@ -1,4 +1,4 @@
-//! From claims to attempts: inputs are read in portions, and an attempt begins when there is room for its own.
+//! From claims to attempts: reads inputs in portions, and starts an attempt when there is room for its input.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::model::artifact::{ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
 use crate::model::resource::out_of_descriptors;
 use crate::stage::artifacts::{AttemptArtifacts, Kept};
-use crate::stage::aside::aside;
+use crate::stage::blocking::blocking;
 use crate::stage::secrets::Secrets;
 use crate::system::regular;
 
@@ -143,7 +143,7 @@ fn readable(name: &OsStr) -> String {
 
 async fn keep_one(file: &Found, name: ArtifactName, artifacts: &AttemptArtifacts) -> Result<(), Failure> {
     let path = file.path.clone();
-    let opened = aside(move || regular::open(&path)).await.map_err(|error| unreadable(&file.path, &error))?;
+    let opened = blocking(move || regular::open(&path)).await.map_err(|error| unreadable(&file.path, &error))?;
     let kept = Kept { name, declared: ArtifactType::output(), content_type: None, bytes: Some(file.bytes) };
     artifacts.put(kept, tokio::fs::File::from_std(opened)).await?;
     Ok(())
@@ -152,7 +152,7 @@ async fn keep_one(file: &Found, name: ArtifactName, artifacts: &AttemptArtifacts
 /// Regular files below the folder, by their names. Links are neither kept nor followed.
 async fn found(folder: &Path) -> Result<Vec<Found>, Failure> {
     let root = folder.to_owned();
-    let walked = aside(move || {
+    let walked = blocking(move || {
         let mut found = Vec::new();
         // The program may have put something else in its place.
         if root.symlink_metadata().is_ok_and(|folder| folder.is_dir()) {

@@ -1,4 +1,4 @@
-//! The folder of an attempt: what its program writes is there, and it is gone with the attempt.
+//! The folder of an attempt: its program writes there, and it is removed with the attempt.
 
 use std::fs::{self, DirEntry, File, OpenOptions, Permissions, TryLockError};
 use std::io;

@@ -1,5 +1,5 @@
-//! The process between a worker and a program. It outlives the worker, adopts what the program leaves behind, and is
-//! gone only when all of it is gone: so no attempt leaves a process, and the worker's pipes always come to an end.
+//! The process between a worker and a program. It outlives the worker, adopts the processes that the program leaves behind, and
+//! exits only when all of them are gone: so no attempt leaves a process, and the worker's pipes always reach their end.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -35,7 +35,8 @@ const TERMINATION: Duration = Duration::from_secs(1);
 /// Longest wait for a guard to make an end of a program, beyond the program's own time.
 pub(crate) const LAST_WAIT: Duration = Duration::from_millis(1800);
 
-/// Status of a guard that could start no process, as `sysexits` has it for what the system refuses. It has noted no group then.
+/// Status of a guard that could start no process, as `sysexits` has it for what the system refuses. It has noted no
+/// group then.
 const NOTHING_STARTED: u8 = 71;
 
 /// What a program started may end that long after it, as the ends of a pipeline do.
@@ -104,7 +105,8 @@ pub(super) fn has_ended(guard: Option<Pid>) -> bool {
     matches!(waitid(WaitId::Pid(guard), look), Ok(Some(_)) | Err(Errno::CHILD))
 }
 
-/// Signals that stop a worker reach its guards too, where they are sent to a whole group or to every process of a service. A
+/// Signals that stop a worker reach its guards too, where they are sent to a whole group or to every process of a
+/// service. A
 /// guard outlives its program, and so it goes on; the program begins with the system's own way to take them.
 fn survive_requests_to_stop() {
     for signal in verdict::REQUESTS_TO_STOP {
@@ -202,8 +204,7 @@ impl Guard<'_> {
                     return mirror(status);
                 }
                 verdict::complain(&format!(
-                    "the command ended and left processes of its own running ({left}), which were stopped; let it wait \
-                     for them"
+                    "the command ended but left processes running ({left}), which were stopped; make it wait for them"
                 ));
                 ExitCode::FAILURE
             }

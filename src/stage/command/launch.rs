@@ -1,4 +1,4 @@
-//! The last step before a program: what can only be set by the process that becomes it.
+//! The last step before a program: sets what only the process that becomes the program can set.
 
 use std::ffi::OsString;
 use std::fmt;

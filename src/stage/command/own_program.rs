@@ -1,4 +1,4 @@
-//! This program's own file.
+//! The file of this program.
 
 use std::path::PathBuf;
 

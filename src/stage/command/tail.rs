@@ -1,4 +1,4 @@
-//! The last of what a program says on its standard error.
+//! The end of a program's standard error.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 

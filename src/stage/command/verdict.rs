@@ -1,4 +1,4 @@
-//! What the end of a program means: its output, or a failure of a class. Pure, but for [`complain`].
+//! What the end of a program means: its output, or a failure of a class. Pure, except for [`complain`].
 
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::tail::Words;
 use crate::model::failure::{Failure, FailureClass};
+use crate::model::key_line;
 use crate::model::signal;
-use crate::model::telling;
 use crate::stage::answer::quoted;
 use crate::stage::secrets::Secrets;
 use crate::workflow::classes::Classes;
@@ -162,7 +162,7 @@ fn of_exit(program: &str, code: i32, stderr: &str, classes: &Classes) -> (Failur
         Some(class) => (class, None),
         None => sysexit(code),
     };
-    let said = telling::last(stderr).map_or_else(String::new, |line| format!(": {}", quoted(line.trim())));
+    let said = key_line::last(stderr).map_or_else(String::new, |line| format!(": {}", quoted(line.trim())));
     let name = name.map_or_else(String::new, |name| format!(" ({name})"));
     (class, format!("`{program}` ended with exit status {code}{name}{said}"), json!(code))
 }

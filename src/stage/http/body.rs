@@ -1,4 +1,4 @@
-//! The body of an answer, as much of it as is wanted.
+//! The body of an answer, read as far as it is needed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The clients of a worker: attempts of stages that connect in the same way share their connections.
+//! The HTTP clients of a worker: attempts whose stages connect in the same way share connections.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

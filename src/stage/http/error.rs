@@ -1,4 +1,4 @@
-//! Requests that got no answer, as failures.
+//! Requests without an answer, as failures.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Files that go with a request, as a multipart form. They are read while they are sent.
+//! Files that are sent as a multipart form, and read while they are sent.
 
 use std::path::{Component, Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Where the database is and how it is spoken to: what a connection string says, checked as a whole.
+//! Where the database is and how to connect to it: a connection string, checked as a whole.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

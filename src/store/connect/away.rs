@@ -1,4 +1,4 @@
-//! Which errors waiting mends.
+//! Which errors go away by waiting.
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};

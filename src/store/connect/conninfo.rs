@@ -1,4 +1,4 @@
-//! A connection string of keywords and values, as libpq takes it: `host=db port=5432 dbname=runs password='two words'`.
+//! A connection string of keywords and values, as libpq reads it: `host=db port=5432 dbname=runs password='two words'`.
 
 use super::error::AddressError;
 

@@ -1,4 +1,4 @@
-//! One connection to one server, with every option of the socket that keeps it from being silent for ever.
+//! One connection to one server, with every socket option that keeps it from being silent for ever.
 
 use std::io;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What goes wrong between a connection string and a connection.
+//! What can go wrong between a connection string and a connection.
 
 /// Why a connection string cannot be used: one sentence that holds no value of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,5 @@
-//! The part of this process that stands between sqlx and a server behind TCP. It listens in a folder that nobody else can
-//! enter; what it has to say of a connection, it says to sqlx as Postgres would.
+//! The part of this process between sqlx and a server behind TCP. It listens in a folder that no other user can enter, and
+//! reports to sqlx as Postgres would.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Where in the server's stream of messages one ends and the next begins.
+//! Where one message ends and the next begins in the server's stream.
 
 /// Type and length.
 const HEADER: usize = 5;

@@ -1,4 +1,4 @@
-//! Which of several servers is connected to: the first that answers and is what was asked for.
+//! Which of several servers to connect to: the first that answers and has the requested attributes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,4 @@
-//! The one list of what a connection string may say: libpq's keywords, and what becomes of each.
+//! The one list of what a connection string may contain: libpq's keywords, and what becomes of each.
 
 /// A keyword of libpq, or a spelling of one.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Reaching the database: from the words of a connection string to a connection that cannot be silent for long.
+//! Reaching the database: from a connection string to a connection that cannot be silent for long.
 //!
 //! ```text
 //! DATABASE_URL ─▶ Address ─▶ Server ──────────── Unix socket ───────────────────▶ Postgres
@@ -17,7 +17,7 @@ mod error;
 mod flow;
 mod forward;
 mod frames;
-mod greet;
+mod handshake;
 mod hosts;
 mod keywords;
 mod options;
@@ -33,8 +33,8 @@ mod uri;
 
 pub(crate) use address::Address;
 pub(crate) use away::{Suspicion, is_away, is_out_of_reach, is_wrong_address, suspicion};
-pub(crate) use conclusion::{in_words, lacks_rights};
+pub(crate) use conclusion::{in_words, lacks_rights, message};
 pub(crate) use error::OpenError;
-pub(crate) use greet::{Pooling, greet};
+pub(crate) use handshake::{Pooling, handshake};
 pub(crate) use os_user::os_user;
 pub(crate) use server::Server;

@@ -1,4 +1,4 @@
-//! The keyword `options`: settings of the session, as a server takes them on its command line.
+//! The keyword `options`: session settings, as a server takes them on its command line.
 
 use super::error::AddressError;
 use super::settings::SessionSettings;

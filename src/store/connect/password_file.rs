@@ -1,4 +1,4 @@
-//! The password file, as libpq reads it: `host:port:database:user:password`, the first line that fits.
+//! The password file, as libpq reads it: `host:port:database:user:password`, the first matching line.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! One connection of sqlx's, carried to a server and back until one of the two ends it or the server falls silent.
+//! One connection of sqlx, relayed to a server until either end closes it or the server falls silent.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

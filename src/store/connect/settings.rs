@@ -1,4 +1,4 @@
-//! What was said about a connection, and where: the string first, then the service that it names, then the environment.
+//! Connection settings and where they come from: the string first, then the service it names, then the environment.
 
 use std::collections::BTreeMap;
 

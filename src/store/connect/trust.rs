@@ -1,4 +1,4 @@
-//! Whether a server's certificate is to be believed.
+//! Whether to trust a server's certificate.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A connection string, taken apart as libpq does it; a URI here: several hosts, brackets around IPv6, percent signs.
+//! A connection URI, taken apart as libpq does it: several hosts, brackets around IPv6, percent-encoding.
 
 use percent_encoding::percent_decode_str;
 

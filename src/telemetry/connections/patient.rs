@@ -1,4 +1,4 @@
-//! A connection that waits for its client to take what is written, but not for ever.
+//! A connection that waits for its client to read what is written, but not for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::guests::Guest;
+use super::clients::Client;
 
 pub(super) struct Patient<S> {
     stream: S,
-    guest: Guest,
+    client: Client,
     limit: Duration,
     /// Runs while a write waits.
     timer: Pin<Box<Sleep>>,
@@ -20,15 +20,15 @@ pub(super) struct Patient<S> {
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, guest: Guest, limit: Duration) -> Patient<S> {
-        Patient { stream, guest, limit, timer: Box::pin(sleep(limit)), waits: false }
+    pub(super) fn new(stream: S, client: Client, limit: Duration) -> Patient<S> {
+        Patient { stream, client, limit, timer: Box::pin(sleep(limit)), waits: false }
     }
 
     /// What became of a write, unless it has waited for too long.
     fn held<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waits = false;
-            self.guest.moves();
+            self.client.moves();
             return written;
         }
         if !std::mem::replace(&mut self.waits, true) {
@@ -45,7 +45,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
         if read.is_ready() {
-            self.guest.moves();
+            self.client.moves();
         }
         read
     }
@@ -85,14 +85,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-    use super::super::guests::Guests;
+    use super::super::clients::Clients;
     use super::*;
 
     #[tokio::test]
     async fn a_write_that_nobody_takes_is_given_up_and_one_that_goes_on_slowly_is_not() {
         let limit = Duration::from_millis(400);
         let (near, mut far) = duplex(16);
-        let mut near = Patient::new(near, Guests::new(1).seat().unwrap(), limit);
+        let mut near = Patient::new(near, Clients::new(1).seat().unwrap(), limit);
         let reads = async {
             for _ in 0..4 {
                 tokio::time::sleep(limit / 4).await;

@@ -3,8 +3,8 @@
 use toml::de::DeTable;
 
 use crate::workflow::keys::Key;
-use crate::workflow::meant::meant;
 use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::suggestion::suggestion;
 use crate::workflow::value::{self, Value, Word};
 
 /// Reads a JSON file that a test file names; or says why it cannot.
@@ -44,7 +44,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn unknown(&mut self, key: &Word, place: &str, known: &[Key]) {
-        let meant = meant(&key.text, known, self.found.len());
+        let meant = suggestion(&key.text, known, self.found.len());
         value::unknown_key(key, place, known, meant, None, &mut self.found);
     }
 }

@@ -1,4 +1,4 @@
-//! Whether what the texts of a stage name is there when it starts, as far as that is known before a run.
+//! Whether what a stage's texts refer to will be there when it starts, as far as that is known before a run.
 
 use crate::workflow::draft::DraftStage;
 use crate::workflow::input::{DeclaredInput, InputType};

@@ -5,8 +5,8 @@ use toml::de::{DeTable, DeValue};
 use crate::workflow::input::{DeclaredInput, InputKey, InputType};
 use crate::workflow::json::json;
 use crate::workflow::keys;
-use crate::workflow::meant::meant;
 use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::suggestion::suggestion;
 use crate::workflow::value::{self, Value, Word};
 
 /// Reads it.
@@ -47,7 +47,7 @@ fn described(word: Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Optio
             "default" => default = json(value, keys::DEFAULT, found).map(|text| (text, value)),
             "description" => description = value::text(value, keys::INPUT_DESCRIPTION, true, found),
             unknown => {
-                let meant = meant(unknown, keys::INPUT_KEYS, found.len());
+                let meant = suggestion(unknown, keys::INPUT_KEYS, found.len());
                 value::unknown_key(&key, "the table of an input key", keys::INPUT_KEYS, meant, None, found);
             }
         }

@@ -2,9 +2,9 @@
 
 use crate::model::failure::FailureClass;
 use crate::workflow::keys::{self, Key};
-use crate::workflow::meant::meant;
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::retry_rules::{ClassRules, RetryRules};
+use crate::workflow::suggestion::suggestion;
 use crate::workflow::value::{self, Value, Word};
 
 pub(super) fn rules(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<RetryRules> {
@@ -35,7 +35,7 @@ fn class_of(key: &Word, name: &str, found: &mut Vec<Mistake>) -> Option<FailureC
         }
         None => {
             let known: Vec<Key> = keys::RETRY_RULES.iter().copied().chain(keys::classes().map(keys::class)).collect();
-            let meant = meant(name, &known, found.len());
+            let meant = suggestion(name, &known, found.len());
             let of_class = keys::CLASS_RULES
                 .iter()
                 .any(|key| key.name == name)
@@ -60,7 +60,7 @@ fn class_rules(class: FailureClass, value: &Value<'_>, found: &mut Vec<Mistake>)
             "jitter" => rules.jitter = value::share(value, keys::JITTER, found),
             "retry_after" => rules.retry_after = value::flag(value, keys::RETRY_AFTER, found),
             unknown => {
-                let meant = meant(unknown, keys::CLASS_RULES, found.len());
+                let meant = suggestion(unknown, keys::CLASS_RULES, found.len());
                 value::unknown_key(&key, "the rules of a class", keys::CLASS_RULES, meant, None, found);
             }
         }

@@ -1,4 +1,4 @@
-//! Whether a template makes a URL that can be called.
+//! Whether a template makes a valid URL.
 
 use crate::workflow::template::{Part, Template};
 

@@ -1,4 +1,4 @@
-//! What a reader of a mistake sees, word for word, and that no file can do harm.
+//! What the author of a mistake reads, word for word, and that no file can do harm.
 
 mod fuzz;
 mod harm;

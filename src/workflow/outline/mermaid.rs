@@ -1,4 +1,4 @@
-//! The graph of a workflow for Mermaid, which many pages of Markdown draw.
+//! The graph of a workflow for Mermaid, which many Markdown pages draw.
 
 use super::edges;
 use crate::workflow::definition::{StageIndex, Workflow};

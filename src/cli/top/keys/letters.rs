@@ -1,4 +1,4 @@
-//! What a key does while the letters of a cause are shown.
+//! What a key does while the dead letters of a cause are shown.
 
 use ratatui::crossterm::event::KeyCode;
 

@@ -1,4 +1,4 @@
-//! What each key does, and that it hits what is meant.
+//! What each key does, and that it acts on the right thing.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use sqlx::types::Uuid;

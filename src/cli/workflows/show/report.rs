@@ -1,4 +1,4 @@
-//! What each stage is and has, as `--json` writes it.
+//! Each stage, as `--json` writes it.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::workflow::definition::Workflow;
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Part};
-use crate::workflow::said::{Defaults, said_of_input, said_of_rules};
+use crate::workflow::entries::{Defaults, entries_of_input, entries_of_rules};
 
 /// Keys as in the file; with `policy` where what is effective is asked for.
 pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
-    let defaults = if effective { Defaults::Told } else { Defaults::LeftOut };
+    let defaults = if effective { Defaults::Shown } else { Defaults::LeftOut };
     let stages = workflow.stages.iter().map(|stage| {
         let mut told = json!({"stage": stage.name});
-        for (key, value) in workflow.said_of(stage, defaults) {
+        for (key, value) in workflow.entries_of(stage, defaults) {
             told[key] = value;
         }
         if effective {
@@ -25,11 +25,11 @@ pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
     let mut report = json!({
         "workflow": workflow.name,
         "description": workflow.description,
-        "retry": said_of_rules(&workflow.retry),
+        "retry": entries_of_rules(&workflow.retry),
         "stages": stages.collect::<Value>(),
     });
     if let Some(input) = &workflow.input {
-        report["input"] = said_of_input(input);
+        report["input"] = entries_of_input(input);
     }
     report
 }

@@ -1,4 +1,4 @@
-//! Whatever a program says on its way out, there is a verdict.
+//! However a program ends, there is a verdict.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

@@ -1,4 +1,4 @@
-//! A server's wish is understood or passed over.
+//! A server's `Retry-After` is understood or ignored.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

@@ -1,4 +1,4 @@
-//! Whole workflow files with some damage: each is right, or every mistake of it has its place and its cure.
+//! Whole workflow files with some damage: each is valid, or every mistake has its place and its cure.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

@@ -1,4 +1,4 @@
-//! No file does harm, and a right one comes back from the database as it was.
+//! No file does harm, and a valid one comes back from the database as it was.
 
 use std::time::Instant;
 

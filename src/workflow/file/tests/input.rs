@@ -1,4 +1,4 @@
-//! What a file may declare of its runs' input.
+//! What a file may declare about its runs' input.
 
 use insta::assert_snapshot;
 

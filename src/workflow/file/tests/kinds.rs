@@ -1,4 +1,4 @@
-//! What a command or a request may say.
+//! What a command or a request may contain.
 
 use insta::assert_snapshot;
 

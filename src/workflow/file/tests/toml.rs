@@ -1,4 +1,4 @@
-//! Files that are no TOML, or no text.
+//! Files that are not TOML, or not text.
 
 use insta::assert_snapshot;
 

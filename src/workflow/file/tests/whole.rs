@@ -1,4 +1,4 @@
-//! A whole file, right or wrong, as an author sees it.
+//! A whole file, right or wrong, as its author sees it.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! Who is connected, and who leaves when somebody else comes.
+//! Who is connected, and who has to leave when somebody else comes.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 type Seats = Arc<Mutex<Vec<Arc<Seat>>>>;
 
 /// All of them, in the order in which they came.
-pub(super) struct Guests {
+pub(super) struct Clients {
     seats: Seats,
     since: Instant,
     most: usize,
@@ -19,14 +19,14 @@ pub(super) struct Guests {
 struct Seat {
     /// Requests that are being answered.
     asks: AtomicUsize,
-    /// When something came or went: milliseconds since the first guest could come.
+    /// When something came or went: milliseconds since the first client could come.
     moved: AtomicU64,
     leaves: CancellationToken,
 }
 
 /// One connection; its place is free once nobody has it any more.
 #[derive(Clone)]
-pub(super) struct Guest(Arc<Place>);
+pub(super) struct Client(Arc<Place>);
 
 struct Place {
     seat: Arc<Seat>,
@@ -34,14 +34,14 @@ struct Place {
     seats: Seats,
 }
 
-impl Guests {
-    pub(super) fn new(most: usize) -> Guests {
-        Guests { seats: Arc::default(), since: Instant::now(), most }
+impl Clients {
+    pub(super) fn new(most: usize) -> Clients {
+        Clients { seats: Arc::default(), since: Instant::now(), most }
     }
 
     /// A place for one more. Where there is none, the one leaves that asks for nothing and has been still for longest; `None` where
     /// all of them ask.
-    pub(super) fn seat(&self) -> Option<Guest> {
+    pub(super) fn seat(&self) -> Option<Client> {
         let mut seats = lock(&self.seats);
         if seats.len() >= self.most {
             let waiting = seats.iter().enumerate().filter(|(_, seat)| seat.asks.load(Ordering::Acquire) == 0);
@@ -51,13 +51,13 @@ impl Guests {
         }
         let seat = Arc::<Seat>::default();
         seats.push(seat.clone());
-        let guest = Guest(Arc::new(Place { seat, since: self.since, seats: self.seats.clone() }));
-        guest.moves();
-        Some(guest)
+        let client = Client(Arc::new(Place { seat, since: self.since, seats: self.seats.clone() }));
+        client.moves();
+        Some(client)
     }
 }
 
-impl Guest {
+impl Client {
     /// Something comes or goes.
     pub(super) fn moves(&self) {
         let now = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(u64::MAX);

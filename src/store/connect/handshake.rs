@@ -1,4 +1,4 @@
-//! The first word with a database: whether it lets us in, and who stands between it and us.
+//! The first exchange with a database: whether it lets us in, and whether a pooler is in between.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) enum Pooling {
 }
 
 /// Connects, and leaves nothing behind.
-pub(crate) async fn greet(server: &Server) -> Result<Pooling, OpenError> {
+pub(crate) async fn handshake(server: &Server) -> Result<Pooling, OpenError> {
     if server.is_private() {
         return Ok(Pooling::Session);
     }

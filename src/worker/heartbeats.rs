@@ -1,12 +1,12 @@
-//! When the others were last told that this worker lives: with a look, or over its own session.
+//! When the other workers last got a heartbeat of this one: with a look, or over its own session.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Shared by the looks, which carry a heartbeat along for nothing, and by the session, which beats where none has landed.
+/// Shared by the looks, which carry a heartbeat along for nothing, and by the session, which sends one where none has landed.
 #[derive(Debug)]
-pub(super) struct Beats {
+pub(super) struct Heartbeats {
     lease: Duration,
     /// When the last one that landed was sent.
     sent: Mutex<Instant>,
@@ -14,10 +14,10 @@ pub(super) struct Beats {
     introduced: AtomicBool,
 }
 
-impl Beats {
+impl Heartbeats {
     /// Registering counts as one.
-    pub(super) fn new(lease: Duration) -> Beats {
-        Beats { lease, sent: Mutex::new(Instant::now()), introduced: AtomicBool::new(false) }
+    pub(super) fn new(lease: Duration) -> Heartbeats {
+        Heartbeats { lease, sent: Mutex::new(Instant::now()), introduced: AtomicBool::new(false) }
     }
 
     /// Looks are never further apart, so that they can carry every heartbeat while they get through.

@@ -1,4 +1,4 @@
-//! What every route has at hand.
+//! The state that all routes share.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! What comes in, read strictly: path, query and body, each refused as a problem.
+//! Extractors that read requests strictly: path, query and body, each refused as a problem.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use super::rejection::in_words;
 use super::tokens::Caller;
-use super::unread::in_words;
 use crate::model::actor::{Actor, Face};
 use crate::model::text::utf8;
 

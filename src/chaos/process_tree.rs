@@ -1,4 +1,4 @@
-//! A process with all that it has started, as /proc shows them; where there is no /proc, the process alone.
+//! A process and all its descendants, as /proc shows them; without /proc, the process alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,13 +35,13 @@ fn of(root: Pid) -> Vec<i32> {
             children.entry(parent).or_default().push(pid);
         }
     }
-    let mut family = vec![root.as_raw_pid()];
+    let mut tree = vec![root.as_raw_pid()];
     let mut next = 0;
-    while let Some(pid) = family.get(next) {
-        family.extend(children.remove(pid).unwrap_or_default());
+    while let Some(pid) = tree.get(next) {
+        tree.extend(children.remove(pid).unwrap_or_default());
         next += 1;
     }
-    family
+    tree
 }
 
 /// The state and the parent come behind the name, which may hold anything.

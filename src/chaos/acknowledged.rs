@@ -1,4 +1,4 @@
-//! What the campaign was told of its runs: a run whose start was acknowledged is there for good, unless a failover lost it.
+//! The runs whose start was acknowledged: each must be there for good, unless a failover lost it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::model::payload::Payload;
 use crate::store::chaos::RunEnd;
 
 #[derive(Default)]
-pub(crate) struct Told(Mutex<Inner>);
+pub(crate) struct Acknowledged(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -35,7 +35,7 @@ impl Started {
     }
 }
 
-impl Told {
+impl Acknowledged {
     pub(super) fn started(&self, run: Uuid, started: Started) {
         self.lock().started.insert(run, started);
     }
@@ -81,38 +81,38 @@ mod tests {
         DateTime::from_timestamp(seconds, 0).unwrap_or_default()
     }
 
-    fn start(told: &Told, run: u128, sent: i64, acknowledged: i64) {
+    fn start(known: &Acknowledged, run: u128, sent: i64, acknowledged: i64) {
         let input = Payload::of(&"input", usize::MAX).expect("JSON");
-        told.started(Uuid::from_u128(run), Started { input, sent_at: at(sent), acknowledged_at: at(acknowledged) });
+        known.started(Uuid::from_u128(run), Started { input, sent_at: at(sent), acknowledged_at: at(acknowledged) });
     }
 
     #[test]
     fn only_what_a_failover_may_have_lost_may_be_gone() {
-        let told = Told::default();
-        told.rewound(Rewound { kept_until: at(10), lost_until: at(20) });
+        let known = Acknowledged::default();
+        known.rewound(Rewound { kept_until: at(10), lost_until: at(20) });
         for (run, sent, acknowledged) in [(1, 8, 9), (2, 9, 11), (3, 15, 16), (4, 19, 22), (5, 21, 22)] {
-            start(&told, run, sent, acknowledged);
+            start(&known, run, sent, acknowledged);
         }
-        let (lost, wrong) = told.missing();
+        let (lost, wrong) = known.missing();
         let gone: Vec<String> = wrong.into_iter().map(|(_, run)| run).collect();
         assert_eq!((lost, gone), (3, vec![Uuid::from_u128(1).to_string(), Uuid::from_u128(5).to_string()]));
     }
 
     #[test]
     fn what_is_there_was_started_and_on_that_input() {
-        let told = Told::default();
-        start(&told, 1, 0, 1);
-        start(&told, 2, 0, 1);
+        let known = Acknowledged::default();
+        start(&known, 1, 0, 1);
+        start(&known, 2, 0, 1);
         let run = |uuid, input: &str| RunEnd {
             id: 1,
             uuid: Uuid::from_u128(uuid),
             state: "done".to_owned(),
             input: input.to_owned(),
         };
-        let what = |run: &RunEnd| told.found(run).map(|(what, _)| what);
+        let what = |run: &RunEnd| known.found(run).map(|(what, _)| what);
         assert_eq!(what(&run(1, r#""input""#)), None);
         assert_eq!(what(&run(2, r#""another""#)), Some("inputs that are not what was started"));
         assert_eq!(what(&run(3, r#""input""#)), Some("runs that nobody started"));
-        assert_eq!(told.missing().0, 0);
+        assert_eq!(known.missing().0, 0);
     }
 }

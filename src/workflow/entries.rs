@@ -1,4 +1,4 @@
-//! A definition in the keys and words of its file. Pure.
+//! A definition, written with the keys of its file. Pure.
 
 use serde_json::{Map, Value, json};
 
@@ -10,42 +10,42 @@ use super::rate::Rate;
 use super::retry_rules::{ClassRules, RetryRules};
 
 /// Keys with their values, in the order in which people write them.
-pub(crate) type Said = Vec<(&'static str, Value)>;
+pub(crate) type Entries = Vec<(&'static str, Value)>;
 
 /// Whether what is the default anyway is told too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Defaults {
-    Told,
+    Shown,
     LeftOut,
 }
 
 impl Workflow {
     /// What the file says of a stage. Texts that are filled in stand as they were written, so no secret is in them.
-    pub(crate) fn said_of(&self, stage: &Stage, defaults: Defaults) -> Said {
-        let mut said = Vec::new();
+    pub(crate) fn entries_of(&self, stage: &Stage, defaults: Defaults) -> Entries {
+        let mut entries = Vec::new();
         match &stage.kind {
-            StageKind::Rust { handler } => said.push((keys::RUST, json!(handler))),
-            StageKind::Command(command) => said_of_command(command, &mut said),
-            StageKind::Http(http) => said_of_request(http, &mut said),
+            StageKind::Rust { handler } => entries.push((keys::RUST, json!(handler))),
+            StageKind::Command(command) => entries_of_command(command, &mut entries),
+            StageKind::Http(http) => entries_of_request(http, &mut entries),
         }
         let needs: Vec<String> = stage.needs.iter().map(|need| self.named(*need)).collect();
         // Of a stage that needs none there is nothing to tell, and a request has its inputs as values.
         let comes_in = !needs.is_empty() && !matches!(stage.kind, StageKind::Http(_));
-        said.push((keys::NEEDS, json!(needs)));
-        said.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
-        said.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
-        said.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
-        said.push((keys::CONCURRENCY, json!(stage.concurrency)));
-        said.push((keys::RATE, json!(stage.rate.map(Rate::format))));
-        said.push((keys::RETRY, said_of_rules(&stage.retry)));
-        said.retain(|(key, value)| !is_nothing(value) && (defaults == Defaults::Told || !is_default(*key, value)));
-        said.into_iter().map(|(key, value)| (key.name, value)).collect()
+        entries.push((keys::NEEDS, json!(needs)));
+        entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
+        entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
+        entries.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
+        entries.push((keys::CONCURRENCY, json!(stage.concurrency)));
+        entries.push((keys::RATE, json!(stage.rate.map(Rate::format))));
+        entries.push((keys::RETRY, entries_of_rules(&stage.retry)));
+        entries.retain(|(key, value)| !is_nothing(value) && (defaults == Defaults::Shown || !is_default(*key, value)));
+        entries.into_iter().map(|(key, value)| (key.name, value)).collect()
     }
 }
 
-fn said_of_command(command: &CommandStage, said: &mut Vec<(Key, Value)>) {
+fn entries_of_command(command: &CommandStage, entries: &mut Vec<(Key, Value)>) {
     let CommandStage { argv, env, pass_env, dir, stdin, memory_bytes, output, classes } = command;
-    said.extend([
+    entries.extend([
         (keys::COMMAND, json!(argv)),
         (keys::ENV, json!(env)),
         (keys::PASS_ENV, json!(pass_env)),
@@ -57,9 +57,9 @@ fn said_of_command(command: &CommandStage, said: &mut Vec<(Key, Value)>) {
     ]);
 }
 
-fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
+fn entries_of_request(request: &HttpStage, entries: &mut Vec<(Key, Value)>) {
     let HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, classes } = request;
-    said.extend([
+    entries.extend([
         (keys::HTTP, json!(url)),
         (keys::METHOD, json!(method)),
         (keys::HEADERS, json!(headers)),
@@ -73,8 +73,8 @@ fn said_of_request(request: &HttpStage, said: &mut Vec<(Key, Value)>) {
 }
 
 /// What the file says of its runs' input, by key.
-pub(crate) fn said_of_input(input: &DeclaredInput) -> Value {
-    let said = input.0.iter().map(|InputKey { key, kind, optional, default, description }| {
+pub(crate) fn entries_of_input(input: &DeclaredInput) -> Value {
+    let entries = input.0.iter().map(|InputKey { key, kind, optional, default, description }| {
         // It is JSON since its file was read.
         let default = default.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let more = object([
@@ -86,19 +86,19 @@ pub(crate) fn said_of_input(input: &DeclaredInput) -> Value {
         all.extend(more.clone());
         (key.clone(), if more.is_empty() { json!(kind) } else { Value::Object(all) })
     });
-    Value::Object(said.collect())
+    Value::Object(entries.collect())
 }
 
 /// What a table of rules for retries says; an empty object where it says nothing.
-pub(crate) fn said_of_rules(rules: &RetryRules) -> Value {
+pub(crate) fn entries_of_rules(rules: &RetryRules) -> Value {
     let RetryRules { max_retries, deadline, classes } = rules;
-    let mut said =
+    let mut entries =
         object([(keys::MAX_RETRIES, json!(max_retries)), (keys::DEADLINE, json!(deadline.map(duration::format)))]);
-    said.extend(classes.iter().map(|(class, rules)| (class.as_str().to_owned(), said_of_class(rules))));
-    Value::Object(said)
+    entries.extend(classes.iter().map(|(class, rules)| (class.as_str().to_owned(), entries_of_class(rules))));
+    Value::Object(entries)
 }
 
-fn said_of_class(rules: &ClassRules) -> Value {
+fn entries_of_class(rules: &ClassRules) -> Value {
     let ClassRules { max_retries, base, cap, jitter, retry_after } = rules;
     Value::Object(object([
         (keys::CLASS_RETRIES, json!(max_retries)),
@@ -166,14 +166,14 @@ mod tests {
         if let Some(description) = &workflow.description {
             text += &format!("description = {}\n", json!(description));
         }
-        text += &format!("retry = {}\n", toml(&said_of_rules(&workflow.retry)));
+        text += &format!("retry = {}\n", toml(&entries_of_rules(&workflow.retry)));
         if let Some(input) = &workflow.input {
-            text += &format!("input = {}\n", toml(&said_of_input(input)));
+            text += &format!("input = {}\n", toml(&entries_of_input(input)));
         }
         for stage in &workflow.stages {
             text += &format!("[stages.{}]\n", stage.name);
-            let said = workflow.said_of(stage, defaults);
-            text.extend(said.iter().map(|(key, value)| format!("{key} = {}\n", toml(value))));
+            let entries = workflow.entries_of(stage, defaults);
+            text.extend(entries.iter().map(|(key, value)| format!("{key} = {}\n", toml(value))));
         }
         text
     }
@@ -185,7 +185,7 @@ mod tests {
         all.push(file(At::Stage(Some(keys::HTTP)), "files = { 'a b' = 'item.0' }\nheaders = { 'x.y' = '${KEY}' }"));
         for text in all {
             let workflow = parse(&text).expect("a workflow");
-            for defaults in [Defaults::Told, Defaults::LeftOut] {
+            for defaults in [Defaults::Shown, Defaults::LeftOut] {
                 let again = written(&workflow, defaults);
                 assert_eq!(parse(&again).as_ref(), Ok(&workflow), "{text}\n{again}");
             }
@@ -195,12 +195,12 @@ mod tests {
     #[test]
     fn what_is_the_default_is_told_when_asked_for() {
         let workflow = parse("name = 'a'\n[stages.a]\nhttp = 'https://a.b/'").expect("a workflow");
-        let said = |defaults| {
-            let said = workflow.said_of(&workflow.stages[0], defaults);
-            said.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect::<Vec<_>>().join(", ")
+        let entries = |defaults| {
+            let entries = workflow.entries_of(&workflow.stages[0], defaults);
+            entries.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect::<Vec<_>>().join(", ")
         };
-        insta::assert_snapshot!(said(Defaults::LeftOut), @r#"http = "https://a.b/""#);
-        insta::assert_snapshot!(said(Defaults::Told), @r#"http = "https://a.b/", method = "POST", connect_timeout = "10s", redirects = 0, output = "json", timeout = "5m""#);
+        insta::assert_snapshot!(entries(Defaults::LeftOut), @r#"http = "https://a.b/""#);
+        insta::assert_snapshot!(entries(Defaults::Shown), @r#"http = "https://a.b/", method = "POST", connect_timeout = "10s", redirects = 0, output = "json", timeout = "5m""#);
     }
 
     #[test]
