@@ -6,7 +6,7 @@
 -- the whole server: another database may create them at this moment.
 do $$
 declare
-    readers constant text[] := '{batch_named, batch_results, can_begin, changes, clock, finite, input_at, input_fits, limit_heads, limit_room, limit_words, live_jobs, live_waits,
+    readers constant text[] := '{batch_named, batch_results, can_begin, changes, clock, finite, input_at, input_fits, is_measure, is_sound_stage_times, is_sound_throughput, limit_heads, limit_room, limit_words, live_jobs, live_waits,
         protection, retry_preview, run_waits, some_of, span_words, stages_of,
         store_owner, unexplained_runs, work_left}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.

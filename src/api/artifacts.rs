@@ -66,7 +66,8 @@ async fn list(
 
 /// Get an artifact
 ///
-/// Its bytes as they were committed, or a part of them. If its file was changed in the store, the answer is a problem where that
+/// Its bytes as they were committed, or a part of them. If its file was changed in the store, the answer is a problem
+/// where that
 /// shows at once, and else breaks off before its end. For a part, too, the whole file is read and verified.
 #[utoipa::path(
     get, path = "/artifacts/{id}", tag = "artifacts",
@@ -87,7 +88,7 @@ async fn get(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let none = || Problem::no_such_thing(format!("there is no artifact {id}, or it was never whole"));
+    let none = || Problem::no_such_thing(format!("there is no artifact {id}, or it was never written completely"));
     let found = api.store.artifact(id).await?.ok_or_else(none)?;
     let no_store =
         || Problem::no_such_thing("no artifact store is known here").hint("Name it: piton api --artifacts STORE.");

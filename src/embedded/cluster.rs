@@ -38,10 +38,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Joins the cluster in `settings.root`: makes its data if there is none, starts its server if it does not run, and makes
+    /// Joins the cluster in `settings.root`: makes its data if there is none, starts its server if it does not run, and
+    /// makes
     /// the database `piton` if it is missing. Any number of processes may do so at once.
     ///
-    /// Takes a second the first time, longer where Postgres is downloaded ([`Settings::programs`]), less than a tenth after that. If it is cut short, even by `kill -9`, no half-made data is left in use.
+    /// Takes a second the first time, longer where Postgres is downloaded ([`Settings::programs`]), less than a tenth
+    /// after that. If it is cut short, even by `kill -9`, no half-made data is left in use.
     ///
     /// # Errors
     /// See [`EmbeddedError`]; none of them asks for a retry.
@@ -119,7 +121,7 @@ impl Cluster {
         }
         drop(self.client);
         if !matches!(locks::within(FAREWELL, || Lock::Supervisor.try_shared(&self.folder)).await, Ok(Some(_))) {
-            tracing::warn!(folder = %self.folder.base().display(), "the private Postgres takes long to end");
+            tracing::warn!(folder = %self.folder.base().display(), "the private Postgres is slow to end");
         }
     }
 
@@ -153,7 +155,7 @@ impl Cluster {
         match locks::within(FAREWELL, || Lock::Supervisor.try_shared(&self.folder)).await {
             Ok(Some(_)) => {}
             Ok(None) => {
-                tracing::warn!(folder = %self.folder.base().display(), "the private Postgres takes long to stop")
+                tracing::warn!(folder = %self.folder.base().display(), "the private Postgres is slow to stop")
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot see whether the private Postgres has stopped")

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::endings::{Ending, EndingColumns};
@@ -11,7 +12,7 @@ use super::{Store, StoreError};
 use crate::model::claim::Claim;
 
 /// What a commit did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Landed {
     /// Positions in the batch that landed.
     pub(crate) positions: Vec<usize>,
@@ -52,34 +53,7 @@ impl Store {
         batch: &[(Claim, Ending)],
         artifacts: &[Option<i32>],
     ) -> Result<Landed, StoreError> {
-        let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
-        let ends = EndingColumns::of(batch, artifacts);
-        let rows: Vec<(i64, bool, Moment, bool)> = sqlx::query_as(include_str!("sql/commit.sql"))
-            .bind(&claims.run)
-            .bind(&claims.job)
-            .bind(&claims.stage)
-            .bind(&claims.item)
-            .bind(&claims.attempt)
-            .bind(&claims.worker)
-            .bind(&claims.started_at)
-            .bind(&ends.becomes)
-            .bind(&ends.new_stage)
-            .bind(&ends.new_item)
-            .bind(&ends.new_until)
-            .bind(&ends.new_attempt)
-            .bind(&ends.delay_ms)
-            .bind(&ends.output)
-            .bind(&ends.digest)
-            .bind(&claims.workflow)
-            .bind(&claims.version)
-            .bind(&claims.rank)
-            .bind(&claims.due_at)
-            .bind(&claims.token)
-            .bind(&ends.ends_run)
-            .bind(Json(&ends.extras))
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(Landed::of(&rows))
+        commit_on(&self.pool, batch, artifacts).await
     }
 
     /// What became of claims that a commit did not find: by position; of one that is not in the answer, somebody else
@@ -115,6 +89,42 @@ impl Store {
         };
         Ok(rows.into_iter().filter_map(fate).collect())
     }
+}
+
+/// The statement of [`Store::commit`], also on a connection that is in a transaction.
+pub(super) async fn commit_on(
+    executor: impl PgExecutor<'_>,
+    batch: &[(Claim, Ending)],
+    artifacts: &[Option<i32>],
+) -> Result<Landed, StoreError> {
+    let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
+    let ends = EndingColumns::of(batch, artifacts);
+    let rows: Vec<(i64, bool, Moment, bool)> = sqlx::query_as(include_str!("sql/commit.sql"))
+        .bind(&claims.run)
+        .bind(&claims.job)
+        .bind(&claims.stage)
+        .bind(&claims.item)
+        .bind(&claims.attempt)
+        .bind(&claims.worker)
+        .bind(&claims.started_at)
+        .bind(&ends.becomes)
+        .bind(&ends.new_stage)
+        .bind(&ends.new_item)
+        .bind(&ends.new_until)
+        .bind(&ends.new_attempt)
+        .bind(&ends.delay_ms)
+        .bind(&ends.output)
+        .bind(&ends.digest)
+        .bind(&claims.workflow)
+        .bind(&claims.version)
+        .bind(&claims.rank)
+        .bind(&claims.due_at)
+        .bind(&claims.token)
+        .bind(&ends.ends_run)
+        .bind(Json(&ends.extras))
+        .fetch_all(executor)
+        .await?;
+    Ok(Landed::of(&rows))
 }
 
 /// Ordinals count from 1.

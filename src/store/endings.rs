@@ -23,8 +23,9 @@ pub(crate) enum Ending {
     /// It failed and is not tried again by itself: it becomes a dead letter, and its run is blocked. The items that were
     /// to come after it are born without it.
     GiveUp { failure: Failure, behind: Option<Births> },
-    /// It was handed back while it ran, for that reason; no failure is counted.
-    Release { why: String },
+    /// It was handed back while it ran, for that reason; no failure is counted. One whose worker lacked something has waited all
+    /// the time.
+    Release { why: String, has_waited: bool },
     /// It was handed back before it began; the attempt is not counted at all.
     Unclaim,
 }
@@ -38,7 +39,8 @@ pub(super) struct EndingColumns<'b> {
     pub(super) new_item: Vec<i32>,
     pub(super) new_until: Vec<i32>,
     pub(super) new_attempt: Vec<i32>,
-    /// Until it is due; [`KEEPS_ITS_PLACE`] where that does not change.
+    /// Until it is due; [`KEEPS_ITS_PLACE`] where that does not change, and less where its wait does not end either
+    /// ([`keeps_its_wait`]).
     pub(super) delay_ms: Vec<i64>,
     pub(super) output: Vec<Option<&'b str>>,
     pub(super) digest: Vec<Option<Vec<u8>>>,
@@ -120,6 +122,14 @@ struct Becomes {
 }
 
 const KEEPS_ITS_PLACE: i64 = -1;
+/// A thousand years: what a row says may be nonsense, and the statement reckons with it.
+const LONGEST_WAIT_MS: i64 = 1000 * 366 * 24 * 60 * 60 * 1000;
+
+/// As [`KEEPS_ITS_PLACE`], for a job that has waited since before its claim: that long below it.
+fn keeps_its_wait(claim: &Claim) -> i64 {
+    let waited = i64::try_from(claim.waited.as_millis()).unwrap_or(LONGEST_WAIT_MS);
+    KEEPS_ITS_PLACE - 1 - waited.min(LONGEST_WAIT_MS)
+}
 
 impl<'b> EndingColumns<'b> {
     /// `artifacts` says of each ending how many it has, if it has some.
@@ -172,7 +182,7 @@ impl<'b> Extras<'b> {
                 self.dead_letters.push(Dead { ord, class: class.as_str(), message, fingerprint });
                 behind.as_slice()
             }
-            Ending::Release { why } => {
+            Ending::Release { why, .. } => {
                 self.failures.push(Tried::released(ord, why));
                 &[]
             }
@@ -234,7 +244,8 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
             row("scheduled", here.alone(), attempt, delay_ms)
         }
         Ending::GiveUp { .. } => None,
-        Ending::Release { .. } => row("ready", here, attempt, KEEPS_ITS_PLACE),
-        Ending::Unclaim => row("ready", here, attempt.saturating_sub(1), KEEPS_ITS_PLACE),
+        Ending::Release { has_waited: false, .. } => row("ready", here, attempt, KEEPS_ITS_PLACE),
+        Ending::Release { has_waited: true, .. } => row("ready", here, attempt, keeps_its_wait(claim)),
+        Ending::Unclaim => row("ready", here, attempt.saturating_sub(1), keeps_its_wait(claim)),
     }
 }

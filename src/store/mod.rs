@@ -30,6 +30,7 @@ pub(crate) mod migrate;
 pub(crate) mod migrator;
 pub(crate) mod moment;
 pub(crate) mod overview;
+pub(crate) mod own_rows;
 pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod retry_preview;
@@ -53,7 +54,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, Postgres};
 
-use self::connect::{Pooling, Server, in_words};
+use self::connect::{Pooling, Server, in_words, message};
 pub(crate) use self::connect::{is_away, is_wrong_address};
 
 /// A verb of the schema, called in the name of the face that is the first parameter: `piton.audit` is told it. The setting
@@ -112,7 +113,7 @@ impl StoreError {
         let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
         let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
         let detail = detail.map_or_else(String::new, |detail| format!(". {}", detail.trim_end_matches('.')));
-        Some(format!("{}{detail}", said.message()))
+        Some(format!("{}{detail}", message(&**said)))
     }
 
     /// The same, of a statement that waiting does not help.
@@ -169,6 +170,10 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
+    fn are_all_in_use(self) -> bool {
+        self.in_use >= self.max
+    }
+
     fn of(pool: &PgPool) -> Connections {
         let (size, idle) = (pool.size() as usize, pool.num_idle());
         Connections { idle, in_use: size.saturating_sub(idle), max: pool.options().get_max_connections() as usize }
@@ -177,6 +182,8 @@ impl Connections {
 
 /// Of a worker's connections, those that may wait for long: cleanup, snapshots and batches take turns.
 const PATIENT: u32 = 2;
+/// Transactions of stages that write at the same time.
+const FOR_STAGES: u32 = 4;
 
 impl Store {
     /// What the connections of its pools are doing.
@@ -248,6 +255,22 @@ impl Store {
         Store { patient: pool.clone(), pool, ..self.clone() }
     }
 
+    /// The same database, for transactions of stages: a few connections, opened when they are asked for, that have their
+    /// database's settings and are waited for by nobody else.
+    pub(crate) fn for_stages(&self) -> Store {
+        let (is_ours, is_remote) = (self.pooling == Pooling::Session, self.server.is_remote());
+        let connecting = pool_options(FOR_STAGES).after_connect(move |connection, _| {
+            Box::pin(async move {
+                if is_ours && is_remote {
+                    connection.execute(include_str!("sql/notice_the_dead.sql")).await.ok();
+                }
+                Ok(())
+            })
+        });
+        let pool = connecting.connect_lazy_with(self.server.patient().clone().disable_statement_logging());
+        Store { patient: pool.clone(), pool, ..self.clone() }
+    }
+
     /// Whether a session is ours for one transaction only: then nobody listens, and no lock is held between two.
     pub(crate) fn is_pooled(&self) -> bool {
         self.pooling == Pooling::Transaction
@@ -261,13 +284,7 @@ impl Store {
 
 fn pool(user: User, options: &PgConnectOptions, server: &Server, pooling: Pooling, max_connections: u32) -> PgPool {
     let (is_ours, is_remote) = (pooling == Pooling::Session, server.is_remote());
-    PgPoolOptions::new()
-        .max_connections(max_connections)
-        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
-        // back later than `recovery` waits for it is taken for dead.
-        .acquire_timeout(Duration::from_secs(3))
-        // A ping before every statement would double the round trips; a dead connection shows itself.
-        .test_before_acquire(false)
+    pool_options(max_connections)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 // What is set behind a pooler in transaction mode is set for strangers.
@@ -286,6 +303,16 @@ fn pool(user: User, options: &PgConnectOptions, server: &Server, pooling: Poolin
                 Ok(())
             })
         })
-        .before_acquire(|_, connection| Box::pin(async move { Ok(stale::is_fresh(connection.age)) }))
         .connect_lazy_with(options.clone().disable_statement_logging())
+}
+
+fn pool_options(max_connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
+        // back later than `recovery` waits for it is taken for dead.
+        .acquire_timeout(Duration::from_secs(3))
+        // A ping before every statement would double the round trips; a dead connection shows itself.
+        .test_before_acquire(false)
+        .before_acquire(|_, connection| Box::pin(async move { Ok(stale::is_fresh(connection.age)) }))
 }

@@ -56,7 +56,10 @@ kept as (
         attempt = ($12::int4[])[c.ord],
         due_at = case when ($13::int8[])[c.ord] < 0 then j.due_at
                       else now() + ($13::int8[])[c.ord] * interval '1 millisecond' end,
-        since = now(), progress_done = null, progress_of = null, progress_note = null
+        -- What was not done has waited since before it was claimed.
+        since = case when ($13::int8[])[c.ord] < -1
+                     then piton.finite(j.since) + (($13::int8[])[c.ord] + 2) * interval '1 millisecond' else now() end,
+        progress_done = null, progress_of = null, progress_note = null
     from claim c
     where (select count(*) from growing) >= 0
       and c.becomes is not null
