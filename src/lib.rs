@@ -77,6 +77,7 @@ pub use stage::context::StageContext;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
 pub use stage::items::Items;
 pub use stage::new_artifact::NewArtifact;
+pub use stage::own_rows::{Committed, StageTransaction};
 pub use stage::state::State;
 /// For Piton's own tests.
 #[doc(hidden)]

@@ -14,7 +14,7 @@ begin
     update piton.workflows w
     set current_version_id = change_current.version, current_since = now(), current_by = change_current.actor
     where w.id = change_current.workflow;
-    update piton.workflow_versions v set deployed_at = now(), replaced_version_id = before
+    update piton.workflow_versions v set deployed_at = now(), deployed_by = change_current.actor, replaced_version_id = before
     where v.id = change_current.version and change_current.verb = 'deploy';
     perform piton.renew_paused_stages(change_current.workflow);
     perform piton.renew_limits(change_current.workflow);

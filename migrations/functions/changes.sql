@@ -147,12 +147,12 @@ as $$
         select coalesce(v.deployed_at, v.registered_at), 'version', w.name, w.name, 1,
                'version ' || left(encode(v.digest, 'hex'), 12)
                || case when v.deployed_at is null then ' was registered, but not deployed' else ', the first one, was deployed' end,
-               case when v.id = w.current_version_id then w.current_by end, null, null
+               v.deployed_by, null, null
         from piton.workflow_versions v
         join piton.workflows w on w.id = v.workflow_id
         where coalesce(v.deployed_at, v.registered_at) >= changes.since and v.replaced_version_id is null
           and not exists (select from piton.audit a
-                          where a.subject_kind = 'workflow' and a.subject = w.name
+                          where a.subject_kind = 'workflow' and a.subject = w.name and a.verb = 'deploy'
                             and a.at between v.registered_at and coalesce(v.deployed_at, v.registered_at) + interval '1 minute'
                             and a.detail ->> 'to' = encode(v.digest, 'hex'))
         union all

@@ -100,7 +100,7 @@ begin
                 select j.run_id, j.id, j.since, j.rank, j.due_at
                 from piton.jobs j
                 where j.limit_id = candidate.id and j.state = waiting and j.version_id = v.id
-                  and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+                  and piton.can_begin(j.attempt, j.stage, j.item)
                 order by j.rank, j.due_at, j.id
                 limit most
                 for no key update skip locked

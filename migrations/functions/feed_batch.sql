@@ -21,7 +21,7 @@ begin
         return case when exists (select from piton.batches b where b.id = feed_batch.batch and b.state = 'sealed')
                     then null else 0 end;
     end if;
-    if exists (select from piton.pauses p where p.workflow_id = any(array[fed.workflow_id, 0]) and p.stage = '') then
+    if not exists (select from piton.open_queues(array[fed.workflow_id])) then
         return 0;
     end if;
     if fed.cap is not null then

@@ -10,9 +10,7 @@ declare
 begin
     for hungry in
         select b.id from piton.batches b
-        where b.state = 'sealed'
-          and not exists (
-              select from piton.pauses p where p.workflow_id = any(array[b.workflow_id, 0]) and p.stage = '')
+        where b.state = 'sealed' and exists (select from piton.open_queues(array[b.workflow_id]))
         order by b.feed_at
         limit 20
     loop

@@ -42,7 +42,7 @@ begin
                    then json_typeof(v.value) <> 'number' or v.value::text !~ '^-?[0-9]+$'
                    else json_typeof(v.value) <> k.d ->> 'type' end
         union all
-        select null, format('"%s" is not declared: remove it, or declare it below [input] in the file', left(o.key, 200))
+        select null, format('"%s" is not declared: remove it, or declare it below [input] in the file', piton.quoted(o.key))
         from json_object_keys(input) as o (key)
         where not exists (select from json_array_elements(declared) as k (d) where k.d ->> 'key' = o.key)
     ) as w;

@@ -65,13 +65,21 @@ left join lateral (
 ) as p on true
 left join piton.limited_stages y on y.version_id = s.version_id and y.stage = s.stage
 left join piton.limits_overview m on m.limit_id = y.limit_id
--- What a worker has to have, where none has it.
+-- What a worker has to have, where none has it: in words, and beside the file of the workflow, where it serves other ones.
 left join lateral (
-    select case when kind -> 'rust' is not null then 'the handler "' || (kind -> 'rust' ->> 'handler') || '"'
-                when kind -> 'command' is not null then 'the program "' || (kind -> 'command' -> 'argv' ->> 0) || '"'
-                     || case when kind::text like '%${%' then ' or a variable that it is given' else '' end
-                else 'a variable that its request is made of' end as words
+    select case when kind -> 'rust' is not null then handler
+                when kind -> 'command' is not null then program || case when has_variables then ' or a variable that it is given' else '' end
+                else 'a variable that its request is made of' end as words,
+           case when kind -> 'rust' is not null then ' and ' || handler
+                when kind -> 'command' is not null then case when has_variables then ', ' || program || ' and the variables that it is given'
+                                                             else ' and ' || program end
+                when has_variables then ' and the variables that its request is made of'
+                else '' end as besides
     from (select v.definition -> 'stages' -> s.stage::int4 -> 'kind' as kind from piton.workflow_versions v where v.id = s.version_id) as d
+    cross join lateral (
+        select 'the handler "' || (kind -> 'rust' ->> 'handler') || '"' as handler,
+               'the program "' || (kind -> 'command' -> 'argv' ->> 0) || '"' as program, kind::text like '%${%' as has_variables
+    ) as w
 ) as needed on w.alive > 0 and w.able is null
 cross join lateral (
     select case when w.able is not null then null
@@ -80,12 +88,13 @@ cross join lateral (
                                       || ': ' || piton.some_of(w.leaving)
                 else 'no live worker has what it needs: '
                      || case when w.lacking is not null then piton.some_of(w.lacking) || case when cardinality(w.lacking) = 1 then ' lacks ' else ' lack ' end || needed.words
-                             else case when cardinality(w.elsewhere) > 1 then piton.some_of(w.elsewhere) || ' serve' else coalesce(w.elsewhere[1], 'the one there is') || ' serves' end || ' other workflows' end
+                             else case when cardinality(w.elsewhere) > 1 then piton.some_of(w.elsewhere) || ' serve' else coalesce(w.elsewhere[1], 'the one there is') || ' serves' end
+                                  || ' other workflows, and would need the file of this one' || needed.besides end
                      || coalesce('; ' || piton.some_of(w.missed), '') end as words,
            case when w.able is not null then null
                 when w.alive = 0 then 'piton worker'
                 when w.lacking is not null then 'piton worker, where there is ' || needed.words
-                else 'piton worker --workflows FOLDER, with the file of its workflow' end as moves
+                else 'piton worker --workflows FOLDER, with the file of its workflow' || needed.besides end as moves
 ) as lack
 cross join lateral (
     select nullif(concat_ws('; also ', p.words, lack.words), '') as words,

@@ -7,6 +7,7 @@ as $$
 declare
     number constant text := '^-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][-+]?[0-9]{1,3})?$';
     is_plain constant boolean := position('\u' in input::text) = 0;
+    path text[];
     said text;
     kind text;
 begin
@@ -14,16 +15,18 @@ begin
         return false;
     end if;
     for i in 1..coalesce(cardinality(paths), 0) loop
-        if is_plain then
-            said := input #>> paths[i]::text[];
-        else
-            said := piton.input_at(input, paths[i]::text[]);
-        end if;
+        path := null;
         begin
-            kind := case when said is distinct from wanted[i] then json_typeof(input #> paths[i]::text[]) end;
+            path := paths[i]::text[];
+            said := case when is_plain then input #>> path else piton.input_at(input, path) end;
+            kind := case when said is distinct from wanted[i] then json_typeof(input #> path) end;
         exception
             -- As in piton.input_at.
             when data_exception then
+                if path is null then
+                    raise exception '"%" is no path: a path is the keys and positions that lead to a value', piton.quoted(paths[i])
+                        using errcode = 'invalid_parameter_value', hint = 'Such as ''{customer,plan}'' or ''{items,0,id}'', in array[...].';
+                end if;
                 return false;
         end;
         if said is null then

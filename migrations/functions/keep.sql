@@ -13,7 +13,7 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'It is about runs, artifacts, batches, workers or versions.';
     end if;
     if type is null or type !~ '^[a-z][a-z0-9_]{0,62}$' then
-        raise exception '"%" is no type of artifacts and no state of runs', left(type, 100)
+        raise exception '"%" is no type of artifacts and no state of runs', piton.quoted(type)
             using errcode = 'invalid_parameter_value', hint = 'Such as output, preview or temp; done, failed or cancelled.';
     end if;
     if keep < interval '0' or keep > interval '36525 days' then

@@ -27,8 +27,7 @@ as $$
         where j.limit_id operator(pg_catalog.=) limit_heads.limit_id
           and j.state operator(pg_catalog.=) limit_heads.waiting
           and j.version_id operator(pg_catalog.=) w.version_id
-          and j.attempt operator(pg_catalog.>=) 0 and j.attempt operator(pg_catalog.<=) 2147483646
-          and j.stage operator(pg_catalog.>=) 0 and j.item operator(pg_catalog.>=) (-1)
+          and piton.can_begin(j.attempt, j.stage, j.item)
         order by j.rank, j.due_at, j.id
         limit 1
     ) as head

@@ -17,7 +17,7 @@ begin
             using errcode = 'null_value_not_allowed', hint = 'Leave the priority out for 0.';
     end if;
     if name !~ '^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,99}$' or name ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-        raise exception 'a batch cannot be named "%": a name has up to 100 letters, digits and . _ : @ + -, begins with a letter or digit, and is no id', left(name, 120)
+        raise exception 'a batch cannot be named "%": a name has up to 100 letters, digits and . _ : @ + -, begins with a letter or digit, and is no id', piton.quoted(name)
             using errcode = 'invalid_parameter_value', hint = 'Name it such as nightly-2026-11-27.';
     end if;
     if priority not between -1000 and 1000 then

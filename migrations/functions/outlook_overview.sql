@@ -5,7 +5,8 @@ with stage as materialized (
 ),
 flow as materialized (
     select w.id as workflow_id, s.workflow, sum(s.done_per_minute) as per_minute, sum(s.done_per_minute_before) as per_minute_before,
-           sum(s.waiting)::int8 as waiting, sum(s.running)::int8 as running, sum(s.to_come)::int8 as to_come,
+           least(sum(s.waiting), 9e18)::int8 as waiting, least(sum(s.running), 9e18)::int8 as running,
+           least(sum(s.to_come), 9e18)::int8 as to_come,
            sum(s.work_left_seconds) as seconds, sum(s.movable_work_seconds) as movable_seconds, sum(s.busy_attempts) as busy, bool_or(s.is_estimate) as is_estimate,
            max(s.stage) filter (where s.is_bottleneck) as bottleneck, max(s.hold) filter (where s.is_bottleneck) as hold,
            max(s.empty_seconds) filter (where s.is_bottleneck and s.hold = 'limit' and s.waiting > 0) as limit_seconds,
@@ -52,8 +53,13 @@ told as (
                                  join piton.holds h on h.version_id = s.version_id and h.stage = s.stage
                                  where s.workflow_id = f.workflow_id and s.name = f.bottleneck and h.state = 'ready' and h.reason = 'no_handler')
                 then 'no live worker has what ' || f.bottleneck || ' needs'
+                -- Of one that is only just sealed a worker has not looked yet.
+                when f.running + f.waiting = 0
+                     and exists (select from piton.batches b
+                                 where b.workflow_id = f.workflow_id and b.state = 'sealed' and b.feed_at > now())
+                then 'no item of its batches has room to begin'
                 when f.hold = 'stuck' then 'no worker has begun a job of ' || f.bottleneck
-                when coalesce(f.busy, 0) = 0 or f.per_minute = 0 then 'no job was done in the last ten minutes'
+                when coalesce(f.busy, 0) < 1e-9 or f.per_minute = 0 then 'no job was done in the last ten minutes'
                 when f.seconds > n.one_ago * 1.01 and n.one_ago > n.two_ago * 1.01 then 'more comes in than is done'
            end as why_not
     from flow f
@@ -78,7 +84,7 @@ comment on column piton.outlook_overview.done_per_minute is 'Jobs of all its sta
 comment on column piton.outlook_overview.done_per_minute_before is 'The same in the ten minutes before; empty where it was not at work then.';
 comment on column piton.outlook_overview.waiting is 'Jobs that wait now.';
 comment on column piton.outlook_overview.running is 'Attempts that run now.';
-comment on column piton.outlook_overview.to_come is 'Jobs that its live runs will have in later stages.';
+comment on column piton.outlook_overview.to_come is 'Jobs that its live runs will have in later stages, and all those of the items of batches that have not begun.';
 comment on column piton.outlook_overview.work_left_seconds is 'How long all of these take one after another.';
 comment on column piton.outlook_overview.movable_work_seconds is 'The part of it that more workers could do now.';
 comment on column piton.outlook_overview.work_left_seconds_before is 'What was left ten minutes ago; empty where no worker noted it then.';

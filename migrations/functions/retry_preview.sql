@@ -1,6 +1,5 @@
 -- What piton.retry_dead_letters would do, read only: the same places (redo_place), the same refusals, and of the stages behind
--- a place all that redo would undo. Whether the needs of a stage that is named are done is looked at for one dead letter of
--- each stage and version; the retry looks at each.
+-- a place all that redo would undo.
 create or replace function piton.retry_preview(
     dead_letters uuid[], from_stage text default null, from_beginning boolean default false
 ) returns table (
@@ -17,13 +16,9 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Leave from_stage or from_beginning out.';
     end if;
     if from_stage is not null then
-        perform piton.refuse_stage(one.id, from_stage)
-        from (
-            select distinct on (d.version_id, d.stage) d.id
-            from unnest(dead_letters) as asked (id) join piton.dead_letters d on d.id = asked.id
-            where d.resolution = 'pending'
-            order by d.version_id, d.stage, d.id
-        ) as one;
+        perform piton.refuse_stage(d.id, from_stage)
+        from unnest(dead_letters) as asked (id) join piton.dead_letters d on d.id = asked.id
+        where d.resolution = 'pending';
     end if;
     return query
     with chosen as materialized (

@@ -6,7 +6,7 @@
 -- the whole server: another database may create them at this moment.
 do $$
 declare
-    readers constant text[] := '{batch_named, batch_results, changes, clock, finite, input_at, input_fits, limit_heads, limit_room, limit_words, live_jobs, live_waits,
+    readers constant text[] := '{batch_named, batch_results, can_begin, changes, clock, finite, input_at, input_fits, is_measure, is_sound_stage_times, is_sound_throughput, limit_heads, limit_room, limit_words, live_jobs, live_waits,
         protection, retry_preview, run_waits, some_of, span_words, stages_of,
         store_owner, unexplained_runs, work_left}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
@@ -14,7 +14,7 @@ declare
         retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, pause, resume, hold_run, release_run,
         deploy_workflow, rollback_workflow, keep, plan_cleanup, new_id, check_input, trace_parent, trace_state,
         open_batch, pin_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';
-    workers constant text[] := operators || '{start_run_of, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited,
+    workers constant text[] := operators || '{start_run_of, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited, open_queues,
         end_overdue_runs, feed_batches, plan_next_cleanup, renew_fingerprints, settle_artifacts, settle_throughput, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, outlook_state, state,
         is_sound_run, is_sound_trace}';
     role text;

@@ -13,18 +13,24 @@ as $$
     with old as (
         delete from piton.throughput t
         where t.minute between now() - interval '1 day' and now() - interval '1 hour' and t.worker_id <> 0
-        returning *
+        returning t.*, piton.is_sound_throughput(t) as is_sound
     )
     insert into piton.throughput as t (minute, worker_id, workflow_id, stage, done, given_up, failed, attempts, seconds, begun,
                                        waited, since, told_at, told)
     select o.minute, 0, o.workflow_id, o.stage, sum(o.done), sum(o.given_up), sum(o.failed), sum(o.attempts), sum(o.seconds),
            sum(o.begun), sum(o.waited), min(o.since), max(o.told_at), 0
     from old o
+    where o.is_sound
     group by o.minute, o.workflow_id, o.stage
     on conflict (minute, worker_id, workflow_id, stage) do update
-    set done = t.done + excluded.done, given_up = t.given_up + excluded.given_up, failed = t.failed + excluded.failed,
-        attempts = t.attempts + excluded.attempts, seconds = t.seconds + excluded.seconds, begun = t.begun + excluded.begun,
-        waited = t.waited + excluded.waited, since = least(t.since, excluded.since),
+    set (done, given_up, failed, attempts, seconds, begun, waited) = (
+            select coalesce(k.done, 0) + excluded.done, coalesce(k.given_up, 0) + excluded.given_up,
+                   coalesce(k.failed, 0) + excluded.failed, coalesce(k.attempts, 0) + excluded.attempts,
+                   coalesce(k.seconds, 0) + excluded.seconds, coalesce(k.begun, 0) + excluded.begun,
+                   coalesce(k.waited, 0) + excluded.waited
+            from (select) as one
+            left join lateral (select t.* where piton.is_sound_throughput(t)) as k on true
+        ), since = least(t.since, excluded.since),
         told_at = greatest(t.told_at, excluded.told_at);
 
     delete from piton.throughput t where t.minute < now() - interval '3 days';

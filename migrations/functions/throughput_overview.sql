@@ -8,6 +8,12 @@ with work as materialized (
     from piton.work_left(20000) as l
     group by l.workflow_id, l.name
 ),
+-- What makes no sense is as if it had not been counted.
+told as materialized (
+    select t.*
+    from piton.throughput t
+    where t.minute > now() - interval '21 minutes' and piton.is_sound_throughput(t)
+),
 -- Counts come up to ten seconds late: what was done until the last of them is divided by the time until then.
 span as materialized (
     select s.workflow_id, s.now - interval '10 minutes' as ten_ago,
@@ -17,8 +23,7 @@ span as materialized (
     from (
         select t.workflow_id, min(t.since) as since,
                case when max(t.told_at) > now() - interval '10 seconds' then max(t.told_at) else now() end as now
-        from piton.throughput t
-        where t.minute > now() - interval '21 minutes'
+        from told t
         group by t.workflow_id
     ) as s
 ),
@@ -34,11 +39,10 @@ counted as materialized (
            coalesce(sum(t.seconds) filter (where is_late.yes), 0) as late_seconds,
            coalesce(sum(t.begun) filter (where is_new.yes), 0) as begun,
            coalesce(sum(t.waited) filter (where is_new.yes), 0) as waited
-    from piton.throughput t
+    from told t
     join span s on s.workflow_id = t.workflow_id
     cross join lateral (select t.told_at > s.ten_ago as yes) as is_new
     cross join lateral (select t.told_at > s.ten_ago + interval '7 minutes' as yes) as is_late
-    where t.minute > now() - interval '21 minutes'
     group by t.workflow_id, t.stage
 ),
 -- The last three minutes tell more of now, where they are enough.
@@ -91,8 +95,8 @@ select w.name as workflow, t.stage, t.per_minute as done_per_minute, t.per_minut
             when t.per_minute > 1.2 * t.per_minute_before then 'faster'
             when t.per_minute < t.per_minute_before / 1.2 then 'slower'
             else 'steady' end as trend,
-       t.failing as failing_share, t.mean_seconds, t.mean_wait as mean_wait_seconds, t.waiting::int8 as waiting,
-       t.running::int8 as running, t.to_come::int8 as to_come, t.seconds as work_left_seconds,
+       t.failing as failing_share, t.mean_seconds, t.mean_wait as mean_wait_seconds, least(t.waiting, 9e18)::int8 as waiting,
+       least(t.running, 9e18)::int8 as running, least(t.to_come, 9e18)::int8 as to_come, t.seconds as work_left_seconds,
        t.movable_seconds as movable_work_seconds, t.busy as busy_attempts,
        case when t.jobs = 0 then 0 else t.jobs / nullif(t.ended_per_second, 0) end as empty_seconds,
        t.holds_up > 0 and row_number() over (partition by t.workflow_id order by t.holds_up desc, t.waiting desc, t.stage) = 1 as is_bottleneck,
@@ -110,9 +114,9 @@ comment on column piton.throughput_overview.mean_seconds is 'How long an attempt
 comment on column piton.throughput_overview.mean_wait_seconds is 'How long it had waited to begin, on average.';
 comment on column piton.throughput_overview.waiting is 'Jobs that wait now, for whatever reason, also for a retry. Items of one branch are counted one by one. Not what was started for later.';
 comment on column piton.throughput_overview.running is 'Attempts that run now.';
-comment on column piton.throughput_overview.to_come is 'Jobs that live runs will have here later. Items of a stage that is not split yet are estimated from earlier runs.';
+comment on column piton.throughput_overview.to_come is 'Jobs that live runs, and the items of batches that have not begun, will have here later. Items of a stage that is not split yet are estimated from earlier runs.';
 comment on column piton.throughput_overview.work_left_seconds is 'How long all of these take one after another: their number times the usual time of a job, with its retries.';
-comment on column piton.throughput_overview.movable_work_seconds is 'The part of it that more workers could do now: without what is paused, waits for a limit or for more than a minute, and what is behind that.';
+comment on column piton.throughput_overview.movable_work_seconds is 'The part of it that more workers could do now: without what is paused, waits for a limit or for more than a minute, and what is behind that, and without items of batches that have not begun.';
 comment on column piton.throughput_overview.busy_attempts is 'How many attempts were running side by side on average, in the last three minutes where at least 20 jobs of the workflow ended in them, else in the last ten.';
 comment on column piton.throughput_overview.empty_seconds is 'How long until nothing is left here, at that pace; empty where no job has ended.';
 comment on column piton.throughput_overview.is_bottleneck is 'The stage that holds its workflow up: it stands still, its limit takes longest, or most of the work that is left is here.';

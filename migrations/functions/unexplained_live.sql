@@ -29,7 +29,7 @@ left join piton.workflow_versions v on v.id = j.version_id
 cross join lateral (select v.definition -> 'stages' -> j.stage::int4 as definition) as s
 where r.id is null or r.state in ('done', 'failed', 'cancelled') or j.state = 'running' and (k.id is null or k.cleared)
    or j.state = 'limited' and not exists (select from piton.stage_limits l where l.id = j.limit_id)
-   or (j.attempt not between 0 and 2147483646 or j.stage < 0 or j.item < -1) and j.state <> 'running' or v.id is null or v.workflow_id <> j.workflow_id
+   or not piton.can_begin(j.attempt, j.stage, j.item) and j.state <> 'running' or v.id is null or v.workflow_id <> j.workflow_id
    or j.due_at not between '1970-01-01 00:00:00+00' and '9999-12-31 23:59:59.999999+00'
 union all
 select r.uuid, v.definition -> 'stages' -> nullif(o.stage, -1)::int4 ->> 'name', null,

@@ -1,6 +1,6 @@
 -- What live runs have still to do, by version and stage: the jobs that are live, and those of the stages behind them, which each
 -- run has once, however many live jobs lead there. Where one of them was given up, nothing behind it is counted; nor is a run
--- that begins later.
+-- that begins later. Items of batches that wait for their turn have everything before them.
 --
 -- Known is what is live. Estimated is how long a job takes (all attempts of the latest thousand or so jobs of that stage that
 -- ended, or of the other stages of its workflow, or a second), and how many items a stage will have that is not split yet (as
@@ -8,7 +8,7 @@
 -- live jobs, what comes behind them is told by an eighth of the runs.
 --
 -- What is `movable` more workers could do now: without what waits for more than a minute, is paused, or has to wait for a limit,
--- and without what is behind that.
+-- and without what is behind that. When an item of a batch begins is not up to them.
 create or replace function piton.work_left(most bigint)
 returns table (workflow_id bigint, version_id bigint, stage smallint, name text, waiting double precision,
                running double precision, to_come double precision, each_seconds double precision, movable double precision,
@@ -69,19 +69,28 @@ as $$
         left join given_up g on g.run_id = r.run_id
         group by r.version_id, r.stages, r.late, g.stages
     ),
+    measured as materialized (
+        select t.workflow_id, t.stage, t.seconds, t.splits, t.items, case when t.jobs > 0 then t.jobs else t.attempts end as jobs
+        from piton.stage_times t
+        where piton.is_sound_stage_times(t)
+    ),
+    -- Few batches are sealed at a time, and how many of their items wait is in their rows.
+    unfed as materialized (
+        select b.version_id, sum(b.items::int8 - b.started)::float8 as runs from piton.batches b where b.state = 'sealed' group by b.version_id
+    ),
     stage as materialized (
         select v.id as version_id, v.workflow_id, s.stage, s.name, s.needs, s.fans_out,
                exists (select from piton.pauses p where p.workflow_id in (v.workflow_id, 0) and p.stage in ('', s.name)) as is_paused,
-               coalesce(t.seconds / nullif(case when t.jobs > 0 then t.jobs else t.attempts end, 0), mean.seconds, 1) as seconds,
-               case when s.fans_out then 1 + coalesce(t.items / nullif(t.splits, 0), 1) else 1 end as jobs
+               coalesce(t.seconds / greatest(nullif(t.jobs, 0), 0.001), mean.seconds, 1) as seconds,
+               case when s.fans_out then 1 + coalesce(t.items / greatest(nullif(t.splits, 0), 0.001), 1) else 1 end as jobs
         from piton.workflow_versions v
         cross join lateral piton.stages_of(v.id) as s
-        left join piton.stage_times t on t.workflow_id = v.workflow_id and t.stage = s.name
+        left join measured t on t.workflow_id = v.workflow_id and t.stage = s.name
         left join lateral (
-            select avg(o.seconds / case when o.jobs > 0 then o.jobs else o.attempts end) as seconds
-            from piton.stage_times o where o.workflow_id = v.workflow_id and (o.jobs > 0 or o.attempts > 0)
+            select avg(o.seconds / greatest(o.jobs, 0.001)) as seconds
+            from measured o where o.workflow_id = v.workflow_id and o.jobs > 0
         ) as mean on true
-        where v.id in (select j.version_id from job j)
+        where v.id in (select j.version_id from job j union all select u.version_id from unfed u)
     ),
     need as materialized (
         select s.version_id, unnest(s.needs) as need, s.stage from stage s
@@ -153,11 +162,12 @@ as $$
         group by l.version_id, l.stage
     )
     select s.workflow_id, s.version_id, s.stage, s.name, round(coalesce(m.known - m.running, 0)), round(coalesce(m.running, 0)),
-           round(coalesce(l.jobs, 0) + coalesce(m.left_ - m.known, 0)), greatest(s.seconds, 0.001), round(coalesce(m.movable, 0) + coalesce(l.movable, 0)), m.since,
+           round(coalesce(l.jobs, 0) + coalesce(m.left_ - m.known, 0) + coalesce(u.runs * s.jobs, 0)), greatest(s.seconds, 0.001), round(coalesce(m.movable, 0) + coalesce(l.movable, 0)), m.since,
            (select not k.all_ or k.passed_over > 0 from known k)
     from stage s
     left join moved m on m.version_id = s.version_id and m.stage = s.stage
     left join later l on l.version_id = s.version_id and l.stage = s.stage
-    where m.stage is not null or l.stage is not null
+    left join unfed u on u.version_id = s.version_id
+    where m.stage is not null or l.stage is not null or u.runs > 0
 $$;
-comment on function piton.work_left(bigint) is 'For Piton itself: what live runs have still to do, by version and stage: jobs that wait, run, and are to come, how long each takes, and how many of them more workers could do now. Of a state with more than so many jobs they are estimated.';
+comment on function piton.work_left(bigint) is 'For Piton itself: what live runs, and those that batches have still to start, have to do, by version and stage: jobs that wait, run, and are to come, how long each takes, and how many of them more workers could do now. Of a state with more than so many jobs they are estimated.';

@@ -56,7 +56,7 @@ impl Access {
         }
         let caller = self.caller(headers)?;
         if caller.scope == Scope::Reader && !looks(method) {
-            return Err(Problem::forbidden("this token may look, and change nothing")
+            return Err(Problem::forbidden("this token may read, but not change anything")
                 .hint("Ask with a token of PITON_API_OPERATOR_TOKEN.")
                 .challenge(TOO_LITTLE));
         }
@@ -71,7 +71,7 @@ impl Access {
         };
         let secret = header.to_str().ok().and_then(bearer);
         secret.and_then(|secret| self.tokens.caller(secret)).ok_or_else(|| {
-            Problem::unauthorized("this is no token that is known here")
+            Problem::unauthorized("this token is not known here")
                 .hint("Send it as a header: Authorization: Bearer TOKEN.")
                 .challenge(UNKNOWN)
         })
@@ -88,7 +88,7 @@ impl Access {
         if here {
             return Ok(());
         }
-        Err(Problem::wrong_host("without a token, this answers to localhost and its addresses alone")
+        Err(Problem::wrong_host("without a token, only requests to localhost are answered")
             .hint("Ask at http://127.0.0.1, or set PITON_API_OPERATOR_TOKEN."))
     }
 }
@@ -98,12 +98,13 @@ fn looks(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Without a token, whoever can send a request can change something, and every page that a browser on this machine shows can
+/// Without a token, whoever can send a request can change something, and every page that a browser on this machine shows
+/// can
 /// send one. But a browser says which page it is, and asks before a page of another site sends JSON.
 fn check_page(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let sends = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if sends && !says_json(headers) {
-        return Err(Problem::not_json("without a token, what changes something has to come as application/json")
+        return Err(Problem::not_json("without a token, a request that changes something has to be application/json")
             .hint("Send it with the header: Content-Type: application/json."));
     }
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
@@ -114,7 +115,7 @@ fn check_page(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let is_another = text(ORIGIN.as_str()).is_some_and(|origin| !is_own(origin))
         || text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
     if is_another {
-        return Err(Problem::another_site("without a token, a page of another site can change nothing here")
+        return Err(Problem::another_site("without a token, a page of another site cannot change anything here")
             .hint("Ask with a program, or set PITON_API_OPERATOR_TOKEN and send it."));
     }
     Ok(())

@@ -87,7 +87,7 @@ async fn get(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let none = || Problem::no_such_thing(format!("there is no artifact {id}, or it was never whole"));
+    let none = || Problem::no_such_thing(format!("there is no artifact {id}, or it was never written completely"));
     let found = api.store.artifact(id).await?.ok_or_else(none)?;
     let no_store =
         || Problem::no_such_thing("no artifact store is known here").hint("Name it: piton api --artifacts STORE.");

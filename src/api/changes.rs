@@ -12,6 +12,7 @@ use super::Api;
 use super::extract::Query;
 use super::problem::Problem;
 use super::words::{Limit, Text, Time};
+use super::workflows::refuse_unknown;
 use crate::store::changes::Change;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -52,11 +53,12 @@ struct Changes {
     responses((status = 200, description = "The newest changes, in order.", body = Changes)),
 )]
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Changes>, Problem> {
+    let workflow = which.workflow.as_ref().map(|Text(name)| name.as_str());
+    refuse_unknown(&api, workflow).await?;
     let since = match which.since {
         Some(Time(since)) => since,
         None => api.store.now().await? - TimeDelta::days(1),
     };
-    let workflow = which.workflow.as_ref().map(|Text(name)| name.as_str());
     let changes = api.store.changes(since, workflow, which.limit.rows()).await?;
     Ok(Json(Changes { since, changes }))
 }

@@ -12,6 +12,7 @@ use super::Api;
 use super::extract::{Body, Path, Query, Who};
 use super::problem::Problem;
 use super::words::{Limit, Text};
+use super::workflows::refuse_unknown;
 use crate::decide;
 use crate::model::id::RunId;
 use crate::store::pauses::{Pause, Queue};
@@ -120,6 +121,7 @@ struct WaitingGroups {
 )]
 async fn why(State(api): State<Api>, Query(of): Query<Of>) -> Result<Json<WaitingGroups>, Problem> {
     let workflow = of.workflow.as_ref().map(|name| name.0.as_str());
+    refuse_unknown(&api, workflow).await?;
     Ok(Json(WaitingGroups { waiting: api.store.waiting_groups(workflow).await? }))
 }
 

@@ -16,21 +16,21 @@ use super::problem::{PROBLEM_JSON, Problem};
 
 /// What every request may be answered with, and what those that change something.
 const ALWAYS: [(&str, &str); 8] = [
-    ("400", "The request is none that this document knows."),
+    ("400", "The request does not match this document."),
     ("401", "A token is needed, or this one is not known."),
-    ("403", "The token does not allow this; without a token, a page of another site asks."),
+    ("403", "The token does not allow this; or, without a token, a page of another site asked."),
     ("404", "There is no such thing."),
-    ("421", "Without a token, only names of this machine are answered."),
+    ("421", "Without a token, only requests to localhost are answered."),
     ("500", "Piton failed, or an artifact is not what was committed; its log has more."),
     ("503", "The database does not answer; ask again."),
     ("504", "It took too long, and may have been done."),
 ];
 const CHANGING: [(&str, &str); 5] = [
     ("408", "The body did not come in time."),
-    ("409", "It is not in the state for this."),
+    ("409", "Its state does not allow this."),
     ("413", "The body is too large."),
-    ("415", "The body is not said to be JSON."),
-    ("422", "What is asked for makes no sense."),
+    ("415", "The body is not declared as JSON."),
+    ("422", "The request is invalid."),
 ];
 
 /// What the document says before its routes.
@@ -39,14 +39,14 @@ const CHANGING: [(&str, &str); 5] = [
     info(
         title = "Piton's admin API",
         description = "Shows runs, dead letters, workers and workflows, and takes decisions about them. Every change is a row of \
-                       the table piton.audit. Errors are RFC 9457 problems. Lists are read page by page: `next` of an \
-                       answer is `after` of the next question, and nothing where there is no more.",
+                       the table piton.audit. Errors are RFC 9457 problems. Lists come in \
+                       pages: pass `next` of an answer as `after` of the next request; it is null on the last page.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     security(("token" = [])),
     components(schemas(Problem)),
     tags(
-        (name = "runs", description = "Executions of workflows, and the checkpoints of their stages."),
+        (name = "runs", description = "Executions of workflows, and their results."),
         (name = "batches", description = "Runs that were started together."),
         (name = "queues", description = "What waits, and what is paused."),
         (name = "artifacts", description = "Files that stages made."),
@@ -66,8 +66,8 @@ pub(super) fn beginning() -> Document {
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let components = document.components.get_or_insert_default();
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-        "A token of PITON_API_READER_TOKEN for what only looks, of PITON_API_OPERATOR_TOKEN for everything. Without any, \
-         none is asked for, and only this machine is answered.",
+        "A token of PITON_API_READER_TOKEN may read, one of PITON_API_OPERATOR_TOKEN may do everything. Where none is \
+         set, none is needed, and only this machine is answered.",
     ));
     components.add_security_scheme("token", SecurityScheme::Http(token.build()));
     for (status, description) in ALWAYS.iter().chain(&CHANGING) {

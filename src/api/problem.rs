@@ -8,6 +8,7 @@ use sqlx::postgres::PgDatabaseError;
 use utoipa::ToSchema;
 
 use crate::store::StoreError;
+use crate::store::connect::message;
 
 /// The media type of every problem.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -55,10 +56,10 @@ kinds! {
     too_slow = REQUEST_TIMEOUT "too-slow" "The body did not come in time";
     wrong_state = CONFLICT "wrong-state" "Not in this state";
     too_large = PAYLOAD_TOO_LARGE "too-large" "The body is too large";
-    not_json = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body is not said to be JSON";
+    not_json = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "The body is not declared as JSON";
     no_such_part = RANGE_NOT_SATISFIABLE "no-such-part" "There is no such part";
     wrong_host = MISDIRECTED_REQUEST "wrong-host" "Not the host that was asked for";
-    invalid = UNPROCESSABLE_ENTITY "invalid" "What is asked for makes no sense";
+    invalid = UNPROCESSABLE_ENTITY "invalid" "The request is invalid";
     unauthorized = UNAUTHORIZED "unauthorized" "A token is needed";
     forbidden = FORBIDDEN "forbidden" "The token does not allow this";
     another_site = FORBIDDEN "another-site" "A page of another site asks";
@@ -90,7 +91,7 @@ impl From<StoreError> for Problem {
             StoreError::Away(cause) => {
                 tracing::warn!("the database does not answer: {cause}");
                 Problem::away("the database does not answer at the moment")
-                    .hint("Ask again. What changes something may have been done: look first.")
+                    .hint("Try again. A change may have been made: look first.")
             }
             StoreError::Refused(sqlx::Error::Database(said)) => match said.try_downcast_ref::<PgDatabaseError>() {
                 Some(said) => refused(said),
@@ -103,17 +104,17 @@ impl From<StoreError> for Problem {
 
 /// What the functions of the schema refuse, they say with a code: what it is that is wrong.
 fn refused(said: &PgDatabaseError) -> Problem {
-    let code = said.code();
+    let (code, message) = (said.code(), message(said));
     let problem = match code {
         // no_data_found, undefined_object: named by who asks.
-        "P0002" | "42704" => Problem::no_such_thing(said.message()),
+        "P0002" | "42704" => Problem::no_such_thing(message),
         // object_not_in_prerequisite_state
-        "55000" => Problem::wrong_state(said.message()),
+        "55000" => Problem::wrong_state(message),
         // data exceptions, program_limit_exceeded
-        code if code.starts_with("22") || code.starts_with("54") => Problem::invalid(said.message()),
+        code if code.starts_with("22") || code.starts_with("54") => Problem::invalid(message),
         _ => {
             tracing::error!(code, "the database refused what the admin API asked: {}", said.message());
-            return Problem::broken("the database refused what Piton asked of it; the log has more");
+            return Problem::broken("the database refused a statement of Piton; the log says more");
         }
     };
     let more = [said.detail(), said.hint()].into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -122,7 +123,7 @@ fn refused(said: &PgDatabaseError) -> Problem {
 
 fn unexpected(error: &StoreError) -> Problem {
     tracing::error!("the admin API could not answer: {error}");
-    Problem::broken("the database holds, or says, what Piton does not understand; the log has more")
+    Problem::broken("the database answered something that Piton does not understand; the log says more")
 }
 
 impl IntoResponse for Problem {

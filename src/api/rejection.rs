@@ -36,8 +36,9 @@ fn parameter(said: &str) -> Option<(&str, &str)> {
 }
 
 fn about(name: &str, said: &str) -> String {
-    // It names the parameter itself.
-    if said.starts_with("unknown field `") { plain(said) } else { format!("{name}: {}", plain(said)) }
+    let names_it =
+        said.starts_with("unknown field `") || said.strip_prefix(name).is_some_and(|said| said.starts_with(": "));
+    if names_it { plain(said) } else { format!("{name}: {}", plain(said)) }
 }
 
 fn plain(said: &str) -> String {
@@ -107,6 +108,7 @@ mod tests {
                 "wrokflow: unknown field `wrokflow`, expected one of `workflow`, `state`",
                 "`wrokflow` is not known here; there is workflow, state",
             ),
+            ("where: where: write it as input.PATH=VALUE", "where: write it as input.PATH=VALUE"),
             ("all: provided string was not `true` or `false`", "all: it must be true or false"),
         ] {
             assert_eq!(in_words(&format!("{query}{said}")), words);

@@ -14,6 +14,7 @@ use super::Api;
 use super::extract::{Body, Path, Query};
 use super::problem::Problem;
 use super::words::{Limit, Priority, Text, Time, Where};
+use super::workflows::refuse_unknown;
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::ShownState;
@@ -70,6 +71,7 @@ struct Runs {
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Runs>, Problem> {
     let Which { workflow, state, conditions, after, limit } = which;
     let workflow = workflow.as_ref().map(|name| name.0.as_str());
+    refuse_unknown(&api, workflow).await?;
     let rows = api.store.runs(workflow, state, &conditions.0, after, limit.rows()).await?;
     if let (true, Some(after)) = (rows.is_empty(), after) {
         api.run(after).await?;

@@ -9,7 +9,7 @@ use super::Api;
 use super::control::Of;
 use super::extract::Query;
 use super::problem::Problem;
-use super::workflows::known;
+use super::workflows::refuse_unknown;
 use crate::view::throughput::Throughput;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -27,8 +27,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 )]
 async fn throughput(State(api): State<Api>, Query(of): Query<Of>) -> Result<Json<Throughput>, Problem> {
     let workflow = of.workflow.as_ref().map(|name| name.0.as_str());
-    if let Some(name) = workflow {
-        known(&api, name).await?;
-    }
+    refuse_unknown(&api, workflow).await?;
     Ok(Json(Throughput::read(&api.store, workflow).await?))
 }

@@ -54,9 +54,9 @@ pub(crate) enum TokenError {
 pub(crate) enum Wrong {
     #[error("it has less than {SHORTEST} characters; make one with: openssl rand -hex 32")]
     Short,
-    #[error("it has other characters than letters, digits and -._~+/=")]
+    #[error("it has characters other than letters, digits and -._~+/=")]
     Characters,
-    #[error("its name, before the colon, is none: letters, digits and -._@, {LONGEST_NAME} at most")]
+    #[error("its name, before the colon, is not valid: use up to {LONGEST_NAME} letters, digits and -._@")]
     Name,
     #[error("it was given before; each stands for one name and one scope")]
     Twice,

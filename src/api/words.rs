@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::de::{Error, Unexpected, Visitor};
+use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -156,22 +156,41 @@ pub(super) struct Where(pub(super) Vec<Condition>);
 /// Stands between what a query says one by one: nothing that is looked for holds it.
 pub(super) const BETWEEN: char = '\0';
 
-/// In a query, all of them are one text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Said {
-    Lines(String),
-    Each(Vec<String>),
+/// What is asked for, one by one. In a query, all of it is one text.
+struct Said(Vec<String>);
+
+impl<'de> Deserialize<'de> for Said {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Said, D::Error> {
+        deserializer.deserialize_any(SaidVisitor)
+    }
+}
+
+struct SaidVisitor;
+
+impl<'de> Visitor<'de> for SaidVisitor {
+    type Value = Said;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of texts such as \"input.tenant=acme\"")
+    }
+
+    fn visit_str<E: Error>(self, lines: &str) -> Result<Said, E> {
+        Ok(Said(lines.split(BETWEEN).map(str::to_owned).collect()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut each: A) -> Result<Said, A::Error> {
+        let mut said = Vec::new();
+        while let Some(one) = each.next_element()? {
+            said.push(one);
+        }
+        Ok(Said(said))
+    }
 }
 
 impl TryFrom<Said> for Where {
     type Error = String;
 
-    fn try_from(said: Said) -> Result<Where, String> {
-        let each = match said {
-            Said::Lines(lines) => lines.split(BETWEEN).map(str::to_owned).collect(),
-            Said::Each(each) => each,
-        };
+    fn try_from(Said(each): Said) -> Result<Where, String> {
         if each.len() > condition::MOST {
             return Err(format!("at most {} conditions are asked for at once", condition::MOST));
         }

@@ -109,6 +109,14 @@ pub(super) async fn known(api: &Api, name: &str) -> Result<WorkflowRow, Problem>
     })
 }
 
+/// Of one that is not there nothing can be listed; where none is named, all are meant.
+pub(super) async fn refuse_unknown(api: &Api, name: Option<&str>) -> Result<(), Problem> {
+    match name {
+        Some(name) => known(api, name).await.map(|_| ()),
+        None => Ok(()),
+    }
+}
+
 /// All versions of a workflow, the newest first.
 #[derive(Serialize, ToSchema)]
 struct Versions {

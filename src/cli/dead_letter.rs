@@ -21,7 +21,7 @@ use crate::config;
 use crate::decide::{self, Again, Chosen, NotChosen};
 use crate::model::actor::Actor;
 use crate::model::fingerprint;
-use crate::model::payload::PayloadLimits;
+use crate::model::payload::{Payload, PayloadLimits};
 use crate::store::Store;
 use crate::store::dead_letters::{Filter, Origin};
 use crate::view::letter::Story;
@@ -48,8 +48,9 @@ async fn act(store: &Store, global: &Global, action: DeadLetterArgs) -> anyhow::
         DeadLetterArgs::Show { id } => return show(store, global, id).await,
         DeadLetterArgs::Retry { id, filter, all, again, dry_run: true, .. } => {
             let chosen = chosen(id, of_args(store, filter).await?, all)?;
-            let rows = decide::preview(store, &chosen, origin(&again)).await.map_err(refused)?;
-            preview::say(global, &rows)?;
+            let input = input(&chosen, &again)?;
+            let rows = decide::preview(store, &chosen, origin(&again), input.as_ref()).await.map_err(refused)?;
+            preview::say(global, &rows, input.is_some())?;
         }
         DeadLetterArgs::Retry { id, filter, all, again, by, note, dry_run: false } => {
             let (chosen, name) = (chosen(id, of_args(store, filter).await?, all)?, name(by));
@@ -114,6 +115,17 @@ fn origin(again: &AgainArgs) -> Origin<'_> {
     }
 }
 
+/// The input that the run gets instead of its own.
+fn input(chosen: &Chosen, again: &AgainArgs) -> anyhow::Result<Option<Payload>> {
+    match (chosen, &again.input) {
+        (_, None) => Ok(None),
+        (Chosen::One(_), Some(file)) => start::read_file(file, PayloadLimits::default().payload_bytes).map(Some),
+        (Chosen::Those(_), Some(_)) => {
+            bail!("--input corrects the input of one run: name the dead letter instead of choosing many")
+        }
+    }
+}
+
 async fn retry(
     store: &Store,
     global: &Global,
@@ -128,16 +140,11 @@ async fn retry(
         Origin::Beginning => "Their runs begin again from the start when a worker is free.",
         Origin::LastCheckpoint => "Their jobs go on from the last checkpoints when a worker is free.",
     };
-    let how = Again { from, note };
+    let (how, input) = (Again { from, note }, input(&chosen, again)?);
     let retried = match chosen {
         Chosen::One(id) => {
-            let limit = PayloadLimits::default().payload_bytes;
-            let input = again.input.as_deref().map(|file| start::read_file(file, limit)).transpose()?;
             decide::retry_one(store, id, how, input.as_ref(), by).await.map_err(refused)?;
             1
-        }
-        Chosen::Those(_) if again.input.is_some() => {
-            bail!("--input corrects the input of one run: name the dead letter instead of choosing many")
         }
         Chosen::Those(filter) => decide::retry_those(store, &filter, how, by).await.map_err(refused)?,
     };

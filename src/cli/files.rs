@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use super::args::Global;
 use crate::app::App;
 use crate::bounded;
+use crate::cli::output::Coloured;
 use crate::config;
 use crate::model::actor::Actor;
 use crate::model::digest::hex;
@@ -47,7 +48,7 @@ pub(crate) fn load(app: &App, global: &Global) -> anyhow::Result<Vec<Workflow>> 
         }
     }
     if !said.is_empty() {
-        bail!("workflow files have mistakes\n\n{}", said.join("\n\n"));
+        return Err(Coloured(format!("workflow files have mistakes\n\n{}", said.join("\n\n"))).into());
     }
     Ok(workflows)
 }

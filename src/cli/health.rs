@@ -63,7 +63,7 @@ pub(crate) async fn health(global: Global, args: HealthArgs) -> anyhow::Result<E
     let silent = || format!("no worker answers at {asked}, and no other address was tried; {another}");
     let text = scrape(&address).await.map_err(|error| error.context(silent()))?;
     let health = Series::read(&text).health();
-    let health = health.with_context(|| format!("what answers at {asked} is no worker of this Piton; {another}"))?;
+    let health = health.with_context(|| format!("what answers at {asked} is not a worker of this Piton; {another}"))?;
     if global.json {
         outln!("{}", serde_json::to_string(&health)?);
     } else {
@@ -75,7 +75,7 @@ pub(crate) async fn health(global: Global, args: HealthArgs) -> anyhow::Result<E
 /// Where a worker that listens there is reached from here. Another machine may be told by its name, as Prometheus has it.
 fn address(at: &str) -> anyhow::Result<String> {
     let mut address = match at.parse() {
-        Ok(Address::Off) => bail!("that worker serves no metrics, so nobody can tell how it is"),
+        Ok(Address::Off) => bail!("that worker serves no metrics, so its health is unknown"),
         Ok(Address::Default) => server::DEFAULT,
         Ok(Address::At(address)) => address,
         Err(_) => return Ok(at.to_owned()),

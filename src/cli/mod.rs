@@ -45,7 +45,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::app::App;
-use crate::cli::output::errln;
+use crate::cli::output::{Coloured, errln};
 use crate::role::Role;
 use crate::stage::http;
 use crate::system::descriptors;
@@ -94,7 +94,10 @@ fn main(app: App) -> ExitCode {
 
 fn exit_code(ended: anyhow::Result<Exit>) -> ExitCode {
     let exit = ended.unwrap_or_else(|error| {
-        errln!("error: {}", in_one_sentence(&error));
+        match error.downcast_ref::<Coloured>() {
+            Some(Coloured(text)) => output::coloured_line(&Coloured(format!("error: {text}"))),
+            None => errln!("error: {}", in_one_sentence(&error)),
+        }
         Exit::of(&error)
     });
     exit.into()

@@ -1,11 +1,13 @@
 //! Everything that commands print. If the reader has gone, the rest of the output is dropped, and the exit code stays that of
 //! what was done. If standard output cannot be written for another reason, such as a full disk, the command fails.
 
-use std::fmt::Arguments;
+use std::error::Error;
+use std::fmt::{self, Arguments};
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
 
 use super::exit::Exit;
+use crate::model::quoted::turns;
 
 /// As `println!`, which panics where it cannot write.
 macro_rules! outln {
@@ -72,16 +74,31 @@ pub(crate) fn text(text: Arguments<'_>) {
 
 /// Nothing that somebody else has said may move a terminal's cursor, or turn the direction of what is written.
 fn harmless(text: String) -> String {
-    let harms = |c: char| {
-        c.is_control() && c != '\n' && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let harms = |c: char| c.is_control() && c != '\n' && c != '\t' || turns(c);
     if text.contains(harms) { text.replace(harms, "\u{fffd}") } else { text }
 }
 
 /// One line on standard error. Where that is closed, nobody is left to read it.
 pub(crate) fn error_line(text: Arguments<'_>) {
+    writeln!(io::stderr(), "{}", harmless(text.to_string())).ok();
+}
+
+/// The same of what has colours of its own: mistakes in files, beside their lines.
+pub(crate) fn coloured_line(text: &Coloured) {
     writeln!(io::stderr(), "{text}").ok();
 }
+
+/// An error in colours, where a terminal shows it. Whoever makes it sees to it that nothing else in it moves a cursor.
+#[derive(Debug)]
+pub(crate) struct Coloured(pub(crate) String);
+
+impl fmt::Display for Coloured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Coloured {}
 
 /// What a command's end means, given what became of its output.
 pub(crate) fn conclude(ended: anyhow::Result<Exit>) -> anyhow::Result<Exit> {

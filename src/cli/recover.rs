@@ -30,7 +30,9 @@ fn say(global: &Global, told: &RecoveryReport) -> anyhow::Result<()> {
     }
     let RecoveryReport { gone, actions, .. } = told;
     if gone.is_empty() {
-        outln!("No worker is gone with jobs of its own. Workers recover by themselves; this only shows or hastens it.");
+        outln!(
+            "No job is held by a worker that is gone. Workers recover by themselves; this only shows or hastens it."
+        );
     }
     for Gone { worker, sign, jobs } in gone {
         outln!(

@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use std::slice;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
 use self::report::{Changed, Report};
 use super::args::{Global, RetryPolicyArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::files;
-use crate::cli::output::{out, outln};
+use crate::cli::output::{Coloured, out, outln};
 use crate::config;
 use crate::model::failure::FailureClass;
 use crate::model::id::VersionId;
@@ -50,12 +50,10 @@ fn parse(file: PathBuf) -> anyhow::Result<Workflow> {
         bail!("{} is a folder without a workflow file; name the changed file", file.display());
     };
     read.parsed.map_err(|mistakes| {
-        anyhow!(
-            "the file has mistakes\n\n{}\nSee them again with:  {} workflows check {}",
-            mistakes.render(std::io::stderr().is_terminal()),
-            config::program(),
-            file.display()
-        )
+        let (shown, program, file) =
+            (mistakes.render(std::io::stderr().is_terminal()), config::program(), file.display());
+        Coloured(format!("the file has mistakes\n\n{shown}\nSee them again with:  {program} workflows check {file}"))
+            .into()
     })
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit>
         let reports: Vec<RunReport> = rows.iter().map(RunReport::brief).collect();
         outln!("{}", serde_json::to_string(&reports)?);
     } else if rows.is_empty() && (workflow.is_some() || args.state.is_some() || !conditions.is_empty()) {
-        outln!("No run is what was asked for.");
+        outln!("No run matches.");
     } else if rows.is_empty() {
         outln!("No runs. Start one with:  {} run WORKFLOW", crate::config::program());
     } else {

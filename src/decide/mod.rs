@@ -66,10 +66,19 @@ pub(crate) async fn retry_one(
     Ok(())
 }
 
-/// What a retry would do, and what it would cost; or a refusal with the reason, as the retry would be refused. Changes nothing.
-pub(crate) async fn preview(store: &Store, chosen: &Chosen, from: Origin<'_>) -> Result<Vec<PreviewRow>, StoreError> {
+/// What a retry would do, and what it would cost; or a refusal with the reason, as the retry would be refused, also for the input
+/// that one is to get. Changes nothing.
+pub(crate) async fn preview(
+    store: &Store,
+    chosen: &Chosen,
+    from: Origin<'_>,
+    input: Option<&Payload>,
+) -> Result<Vec<PreviewRow>, StoreError> {
     let ids = match chosen {
-        Chosen::One(id) => vec![*id],
+        Chosen::One(id) => {
+            store.try_retry(*id, from, input).await?;
+            vec![*id]
+        }
         Chosen::Those(filter) => store.dead_letter_ids(filter).await?,
     };
     store.retry_preview(&ids, from).await

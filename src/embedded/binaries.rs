@@ -1,6 +1,8 @@
-//! The installed Postgres binaries.
+//! The Postgres binaries that are there.
 
 use super::error::EmbeddedError;
+use super::settings::Programs;
+use super::{installed, packages};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,35 +38,78 @@ impl Binaries {
     }
 }
 
-/// The installed Postgres that comes first in: `PG_BIN_DIR`, `pg_config --bindir`, `PATH`, then the folders where
-/// Debian, Fedora, Alpine, Homebrew and Postgres.app put them, highest version first.
+/// The Postgres that comes first in: `PG_BIN_DIR`, `pg_config --bindir`, `PATH`, the folders where Debian, Fedora, Alpine,
+/// Homebrew and Postgres.app put them, highest version first, what Piton has downloaded, then packages of Python and Node.
 ///
 /// # Errors
 /// [`EmbeddedError::BinDirUnusable`] if `PG_BIN_DIR` is set and wrong; [`EmbeddedError::NoBinaries`] if nothing fits.
 pub fn find_binaries() -> Result<Binaries, EmbeddedError> {
-    find_preferring(&BTreeSet::new())
+    find_preferring(&BTreeSet::new(), Programs::default_folder().ok().as_deref())
 }
 
-/// Like [`find_binaries`], but a version that has data already comes before all others (except `PG_BIN_DIR`, which is an
-/// order): the user's runs must not vanish because a newer Postgres was installed beside the old one.
-pub(crate) fn find_preferring(with_data: &BTreeSet<u32>) -> Result<Binaries, EmbeddedError> {
+/// Like [`find_binaries`], with downloads in `programs`, but a version that has data already comes before all others (except
+/// `PG_BIN_DIR`, which is an order): the user's runs must not vanish because a newer Postgres was installed beside the old one.
+pub(crate) fn find_preferring(with_data: &BTreeSet<u32>, programs: Option<&Path>) -> Result<Binaries, EmbeddedError> {
     if let Some(dir) = std::env::var_os("PG_BIN_DIR").filter(|dir| !dir.is_empty()) {
         return ordered(Path::new(&dir));
     }
-    let mut too_old = BTreeSet::new();
-    let mut found: Vec<Binaries> = Vec::new();
-    for dir in candidate_dirs() {
-        let Ok(major) = major_of(&dir) else { continue };
-        if major < OLDEST_MAJOR {
-            too_old.insert(major);
-            continue;
-        }
-        found.push(Binaries { dir, major });
-        if with_data.last() == Some(&major) {
+    // Asking Python where its packages are takes as long as starting the server does, so it comes last.
+    let places: [&dyn Fn() -> Vec<PathBuf>; 3] =
+        [&system_dirs, &|| programs.map_or_else(Vec::new, downloaded_dirs), &installed::dirs];
+    let mut found = Found::default();
+    for place in places {
+        found.add(place(), with_data);
+        if with_data.is_empty() && !found.fit.is_empty() || found.has_best(with_data) {
             break; // Nothing that follows can be better.
         }
     }
-    best_of(found, with_data).ok_or_else(|| EmbeddedError::NoBinaries { too_old: too_old.into_iter().collect() })
+    let too_old = found.too_old.into_iter().collect();
+    best_of(found.fit, with_data).ok_or(EmbeddedError::NoBinaries { too_old, not_downloaded: None })
+}
+
+/// Whether there is a download in `programs` that runs.
+pub(super) async fn are_downloaded(programs: &Path) -> Result<bool, EmbeddedError> {
+    let programs = programs.to_path_buf();
+    let looked =
+        tokio::task::spawn_blocking(move || downloaded_dirs(&programs).iter().any(|dir| major_of(dir).is_ok()));
+    looked.await.map_err(|_| EmbeddedError::SearchInterrupted)
+}
+
+/// The major version in `dir`, or why it does not run.
+pub(super) async fn run_from(dir: PathBuf) -> Result<Result<u32, String>, EmbeddedError> {
+    let tried = tokio::task::spawn_blocking(move || major_of(&dir));
+    tried.await.map_err(|_| EmbeddedError::SearchInterrupted)
+}
+
+#[derive(Default)]
+struct Found {
+    fit: Vec<Binaries>,
+    too_old: BTreeSet<u32>,
+}
+
+impl Found {
+    fn add(&mut self, dirs: Vec<PathBuf>, with_data: &BTreeSet<u32>) {
+        let mut seen = BTreeSet::new();
+        for dir in dirs {
+            if lacks(&dir).is_some() || !seen.insert(dir.canonicalize().unwrap_or_else(|_| dir.clone())) {
+                continue; // Many ways may lead to one folder.
+            }
+            match major_of(&dir) {
+                Ok(major) if major < OLDEST_MAJOR => {
+                    self.too_old.insert(major);
+                }
+                Ok(major) => self.fit.push(Binaries { dir, major }),
+                Err(_) => {}
+            }
+            if self.has_best(with_data) {
+                break;
+            }
+        }
+    }
+
+    fn has_best(&self, with_data: &BTreeSet<u32>) -> bool {
+        with_data.last().is_some_and(|best| self.fit.iter().any(|binaries| binaries.major == *best))
+    }
 }
 
 /// The highest version that has data, else the first found.
@@ -85,16 +130,26 @@ fn ordered(dir: &Path) -> Result<Binaries, EmbeddedError> {
     Ok(Binaries { dir, major })
 }
 
-/// Folders worth a look, best first, each once however many ways lead to it.
-fn candidate_dirs() -> Vec<PathBuf> {
+/// The folders where systems put it, best first.
+fn system_dirs() -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = pg_config_dir().into_iter().collect();
     dirs.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).filter(|dir| dir.is_absolute()));
     for (parent, tail) in VERSIONED {
         dirs.extend(versioned_dirs(Path::new(parent), tail));
     }
-    let mut seen = BTreeSet::new();
-    dirs.retain(|dir| lacks(dir).is_none() && seen.insert(dir.canonicalize().unwrap_or_else(|_| dir.clone())));
     dirs
+}
+
+/// What was downloaded, also by other releases of Piton, newest version first.
+fn downloaded_dirs(programs: &Path) -> Vec<PathBuf> {
+    let mut downloads: Vec<PathBuf> = match fs::read_dir(programs) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+        Err(_) => Vec::new(),
+    };
+    downloads.retain(|path| path.file_name().is_some_and(packages::is_download));
+    downloads.sort();
+    let packages = packages::of_this_platform();
+    downloads.iter().rev().flat_map(|dir| packages.iter().map(|package| dir.join(package.bin_dir()))).collect()
 }
 
 fn pg_config_dir() -> Option<PathBuf> {
@@ -142,7 +197,9 @@ fn major_of(dir: &Path) -> Result<u32, String> {
         .output()
         .map_err(|error| format!("its `postgres` cannot be run ({error})"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    parse_major(&text).ok_or_else(|| format!("its `postgres --version` says {:?}", text.trim()))
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    parse_major(&text)
+        .ok_or_else(|| format!("its `postgres --version` says {:?}", [text.trim(), complaint.trim()].concat()))
 }
 
 /// From `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, or `... 18beta1`, or `... 19devel`.

@@ -1,15 +1,15 @@
 //! The private Postgres, as the process that uses it sees it.
 
 use super::binaries::{self, Binaries};
-use super::error::EmbeddedError;
+use super::error::{EmbeddedError, NotDownloaded};
 use super::folder::{self, Folder};
 use super::launch::Launch;
 use super::locks::{self, Held, Lock};
 use super::orders::Orders;
 use super::pid_file::{self, Named};
 use super::server::{self, Ending};
-use super::settings::Settings;
-use super::{connection, initdb};
+use super::settings::{Programs, Settings};
+use super::{connection, download, initdb, packages};
 use sqlx::postgres::PgConnectOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,16 +38,18 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Joins the cluster in `settings.root`: makes its data if there is none, starts its server if it does not run, and makes
+    /// Joins the cluster in `settings.root`: makes its data if there is none, starts its server if it does not run, and
+    /// makes
     /// the database `piton` if it is missing. Any number of processes may do so at once.
     ///
-    /// Takes a second the first time, less than a tenth after that. If it is cut short, even by `kill -9`, no half-made data is left in use.
+    /// Takes a second the first time, longer where Postgres is downloaded ([`Settings::programs`]), less than a tenth after
+    /// that. If it is cut short, even by `kill -9`, no half-made data is left in use.
     ///
     /// # Errors
     /// See [`EmbeddedError`]; none of them asks for a retry.
     pub async fn start(settings: Settings) -> Result<Self, EmbeddedError> {
         let root = std::path::absolute(&settings.root).map_err(EmbeddedError::file("find", &settings.root))?;
-        let (binaries, folder) = choose(root.clone()).await?;
+        let (binaries, folder) = choose(root.clone(), settings.programs.clone()).await?;
         let orders = Orders {
             folder: folder.clone(),
             postgres: binaries.program("postgres"),
@@ -119,7 +121,7 @@ impl Cluster {
         }
         drop(self.client);
         if !matches!(locks::within(FAREWELL, || Lock::Supervisor.try_shared(&self.folder)).await, Ok(Some(_))) {
-            tracing::warn!(folder = %self.folder.base().display(), "the private Postgres takes long to end");
+            tracing::warn!(folder = %self.folder.base().display(), "the private Postgres is slow to end");
         }
     }
 
@@ -153,7 +155,7 @@ impl Cluster {
         match locks::within(FAREWELL, || Lock::Supervisor.try_shared(&self.folder)).await {
             Ok(Some(_)) => {}
             Ok(None) => {
-                tracing::warn!(folder = %self.folder.base().display(), "the private Postgres takes long to stop")
+                tracing::warn!(folder = %self.folder.base().display(), "the private Postgres is slow to stop")
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot see whether the private Postgres has stopped")
@@ -162,15 +164,37 @@ impl Cluster {
     }
 }
 
-/// Looks for binaries and prepares their folder, away from the runtime's threads since programs are run for it.
-async fn choose(root: PathBuf) -> Result<(Binaries, Folder), EmbeddedError> {
-    let choice = tokio::task::spawn_blocking(move || {
-        let binaries = binaries::find_preferring(&folder::majors_with_data(&root))?;
+/// Finds binaries, or gets them where that is allowed, and prepares their folder.
+async fn choose(root: PathBuf, programs: Option<Programs>) -> Result<(Binaries, Folder), EmbeddedError> {
+    let found = find(root.clone(), programs.clone()).await;
+    let (Err(EmbeddedError::NoBinaries { too_old, .. }), Some(Programs { folder, download })) = (&found, &programs)
+    else {
+        return found;
+    };
+    let with_data = folder::majors_with_data(&root);
+    let downloaded = match download {
+        None => Err(NotDownloaded::Forbidden),
+        Some(_) if !with_data.is_empty() && !with_data.contains(&packages::MAJOR) => {
+            Err(NotDownloaded::OtherData(with_data.into_iter().collect()))
+        }
+        Some(tell) => download::get(folder, *tell).await?,
+    };
+    match downloaded {
+        Ok(()) => find(root, programs).await,
+        Err(why) => Err(EmbeddedError::NoBinaries { too_old: too_old.clone(), not_downloaded: Some(why) }),
+    }
+}
+
+/// Away from the runtime's threads, since programs are run for it.
+async fn find(root: PathBuf, programs: Option<Programs>) -> Result<(Binaries, Folder), EmbeddedError> {
+    let found = tokio::task::spawn_blocking(move || {
+        let programs = programs.map(|programs| programs.folder);
+        let binaries = binaries::find_preferring(&folder::majors_with_data(&root), programs.as_deref())?;
         let folder = Folder::of_major(&root, binaries.major);
         folder.prepare()?;
         Ok((binaries, folder))
     });
-    choice.await.map_err(|_| EmbeddedError::SearchInterrupted)?
+    found.await.map_err(|_| EmbeddedError::SearchInterrupted)?
 }
 
 /// Brings the server up again when it or its supervisor was killed.

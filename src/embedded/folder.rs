@@ -66,8 +66,7 @@ impl Folder {
     /// Makes the folders, or says why they cannot serve. Needs no lock: every step may be repeated.
     pub(crate) fn prepare(&self) -> Result<(), EmbeddedError> {
         self.check_socket_path()?;
-        // Root's server runs as another user, who must pass through to data and socket, and need not list.
-        let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+        let mode = mode();
         if let Some(root) = self.base.parent() {
             make_folder(root, mode)?;
         }
@@ -96,8 +95,13 @@ impl Folder {
     }
 }
 
+/// Root's server runs as another user, who must pass through to programs, data and socket, and need not list.
+pub(crate) fn mode() -> u32 {
+    if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 }
+}
+
 /// Makes `path` with `mode`, whatever the umask, or leaves what is there as it is.
-fn make_folder(path: &Path, mode: u32) -> Result<(), EmbeddedError> {
+pub(crate) fn make_folder(path: &Path, mode: u32) -> Result<(), EmbeddedError> {
     match fs::metadata(path) {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {

@@ -5,10 +5,9 @@ use super::connection::USER;
 use super::error::EmbeddedError;
 use super::folder::Folder;
 use super::server_user::ServerUser;
-use super::{log_file, program};
+use super::{log_file, program, unfinished};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +22,7 @@ const UNFINISHED: &str = "data.new.";
 /// Makes the data folder if there is none, as a whole or not at all: `initdb` works under a name of its own, and one rename
 /// ends it. Says whether it did. For the holder of the start lock.
 pub(crate) async fn ensure_data(folder: &Folder, binaries: &Binaries) -> Result<bool, EmbeddedError> {
-    sweep(folder);
+    unfinished::sweep(folder.base(), UNFINISHED);
     if folder.has_data() {
         return Ok(false);
     }
@@ -41,8 +40,7 @@ pub(super) async fn make_data(
     arguments: &[OsString],
     failed: impl Fn(String) -> EmbeddedError,
 ) -> Result<(), EmbeddedError> {
-    // A new name each time: the `initdb` of a killed client may still be at work under the old one.
-    let unfinished = folder.base().join(format!("{UNFINISHED}{}", uuid::Uuid::now_v7().simple()));
+    let unfinished = unfinished::path(folder.base(), UNFINISHED);
     DirBuilder::new().mode(0o700).create(&unfinished).map_err(EmbeddedError::file("create", &unfinished))?;
     if let Some(user) = ServerUser::of(&folder.data())? {
         user.own(&unfinished)?;
@@ -50,7 +48,7 @@ pub(super) async fn make_data(
     let mut command = program::command(program, folder)?;
     command.arg("-D").arg(&unfinished).args(arguments);
     if let Err(error) = run(command, program, failed).await {
-        sweep(folder);
+        unfinished::sweep(folder.base(), UNFINISHED);
         return Err(error);
     }
     fs::rename(&unfinished, folder.data()).map_err(EmbeddedError::file("rename", &unfinished))?;
@@ -66,21 +64,5 @@ async fn run(command: Command, program: &Path, failed: impl Fn(String) -> Embedd
         Ok(Ok(status)) => Err(failed(format!("failed ({status})"))),
         Ok(Err(error)) => Err(EmbeddedError::run(program)(error)),
         Err(_) => Err(failed(format!("took more than {} s and was stopped", LIMIT.as_secs()))),
-    }
-}
-
-/// Removes what interrupted attempts left. Being untidy is no reason not to start, so failures are only told.
-fn sweep(folder: &Folder) {
-    let remove_all = || -> io::Result<()> {
-        for entry in fs::read_dir(folder.base())? {
-            let entry = entry?;
-            if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
-                fs::remove_dir_all(entry.path())?;
-            }
-        }
-        Ok(())
-    };
-    if let Err(error) = remove_all() {
-        tracing::warn!(folder = %folder.base().display(), %error, "an unfinished data folder could not be removed");
     }
 }

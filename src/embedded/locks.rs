@@ -6,7 +6,7 @@ use super::error::EmbeddedError;
 use super::folder::Folder;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How often a lock that somebody else holds is tried again.
@@ -45,9 +45,7 @@ impl Lock {
             Self::Clients => "clients.lock",
             Self::Supervisor => "supervisor.lock",
         };
-        let path = folder.base().join(name);
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
-        Ok(Held { file: file.map_err(EmbeddedError::file("open", &path))?, path })
+        Held::open(folder.base().join(name))
     }
 
     /// Takes the lock alone, if nobody holds it.
@@ -83,6 +81,18 @@ impl Lock {
 }
 
 impl Held {
+    fn open(path: PathBuf) -> Result<Self, EmbeddedError> {
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
+        Ok(Self { file: file.map_err(EmbeddedError::file("open", &path))?, path })
+    }
+
+    /// Takes a lock file that is no cluster's alone, if nobody holds it.
+    pub(crate) fn try_alone_at(path: &Path) -> Result<Option<Self>, EmbeddedError> {
+        let held = Self::open(path.to_path_buf())?;
+        let taken = held.file.try_lock();
+        held.if_taken(taken)
+    }
+
     fn if_taken(self, taken: Result<(), TryLockError>) -> Result<Option<Self>, EmbeddedError> {
         match taken {
             Ok(()) => Ok(Some(self)),

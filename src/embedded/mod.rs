@@ -10,19 +10,23 @@
 //! | `clients.lock` | shared | each client, as long as it lives; alone by the supervisor while it stops the server |
 //! | `supervisor.lock` | alone | the one supervisor, as long as it lives |
 //!
-//! They are taken in this order. The data survives everything that Postgres survives: `fsync` stays on, and a killed
+//! They are taken in this order. Where no Postgres is installed, `download` gets one first, under a lock of its own. The data survives everything that Postgres survives: `fsync` stays on, and a killed
 //! server recovers at the next start.
 
 mod binaries;
 mod cluster;
 mod connection;
+mod download;
 mod error;
 mod folder;
 mod initdb;
+mod installed;
 mod launch;
 mod locks;
 mod log_file;
 mod orders;
+mod package_client;
+mod packages;
 mod pid_file;
 mod program;
 mod server;
@@ -30,10 +34,11 @@ mod server_user;
 mod settings;
 mod standby;
 mod supervisor;
+mod unfinished;
 
 pub use binaries::{Binaries, find_binaries};
 pub use cluster::Cluster;
-pub use error::EmbeddedError;
-pub use settings::{Settings, SupervisorCommand};
+pub use error::{EmbeddedError, NotDownloaded};
+pub use settings::{Programs, Settings, SupervisorCommand};
 pub(crate) use standby::{can_be_copied, copy_data};
 pub use supervisor::run_supervisor;

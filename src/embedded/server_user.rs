@@ -25,6 +25,14 @@ impl ServerUser {
         if let Some(owner) = fs::metadata(data).ok().filter(|metadata| metadata.uid() != 0) {
             return Ok(Some(Self { name: format!("with id {}", owner.uid()), uid: owner.uid(), gid: owner.gid() }));
         }
+        Self::of_new_data()
+    }
+
+    /// The same where there is no data yet.
+    pub(crate) fn of_new_data() -> Result<Option<Self>, EmbeddedError> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(None);
+        }
         let passwd = fs::read_to_string("/etc/passwd").map_err(EmbeddedError::file("read", "/etc/passwd"))?;
         choose(&passwd).map(Some).ok_or(EmbeddedError::NoServerUser)
     }

@@ -14,11 +14,39 @@ pub struct SupervisorCommand {
     pub args: Vec<OsString>,
 }
 
+/// The programs of Postgres that Piton gets by itself where none are installed that fit.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The folder that holds one folder per download; see [`Programs::default_folder`].
+    pub folder: PathBuf,
+    /// Allows the download, and is called with a sentence for people before it begins and when it is done. `None`: what was
+    /// downloaded before is used, and nothing more is.
+    pub download: Option<fn(&str)>,
+}
+
+impl Programs {
+    /// `programs` in the user's data folder for Piton, see [`Settings::default_root`].
+    ///
+    /// # Errors
+    /// [`EmbeddedError::NoHome`] if the environment names no home.
+    pub fn default_folder() -> Result<PathBuf, EmbeddedError> {
+        Settings::default_root().map(|root| Self::folder_in(&root))
+    }
+
+    /// The folder for programs beside the data in `root`.
+    #[must_use]
+    pub fn folder_in(root: &std::path::Path) -> PathBuf {
+        root.join("programs")
+    }
+}
+
 /// Where the private Postgres keeps its data, and how it runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The folder that holds one folder per major version of Postgres; see [`Settings::default_root`].
     pub root: PathBuf,
+    /// Programs that were downloaded, or may be, where none are installed that fit. `None`: only installed ones are used.
+    pub programs: Option<Programs>,
     /// How to start the supervisor.
     pub supervisor: SupervisorCommand,
     /// How long the server stays after its last client is gone. Zero: it stops at once, and [`super::Cluster::stop`] waits for it.

@@ -126,7 +126,7 @@ meters! {
     WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]
         "Worker-seconds of work that more workers could do: jobs that are ready, running, or due within a minute, and all later stages of their runs, by the measured time of each stage with its retries. Paused jobs, and jobs that wait for a limit or a retry, are left out, with everything behind them. Estimated: the items of stages that are not split yet, from earlier runs. The signal to scale by.";
     EMPTY = Database Kind::Gauge, "piton_empty_seconds" ["workflow"]
-        "Seconds until nothing of the workflow is left, with all later stages, at the pace of the last minutes and if nothing comes in; +Inf if it does not empty at this rate (piton throughput shows why), 0 if nothing is left.";
+        "Seconds until nothing of the workflow is left, with all later stages and the items of its batches, at the pace of the last minutes and if nothing comes in; +Inf if it does not empty at this rate (piton throughput shows why), 0 if nothing is left.";
     TABLE_BYTES = Database Kind::Gauge, "piton_table_bytes" ["table"]
         "Size of the table without its indexes, in bytes.";
     INDEX_BYTES = Database Kind::Gauge, "piton_index_bytes" ["table"]

@@ -70,12 +70,14 @@ impl Committer {
             if self.ends.lock().await.recv_many(&mut batch, BATCH).await == 0 {
                 return;
             }
-            loop {
+            self.set_out_own_rows(&mut batch);
+            while !batch.is_empty() {
                 let fit = first_that_fit(batch.iter().map(Ended::bytes));
                 if fit == batch.len() {
-                    break self.settle(&mut batch).await;
+                    self.settle(&mut batch).await;
+                } else {
+                    self.settle(&mut batch.drain(..fit).collect()).await;
                 }
-                self.settle(&mut batch.drain(..fit).collect()).await;
             }
         }
     }
@@ -87,8 +89,7 @@ impl Committer {
         self.monitor.refresh().await;
         let mut commits = Commits::default();
         for (ended, history) in batch.drain(..).zip(histories) {
-            let Ended { claim, known, outcome, took, artifacts, used_the_store } = ended;
-            let slow = took > SLOW;
+            let Ended { claim, known, outcome, took, artifacts, used_the_store, own_rows: _ } = ended;
             let version = known.as_ref().map(|known| known.version.clone());
             count::ran(version.as_deref(), &claim, &outcome, took);
             if let Some(version) = &version {
@@ -96,15 +97,15 @@ impl Committer {
                 version.note_store_use(claim.key.stage, used_the_store, is_done);
             }
             let end = match outcome {
-                Outcome::Finished(output) => self.finished(claim, known, output, slow),
+                Outcome::Finished(output) => self.finished(claim, known, output, took),
                 Outcome::Failed(failure) if self.goes_back(&failure, &claim, version.as_deref()) => {
                     let why = format!("its worker lacked something: {}", failure.message());
-                    (claim, Ending::Release { why }, None)
+                    (claim, Ending::Release { why, has_waited: true }, None)
                 }
                 Outcome::Failed(failure) => {
                     let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
                     let policy = policy.unwrap_or(&self.default_policy);
-                    let behind = lane::behind_a_failed_item(claim.spot(), slow);
+                    let behind = lane::behind_a_failed_item(claim.spot(), took > SLOW);
                     let ending = match policy.decide(failure.class(), history, failure.wait(), rand::random()) {
                         Verdict::Retry(delay) => Ending::Retry { failure, delay, behind },
                         Verdict::GiveUp => Ending::GiveUp { failure, behind },
@@ -113,7 +114,7 @@ impl Committer {
                 }
                 Outcome::HandedBack => {
                     let why = "its worker stopped before it had ended".to_owned();
-                    (claim, Ending::Release { why }, None)
+                    (claim, Ending::Release { why, has_waited: false }, None)
                 }
                 Outcome::NeverBegan => (claim, Ending::Unclaim, None),
             };
@@ -147,15 +148,15 @@ impl Committer {
     }
 
     /// What follows a finished job, and whether its branch stays with this worker.
-    fn finished(
+    pub(super) fn finished(
         &self,
         claim: Claim,
         known: Option<Known>,
         output: Output,
-        slow: bool,
+        took: Duration,
     ) -> (Claim, Ending, Option<HandOff>) {
         let plan = known.as_ref().map(|known| &known.version.plan);
-        let next = plan.map(|plan| plan.after(claim.spot(), output.finished, slow)).unwrap_or_default();
+        let next = plan.map(|plan| plan.after(claim.spot(), output.finished, took > SLOW)).unwrap_or_default();
         let (mut turn, mut hand_off) = (Turn::Yields, None);
         if let (Some(spot), Some(known)) = (next.goes_on, known)
             && let Some(here) = HandOff::to(spot, &claim, known, &output.payload, &self.starter.room)
@@ -203,11 +204,7 @@ impl Committer {
     }
 
     async fn commit(&self, commits: Commits) {
-        for ((claim, _), hand_off) in commits.ends.iter().zip(&commits.hand_off) {
-            if let Some(hand_off) = hand_off {
-                self.slots.announce(&claim.key, hand_off.key(claim));
-            }
-        }
+        self.announce(&commits);
         let (mut backoff, mut doubt, mut sent_before) = (Backoff::default(), Doubt::default(), false);
         let landed = loop {
             let begun = Instant::now();
@@ -223,11 +220,30 @@ impl Committer {
                 Err(refused) => return self.commit_one_by_one(commits, refused.for_good()).await,
             }
         };
-        count::landed(&commits, &landed);
-        report::landed(&self.slots, &commits, &landed);
-        self.report_missed(&commits, &landed.positions, sent_before).await;
+        self.report(&commits, &landed, sent_before).await;
+        self.go_on(commits, &landed, sent_before);
+    }
+
+    /// What the commit makes of branches that stay, if it lands.
+    pub(super) fn announce(&self, commits: &Commits) {
+        for ((claim, _), hand_off) in commits.ends.iter().zip(&commits.hand_off) {
+            if let Some(hand_off) = hand_off {
+                self.slots.announce(&claim.key, hand_off.key(claim));
+            }
+        }
+    }
+
+    /// Counts and logs what landed, and what did not. Returns whether some of the latter had landed before.
+    pub(super) async fn report(&self, commits: &Commits, landed: &Landed, sent_before: bool) -> bool {
+        count::landed(commits, landed);
+        report::landed(&self.slots, commits, landed);
+        self.report_missed(commits, &landed.positions, sent_before).await
+    }
+
+    /// What comes next in the branches that landed, and whoever waits for that.
+    pub(super) fn go_on(&self, commits: Commits, landed: &Landed, sent_before: bool) {
         let frees_a_limit = self.monitor.any_is_limited(commits.ends.iter().map(|(claim, _)| claim));
-        self.go_on(commits, &landed);
+        self.free_slots(commits, landed);
         if !landed.ended_runs.is_empty() {
             self.monitor.feeding.runs_ended();
         }
@@ -241,7 +257,7 @@ impl Committer {
     }
 
     /// Passes slots on to what comes next in the branches that landed and stay, and frees the others.
-    fn go_on(&self, commits: Commits, landed: &Landed) {
+    fn free_slots(&self, commits: Commits, landed: &Landed) {
         let mut has_landed = vec![false; commits.ends.len()];
         landed.positions.iter().for_each(|at| has_landed[*at] = true);
         for (((claim, ending), hand_off), landed_here) in commits.ends.into_iter().zip(commits.hand_off).zip(has_landed)
@@ -292,15 +308,16 @@ impl Committer {
 
     /// What did not land was fenced: someone else owns the job now, or its run ended. After a lost answer it may have
     /// landed the first time instead.
-    async fn report_missed(&self, commits: &Commits, landed: &[usize], sent_before: bool) {
+    async fn report_missed(&self, commits: &Commits, landed: &[usize], sent_before: bool) -> bool {
         if landed.len() == commits.ends.len() {
-            return;
+            return false;
         }
         let missed: Vec<usize> = (0..commits.ends.len()).filter(|at| !landed.contains(at)).collect();
         let claims: Vec<Claim> = missed.iter().map(|at| commits.ends[*at].0).collect();
         self.orphan_artifacts(commits, &missed).await;
         // Where nobody answers, it is told as fenced, as it mostly is.
         let mut fates: HashMap<usize, Fate> = self.store.fates(&claims).await.unwrap_or_default().into_iter().collect();
+        let mut had_landed = false;
         for (position, at) in missed.into_iter().enumerate() {
             let fate = match fates.remove(&position) {
                 // Nobody sent it before: what is on record is somebody's decision to give the job up.
@@ -312,9 +329,11 @@ impl Committer {
                 self.slots.suspect_strays();
                 self.wake.now();
             }
+            had_landed |= matches!(fate, Some(Fate::Landed { .. }));
             count::missed(commits, at, fate);
             report::missed(&self.slots, commits, at, fate);
         }
+        had_landed
     }
 
     /// Where nobody answers, the next look at what is pending finds them.

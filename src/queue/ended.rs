@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::known::Known;
 use super::run_stage::Output;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
+use crate::stage::own_rows::RowsAnswer;
+use crate::store::own_rows::RowsTransaction;
 
 /// How an attempt ended, before anything is decided.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Finished(Output),
     Failed(Failure),
@@ -31,13 +35,25 @@ pub(crate) struct Ended {
     pub(crate) artifacts: Option<i32>,
     /// It has asked for the artifact store.
     pub(crate) used_the_store: bool,
+    /// Of one that ends with rows of its own.
+    pub(crate) own_rows: Option<Box<OwnRows>>,
+}
+
+/// A transaction that holds rows of a stage, and is to end its attempt.
+#[derive(Debug)]
+pub(crate) struct OwnRows {
+    pub(crate) transaction: RowsTransaction,
+    pub(crate) answer: oneshot::Sender<RowsAnswer>,
+    /// The handler is done, or was dropped.
+    pub(crate) handler_has_ended: oneshot::Receiver<()>,
 }
 
 impl Ended {
     /// Of a claim that never became an attempt.
     pub(crate) fn unbegun(claim: Claim) -> Ended {
         let (known, took) = (None, Duration::ZERO);
-        Ended { claim, known, outcome: Outcome::NeverBegan, took, artifacts: None, used_the_store: false }
+        let outcome = Outcome::NeverBegan;
+        Ended { claim, known, outcome, took, artifacts: None, used_the_store: false, own_rows: None }
     }
 
     /// Bytes of what its commit carries.

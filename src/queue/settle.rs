@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
-use super::ended::{Ended, Outcome};
+use super::completion::Completion;
+use super::ended::Outcome;
 use super::ends::Ends;
-use super::known::Known;
 use super::run_stage::{Output, StageTask};
 use super::tally::Tally;
-use crate::model::claim::Claim;
 use crate::model::failure::Failure;
-use crate::stage::artifacts::AttemptArtifacts;
 
 /// Adds the reporting of ends.
 #[derive(Debug, Clone)]
@@ -51,16 +48,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, task: Task<StageTask>) -> Self::Future {
+    fn call(&mut self, mut task: Task<StageTask>) -> Self::Future {
         self.tally.begins();
         let StageTask { claim, known, .. } = &task.args;
-        let (known, ends) = (Some(known.clone()), Some(self.ends.clone()));
+        let known = Some(known.clone());
         let artifacts = task.args.context.artifacts.clone();
-        let mut report = Report { claim: *claim, known, ends, artifacts, begun: None };
+        let completion = Arc::new(Completion::new(*claim, known, self.ends.clone(), artifacts));
+        task.args.context.own_rows.belong_to(completion.clone());
+        let report = Report(completion);
         let cancellation = task.args.context.cancellation.clone();
         let attempt = self.inner.call(task);
         Box::pin(async move {
-            report.begun = Some(Instant::now());
+            report.0.begins();
             let outcome = tokio::select! {
                 // What is finished counts, also when it is to be handed back at this moment.
                 biased;
@@ -70,7 +69,7 @@ where
                 },
                 () = cancellation.cancelled() => Outcome::HandedBack,
             };
-            report.send(outcome);
+            report.0.send(outcome);
             Ok(())
         })
     }
@@ -85,30 +84,10 @@ fn failure(error: BoxDynError) -> Failure {
 }
 
 /// Sends the end, also when the attempt's future is dropped before it has one: a live claim must not stick.
-struct Report {
-    claim: Claim,
-    known: Option<Known>,
-    ends: Option<Ends>,
-    artifacts: AttemptArtifacts,
-    begun: Option<Instant>,
-}
-
-impl Report {
-    fn send(mut self, outcome: Outcome) {
-        self.put(outcome);
-    }
-
-    fn put(&mut self, outcome: Outcome) {
-        let Some(ends) = self.ends.take() else { return };
-        let took = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-        let (artifacts, used_the_store) = (self.artifacts.whole(), self.artifacts.has_used_the_store());
-        let ended = Ended { claim: self.claim, known: self.known.take(), outcome, took, artifacts, used_the_store };
-        ends.send(ended);
-    }
-}
+struct Report(Arc<Completion>);
 
 impl Drop for Report {
     fn drop(&mut self) {
-        self.put(Outcome::HandedBack);
+        self.0.send(Outcome::HandedBack);
     }
 }

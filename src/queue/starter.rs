@@ -21,6 +21,7 @@ use crate::stage::about::About;
 use crate::stage::artifacts::AttemptArtifacts;
 use crate::stage::command;
 use crate::stage::context::StageContext;
+use crate::stage::own_rows::OwnRows;
 use crate::stage::resources::Resources;
 use crate::stage::steps::Steps;
 use crate::store::Store;
@@ -32,6 +33,8 @@ pub(crate) struct Starter {
     pub(crate) slots: Arc<Slots>,
     pub(crate) worker_name: Arc<str>,
     pub(crate) store: Store,
+    /// For transactions of stages.
+    pub(crate) for_stages: Arc<Store>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) limits: PayloadLimits,
     /// Of all that it starts.
@@ -69,7 +72,8 @@ impl Starter {
             cancellation.clone(),
         );
         let stopping = self.stopping.clone();
-        let context = StageContext { about, cancellation, stopping, progress, steps, artifacts };
+        let own_rows = OwnRows::new(self.for_stages.clone(), self.limits.payload_bytes);
+        let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
         version.meters.begins(&claim);
         report::started(version, &claim, &context.about);
         let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })

@@ -25,15 +25,15 @@ pub(crate) fn payload(
     };
     read.map_err(|error| match error {
         PayloadError::NotJson(_) if answer.trim().is_empty() => Failure::invalid_input(format!(
-            "{who} nothing, and the output must be JSON; let it be null, or write output = \"text\""
+            "{who} nothing, but the output must be JSON: make it null, or set output = \"text\""
         )),
         PayloadError::NotJson(_) if are_many(answer) => Failure::invalid_input(format!(
-            "{who} more than one JSON value (`{}`), and the output is one: make it one array, as `jq -s .` does, or write output = \"text\" to \
-             take it as one string",
+            "{who} more than one JSON value (`{}`), but a stage has one output: make it one array, as \
+             `jq -s .` does, or set output = \"text\" to take it as one string",
             quoted(secrets.hide(answer).trim())
         )),
         PayloadError::NotJson(error) => Failure::invalid_input(format!(
-            "{who} `{}`, which is not JSON ({error}); write output = \"text\" to take it as a string",
+            "{who} `{}`, which is not JSON ({error}); set output = \"text\" to take it as a string",
             // Hidden before it is cut: half a secret would not be found any more.
             quoted(secrets.hide(answer).trim())
         )),
@@ -70,13 +70,13 @@ mod tests {
     #[test]
     fn json_is_taken_and_what_is_none_is_quoted() {
         assert_eq!(said(" {\"a\": 1}\n", OutputFormat::Json), Ok("{\"a\": 1}".to_owned()));
-        insta::assert_snapshot!(said("", OutputFormat::Json).unwrap_err(), @r#"the command printed nothing, and the output must be JSON; let it be null, or write output = "text""#);
-        insta::assert_snapshot!(said("Tue Nov 24\n", OutputFormat::Json).unwrap_err(), @r#"the command printed `Tue Nov 24`, which is not JSON (expected value at line 1 column 1); write output = "text" to take it as a string"#);
+        insta::assert_snapshot!(said("", OutputFormat::Json).unwrap_err(), @r#"the command printed nothing, but the output must be JSON: make it null, or set output = "text""#);
+        insta::assert_snapshot!(said("Tue Nov 24\n", OutputFormat::Json).unwrap_err(), @r#"the command printed `Tue Nov 24`, which is not JSON (expected value at line 1 column 1); set output = "text" to take it as a string"#);
     }
 
     #[test]
     fn values_one_behind_the_other_are_refused_with_the_cure() {
-        insta::assert_snapshot!(said("1\n2\n3\n", OutputFormat::Json).unwrap_err(), @r#"the command printed more than one JSON value (`1 2 3`), and the output is one: make it one array, as `jq -s .` does, or write output = "text" to take it as one string"#);
+        insta::assert_snapshot!(said("1\n2\n3\n", OutputFormat::Json).unwrap_err(), @r#"the command printed more than one JSON value (`1 2 3`), but a stage has one output: make it one array, as `jq -s .` does, or set output = "text" to take it as one string"#);
         for (answer, one) in [("{\"a\":1}\r\n{\"a\":2}\r\n", false), ("7 apples", true), ("1,2", true), ("NaN", true)] {
             let said = said(answer, OutputFormat::Json).unwrap_err();
             assert_eq!(said.contains("which is not JSON"), one, "{said}");

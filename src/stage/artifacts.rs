@@ -108,7 +108,7 @@ impl AttemptArtifacts {
         };
         let Some(found) = found else {
             return Err(Failure::invalid_input(format!(
-                "there is no artifact `{}` ({}): it was deleted, or never whole, or is of another database",
+                "there is no artifact `{}` ({}): it was deleted, was never written completely, or belongs to another database",
                 in_a_line(&artifact.name),
                 artifact.artifact
             )));
@@ -204,7 +204,7 @@ impl AttemptArtifacts {
     /// Whatever the handler does next, its result will not be used.
     fn is_over(&self, name: &ArtifactName) -> Failure {
         self.0.cancellation.cancel();
-        Failure::unknown(format!("artifact `{name}` is not kept: the job is no longer this attempt's"))
+        Failure::unknown(format!("artifact `{name}` is not kept: this attempt no longer holds the job"))
     }
 }
 

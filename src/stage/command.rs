@@ -51,7 +51,8 @@ pub(crate) use self::guard::LAST_WAIT;
 pub(crate) use self::own_program::own_program;
 pub(crate) use self::trial::try_out_process;
 
-/// Who stops a worker with all that it started sends the signals one after another: so much later it may come to the worker.
+/// Who stops a worker with all that it started sends the signals one after another: so much later it may come to the
+/// worker.
 const SIGNALS_RACE: Duration = Duration::from_secs(1);
 
 /// Longest wait for what a pipe still holds when its writers are gone.
@@ -103,7 +104,7 @@ async fn run_in(
             match tokio::time::timeout_at(files::until_kept(begun, limit), kept).await {
                 Ok(kept) => kept.map(|()| payload),
                 Err(_) => Err(Failure::network_timeout(format!(
-                    "the command ended, and its files were not kept within the stage's timeout of {}",
+                    "the command ended, but its files could not be kept within the stage's timeout of {}",
                     duration::words(limit)
                 ))),
             }
@@ -163,7 +164,7 @@ async fn end(
     let text = text::utf8(&output).map_err(|error| {
         let charset = if error == NotUtf8::Utf16 { "UTF-16" } else { "LATIN1" };
         Failure::invalid_input(format!(
-            "{who} what is not UTF-8: {error}; convert it, as `iconv -f {charset} -t UTF-8` does, or keep the bytes as a file in \
+            "{who} text that is not UTF-8: {error}; convert it, as `iconv -f {charset} -t UTF-8` does, or keep the bytes as a file in \
              $PITON_ARTIFACTS"
         ))
     })?;
@@ -207,7 +208,8 @@ impl Running {
         Ok(Running { guard, control, stdout, stderr_pipe, stderr: Tail::new(secrets) })
     }
 
-    /// The same, unless it takes longer than the limit. Whether it has ended is asked before the timer is believed: where this
+    /// The same, unless it takes longer than the limit. Whether it has ended is asked before the timer is believed:
+    /// where this
     /// process was frozen, both are found at once.
     async fn until_ended_within(
         &mut self,
@@ -288,9 +290,7 @@ async fn read_file(path: &Path, most: usize) -> Result<Option<Vec<u8>>, Failure>
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             let failure = Failure::from(error);
-            return Err(
-                failure.map_message(|said| format!("what the command left at $PITON_OUTPUT is not read: {said}"))
-            );
+            return Err(failure.map_message(|said| format!("$PITON_OUTPUT cannot be taken as the output: {said}")));
         }
     };
     match read_up_to(&mut file, most).await {

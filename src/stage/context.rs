@@ -11,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::about::About;
 use super::artifacts::AttemptArtifacts;
+use super::last_attempt;
 use super::new_artifact::NewArtifact;
+use super::own_rows::{Committed, OwnRows, StageTransaction};
 use super::steps::Steps;
 use crate::artifacts::ArtifactReader;
 use crate::model::artifact::Artifact;
 use crate::model::digest;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::id::RunId;
 use crate::store::jobs::Progress;
 use crate::workflow::own::Own;
@@ -33,6 +35,7 @@ pub struct StageContext {
     pub(crate) progress: ProgressCell,
     pub(crate) steps: Steps,
     pub(crate) artifacts: AttemptArtifacts,
+    pub(crate) own_rows: OwnRows,
 }
 
 /// Progress on its way from the handler to the database; only the latest is kept.
@@ -142,6 +145,62 @@ impl StageContext {
         Fut: Future<Output = Result<T, E>>,
     {
         self.steps.step(name, work).await
+    }
+
+    /// Ends the attempt with rows of the caller's own: what `work` writes and the stage's checkpoint, with all that follows from
+    /// it, are committed in one transaction, or nothing is. So rows are written exactly once, wherever a process dies. `work`
+    /// returns the stage's output, and the handler returns what this gives it.
+    ///
+    /// `work` gets a connection that is in a transaction, as the worker's database role, to the database where Piton is: the
+    /// caller's tables have to be there, too. It is one of four that a worker has for that, beside those it works with itself.
+    /// Do what takes long before: rows stay locked, and one of the four is taken, until `work` returns. It may use savepoints
+    /// and `set local`, and [`Start::in_transaction`](crate::Start::in_transaction), but must not end the transaction itself:
+    /// then nothing is committed, and the attempt fails.
+    ///
+    /// An error of `work` rolls everything back; returned from the handler, it fails the attempt by its class. The connection
+    /// has the isolation level that its database gives it. When the database goes away, or asks for a repetition (a deadlock, a
+    /// serialization failure at the end), everything is rolled back and `work` is called again, for as long as the stage may run; when the
+    /// answer to COMMIT is lost, the database is asked what became of it. When the job is no longer this attempt's (its run was
+    /// cancelled, or its worker was given up), everything is rolled back and the attempt stops.
+    ///
+    /// ```no_run
+    /// # use piton::{Committed, Failure, Input, StageContext};
+    /// # #[derive(serde::Deserialize)] struct Order { id: i64 }
+    /// async fn bill(Input(order): Input<Order>, context: StageContext) -> Result<Committed<i64>, Failure> {
+    ///     context
+    ///         .commit(async |mut tx| {
+    ///             let bill = sqlx::query_scalar("insert into bills (order_id) values ($1) returning id").bind(order.id);
+    ///             Ok(bill.fetch_one(&mut *tx).await?)
+    ///         })
+    ///         .await
+    /// }
+    /// ```
+    pub async fn commit<T, Fut>(&self, work: impl FnMut(StageTransaction) -> Fut) -> Result<Committed<T>, Failure>
+    where
+        T: Serialize,
+        Fut: Future<Output = Result<T, Failure>>,
+    {
+        self.own_rows.commit(&self.cancellation, work).await
+    }
+
+    /// Whether the job is given up if this attempt fails as the last failed one did; as `unknown`, if none has failed yet.
+    /// [`StageContext::is_last_attempt_for`] asks the same of another class.
+    ///
+    /// Asks the database, and waits for it. True is certain; false may become true while the attempt goes on, where the stage's
+    /// retries have a deadline. Attempts that were handed back or lost with their worker do not count.
+    pub async fn is_last_attempt(&self) -> Result<bool, Failure> {
+        self.is_last(None).await
+    }
+
+    /// Whether the job is given up if this attempt fails with that class: always true of one that is not retried, such as
+    /// `invalid_input` by default.
+    pub async fn is_last_attempt_for(&self, class: FailureClass) -> Result<bool, Failure> {
+        self.is_last(Some(class)).await
+    }
+
+    async fn is_last(&self, class: Option<FailureClass>) -> Result<bool, Failure> {
+        let end = self.own_rows.end()?;
+        last_attempt::is_last(&self.steps, &*end, class).await
     }
 
     /// Keeps a file of any size in the artifact store, as an artifact of type `output`, and returns what names it: put that

@@ -51,7 +51,8 @@ impl<'i> Filler<'i> {
         (self.tell)(own).ok_or_else(|| Failure::invalid_input(format!("this stage has no `{}`", own.place())))
     }
 
-    /// What stands at a place of the input: a string as it is, anything else as JSON, on one line; its fallback where nothing is
+    /// What stands at a place of the input: a string as it is, anything else as JSON, on one line; its fallback where
+    /// nothing is
     /// there.
     pub(crate) fn place(&self, place: &Place) -> Result<String, Failure> {
         // The engine put the object together; it is JSON.
@@ -61,7 +62,7 @@ impl<'i> Filler<'i> {
             None | Some("null") => place.fallback.clone().ok_or_else(|| {
                 let what = if found.is_none() { "is not in" } else { "is null in" };
                 Failure::invalid_input(format!(
-                    "`{place}` {what} the stage's input; give it a value, or say in the file what stands for it: \
+                    "`{place}` {what} the stage's input; give it a value, or a default in the workflow file: \
                      {{{{{place} | \"...\"}}}}"
                 ))
             }),
@@ -73,7 +74,8 @@ impl<'i> Filler<'i> {
     }
 }
 
-/// Bytes of a text that was filled in: more than any program or server takes. A place of a megabyte may stand in it a thousand
+/// Bytes of a text that was filled in: more than any program or server takes. A place of a megabyte may stand in it a
+/// thousand
 /// times.
 const LONGEST: usize = 4 << 20;
 

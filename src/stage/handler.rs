@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::StageContext;
+use super::own_rows::refused;
 use super::states::States;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
@@ -95,8 +96,7 @@ macro_rules! handler {
                 $(let $argument = $argument::from_attempt(&attempt)?;)*
                 drop(attempt);
                 let output = self($($argument),*).await.map_err(Into::into)?;
-                Payload::of(&output, limit)
-                    .map_err(|error| Failure::invalid_input(format!("the stage's output was refused: {error}")))
+                Payload::of(&output, limit).map_err(refused)
             }
 
             fn missing(_states: &States) -> Option<&'static str> {

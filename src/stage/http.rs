@@ -104,7 +104,7 @@ fn url(stage: &HttpStage, filler: &Filler<'_>) -> Result<reqwest::Url, Failure> 
     let url = filler.escaped(&stage.url, |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string())?;
     // The URL is not quoted: a variable in it may be a secret.
     reqwest::Url::parse(&url)
-        .map_err(|error| Failure::invalid_input(format!("`{}` makes no URL: {error}", stage.url.as_str())))
+        .map_err(|error| Failure::invalid_input(format!("`{}` is not a valid URL: {error}", stage.url.as_str())))
 }
 
 /// Such a part would leave the folder of the URL, however it is escaped.
@@ -128,7 +128,7 @@ fn headers(stage: &HttpStage, filler: &Filler<'_>, offer: &Offer) -> Result<Head
         let mut value = header_value(name, &filler.plain(template)?)?;
         value.set_sensitive(true);
         let name = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| Failure::invalid_input(format!("`{name}` is no name of a header")))?;
+            .map_err(|_| Failure::invalid_input(format!("`{name}` is not a valid header name")))?;
         headers.insert(name, value);
     }
     if !stage.files.is_empty() {
@@ -140,7 +140,7 @@ fn headers(stage: &HttpStage, filler: &Filler<'_>, offer: &Offer) -> Result<Head
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, Failure> {
     HeaderValue::from_str(value).map_err(|_| {
-        Failure::invalid_input(format!("the header `{name}` would hold a character that no header can hold"))
+        Failure::invalid_input(format!("the header `{name}` would contain a character that no header can contain"))
     })
 }
 

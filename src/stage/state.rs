@@ -28,7 +28,8 @@ impl<T> Deref for State<T> {
 
 impl<T: Send + Sync + 'static> FromAttempt for State<T> {
     fn from_attempt(attempt: &AttemptParts) -> Result<Self, Failure> {
-        let missing = || Failure::unknown(format!("no state of the type {} is shared", type_name::<T>()));
+        let missing =
+            || Failure::unknown(format!("no state of the type {} was given to the program", type_name::<T>()));
         attempt.states.get().map(State).ok_or_else(missing)
     }
 

@@ -45,6 +45,11 @@ impl Steps {
         Steps { store, claim, limit, cancellation, earlier, used, bytes }
     }
 
+    /// The job, and where it is known.
+    pub(super) fn job(&self) -> (&Store, &Claim) {
+        (&self.store, &self.claim)
+    }
+
     /// What the step of that name returned in an earlier attempt; else it runs now and is recorded.
     pub(crate) async fn step<T, E, Fut>(&self, name: &str, work: impl FnOnce() -> Fut) -> Result<T, Failure>
     where
@@ -108,7 +113,7 @@ impl Steps {
         }
         // Whatever the handler does next, its result will not be used.
         self.cancellation.cancel();
-        Err(Failure::unknown(format!("step `{name}` was not recorded: the job is no longer this attempt's")))
+        Err(Failure::unknown(format!("step `{name}` was not recorded: this attempt no longer holds the job")))
     }
 }
 

@@ -9,6 +9,25 @@ use crate::model::failure::FailureClass;
 use crate::model::retry::History;
 
 impl Store {
+    /// The class of the last failure of the claim's job, since it was last a dead letter or done again.
+    pub(crate) async fn last_failure(&self, claim: &Claim) -> Result<Option<FailureClass>, StoreError> {
+        let class: Option<String> = sqlx::query_scalar(
+            "select a.class
+             from piton.attempts a
+             where a.run_id = $1 and a.stage = $2 and a.item = $3 and a.outcome = 'failed'
+               and a.attempt > coalesce((select max(d.attempt) from piton.dead_letters d where d.run_id = $1
+                                         and d.stage = $2 and d.item = $3 and not d.done_again), 0)
+             order by a.attempt desc
+             limit 1",
+        )
+        .bind(claim.key.run.0)
+        .bind(claim.key.stage)
+        .bind(claim.key.item)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(class.and_then(|class| FailureClass::from_word(&class)))
+    }
+
     /// For each claim and class of a failure at hand: how often the job failed before, since it was
     /// last a dead letter or done again.
     pub(crate) async fn histories(&self, failures: &[(Claim, FailureClass)]) -> Result<Vec<History>, StoreError> {

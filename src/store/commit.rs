@@ -1,24 +1,18 @@
 //! The end of attempts, in groups: what landed is in the database for good, what did not land was fenced.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use sqlx::AssertSqlSafe;
+use sqlx::PgExecutor;
+use sqlx::types::Json;
 
 use super::endings::{Ending, EndingColumns};
 use super::moment::Moment;
-use super::{Store, StoreError, parts};
+use super::{Store, StoreError};
 use crate::model::claim::Claim;
 
-const COMMIT: &str = include_str!("sql/commit.sql");
-
-/// Even a part of a statement that finds nothing to do has to be begun: few batches have artifacts, and the others do not
-/// pay for them.
-static WITHOUT_ARTIFACTS: LazyLock<String> = LazyLock::new(|| parts::without("artifacts", COMMIT));
-
 /// What a commit did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Landed {
     /// Positions in the batch that landed.
     pub(crate) positions: Vec<usize>,
@@ -59,57 +53,7 @@ impl Store {
         batch: &[(Claim, Ending)],
         artifacts: &[Option<i32>],
     ) -> Result<Landed, StoreError> {
-        let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
-        let ends = EndingColumns::of(batch, artifacts);
-        let without_artifacts = ends.artifacts_of.is_empty();
-        let text = if without_artifacts { WITHOUT_ARTIFACTS.as_str() } else { COMMIT };
-        // Both are parts of one file of ours.
-        let query = sqlx::query_as(AssertSqlSafe(text))
-            .bind(&claims.run)
-            .bind(&claims.job)
-            .bind(&claims.stage)
-            .bind(&claims.item)
-            .bind(&claims.attempt)
-            .bind(&claims.worker)
-            .bind(&claims.started_at)
-            .bind(&ends.becomes)
-            .bind(&ends.new_stage)
-            .bind(&ends.new_item)
-            .bind(&ends.new_until)
-            .bind(&ends.new_attempt)
-            .bind(&ends.delay_ms)
-            .bind(&ends.output)
-            .bind(&ends.digest)
-            .bind(&ends.tried_of)
-            .bind(&ends.tried_outcome)
-            .bind(&ends.tried_class)
-            .bind(&ends.tried_message)
-            .bind(&ends.tried_detail)
-            .bind(&ends.arrival_of)
-            .bind(&ends.arrival_stage)
-            .bind(&ends.arrival_change)
-            .bind(&ends.birth_of)
-            .bind(&ends.birth_stage)
-            .bind(&ends.birth_first)
-            .bind(&ends.birth_until)
-            .bind(&ends.birth_step)
-            .bind(&ends.end_of)
-            .bind(&claims.workflow)
-            .bind(&claims.version)
-            .bind(&claims.rank)
-            .bind(&claims.due_at)
-            .bind(&ends.dead_of)
-            .bind(&ends.dead_class)
-            .bind(&ends.dead_message)
-            .bind(&ends.dead_fingerprint)
-            .bind(&claims.token);
-        let query = if without_artifacts {
-            query
-        } else {
-            query.bind(&ends.artifacts_of).bind(&ends.artifacts_become).bind(&ends.artifacts_whole)
-        };
-        let rows: Vec<(i64, bool, Moment, bool)> = query.fetch_all(&self.pool).await?;
-        Ok(Landed::of(&rows))
+        commit_on(&self.pool, batch, artifacts).await
     }
 
     /// What became of claims that a commit did not find: by position; of one that is not in the answer, somebody else
@@ -145,6 +89,42 @@ impl Store {
         };
         Ok(rows.into_iter().filter_map(fate).collect())
     }
+}
+
+/// The statement of [`Store::commit`], also on a connection that is in a transaction.
+pub(super) async fn commit_on(
+    executor: impl PgExecutor<'_>,
+    batch: &[(Claim, Ending)],
+    artifacts: &[Option<i32>],
+) -> Result<Landed, StoreError> {
+    let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
+    let ends = EndingColumns::of(batch, artifacts);
+    let rows: Vec<(i64, bool, Moment, bool)> = sqlx::query_as(include_str!("sql/commit.sql"))
+        .bind(&claims.run)
+        .bind(&claims.job)
+        .bind(&claims.stage)
+        .bind(&claims.item)
+        .bind(&claims.attempt)
+        .bind(&claims.worker)
+        .bind(&claims.started_at)
+        .bind(&ends.becomes)
+        .bind(&ends.new_stage)
+        .bind(&ends.new_item)
+        .bind(&ends.new_until)
+        .bind(&ends.new_attempt)
+        .bind(&ends.delay_ms)
+        .bind(&ends.output)
+        .bind(&ends.digest)
+        .bind(&claims.workflow)
+        .bind(&claims.version)
+        .bind(&claims.rank)
+        .bind(&claims.due_at)
+        .bind(&claims.token)
+        .bind(&ends.ends_run)
+        .bind(Json(&ends.extras))
+        .fetch_all(executor)
+        .await?;
+    Ok(Landed::of(&rows))
 }
 
 /// Ordinals count from 1.
@@ -187,23 +167,5 @@ impl ClaimColumns {
             columns.due_at.push(Moment(claim.place.due_at));
         }
         columns
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_without_artifacts_says_nothing_of_them() {
-        let statement = |text: &str| -> Vec<String> {
-            text.lines().filter(|line| !line.trim_start().starts_with("--")).map(str::to_owned).collect()
-        };
-        let (whole, without) = (statement(COMMIT).join("\n"), statement(&WITHOUT_ARTIFACTS).join("\n"));
-        let names = ["$39", "$40", "$41"];
-        assert!(whole.contains("piton.artifacts") && names.iter().all(|name| whole.contains(name)));
-        assert!(!without.contains("artifacts") && !names.iter().any(|name| without.contains(name)));
-        let ends = |text: &str| (text.starts_with("with claim as"), text.trim_end().ends_with("from landed l"));
-        assert_eq!((ends(&whole), ends(&without)), ((true, true), (true, true)));
     }
 }

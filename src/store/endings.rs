@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::fingerprint::fingerprint;
@@ -21,13 +23,14 @@ pub(crate) enum Ending {
     /// It failed and is not tried again by itself: it becomes a dead letter, and its run is blocked. The items that were
     /// to come after it are born without it.
     GiveUp { failure: Failure, behind: Option<Births> },
-    /// It was handed back while it ran, for that reason; no failure is counted.
-    Release { why: String },
+    /// It was handed back while it ran, for that reason; no failure is counted. One whose worker lacked something has waited all
+    /// the time.
+    Release { why: String, has_waited: bool },
     /// It was handed back before it began; the attempt is not counted at all.
     Unclaim,
 }
 
-/// The endings, as columns. What few of them have points back at its ending by ordinal.
+/// The endings, as columns of an element each, and what few of them have.
 #[derive(Default)]
 pub(super) struct EndingColumns<'b> {
     /// The job's next state; `None` where its row ends.
@@ -36,33 +39,78 @@ pub(super) struct EndingColumns<'b> {
     pub(super) new_item: Vec<i32>,
     pub(super) new_until: Vec<i32>,
     pub(super) new_attempt: Vec<i32>,
-    /// Until it is due; [`KEEPS_ITS_PLACE`] where that does not change.
+    /// Until it is due; [`KEEPS_ITS_PLACE`] where that does not change, and less where its wait does not end either
+    /// ([`keeps_its_wait`]).
     pub(super) delay_ms: Vec<i64>,
     pub(super) output: Vec<Option<&'b str>>,
     pub(super) digest: Vec<Option<Vec<u8>>>,
-    pub(super) tried_of: Vec<i64>,
-    pub(super) tried_outcome: Vec<&'static str>,
-    pub(super) tried_class: Vec<Option<&'static str>>,
-    pub(super) tried_message: Vec<Option<&'b str>>,
-    pub(super) tried_detail: Vec<Option<String>>,
-    pub(super) arrival_of: Vec<i64>,
-    pub(super) arrival_stage: Vec<i16>,
-    pub(super) arrival_change: Vec<i32>,
-    pub(super) birth_of: Vec<i64>,
-    pub(super) birth_stage: Vec<i16>,
-    pub(super) birth_first: Vec<i32>,
-    pub(super) birth_until: Vec<i32>,
-    pub(super) birth_step: Vec<i32>,
-    pub(super) end_of: Vec<i64>,
-    pub(super) dead_of: Vec<i64>,
-    pub(super) dead_class: Vec<&'static str>,
-    pub(super) dead_message: Vec<&'b str>,
-    pub(super) dead_fingerprint: Vec<String>,
-    pub(super) artifacts_of: Vec<i64>,
+    pub(super) ends_run: Vec<bool>,
+    pub(super) extras: Extras<'b>,
+}
+
+/// What few endings have: each names its ending by ordinal, from 1.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(super) struct Extras<'b> {
+    /// Their runs may get new jobs or a dead letter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    growing: Vec<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Tried<'b>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dead_letters: Vec<Dead<'b>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    arrivals: Vec<Arrival>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    births: Vec<Birth>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    artifacts: Vec<Kept>,
+}
+
+/// An attempt that is on record with a row of its own: it failed, or was handed back.
+#[derive(Debug, PartialEq, Serialize)]
+struct Tried<'b> {
+    ord: i64,
+    outcome: &'static str,
+    class: Option<&'static str>,
+    message: Option<&'b str>,
+    /// JSON text, which is kept as it is.
+    detail: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+struct Dead<'b> {
+    ord: i64,
+    class: &'static str,
+    message: &'b str,
+    fingerprint: String,
+}
+
+/// A join waits for so many branches more, or fewer.
+#[derive(Debug, PartialEq, Serialize)]
+struct Arrival {
+    ord: i64,
+    stage: i16,
+    change: i32,
+}
+
+/// Branches of a stage that begin.
+#[derive(Debug, PartialEq, Serialize)]
+struct Birth {
+    ord: i64,
+    stage: i16,
+    first: i32,
+    until: i32,
+    step: i32,
+}
+
+/// The artifacts of an attempt.
+#[derive(Debug, PartialEq, Serialize)]
+struct Kept {
+    ord: i64,
     /// `None` where they become what they were declared to be.
-    pub(super) artifacts_become: Vec<Option<&'static str>>,
+    becomes: Option<&'static str>,
     /// So many must be there for the end to land.
-    pub(super) artifacts_whole: Vec<i32>,
+    whole: i32,
 }
 
 /// A job's row after its attempt ended.
@@ -74,44 +122,31 @@ struct Becomes {
 }
 
 const KEEPS_ITS_PLACE: i64 = -1;
+/// A thousand years: what a row says may be nonsense, and the statement reckons with it.
+const LONGEST_WAIT_MS: i64 = 1000 * 366 * 24 * 60 * 60 * 1000;
+
+/// As [`KEEPS_ITS_PLACE`], for a job that has waited since before its claim: that long below it.
+fn keeps_its_wait(claim: &Claim) -> i64 {
+    let waited = i64::try_from(claim.waited.as_millis()).unwrap_or(LONGEST_WAIT_MS);
+    KEEPS_ITS_PLACE - 1 - waited.min(LONGEST_WAIT_MS)
+}
 
 impl<'b> EndingColumns<'b> {
+    /// `artifacts` says of each ending how many it has, if it has some.
     pub(super) fn of(batch: &'b [(Claim, Ending)], artifacts: &[Option<i32>]) -> EndingColumns<'b> {
         let mut columns = EndingColumns::default();
-        for ((ordinal, (_, ending)), whole) in (1i64..).zip(batch).zip(artifacts) {
-            let Some(whole) = whole else { continue };
-            columns.artifacts_of.push(ordinal);
-            columns.artifacts_become.push(artifacts_become(ending));
-            columns.artifacts_whole.push(if matches!(ending, Ending::Done { .. }) { *whole } else { 0 });
-        }
-        for (ordinal, (claim, ending)) in (1i64..).zip(batch) {
+        for ((ordinal, (claim, ending)), kept) in (1i64..).zip(batch).zip(artifacts) {
             columns.push_becomes(becomes(claim, ending));
-            match ending {
-                Ending::Done { output, next, .. } => {
-                    columns.output.push(Some(output.as_str()));
-                    columns.digest.push(Some(output.digest().to_vec()));
-                    columns.push_next(ordinal, next);
+            let (output, ends_run) = match ending {
+                Ending::Done { output, next, .. } => (Some(output), next.ends_run),
+                Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release { .. } | Ending::Unclaim => {
+                    (None, false)
                 }
-                Ending::Retry { failure, behind, .. } => {
-                    columns.push_tried(ordinal, AttemptOutcome::Failed, Some(failure));
-                    columns.push_births(ordinal, behind.iter());
-                }
-                Ending::GiveUp { failure, behind } => {
-                    columns.push_tried(ordinal, AttemptOutcome::Failed, Some(failure));
-                    columns.push_dead(ordinal, failure);
-                    columns.push_births(ordinal, behind.iter());
-                }
-                Ending::Release { why } => {
-                    columns.push_tried(ordinal, AttemptOutcome::Released, None);
-                    // It is no failure, and has no message; piton.attempts_overview reads it from here.
-                    if let Some(detail) = columns.tried_detail.last_mut() {
-                        *detail = Some(serde_json::json!({"reason": why}).to_string());
-                    }
-                }
-                Ending::Unclaim => {}
-            }
-            columns.output.resize(columns.becomes.len(), None);
-            columns.digest.resize(columns.becomes.len(), None);
+            };
+            columns.output.push(output.map(Payload::as_str));
+            columns.digest.push(output.map(|output| output.digest().to_vec()));
+            columns.ends_run.push(ends_run);
+            columns.extras.push(ordinal, ending, *kept);
         }
         columns
     }
@@ -127,51 +162,67 @@ impl<'b> EndingColumns<'b> {
         self.new_attempt.push(row.attempt);
         self.delay_ms.push(row.delay_ms);
     }
+}
 
-    fn push_next(&mut self, ordinal: i64, next: &Next) {
-        self.push_births(ordinal, next.births.iter());
-        for (stage, change) in &next.arrivals {
-            self.arrival_of.push(ordinal);
-            self.arrival_stage.push(*stage);
-            self.arrival_change.push(*change);
+impl<'b> Extras<'b> {
+    fn push(&mut self, ord: i64, ending: &'b Ending, kept: Option<i32>) {
+        let births = match ending {
+            Ending::Done { next, .. } => {
+                self.arrivals.extend(next.arrivals.iter().map(|&(stage, change)| Arrival { ord, stage, change }));
+                next.births.as_slice()
+            }
+            Ending::Retry { failure, behind, .. } => {
+                self.failures.push(Tried::failed(ord, failure));
+                behind.as_slice()
+            }
+            Ending::GiveUp { failure, behind } => {
+                self.failures.push(Tried::failed(ord, failure));
+                let (class, message) = (failure.class(), failure.message());
+                let fingerprint = fingerprint(class, message);
+                self.dead_letters.push(Dead { ord, class: class.as_str(), message, fingerprint });
+                behind.as_slice()
+            }
+            Ending::Release { why, .. } => {
+                self.failures.push(Tried::released(ord, why));
+                &[]
+            }
+            Ending::Unclaim => &[],
+        };
+        let birth = |&Births { stage, first, until, step }: &Births| Birth { ord, stage, first, until, step };
+        self.births.extend(births.iter().map(birth));
+        self.artifacts.extend(kept.map(|whole| Kept::of(ord, ending, whole)));
+        let arrives = matches!(ending, Ending::Done { next, .. } if !next.arrivals.is_empty());
+        if arrives || !births.is_empty() || matches!(ending, Ending::GiveUp { .. }) {
+            self.growing.push(ord);
         }
-        if next.ends_run {
-            self.end_of.push(ordinal);
-        }
-    }
-
-    fn push_births<'n>(&mut self, ordinal: i64, births: impl Iterator<Item = &'n Births>) {
-        for Births { stage, first, until, step } in births {
-            self.birth_of.push(ordinal);
-            self.birth_stage.push(*stage);
-            self.birth_first.push(*first);
-            self.birth_until.push(*until);
-            self.birth_step.push(*step);
-        }
-    }
-
-    fn push_dead(&mut self, ordinal: i64, failure: &'b Failure) {
-        self.dead_of.push(ordinal);
-        self.dead_class.push(failure.class().as_str());
-        self.dead_message.push(failure.message());
-        self.dead_fingerprint.push(fingerprint(failure.class(), failure.message()));
-    }
-
-    fn push_tried(&mut self, ordinal: i64, outcome: AttemptOutcome, failure: Option<&'b Failure>) {
-        self.tried_of.push(ordinal);
-        self.tried_outcome.push(outcome.as_str());
-        self.tried_class.push(failure.map(|f| f.class().as_str()));
-        self.tried_message.push(failure.map(Failure::message));
-        self.tried_detail.push(failure.and_then(Failure::detail_json));
     }
 }
 
-/// What an ending makes of artifacts, where that is not what they were declared to be.
-fn artifacts_become(ending: &Ending) -> Option<&'static str> {
-    match ending {
-        Ending::Done { .. } => None,
-        Ending::Retry { .. } | Ending::GiveUp { .. } => Some("failed"),
-        Ending::Release { .. } | Ending::Unclaim => Some("orphan"),
+impl<'b> Tried<'b> {
+    fn failed(ord: i64, failure: &'b Failure) -> Tried<'b> {
+        Tried {
+            ord,
+            outcome: AttemptOutcome::Failed.as_str(),
+            class: Some(failure.class().as_str()),
+            message: Some(failure.message()),
+            detail: failure.detail_json(),
+        }
+    }
+
+    /// That is no failure, and has no message; piton.attempts_overview reads the reason from the detail.
+    fn released(ord: i64, why: &str) -> Tried<'b> {
+        let detail = Some(serde_json::json!({"reason": why}).to_string());
+        Tried { ord, outcome: AttemptOutcome::Released.as_str(), class: None, message: None, detail }
+    }
+}
+
+impl Kept {
+    fn of(ord: i64, ending: &Ending, whole: i32) -> Kept {
+        match ending {
+            Ending::Done { .. } => Kept { ord, becomes: None, whole },
+            Ending::Retry { .. } | Ending::GiveUp { .. } => Kept { ord, becomes: Some("failed"), whole: 0 },
+            Ending::Release { .. } | Ending::Unclaim => Kept { ord, becomes: Some("orphan"), whole: 0 },
+        }
     }
 }
 
@@ -193,7 +244,8 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
             row("scheduled", here.alone(), attempt, delay_ms)
         }
         Ending::GiveUp { .. } => None,
-        Ending::Release { .. } => row("ready", here, attempt, KEEPS_ITS_PLACE),
-        Ending::Unclaim => row("ready", here, attempt.saturating_sub(1), KEEPS_ITS_PLACE),
+        Ending::Release { has_waited: false, .. } => row("ready", here, attempt, KEEPS_ITS_PLACE),
+        Ending::Release { has_waited: true, .. } => row("ready", here, attempt, keeps_its_wait(claim)),
+        Ending::Unclaim => row("ready", here, attempt.saturating_sub(1), keeps_its_wait(claim)),
     }
 }

@@ -1,23 +1,19 @@
 //! The queue's table: claim jobs, promote due ones, and look after claimed ones.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, FromRow, Row};
+use sqlx::{FromRow, Row};
 
 use super::commit::ClaimColumns;
 use super::moment::Moment;
 use super::queues::Queues;
-use super::{Store, StoreError, parts};
+use super::{Store, StoreError};
 use crate::model::claim::Claim;
 use crate::model::id::{AttemptKey, ClaimToken, RunKey, VersionId, WorkerId, WorkflowId};
 use crate::model::lane;
 use crate::model::place::Place;
 
-const CLAIM: &str = include_str!("sql/claim.sql");
-/// For a worker that lacks nothing.
-static WITHOUT_LACKS: LazyLock<String> = LazyLock::new(|| parts::without("lacks", CLAIM));
 /// Jobs promoted by one statement.
 const PROMOTE_AT_ONCE: i64 = 1000;
 /// Jobs that one statement looks at to set some aside.
@@ -161,9 +157,7 @@ impl Store {
     ) -> Result<Claimed, StoreError> {
         let queues = queues.columns();
         let limit = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let text = if queues.unknown_versions.is_empty() { WITHOUT_LACKS.as_str() } else { CLAIM };
-        // Both are parts of one file of ours.
-        let rows: Vec<PickedRow> = sqlx::query_as(AssertSqlSafe(text))
+        let rows: Vec<PickedRow> = sqlx::query_as(include_str!("sql/claim.sql"))
             .bind(worker.0)
             .bind(&queues.workflows)
             .bind(limit(each))

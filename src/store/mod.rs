@@ -30,7 +30,7 @@ pub(crate) mod migrate;
 pub(crate) mod migrator;
 pub(crate) mod moment;
 pub(crate) mod overview;
-mod parts;
+pub(crate) mod own_rows;
 pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod retry_preview;
@@ -54,7 +54,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, Postgres};
 
-use self::connect::{Pooling, Server, in_words};
+use self::connect::{Pooling, Server, in_words, message};
 pub(crate) use self::connect::{is_away, is_wrong_address};
 
 /// A verb of the schema, called in the name of the face that is the first parameter: `piton.audit` is told it. The setting
@@ -113,7 +113,7 @@ impl StoreError {
         let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
         let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
         let detail = detail.map_or_else(String::new, |detail| format!(". {}", detail.trim_end_matches('.')));
-        Some(format!("{}{detail}", said.message()))
+        Some(format!("{}{detail}", message(&**said)))
     }
 
     /// The same, of a statement that waiting does not help.
@@ -139,15 +139,25 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Pools of connections, with plans that do not change under the engine. Every attempt has some: cheap to clone.
+/// Pools of connections. Every attempt has some: cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) pool: PgPool,
     /// For statements that may take long. The same pool, where a silent server is no matter.
     patient: PgPool,
+    user: User,
     pooling: Pooling,
     // What stands in between stays as long as a pool does.
     server: Arc<Server>,
+}
+
+/// Who uses a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum User {
+    /// Claims, commits and looks: its plans must not change under it.
+    Engine,
+    /// Who asks and decides: the planner does as it thinks best, as for everybody who asks in SQL.
+    People,
 }
 
 /// What the connections of a pool are doing.
@@ -160,6 +170,10 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
+    fn are_all_in_use(self) -> bool {
+        self.in_use >= self.max
+    }
+
     fn of(pool: &PgPool) -> Connections {
         let (size, idle) = (pool.size() as usize, pool.num_idle());
         Connections { idle, in_use: size.saturating_sub(idle), max: pool.options().get_max_connections() as usize }
@@ -168,6 +182,8 @@ impl Connections {
 
 /// Of a worker's connections, those that may wait for long: cleanup, snapshots and batches take turns.
 const PATIENT: u32 = 2;
+/// Transactions of stages that write at the same time.
+const FOR_STAGES: u32 = 4;
 
 impl Store {
     /// What the connections of its pools are doing.
@@ -194,13 +210,17 @@ impl Store {
 
     /// For those who ask and decide: a statement takes as long as it takes. Opens no connection yet; the first statement does.
     pub(crate) fn open(server: Server, pooling: Pooling, max_connections: u32) -> Store {
-        let pool = pool(server.patient(), &server, pooling, max_connections);
-        Store { patient: pool.clone(), pool, pooling, server: Arc::new(server) }
+        Store::one_pool(User::People, server, pooling, max_connections)
+    }
+
+    fn one_pool(user: User, server: Server, pooling: Pooling, max_connections: u32) -> Store {
+        let pool = pool(user, server.patient(), &server, pooling, max_connections);
+        Store { patient: pool.clone(), pool, user, pooling, server: Arc::new(server) }
     }
 
     /// For those who ask and decide, on a pool of their own, which knows nothing of the engine's settings.
     pub(crate) fn on(pool: PgPool, server: Server, pooling: Pooling) -> Store {
-        Store { patient: pool.clone(), pool, pooling, server: Arc::new(server) }
+        Store { patient: pool.clone(), pool, user: User::People, pooling, server: Arc::new(server) }
     }
 
     /// One of its connections.
@@ -212,12 +232,13 @@ impl Store {
     /// which have a few connections of their own.
     pub(crate) fn for_work(server: Server, pooling: Pooling, max_connections: u32) -> Store {
         if !server.is_remote() {
-            return Store::open(server, pooling, max_connections);
+            return Store::one_pool(User::Engine, server, pooling, max_connections);
         }
         let swift = max_connections.saturating_sub(PATIENT).max(1);
         Store {
-            pool: pool(server.swift(), &server, pooling, swift),
-            patient: pool(server.patient(), &server, pooling, PATIENT),
+            pool: pool(User::Engine, server.swift(), &server, pooling, swift),
+            patient: pool(User::Engine, server.patient(), &server, pooling, PATIENT),
+            user: User::Engine,
             pooling,
             server: Arc::new(server),
         }
@@ -230,7 +251,23 @@ impl Store {
 
     /// One more connection to the same database, beside the pools: whoever has it waits for nobody who has one of those.
     pub(crate) fn beside(&self) -> Store {
-        let pool = pool(self.server.swift(), &self.server, self.pooling, 1);
+        let pool = pool(self.user, self.server.swift(), &self.server, self.pooling, 1);
+        Store { patient: pool.clone(), pool, ..self.clone() }
+    }
+
+    /// The same database, for transactions of stages: a few connections, opened when they are asked for, that have their
+    /// database's settings and are waited for by nobody else.
+    pub(crate) fn for_stages(&self) -> Store {
+        let (is_ours, is_remote) = (self.pooling == Pooling::Session, self.server.is_remote());
+        let connecting = pool_options(FOR_STAGES).after_connect(move |connection, _| {
+            Box::pin(async move {
+                if is_ours && is_remote {
+                    connection.execute(include_str!("sql/notice_the_dead.sql")).await.ok();
+                }
+                Ok(())
+            })
+        });
+        let pool = connecting.connect_lazy_with(self.server.patient().clone().disable_statement_logging());
         Store { patient: pool.clone(), pool, ..self.clone() }
     }
 
@@ -245,15 +282,9 @@ impl Store {
     }
 }
 
-fn pool(options: &PgConnectOptions, server: &Server, pooling: Pooling, max_connections: u32) -> PgPool {
+fn pool(user: User, options: &PgConnectOptions, server: &Server, pooling: Pooling, max_connections: u32) -> PgPool {
     let (is_ours, is_remote) = (pooling == Pooling::Session, server.is_remote());
-    PgPoolOptions::new()
-        .max_connections(max_connections)
-        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
-        // back later than `recovery` waits for it is taken for dead.
-        .acquire_timeout(Duration::from_secs(3))
-        // A ping before every statement would double the round trips; a dead connection shows itself.
-        .test_before_acquire(false)
+    pool_options(max_connections)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 // What is set behind a pooler in transaction mode is set for strangers.
@@ -262,6 +293,9 @@ fn pool(options: &PgConnectOptions, server: &Server, pooling: Pooling, max_conne
                     connection.execute("set statement_timeout = 0").await?;
                     connection.execute(include_str!("sql/session.sql")).await?;
                 }
+                if is_ours && user == User::Engine {
+                    connection.execute(include_str!("sql/plans.sql")).await?;
+                }
                 if is_ours && is_remote {
                     // Not every server knows all of them; without them it only notices later that we are gone.
                     connection.execute(include_str!("sql/notice_the_dead.sql")).await.ok();
@@ -269,6 +303,16 @@ fn pool(options: &PgConnectOptions, server: &Server, pooling: Pooling, max_conne
                 Ok(())
             })
         })
-        .before_acquire(|_, connection| Box::pin(async move { Ok(stale::is_fresh(connection.age)) }))
         .connect_lazy_with(options.clone().disable_statement_logging())
+}
+
+fn pool_options(max_connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
+        // back later than `recovery` waits for it is taken for dead.
+        .acquire_timeout(Duration::from_secs(3))
+        // A ping before every statement would double the round trips; a dead connection shows itself.
+        .test_before_acquire(false)
+        .before_acquire(|_, connection| Box::pin(async move { Ok(stale::is_fresh(connection.age)) }))
 }

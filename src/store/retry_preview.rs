@@ -4,6 +4,7 @@ use sqlx::types::Uuid;
 
 use super::dead_letters::Origin;
 use super::{Store, StoreError};
+use crate::model::payload::Payload;
 
 /// One stage of it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
@@ -34,6 +35,23 @@ pub(crate) struct PreviewRow {
 }
 
 impl Store {
+    /// Is refused as the retry of that one would be: it is done and taken back, so that no second list of what may keep it from being
+    /// done has to be kept in step.
+    pub(crate) async fn try_retry(
+        &self,
+        id: Uuid,
+        from: Origin<'_>,
+        input: Option<&Payload>,
+    ) -> Result<(), StoreError> {
+        let (stage, beginning) = from.parameters();
+        let sql = "select piton.retry_dead_letter($1, from_stage => $2, from_beginning => $3, input => $4::json)";
+        let mut trial = self.pool.begin().await?;
+        let tried = sqlx::query(sql).bind(id).bind(stage).bind(beginning).bind(input.map(Payload::as_str));
+        tried.execute(&mut *trial).await?;
+        trial.rollback().await?;
+        Ok(())
+    }
+
     /// By workflow and stage; or a refusal, with the reason, as the retry would be refused.
     pub(crate) async fn retry_preview(&self, ids: &[Uuid], from: Origin<'_>) -> Result<Vec<PreviewRow>, StoreError> {
         let (stage, beginning) = from.parameters();

@@ -9,8 +9,8 @@ use super::throughput::Outlook;
 use super::why::WaitingGroup;
 use super::{Store, StoreError};
 
-/// Dead letters, causes and workers that are shown; there may be thousands.
-const MOST: i64 = 200;
+/// Dead letters, causes and workers that are asked for; there may be thousands.
+pub(crate) const MOST: i64 = 200;
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub(crate) struct LiveRuns {
     #[sqlx(try_from = "Moment")]
     pub(crate) at: DateTime<Utc>,
     pub(crate) running: i64,
+    /// Put off to a time that has not come.
+    pub(crate) scheduled: i64,
     pub(crate) blocked: i64,
 }
 

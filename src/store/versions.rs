@@ -28,6 +28,8 @@ pub(crate) struct VersionRow {
     /// When it was deployed last; nothing while it never was.
     #[sqlx(try_from = "MaybeMoment")]
     pub(crate) deployed_at: Option<DateTime<Utc>>,
+    /// Who deployed it then; nothing where an older Piton did not keep it.
+    pub(crate) deployed_by: Option<String>,
     /// The version that it replaced then: where a rollback goes back to.
     pub(crate) replaced: Option<String>,
     /// All of its digest, SHA-256 of what the version says.
@@ -35,7 +37,7 @@ pub(crate) struct VersionRow {
 }
 
 const COLUMNS: &str =
-    "o.version, o.current, o.current_since, o.current_by, o.registered_at, o.deployed_at, o.replaced, o.digest
+    "o.version, o.current, o.current_since, o.current_by, o.registered_at, o.deployed_at, o.deployed_by, o.replaced, o.digest
     from piton.versions_overview o";
 
 impl Store {

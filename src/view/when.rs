@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, O
 
 use crate::model::times;
 use crate::workflow::duration;
-pub(crate) use shown::{clock, dated, full, here, span, zone};
+pub(crate) use shown::{clock, dated, full, here, span, zone_of_all};
 
 /// A point in time as somebody wrote it. What it means depends on when and where it is asked, and `now` is the database's: no
 /// other clock is the same for everybody.
@@ -61,7 +61,12 @@ pub(crate) fn parse_past(text: &str) -> Result<Past, String> {
     }
     let cure = "give yesterday, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z or 18:00, or a span such as 30m or \
                 2h (30d at most)";
-    parse(text).map(Past::When).map_err(|_| cure.to_owned())
+    let read = match text.strip_suffix(" ago") {
+        // Only a span is so far from now.
+        Some(span) => parse(span.trim_end()).ok().filter(|when| matches!(when, When::Span(_))),
+        None => parse(text).ok(),
+    };
+    read.map(Past::When).ok_or_else(|| cure.to_owned())
 }
 
 impl Past {

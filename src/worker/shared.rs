@@ -88,6 +88,7 @@ impl Shared {
             slots: slots.clone(),
             worker_name: settings.name.as_str().into(),
             store: store.clone(),
+            for_stages: Arc::new(store.for_stages()),
             resources: settings.resources.clone(),
             limits: settings.limits,
             room: Room::of(settings.limits.input_memory_bytes),

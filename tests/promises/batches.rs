@@ -196,7 +196,7 @@ async fn a_start_that_was_killed_is_gone_on_with_and_one_that_was_through_is_ref
     // One that is not gone on with is discarded, and its name is free.
     let open = "select count(*) from piton.open_batch('left', 'work')";
     assert_eq!(world.count(open).await, 1);
-    assert!(says(&world, &["batch", "cancel", "left", "--reason", "mistaken"]).contains("the name is free"));
+    assert!(says(&world, &["batch", "cancel", "left", "--reason", "mistaken"]).contains("its name is free"));
     assert!(refused(&world, &["batch", "show", "left"]).contains("there is no batch \"left\""));
 }
 

@@ -234,6 +234,70 @@ async fn what_a_retry_costs_is_said_before_and_changes_nothing() {
     assert!(charge["least_seconds"].as_f64().unwrap() >= 0.5, "5 attempts at 10 in a second: {charge}");
 }
 
+/// Word for word, but for the flag.
+#[tokio::test]
+async fn a_dry_run_refuses_whatever_the_retry_would_refuse() {
+    const LONG: &str = "name = \"long\"\n[input]\ntopic = \"string\"\nhow = \"string\"\ntimes = \"integer\"\nclass = \"string\"\n[stages.first]\nrust = \"work\"\n[stages.second]\n\
+                        rust = \"misbehave\"\nneeds = [\"first\"]\n[stages.third]\nrust = \"work\"\nneeds = [\"second\"]\n";
+    let world = World::with(&[LONG]).await;
+    let _worker = world.worker("w1", &[]);
+    let input = json!({"topic": "t", "how": "fail", "times": 9, "class": "invalid_input"});
+    let runs: Vec<String> = (0..3).map(|_| world.start("long", &input.to_string())).collect();
+    for run in &runs {
+        assert_eq!(world.ended(run).await, "blocked");
+    }
+    let mut ids: Vec<String> = Vec::new();
+    for run in &runs {
+        let sql =
+            "select d.id::text from piton.dead_letters d join piton.runs r on r.id = d.run_id where r.uuid = $1::uuid";
+        ids.push(sqlx::query_scalar(sql).bind(run).fetch_one(&world.pool).await.unwrap());
+    }
+    says(&world, &["dead-letter", "dismiss", &ids[1], "--reason", "done with"]);
+    // What its second stage needs is gone, as after a clean-up by hand.
+    let sql = "delete from piton.checkpoints k using piton.runs r where r.id = k.run_id and r.uuid = $1::uuid";
+    sqlx::query(sql).bind(&runs[2]).execute(&world.pool).await.unwrap();
+    let file = |name: &str, text: &str| {
+        let path = world.path(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (good, broken) = (
+        file("good", r#"{"topic": "another", "how": "fail", "times": 0, "class": "unknown"}"#),
+        file("broken", r#"{"topic": "#),
+    );
+    let (other, nowhere) = (file("other", r#"{"topic": 7}"#), "/nowhere/input.json".to_owned());
+    let none = "0198c0de-0000-7000-8000-000000000000";
+    let cases: Vec<Vec<&str>> = vec![
+        vec![none],
+        vec![none, "--input", &good],
+        vec![&ids[1]],
+        vec![&ids[0], "--input", &broken],
+        vec![&ids[0], "--input", &other],
+        vec![&ids[0], "--input", &nowhere],
+        vec![&ids[0], "--from", "nope"],
+        vec![&ids[0], "--from", "third"],
+        vec![&ids[2], "--from", "second"],
+        vec!["--workflow", "long", "--from", "second"],
+        vec!["--workflow", "long", "--input", &good],
+        vec!["--workflow", "nope"],
+        vec![&ids[0], "--workflow", "long"],
+        vec![],
+    ];
+    let before = world.count("select count(*) from piton.audit").await;
+    for case in &cases {
+        let retry = [&["dead-letter", "retry"][..], case].concat();
+        let dry = refused(&world, &[&retry[..], &["--dry-run"]].concat());
+        assert_eq!(dry, refused(&world, &retry), "{case:?}");
+        assert!(dry.starts_with("error: "), "{dry}");
+    }
+    let fits = says(&world, &["dead-letter", "retry", &ids[0], "--input", &good, "--dry-run"]);
+    assert!(fits.contains("The run would go on with the input that was given, which fits it."), "{fits}");
+    assert_eq!(world.count("select count(*) from piton.audit").await, before, "nothing was changed");
+    assert_eq!(world.state(&runs[0]).await, "blocked");
+    says(&world, &["dead-letter", "retry", &ids[0], "--input", &good]);
+    assert_eq!(world.ended(&runs[0]).await, "done");
+}
+
 #[tokio::test]
 async fn fingerprints_of_an_older_piton_are_renewed_by_a_worker() {
     let world = World::with(&[MISBEHAVE]).await;

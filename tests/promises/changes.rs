@@ -100,6 +100,53 @@ async fn what_changed_since_a_time_is_one_list_with_who_and_why() {
 }
 
 #[tokio::test]
+async fn who_deployed_the_first_version_is_told_also_when_it_is_no_longer_current() {
+    let version = |handler: &str| format!("name = \"story\"\n[stages.write]\nrust = \"{handler}\"\n");
+    let world = World::with(&[&version("work")]).await;
+    let folder = world.path("workflows");
+    let files = ["--workflows", folder.to_str().unwrap()];
+    says(&world, &[&["workflows", "deploy", "story", "--by", "anna"], &files[..]].concat());
+    let first = async || -> Vec<String> {
+        let sql = "select what || '; by ' || coalesce(who, '-') from piton.changes() where what like '%the first one%'";
+        let told: Vec<String> = sqlx::query_scalar(sql).fetch_all(&world.pool).await.unwrap();
+        told.into_iter().map(|line| line.split_once("the first").unwrap().1.to_owned()).collect()
+    };
+    assert_eq!(first().await, [" one, was deployed; by anna"]);
+    world.write_workflows(&[&version("misbehave")]);
+    says(&world, &[&["workflows", "deploy", "story", "--by", "bea"], &files[..]].concat());
+    assert_eq!(first().await, [" one, was deployed; by anna"], "another one is current");
+    says(&world, &["workflows", "rollback", "story", "--reason", "x", "--by", "cleo"]);
+    assert_eq!(first().await, [" one, was deployed; by anna"], "who rolled back to it did not deploy it");
+    let listed = says(&world, &["workflows", "versions", "story"]);
+    assert!(listed.contains("was current, deployed ") && listed.contains(" by bea"), "{listed}");
+    let by = "select count(*) from piton.versions_overview where deployed_by in ('anna', 'bea')";
+    assert_eq!(world.count(by).await, 2);
+}
+
+#[tokio::test]
+async fn each_line_shows_its_own_zone_where_clocks_were_changed_between_them() {
+    let world = World::with(&[]).await;
+    let added = "insert into piton.audit (at, actor, verb, subject_kind, subject, detail)
+                 select at::timestamptz, 'anna', 'pause', 'queue', 'everything', '{\"reason\": \"x\"}'
+                 from unnest(array['2025-07-01 12:00:00Z', '2025-12-01 12:00:00Z']) as a (at)";
+    world.pool.execute(added).await.unwrap();
+    let here = |since: &str, limit: &str| {
+        let asked = ["changes", "--since", since, "--limit", limit];
+        stdout(&world.command(asked).env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3").output().unwrap())
+    };
+    let all = here("2025-06-01", "1000");
+    assert!(all.starts_with("Since 2025-06-01 00:00:00+02:00, each time with its zone:\n"), "{all}");
+    assert!(
+        all.contains("\n2025-07-01 14:00:00+02:00  pause ") && all.contains("\n2025-12-01 13:00:00+01:00  pause "),
+        "{all}"
+    );
+    world.pool.execute("delete from piton.migrations; delete from piton.workers").await.unwrap();
+    let of_winter = here("2025-11-01", "1000");
+    assert!(of_winter.starts_with("Since 2025-11-01 00:00:00+01:00, times in UTC+01:00:\n"), "{of_winter}");
+    assert!(of_winter.contains("\n2025-12-01 13:00:00  pause "), "{of_winter}");
+}
+
+#[tokio::test]
 async fn every_decision_on_record_is_told_in_words() {
     let world = World::with(&[]).await;
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/functions")).unwrap();

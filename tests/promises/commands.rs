@@ -115,7 +115,7 @@ async fn whatever_a_program_does_ends_in_a_class_and_leaves_no_process() {
     let out_of_time = "the stage ran longer than its timeout of 1 s";
     let cases = [
         ("cat > /dev/null; echo '{'", "invalid_input", "the command printed `{`, which is not JSON"),
-        ("true", "invalid_input", "the command printed nothing, and the output must be JSON"),
+        ("true", "invalid_input", "the command printed nothing, but the output must be JSON"),
         ("echo so much; exit 65", "invalid_input", "`sh` ended with exit status 65 (EX_DATAERR: wrong input)"),
         ("echo why >&2; exit 75", "resource_unavailable", "(EX_TEMPFAIL: try again later): why"),
         ("exec sleep 60", "network_timeout", out_of_time),
@@ -123,8 +123,8 @@ async fn whatever_a_program_does_ends_in_a_class_and_leaves_no_process() {
         ("exec >&- 2>&- <&-; sleep 60", "network_timeout", out_of_time),
         ("trap '' TERM; while :; do sleep 1; done", "network_timeout", out_of_time),
         ("kill -STOP $$", "network_timeout", out_of_time),
-        ("setsid sleep 300 > /dev/null 2>&1 & echo 1", "unknown", "left processes of its own running (sleep)"),
-        ("(setsid sleep 300 &); echo 1", "unknown", "left processes of its own running (sleep)"),
+        ("setsid sleep 300 > /dev/null 2>&1 & echo 1", "unknown", "left processes running (sleep)"),
+        ("(setsid sleep 300 &); echo 1", "unknown", "left processes running (sleep)"),
         ("(setsid sh -c 'trap \"\" TERM; while :; do sleep 9; done' &); sleep 60", "network_timeout", out_of_time),
         ("head -c 1073741824 /dev/zero", "invalid_input", "the command printed more than 1048576 bytes of output"),
         (
@@ -132,12 +132,12 @@ async fn whatever_a_program_does_ends_in_a_class_and_leaves_no_process() {
             "invalid_input",
             "wrote into $PITON_OUTPUT more than 1048576 bytes",
         ),
-        ("printf '\\377\\376'", "invalid_input", "the command printed what is not UTF-8: it is UTF-16"),
-        ("printf '\"a\\351\"'", "invalid_input", "the command printed what is not UTF-8: byte 3 is 0xE9"),
+        ("printf '\\377\\376'", "invalid_input", "the command printed text that is not UTF-8: it is UTF-16"),
+        ("printf '\"a\\351\"'", "invalid_input", "the command printed text that is not UTF-8: byte 3 is 0xE9"),
         (
             "printf '\\351' > $PITON_OUTPUT",
             "invalid_input",
-            "wrote into $PITON_OUTPUT what is not UTF-8: byte 1 is 0xE9",
+            "wrote into $PITON_OUTPUT text that is not UTF-8: byte 1 is 0xE9",
         ),
         ("printf '\\351'; exit 65", "invalid_input", "`sh` ended with exit status 65"),
         ("seq 3", "invalid_input", "the command printed more than one JSON value (`1 2 3`)"),

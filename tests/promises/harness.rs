@@ -243,6 +243,7 @@ async fn shared() -> Arc<Shared> {
     let folder = folder();
     let settings = Settings {
         root: folder.path().to_path_buf(),
+        programs: None,
         supervisor: SupervisorCommand {
             exe: env!("CARGO_BIN_EXE_piton").into(),
             args: vec!["__postgres-supervisor".into()],

@@ -131,23 +131,36 @@ async fn insert(world: &World, state: &str) -> String {
     run
 }
 
-/// Every view, whole; the state for the metrics; and what `piton top` asks.
 async fn asked_in_sql(world: &World) {
+    let failed = ask_in_sql(world).await;
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// Every view, whole; the state for the metrics; and what `piton top` asks. Tells what has no answer.
+pub(crate) async fn ask_in_sql(world: &World) -> Vec<String> {
     let views: Vec<String> =
         sqlx::query_scalar("select viewname::text from pg_views where schemaname = 'piton' order by 1")
             .fetch_all(&world.pool)
             .await
             .unwrap();
     assert!(views.len() > 10);
-    for view in views {
-        execute(world, format!("select count(v::text) from piton.{view} as v")).await;
+    let mut all: Vec<String> =
+        views.iter().map(|view| format!("select count(v::text) from piton.{view} as v")).collect();
+    for function in ["state(0)", "state(20000)", "outlook_state()", "changes('-infinity')", "work_left(20000)"] {
+        all.push(format!("select count(s::text) from piton.{function} as s"));
     }
-    execute(world, "select count(s::text) from piton.state(0) as s".to_owned()).await;
-    execute(world, "select count(s::text) from piton.outlook_state() as s".to_owned()).await;
     for sql in ASKED {
         let of_a_cause = sql.replace("$2", "'work'").replace("$3", "'work'").replace("$4", "'0123456789abcdef'");
-        execute(world, of_a_cause.replace("$1", "200")).await;
+        all.push(of_a_cause.replace("$1", "200"));
     }
+    all.push("select piton.settle_throughput()".to_owned());
+    let mut failed = Vec::new();
+    for sql in all {
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&world.pool).await {
+            failed.push(format!("{error}: {sql}"));
+        }
+    }
+    failed
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn the_command_line_says_what_does_not_fit_and_starts_nothing() {
         assert_eq!(world.count(table).await, 0, "{table}");
     }
     std::fs::write(&lines, "{\"topic\":\"a\"}\n").unwrap();
-    assert_eq!(command(&world, &batch).0, Some(0), "the name is free");
+    assert_eq!(command(&world, &batch).0, Some(0), "its name is free");
     assert_eq!(started(&world, "select run from piton.batch_items".to_owned()).await, [FITS[0].1]);
 }
 

@@ -87,14 +87,23 @@ async fn what_cannot_be_started_is_said_by_what_the_caller_can_do() {
         piton.start("work", &json!({"nul": "a\u{0}b"})),
         piton.start("work", &json!({})).priority(2000),
         piton.start("work", &json!({})).key(""),
+        piton.start("work", &json!({})).key("a\u{0}b"),
+        piton.start("wo\u{0}rk", &json!({})),
         piton.start("work", &json!({})).same_input(),
         piton.start("work", &json!({})).trace("nonsense", None),
         piton.start("work", &json!({})).at(SystemTime::UNIX_EPOCH - Duration::from_secs(86_400)),
     ] {
         let error = invalid.await.unwrap_err();
         assert!(matches!(error, StartError::Invalid(_)), "{error:?}");
+        assert!(!error.to_string().contains("0x00"), "{error}");
     }
-    assert_eq!(world.count("select count(*) from piton.runs").await, 0);
+    let nul = piton.start("work", &json!({})).key("a\u{0}b").await.unwrap_err();
+    assert_eq!(nul.to_string(), "a text holds a NUL character, which Postgres cannot keep: leave it out");
+    let run = piton.start("work", &json!({})).await.unwrap();
+    let reason = run.cancel("a\u{0}b").await.unwrap_err();
+    assert!(matches!(&reason, CancelError::Invalid(said) if said.contains("a NUL character")), "{reason:?}");
+    run.cancel("only tried").await.unwrap();
+    assert_eq!(world.count("select count(*) from piton.runs where state <> 'cancelled'").await, 0);
     let unspawned = piton.worker().spawn().unwrap_err();
     assert!(matches!(unspawned, WorkerError::NoChildCall), "{unspawned:?}");
     assert!(unspawned.to_string().contains("piton::child(app)"), "{unspawned}");
@@ -240,6 +249,11 @@ async fn every_order_of_a_shop_that_is_killed_again_and_again_is_shipped_exactly
     assert_eq!(
         world.count("select count(*) from shop.orders").await,
         world.count("select count(*) from shop.parcels").await
+    );
+    // No key keeps a parcel from being written twice: it is committed with its stage.
+    assert_eq!(
+        world.count("select count(*) from shop.parcels").await,
+        world.count("select count(distinct order_id) from shop.parcels").await
     );
     running.signal("TERM");
     assert_eq!(running.exit_code().await, Some(0));

@@ -85,6 +85,8 @@ async fn what_was_typed_is_quoted_briefly_by_commands_and_functions() {
     world.deploy("work");
     let long = "7".repeat(4000);
     let setting = format!("{long}.={long}");
+    let lines = world.path("lines");
+    std::fs::write(&lines, "{}\n").unwrap();
     for arguments in [
         vec!["run", &long],
         vec!["start", &long],
@@ -95,6 +97,10 @@ async fn what_was_typed_is_quoted_briefly_by_commands_and_functions() {
         vec!["resume", &long],
         vec!["changes", "--workflow", &long],
         vec!["batch", "show", &long],
+        vec!["batch", "start", &long, "work", "--input", "/dev/stdin"],
+        vec!["batch", "start", "\u{1b}]0;x\u{7}\u{1b}[2J\u{202e}", "work", "--input", "/dev/stdin"],
+        vec!["batch", "show", "\u{1b}[2J\u{202e}"],
+        vec!["dead-letter", "show", "\u{1b}[2J\u{202e}"],
         vec!["workflows", "new", &long],
         vec!["workflows", "deploy", &long],
         vec!["workflows", "versions", &long],
@@ -103,8 +109,14 @@ async fn what_was_typed_is_quoted_briefly_by_commands_and_functions() {
         vec!["start", "work", "--traceparent", &long],
         vec!["health", "--at", &long],
     ] {
-        let output = world.command(&arguments).output().unwrap();
+        let mut command = world.command(&arguments);
+        if arguments.contains(&"/dev/stdin") {
+            command.args(["--workflows", world.path("workflows").to_str().unwrap()]);
+            command.stdin(std::fs::File::open(&lines).unwrap());
+        }
+        let output = command.output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "it moves no cursor: {said:?}");
         let shown: Vec<&str> = arguments.iter().map(|argument| &argument[..argument.len().min(30)]).collect();
         assert!(!output.status.success(), "{shown:?}");
         assert!(said.len() < 1500 && !said.contains(&"7".repeat(450)), "{shown:?}: {said}");
@@ -115,11 +127,24 @@ async fn what_was_typed_is_quoted_briefly_by_commands_and_functions() {
         "piton.keep(X, 'done', '1 day')",
         "piton.pause('x', X)",
         "piton.start_run('work', traceparent => X)",
+        "piton.open_batch(X || '!', 'work')",
+        "piton.input_fits('{}', array[X], array['x'])",
         "piton.pause('x', 'work', X)",
     ] {
         let said = refused(&world, &format!("select {}", call.replace('X', "repeat('7', 4000)"))).await;
         assert!(said.len() < 700, "{call}: {said}");
     }
+}
+
+#[tokio::test]
+async fn what_is_no_path_is_refused_in_the_words_of_piton() {
+    let world = World::with(&[]).await;
+    for path in ["tenant", "{a", "input.tenant"] {
+        let said = refused(&world, &format!("select piton.input_fits('{{}}', array['{path}'], array['x'])")).await;
+        assert!(said.contains(&format!("\"{path}\" is no path")) && !said.contains("malformed"), "{said}");
+    }
+    let fits = "select piton.input_fits('{\"a\": [{\"b\": 5}]}', array['{a,0,b}', null], array['5.0', 'x'])::int8";
+    assert_eq!(world.count(fits).await, 0, "nothing stands at no path");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::harness::World;
 use crate::workflows::CHAIN;
 
 const SESSION: &str = include_str!("../../src/store/sql/session.sql");
+const PLANS: &str = include_str!("../../src/store/sql/plans.sql");
 
 /// Indexes that hold little by nature, and may be read from end to end.
 const SMALL: &[&str] = &[
@@ -31,8 +32,8 @@ fn statements() -> Vec<(String, String)> {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let asked = ["bench_", "chaos_", "top_"].iter().any(|prefix| name.starts_with(prefix));
-        // Both only set the connection.
-        if name != "session" && name != "notice_the_dead" && !asked {
+        // They only set the connection.
+        if !["session", "plans", "notice_the_dead"].contains(&name.as_str()) && !asked {
             found.push((name, std::fs::read_to_string(&path).unwrap()));
         }
     }
@@ -44,6 +45,7 @@ fn statements() -> Vec<(String, String)> {
 async fn engine(world: &World) -> PgConnection {
     let mut connection = world.pool.acquire().await.unwrap().detach();
     connection.execute(SESSION).await.unwrap();
+    connection.execute(PLANS).await.unwrap();
     for (name, text) in statements() {
         connection.execute(AssertSqlSafe(format!("prepare {name} as {text}"))).await.unwrap();
     }
@@ -170,9 +172,8 @@ async fn costs(world: &World, count: i64, checkpoints: i16) -> Vec<Cost> {
         format!("free({worker}, 10, 'why', true, 4, 'why', '0123456789abcdef', false)"),
         format!(
             "commit('{{{run}}}', '{{{job}}}', '{{1}}', '{{-1}}', '{{1}}', '{{{worker}}}', '{{now}}', '{{running}}', '{{2}}',
-                    '{{-1}}', '{{0}}', '{{1}}', '{{-1}}', '{{\"{{}}\"}}', '{{\"\\\\x{}\"}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
-                    '{{1}}', '{{2}}', '{{1}}', '{{1}}', '{{2}}', '{{0}}', '{{6}}', '{{4}}', '{{}}', '{{1}}', '{{1}}', '{{0}}',
-                    '{{now}}', '{{1}}', '{{unknown}}', '{{why}}', '{{0123456789abcdef}}', '{{1}}', '{{1}}', '{{failed}}', '{{0}}')",
+                    '{{-1}}', '{{0}}', '{{1}}', '{{-1}}', '{{\"{{}}\"}}', '{{\"\\\\x{}\"}}', '{{1}}', '{{1}}', '{{0}}', '{{now}}', '{{1}}',
+                    '{{false}}', '{EXTRAS}')",
             "00".repeat(32)
         ),
     ];
@@ -269,6 +270,13 @@ async fn pages(connection: &mut PgConnection, call: &str) -> i64 {
     let touched = |kind: &str| plan[0]["Plan"][kind].as_i64().unwrap();
     touched("Shared Hit Blocks") + touched("Shared Read Blocks")
 }
+
+/// What a commit may have of everything.
+const EXTRAS: &str = r#"{"growing": [1], "arrivals": [{"ord": 1, "stage": 2, "change": 1}],
+    "births": [{"ord": 1, "stage": 2, "first": 0, "until": 6, "step": 4}],
+    "failures": [{"ord": 1, "outcome": "failed", "class": "unknown", "message": "why"}],
+    "dead_letters": [{"ord": 1, "class": "unknown", "message": "why", "fingerprint": "0123456789abcdef"}],
+    "artifacts": [{"ord": 1, "becomes": "failed", "whole": 0}]}"#;
 
 /// Every call until what is behind is claimed, and what they cost at most; and what they cost from then on.
 async fn gets_past(world: &World, count: i64, held_by: &str) -> (i64, i64) {

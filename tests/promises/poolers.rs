@@ -5,13 +5,14 @@ use std::process::Output;
 use sqlx::{ConnectOptions, Connection, Row};
 
 use crate::harness::{SOON, World, until};
+use crate::own_rows;
 use crate::pgbouncer::{self, PgBouncer};
 use crate::server::Server;
 use crate::workflows::SQUARES;
 
 /// A world whose processes reach the server through the pooler.
 async fn world(server: &Server, bouncer: &PgBouncer) -> World {
-    let mut world = World::on(server, &[SQUARES]).await;
+    let mut world = own_rows::with_tables(World::on(server, &[SQUARES, own_rows::LEDGER]).await).await;
     world.environment.push(("DATABASE_URL", bouncer.url()));
     world
 }
@@ -131,6 +132,10 @@ async fn behind_a_pooler_in_transaction_mode_runs_are_worked_on_and_nothing_is_l
     for run in &runs {
         assert_eq!(world.ended(run).await, "done");
     }
+    let ledger = world.start("ledger", r#"{"items": [1, 2, 3], "how": "nested", "times": 1}"#);
+    assert_eq!(world.ended(&ledger).await, "done", "stages have transactions there, too");
+    assert_eq!((world.count("select count(*) from public.ledger").await, world.without_the_other().await), (7, 0));
+    assert_eq!(leaks_but_statements(&server, &bouncer).await, [""; 0]);
     assert_eq!(world.count("select count(*) from piton.workers where session_lock is not null").await, 0);
     workers[0].signal("KILL");
     let run = world.start("squares", r#"{"items": 30, "work_ms": 5}"#);

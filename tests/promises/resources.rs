@@ -176,7 +176,7 @@ async fn what_is_no_regular_file_holds_nobody_up() {
     for (script, what) in scripts {
         let run = world.start("script", &json!({"script": script}).to_string());
         let (class, message) = given_up(&world, &run).await;
-        let said = format!("what the command left at $PITON_OUTPUT is not read: {what}");
+        let said = format!("$PITON_OUTPUT cannot be taken as the output: {what}");
         assert_eq!((class.as_str(), message), ("invalid_input", said), "{script}");
     }
     // The guard's own note, and the folder of artifacts.

@@ -115,6 +115,37 @@ async fn work_that_is_left_includes_the_later_stages_of_every_live_run_once() {
 }
 
 #[tokio::test]
+async fn items_of_a_batch_that_have_not_begun_are_left_to_do() {
+    let world = World::with(&[CHAIN, FORK]).await;
+    world.deploy("chain");
+    world.deploy("fork");
+    let batch = |name: &str, workflow: &str, cap: &str| {
+        let inputs = "array_fill('{}'::json, array[10])";
+        format!("select piton.start_batch('{name}', '{workflow}', {inputs}, cap => {cap})")
+    };
+    execute(&world, &batch("capped", "chain", "2")).await;
+    assert_eq!(left(&world).await, ["chain first 2 0 8", "chain second 0 0 10", "chain third 0 0 10"]);
+    // More workers could do now what has begun.
+    assert_eq!(numbers(&world, "work_left_seconds, movable_work_seconds").await, [30.0, 6.0].map(Some));
+    execute(&world, "select piton.settle_throughput()").await;
+    assert_eq!(world.count("select jobs::int8 from piton.backlog where workflow_id <> 0").await, 30, "the trend knows");
+    pretend_a_worker(&world).await;
+    minutes(&world, "first", 0, 4, 60, 60.0).await;
+    let empties = numbers(&world, "empty_seconds").await[0].unwrap();
+    assert!(empties > 25.0, "all 30 seconds of work, at about one at a time: {empties}");
+    // Its places are taken by runs that wait for a decision.
+    execute(&world, "delete from piton.jobs; update piton.runs set state = 'blocked'; update piton.batches set feed_at = now() + interval '1 hour'").await;
+    assert_eq!(left(&world).await, ["chain first 0 0 8", "chain second 0 0 8", "chain third 0 0 8"]);
+    assert_eq!(word(&world, "why_not_empty").await.as_deref(), Some("no item of its batches has room to begin"));
+    execute(&world, "select piton.cancel_batch('capped', 'not needed')").await;
+    assert_eq!(numbers(&world, "work_left_seconds").await, [Some(0.0)]);
+    // What begins at once is what it was, once.
+    execute(&world, &batch("whole", "fork", "null")).await;
+    let fork: Vec<String> = left(&world).await.into_iter().filter(|row| row.starts_with("fork")).collect();
+    assert_eq!(fork, ["fork join 0 0 10", "fork last 0 0 10", "fork left 10 0 0", "fork right 10 0 0"]);
+}
+
+#[tokio::test]
 async fn items_of_a_stage_that_is_not_split_yet_are_those_of_earlier_runs_and_then_its_own() {
     let world = World::with(&[SQUARES]).await;
     let mut worker = world.worker("w1", OFTEN);

@@ -79,6 +79,33 @@ async fn what_top_asks_does_not_grow_with_the_history() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_put_off_is_not_counted_as_running() {
+    let world = World::with(&[CHAIN]).await;
+    let folder = world.path("workflows");
+    for at in [&["--at", "1h"][..], &["--at", "2h"], &[]] {
+        let arguments = [&["start", "chain", "--workflows", folder.to_str().unwrap()], at].concat();
+        assert!(world.command(arguments).output().unwrap().status.success());
+    }
+    let failed = "update piton.jobs set attempt = 1, state = 'scheduled', due_at = now() + interval '1 hour' where state = 'ready'";
+    let counted = async || -> (i64, i64, i64) {
+        let sql = include_str!("../../src/store/sql/top_runs.sql").to_owned();
+        let sql = format!("select running, scheduled, blocked from ({sql}) as counted");
+        sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&world.pool).await.unwrap()
+    };
+    assert_eq!(counted().await, (1, 2, 0));
+    sqlx::query(failed).execute(&world.pool).await.unwrap();
+    assert_eq!(counted().await, (1, 2, 0), "one that waits for a retry has begun");
+    let told: Vec<(String, i64)> =
+        sqlx::query_as("select state, count(*) from piton.runs_overview group by 1 order by 1")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(told, [("running".to_owned(), 1), ("scheduled".to_owned(), 2)], "as the list of runs says");
+    sqlx::query("update piton.jobs set due_at = now() - interval '1 second'").execute(&world.pool).await.unwrap();
+    assert_eq!(counted().await, (3, 0, 0), "their time has come");
+}
+
+#[tokio::test]
 async fn where_there_is_no_terminal_top_tells_what_to_type_instead() {
     let world = World::with(&[CHAIN]).await;
     for arguments in [&["top"][..], &["top", "--json"]] {

@@ -224,7 +224,7 @@ fn words(pause: Pause, limit: Limit, workers: Workers, job: Job) -> Vec<(&'stati
             matches!(workers, Lacking | LackingAndSilent),
         ),
         (
-            "no live worker has what it needs: w1 serves other workflows",
+            "no live worker has what it needs: w1 serves other workflows, and would need the file of this one and the handler \"work\"",
             matches!(workers, Workers::Elsewhere | ElsewhereAndStopping),
         ),
         ("; w2, which has it, has been silent for 1 min 18 s", workers == LackingAndSilent),
@@ -251,7 +251,7 @@ fn typed(pause: Pause, workers: Workers) -> Vec<&'static str> {
         Workers::None | Workers::Silent | Workers::Stopping | Workers::Runner => Some("piton worker"),
         Workers::Lacking | Workers::LackingAndSilent => Some("piton worker, where there is the handler \"work\""),
         Workers::Elsewhere | Workers::ElsewhereAndStopping => {
-            Some("piton worker --workflows FOLDER, with the file of its workflow")
+            Some("piton worker --workflows FOLDER, with the file of its workflow and the handler \"work\"")
         }
         Workers::Alive | Workers::Five => None,
     });
@@ -349,9 +349,9 @@ async fn what_keeps_a_job_reads_well() {
     paused: ready for 10 s, waiting: the stage is paused by anna: "costs"; also everything is paused by ben: "night"; also no live worker has what it needs: w1 lacks the handler "work"; w2, which has it, has been silent for 1 min 18 s
         1 waiting: the stage is paused by anna: "costs"; also everything is paused by ben: "night"; also no live worker has what it needs: w1 lacks the handler "work"; w2, which has it, has been silent for 1 min 18 s
         -> piton resume media --stage render, then piton resume --everything, then piton worker, where there is the handler "work"
-    no_handler: ready for 10 s, waiting: no live worker has what it needs: w1 serves other workflows; w2, which has it, is stopping
-        1 waiting: no live worker has what it needs: w1 serves other workflows; w2, which has it, is stopping
-        -> piton worker --workflows FOLDER, with the file of its workflow
+    no_handler: ready for 10 s, waiting: no live worker has what it needs: w1 serves other workflows, and would need the file of this one and the handler "work"; w2, which has it, is stopping
+        1 waiting: no live worker has what it needs: w1 serves other workflows, and would need the file of this one and the handler "work"; w2, which has it, is stopping
+        -> piton worker --workflows FOLDER, with the file of its workflow and the handler "work"
     suspect: ready for 10 s, waiting to run alone on w1: a process died under it
         1 waiting to run alone on w1: a process died under it
         -> a slot for a process of its own
@@ -377,6 +377,38 @@ async fn what_keeps_a_job_reads_well() {
         1 waiting: no worker is alive
         -> piton worker
     "#);
+}
+
+/// A worker that serves other workflows may lack more than the file.
+#[tokio::test]
+async fn all_that_a_stage_needs_is_named_at_once_whatever_its_kind() {
+    let world = World::with(&[LIMITED]).await;
+    world.start("media", "{}");
+    let file = "piton worker --workflows FOLDER, with the file of its workflow";
+    for (kind, needs) in [
+        (r#"{"rust": {"handler": "render"}}"#, " and the handler \"render\""),
+        (r#"{"command": {"argv": ["ffmpeg"]}}"#, " and the program \"ffmpeg\""),
+        (
+            r#"{"command": {"argv": ["ffmpeg", "${KEY}"]}}"#,
+            ", the program \"ffmpeg\" and the variables that it is given",
+        ),
+        (r#"{"http": {"url": "https://example.org"}}"#, ""),
+        (r#"{"http": {"url": "https://example.org/${KEY}"}}"#, " and the variables that its request is made of"),
+    ] {
+        let mut at = begin(&world).await;
+        worker(&mut at, "w1", 1, "elsewhere").await;
+        let sql = "update piton.workflow_versions set definition =
+                       jsonb_set(definition::jsonb, '{stages,0,kind}', $1::jsonb)::text::json";
+        sqlx::query(sql).bind(kind).execute(&mut *at).await.unwrap();
+        let (one, _) = told(&mut at).await;
+        assert!(
+            one.why.ends_with(&format!("other workflows, and would need the file of this one{needs}")),
+            "{}",
+            one.why
+        );
+        assert_eq!(one.moves, format!("{file}{needs}"));
+        at.rollback().await.unwrap();
+    }
 }
 
 /// Its own worker is what an attempt that runs depends on.

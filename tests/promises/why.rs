@@ -114,6 +114,55 @@ async fn every_live_job_is_explained_in_exactly_one_way_in_whatever_state() {
 }
 
 /// What a worker held that died is looked for by others, and its jobs run alone.
+/// Since when the only job waits, in minutes.
+const WAITS_MINUTES: &str = "select round(extract(epoch from now() - since) / 60)::int8 from piton.jobs";
+
+async fn has_waited_for_an_hour(world: &World) {
+    sqlx::query("update piton.jobs set since = now() - interval '1 hour'").execute(&world.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_a_worker_met_and_could_not_begin_has_waited_all_the_time() {
+    let world = World::with(&[ORPHAN]).await;
+    world.start("orphan", "{}");
+    has_waited_for_an_hour(&world).await;
+    // The worker does not know this version before it has claimed a job of it.
+    world.write_workflows(&["name = \"orphan\"\n[stages.lonely]\nrust = \"work\"\n"]);
+    let worker = world.worker("w1", &[]);
+    worker.says("what this stage needs is not here").await;
+    until(SOON, "it goes back", async || {
+        world.count("select count(*) from piton.jobs where state <> 'running'").await == 1
+    })
+    .await;
+    assert_eq!(world.count("select attempt::int8 from piton.jobs").await, 0, "nothing was begun");
+    assert_eq!(world.count(WAITS_MINUTES).await, 60);
+    let oldest =
+        "select round(value / 60)::int8 from piton.state(20000) where metric = 'piton_oldest_ready_age_seconds'";
+    assert_eq!(world.count(oldest).await, 60, "the metric knows, too");
+    let why = told(&world, "no_handler").await;
+    assert!(why.starts_with("ready for 1 h, "), "{why}");
+}
+
+#[tokio::test]
+async fn an_attempt_that_its_worker_had_no_means_for_ends_no_wait() {
+    let world = World::with(&["name = \"print\"\n[stages.print]\ncommand = [\"echo\", \"1\"]\n"]).await;
+    let place = world.path("place");
+    std::fs::create_dir(&place).unwrap();
+    let folder = world.path("workflows");
+    let mut command = world.command(["worker", "--name", "w1", "--workflows", folder.to_str().unwrap()]);
+    command.env("TMPDIR", &place);
+    stdout(&world.command(["pause", "--everything", "--reason", "not yet"]).output().unwrap());
+    world.start("print", "{}");
+    has_waited_for_an_hour(&world).await;
+    let worker = Process::spawn(command, world.path("w1.log"));
+    worker.says("worker started").await;
+    std::fs::remove_dir_all(&place).unwrap();
+    stdout(&world.command(["resume", "--everything"]).output().unwrap());
+    let released = "select count(*) from piton.attempts where outcome = 'released'";
+    until(SOON, "it was tried", async || world.count(released).await > 0).await;
+    assert_eq!(world.count(WAITS_MINUTES).await, 60);
+}
+
 async fn dies(world: &World, worker: Process) {
     worker.kill();
     let end = Instant::now() + Duration::from_secs(3);

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's handlers may panic, some must")]
 
+mod ledger;
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -35,6 +37,8 @@ fn main() -> std::process::ExitCode {
         .handler("block", block)
         .handler("put", put)
         .handler("read-one", read_one)
+        .handler("enter", ledger::enter)
+        .handler("last", ledger::last)
         .state(Journal)
         .main()
 }

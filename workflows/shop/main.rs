@@ -11,6 +11,7 @@
 
 mod stages;
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -33,7 +34,7 @@ const SCHEMA: &str = "
     create table if not exists shop.orders (
         id uuid primary key, items text[] not null, run uuid not null, taken_at timestamptz not null default now());
     create table if not exists shop.parcels (
-        order_id uuid primary key references shop.orders, content text not null, shipped_at timestamptz not null default now())";
+        order_id uuid not null references shop.orders, content text not null, shipped_at timestamptz not null default now())";
 
 fn main() -> ExitCode {
     // Before anything else: Piton starts this program again for what needs a process of its own.
@@ -50,14 +51,12 @@ fn main() -> ExitCode {
 }
 
 /// What the stages need, wherever they run.
-async fn app() -> Result<App, sqlx::Error> {
-    let pool = PgPool::connect_lazy(&database())?;
+async fn app() -> Result<App, Infallible> {
     Ok(App::new()
         .workflow("order.toml", include_str!("order.toml"))
         .handler("pay", stages::pay)
         .handler("pack", stages::pack)
-        .handler("ship", stages::ship)
-        .state(pool))
+        .handler("ship", stages::ship))
 }
 
 fn database() -> String {

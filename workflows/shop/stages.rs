@@ -1,8 +1,7 @@
 //! The work on an order.
 
-use piton::{Failure, Input, State};
+use piton::{Committed, Failure, Input, StageContext};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 /// What a run is started on.
@@ -47,14 +46,20 @@ pub(super) async fn pack(Input(OfItem { item }): Input<OfItem>) -> Result<String
     Ok(item)
 }
 
-/// Runs at least once, and writes at most one parcel: its key is the order's.
-pub(super) async fn ship(Input(Packed { input, pack }): Input<Packed>, pool: State<PgPool>) -> Result<Parcel, Failure> {
+/// The parcel and the stage's result are committed together: it runs at least once, and writes exactly one parcel.
+pub(super) async fn ship(
+    Input(Packed { input, pack }): Input<Packed>,
+    context: StageContext,
+) -> Result<Committed<Parcel>, Failure> {
     let content = format!("parcel of {} for {}", pack.join(", "), input.order);
-    sqlx::query("insert into shop.parcels (order_id, content) values ($1, $2) on conflict do nothing")
-        .bind(input.order)
-        .bind(&content)
-        .execute(&*pool)
+    context
+        .commit(async |mut tx| {
+            sqlx::query("insert into shop.parcels (order_id, content) values ($1, $2)")
+                .bind(input.order)
+                .bind(&content)
+                .execute(&mut *tx)
+                .await?;
+            Ok(Parcel { content: content.clone() })
+        })
         .await
-        .map_err(|error| Failure::resource_unavailable(error.to_string()))?;
-    Ok(Parcel { content })
 }

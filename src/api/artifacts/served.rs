@@ -36,7 +36,7 @@ fn refused(id: Uuid, failure: &Failure) -> Problem {
     if failure.class() == FailureClass::CorruptCheckpoint {
         tracing::error!("artifact {id} is not sent: {}", failure.message());
         return Problem::changed(format!("artifact {id} is not what was committed"))
-            .hint("Let the stage that made it be done again, or put its file back from a backup.");
+            .hint("Run the stage that made it again, or restore its file from a backup.");
     }
     tracing::warn!("artifact {id} is not sent: {}", failure.message());
     Problem::no_such_thing("the artifact store is away").hint("Ask again.")

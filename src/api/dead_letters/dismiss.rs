@@ -69,6 +69,7 @@ pub(super) async fn those(
     Body(which): Body<DismissThose>,
 ) -> Result<Json<Dismissed>, Problem> {
     let DismissThose { filter, all, reason } = which;
-    let dismissed = decide::dismiss_those(&api.store, &super::those(filter, all)?, &reason.0, who.actor()).await?;
+    let those = super::those(&api, filter, all).await?;
+    let dismissed = decide::dismiss_those(&api.store, &those, &reason.0, who.actor()).await?;
     Ok(Json(Dismissed { dismissed }))
 }

@@ -15,7 +15,7 @@ use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
 use crate::store::causes::{Group, Totals};
-use crate::store::dead_letters::{DeadLetter, Filter};
+use crate::store::dead_letters::DeadLetter;
 use crate::view::letter::Story;
 
 /// Which dead letters.
@@ -118,7 +118,8 @@ pub(super) struct DeadLetters {
 pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<DeadLetters>, Problem> {
     let Which { resolution, workflow, stage, class, run, fingerprint, since, conditions, after, limit } = which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
-    let dead_letters = api.store.dead_letters(&of(resolution, said), after, limit.rows()).await?;
+    let filter = said.filter(&api, resolution).await?;
+    let dead_letters = api.store.dead_letters(&filter, after, limit.rows()).await?;
     if let (true, Some(after)) = (dead_letters.is_empty(), after) {
         found(&api, after).await?;
     }
@@ -145,7 +146,7 @@ pub(super) struct Stats {
 pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Counted>) -> Result<Json<Stats>, Problem> {
     let Counted { resolution, workflow, stage, class, run, fingerprint, since, conditions, by, limit } = which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
-    let filter = of(resolution, said);
+    let filter = said.filter(&api, resolution).await?;
     let (causes, all) = api.store.causes(&filter, &by.0, limit.rows()).await?;
     Ok(Json(Stats { causes, all }))
 }
@@ -158,10 +159,6 @@ pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Counted>) 
 )]
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<Story>, Problem> {
     Story::read(&api.store, id).await?.map(Json).ok_or_else(|| none(id))
-}
-
-fn of(resolution: Resolution, said: FilterSaid) -> Filter {
-    Filter { resolution: Some(resolution), ..said.into() }
 }
 
 async fn found(api: &Api, id: Uuid) -> Result<DeadLetter, Problem> {

@@ -12,11 +12,14 @@ use sqlx::types::Uuid;
 use utoipa::ToSchema;
 
 pub(super) use self::routes::routes;
+use super::Api;
 use super::problem::Problem;
 use super::words::{Text, Time, Where};
+use super::workflows::refuse_unknown;
 use crate::decide::{Chosen, NotChosen};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
+use crate::model::state::Resolution;
 use crate::store::dead_letters::Filter;
 
 /// Which ones; what is left out leaves none out.
@@ -38,12 +41,14 @@ struct FilterSaid {
     conditions: Where,
 }
 
-impl From<FilterSaid> for Filter {
-    fn from(said: FilterSaid) -> Filter {
-        let FilterSaid { workflow, stage, class, run, fingerprint, since, conditions } = said;
+impl FilterSaid {
+    /// As the store has it; or that there is no such workflow, of which there would be no dead letters either.
+    async fn filter(self, api: &Api, resolution: Resolution) -> Result<Filter, Problem> {
+        let FilterSaid { workflow, stage, class, run, fingerprint, since, conditions } = self;
+        refuse_unknown(api, workflow.as_ref().map(|name| name.0.as_str())).await?;
         let text = |text: Option<Text>| text.map(|text| text.0);
-        Filter {
-            resolution: None,
+        Ok(Filter {
+            resolution: Some(resolution),
             workflow: text(workflow),
             stage: text(stage),
             class: class.map(|class| class.as_str().to_owned()),
@@ -51,16 +56,16 @@ impl From<FilterSaid> for Filter {
             fingerprint: text(fingerprint),
             since: since.map(|since| since.0),
             conditions: conditions.0,
-        }
+        })
     }
 }
 
 /// Those that are pending and chosen by a filter, or all where that is said.
-fn those(filter: FilterSaid, all: bool) -> Result<Filter, Problem> {
-    match Chosen::of(None, filter.into(), all) {
+async fn those(api: &Api, filter: FilterSaid, all: bool) -> Result<Filter, Problem> {
+    match Chosen::of(None, filter.filter(api, Resolution::Pending).await?, all) {
         Ok(Chosen::Those(filter)) => Ok(filter),
         Ok(Chosen::One(_)) | Err(NotChosen::OneAndMany | NotChosen::Nothing) => {
-            Err(Problem::invalid("no filter is given, and it is not said that all are meant")
+            Err(Problem::invalid("neither a filter nor \"all\" is given")
                 .hint("Give a filter such as {\"workflow\": \"story\"}, or say \"all\": true."))
         }
     }

@@ -15,7 +15,6 @@ use crate::decide::{self, Chosen};
 use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::state::Resolution;
-use crate::store::dead_letters::Filter;
 use crate::store::retry_preview::PreviewRow;
 
 /// Which dead letters, all that are pending where nothing is said; and how they would go on.
@@ -73,7 +72,7 @@ pub(super) async fn preview(
 ) -> Result<Json<RetryPreview>, Problem> {
     let Previewed { workflow, stage, class, run, fingerprint, since, conditions, from_stage, from_beginning } = which;
     let said = FilterSaid { workflow, stage, class, run, fingerprint, since, conditions };
-    let chosen = Chosen::Those(Filter { resolution: Some(Resolution::Pending), ..said.into() });
-    let stages = decide::preview(&api.store, &chosen, origin(from_stage.as_ref(), from_beginning)?).await?;
+    let chosen = Chosen::Those(said.filter(&api, Resolution::Pending).await?);
+    let stages = decide::preview(&api.store, &chosen, origin(from_stage.as_ref(), from_beginning)?, None).await?;
     Ok(Json(RetryPreview { stages }))
 }

@@ -90,7 +90,8 @@ pub(super) async fn those(
 ) -> Result<Json<Retried>, Problem> {
     let RetryThose { filter, all, from_stage, from_beginning, note } = which;
     let again = again(from_stage.as_ref(), from_beginning, note.as_ref())?;
-    let retried = decide::retry_those(&api.store, &super::those(filter, all)?, again, who.actor()).await?;
+    let those = super::those(&api, filter, all).await?;
+    let retried = decide::retry_those(&api.store, &those, again, who.actor()).await?;
     Ok(Json(Retried { retried }))
 }
 

@@ -29,7 +29,7 @@ const PIECE: usize = 64 << 10;
 pub(super) async fn get(store: &Store, global: &Global, args: &GetArgs) -> anyhow::Result<Exit> {
     let row = the_one(store, args).await?;
     let Some(found) = store.artifact(row.artifact).await? else {
-        bail!("artifact `{}` was never whole: the attempt that made it did not get so far", in_a_line(&row.name));
+        bail!("artifact `{}` was never written completely: its attempt ended before that", in_a_line(&row.name));
     };
     let Some(artifacts) = artifact_store(global, &args.store) else {
         bail!("no artifact store is known here; name it with --artifacts STORE, or set PITON_ARTIFACT_STORE");

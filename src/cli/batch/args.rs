@@ -32,7 +32,7 @@ pub(crate) enum BatchArgs {
         #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who does it [default: your user name].
-        #[arg(long, value_parser = actor::name)]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
     /// Retry the pending dead letters of a batch, with a new retry budget.
@@ -43,7 +43,7 @@ pub(crate) enum BatchArgs {
         #[arg(long, value_parser = class)]
         class: Option<FailureClass>,
         /// Who decides [default: your user name].
-        #[arg(long, value_parser = actor::name)]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
         /// Why, for the record.
         #[arg(long, alias = "reason", value_parser = actor::reason)]
@@ -75,6 +75,6 @@ pub(crate) struct StartArgs {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i16).range(-1000..=1000), allow_hyphen_values = true)]
     pub(crate) priority: i16,
     /// Who starts it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }

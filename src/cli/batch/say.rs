@@ -156,6 +156,6 @@ pub(super) fn discarded(global: &Global, name: &str) {
     if global.json {
         outln!("{}", serde_json::json!({"discarded": name}));
     } else {
-        outln!("Batch {name} was not whole, so that nothing of it had begun: it is discarded, and the name is free.");
+        outln!("Batch {name} was incomplete, and nothing of it had begun: it is discarded, and its name is free.");
     }
 }

@@ -45,7 +45,11 @@ async fn begin(
     let version = registered(app, workflow, store, actor(&by)).await?;
     let start = BatchStart { name: &args.name, workflow: &args.workflow, cap: args.cap, priority: args.priority };
     let cure = |error: anyhow::Error| anyhow::anyhow!("{error}; {}", what_next(&args.name));
-    let key = store.open_batch(start, &by).await.map_err(refused).map_err(cure)?;
+    let key = store.open_batch(start, &by).await.map_err(|error| match error.is_about_a_value() {
+        // There is no batch of what can be no name.
+        true => refused(error),
+        false => cure(refused(error)),
+    })?;
     store.pin_batch(key, version.id).await?;
     let items = fill(store, key, lines, first, cure).await?;
     store.seal_batch(key, items).await.map_err(refused).map_err(cure)?;

@@ -31,7 +31,7 @@ pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::
         // First of all, so that it is known whatever comes of it.
         outln!("Chaos with seed {}; play it again with:  {}", scope.seed, again(&args, &scope));
     }
-    let testbed = Testbed::make().await?;
+    let testbed = Testbed::make(&global).await?;
     let done = tokio::select! {
         report = campaign(app, &global, &args, scope, &testbed) => report.map(Some),
         () = shutdown.asked() => Ok(None),

@@ -29,7 +29,7 @@ pub(super) struct Testbed {
 
 impl Testbed {
     /// With a schema that is up to date, and nothing in it.
-    pub(super) async fn make() -> anyhow::Result<Testbed> {
+    pub(super) async fn make(global: &Global) -> anyhow::Result<Testbed> {
         // The server's user must pass through, also where this runs as root.
         let open = std::fs::Permissions::from_mode(0o711);
         let folder = tempfile::Builder::new().prefix("piton-chaos-").permissions(open).tempdir();
@@ -42,7 +42,7 @@ impl Testbed {
             ("wal_retrieve_retry_interval", "300ms"),
         ];
         let server_options = server_options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let cluster = private_postgres(folder.path().to_path_buf(), server_options).await?;
+        let cluster = private_postgres(global, folder.path().to_path_buf(), server_options).await?;
         let servers = Arc::new(Servers::new(folder.path(), cluster)?);
         let server = Server::private(servers.options());
         let store = Store::open(server.clone(), Pooling::Session, CONNECTIONS);

@@ -34,7 +34,7 @@ pub(crate) enum CleanupArgs {
         #[arg(long, value_parser = actor::reason)]
         reason: String,
         /// Who does it [default: your user name].
-        #[arg(long, value_parser = actor::name)]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
     /// End the hold of a run.
@@ -42,7 +42,7 @@ pub(crate) enum CleanupArgs {
         /// Id of the run.
         run: RunId,
         /// Who does it [default: your user name].
-        #[arg(long, value_parser = actor::name)]
+        #[arg(long, value_name = "NAME", value_parser = actor::name)]
         by: Option<String>,
     },
 }
@@ -53,7 +53,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) plan: Option<Uuid>,
     /// Who does it [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) store: ArtifactStoreArgs,
@@ -73,7 +73,8 @@ pub(crate) struct KeepArgs {
     /// What is kept: runs, artifacts, batches, workers or versions.
     #[arg(value_parser = ["runs", "artifacts", "batches", "workers", "versions"])]
     pub(crate) what: String,
-    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended for batches
+    /// State of the runs (done, failed, cancelled), or type of the artifacts (output, preview, temp, failed, …); ended
+    /// for batches
     /// and workers; unused for versions.
     #[arg(value_name = "TYPE")]
     pub(crate) kind: String,
@@ -84,6 +85,6 @@ pub(crate) struct KeepArgs {
     #[arg(long)]
     pub(crate) workflow: Option<String>,
     /// Who says so [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }

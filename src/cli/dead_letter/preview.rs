@@ -22,7 +22,7 @@ struct Report<'r> {
     stages: &'r [PreviewRow],
 }
 
-pub(super) fn say(global: &Global, rows: &[PreviewRow]) -> anyhow::Result<()> {
+pub(super) fn say(global: &Global, rows: &[PreviewRow], has_input: bool) -> anyhow::Result<()> {
     let sum = |of: fn(&PreviewRow) -> i64| rows.iter().map(of).sum::<i64>();
     let (letters, again, kept) = (sum(|row| row.letters), sum(|row| row.again), sum(|row| row.kept));
     let (attempts, seconds) = (sum(|row| row.attempts), rows.iter().map(|row| row.seconds).sum::<f64>());
@@ -58,6 +58,9 @@ pub(super) fn say(global: &Global, rows: &[PreviewRow]) -> anyhow::Result<()> {
     );
     for row in rows.iter().filter(|row| row.paused && row.again > 0) {
         outln!("Stage {} of {} is paused: nothing of it begins before it is resumed.", row.stage, row.workflow);
+    }
+    if has_input {
+        outln!("The run would go on with the input that was given, which fits it.");
     }
     outln!("Do it with the same command without --dry-run.");
     Ok(())

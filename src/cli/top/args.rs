@@ -14,6 +14,6 @@ pub(crate) struct TopArgs {
     #[arg(long, default_value = "1s", value_parser = duration::parse)]
     pub(crate) every: Duration,
     /// Who makes the decisions here [default: your user name].
-    #[arg(long, value_parser = actor::name)]
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
     pub(crate) by: Option<String>,
 }

@@ -3,10 +3,11 @@
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Rect};
 use ratatui::style::{Style, Stylize};
-use ratatui::text::Text;
+use ratatui::text::{Line, Text};
 use ratatui::widgets::{HighlightSpacing, Row, Table, TableState};
 
 use super::text::{middle, start, width};
+use crate::store::top;
 
 /// One of them, from its title to its last cell.
 pub(super) struct Column {
@@ -113,11 +114,25 @@ pub(super) fn whole(columns: &[Column]) -> usize {
 }
 
 impl Rows<'_> {
-    /// Draws them under the names of their columns.
-    pub(super) fn draw(self, frame: &mut Frame, area: Rect) {
+    /// Draws them under the names of their columns, and says how many have no room.
+    pub(super) fn draw(self, frame: &mut Frame, whole: Rect) {
+        let count = self.columns.first().map_or(0, |column| column.cells.len());
+        let (area, hidden) = room(whole, count);
+        self.draw_rows(frame, area, count);
+        if hidden > 0 {
+            let at_least = if i64::try_from(count).is_ok_and(|count| count < top::MOST) { "" } else { "at least " };
+            let said = Line::from(format!("  and {at_least}{hidden} more")).dim();
+            if area == whole {
+                frame.render_widget(said.right_aligned(), Rect { height: 1, ..whole });
+            } else {
+                frame.render_widget(said, Rect { y: area.bottom(), height: 1, ..whole });
+            }
+        }
+    }
+
+    fn draw_rows(self, frame: &mut Frame, area: Rect, count: usize) {
         let widths = widths(usize::from(area.width).saturating_sub(MARK), &self.columns);
         let shown: Vec<(&Column, usize)> = self.columns.iter().zip(widths).filter(|(_, width)| *width > 0).collect();
-        let count = self.columns.first().map_or(0, |column| column.cells.len());
         let rows = (0..count).map(|place| {
             Row::new(shown.iter().map(|(column, room)| column.cell(place, *room))).style((self.style)(place))
         });
@@ -133,6 +148,18 @@ impl Rows<'_> {
         let place = self.choice.and_then(|choice| choice.place);
         // Without a choice, what comes first stays in sight.
         frame.render_stateful_widget(table, area, &mut TableState::new().with_selected(place));
+    }
+}
+
+/// The room for a table of so many rows, and how many of them it leaves out: that is said in the line below it or, where there is
+/// none but its header and one row, in the header.
+fn room(area: Rect, rows: usize) -> (Rect, usize) {
+    let shown = usize::from(area.height).saturating_sub(1);
+    match shown {
+        0 => (area, 0),
+        _ if rows <= shown => (area, 0),
+        1 => (area, rows - 1),
+        _ => (Rect { height: area.height - 1, ..area }, rows - (shown - 1)),
     }
 }
 

@@ -117,7 +117,10 @@ fn head(top: &Top, room: usize) -> Vec<Line<'static>> {
             some => fleet += &format!(", {some} {state}"),
         }
     }
-    let runs = format!("Piton  runs: {} running, {} blocked", look.runs.running, look.runs.blocked);
+    let mut runs = format!("Piton  runs: {} running, {} blocked", look.runs.running, look.runs.blocked);
+    if look.runs.scheduled > 0 {
+        runs += &format!(", {} scheduled", look.runs.scheduled);
+    }
     let mut parts = vec![runs, format!("slots: {busy} of {slots} busy"), fleet];
     match look.pauses.as_slice() {
         [] => {}
@@ -166,7 +169,7 @@ fn away(top: &Top, trouble: &str) -> String {
 /// Nobody is there to do what waits.
 fn alone(top: &Top) -> String {
     match &top.look {
-        None => "Asks the database.".to_owned(),
+        None => "Asking the database.".to_owned(),
         Some(look) if look.workers.iter().any(|worker| worker.state == "alive") => String::new(),
         Some(_) => format!("No worker is alive, so nothing begins. Start one: {} worker", top.program),
     }

@@ -43,8 +43,8 @@ pub(crate) async fn top(global: Global, args: TopArgs) -> anyhow::Result<Exit> {
     if global.json || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         let program = config::program();
         bail!(
-            "`top` draws on a terminal, and here is none to draw on. What is stuck and why is told in lines by:  {program} why\n\
-             and for programs by:  {program} why --json"
+            "`top` needs a terminal, and there is none here. What is stuck and why, as text:  {program} why\n\
+             and for programs:  {program} why --json"
         );
     }
     let database = Database::open(&global).await?;

@@ -18,7 +18,7 @@ pub(super) fn letters(frame: &mut Frame, area: Rect, top: &Top, open: &OpenCause
     let [head, body] = Layout::vertical([Constraint::Length(lines), Constraint::Fill(1)]).areas(area);
     frame.render_widget(Text::from_iter(title).bold(), head);
     let Some(letters) = &open.letters else {
-        frame.render_widget(Line::from("  asks the database"), body);
+        frame.render_widget(Line::from("  asking the database"), body);
         return;
     };
     let item = |letter: &PendingLetter| letter.item.map_or_else(|| "-".to_owned(), |item| item.to_string());

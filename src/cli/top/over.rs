@@ -34,7 +34,7 @@ pub(super) fn help(frame: &mut Frame) {
 pub(super) fn why(frame: &mut Frame, why: &WhyRun) {
     let room = usize::from(frame.area().width.saturating_sub(2));
     let lines: Vec<Line> = match &why.rows {
-        None => vec!["asks the database".into()],
+        None => vec!["asking the database".into()],
         Some(rows) if rows.is_empty() => vec!["It waits for nothing: it is over.".into()],
         Some(rows) => rows
             .iter()

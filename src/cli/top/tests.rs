@@ -69,7 +69,7 @@ fn look() -> TopLook {
         group("transcode_to_every_format_asked_for", "slot", 41_200, "waiting for a free slot of w1", "a free slot");
     renders.workflow = long.to_owned();
     TopLook {
-        runs: LiveRuns { at: now(), running: 12, blocked: 2 },
+        runs: LiveRuns { at: now(), running: 12, scheduled: 0, blocked: 2 },
         queue: vec![
             renders,
             group(

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::cli::args::Global;
 use crate::cli::exit::Exit;
 use crate::cli::files::{self, File};
-use crate::cli::output::{errln, outln};
+use crate::cli::output::{self, Coloured, errln, outln};
 use crate::config;
 
 /// Ends as a failure when there is a mistake.
@@ -42,7 +42,9 @@ fn tell(file: &File) {
             outln!("{}: workflow `{}`, {stages}, no mistakes", file.source, workflow.name);
             workflow.notes().iter().for_each(|note| errln!("note: {note}"));
         }
-        Err(mistakes) => errln!("{}\n", mistakes.render(std::io::stderr().is_terminal())),
+        Err(mistakes) => {
+            output::coloured_line(&Coloured(format!("{}\n", mistakes.render(std::io::stderr().is_terminal()))));
+        }
     }
 }
 

@@ -22,7 +22,7 @@ impl Current {
         match Current::asked(global).await {
             Ok(current) => Current(Some(current)),
             Err(error) => {
-                errln!("note: which versions are current cannot be said: {error:#}");
+                errln!("note: cannot tell which versions are current: {error:#}");
                 Current(None)
             }
         }

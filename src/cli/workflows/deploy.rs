@@ -101,7 +101,10 @@ pub(super) async fn versions(global: &Global, workflow: &str) -> anyhow::Result<
         let registered = when::clock(version.registered_at);
         let what = match (version.current, version.deployed_at) {
             (true, _) => format!("current{}", since(version)),
-            (false, Some(at)) => format!("was current, deployed {}", when::clock(at)),
+            (false, Some(at)) => {
+                let by = version.deployed_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+                format!("was current, deployed {}{by}", when::clock(at))
+            }
             (false, None) => "never deployed".to_owned(),
         };
         let replaced = version.replaced.as_ref().map_or_else(String::new, |other| format!(", in the place of {other}"));

@@ -35,7 +35,8 @@ const TERMINATION: Duration = Duration::from_secs(1);
 /// Longest wait for a guard to make an end of a program, beyond the program's own time.
 pub(crate) const LAST_WAIT: Duration = Duration::from_millis(1800);
 
-/// Status of a guard that could start no process, as `sysexits` has it for what the system refuses. It has noted no group then.
+/// Status of a guard that could start no process, as `sysexits` has it for what the system refuses. It has noted no
+/// group then.
 const NOTHING_STARTED: u8 = 71;
 
 /// What a program started may end that long after it, as the ends of a pipeline do.
@@ -104,7 +105,8 @@ pub(super) fn has_ended(guard: Option<Pid>) -> bool {
     matches!(waitid(WaitId::Pid(guard), look), Ok(Some(_)) | Err(Errno::CHILD))
 }
 
-/// Signals that stop a worker reach its guards too, where they are sent to a whole group or to every process of a service. A
+/// Signals that stop a worker reach its guards too, where they are sent to a whole group or to every process of a
+/// service. A
 /// guard outlives its program, and so it goes on; the program begins with the system's own way to take them.
 fn survive_requests_to_stop() {
     for signal in verdict::REQUESTS_TO_STOP {
@@ -202,8 +204,7 @@ impl Guard<'_> {
                     return mirror(status);
                 }
                 verdict::complain(&format!(
-                    "the command ended and left processes of its own running ({left}), which were stopped; let it wait \
-                     for them"
+                    "the command ended but left processes running ({left}), which were stopped; make it wait for them"
                 ));
                 ExitCode::FAILURE
             }

@@ -76,7 +76,7 @@ impl Answer {
         text::utf8(&self.body).map_err(|error| {
             let charset = self.charset().map_or_else(String::new, |said| format!(", and says it is `{said}`"));
             Failure::invalid_input(format!(
-                "the server sent what is not UTF-8: {error}{charset}; have it answer in UTF-8, or take the answer with a \
+                "the server sent text that is not UTF-8: {error}{charset}; have it answer in UTF-8, or take the answer with a \
                  command and keep it as a file"
             ))
         })
@@ -156,7 +156,7 @@ mod tests {
         }
         assert!(
             said(&answer(200, &[], b""), AnswerFormat::Json)
-                .contains("the server sent nothing, and the output must be JSON")
+                .contains("the server sent nothing, but the output must be JSON")
         );
         assert_eq!(said(&answer(204, &[], b""), AnswerFormat::Text), "\"\"");
     }
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn another_encoding_is_refused_by_its_name() {
         let latin = answer(200, &[("content-type", b"text/plain; Charset=\"iso-8859-1\"")], b"caf\xe9");
-        insta::assert_snapshot!(said(&latin, AnswerFormat::Text), @"invalid_input: the server sent what is not UTF-8: byte 4 is 0xE9, and says it is `iso-8859-1`; have it answer in UTF-8, or take the answer with a command and keep it as a file");
+        insta::assert_snapshot!(said(&latin, AnswerFormat::Text), @"invalid_input: the server sent text that is not UTF-8: byte 4 is 0xE9, and says it is `iso-8859-1`; have it answer in UTF-8, or take the answer with a command and keep it as a file");
         let coded = answer(200, &[("content-encoding", b"identity, BR")], b"1");
         insta::assert_snapshot!(said(&coded, AnswerFormat::Json), @r#"invalid_input: the server sent its body as `br`, though it was asked for gzip or plain; ask for plain alone with headers = { accept-encoding = "identity" }"#);
         assert_eq!(said(&answer(204, &[("content-encoding", b"br")], b""), AnswerFormat::Json), "null");

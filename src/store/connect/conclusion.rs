@@ -1,5 +1,7 @@
 //! What a connection error means, in one sentence: the last real cause, and what to type.
 
+use std::borrow::Cow;
+
 use sqlx::error::DatabaseError;
 
 use super::away::{is_away, is_wrong_address};
@@ -17,11 +19,21 @@ pub(crate) fn in_words(error: &sqlx::Error) -> String {
         sqlx::Error::Database(said) if lacks_rights(error) => {
             format!("{}; an owner of the schema gives them:  {GIVE_RIGHTS}", said.message())
         }
-        sqlx::Error::Database(said) => said.message().to_owned(),
+        sqlx::Error::Database(said) => message(&**said).into_owned(),
         sqlx::Error::Io(error) => of_io(error),
         sqlx::Error::PoolTimedOut => "no connection could be had in time".to_owned(),
         sqlx::Error::PoolClosed => "the connections are being closed".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// What Postgres said; of a NUL character, which none of its texts can hold, in plain words.
+pub(crate) fn message(said: &dyn DatabaseError) -> Cow<'_, str> {
+    let is_nul = said.code().as_deref() == Some("22021") && said.message().contains("0x00");
+    if is_nul {
+        "a text holds a NUL character, which Postgres cannot keep: leave it out".into()
+    } else {
+        said.message().into()
     }
 }
 

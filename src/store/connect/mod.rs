@@ -33,7 +33,7 @@ mod uri;
 
 pub(crate) use address::Address;
 pub(crate) use away::{Suspicion, is_away, is_out_of_reach, is_wrong_address, suspicion};
-pub(crate) use conclusion::{in_words, lacks_rights};
+pub(crate) use conclusion::{in_words, lacks_rights, message};
 pub(crate) use error::OpenError;
 pub(crate) use handshake::{Pooling, handshake};
 pub(crate) use os_user::os_user;

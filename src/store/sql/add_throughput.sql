@@ -20,9 +20,15 @@ counted as (
            c.begun, c.waited, now() - $4 * interval '1 millisecond', now(), $2
     from told c
     on conflict (minute, worker_id, workflow_id, stage) do update
-    set done = t.done + excluded.done, given_up = t.given_up + excluded.given_up, failed = t.failed + excluded.failed,
-        attempts = t.attempts + excluded.attempts, seconds = t.seconds + excluded.seconds, begun = t.begun + excluded.begun,
-        waited = t.waited + excluded.waited, told_at = excluded.told_at, told = excluded.told
+    -- What makes no sense is begun anew, as the next one is.
+    set (done, given_up, failed, attempts, seconds, begun, waited, since) = (
+            select coalesce(k.done, 0) + excluded.done, coalesce(k.given_up, 0) + excluded.given_up,
+                   coalesce(k.failed, 0) + excluded.failed, coalesce(k.attempts, 0) + excluded.attempts,
+                   coalesce(k.seconds, 0) + excluded.seconds, coalesce(k.begun, 0) + excluded.begun,
+                   coalesce(k.waited, 0) + excluded.waited, coalesce(k.since, excluded.since)
+            from (select) as one
+            left join lateral (select t.* where piton.is_sound_throughput(t)) as k on true
+        ), told_at = excluded.told_at, told = excluded.told
 )
 -- In the order of the key: several workers add to these rows.
 insert into piton.stage_times as t (workflow_id, stage, attempts, seconds, jobs, splits, items)
@@ -32,9 +38,10 @@ where c.attempts > 0 or c.done > 0 or c.given_up > 0
 order by c.workflow_id, c.stage
 -- The latest thousand attempts or so are what counts.
 on conflict (workflow_id, stage) do update
-set attempts = t.attempts * least(1, 1000 / (t.attempts + 1)) + excluded.attempts,
-    seconds = t.seconds * least(1, 1000 / (t.attempts + 1)) + excluded.seconds,
-    jobs = t.jobs * least(1, 1000 / (t.attempts + 1)) + excluded.jobs,
-    splits = t.splits * least(1, 1000 / (t.attempts + 1)) + excluded.splits,
-    items = t.items * least(1, 1000 / (t.attempts + 1)) + excluded.items,
+set (attempts, seconds, jobs, splits, items) = (
+        select coalesce(t.attempts * k.part, 0) + excluded.attempts, coalesce(t.seconds * k.part, 0) + excluded.seconds,
+               coalesce(t.jobs * k.part, 0) + excluded.jobs, coalesce(t.splits * k.part, 0) + excluded.splits,
+               coalesce(t.items * k.part, 0) + excluded.items
+        from (select case when piton.is_sound_stage_times(t) then least(1, 1000 / (t.attempts + 1)) end as part) as k
+    ),
     updated_at = now()

@@ -5,8 +5,6 @@
 -- So is one that this worker cannot run, once no other one has claimed it for a second. $10 is the token of this claim, a part
 -- of the fence of all that is written for it.
 --
--- What stands between the marks "lacks {" and "} lacks" is left out for a worker that lacks nothing.
---
 -- The cursor spares the walk over entries of claimed rows that an old snapshot elsewhere keeps from being cleaned up.
 -- The shared lock on the worker's row, one for all jobs, orders the claim against the end of the boot: a boot that was
 -- given up claims nothing more. No payload is read here: a row locked by SKIP LOCKED may be newer than this statement's
@@ -17,8 +15,7 @@ with me as materialized (
 queue as materialized (
     select q.workflow_id, q.rank, q.due_at, q.id
     from unnest($2::int8[], $5::int2[], $6::timestamptz[], $7::int8[]) as q (workflow_id, rank, due_at, id)
-    where not exists (
-        select from piton.pauses h where h.workflow_id = any(array[q.workflow_id, 0]) and h.stage = '')
+    where exists (select from piton.open_queues(array[q.workflow_id]))
 ),
 picked as materialized (
     select p.run_id, p.id, p.since, p.limit_id
@@ -29,23 +26,21 @@ picked as materialized (
                coalesce(
                    (select l.limit_id from piton.limited_stages l
                     where l.version_id = any(array[j.version_id]) and l.stage = j.stage),
--- lacks {
-                   case when exists (
+                   -- Most workers lack nothing.
+                   case when cardinality($8::int8[]) > 0 and exists (
                             select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)
                             where u.version_id = j.version_id and u.stage = j.stage)
                         then (select l.id from piton.workflow_versions v
                               join piton.stage_limits l
                                   on l.workflow_id = any(array[v.workflow_id]) and l.stage = v.stage_names[j.stage + 1]
                               where v.id = any(array[j.version_id])) end,
--- } lacks
                    null) as limit_id
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'ready'
-          -- Of other ones no attempt can be on record (piton.unexplained_jobs tells of them).
-          and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+          and piton.can_begin(j.attempt, j.stage, j.item)
           and (j.rank, j.due_at, j.id) > (q.rank, q.due_at, q.id)
--- lacks {
-          and (not exists (
+          and (cardinality($8::int8[]) = 0
+               or not exists (
                    select from unnest($8::int8[], $9::int2[]) as u (version_id, stage)
                    where u.version_id = j.version_id and u.stage = j.stage)
                or j.since < now() - interval '1 second'
@@ -54,7 +49,6 @@ picked as materialized (
                       join piton.stage_limits l
                           on l.workflow_id = any(array[v.workflow_id]) and l.stage = v.stage_names[j.stage + 1]
                       where v.id = any(array[j.version_id])))
--- } lacks
         order by j.rank, j.due_at, j.id
         limit $3
         for no key update skip locked

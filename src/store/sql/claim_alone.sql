@@ -5,10 +5,7 @@ with me as materialized (
     select id from piton.workers where id = $1 and stopped_at is null for share
 ),
 queue as materialized (
-    select q.workflow_id
-    from unnest($2::int8[]) as q (workflow_id)
-    where not exists (
-        select from piton.pauses h where h.workflow_id = any(array[q.workflow_id, 0]) and h.stage = '')
+    select q.workflow_id from piton.open_queues($2::int8[]) as q
 ),
 picked as materialized (
     select p.run_id, p.id, p.since, p.limit_id
@@ -20,7 +17,7 @@ picked as materialized (
                 where l.version_id = any(array[j.version_id]) and l.stage = j.stage) as limit_id
         from piton.jobs j
         where j.workflow_id = q.workflow_id and j.state = 'suspect' and j.limit_id is null
-          and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+          and piton.can_begin(j.attempt, j.stage, j.item)
           and (select v.id from piton.workflow_versions v where v.id = any(array[j.version_id])) is not null
           and not exists (
               select from unnest($3::int8[], $4::int2[]) as u (version_id, stage)

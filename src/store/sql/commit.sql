@@ -2,44 +2,43 @@
 -- attempts whose claim still holds (promise 2; its token never comes twice: promise 11). Returns the ordinals that landed, and which of them ended their run; what
 -- is missing was fenced.
 --
--- $1 to $41 are arrays: $1 to $15, $30 to $33 and $38 have an element for every attempt of the batch; the others list what
--- few of them have, and begin with the ordinals of those. Of fixed-width arrays the element is taken by its ordinal,
--- which costs less than to unnest them, and only narrow rows pass through the update.
+-- $1 to $21 are arrays with an element for every attempt of the batch. Of those with a fixed width the element is taken by its
+-- ordinal, which costs less than to unnest them, and only narrow rows pass through the update. $22 is what few of them have, as
+-- lists of objects that name the ordinal: failures (or attempts that were handed back), dead_letters, arrivals, births, artifacts,
+-- and the ordinals that are growing: their runs may get new jobs or a dead letter.
 --
 -- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
 -- "= x" it may walk the whole index instead, when its statistics are those of an empty queue.
---
--- What stands between the marks "artifacts {" and "} artifacts" is left out for a batch that has none ($39 is empty).
 --
 -- Locks: the runs that may get new jobs or a dead letter (shared, against those who decide about runs), own job rows in
 -- (run, job) order, joins in (run, stage) order, then the runs that end or are blocked; artifacts of the own jobs.
 with claim as materialized (
     select ord, becomes, ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
            ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id,
-           ($38::int8[])[ord] as token
+           ($20::int8[])[ord] as token
     from unnest($8::text[]) with ordinality as c (becomes, ord)
 ),
 growing as materialized (
     select r.id
     from (
-        select distinct ($1::int8[])[ord] as run_id from unnest($21::int8[] || $24::int8[] || $34::int8[]) as o (ord) order by 1
+        select distinct ($1::int8[])[ord::int8] as run_id
+        from jsonb_array_elements($22::jsonb -> 'growing') as o (ord)
+        order by 1
     ) as o
     cross join lateral (select id from piton.runs where id = o.run_id for key share) as r
 ),
--- artifacts {
 -- No checkpoint lands whose artifacts are on record no more, though its claim is: the database went back to between the two.
 incomplete as materialized (
     select s.ord
-    from unnest($39::int8[], $41::int4[]) as s (ord, whole)
+    from jsonb_to_recordset($22::jsonb -> 'artifacts') as s (ord int8, whole int4)
     where s.whole > (
         select count(*)
         from piton.artifacts a
         where a.run_id = any(array[($1::int8[])[s.ord]]) and a.stage = ($3::int2[])[s.ord] and a.item = ($4::int4[])[s.ord]
           and a.attempt = ($5::int4[])[s.ord] and a.job_id = ($2::int8[])[s.ord] and a.worker_id = ($6::int8[])[s.ord]
-          and a.token = ($38::int8[])[s.ord]
+          and a.token = ($20::int8[])[s.ord]
           and (a.type = 'pending') is true and a.digest is not null)
 ),
--- } artifacts
 kept as (
     -- Where the branch stays claimed ('running') no indexed column changes: a HOT update. It never stays for a stage that has a
     -- limit.
@@ -57,15 +56,16 @@ kept as (
         attempt = ($12::int4[])[c.ord],
         due_at = case when ($13::int8[])[c.ord] < 0 then j.due_at
                       else now() + ($13::int8[])[c.ord] * interval '1 millisecond' end,
-        since = now(), progress_done = null, progress_of = null, progress_note = null
+        -- What was not done has waited since before it was claimed.
+        since = case when ($13::int8[])[c.ord] < -1
+                     then piton.finite(j.since) + (($13::int8[])[c.ord] + 2) * interval '1 millisecond' else now() end,
+        progress_done = null, progress_of = null, progress_note = null
     from claim c
     where (select count(*) from growing) >= 0
       and c.becomes is not null
       and j.run_id = any(array[c.run_id]) and j.id = c.job_id
       and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id and j.token = c.token
--- artifacts {
       and (c.ord in (select ord from incomplete)) is not true
--- } artifacts
     returning c.ord, j.state
 ),
 ended as (
@@ -75,9 +75,7 @@ ended as (
       and c.becomes is null
       and j.run_id = any(array[c.run_id]) and j.id = c.job_id
       and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id and j.token = c.token
--- artifacts {
       and (c.ord in (select ord from incomplete)) is not true
--- } artifacts
     returning c.ord
 ),
 -- "(ord in (select ord from landed)) is true" keeps it a hashed look-up: as a join it would be a loop over the batch.
@@ -97,15 +95,16 @@ tried as (
            ($6::int8[])[ord], ($7::timestamptz[])[ord],
            case when outcome = 'failed' and ($13::int8[])[ord] >= 0
                 then now() + ($13::int8[])[ord] * interval '1 millisecond' end
-    from unnest($16::int8[], $17::text[], $18::text[], $19::text[], $20::text[]) as t (ord, outcome, class, message, detail)
+    from jsonb_to_recordset($22::jsonb -> 'failures')
+         as t (ord int8, outcome text, class text, message text, detail text)
     where (ord in (select ord from landed)) is true
 ),
 buried as (
     insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,
                                     fingerprint, worker_id)
-    select piton.new_id(), ($1::int8[])[ord], ($30::int8[])[ord], ($31::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord],
-           ($5::int4[])[ord], ($32::int2[])[ord], class, message, fingerprint, ($6::int8[])[ord]
-    from unnest($34::int8[], $35::text[], $36::text[], $37::text[]) as d (ord, class, message, fingerprint)
+    select piton.new_id(), ($1::int8[])[ord], ($16::int8[])[ord], ($17::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord],
+           ($5::int4[])[ord], ($18::int2[])[ord], class, message, fingerprint, ($6::int8[])[ord]
+    from jsonb_to_recordset($22::jsonb -> 'dead_letters') as d (ord int8, class text, message text, fingerprint text)
     where (ord in (select ord from landed)) is true
     returning run_id
 ),
@@ -115,28 +114,26 @@ blocked as (
     from (select distinct run_id from buried order by 1) as b
     where r.id = any(array[b.run_id])
 ),
--- artifacts {
 shown as (
-    -- Artifacts: what is whole becomes, with the checkpoint, what it was declared to be; with any other end, $40 says what.
+    -- Artifacts: what is whole becomes, with the checkpoint, what it was declared to be; with any other end, `becomes` says what.
     -- "is true" again: they are looked up by their attempt, never by their type.
     update piton.artifacts a
     set type = case when a.digest is null then 'orphan' else coalesce(s.becomes, a.declared) end
     from (
         select ($1::int8[])[ord] as run_id, ($2::int8[])[ord] as job_id, ($3::int2[])[ord] as stage,
-               ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id, ($38::int8[])[ord] as token,
+               ($4::int4[])[ord] as item, ($5::int4[])[ord] as attempt, ($6::int8[])[ord] as worker_id, ($20::int8[])[ord] as token,
                becomes
-        from unnest($39::int8[], $40::text[]) as s (ord, becomes)
+        from jsonb_to_recordset($22::jsonb -> 'artifacts') as s (ord int8, becomes text)
         where (ord in (select ord from landed)) is true
     ) as s
     where a.run_id = any(array[s.run_id]) and a.stage = s.stage and a.item = s.item and a.attempt = s.attempt
       and a.job_id = s.job_id and a.worker_id = s.worker_id and a.token = s.token and (a.type = 'pending') is true
 ),
--- } artifacts
 awaited as materialized (
     select j.run_id, j.stage, j.missing + a.change as missing, a.ord
     from (
         select ($1::int8[])[ord] as run_id, stage, sum(change)::int4 as change, min(ord) as ord
-        from unnest($21::int8[], $22::int2[], $23::int4[]) as a (ord, stage, change)
+        from jsonb_to_recordset($22::jsonb -> 'arrivals') as a (ord int8, stage int2, change int4)
         where (ord in (select ord from landed)) is true
         group by 1, 2
         order by 1, 2
@@ -160,11 +157,11 @@ opened as (
 ),
 born as (
     insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
-    select ($1::int8[])[b.ord], ($30::int8[])[b.ord], ($31::int8[])[b.ord], b.stage, b.item, b.until, 'ready',
-           ($32::int2[])[b.ord], ($33::timestamptz[])[b.ord]
+    select ($1::int8[])[b.ord], ($16::int8[])[b.ord], ($17::int8[])[b.ord], b.stage, b.item, b.until, 'ready',
+           ($18::int2[])[b.ord], ($19::timestamptz[])[b.ord]
     from (
         select ord, stage, i as item, least(i + step, until) as until
-        from unnest($24::int8[], $25::int2[], $26::int4[], $27::int4[], $28::int4[]) as s (ord, stage, first, until, step)
+        from jsonb_to_recordset($22::jsonb -> 'births') as s (ord int8, stage int2, first int4, until int4, step int4)
         cross join lateral generate_series(first, until - 1, step) as i
         where (ord in (select ord from landed)) is true
         union all
@@ -173,8 +170,7 @@ born as (
     returning run_id
 ),
 finished as (
-    select ($1::int8[])[ord] as run_id, ord from unnest($29::int8[]) as e (ord)
-    where (ord in (select ord from landed)) is true
+    select ($1::int8[])[ord] as run_id, ord from landed where ($21::bool[])[ord]
     union all
     select run_id, ord from opened where stage = -1
 ),

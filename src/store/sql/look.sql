@@ -20,10 +20,7 @@ paused as (
            (select array_agg(stage order by version_id, stage) from piton.paused_stages) as stages
 ),
 queue as materialized (
-    select q.workflow_id
-    from unnest($6::int8[]) as q (workflow_id)
-    where not exists (
-        select from piton.pauses h where h.workflow_id = any(array[q.workflow_id, 0]) and h.stage = '')
+    select q.workflow_id from piton.open_queues($6::int8[]) as q
 ),
 -- No further than to the thousandth: where many stand there that nobody here may begin, they are to be set aside.
 head as materialized (
@@ -38,7 +35,7 @@ head as materialized (
                    row_number() over (order by j.rank, j.due_at, j.id) as place
             from piton.jobs j
             where j.workflow_id = q.workflow_id and j.state = 'ready'
-              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+              and piton.can_begin(j.attempt, j.stage, j.item)
             order by j.rank, j.due_at, j.id
             limit 1000
         ) as h
@@ -63,7 +60,7 @@ suspected as (
         cross join lateral (
             select from piton.jobs j
             where j.workflow_id = q.workflow_id and j.state = 'suspect'
-              and j.attempt between 0 and 2147483646 and j.stage >= 0 and j.item >= -1
+              and piton.can_begin(j.attempt, j.stage, j.item)
               -- What no process could read a definition for is not worth one.
               and (select v.id from piton.workflow_versions v where v.id = any(array[j.version_id])) is not null
               and (j.limit_id is null
@@ -125,9 +122,7 @@ select (select w.stopped_at is null from piton.workers w where w.id = $1) as ali
        limited.rank as limited_rank, limited.versions as limited_versions, limited.stages as limited_stages,
        exists (select from piton.deadlines where at <= now()) as overdue,
        (select bool_or(b.feed_at <= now()) from piton.batches b
-        where b.state = 'sealed'
-          and not exists (
-              select from piton.pauses h where h.workflow_id = any(array[b.workflow_id, 0]) and h.stage = '')) as batches_due,
+        where b.state = 'sealed' and exists (select from piton.open_queues(array[b.workflow_id]))) as batches_due,
        pg_postmaster_start_time() > now() - interval '10 seconds' as database_is_young,
        pg_postmaster_start_time() as server_started_at
 from suspected

@@ -1,13 +1,7 @@
--- What every connection of the engine is set to: plans that do not change under it, and an isolation in which a row that
--- another one has just changed is looked at anew. It only makes Piton faster: behind a pooler the settings may be lost, and
--- everything still holds (a stricter isolation refuses statements, and they are sent again).
-set plan_cache_mode = force_generic_plan;
-set jit = off;
-set enable_seqscan = off;
-set enable_bitmapscan = off;
-set enable_hashjoin = off;
-set enable_mergejoin = off;
+-- What every connection of Piton is set to. Behind a pooler the settings may be lost, and everything still holds.
+-- A row that another transaction has just changed is looked at anew (a stricter isolation refuses statements, and they are sent again).
 set default_transaction_isolation = 'read committed';
+set jit = off;
 -- Names mean what Piton means by them, whatever others have put into other schemas, and texts what they say.
 set search_path = pg_catalog, pg_temp;
 set standard_conforming_strings = on;

@@ -14,17 +14,21 @@ pub(crate) fn full(at: DateTime<Utc>) -> String {
     format!("{}{}", dated(at), zone_of(local(at, &Local).offset()))
 }
 
-/// Local date and time, for where [`zone`] stands above.
+/// Local date and time, for where [`zone_of_all`] stands above.
 pub(crate) fn dated(at: DateTime<Utc>) -> String {
     local(at, &Local).format(DATED).to_string()
 }
 
-/// The zone of the times that are shown now.
-pub(crate) fn zone() -> String {
-    match Local::now().offset().fix() {
-        utc if utc.local_minus_utc() == 0 => "UTC".to_owned(),
-        offset => format!("UTC{offset}"),
-    }
+/// The local zone of all these times; `None` where clocks were changed between them.
+pub(crate) fn zone_of_all(times: impl IntoIterator<Item = DateTime<Utc>>) -> Option<String> {
+    zone_of_all_in(times, &Local)
+}
+
+pub(super) fn zone_of_all_in(times: impl IntoIterator<Item = DateTime<Utc>>, zone: &impl TimeZone) -> Option<String> {
+    let mut offsets = times.into_iter().map(|at| *local(at, zone).offset());
+    let first = offsets.next()?;
+    let name = || if first.local_minus_utc() == 0 { "UTC".to_owned() } else { format!("UTC{first}") };
+    offsets.all(|offset| offset == first).then(name)
 }
 
 /// The text with every time in it that `piton.clock` wrote as [`clock`] writes it: views know the zone of their session, which

@@ -2,7 +2,7 @@
 
 use chrono::{FixedOffset, Utc};
 
-use super::shown::{clock_in, here_in};
+use super::shown::{clock_in, here_in, zone_of_all_in};
 use super::*;
 
 /// The rules of a zone for one year: ahead of UTC by `winter` minutes, but for `summer` from one moment to another.
@@ -130,8 +130,22 @@ fn a_day_is_when_it_began_where_it_is_asked() {
     assert_eq!(began("yesterday", "2026-10-25T23:30:00Z", berlin()), "2026-10-25T00:00:00+02:00");
     assert_eq!(began("today", "2026-10-25T23:30:00Z", berlin()), "2026-10-26T00:00:00+01:00");
     assert_eq!(began("2026-12-24", "2026-12-26T00:00:00Z", lord_howe()), "2026-12-24T00:00:00+11:00");
-    assert_eq!(began("2h", "2026-03-29T02:00:00Z", berlin()), "2026-03-29T01:00:00+01:00");
-    for wrong in ["", "tomorrow", "Yesterday evening", "2026-02-30", "1969-12-31", "10000-01-01", "31d"] {
+    for said in ["2h", "2h ago", "2h  ago"] {
+        assert_eq!(began(said, "2026-03-29T02:00:00Z", berlin()), "2026-03-29T01:00:00+01:00");
+    }
+    for wrong in [
+        "",
+        "tomorrow",
+        "yesterday ago",
+        "18:00 ago",
+        " ago",
+        "ago",
+        "Yesterday evening",
+        "2026-02-30",
+        "1969-12-31",
+        "10000-01-01",
+        "31d",
+    ] {
         assert!(parse_past(wrong).is_err_and(|said| said.contains("yesterday") || said.contains("1970")), "{wrong}");
     }
     assert!(parse("yesterday").is_err(), "what is to come is not yesterday");
@@ -156,6 +170,16 @@ fn local_times_are_shown_with_their_zone() {
     assert_eq!(shown("2026-10-25T01:30:00Z", berlin()), "02:30:00+01:00");
     assert_eq!(shown("2026-12-24T17:00:00Z", lord_howe()), "2026-12-25 04:00:00+11:00");
     assert_eq!(clock_in(utc("2026-10-25T01:30:00Z"), utc("2026-10-25T12:00:00Z"), &Utc), "01:30:00Z");
+}
+
+#[test]
+fn one_zone_stands_above_times_only_where_it_is_that_of_all() {
+    let zone_of = |times: &[&str], zone: Zone| zone_of_all_in(times.iter().map(|at| utc(at)), &zone);
+    let (summer, winter) = ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z");
+    assert_eq!(zone_of(&[summer, summer], berlin()).as_deref(), Some("UTC+02:00"));
+    assert_eq!(zone_of(&[winter], berlin()).as_deref(), Some("UTC+01:00"));
+    assert_eq!(zone_of(&[summer, winter], berlin()), None);
+    assert_eq!(zone_of_all_in([utc(summer), utc(winter)], &Utc).as_deref(), Some("UTC"));
 }
 
 #[test]

@@ -37,6 +37,12 @@ impl Answer {
         self.json()
     }
 
+    /// What a problem says.
+    pub(crate) fn problem_text(&self) -> String {
+        self.problem();
+        self.json()["detail"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The kind of problem, with its status; all that a problem promises is checked.
     pub(crate) fn problem(&self) -> (u16, String) {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");

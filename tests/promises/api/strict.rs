@@ -86,6 +86,49 @@ async fn what_cannot_be_read_is_refused_as_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_workflow_that_is_not_there_is_refused_wherever_it_is_named() {
+    let world = World::with(&[CHAIN]).await;
+    world.deploy("chain");
+    let api = Api::of(&world).await;
+    let lists = [
+        "/runs",
+        "/why",
+        "/throughput",
+        "/changes",
+        "/dead-letters",
+        "/dead-letters/stats",
+        "/dead-letters/retry-preview",
+    ];
+    for path in lists {
+        let answer = api.get(&format!("{path}?workflow=nope"));
+        assert_eq!(answer.problem().0, 404, "{path}: {answer:?}");
+        assert!(answer.body.contains("there is no workflow `nope`"), "{answer:?}");
+        api.get(&format!("{path}?workflow=chain")).good();
+    }
+    let filter = json!({"filter": {"workflow": "nope"}, "reason": "x"});
+    assert_eq!(api.post("/dead-letters/dismiss", &filter).problem().0, 404);
+    assert_eq!(api.post("/dead-letters/retry", &json!({"filter": {"workflow": "nope"}})).problem().0, 404);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_condition_is_said_once_and_in_plain_words() {
+    let world = World::with(&[CHAIN]).await;
+    let api = Api::of(&world).await;
+    let query = api.get("/runs?where=x").problem_text();
+    assert!(query.contains("the query: where: a path begins with `input`"), "{query}");
+    for wrong in [json!(5), json!({}), json!([5]), json!(null), json!(["x"])] {
+        let answer = api.post("/dead-letters/retry", &json!({"filter": {"where": wrong}}));
+        let said = answer.problem_text();
+        assert!(
+            !said.contains("untagged") && !said.contains("Said") && !said.contains("where: where"),
+            "{wrong}: {said}"
+        );
+        let words = if wrong == json!(["x"]) { "where: a path begins with `input`" } else { "it must be a" };
+        assert!(said.contains(words), "{wrong}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_keeps_nobody() {
     let world = World::with(&[CHAIN]).await;
     let api = Api::of(&world).await;

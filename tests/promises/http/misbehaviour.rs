@@ -68,9 +68,9 @@ const MISBEHAVIOURS: [(&str, &str, &str); 16] = [
     ("cut_refusal", "resource_unavailable", "the server answered 503 Service Unavailable: busy"),
     ("gone", "resource_unavailable", "error sending request"),
     ("no_http", "resource_unavailable", "error sending request"),
-    ("no_utf8", "invalid_input", "the server sent what is not UTF-8: byte 2 is 0xFF; have it answer in UTF-8"),
+    ("no_utf8", "invalid_input", "the server sent text that is not UTF-8: byte 2 is 0xFF; have it answer in UTF-8"),
     ("no_json", "invalid_input", "the server sent `<html>`, which is not JSON"),
-    ("nothing", "invalid_input", "the server sent nothing, and the output must be JSON"),
+    ("nothing", "invalid_input", "the server sent nothing, but the output must be JSON"),
     ("redirect", "invalid_input", "the server answered 301 Moved Permanently to /redirect; redirects are followed"),
 ];
 

@@ -31,6 +31,7 @@ impl Ground {
         let folder = tempfile::Builder::new().prefix("piton-compare-").permissions(open).tempdir()?;
         let cluster = Cluster::start(Settings {
             root: folder.path().to_path_buf(),
+            programs: None,
             supervisor: SupervisorCommand { exe: piton.to_path_buf(), args: vec!["__postgres-supervisor".into()] },
             linger: Duration::ZERO,
             server_options: SERVER.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),

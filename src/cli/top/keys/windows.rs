@@ -15,7 +15,7 @@ pub(super) fn type_reason(top: &mut Top, ask: Ask, mut text: String, key: KeyCod
             return None;
         }
         KeyCode::Enter if text.trim().is_empty() => {
-            refuse(top, "A reason is asked for, for the record; Esc leaves it.");
+            refuse(top, "Type a reason, for the record; Esc goes back.");
         }
         KeyCode::Enter => return Some(Wish::Decide { ask, reason: text.trim().to_owned() }),
         KeyCode::Backspace => {

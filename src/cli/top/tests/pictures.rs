@@ -9,7 +9,10 @@ use ratatui::crossterm::event::KeyCode;
 use super::{COMMON, LARGE, SMALL, look, opened, picture, run, seen, type_keys};
 use crate::cli::top::draw::draw;
 use crate::cli::top::keys::Wish;
+use crate::cli::top::state::Panel;
 use crate::cli::top::state::{Over, Top};
+use crate::store::throughput::Outlook;
+use crate::store::top::{Cause, FleetWorker};
 use crate::store::why::RunWait;
 
 #[test]
@@ -169,6 +172,39 @@ q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dism
 }
 
 #[test]
+fn what_has_no_room_is_counted_in_every_table() {
+    let (mut top, mut many) = (seen(), look());
+    let first = many.queue[0].clone();
+    many.queue.extend((0..30).map(|_| first.clone()));
+    let first = many.causes[0].clone();
+    many.causes.extend((0..40).map(|at| Cause { fingerprint: format!("{at:016x}"), ..first.clone() }));
+    let first = many.workers[0].clone();
+    many.workers.extend((0..300).map(|at| FleetWorker { name: format!("w{at}"), ..first.clone() }));
+    let first = many.flow[0].clone();
+    many.flow.extend((0..20).map(|at| Outlook { workflow: format!("flow{at}"), ..first.clone() }));
+    (many.runs.scheduled, top.panel) = (7, Panel::Queue);
+    let whole = [many.flow.len(), many.queue.len(), many.causes.len(), many.workers.len()];
+    top.seen(many);
+    assert!(picture(&top, COMMON).starts_with("Piton  runs: 12 running, 2 blocked, 7 scheduled · slots"));
+    for size in [SMALL, COMMON, LARGE, (180, 18), (80, 14)] {
+        let shown = picture(&top, size);
+        let said: Vec<&str> = shown.lines().filter(|line| line.contains("more")).collect();
+        assert_eq!(said.len(), 4, "each of them says so: {shown}");
+        let rows = |mark: &str| shown.lines().filter(|line| line.contains(mark)).count();
+        let at = |table: usize| -> usize {
+            let words: Vec<&str> = said[table].split_whitespace().collect();
+            words[words.len() - 2].parse().unwrap()
+        };
+        if size.0 < 150 {
+            assert_eq!(rows("worse") + rows("better") + at(0), whole[0], "{shown}");
+            assert_eq!(rows(" slot  ") + rows(" paused  ") + at(1), whole[1], "{shown}");
+            assert_eq!(rows(" of 32 ") + rows(" of ? ") + at(3), whole[3], "{shown}");
+            assert!(said[3].contains("and at least"), "there may be more than were asked for: {shown}");
+        }
+    }
+}
+
+#[test]
 fn a_cause_opens_into_its_dead_letters() {
     insta::assert_snapshot!(picture(&opened(), SMALL), @r#"
 Piton  runs: 12 running, 2 blocked · slots: 31 of 32 busy
@@ -260,7 +296,7 @@ fn where_no_worker_is_alive_the_screen_says_so_and_what_to_type() {
 fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
     let mut top = opened();
     assert_eq!(type_keys(&mut top, &[KeyCode::Enter]), [Wish::Why { run: run(1) }]);
-    assert!(picture(&top, SMALL).contains("asks the database"));
+    assert!(picture(&top, SMALL).contains("asking the database"));
     let row = |stage: &str, item, jobs, why: &str, moves: &str| RunWait {
         stage: stage.to_owned(),
         reason: "r".to_owned(),
@@ -276,7 +312,7 @@ fn what_a_run_waits_for_lies_over_the_letters_and_scrolls() {
         row("assembly", None, 1, "waits for picture", "their ends"),
     ];
     top.told_why(run(2), vec![]);
-    assert!(picture(&top, SMALL).contains("asks the database"), "an answer about another run is none about this one");
+    assert!(picture(&top, SMALL).contains("asking the database"), "an answer about another run is none about this one");
     top.told_why(run(1), rows.clone());
     insta::assert_snapshot!(picture(&top, SMALL).lines().skip(8).take(7).collect::<Vec<_>>().join("\n"), @r#"
 ┌What run 00000000-0000-0000-0000-000000000101 waits for───────────────────────┐

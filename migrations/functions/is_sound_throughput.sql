@@ -1,0 +1,12 @@
+-- Put into the statement that calls it, which a pinned search_path would prevent: so each name in it says its schema.
+create or replace function piton.is_sound_throughput(counted piton.throughput) returns boolean
+language sql stable parallel safe
+as $$
+    select counted.since operator(pg_catalog.<=) counted.told_at
+           and counted.told_at operator(pg_catalog.<=) (pg_catalog.now() operator(pg_catalog.+) interval '1 minute')
+           and piton.is_measure(counted.done) and piton.is_measure(counted.given_up)
+           and piton.is_measure(counted.failed) and piton.is_measure(counted.attempts)
+           and piton.is_measure(counted.seconds) and piton.is_measure(counted.begun)
+           and piton.is_measure(counted.waited)
+$$;
+comment on function piton.is_sound_throughput(piton.throughput) is 'For Piton itself: whether everything in that row can be reckoned with.';

@@ -1,0 +1,107 @@
+//! Transactions of stages that write rows of their own: these rows and the end of the attempt land together, or neither does.
+
+use std::sync::LazyLock;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Postgres, Transaction};
+
+use super::commit::{Landed, commit_on};
+use super::endings::Ending;
+use super::{Store, StoreError};
+use crate::model::claim::Claim;
+
+/// The savepoint shows at the end whether the transaction is still the one that was begun: it is gone with a COMMIT or a
+/// ROLLBACK that somebody has sent by hand.
+const BEGIN: &str = "begin; savepoint piton";
+/// Before the engine's own rows are locked: constraints that were put off are checked, so that nobody waits for them behind these
+/// locks. A worker that stands still from here on keeps them for a few seconds only.
+const LAST: &str = "release savepoint piton; set constraints all immediate; reset role;
+    set local idle_in_transaction_session_timeout = '5s'; set local statement_timeout = 0; set local lock_timeout = 0;";
+/// Then the engine's own settings hold for the rest of the transaction: the stage's statements have had those of its database.
+static BEFORE_THE_END: LazyLock<String> = LazyLock::new(|| {
+    let texts = [include_str!("sql/session.sql"), include_str!("sql/plans.sql")];
+    let settings = texts.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("set "));
+    settings.fold(LAST.to_owned(), |text, setting| format!("{text}\nset local {setting}"))
+});
+
+/// A transaction of a stage. Dropped, it is rolled back.
+#[derive(Debug)]
+pub(crate) struct RowsTransaction(Transaction<'static, Postgres>);
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) enum RowsEnd {
+    Landed(Landed),
+    /// The claim no longer holds: rolled back.
+    Fenced,
+    /// Rolled back for another reason.
+    RolledBack(StoreError),
+    /// The COMMIT was sent, and has no answer.
+    InDoubt(StoreError),
+}
+
+impl Store {
+    /// Begins a transaction for a stage.
+    pub(crate) async fn begin_rows(&self) -> Result<RowsTransaction, StoreError> {
+        loop {
+            match self.pool.begin_with(BEGIN).await {
+                Ok(transaction) => return Ok(RowsTransaction(transaction)),
+                // Others have them all: no word about the database.
+                Err(sqlx::Error::PoolTimedOut) if self.connections().are_all_in_use() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Whether the claim holds; a transaction that may end it is waited for.
+    pub(crate) async fn still_holds(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "select from piton.jobs where run_id = $1 and id = $2 and stage = $3 and item = $4 and attempt = $5
+                 and worker_id = $6 and token = $7
+             for no key update",
+        )
+        .bind(claim.key.run.0)
+        .bind(claim.key.job)
+        .bind(claim.key.stage)
+        .bind(claim.key.item)
+        .bind(claim.key.attempt)
+        .bind(claim.worker.0)
+        .bind(claim.key.token.0);
+        Ok(row.fetch_optional(&self.pool).await?.is_some())
+    }
+}
+
+impl RowsTransaction {
+    /// What the stage writes on.
+    pub(crate) fn connection(&self) -> &PgConnection {
+        &self.0
+    }
+
+    pub(crate) fn connection_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+
+    /// Fails where the connection is lost.
+    pub(crate) async fn roll_back(self) -> Result<(), StoreError> {
+        Ok(self.0.rollback().await?)
+    }
+
+    /// Commits the rows with the end of their attempt.
+    pub(crate) async fn land(mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
+        let landed = match self.end(end, artifacts).await {
+            Ok(landed) if landed.positions.len() == end.len() => landed,
+            Ok(_) => return RowsEnd::Fenced,
+            Err(error) => return RowsEnd::RolledBack(error),
+        };
+        match self.0.commit().await.map_err(StoreError::from) {
+            Ok(()) => RowsEnd::Landed(landed),
+            Err(error) if error.is_out_of_reach() => RowsEnd::InDoubt(error),
+            Err(error) => RowsEnd::RolledBack(error),
+        }
+    }
+
+    async fn end(&mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> Result<Landed, StoreError> {
+        sqlx::raw_sql(BEFORE_THE_END.as_str()).execute(&mut *self.0).await?;
+        commit_on(&mut *self.0, end, artifacts).await
+    }
+}
