@@ -18,5 +18,3 @@ set deployed_by = (
 where v.deployed_by is null and v.replaced_version_id is not null;
 
 comment on column piton.jobs.since is 'When it entered its state. Of a job that waits again since no worker that claimed it could begin it: since when it has waited.';
-
--- functions: 077af2a5bc6871aa9b604bd5119f8d573dcc3fbcfbb2cf3b2d88dd91836f5393

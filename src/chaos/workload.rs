@@ -9,6 +9,8 @@ use super::fate::{self, Stumble};
 use crate::model::failure::{Failure, FailureClass};
 use crate::stage::context::StageContext;
 use crate::stage::handler::Input;
+use crate::stage::own_rows::Committed;
+use crate::store::chaos_rows::note_total;
 
 pub(crate) const NAME: &str = "chaos";
 /// What a run keeps of itself, under that name.
@@ -156,11 +158,17 @@ pub(crate) struct Ending {
     steps: Output,
 }
 
-/// Sums up what came before it.
-pub(crate) async fn total(Input(ending): Input<Ending>, context: StageContext) -> Result<Output, Failure> {
+/// Sums up what came before it, and notes in a row of its own that it did.
+pub(crate) async fn total(Input(ending): Input<Ending>, context: StageContext) -> Result<Committed<Output>, Failure> {
     let output = work(ending.input.seed, &context).await?;
     let before: u64 = ending.part.iter().map(|part| part.value).sum();
-    Ok(Output { value: output.value + before + ending.steps.value, ..output })
+    let value = output.value + before + ending.steps.value;
+    context
+        .commit(async |mut tx| {
+            note_total(&mut tx, context.run(), context.attempt()).await?;
+            Ok(Output { value, ..output.clone() })
+        })
+        .await
 }
 
 /// Takes its time, and meets its fate.

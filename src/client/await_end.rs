@@ -42,6 +42,8 @@ pub(super) struct Ends {
     awaited: Mutex<Awaited>,
     /// Somebody awaits another one.
     more: Notify,
+    /// A worker of this process has ended one.
+    ended_here: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -52,8 +54,8 @@ struct Awaited {
 }
 
 impl Ends {
-    pub(super) fn new(store: Store) -> Ends {
-        Ends { store, awaited: Mutex::default(), more: Notify::new() }
+    pub(super) fn new(store: Store, ended_here: Arc<Notify>) -> Ends {
+        Ends { store, awaited: Mutex::default(), more: Notify::new(), ended_here }
     }
 
     /// Returns when the run is at rest, or there is no such run.
@@ -86,6 +88,8 @@ impl Ends {
         let _looking = Looking(self.clone());
         let (mut pause, mut backoff) = (SOONEST, Backoff::default());
         while let Some(runs) = self.still_awaited() {
+            // Before it is asked: what ends in between is heard, too.
+            let ended_here = self.ended_here.notified();
             match self.store.at_rest(&runs).await {
                 Ok(come) => {
                     backoff = Backoff::default();
@@ -104,6 +108,7 @@ impl Ends {
                 }
             }
             tokio::select! {
+                () = ended_here => tokio::time::sleep(SOONEST).await,
                 () = tokio::time::sleep(pause) => pause = (pause * 3 / 2).min(LATEST),
                 () = self.more.notified() => {
                     tokio::time::sleep(SOONEST).await;

@@ -124,7 +124,7 @@ impl Builder {
                 Store::on(pool, server.clone(), pooling)
             }
         };
-        let ends = Arc::new(Ends::new(store.clone()));
+        let ends = Arc::new(Ends::new(store.clone(), catalog.run_ended.clone()));
         Ok(Piton { shared: Arc::new(Shared { store, server, pooling, url, catalog, workflows: ids, ends }) })
     }
 }

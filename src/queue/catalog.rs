@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::events;
 use crate::meters::stage::StageMeters;
 use crate::meters::tally::Counts;
@@ -109,6 +111,8 @@ pub(crate) struct Catalog {
     unusable: Mutex<HashSet<VersionId>>,
     /// What this process has registered.
     registered: Mutex<Vec<Registered>>,
+    /// Wakes those of this process that await results: a worker of its own has ended runs.
+    pub(crate) run_ended: Arc<Notify>,
 }
 
 impl Catalog {
@@ -120,6 +124,7 @@ impl Catalog {
             resources: OnceLock::new(),
             unusable: Mutex::default(),
             registered: Mutex::default(),
+            run_ended: Arc::default(),
         }
     }
 

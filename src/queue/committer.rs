@@ -246,6 +246,7 @@ impl Committer {
         self.free_slots(commits, landed);
         if !landed.ended_runs.is_empty() {
             self.monitor.feeding.runs_ended();
+            self.monitor.catalog.run_ended.notify_waiters();
         }
         if sent_before {
             // Branches whose first commit landed unheard are claimed by this boot, and nothing runs them.

@@ -116,6 +116,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "runs_overview",
     "queue_depth",
     "attempts_overview",
+    "outputs_overview",
     "dead_letters_overview",
     "causes_overview",
     "renew_fingerprints",

@@ -10,6 +10,7 @@ pub(crate) mod boots;
 pub(crate) mod causes;
 pub(crate) mod changes;
 pub(crate) mod chaos;
+pub(crate) mod chaos_rows;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;
 pub(crate) mod commit;

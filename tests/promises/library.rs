@@ -194,6 +194,44 @@ async fn a_worker_in_a_service_runs_suspects_and_commands_in_processes_of_their_
     world.assert_nothing_is_left().await;
 }
 
+#[tokio::test]
+async fn a_run_that_a_worker_of_the_same_process_ends_has_its_result_at_once() {
+    let world = World::with(&[]).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = world.command_of(&example("test-service"), [""; 0]);
+    command.env("PORT", format!("127.0.0.1:{port}")).env("AWAITS", "1");
+    let service = Process::spawn(command, world.path("service.log"));
+    service.says("late").await;
+    let log = service.log();
+    let late: u64 = log.lines().find_map(|line| line.strip_prefix("late ")).unwrap().parse().unwrap();
+    // Asking twice a second, it would be a quarter of one.
+    assert!(late < 150, "{late} ms");
+}
+
+#[tokio::test]
+async fn logging_metrics_and_cryptography_are_the_program_s_own_where_it_has_set_them() {
+    let world = World::with(&[]).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = world.command_of(&example("test-service"), [""; 0]);
+    command.env("PORT", format!("127.0.0.1:{port}")).env("OWN", "1");
+    let service = Process::spawn(command, world.path("service.log"));
+    service.says("that was all").await;
+    let log = service.log();
+    for own in ["own log: true", "own metrics: true", "own cryptography: true"] {
+        assert!(log.contains(own), "{log}");
+    }
+    assert!(!log.contains("worker_started"), "it logs where the program wants it and nowhere else: {log}");
+}
+
+#[tokio::test]
+async fn a_run_can_be_started_before_any_worker_has_registered_its_workflow() {
+    let world = World::with(&[]).await;
+    let app = App::new().workflow("work.toml", WORK);
+    let piton = Piton::builder(app, &world.pool).build().await.unwrap();
+    let run = piton.start("work", &json!({"work_ms": 0})).await.unwrap();
+    assert_eq!(run.state().await.unwrap(), Some(RunState::Running), "it waits for a worker");
+}
+
 /// An answer's status and body; an error while the service is away.
 fn ask(address: &str, method: &str, path: &str, body: &str) -> std::io::Result<(u16, Value)> {
     let mut stream = TcpStream::connect(address)?;

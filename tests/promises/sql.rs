@@ -51,6 +51,37 @@ async fn a_run_started_in_a_transaction_that_rolls_back_was_never_there() {
 }
 
 #[tokio::test]
+async fn outputs_of_a_run_are_read_with_the_names_of_its_stages_and_nothing_else_is() {
+    let world = World::with(&[SQUARES]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("squares", r#"{"items": 3}"#);
+    assert_eq!(world.ended(&run).await, "done");
+    let rows: Vec<(String, String, Option<i32>, String)> = sqlx::query_as(
+        "select workflow, stage, item, output::text from piton.outputs_overview where run = $1::uuid order by stage_number, item",
+    )
+    .bind(&run)
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
+    let row = |stage: &str, item, output: &str| ("squares".to_owned(), stage.to_owned(), item, output.to_owned());
+    let squares = ["0", "1", "4"].map(|square| square.to_owned());
+    // The split of `square` is the engine's own.
+    assert_eq!(rows[1..4], [0, 1, 2].map(|item| row("square", Some(item), &squares[item as usize])));
+    assert_eq!((rows.len(), rows[0].1.as_str(), rows[4].1.as_str()), (5, "numbers", "sum"));
+    // Ranges of whole tables would be read by a sequential scan, or by an index without a condition.
+    let mut session = world.pool.acquire().await.unwrap();
+    session.execute("set enable_seqscan = off").await.unwrap();
+    let plan: Vec<String> = sqlx::query_scalar(
+        "explain select * from piton.outputs_overview where run = '01a224e7-22f5-77e3-87a9-3992ff92b5d9'",
+    )
+    .fetch_all(&mut *session)
+    .await
+    .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("Index Cond: (run_id = r.id)") && plan.contains("Index Cond: (uuid = "), "{plan}");
+}
+
+#[tokio::test]
 async fn runs_started_from_sql_go_to_the_end() {
     let world = registered("squares", SQUARES).await;
     let _worker = world.worker("w1", &[]);

@@ -48,6 +48,7 @@ impl Testbed {
         let store = Store::open(server.clone(), Pooling::Session, CONNECTIONS);
         store.migrate(LOCK_WAIT).await?;
         let inspector = Inspector::open(&server);
+        inspector.make_tables().await?;
         Ok(Testbed { servers, store, inspector, folder })
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
@@ -136,7 +136,8 @@ impl Tls {
             (false, false) => &[&TLS13, &TLS12],
         };
         let unusable = |error: rustls::Error| TlsError::Unusable(format!("TLS cannot be set up: {error}"));
-        let provider = Arc::new(ring::default_provider());
+        let of_the_program = CryptoProvider::get_default().cloned();
+        let provider = of_the_program.unwrap_or_else(|| Arc::new(ring::default_provider()));
         let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions);
         let checks = match self.mode {
             Mode::Disable | Mode::Prefer | Mode::Require => Checks::Nothing,

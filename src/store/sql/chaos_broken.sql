@@ -64,6 +64,23 @@ found (what, run_id, place) as (
                       and b.attempt = a.attempt and b.name = a.name
                       and b.type not in ('pending', 'failed', 'orphan', 'dead_letter'))
     union all
+    select 'rows of a stage without the result that they were committed with, or more than one of them, or none', run_id,
+           'attempt ' || attempt
+    from (
+        select r.id as run_id, t.attempt, count(*) as times
+        from public.chaos_totals t left join piton.runs r on r.uuid = t.run
+        group by 1, 2
+    ) as t
+    full join (
+        select k.run_id, k.attempt
+        from piton.checkpoints k
+        join piton.runs r on r.id = k.run_id
+        join piton.workflow_versions v on v.id = r.version_id
+        join piton.workflows w on w.id = v.workflow_id
+        where w.name = 'chaos' and v.stage_names[k.stage + 1] = 'total'
+    ) as k using (run_id, attempt)
+    where t.times is distinct from 1 or k.run_id is null
+    union all
     select 'runs that go on without end', id, state from piton.runs where state = 'running'
     union all
     select 'runs that are blocked without a dead letter', id, state from piton.runs r
