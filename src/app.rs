@@ -44,7 +44,7 @@ impl App {
         self
     }
 
-    /// What is wrong with it, the first of it: only the whole is right or wrong.
+    /// The first mistake in it; only the whole is valid or not.
     pub(crate) fn mistake(&self) -> Option<String> {
         self.mistakes.first().cloned().or_else(|| {
             let (handler, state) = self.handlers.without_state().next()?;

@@ -6,7 +6,7 @@ use crate::embedded;
 use crate::stage::command;
 use crate::worker::is_runner;
 
-/// What the private Postgres' supervisor is started as: this same program with that first argument.
+/// First argument with which this same program is started as the private Postgres' supervisor.
 pub(crate) const SUPERVISOR_ARGUMENT: &str = "__postgres-supervisor";
 
 /// Decided once, at the start of `main`.

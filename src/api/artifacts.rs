@@ -52,7 +52,7 @@ struct Artifacts {
 #[utoipa::path(
     get, path = "/runs/{run}/artifacts", tag = "artifacts",
     params(("run" = Uuid, Path, description = "Its id."), Which),
-    responses((status = 200, description = "By stage, item, attempt and name; so many at most.", body = Artifacts)),
+    responses((status = 200, description = "By stage, item, attempt and name, up to the limit.", body = Artifacts)),
 )]
 async fn list(
     State(api): State<Api>,
@@ -66,19 +66,18 @@ async fn list(
 
 /// Get an artifact
 ///
-/// Its bytes as they were committed, or a part of them. If its file was changed in the store, the answer is a problem
-/// where that
-/// shows at once, and else breaks off before its end. For a part, too, the whole file is read and verified.
+/// Its bytes as they were committed, or a part of them. If its file was changed in the store, the answer is a problem if that
+/// shows at once, and otherwise breaks off before its end. The whole file is read and verified, even for a part.
 #[utoipa::path(
     get, path = "/artifacts/{id}", tag = "artifacts",
     params(
         ("id" = Uuid, Path, description = "Its id."),
-        ("range" = Option<String>, Header, description = "Bytes of one part, such as bytes=1000- for what is behind the first 1000."),
-        ("if-range" = Option<String>, Header, description = "The ETag that the part has to be of; else it is all of it."),
+        ("range" = Option<String>, Header, description = "Bytes of one part, such as bytes=1000- for everything after the first 1000."),
+        ("if-range" = Option<String>, Header, description = "The ETag that the part must belong to; otherwise the answer is the whole file."),
     ),
     responses(
         (status = 200, description = "Its bytes.", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, description = "The part that was asked for.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, description = "The requested part.", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 416, description = "There is no such part.", body = Problem, content_type = "application/problem+json"),
     ),
 )]

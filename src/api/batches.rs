@@ -86,7 +86,7 @@ struct NewBatch {
 
 /// Start a batch
 ///
-/// All of it or nothing. What does not fit into one body is started by the command line or in SQL.
+/// All of it or nothing. Larger batches are started with the command line or in SQL.
 #[utoipa::path(
     post, path = "/batches", tag = "batches",
     request_body = NewBatch,
@@ -108,7 +108,7 @@ async fn start(
 #[utoipa::path(
     get, path = "/batches/{batch}", tag = "batches",
     params(("batch" = String, Path, description = "Its name or its id.")),
-    responses((status = 200, description = "It, and how its runs are doing.", body = BatchReport)),
+    responses((status = 200, description = "The batch, and how its runs are doing.", body = BatchReport)),
 )]
 async fn show(State(api): State<Api>, Path(batch): Path<Text>) -> Result<Json<BatchReport>, Problem> {
     Ok(Json(BatchReport::read(&api.store, &batch.0).await?))
@@ -127,8 +127,8 @@ struct BatchEnded {
 
 /// Cancel a batch
 ///
-/// Items that have not begun never do, and runs that are not finished are cancelled. Where it took too long, ask again: it
-/// goes on.
+/// Items that have not started never will, and unfinished runs are cancelled. If it took too long, ask again: it
+/// continues.
 #[utoipa::path(
     post, path = "/batches/{batch}/cancel", tag = "batches",
     params(("batch" = String, Path, description = "Its name or its id.")),
@@ -167,7 +167,7 @@ struct RetriedOfBatch {
 
 /// Retry the dead letters of a batch
 ///
-/// Their jobs go on from the last checkpoints, with a new budget of retries.
+/// Their jobs go on from the last checkpoints, with a new retry budget.
 #[utoipa::path(
     post, path = "/batches/{batch}/retry", tag = "batches",
     params(("batch" = String, Path, description = "Its name or its id.")),
@@ -209,13 +209,13 @@ struct Results {
 /// Bytes of outputs after which a page ends, however many more items it may have.
 const PAGE_BYTES: usize = 16 << 20;
 
-/// Tell what became of the items of a batch
+/// List the results of a batch
 ///
-/// A page ends after 16 MiB of outputs, too; `next` says where to go on.
+/// A page also ends after 16 MiB of outputs; `next` says where the next one begins.
 #[utoipa::path(
     get, path = "/batches/{batch}/results", tag = "batches",
     params(("batch" = String, Path, description = "Its name or its id."), Items),
-    responses((status = 200, description = "A page of them, in their order.", body = Results)),
+    responses((status = 200, description = "A page of them, in order.", body = Results)),
 )]
 async fn results(
     State(api): State<Api>,

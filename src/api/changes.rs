@@ -45,12 +45,12 @@ struct Changes {
 
 /// List what changed
 ///
-/// Versions deployed and rolled back, limits, pauses, migrations, builds of workers that came and went, causes of failure that
-/// were never seen before, decisions, cancelled runs, batches and cleanups: each with who and why.
+/// Versions deployed and rolled back, limits, pauses, migrations, builds of workers that came and went, new causes of failure,
+/// decisions, cancelled runs, batches and cleanups: each with who and why.
 #[utoipa::path(
     get, path = "/changes", tag = "workflows",
     params(Which),
-    responses((status = 200, description = "The newest of them, in their order.", body = Changes)),
+    responses((status = 200, description = "The newest changes, in order.", body = Changes)),
 )]
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Changes>, Problem> {
     let workflow = which.workflow.as_ref().map(|Text(name)| name.as_str());

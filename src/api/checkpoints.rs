@@ -127,7 +127,7 @@ struct Shown {
         ("stage" = String, Path, description = "Name of its stage."),
         WhichItem,
     ),
-    responses((status = 200, description = "It.", body = Shown)),
+    responses((status = 200, description = "The checkpoint.", body = Shown)),
 )]
 async fn show(
     State(api): State<Api>,
@@ -176,7 +176,7 @@ struct DoneAgain {
 
 /// Delete the checkpoints of a stage, so that it is done again
 ///
-/// All that need it are done again as well. A run that is done, or that nothing blocks, keeps its checkpoints: this
+/// Everything that needs it is done again as well. A run that is done, or not blocked, keeps its checkpoints: this
 /// retries the pending dead letter that comes after the stage, from the stage. The old outputs stay in piton.past_checkpoints.
 #[utoipa::path(
     delete, path = "/runs/{run}/checkpoints/{stage}", tag = "runs",

@@ -37,10 +37,10 @@ struct CleanupStats {
     rules: Vec<Rule>,
 }
 
-/// Tell what is kept, for how long, and what was deleted
+/// Show what is kept, for how long, and what was deleted
 #[utoipa::path(
     get, path = "/cleanup", tag = "cleanup",
-    responses((status = 200, description = "By what it is.", body = CleanupStats)),
+    responses((status = 200, description = "By kind.", body = CleanupStats)),
 )]
 async fn stats(State(api): State<Api>) -> Result<Json<CleanupStats>, Problem> {
     let (stored, deleted) = (api.store.storage_stats().await?, api.store.cleaned().await?);
@@ -75,7 +75,7 @@ struct Cleaned {
 
 /// Delete what a plan shows
 ///
-/// Exactly that, or nothing where it has changed since. A plan that is too large for one request goes on with the next worker
+/// Exactly that, or nothing if it has changed since. A plan that is too large for one request is finished by the next worker
 /// that cleans up.
 #[utoipa::path(
     post, path = "/cleanup/run", tag = "cleanup",
@@ -94,10 +94,10 @@ struct Rules {
     rules: Vec<Rule>,
 }
 
-/// Tell for how long what is kept
+/// List the retention rules
 #[utoipa::path(
     get, path = "/cleanup/rules", tag = "cleanup",
-    responses((status = 200, description = "By workflow, and for all others.", body = Rules)),
+    responses((status = 200, description = "By workflow, and for all other workflows.", body = Rules)),
 )]
 async fn rules(State(api): State<Api>) -> Result<Json<Rules>, Problem> {
     Ok(Json(Rules { rules: api.store.retention_rules().await? }))
@@ -129,7 +129,7 @@ struct NewRule {
     workflow: Option<Text>,
 }
 
-/// Say for how long something is kept
+/// Set how long something is kept
 #[utoipa::path(
     post, path = "/cleanup/rules", tag = "cleanup",
     request_body = NewRule,
@@ -157,7 +157,7 @@ struct Decided {
 
 /// Hold a run
 ///
-/// Cleanup leaves it alone, with all that it made.
+/// Cleanup leaves it alone, with everything it made.
 #[utoipa::path(
     post, path = "/runs/{run}/hold", tag = "cleanup",
     params(("run" = Uuid, Path, description = "Its id.")),

@@ -44,7 +44,7 @@ struct Cancelled {
 
 /// Cancel a run
 ///
-/// What runs of it is stopped, what waits of it goes, what is finished stays.
+/// Running attempts are stopped, waiting jobs are removed, finished stages are kept.
 #[utoipa::path(
     post, path = "/runs/{run}/cancel", tag = "runs",
     params(("run" = Uuid, Path, description = "Its id.")),
@@ -79,7 +79,7 @@ struct Waits {
     counted: Vec<RunWait>,
 }
 
-/// Tell why a run waits
+/// Show why a run waits
 ///
 /// A row for each of its live jobs, for each stage that waits for others, and for each dead letter.
 #[utoipa::path(
@@ -113,7 +113,7 @@ struct WaitingGroups {
     waiting: Vec<WaitingGroup>,
 }
 
-/// Tell what is stuck and why
+/// Show what is stuck and why
 #[utoipa::path(
     get, path = "/why", tag = "queues",
     params(Of),
@@ -134,7 +134,7 @@ struct Pauses {
 /// List what is paused
 #[utoipa::path(
     get, path = "/pauses", tag = "queues",
-    responses((status = 200, description = "What, by whom and why.", body = Pauses)),
+    responses((status = 200, description = "What is paused, by whom and why.", body = Pauses)),
 )]
 async fn pauses(State(api): State<Api>) -> Result<Json<Pauses>, Problem> {
     Ok(Json(Pauses { pauses: api.store.pauses().await? }))
@@ -155,11 +155,11 @@ struct NewPause {
 
 /// Pause a workflow, a stage of it, or everything
 ///
-/// Nothing of it begins any more; what runs goes on to its end.
+/// None of its jobs start any more; running ones finish.
 #[utoipa::path(
     post, path = "/pauses", tag = "queues",
     request_body = NewPause,
-    responses((status = 200, description = "All that is paused now.", body = Pauses)),
+    responses((status = 200, description = "Everything that is paused now.", body = Pauses)),
 )]
 async fn pause(State(api): State<Api>, who: Who, Body(new): Body<NewPause>) -> Result<Json<Pauses>, Problem> {
     let queue = queue(new.workflow.as_ref(), new.stage.as_ref());
@@ -184,7 +184,7 @@ struct Resume {
 #[utoipa::path(
     post, path = "/pauses/resume", tag = "queues",
     request_body = Resume,
-    responses((status = 200, description = "All that is still paused.", body = Pauses)),
+    responses((status = 200, description = "Everything that is still paused.", body = Pauses)),
 )]
 async fn resume(State(api): State<Api>, who: Who, Body(what): Body<Resume>) -> Result<Json<Pauses>, Problem> {
     let reason = what.reason.as_ref().map(|reason| reason.0.as_str());

@@ -38,7 +38,7 @@ const CHANGING: [(&str, &str); 5] = [
 #[openapi(
     info(
         title = "Piton's admin API",
-        description = "Read runs, dead letters, workers and workflows, and decide about them. Every change is a row of \
+        description = "Shows runs, dead letters, workers and workflows, and takes decisions about them. Every change is a row of \
                        the table piton.audit. Errors are RFC 9457 problems. Lists come in \
                        pages: pass `next` of an answer as `after` of the next request; it is null on the last page.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
@@ -51,10 +51,10 @@ const CHANGING: [(&str, &str); 5] = [
         (name = "queues", description = "What waits, and what is paused."),
         (name = "artifacts", description = "Files that stages made."),
         (name = "cleanup", description = "What is deleted, and when."),
-        (name = "dead letters", description = "Jobs that are not retried by themselves, and decisions about them."),
+        (name = "dead letters", description = "Jobs that were given up, and decisions about them."),
         (name = "recovery", description = "Jobs of workers that are gone."),
-        (name = "workers", description = "Worker processes."),
-        (name = "workflows", description = "Workflows and their versions."),
+        (name = "workers", description = "Processes that work on runs."),
+        (name = "workflows", description = "Definitions of what can be run."),
         (name = "about", description = "This document.")
     )
 )]
@@ -123,7 +123,7 @@ struct AnyObject(serde_json::Value);
 /// Needs no token.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "about", security(()),
-    responses((status = 200, description = "It.", body = AnyObject)),
+    responses((status = 200, description = "The document.", body = AnyObject)),
 )]
 async fn document(State(api): State<Api>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], api.document.get().cloned().unwrap_or_else(Bytes::new))

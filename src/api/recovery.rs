@@ -28,13 +28,13 @@ struct When {
     lease: Lease,
 }
 
-/// Tell which workers seem gone
+/// List workers that seem gone
 ///
 /// With the jobs they hold: what a recovery would free. Changes nothing.
 #[utoipa::path(
     get, path = "/recovery", tag = "recovery",
     params(When),
-    responses((status = 200, description = "They, and nothing freed.", body = RecoveryReport)),
+    responses((status = 200, description = "The workers and their jobs; nothing was freed.", body = RecoveryReport)),
 )]
 async fn scan(State(api): State<Api>, Query(when): Query<When>) -> Result<Json<RecoveryReport>, Problem> {
     Ok(Json(by_hand::scan(&api.store, when.lease.duration()).await?))
@@ -64,7 +64,7 @@ struct RecoverableJobs {
 #[utoipa::path(
     get, path = "/recovery/jobs", tag = "recovery",
     params(Which),
-    responses((status = 200, description = "They, so many at most.", body = RecoverableJobs)),
+    responses((status = 200, description = "The jobs, up to the limit.", body = RecoverableJobs)),
 )]
 async fn jobs(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<RecoverableJobs>, Problem> {
     Ok(Json(RecoverableJobs { jobs: by_hand::jobs(&api.store, which.lease.duration(), which.limit.rows()).await? }))
@@ -83,11 +83,11 @@ struct Recover {
 
 /// Free the jobs of workers that are gone
 ///
-/// A sign that is not sure is looked at again, for some seconds.
+/// An uncertain sign is checked again, for some seconds.
 #[utoipa::path(
     post, path = "/recovery", tag = "recovery",
     request_body = Recover,
-    responses((status = 200, description = "What was found, and what became of it.", body = RecoveryReport)),
+    responses((status = 200, description = "What was found, and what was done about it.", body = RecoveryReport)),
 )]
 async fn recover(State(api): State<Api>, who: Who, Body(when): Body<Recover>) -> Result<Json<RecoveryReport>, Problem> {
     let host = api.host.to_string();

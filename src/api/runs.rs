@@ -133,7 +133,7 @@ struct Started {
     request_body = NewRun,
     responses(
         (status = 201, description = "It is started.", body = Started),
-        (status = 200, description = "It was started under that key before.", body = Started),
+        (status = 200, description = "A run was started under that key before: this one.", body = Started),
     ),
 )]
 async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(StatusCode, Json<Started>), Problem> {
@@ -176,11 +176,11 @@ fn trace(parent: Option<&str>, state: Option<&str>) -> Result<Option<TraceContex
 
 /// Show a run
 ///
-/// With its stages, its last attempts that did not finish, and, once it is done, the outputs of its last stages.
+/// With its stages, its last unfinished attempts, and, once it is done, the outputs of its last stages.
 #[utoipa::path(
     get, path = "/runs/{run}", tag = "runs",
     params(("run" = Uuid, Path, description = "Its id.")),
-    responses((status = 200, description = "It.", body = RunReport)),
+    responses((status = 200, description = "The run.", body = RunReport)),
 )]
 async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunReport>, Problem> {
     api.run(id).await?;
@@ -193,7 +193,7 @@ async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunR
 
 /// Verify the checkpoints of a run
 ///
-/// Each is held against what was committed.
+/// Each is compared with what was committed.
 #[utoipa::path(
     get, path = "/runs/{run}/verify", tag = "runs",
     params(("run" = Uuid, Path, description = "Its id.")),

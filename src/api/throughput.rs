@@ -16,10 +16,10 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(throughput))
 }
 
-/// Tell how much is done and left
+/// Show how much is done and left
 ///
-/// Throughput, trend, time to empty and bottleneck of every workflow that is at work, and of its stages. Seconds are those that
-/// the work takes one attempt after another, but for `empty_seconds`.
+/// Throughput, trend, time to empty and bottleneck of every active workflow, and of its stages. Seconds are those that the work
+/// takes one attempt after another, except in `empty_seconds`.
 #[utoipa::path(
     get, path = "/throughput", tag = "queues",
     params(Of),

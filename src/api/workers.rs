@@ -43,7 +43,7 @@ struct Workers {
 
 /// List workers
 ///
-/// Each start of one is a boot of its own.
+/// Every start of a worker is a boot of its own.
 #[utoipa::path(
     get, path = "/workers", tag = "workers",
     params(Which),

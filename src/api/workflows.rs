@@ -88,7 +88,7 @@ struct Defined {
 #[utoipa::path(
     get, path = "/workflows/{workflow}", tag = "workflows",
     params(("workflow" = String, Path, description = "Its name.")),
-    responses((status = 200, description = "It.", body = Defined)),
+    responses((status = 200, description = "The workflow.", body = Defined)),
 )]
 async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Defined>, Problem> {
     let row = known(&api, &name).await?;
@@ -187,7 +187,7 @@ struct Rollback {
 
 /// Roll a workflow back
 ///
-/// The version that was current before is current again. Once more goes back further.
+/// The version that was current before becomes current again. Another rollback goes back further.
 #[utoipa::path(
     post, path = "/workflows/{workflow}/rollback", tag = "workflows",
     params(("workflow" = String, Path, description = "Its name.")),

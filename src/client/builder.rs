@@ -21,9 +21,9 @@ use crate::store::migrate::LOCK_WAIT;
 use crate::workflow::definition::Workflow;
 use crate::workflow::limits::Limits;
 
-/// Connections for starts and questions where no pool is given; a worker has others.
+/// Connections for starts and queries if no pool is given; a worker has others.
 const CONNECTIONS: u32 = 4;
-/// A worker gives a connection up when the database owes an answer for that long.
+/// How long a worker waits for an answer before it gives up a connection.
 pub(super) const SILENCE: Duration = Duration::from_secs(12);
 
 /// Where Piton's schema is.
@@ -50,8 +50,8 @@ impl From<String> for Database {
 }
 
 impl From<PgPool> for Database {
-    /// A pool of sqlx 0.9. Runs are started and asked about on its connections; a worker opens some of its own to the same
-    /// server, with settings that the pool must not have.
+    /// A pool of sqlx 0.9. Its connections start runs and read their states; a worker opens some of its own to the same server,
+    /// with settings that the pool must not have.
     fn from(pool: PgPool) -> Database {
         Database(Kind::Pool(pool))
     }
@@ -63,14 +63,14 @@ impl From<&PgPool> for Database {
     }
 }
 
-/// What becomes of a schema that is missing or older than this program.
+/// What to do about a schema that is missing or older than this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Migrations {
-    /// It is an error: somebody runs `piton migrate` first.
+    /// Fail: somebody has to run `piton migrate` first.
     #[default]
     Check,
-    /// It is brought up to date, by one process at a time; needs a role that may create things.
+    /// Bring it up to date, by one process at a time; needs a role that may create objects.
     Run,
 }
 
@@ -84,7 +84,7 @@ pub struct Builder {
 }
 
 impl Piton {
-    /// Begins with what the program brings along, and the database: a connection string, or a pool of sqlx 0.9.
+    /// Starts with what the program brings along, and the database: a connection string, or a pool of sqlx 0.9.
     pub fn builder(app: App, database: impl Into<Database>) -> Builder {
         Builder::new(app, database.into())
     }
@@ -102,7 +102,7 @@ impl Builder {
     }
 
     /// Connects, checks the schema, and registers the workflows. A version of a workflow that was never deployed becomes the
-    /// current one; one that was replaced since stays replaced. May be done by any number of processes at once.
+    /// current one; one that was replaced since stays replaced. Any number of processes may do this at once.
     pub async fn build(self) -> Result<Piton, BuildError> {
         self.build_with(|workflows, _| Ok(workflows)).await
     }

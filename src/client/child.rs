@@ -27,9 +27,9 @@ static CALLED: AtomicBool = AtomicBool::new(false);
 /// Must be the first line of `main` of a program that runs a [`worker`](crate::Piton::worker): before a port is bound, a file is
 /// opened or a runtime is started.
 ///
-/// Piton starts the program's own file again for what needs a process of its own: to watch over a command until it and all it
-/// has started are gone, and to run a job alone under which a process has died. `app` is called in the latter, within a tokio
-/// runtime: it has to make the same handlers as the program has.
+/// Piton starts the program's own file again for work that needs a process of its own: to watch over a command until it and
+/// everything it started are gone, and to run a job alone whose process has died. In the latter, `app` is called within a
+/// tokio runtime, and has to return the same handlers as the program's.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -61,7 +61,7 @@ pub(crate) fn was_called() -> bool {
     CALLED.load(Ordering::Relaxed)
 }
 
-/// What a worker tells a process that runs its suspects: a line of JSON on standard input, for it holds a password.
+/// What a worker passes to a process that runs its suspects: a line of JSON on standard input, because it holds a password.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Orders {
     database: String,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::id::RunId;
 use crate::store::StoreError;
 
-/// The database did not do it.
+/// The database failed, refused, or did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct DatabaseError(Arc<StoreError>);
@@ -39,13 +39,13 @@ pub enum BuildError {
     /// Workflow files have mistakes; all of them are in the text.
     #[error("workflow files have mistakes\n\n{0}")]
     Workflows(String),
-    /// The connection string makes no sense.
+    /// The connection string is invalid.
     #[error("{0}")]
     Address(String),
-    /// Nobody got in.
+    /// The database cannot be connected to.
     #[error("{0}")]
     Connect(String),
-    /// The schema is missing, older or newer than this program can use. [`Migrations::Run`](crate::Migrations::Run) mends the first
+    /// The schema is missing, older or newer than this program can use. [`Migrations::Run`](crate::Migrations::Run) repairs the first
     /// two.
     #[error("{0}")]
     Schema(String),
@@ -67,8 +67,8 @@ pub enum StartError {
     /// No version of a workflow of that name is deployed.
     #[error("{0}")]
     UnknownWorkflow(String),
-    /// The input cannot be written as JSON, is too large, or is not what the workflow asks for; or a key, a priority or a time
-    /// is out of bounds.
+    /// The input cannot be written as JSON, is too large, or is not what the workflow declares; or a key, a priority or a time is
+    /// out of bounds.
     #[error("{0}")]
     Invalid(String),
     /// [`Start::same_input`](crate::Start::same_input) was asked for, and the run under that key has another input.
@@ -97,15 +97,15 @@ pub enum ResultError {
     /// There is no such run: it was deleted by a cleanup, or the transaction that started it did not commit.
     #[error("there is no run {0}")]
     NotFound(RunId),
-    /// A stage was given up, and nothing else of the run goes on. It may yet finish: somebody can retry the dead letter, and
-    /// the result can be awaited again.
+    /// A stage was given up, and nothing else of the run goes on. It may still finish: somebody can retry the dead letter, and the
+    /// result can be awaited again.
     #[error("the run is blocked at stage {stage}: {class}: {message}")]
     Blocked {
         /// Its name.
         stage: String,
         /// The failure class of its last attempt.
         class: String,
-        /// What that attempt said.
+        /// The message of that failure.
         message: String,
     },
     /// A dead letter of it was dismissed.
@@ -115,7 +115,7 @@ pub enum ResultError {
         stage: String,
         /// The failure class of its last attempt.
         class: String,
-        /// What that attempt said.
+        /// The message of that failure.
         message: String,
     },
     /// It was cancelled.
@@ -126,10 +126,10 @@ pub enum ResultError {
         /// Why.
         reason: String,
     },
-    /// The output does not fit the type that was asked for.
+    /// The output does not fit the requested type.
     #[error("the run's output does not fit: {0}")]
     Output(#[source] serde_json::Error),
-    /// The database refused. While it is only away, the result is waited for.
+    /// The database refused. While it is only away, awaiting goes on.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
@@ -173,8 +173,8 @@ impl CancelError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
-    /// The program's `main` does not begin with [`piton::child`](crate::child()): what Piton starts from the program's own file
-    /// would run the program once more.
+    /// The program's `main` does not begin with [`piton::child`](crate::child()): processes that Piton starts from the program's own
+    /// file would run the program once more.
     #[error(
         "this program does not begin with piton::child, or calls it within a tokio runtime: add `if let Some(code) = piton::child(app) {{ return code }}` as the first \
          line of main, before a runtime is started and anything is opened or bound"
@@ -183,7 +183,7 @@ pub enum WorkerError {
     /// A setting is out of its bounds.
     #[error("{0}")]
     Invalid(String),
-    /// Another living process has its name.
+    /// Another live process has its name.
     #[error("{0}")]
     NameTaken(String),
     /// The process lacks something, such as open files for a single slot.

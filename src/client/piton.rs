@@ -10,7 +10,7 @@ use crate::store::connect::{Pooling, Server};
 
 /// A database with Piton's schema, and the workflows of this program. Cheap to clone.
 ///
-/// Runs that it starts are worked on by whatever worker has their workflow: [`Piton::worker`] in this process, or
+/// Any worker that has their workflow works on the runs it starts: [`Piton::worker`] in this process, or
 /// `piton worker` in others.
 #[derive(Debug, Clone)]
 pub struct Piton {

@@ -7,7 +7,7 @@ use crate::view::snapshot::{Snapshot, StageState, StageView};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RunProgress {
-    /// Where the run is.
+    /// State of the run.
     pub state: ShownState,
     /// Its stages, in the order of its file.
     pub stages: Vec<StageProgress>,
@@ -19,17 +19,17 @@ pub struct RunProgress {
 pub struct StageProgress {
     /// Its name.
     pub stage: String,
-    /// Where all its jobs together are.
+    /// State of all its jobs together.
     pub state: StageState,
-    /// Finished jobs: items of a fanned-out stage, or the one of another.
+    /// Finished jobs: items of a fanned-out stage; at most one of another.
     pub done: i64,
     /// Items of a fanned-out stage, once they are known.
     pub items: Option<i64>,
     /// Failed attempts so far.
     pub failures: i64,
-    /// What a running attempt has said of itself: how much of how much is done.
+    /// Progress that a running attempt has reported: done, and of how many.
     pub progress: Option<(i64, i64)>,
-    /// What it has said in words.
+    /// The message it has reported with that.
     pub note: Option<String>,
 }
 

@@ -29,7 +29,7 @@ pub struct Run {
 }
 
 impl Piton {
-    /// A run that was started before, be it by another program. Asks the database nothing.
+    /// A run that was started before, perhaps by another program. Does not query the database.
     pub fn run(&self, id: RunId) -> Run {
         Run::new(self.clone(), id, false)
     }
@@ -45,12 +45,12 @@ impl Run {
         self.id
     }
 
-    /// This handle started it; `false` for one that was there under its key, or was looked up.
+    /// Whether this handle started it; `false` if it was there under its key, or was looked up.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Where it is now; `None` where there is no such run.
+    /// Its state now; `None` if there is no such run.
     pub async fn state(&self) -> Result<Option<ShownState>, DatabaseError> {
         Ok(self.store().run(self.id).await?.map(|row| row.shown))
     }
@@ -58,8 +58,8 @@ impl Run {
     /// Waits for its end, and reads its output: that of the one stage that no other needs, or an object with the outputs of
     /// several by their names. A fanned-out stage that nothing needs has none.
     ///
-    /// All results that a [`Piton`] awaits are asked for by one statement together, at most 100 times a second and, the longer
-    /// nothing happens, no more than twice. A database that is away is waited for.
+    /// One statement asks for all results that a [`Piton`] awaits, at most 100 times a second, and down to twice a second the longer
+    /// nothing happens. While the database is away, it waits.
     pub async fn result<T: DeserializeOwned>(&self) -> Result<T, ResultError> {
         let mut backoff = Backoff::default();
         loop {
@@ -93,8 +93,8 @@ impl Run {
         })
     }
 
-    /// Its progress, now and whenever that has changed, until it is at rest: it has ended, or is blocked and nothing of it goes
-    /// on. Looks four times a second, and reads what the run has and no more.
+    /// Its progress, now and whenever it changes, until the run is at rest: it has ended, or is blocked and nothing of it goes on.
+    /// Reads four times a second, and only what the run has.
     pub fn watch(&self) -> impl Stream<Item = Result<RunProgress, ResultError>> + Send + use<> {
         stream::unfold((self.clone(), Seen::Nothing), |(run, seen)| async move {
             let (next, seen) = run.next_progress(seen).await?;
@@ -102,7 +102,7 @@ impl Run {
         })
     }
 
-    /// Ends it, whatever it is doing: what runs is stopped, and what waits goes. Its checkpoints stay.
+    /// Cancels it: running attempts are stopped, waiting jobs are removed, and its checkpoints stay.
     pub async fn cancel(&self, reason: &str) -> Result<(), CancelError> {
         let by = name();
         self.store().cancel_run(self.id, reason, actor(&by)).await.map_err(|error| CancelError::of(self.id, error))

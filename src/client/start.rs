@@ -51,28 +51,28 @@ impl Start {
         self
     }
 
-    /// With a key: that the run under it has another input is an error, and not only passed over.
+    /// With a key: makes it an error if the run under that key has another input, which is otherwise ignored.
     pub fn same_input(mut self) -> Start {
         self.same_input = true;
         self
     }
 
-    /// Runs of higher priority are claimed first: -1000 to 1000, 0 where nothing is said.
+    /// Runs of higher priority are claimed first: -1000 to 1000, default 0.
     pub fn priority(self, priority: i16) -> Start {
         self.with(|start| start.priority = priority)
     }
 
-    /// It waits until then.
+    /// Starts it at that time.
     pub fn at(self, time: SystemTime) -> Start {
         self.timed(time, |start, time| start.run_at = Some(time))
     }
 
-    /// It is cancelled where it is not finished by then.
+    /// Cancels it if it is not finished by then.
     pub fn deadline(self, time: SystemTime) -> Start {
         self.timed(time, |start, time| start.deadline = Some(time))
     }
 
-    /// Its stages are part of that trace: a `traceparent` and perhaps a `tracestate` of the W3C.
+    /// Makes its stages part of that trace: a W3C `traceparent`, and perhaps a `tracestate`.
     pub fn trace(mut self, parent: &str, state: Option<&str>) -> Start {
         match TraceContext::parse(parent, state) {
             Ok(trace) => self.with(|start| start.trace = Some(trace)),
@@ -83,8 +83,8 @@ impl Start {
         }
     }
 
-    /// Starts it in a transaction of the caller: it begins once that commits, and never if it does not. The connection must be
-    /// one to the same database.
+    /// Starts it in a transaction of the caller: it begins when that commits, and never if it does not. The connection must be to
+    /// the same database.
     pub async fn in_transaction(self, connection: &mut PgConnection) -> Result<Run, StartError> {
         let Start { piton, workflow, key, same_input, start } = self;
         let start = start?;

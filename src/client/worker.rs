@@ -64,8 +64,8 @@ impl WorkerBuilder {
         WorkerBuilder { piton, settings: Ok(settings(config::worker_name())) }
     }
 
-    /// A name that is stable over restarts: a restart under it takes the old boot's jobs back at once. Of one process at a
-    /// time. Where none is given, each worker makes one up.
+    /// A name that is stable over restarts: a restart under it takes the old boot's jobs back at once. Only one process at a time
+    /// works under a name. Default: a new name for each worker.
     pub fn name(self, name: impl AsRef<str>) -> WorkerBuilder {
         match config::given_worker_name(name.as_ref()) {
             Ok(name) => self.with(|settings| settings.name = name),
@@ -73,18 +73,18 @@ impl WorkerBuilder {
         }
     }
 
-    /// Attempts that run side by side: 1 to 4096. Default 32.
+    /// Number of attempts that run at once: 1 to 4096. Default 32.
     pub fn slots(self, slots: usize) -> WorkerBuilder {
         self.checked((1..=4096).contains(&slots), "slots are 1 to 4096", |settings| settings.slots = slots)
     }
 
-    /// A worker that was not heard of for that long is gone: 2 s to a day. Default 15 s.
+    /// A worker without a heartbeat for this long is gone: 2 s to a day. Default 15 s.
     pub fn lease(self, lease: Duration) -> WorkerBuilder {
         let bounds = Duration::from_secs(2)..=Duration::from_secs(86_400);
         self.checked(bounds.contains(&lease), "a lease is 2 s to 1 day", |settings| settings.lease = lease)
     }
 
-    /// How long running stages may go on after a shutdown began. Default 30 s.
+    /// How long running stages may go on after a shutdown has begun. Default 30 s.
     pub fn grace(self, grace: Duration) -> WorkerBuilder {
         self.with(|settings| settings.grace = grace)
     }
@@ -100,8 +100,8 @@ impl WorkerBuilder {
         }
     }
 
-    /// Begins to work, on the workflows of its [`Piton`]. Must be called in a tokio runtime, by a program whose `main` begins with
-    /// [`child`](crate::child()). A database that is away is waited for. Workers of one process have different names, and one
+    /// Starts to work on the workflows of its [`Piton`]. Must be called in a tokio runtime, by a program whose `main` begins with
+    /// [`child`](crate::child()). While the database is away, it waits. Workers of one process have different names, and one
     /// database.
     pub fn spawn(self) -> Result<Worker, WorkerError> {
         let WorkerBuilder { piton, settings } = self;
@@ -142,7 +142,7 @@ impl WorkerBuilder {
     }
 }
 
-/// A worker that works. Dropped, it goes on in the background for as long as its runtime does.
+/// A running worker. If this is dropped, it goes on in the background for as long as its runtime does.
 #[derive(Debug)]
 pub struct Worker {
     shutdown: Shutdown,
@@ -151,22 +151,22 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Claims nothing more, waits for what runs, up to the grace period, hands back what runs then, and returns when all
-    /// results are committed: what SIGTERM does to `piton worker`.
+    /// Claims nothing more, lets running stages finish within the grace period, hands back the rest, and returns when all results
+    /// are committed: what SIGTERM does to `piton worker`.
     pub async fn shutdown(mut self) -> Result<(), WorkerError> {
         self.shutdown.ask();
         self.ended().await
     }
 
-    /// The same without waiting for anything that runs: it is handed back at once, and no failure is counted.
+    /// The same without waiting: running stages are handed back at once, and no failure is counted.
     pub async fn shutdown_now(mut self) -> Result<(), WorkerError> {
         self.shutdown.ask();
         self.shutdown.ask();
         self.ended().await
     }
 
-    /// Waits until it has stopped; by itself it does so with an error only, which is logged, too. May be dropped and asked
-    /// again: beside a signal in `tokio::select!`, for one.
+    /// Waits until it has stopped; by itself it stops only with an error, which is also logged. May be dropped and called again:
+    /// beside a signal in `tokio::select!`, for example.
     pub async fn ended(&mut self) -> Result<(), WorkerError> {
         let Some(running) = &mut self.running else { return Ok(()) };
         let ended = running.await;

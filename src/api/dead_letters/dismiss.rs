@@ -57,7 +57,7 @@ pub(super) async fn one(
 
 /// Dismiss many dead letters
 ///
-/// Those that are pending and chosen by a filter, or all, one by one.
+/// The pending ones that a filter selects, or all, one by one.
 #[utoipa::path(
     post, path = "/dead-letters/dismiss", tag = "dead letters",
     request_body = DismissThose,

@@ -137,7 +137,7 @@ pub(super) struct Stats {
 
 /// Count dead letters by cause
 ///
-/// The most frequent first.
+/// The most frequent cause first.
 #[utoipa::path(
     get, path = "/dead-letters/stats", tag = "dead letters",
     params(Counted),
@@ -151,11 +151,11 @@ pub(super) async fn stats(State(api): State<Api>, Query(which): Query<Counted>) 
     Ok(Json(Stats { causes, all }))
 }
 
-/// Show a dead letter with its whole story
+/// Show a dead letter with its whole history
 #[utoipa::path(
     get, path = "/dead-letters/{id}", tag = "dead letters",
     params(("id" = Uuid, Path, description = "Its id.")),
-    responses((status = 200, description = "It.", body = Story)),
+    responses((status = 200, description = "The dead letter.", body = Story)),
 )]
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<Story>, Problem> {
     Story::read(&api.store, id).await?.map(Json).ok_or_else(|| none(id))

@@ -58,7 +58,7 @@ pub(super) struct RetryPreview {
     stages: Vec<PreviewRow>,
 }
 
-/// See what a retry would do
+/// Preview a retry
 ///
 /// Which jobs would run again and which checkpoints stay, what that took last time, and which limits it meets. Changes nothing.
 #[utoipa::path(

@@ -54,8 +54,8 @@ pub(super) struct RetryThose {
 
 /// Retry a dead letter
 ///
-/// Its job goes on with a new budget of retries: from the last checkpoint, from a stage that is named, or from the beginning;
-/// with another input of its run if one is given.
+/// Its job goes on with a new retry budget: from the last checkpoint, from a named stage, or from the beginning; with another
+/// input of its run if one is given.
 #[utoipa::path(
     post, path = "/dead-letters/{id}/retry", tag = "dead letters",
     params(("id" = Uuid, Path, description = "Its id.")),
@@ -77,7 +77,7 @@ pub(super) async fn one(
 
 /// Retry many dead letters
 ///
-/// Those that are pending and chosen by a filter, or all; either all of them go on, or none.
+/// The pending ones that a filter selects, or all; either all of them go on, or none.
 #[utoipa::path(
     post, path = "/dead-letters/retry", tag = "dead letters",
     request_body = RetryThose,
