@@ -13,10 +13,13 @@ pub(crate) use self::input::{InputArgs, TraceArgs};
 pub(crate) use self::worker::{ArtifactStoreArgs, CheckArgs, SettingsArgs, WorkerArgs, lease};
 pub(super) use super::artifacts::args::ArtifactsArgs;
 pub(super) use super::batch::args::BatchArgs;
+#[cfg(feature = "lab")]
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
+#[cfg(feature = "lab")]
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::{DeadLetterArgs, WhereArgs};
+#[cfg(feature = "top")]
 pub(super) use super::top::args::TopArgs;
 use crate::model::actor;
 use crate::model::id::RunId;
@@ -85,6 +88,7 @@ pub(crate) enum Command {
     /// List what changed, by whom and why: versions, limits, pauses, builds of workers, new causes of failure, decisions.
     Changes(ChangesArgs),
     /// Watch everything that is live on a terminal, and act on it with keys.
+    #[cfg(feature = "top")]
     Top(TopArgs),
     /// Cancel a run: running attempts are stopped, waiting jobs are removed, finished stages are kept.
     Cancel(CancelArgs),
@@ -122,6 +126,7 @@ pub(crate) enum Command {
     /// Tokens come from the environment: PITON_API_OPERATOR_TOKEN may change things, PITON_API_READER_TOKEN may look. Each is
     /// a token, or several with commas between them; with a name before it (anna:TOKEN) that is who decides. Without any,
     /// only this machine is answered, and only at 127.0.0.1. /v1/admin/openapi.json says what there is.
+    #[cfg(feature = "api")]
     Api(ApiArgs),
     /// Bring the schema up to date. In a named database only this does, and a worker with --migrate.
     ///
@@ -129,13 +134,17 @@ pub(crate) enum Command {
     /// had within 3 s, everything is left as it was, its holder is named, and migrating is tried again.
     Migrate(MigrateArgs),
     /// Measure how fast Piton is on this machine, and prove that nothing was lost on the way.
+    #[cfg(feature = "lab")]
     Bench(BenchArgs),
     /// A worker of a bench; `bench` starts it.
+    #[cfg(feature = "lab")]
     #[command(hide = true)]
     BenchWorker(BenchWorkerArgs),
     /// Make workers and Postgres fail, by a seed, and prove that every promise holds.
+    #[cfg(feature = "lab")]
     Chaos(ChaosArgs),
     /// A worker of a campaign; `chaos` starts it.
+    #[cfg(feature = "lab")]
     #[command(hide = true)]
     ChaosWorker(ChaosWorkerArgs),
     /// Look at workflow files, and decide which versions of them are current.
@@ -153,15 +162,23 @@ pub(crate) enum Command {
 impl Command {
     /// It works on runs, or serves, and says more than one that asks or decides.
     pub(crate) fn works(&self) -> bool {
-        matches!(
-            self,
-            Command::Run(_) | Command::Worker(_) | Command::Api(_) | Command::BenchWorker(_) | Command::ChaosWorker(_)
-        )
+        match self {
+            Command::Run(_) | Command::Worker(_) => true,
+            #[cfg(feature = "api")]
+            Command::Api(_) => true,
+            #[cfg(feature = "lab")]
+            Command::BenchWorker(_) | Command::ChaosWorker(_) => true,
+            _ => false,
+        }
     }
 
     /// It draws on the whole terminal.
     pub(crate) fn draws(&self) -> bool {
-        matches!(self, Command::Top(_))
+        match self {
+            #[cfg(feature = "top")]
+            Command::Top(_) => true,
+            _ => false,
+        }
     }
 }
 
