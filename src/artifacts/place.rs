@@ -145,8 +145,8 @@ mod tests {
             assert!(said.contains("s3://bucket/path"), "{name}: {said}");
         }
         // Whose the container is, nobody told.
-        let without_account = cfg!(feature = "azure").then_some("az://media/a");
-        for name in without_account.into_iter().chain(["s3://key:secret@media", "s3://media?region=x", "s3://media#x"]) {
+        let nobodys = cfg!(feature = "azure").then_some("az://media/a");
+        for name in nobodys.into_iter().chain(["s3://key:secret@media", "s3://media?region=x", "s3://media#x"]) {
             let said = parsed(name).unwrap_err();
             assert!(said.contains("environment") && !said.contains("secret@"), "{name}: {said}");
         }

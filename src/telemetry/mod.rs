@@ -4,11 +4,11 @@
 pub(crate) mod connections;
 #[cfg(feature = "cli")]
 pub(crate) mod exporter;
-#[cfg(feature = "cli")]
-mod logs;
 #[cfg(not(feature = "cli"))]
 #[path = "no_exporter.rs"]
 pub(crate) mod exporter;
+#[cfg(feature = "cli")]
+mod logs;
 pub(crate) mod relay;
 #[cfg(feature = "cli")]
 mod series;
