@@ -1,32 +1,39 @@
 //! What a program that has Piton as a library builds: what `docs/features.md` says, and nothing of what it leaves out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use toml::Table;
+use serde::Deserialize;
 
 use crate::harness::stdout;
 
-const MANIFEST: &str = include_str!("../../Cargo.toml");
 const PAGE: &str = include_str!("../../docs/features.md");
+
+fn cargo(arguments: &[&str]) -> String {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(arguments).args(["--locked", "--offline"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    stdout(&cargo.output().unwrap())
+}
 
 /// The crates that are built with these features, Piton among them.
 fn crates(features: &str) -> BTreeSet<String> {
-    let mut tree = Command::new(env!("CARGO"));
-    tree.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--no-default-features"]);
-    tree.args(["--features", features]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let tree = stdout(&tree.output().unwrap());
-    tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    let tree = ["tree", "--edges", "normal", "--prefix", "none", "--no-default-features", "--features", features];
+    cargo(&tree).lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
 }
 
-/// Each feature with those that it brings along.
-fn features() -> Vec<(String, Vec<String>)> {
-    let manifest: Table = MANIFEST.parse().unwrap();
-    let features = manifest["features"].as_table().unwrap().iter();
-    let brings = |list: &toml::Value| -> Vec<String> {
-        list.as_array().unwrap().iter().map(|brought| brought.as_str().unwrap().to_owned()).collect()
-    };
-    features.map(|(name, list)| (name.clone(), brings(list))).collect()
+/// Each feature with what it brings along.
+fn features() -> BTreeMap<String, Vec<String>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: [Package; 1],
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        features: BTreeMap<String, Vec<String>>,
+    }
+    let metadata: Metadata = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
+    let [package] = metadata.packages;
+    package.features
 }
 
 #[test]
@@ -44,21 +51,20 @@ fn the_library_alone_has_no_face_no_cloud_and_no_server() {
 
 #[test]
 fn every_feature_is_on_its_page_with_the_number_of_its_crates() {
-    let named: Vec<String> = features().into_iter().map(|(name, _)| name).collect();
-    for name in &named {
+    let features = features();
+    for name in features.keys() {
         let wanted = format!("| `{name}` | {} |", crates(name).len());
         assert!(PAGE.contains(&wanted), "docs/features.md wants a row that begins with `{wanted}`");
     }
     let wanted = format!("| none | {} |", crates("").len());
     assert!(PAGE.contains(&wanted), "docs/features.md wants a row that begins with `{wanted}`");
-    assert_eq!(PAGE.matches("\n| `").count(), named.len(), "a row of a feature that is not there");
+    assert_eq!(PAGE.matches("\n| `").count(), features.len(), "a row of a feature that is not there");
 }
 
 #[test]
 fn whoever_names_no_feature_has_them_all() {
     let features = features();
-    let (_, default) = features.iter().find(|(name, _)| name == "default").unwrap();
-    let others: Vec<&String> = features.iter().map(|(name, _)| name).filter(|name| *name != "default").collect();
-    let missing: Vec<_> = others.into_iter().filter(|name| !default.contains(name)).collect();
+    let missing: Vec<_> =
+        features.keys().filter(|name| *name != "default" && !features["default"].contains(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
