@@ -27,6 +27,10 @@
 //!
 //! A program of your own starts runs and works on them with [`Piton`].
 //!
+//! Each face beside Rust is a [feature](https://docs.rs/crate/piton/latest/features), and so is each cloud of the artifact store:
+//! `cli`, `api`, `top`, `lab`, `embedded`, `testing`, `aws`, `azure` and `gcp`. All are there by default; with
+//! `default-features = false` Piton is the library alone.
+//!
 //! Handlers run at least once; a result commits at most once.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
