@@ -1,5 +1,6 @@
 //! The artifact store, where the files of stages are kept.
 
+mod cloud;
 mod error;
 mod folder;
 mod place;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sqlx::types::Uuid;
-use utoipa::ToSchema;
 
 pub(crate) use self::how_long::HowLong;
 use crate::artifacts::Artifacts;
@@ -30,7 +29,8 @@ const ARTIFACTS_AT_ONCE: i32 = 100;
 const PAUSE: u32 = 6;
 
 /// What a cleanup would delete, and what it would not.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Preview {
     pub(crate) plan: Uuid,
     pub(crate) deletes: Vec<CleanupGroup>,

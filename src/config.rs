@@ -1,5 +1,7 @@
 //! What a process reads from its environment.
 
+use std::path::{Path, PathBuf};
+
 use crate::store::connect::os_user;
 use crate::workflow::own::Own;
 
@@ -38,6 +40,24 @@ pub(crate) fn calling_stage() -> Option<String> {
     told(Own::Id).and(told(Own::Attempt)).and_then(|_| told(Own::Stage))
 }
 
+/// The user's data folder for Piton: `$XDG_DATA_HOME/piton`, else `~/.local/share/piton` (on macOS
+/// `~/Library/Application Support/piton`); for root `/var/lib/piton`, because the user of a private Postgres could not enter root's
+/// home. `None` where the environment names no home.
+pub(crate) fn data_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let is_root = rustix::process::geteuid().is_root();
+    data_folder_of(is_root, variable("XDG_DATA_HOME").as_deref(), variable("HOME").as_deref())
+}
+
+fn data_folder_of(is_root: bool, xdg_data_home: Option<&Path>, home: Option<&Path>) -> Option<PathBuf> {
+    if is_root {
+        return Some(PathBuf::from("/var/lib/piton"));
+    }
+    let in_home = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
+    let parent = xdg_data_home.map(Path::to_path_buf).or_else(|| home.map(|home| home.join(in_home)))?;
+    Some(parent.join("piton"))
+}
+
 /// How this program was called, for commands that are to be typed next.
 pub(crate) fn program() -> String {
     // Tests are called something new with every build.
@@ -48,6 +68,17 @@ pub(crate) fn program() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_goes_where_the_user_keeps_data() {
+        let (xdg, home) = (Path::new("/data"), Path::new("/home/ada"));
+        assert_eq!(data_folder_of(true, Some(xdg), Some(home)), Some("/var/lib/piton".into()));
+        assert_eq!(data_folder_of(false, Some(xdg), Some(home)), Some("/data/piton".into()));
+        assert_eq!(data_folder_of(false, None, None), None);
+        if cfg!(target_os = "linux") {
+            assert_eq!(data_folder_of(false, None, Some(home)), Some("/home/ada/.local/share/piton".into()));
+        }
+    }
 
     #[test]
     fn two_workers_of_one_host_and_one_process_id_have_names_of_their_own() {

@@ -27,25 +27,42 @@
 //!
 //! A program of your own starts runs and works on them with [`Piton`].
 //!
+//! Each face beside Rust is a [feature](https://docs.rs/crate/piton/latest/features), and so is each cloud of the artifact store:
+//! `cli`, `api`, `top`, `lab`, `embedded`, `testing`, `aws`, `azure` and `gcp`. All are there by default; with
+//! `default-features = false` Piton is the library alone.
+//!
 //! Handlers run at least once; a result commits at most once.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// What the faces share is there without them, too; the linker drops what nothing calls then.
+#![cfg_attr(not(feature = "default"), allow(dead_code, unused_imports))]
 // They panic where they cannot write; `cli::output` does not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(feature = "api")]
 mod api;
 mod app;
 mod artifacts;
+#[cfg(feature = "lab")]
 mod bench;
 mod bounded;
 mod cgroup;
+#[cfg(feature = "lab")]
 mod chaos;
+#[cfg(feature = "cli")]
 mod child;
 mod cleanup;
+#[cfg(feature = "cli")]
 mod cli;
 mod client;
 mod config;
+#[cfg(feature = "cli")]
 mod decide;
+#[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(not(feature = "embedded"))]
+#[path = "no_embedded.rs"]
+mod embedded;
 mod events;
 mod health;
 mod meters;
@@ -58,7 +75,9 @@ mod stage;
 mod store;
 mod system;
 mod telemetry;
+#[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "cli")]
 mod verify;
 mod view;
 mod worker;

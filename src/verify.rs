@@ -15,7 +15,8 @@ use crate::store::{Store, StoreError};
 const PAGE: Page = Page { rows: 100, bytes: 32 << 20 };
 
 /// Something that is not as it was committed.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Mismatch {
     pub(crate) run: Uuid,
     pub(crate) stage: String,
@@ -24,7 +25,8 @@ pub(crate) struct Mismatch {
 }
 
 /// What was looked at, and what was found.
-#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Verified {
     pub(crate) checkpoints: u64,
     pub(crate) mismatches: Vec<Mismatch>,

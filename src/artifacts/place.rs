@@ -4,14 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
-use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreScheme};
 use reqwest::Url;
 
+use super::cloud;
 use super::error::ArtifactError;
 use super::folder;
 
@@ -37,16 +34,11 @@ impl Place {
                     url.to_file_path().map_err(|()| format!("it names no folder of this machine; {WANTED}"))?;
                 return Ok(Place::Folder(folder));
             }
-            ObjectStoreScheme::AmazonS3 => behind(AmazonS3Builder::from_env().with_url(name).build(), prefix),
-            ObjectStoreScheme::GoogleCloudStorage => {
-                behind(GoogleCloudStorageBuilder::from_env().with_url(name).build(), prefix)
-            }
-            ObjectStoreScheme::MicrosoftAzure => {
-                behind(MicrosoftAzureBuilder::from_env().with_url(name).build(), prefix)
-            }
+            ObjectStoreScheme::AmazonS3 => cloud::s3(name, prefix)?,
+            ObjectStoreScheme::GoogleCloudStorage => cloud::gcs(name, prefix)?,
+            ObjectStoreScheme::MicrosoftAzure => cloud::azure(name, prefix)?,
             _ => return Err(WANTED.to_owned()),
         };
-        let store = store.map_err(|error| format!("{error}; account, region and keys come from the environment"))?;
         Ok(Place::Bucket { url, store })
     }
 
@@ -75,14 +67,6 @@ impl Place {
 }
 
 const WANTED: &str = "name a folder, or a bucket: s3://bucket/path, gs://bucket/path or abfss://container@account.dfs.core.windows.net/path";
-
-/// What is below the prefix.
-fn behind<S: ObjectStore>(
-    store: object_store::Result<S>,
-    prefix: object_store::path::Path,
-) -> object_store::Result<Arc<dyn ObjectStore>> {
-    Ok(Arc::new(PrefixStore::new(store?, prefix)))
-}
 
 /// What somebody put into the place of a file: to open a FIFO would wait for ever. What is not there says so when it is opened.
 pub(super) async fn refuse_what_is_no_file(path: &Path) -> Result<(), ArtifactError> {
@@ -134,16 +118,24 @@ mod tests {
 
     #[test]
     fn a_folder_is_a_folder_and_a_url_is_a_bucket() {
-        for name in [
-            "artifacts",
-            "/srv/artifacts",
-            "s3://media/videos",
-            "gs://media",
-            "abfss://media@films.dfs.core.windows.net/a",
-        ] {
+        for name in ["artifacts", "/srv/artifacts"] {
             assert_eq!(parsed(name).as_deref(), Ok(name));
         }
         assert_eq!(parsed("file:///srv/artifacts").as_deref(), Ok("/srv/artifacts"));
+    }
+
+    #[test]
+    fn a_bucket_of_a_cloud_that_was_left_out_is_refused_with_the_feature_that_it_needs() {
+        for (name, feature, has_it) in [
+            ("s3://media/videos", "aws", cfg!(feature = "aws")),
+            ("gs://media", "gcp", cfg!(feature = "gcp")),
+            ("abfss://media@films.dfs.core.windows.net/a", "azure", cfg!(feature = "azure")),
+        ] {
+            match parsed(name) {
+                Ok(parsed) => assert!(has_it && parsed == name, "{parsed}"),
+                Err(said) => assert!(!has_it && said.contains(&format!("needs Piton's feature `{feature}`")), "{said}"),
+            }
+        }
     }
 
     #[test]
@@ -153,7 +145,8 @@ mod tests {
             assert!(said.contains("s3://bucket/path"), "{name}: {said}");
         }
         // Whose the container is, nobody told.
-        for name in ["az://media/a", "s3://key:secret@media", "s3://media?region=x", "s3://media#x"] {
+        let nobodys = cfg!(feature = "azure").then_some("az://media/a");
+        for name in nobodys.into_iter().chain(["s3://key:secret@media", "s3://media?region=x", "s3://media#x"]) {
             let said = parsed(name).unwrap_err();
             assert!(said.contains("environment") && !said.contains("secret@"), "{name}: {said}");
         }

@@ -13,10 +13,13 @@ pub(crate) use self::input::{InputArgs, TraceArgs};
 pub(crate) use self::worker::{ArtifactStoreArgs, CheckArgs, SettingsArgs, WorkerArgs, lease};
 pub(super) use super::artifacts::args::ArtifactsArgs;
 pub(super) use super::batch::args::BatchArgs;
+#[cfg(feature = "lab")]
 pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
+#[cfg(feature = "lab")]
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::{DeadLetterArgs, WhereArgs};
+#[cfg(feature = "top")]
 pub(super) use super::top::args::TopArgs;
 pub(super) use super::workflows::test::args::{CaseArgs, TestArgs};
 use crate::model::actor;
@@ -89,6 +92,7 @@ pub(crate) enum Command {
     /// List what changed, by whom and why: versions, limits, pauses, worker builds, new causes of failure, decisions.
     Changes(ChangesArgs),
     /// Watch everything live on a terminal, and act on it with keys.
+    #[cfg(feature = "top")]
     Top(TopArgs),
     /// Cancel a run: running attempts are stopped, waiting jobs are removed, finished stages are kept.
     Cancel(CancelArgs),
@@ -126,6 +130,7 @@ pub(crate) enum Command {
     /// Tokens come from the environment: PITON_API_OPERATOR_TOKEN may change things, PITON_API_READER_TOKEN may look. Each variable
     /// holds one token or several, separated by commas; a name before one (anna:TOKEN) is recorded as who decided. Without tokens,
     /// the API answers this machine only, at 127.0.0.1. /v1/admin/openapi.json describes all routes.
+    #[cfg(feature = "api")]
     Api(ApiArgs),
     /// Bring the schema up to date. A database that you named is migrated only by this, or by a worker with --migrate.
     ///
@@ -133,13 +138,17 @@ pub(crate) enum Command {
     /// within 3 s, nothing is changed, the session that holds it is named, and the migration is tried again.
     Migrate(MigrateArgs),
     /// Measure how fast Piton is on this machine, and prove that nothing was lost.
+    #[cfg(feature = "lab")]
     Bench(BenchArgs),
     /// A worker of a bench; `bench` starts it.
+    #[cfg(feature = "lab")]
     #[command(hide = true)]
     BenchWorker(BenchWorkerArgs),
     /// Make workers and Postgres fail, as a seed decides, and prove that every promise holds.
+    #[cfg(feature = "lab")]
     Chaos(ChaosArgs),
     /// A worker of a campaign; `chaos` starts it.
+    #[cfg(feature = "lab")]
     #[command(hide = true)]
     ChaosWorker(ChaosWorkerArgs),
     /// One case of a test file; `workflows test` starts it.
@@ -160,15 +169,23 @@ pub(crate) enum Command {
 impl Command {
     /// It works on runs, or serves, and says more than one that asks or decides.
     pub(crate) fn works(&self) -> bool {
-        matches!(
-            self,
-            Command::Run(_) | Command::Worker(_) | Command::Api(_) | Command::BenchWorker(_) | Command::ChaosWorker(_)
-        )
+        match self {
+            Command::Run(_) | Command::Worker(_) => true,
+            #[cfg(feature = "api")]
+            Command::Api(_) => true,
+            #[cfg(feature = "lab")]
+            Command::BenchWorker(_) | Command::ChaosWorker(_) => true,
+            _ => false,
+        }
     }
 
     /// It draws on the whole terminal.
     pub(crate) fn draws(&self) -> bool {
-        matches!(self, Command::Top(_))
+        match self {
+            #[cfg(feature = "top")]
+            Command::Top(_) => true,
+            _ => false,
+        }
     }
 }
 

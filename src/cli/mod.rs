@@ -1,11 +1,14 @@
 //! The command line: reads arguments, shows results to people, and leaves the work to the layers below.
 
+#[cfg(feature = "api")]
 mod api;
 mod args;
 mod artifacts;
 mod batch;
+#[cfg(feature = "lab")]
 mod bench;
 mod changes;
+#[cfg(feature = "lab")]
 mod chaos;
 mod cleanup;
 mod completions;
@@ -16,6 +19,7 @@ mod exit;
 mod files;
 mod follow;
 mod health;
+mod left_out;
 mod live;
 mod man;
 mod metrics;
@@ -30,6 +34,7 @@ mod sentence;
 mod show;
 mod start;
 mod throughput;
+#[cfg(feature = "top")]
 mod top;
 mod trace;
 mod usage;
@@ -122,6 +127,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(app, global, show).await,
+        #[cfg(feature = "top")]
         Command::Top(args) => top::top(global, args).await,
         Command::Workers(args) => workers::workers(global, args).await,
         Command::Why(args) => why::why(global, args).await,
@@ -139,11 +145,16 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Cleanup(action) => cleanup::cleanup(global, action).await,
         Command::Health(args) => health::health(global, args).await,
         Command::Metrics => metrics::metrics(&global),
+        #[cfg(feature = "api")]
         Command::Api(args) => api::api(app, global, args).await,
         Command::Migrate(args) => database::migrate(global, args).await,
+        #[cfg(feature = "lab")]
         Command::Bench(bench) => bench::bench(global, bench).await,
+        #[cfg(feature = "lab")]
         Command::BenchWorker(worker) => bench::worker(global, worker).await,
+        #[cfg(feature = "lab")]
         Command::Chaos(args) => chaos::chaos(app, global, args).await,
+        #[cfg(feature = "lab")]
         Command::ChaosWorker(worker) => chaos::worker(app, global, worker).await,
         Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
         Command::Completions(args) => completions::completions(&global, &args),

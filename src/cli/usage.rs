@@ -2,12 +2,16 @@
 
 use clap::error::{ContextKind, ContextValue};
 
+use super::left_out::left_out;
 use crate::model::quoted::quoted;
 use crate::workflow::similar::similar;
 
 /// The same error without what would mislead: values at any length, and an option that only looks a little like the one that
 /// was typed.
 pub(super) fn shortened(mut error: clap::Error) -> clap::Error {
+    if let Some(left_out) = text(error.get(ContextKind::InvalidSubcommand)).and_then(|command| left_out(&command)) {
+        return left_out;
+    }
     let typed = text(error.get(ContextKind::InvalidArg));
     let is_similar = |suggested: &str| {
         let bare = |option: &str| option.trim_start_matches('-').to_owned();

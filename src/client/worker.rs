@@ -12,7 +12,6 @@ use super::piton::Piton;
 use super::settings::settings;
 use crate::artifacts::Artifacts;
 use crate::config;
-use crate::embedded;
 use crate::stage::resources::Resources;
 use crate::stage::variables;
 use crate::store::Store;
@@ -203,7 +202,7 @@ impl Drop for OwnName {
 /// With the artifact store, and with what its helpers are told.
 fn with_resources(settings: WorkerSettings, url: &str) -> Result<WorkerSettings, WorkerError> {
     let is_named = settings.artifacts.is_some();
-    let in_data_folder = || Some(Artifacts::in_folder(embedded::Settings::default_root().ok()?.join("artifacts")));
+    let in_data_folder = || Some(Artifacts::in_folder(config::data_folder()?.join("artifacts")));
     let artifacts = settings.artifacts.clone().or_else(in_data_folder);
     // For stages that ask for it.
     if !variables::database_is(url.to_owned()) {

@@ -11,7 +11,8 @@ use super::texts;
 
 states! {
     /// The class of a failure decides whether and when the job is tried again.
-    #[derive(PartialOrd, Ord, serde::Deserialize, utoipa::ToSchema)]
+    #[derive(PartialOrd, Ord, serde::Deserialize)]
+    #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
     #[non_exhaustive]
     pub enum FailureClass {
         /// A service did not answer in time, or the stage ran out of its own time.

@@ -7,6 +7,7 @@ pub(crate) mod claim;
 pub(crate) mod condition;
 pub(crate) mod digest;
 pub(crate) mod failure;
+pub(crate) mod feature;
 pub(crate) mod fingerprint;
 #[cfg(test)]
 pub(crate) mod fuzz;

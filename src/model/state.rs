@@ -52,8 +52,8 @@ states! {
 
 states! {
     /// Where a run is, as people are shown it: one whose start is put off is not running.
-    #[derive(serde::Deserialize, utoipa::ToSchema)]
-    #[schema(as = RunState)]
+    #[derive(serde::Deserialize)]
+    #[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = RunState))]
     #[non_exhaustive]
     pub enum ShownState {
         /// Nothing of it has begun, and nothing may before its time.
@@ -73,7 +73,7 @@ states! {
 
 states! {
     /// How an attempt ended that left no checkpoint.
-    #[derive(utoipa::ToSchema)]
+    #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
     pub(crate) enum AttemptOutcome {
         /// It returned a failure, panicked, or ran out of time.
         Failed = "failed",
@@ -88,7 +88,8 @@ states! {
 
 states! {
     /// What became of a dead letter.
-    #[derive(serde::Deserialize, utoipa::ToSchema)]
+    #[derive(serde::Deserialize)]
+    #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
     pub(crate) enum Resolution {
         /// Nothing yet; its run is blocked.
         Pending = "pending",

@@ -17,8 +17,8 @@ use crate::store::{Store, StoreError};
 const NOBODY: WorkerId = WorkerId(0);
 
 /// A worker that seems gone, and what it holds.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = GoneWorker)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = GoneWorker))]
 pub(crate) struct Gone {
     pub(crate) worker: String,
     /// Why it seems gone.
@@ -27,7 +27,8 @@ pub(crate) struct Gone {
 }
 
 /// A job of a worker that seems gone.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct RecoverableJob {
     #[serde(flatten)]
     pub(crate) job: HeldJob,
@@ -37,8 +38,8 @@ pub(crate) struct RecoverableJob {
 }
 
 /// What a recovery found, and what became of it.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Recovered)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Recovered))]
 pub(crate) struct RecoveryReport {
     pub(crate) gone: Vec<Gone>,
     /// How many jobs were freed; nothing where that was not asked for.

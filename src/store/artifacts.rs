@@ -34,7 +34,8 @@ pub(crate) struct Whole {
 }
 
 /// An artifact of a run, for people.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct ArtifactRow {
     pub(crate) artifact: Uuid,
     pub(crate) stage: String,

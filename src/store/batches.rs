@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{BoxStream, StreamExt};
 use serde::Serialize;
 use sqlx::types::Uuid;
-use utoipa::ToSchema;
 
 use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
@@ -27,7 +26,8 @@ pub(crate) struct BatchStart<'b> {
 }
 
 /// A batch as its runs tell it.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct BatchRow {
     pub(crate) batch: Uuid,
     pub(crate) name: String,
@@ -66,7 +66,8 @@ pub(crate) struct BatchRow {
 }
 
 /// Pending dead letters of one failure class.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct ClassCount {
     pub(crate) class: String,
     pub(crate) count: i64,

@@ -61,8 +61,8 @@ impl std::str::FromStr for By {
 }
 
 /// Dead letters of one cause.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
-#[schema(as = CauseGroup)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = CauseGroup))]
 pub(crate) struct Group {
     /// Where they are counted by stage, workflow or batch.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,8 +96,8 @@ pub(crate) struct Group {
 }
 
 /// All of them together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[schema(as = CauseTotals)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = CauseTotals))]
 pub(crate) struct Totals {
     pub(crate) count: i64,
     pub(crate) runs: i64,

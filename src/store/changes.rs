@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::moment::Moment;
 use super::{Store, StoreError};
 
 /// Something that is not as it was before, or many alike of one minute.
-#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Change {
     #[sqlx(try_from = "Moment")]
     pub(crate) at: DateTime<Utc>,

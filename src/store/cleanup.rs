@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Uuid;
-use utoipa::ToSchema;
 
 use super::moment::MaybeMoment;
 use super::{Store, StoreError, through_a_face};
@@ -15,7 +14,8 @@ use crate::model::address::Made;
 use crate::model::id::{RunId, WorkerId};
 
 /// What is due, or stays though it is old, by what it is.
-#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct DueGroup {
     pub(crate) what: String,
     pub(crate) r#type: String,
@@ -29,7 +29,8 @@ pub(crate) struct DueGroup {
 }
 
 /// How a cleanup went, or what it would do.
-#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct CleanupGroup {
     pub(crate) what: String,
     pub(crate) r#type: String,
@@ -52,7 +53,8 @@ pub(crate) struct PlannedPart {
 }
 
 /// For how long something is kept; for ever without a time.
-#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Rule {
     pub(crate) workflow: String,
     pub(crate) what: String,
@@ -61,7 +63,8 @@ pub(crate) struct Rule {
 }
 
 /// What the artifact store holds.
-#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct StoredGroup {
     pub(crate) workflow: String,
     pub(crate) r#type: String,

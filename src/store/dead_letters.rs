@@ -37,7 +37,8 @@ impl Filter {
 }
 
 /// A dead letter, with names for people.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct DeadLetter {
     pub(crate) id: Uuid,
     pub(crate) run: Uuid,
@@ -89,7 +90,8 @@ impl<'s> Origin<'s> {
 }
 
 /// One try at a dead letter's job.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Attempt {
     pub(crate) attempt: i32,
     pub(crate) outcome: String,

@@ -15,7 +15,8 @@ use crate::model::id::{NO_ITEM, WorkerId};
 use crate::model::suspect::{CONVICTED, CONVICTED_WITH_ITS_WORKER, Evidence, MOST_DEATHS, MOST_GROUP_DEATHS};
 
 /// What became of jobs that were taken from a boot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Freed {
     /// Their runs go on behind the checkpoints they had.
     pub(crate) resumed: i64,

@@ -5,11 +5,13 @@ pub(crate) mod artifacts;
 pub(crate) mod attempts;
 pub(crate) mod backoff;
 pub(crate) mod batches;
+#[cfg(feature = "lab")]
 pub(crate) mod bench;
 mod blockers;
 pub(crate) mod boots;
 pub(crate) mod causes;
 pub(crate) mod changes;
+#[cfg(feature = "lab")]
 pub(crate) mod chaos;
 pub(crate) mod chaos_rows;
 pub(crate) mod checkpoints;
@@ -43,6 +45,7 @@ mod stale;
 pub(crate) mod steps;
 pub(crate) mod test_databases;
 pub(crate) mod throughput;
+#[cfg(feature = "top")]
 pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod versions;

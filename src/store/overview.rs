@@ -57,8 +57,8 @@ pub(crate) struct AttemptRow {
 }
 
 /// A finished job.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
-#[schema(as = Checkpoint)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Checkpoint))]
 pub(crate) struct CheckpointRow {
     pub(crate) stage: String,
     /// Item of a fanned-out stage; -1 for a whole stage, and for the record of a split.

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::moment::Moment;
 use super::{Store, StoreError, through_a_face};
@@ -18,7 +17,8 @@ pub(crate) struct Queue<'q> {
 }
 
 /// One that is in force.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Pause {
     pub(crate) workflow: Option<String>,
     pub(crate) stage: Option<String>,

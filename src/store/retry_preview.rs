@@ -7,8 +7,8 @@ use super::{Store, StoreError};
 use crate::model::payload::Payload;
 
 /// One stage of it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
-#[schema(as = RetryPreviewStage)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = RetryPreviewStage))]
 pub(crate) struct PreviewRow {
     pub(crate) workflow: String,
     pub(crate) stage: String,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{Store, StoreError};
 use crate::meters::tally::Counts;
@@ -22,7 +21,8 @@ pub(crate) struct Addition {
 }
 
 /// How a workflow is doing, all its stages together.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Outlook {
     pub(crate) workflow: String,
     /// Jobs per minute, in the last ten minutes and in the ten before.
@@ -53,7 +53,8 @@ pub(crate) struct Outlook {
 }
 
 /// How a stage is doing.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct StageFlow {
     pub(crate) workflow: String,
     pub(crate) stage: String,

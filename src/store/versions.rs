@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
@@ -10,8 +9,8 @@ use crate::model::actor::Actor;
 use crate::model::id::{VersionId, WorkflowId};
 
 /// A version, as people see it.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
-#[schema(as = WorkflowVersion)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = WorkflowVersion))]
 pub(crate) struct VersionRow {
     /// First twelve digits of its digest.
     pub(crate) version: String,

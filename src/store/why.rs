@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::types::Uuid;
-use utoipa::ToSchema;
 
 use super::moment::MaybeMoment;
 use super::{Store, StoreError};
 use crate::model::id::RunId;
 
 /// Jobs of one stage that wait for the same reason.
-#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct WaitingGroup {
     pub(crate) workflow: String,
     pub(crate) stage: String,
@@ -23,7 +23,8 @@ pub(crate) struct WaitingGroup {
 }
 
 /// One thing that a run waits for.
-#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Waiting {
     pub(crate) run: Uuid,
     pub(crate) workflow: String,
@@ -38,7 +39,8 @@ pub(crate) struct Waiting {
 }
 
 /// Jobs or dead letters of one stage of one run that wait for the same reason.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct RunWait {
     pub(crate) stage: String,
     pub(crate) reason: String,

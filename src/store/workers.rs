@@ -55,7 +55,8 @@ pub(crate) struct Look<'q> {
 }
 
 /// A job that a boot holds.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct HeldJob {
     pub(crate) run: Uuid,
     pub(crate) workflow: String,
@@ -68,7 +69,8 @@ pub(crate) struct HeldJob {
 }
 
 /// A stage that a worker runs jobs of.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct BusyStage {
     pub(crate) workflow: String,
     pub(crate) stage: String,
@@ -86,8 +88,8 @@ pub(crate) enum EndedToo {
 }
 
 /// A boot of a worker, for people.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
-#[schema(as = Worker)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Worker))]
 pub(crate) struct WorkerRow {
     pub(crate) worker: String,
     /// New at every start.

@@ -11,6 +11,9 @@ use crate::model::resource::{self, out_of_descriptors};
 /// Nobody needs more; where the hard limit is higher, tables of descriptors would only cost memory.
 const MOST: u64 = 1 << 20;
 
+/// Connections to what a worker serves, or fewer where it may have few descriptors.
+const MOST_CLIENTS: usize = 64;
+
 /// The soft limit that this process was started with: programs that it starts get it back, for some close or scan every
 /// descriptor that they might have, and `select` takes none from 1024 on.
 static AT_START: OnceLock<Option<u64>> = OnceLock::new();
@@ -48,6 +51,11 @@ pub(crate) fn limit() -> u64 {
 pub(crate) fn open() -> Option<u64> {
     // One of them is the list itself.
     Some((std::fs::read_dir("/dev/fd").ok()?.count() as u64).saturating_sub(1))
+}
+
+/// How many connections of clients a process has at most that may have so many.
+pub(crate) fn for_clients(limit: u64) -> usize {
+    usize::try_from(limit / 16).unwrap_or(usize::MAX).clamp(4, MOST_CLIENTS)
 }
 
 /// Whether none can be had at this moment.
@@ -89,6 +97,11 @@ mod tests {
         assert_eq!(lacking(&io::Error::other(sqlx::Error::Io(full()))), of_process);
         assert_eq!(lacking(&io::Error::other("Too many open files (os error 24)")), None, "words may be anybody's");
         assert_eq!(lacking(&io::Error::from(io::ErrorKind::NotFound)), None);
+    }
+
+    #[test]
+    fn few_descriptors_are_few_connections() {
+        assert_eq!([64, 256, 1024, u64::MAX].map(for_clients), [4, 16, 64, 64]);
     }
 
     #[test]

@@ -28,14 +28,6 @@ const STALL: Duration = Duration::from_secs(30);
 /// After an error that is no client's: no descriptor was left, and one will be closed.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// Connections to what a worker serves, or fewer where it may have few descriptors.
-const MOST: usize = 64;
-
-/// How many connections of clients a process has at most that may have so many descriptors.
-pub(crate) fn most_for(descriptors: u64) -> usize {
-    usize::try_from(descriptors / 16).unwrap_or(usize::MAX).clamp(4, MOST)
-}
-
 /// Answers until `stopped`, and then to those who have asked already.
 pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, stopped: impl Future<Output = ()>) {
     let (clients, shutdown) = (Clients::new(most), GracefulShutdown::new());
@@ -148,10 +140,5 @@ mod tests {
             assert!(asked.join().unwrap().ends_with("late"));
         }
         assert!(ask(address, "/").ends_with("here"));
-    }
-
-    #[test]
-    fn few_descriptors_are_few_connections() {
-        assert_eq!([64, 256, 1024, u64::MAX].map(most_for), [4, 16, 64, 64]);
     }
 }

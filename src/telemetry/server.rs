@@ -76,6 +76,6 @@ pub(crate) async fn serve(listener: TcpListener, exporter: Arc<Exporter>, stop: 
     }
     let scrape = async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4")], exporter.render());
     let router = Router::new().route("/metrics", get(scrape));
-    let most = connections::most_for(descriptors::limit());
+    let most = descriptors::for_clients(descriptors::limit());
     connections::serve(listener, router, most, stop.cancelled()).await;
 }

@@ -3,14 +3,14 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::types::Uuid;
-use utoipa::ToSchema;
 
 use crate::model::json;
 use crate::store::batches::{BatchResult, BatchRow, ClassCount};
 use crate::store::{Store, StoreError};
 
 /// A batch, and what of it waits for a decision.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct BatchReport {
     #[serde(flatten)]
     pub(crate) row: BatchRow,
@@ -28,7 +28,8 @@ impl BatchReport {
 }
 
 /// What became of an item.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct ItemReport {
     /// Its number, from 1.
     item: i32,
@@ -37,11 +38,11 @@ pub(crate) struct ItemReport {
     state: String,
     /// Outputs of the run's last stages, by their names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[cfg_attr(feature = "api", schema(value_type = Option<Object>))]
     output: Option<Box<RawValue>>,
     /// Its first pending dead letter, what it failed with, or why it was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[cfg_attr(feature = "api", schema(value_type = Option<Object>))]
     failure: Option<Box<RawValue>>,
 }
 

@@ -14,16 +14,16 @@ use crate::store::{Store, StoreError};
 const MOST_CHECKPOINTS: i64 = 1000;
 
 /// The shape of `dead-letter show --json`.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = DeadLetterStory)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = DeadLetterStory))]
 pub(crate) struct Story {
     #[serde(flatten)]
     pub(crate) letter: DeadLetter,
     /// The run's input.
-    #[schema(value_type = Option<serde_json::Value>)]
+    #[cfg_attr(feature = "api", schema(value_type = Option<serde_json::Value>))]
     pub(crate) input: Option<Box<RawValue>>,
     /// The run's input until this one was retried with a corrected one.
-    #[schema(value_type = Option<serde_json::Value>)]
+    #[cfg_attr(feature = "api", schema(value_type = Option<serde_json::Value>))]
     pub(crate) input_before: Option<Box<RawValue>>,
     /// Every attempt at its job that left no checkpoint.
     pub(crate) attempts: Vec<Attempt>,

@@ -16,10 +16,10 @@ use crate::store::runs::RunRow;
 use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Run)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = Run))]
 pub(crate) struct RunReport {
-    #[schema(value_type = Uuid)]
+    #[cfg_attr(feature = "api", schema(value_type = Uuid))]
     run: RunId,
     workflow: String,
     /// Digest of the version of the workflow that it follows.
@@ -44,12 +44,12 @@ pub(crate) struct RunReport {
     attempts: Option<Vec<AttemptReport>>,
     /// Outputs of the stages that nothing needs, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
+    #[cfg_attr(feature = "api", schema(value_type = Option<BTreeMap<String, serde_json::Value>>))]
     output: Option<BTreeMap<String, Box<RawValue>>>,
 }
 
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = RunFailure)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = RunFailure))]
 struct FailureReport {
     stage: String,
     class: String,
@@ -58,8 +58,8 @@ struct FailureReport {
     more: i64,
 }
 
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = RunStage)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = RunStage))]
 struct StageReport {
     stage: String,
     state: StageState,
@@ -73,8 +73,8 @@ struct StageReport {
     waits: Vec<RunWait>,
 }
 
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = RunAttempt)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema), schema(as = RunAttempt))]
 struct AttemptReport {
     stage: String,
     item: Option<i32>,

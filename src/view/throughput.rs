@@ -2,14 +2,14 @@
 
 use chrono::TimeDelta;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::store::throughput::{Outlook, StageFlow};
 use crate::store::{Store, StoreError};
 use crate::view::when;
 
 /// Every workflow that is at work or has something to do, and each of its stages.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Throughput {
     /// Those with the most work left first.
     pub(crate) workflows: Vec<Outlook>,

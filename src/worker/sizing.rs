@@ -4,7 +4,6 @@ use super::{Role, WorkerSettings};
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::system::descriptors;
-use crate::telemetry::connections;
 
 /// Descriptors of an attempt at a program: three pipes, the process, the lock of its folder, and a file that is kept.
 const OF_A_PROGRAM: u64 = 6;
@@ -29,7 +28,7 @@ pub(crate) struct NoRoom {
 pub(super) fn slots(settings: &WorkerSettings, store: &Store, catalog: &Catalog) -> Result<usize, NoRoom> {
     let limit = descriptors::limit();
     // A process that runs suspects has one slot and serves nothing.
-    let served = if settings.role == Role::Runner { 0 } else { connections::most_for(limit) as u64 };
+    let served = if settings.role == Role::Runner { 0 } else { descriptors::for_clients(limit) as u64 };
     let taken = descriptors::open().unwrap_or(SPARE) + store.descriptors_to_come() + served + SPARE;
     let each = if catalog.has_commands() { OF_A_PROGRAM } else { OF_ANOTHER };
     let room = room(limit, taken, each)?;

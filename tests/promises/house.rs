@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli", "api", "client", "testing"],
     &["app"],
     &["role"],
-    &["bench", "chaos", "child", "worker", "config", "embedded", "telemetry"],
+    &["bench", "chaos", "child", "worker", "config", "embedded", "no_embedded", "telemetry"],
     &["decide", "view"],
     &["cleanup", "health", "recovery", "verify"],
     &["cgroup", "neighbour"],

@@ -28,6 +28,7 @@ mod embedded;
 mod exposed;
 mod failover;
 mod fairness;
+mod features;
 mod first_minutes;
 mod flow;
 mod full_batches;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::artifacts::Artifacts;
 use crate::cli::args::{ArtifactStoreArgs, Global};
-use crate::embedded;
+use crate::config;
 
 /// Where files of stages are: the store that is named, or the folder in the data folder.
 pub(crate) fn store(global: &Global, args: &ArtifactStoreArgs) -> Option<Artifacts> {
@@ -13,5 +13,5 @@ pub(crate) fn store(global: &Global, args: &ArtifactStoreArgs) -> Option<Artifac
 
 /// Who has no home has no data folder either.
 pub(crate) fn data_folder(global: &Global) -> Option<PathBuf> {
-    global.data_dir.clone().or_else(|| embedded::Settings::default_root().ok())
+    global.data_dir.clone().or_else(config::data_folder)
 }
