@@ -19,4 +19,4 @@ where v.deployed_by is null and v.replaced_version_id is not null;
 
 comment on column piton.jobs.since is 'When it entered its state. Of a job that waits again since no worker that claimed it could begin it: since when it has waited.';
 
--- functions: ce6a6d744ecbabe771152ed26c966e7e22f4482374b3fa2c59076802b30435fc
+-- functions: ddab4234e9a0c5a7a4889a9d044e87f184c3c47c05faa1e6b70b3ec04407d4a6

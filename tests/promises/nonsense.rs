@@ -62,10 +62,8 @@ const VALUES: &[(&str, &[&str])] = &[
     ("ARRAY", &["[]", "null"]),
 ];
 
-/// Tries every value in every column of those tables, in a row of its own; what the database refuses no worker can write. Tells how
-/// many rows there are of each.
-async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
-    let mut written = Vec::new();
+/// Tries every value in every column of those tables, in a row of its own; what the database refuses no worker can write.
+async fn write_nonsense(world: &World) {
     for (table, inserts, other) in WRITABLE {
         let columns: Vec<(String, String)> = sqlx::query_as(
             "select c.column_name::text, c.data_type::text from information_schema.columns c
@@ -79,7 +77,7 @@ async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
         .await
         .unwrap();
         assert!(!columns.is_empty(), "a worker writes no column of {table}");
-        let mut accepted = 0;
+        let (mut accepted, mut refused) = (0, None);
         let mut n = 0;
         for (column, kind) in &columns {
             let values =
@@ -92,7 +90,7 @@ async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
                     format!(
                         "insert into piton.{table} overriding system value
                          select (x.made).* from (
-                             select {record} as made from (select * from piton.{table} t order by ctid limit 1) as t, (values ({n})) as c (n)
+                             select {record} as made from piton.{table} t, (values ({n})) as c (n) order by t.ctid limit 1
                          ) as x"
                     )
                 } else {
@@ -101,14 +99,14 @@ async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
                          where ctid = (select ctid from piton.{table} order by ctid offset {n} % (select count(*) from piton.{table}) limit 1)"
                     )
                 };
-                if let Ok(done) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await {
-                    accepted += done.rows_affected() as usize;
+                match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await {
+                    Ok(done) => accepted += done.rows_affected() as usize,
+                    Err(error) => refused = Some(error),
                 }
             }
         }
-        written.push((*table, accepted));
+        assert!(accepted > columns.len(), "{accepted} rows were written into {table}: {refused:?}");
     }
-    written
 }
 
 /// With rows in every table that a worker writes, as they should be.
@@ -135,10 +133,7 @@ async fn sound() -> World {
 #[tokio::test]
 async fn no_row_that_a_worker_can_write_makes_a_view_a_metric_or_a_page_fail() {
     let world = sound().await;
-    let written = write_nonsense(&world).await;
-    for (table, rows) in &written {
-        assert!(*rows > 0, "nothing was written into {table}: {written:?}");
-    }
+    write_nonsense(&world).await;
     let mut failed = ask_in_sql(&world).await;
     for asked in [
         &["why"][..],
@@ -155,7 +150,6 @@ async fn no_row_that_a_worker_can_write_makes_a_view_a_metric_or_a_page_fail() {
         &["recover", "--dry-run"],
         &["batch", "list"],
         &["pauses"],
-        &["verify"],
     ] {
         let output = world.command(asked).output().unwrap();
         if !output.status.success() {
