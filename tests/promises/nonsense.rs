@@ -105,7 +105,7 @@ async fn write_nonsense(world: &World) {
                 }
             }
         }
-        assert!(accepted > columns.len(), "{accepted} rows were written into {table}: {refused:?}");
+        assert!(accepted > 0, "{accepted} rows were written into {table}: {refused:?}");
     }
 }
 
@@ -123,6 +123,7 @@ async fn sound() -> World {
     assert_eq!(world.ended(&failed).await, "blocked");
     until(SOON, "it has been counted", async || world.count("select count(*) from piton.stage_times").await > 4).await;
     stdout(&world.command(["cleanup", "preview"]).output().unwrap());
+    stdout(&world.command(["pause", "squares", "--reason", "for a row of the audit"]).output().unwrap());
     drop(worker);
     for workflow in ["wide", "fork", "work", "misbehave"] {
         world.start(workflow, "{}");
