@@ -124,9 +124,9 @@ meters! {
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []
         "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect, and piton.unexplained_jobs tells which. The oldest runs are looked at less often than the newest: 50000 with every snapshot.";
     WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]
-        "Worker-seconds of work that more workers could do: jobs that are ready, running, or due within a minute, and all later stages of their runs, by the measured time of each stage with its retries. What is paused, has to wait for a limit or waits for a retry is left out, with what is behind it, and so are items of batches that have not begun. Estimated: the items of stages that are not split yet, from earlier runs. The signal to scale by.";
+        "Worker-seconds of work that more workers could do: jobs that are ready, running, or due within a minute, and all later stages of their runs, by the measured time of each stage with its retries. What is paused, has to wait for a limit or waits for a retry is left out, with what is behind it. Estimated: the items of stages that are not split yet, from earlier runs. The signal to scale by.";
     EMPTY = Database Kind::Gauge, "piton_empty_seconds" ["workflow"]
-        "Seconds until nothing of the workflow is left, its later stages and the items of its batches too, at the pace of the last minutes and if nothing comes in; +Inf where it does not empty at this rate (piton throughput tells why), 0 where nothing is left.";
+        "Seconds until nothing of the workflow is left, its later stages too, at the pace of the last minutes and if nothing comes in; +Inf where it does not empty at this rate (piton throughput tells why), 0 where nothing is left.";
     TABLE_BYTES = Database Kind::Gauge, "piton_table_bytes" ["table"]
         "Size of the table without its indexes, in bytes.";
     INDEX_BYTES = Database Kind::Gauge, "piton_index_bytes" ["table"]
