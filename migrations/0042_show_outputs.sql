@@ -1,3 +1,3 @@
 -- What stages have returned can be read with the names of their runs and stages: piton.outputs_overview.
 
--- functions: e9c4c73af1a5e2f44b751b4c9441dfd301ce6be7ec31b885ef41997ff316d809
+-- functions: b1cc67aa89dea6c5e51efc9ccaddf3bd2404af3383c3dcfe3ffba4929d350c34

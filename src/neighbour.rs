@@ -38,7 +38,8 @@ fn is_that_one(process: &Process) -> bool {
 
 /// `false` also for a process that has ended and that nobody has waited for yet.
 fn is_there(pid: i32) -> bool {
-    let Some(pid) = Pid::from_raw(pid) else { return false };
+    // A row may hold any number; what is below 0 is no process, and rustix panics at it.
+    let Some(pid) = Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw) else { return false };
     match test_kill_process(pid) {
         // It is there, and belongs to somebody else.
         Ok(()) | Err(Errno::PERM) => !has_ended(pid),
@@ -98,6 +99,8 @@ mod tests {
         // Process 1 of another container on a host of the same name.
         let older = Process { machine: None, started: None, ..me.clone() };
         assert_eq!(lives(&older, &me), None);
-        assert_eq!(lives(&Process { pid: i32::MAX, ..older }, &me), None);
+        for pid in [i32::MAX, 0, -1, i32::MIN] {
+            assert_eq!(lives(&Process { pid, ..older.clone() }, &me), None, "{pid}");
+        }
     }
 }

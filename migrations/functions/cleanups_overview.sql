@@ -1,7 +1,7 @@
 create or replace view piton.cleanups_overview as
 select c.id as cleanup, c.state, c.planned_by, c.planned_at, c.began_at, c.ended_at, i.what, i.type, i.workflow,
-       count(i.number) as items, coalesce(sum(i.bytes), 0)::int8 as bytes, count(i.deleted_at) as deleted,
-       coalesce(sum(i.bytes) filter (where i.deleted_at is not null), 0)::int8 as deleted_bytes,
+       count(i.number) as items, least(coalesce(sum(i.bytes), 0), 9e18)::int8 as bytes, count(i.deleted_at) as deleted,
+       least(coalesce(sum(i.bytes) filter (where i.deleted_at is not null), 0), 9e18)::int8 as deleted_bytes,
        count(i.error) as errors, min(i.error) as error
 from piton.cleanups c
 left join piton.cleanup_items i on i.cleanup_id = c.id

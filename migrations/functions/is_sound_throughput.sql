@@ -4,9 +4,9 @@ language sql stable parallel safe
 as $$
     select counted.since operator(pg_catalog.<=) counted.told_at
            and counted.told_at operator(pg_catalog.<=) (pg_catalog.now() operator(pg_catalog.+) interval '1 minute')
-           and piton.is_measure(counted.done) and piton.is_measure(counted.given_up)
-           and piton.is_measure(counted.failed) and piton.is_measure(counted.attempts)
-           and piton.is_measure(counted.seconds) and piton.is_measure(counted.begun)
-           and piton.is_measure(counted.waited)
+           -- None of them is below 0.
+           and greatest(counted.done, counted.given_up, counted.failed, counted.attempts, counted.begun)
+               operator(pg_catalog.<=) 1000000000000
+           and piton.is_measure(counted.seconds) and piton.is_measure(counted.waited)
 $$;
 comment on function piton.is_sound_throughput(piton.throughput) is 'For Piton itself: whether everything in that row can be reckoned with.';

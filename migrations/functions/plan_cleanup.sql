@@ -17,7 +17,7 @@ begin
                                      worker, version)
     select plan, row_number() over (order by d.what, d.since), d.what, d.type, d.workflow, d.run, d.run_id, d.artifact, d.batch,
            d.address,
-           case d.what when 'runs' then (select coalesce(sum(k.bytes), 0) from piton.checkpoints k where k.run_id = d.run_id)
+           case d.what when 'runs' then (select least(coalesce(sum(k.bytes), 0), 9e18) from piton.checkpoints k where k.run_id = d.run_id)
                        else d.bytes end,
            d.worker, d.version
     from (select * from piton.cleanup_due d where d.refused is null order by d.what, d.since limit most) as d;

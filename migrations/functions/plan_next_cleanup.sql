@@ -32,7 +32,7 @@ begin
                     select %1$L, row_number() over (order by d.since), d.what, d.type, d.workflow, d.run, d.run_id, d.artifact,
                            d.batch, d.address,
                            case d.what when ''runs''
-                                       then (select coalesce(sum(k.bytes), 0) from piton.checkpoints k where k.run_id = d.run_id)
+                                       then (select least(coalesce(sum(k.bytes), 0), 9e18) from piton.checkpoints k where k.run_id = d.run_id)
                                        else d.bytes end,
                            d.worker, d.version
                     from piton.cleanup_due d

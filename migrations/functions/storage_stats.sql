@@ -1,5 +1,5 @@
 create or replace view piton.storage_stats as
-select w.name as workflow, a.type, count(*) as artifacts, coalesce(sum(a.bytes), 0)::int8 as bytes,
+select w.name as workflow, a.type, count(*) as artifacts, least(coalesce(sum(a.bytes), 0), 9e18)::int8 as bytes,
        min(a.created_at) as oldest, max(a.created_at) as newest
 from piton.artifacts a
 join piton.runs r on r.id = a.run_id

@@ -146,7 +146,7 @@ impl Store {
     pub(crate) async fn output_bytes(&self, wanted: &[Wanted]) -> Result<HashMap<Wanted, u64>, StoreError> {
         let (whole, single): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.item.is_none());
         let rows: Vec<(i64, i16, Option<i32>, i64)> = sqlx::query_as(
-            "select k.run_id, k.stage, null::int4, sum(k.bytes)::int8
+            "select k.run_id, k.stage, null::int4, least(sum(k.bytes), 9e18)::int8
              from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
              join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage
              group by 1, 2

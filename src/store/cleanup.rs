@@ -101,7 +101,7 @@ impl Store {
     /// What is old enough and stays, and why.
     pub(crate) async fn cleanup_refuses(&self) -> Result<Vec<DueGroup>, StoreError> {
         let sql =
-            "select what, type, workflow, count(*) as items, sum(bytes)::int8 as bytes, min(since) as oldest, refused
+            "select what, type, workflow, count(*) as items, least(sum(bytes), 9e18)::int8 as bytes, min(since) as oldest, refused
                    from piton.cleanup_due where refused is not null
                    group by what, type, workflow, refused order by what, type, workflow, refused";
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
@@ -116,8 +116,8 @@ impl Store {
 
     /// What all cleanups on record have deleted.
     pub(crate) async fn cleaned(&self) -> Result<Vec<CleanupGroup>, StoreError> {
-        let sql = "select what, type, workflow, sum(items)::int8 as items, sum(bytes)::int8 as bytes,
-                          sum(deleted)::int8 as deleted, sum(deleted_bytes)::int8 as deleted_bytes,
+        let sql = "select what, type, workflow, sum(items)::int8 as items, least(sum(bytes), 9e18)::int8 as bytes,
+                          sum(deleted)::int8 as deleted, least(sum(deleted_bytes), 9e18)::int8 as deleted_bytes,
                           sum(errors)::int8 as errors, min(error) as error
                    from piton.cleanups_overview where what is not null group by 1, 2, 3 order by 1, 2, 3";
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)

@@ -178,7 +178,7 @@ async fn what_cannot_be_measured_is_refused_before_anything_starts() {
     insta::assert_snapshot!(said, @r##"
 error: invalid value '63' for '--payload <PAYLOAD>': 63 is not in 64..=1048576
 error: invalid value '0' for '--offered <RATE>': a rate is a number of runs per second, from 0.01 to 100000
-error: --offered and --backlog measure the chain alone; leave --shape away, or give sequential
+error: --offered and --backlog measure the chain alone; leave --shape out, or give sequential
 error: the join of 100000 items of 10000 bytes would have an input of 1000100000 bytes, over the limit of 67108864; give fewer --items or a smaller --payload
 error: old.json is no report of this version's bench; write one with --write FILE: missing field `piton` at line 1 column 2
 error: cannot look into no_such_database; give the name of a database that --keep kept

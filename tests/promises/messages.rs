@@ -143,7 +143,8 @@ async fn what_is_no_path_is_refused_in_the_words_of_piton() {
         let said = refused(&world, &format!("select piton.input_fits('{{}}', array['{path}'], array['x'])")).await;
         assert!(said.contains(&format!("\"{path}\" is no path")) && !said.contains("malformed"), "{said}");
     }
-    let fits = "select piton.input_fits('{\"a\": [{\"b\": 5}]}', array['{a,0,b}', null], array['5.0', 'x'])::int8";
+    let fits =
+        "select piton.input_fits('{\"a\": [{\"b\": 5}]}', array['{a,0,b}', null], array['5.0', 'x'])::int4::int8";
     assert_eq!(world.count(fits).await, 0, "nothing stands at no path");
 }
 

@@ -5,7 +5,6 @@ use sqlx::AssertSqlSafe;
 use crate::api::client::Api;
 use crate::harness::{SOON, World, stdout, until};
 use crate::hostile::ask_in_sql;
-use crate::scrape;
 use crate::workflows::{CHAIN, MISBEHAVE, SQUARES, WORK};
 
 const KEEP: &str = "name = \"keep\"\n[stages.keep]\nrust = \"keep\"\n";
@@ -62,10 +61,8 @@ const VALUES: &[(&str, &[&str])] = &[
     ("ARRAY", &["[]", "null"]),
 ];
 
-/// Tries every value in every column of those tables, in a row of its own; what the database refuses no worker can write. Tells how
-/// many rows there are of each.
-async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
-    let mut written = Vec::new();
+/// Tries every value in every column of those tables, in a row of its own; what the database refuses no worker can write.
+async fn write_nonsense(world: &World) {
     for (table, inserts, other) in WRITABLE {
         let columns: Vec<(String, String)> = sqlx::query_as(
             "select c.column_name::text, c.data_type::text from information_schema.columns c
@@ -79,7 +76,7 @@ async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
         .await
         .unwrap();
         assert!(!columns.is_empty(), "a worker writes no column of {table}");
-        let mut accepted = 0;
+        let (mut accepted, mut refused) = (0, None);
         let mut n = 0;
         for (column, kind) in &columns {
             let values =
@@ -92,7 +89,7 @@ async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
                     format!(
                         "insert into piton.{table} overriding system value
                          select (x.made).* from (
-                             select {record} as made from (select * from piton.{table} t order by ctid limit 1) as t, (values ({n})) as c (n)
+                             select {record} as made from piton.{table} t, (values ({n})) as c (n) order by t.ctid limit 1
                          ) as x"
                     )
                 } else {
@@ -101,14 +98,14 @@ async fn write_nonsense(world: &World) -> Vec<(&'static str, usize)> {
                          where ctid = (select ctid from piton.{table} order by ctid offset {n} % (select count(*) from piton.{table}) limit 1)"
                     )
                 };
-                if let Ok(done) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await {
-                    accepted += done.rows_affected() as usize;
+                match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&world.pool).await {
+                    Ok(done) => accepted += done.rows_affected() as usize,
+                    Err(error) => refused = Some(error),
                 }
             }
         }
-        written.push((*table, accepted));
+        assert!(accepted > 0, "{accepted} rows were written into {table}: {refused:?}");
     }
-    written
 }
 
 /// With rows in every table that a worker writes, as they should be.
@@ -125,6 +122,7 @@ async fn sound() -> World {
     assert_eq!(world.ended(&failed).await, "blocked");
     until(SOON, "it has been counted", async || world.count("select count(*) from piton.stage_times").await > 4).await;
     stdout(&world.command(["cleanup", "preview"]).output().unwrap());
+    stdout(&world.command(["pause", "squares", "--reason", "for a row of the audit"]).output().unwrap());
     drop(worker);
     for workflow in ["wide", "fork", "work", "misbehave"] {
         world.start(workflow, "{}");
@@ -135,10 +133,7 @@ async fn sound() -> World {
 #[tokio::test]
 async fn no_row_that_a_worker_can_write_makes_a_view_a_metric_or_a_page_fail() {
     let world = sound().await;
-    let written = write_nonsense(&world).await;
-    for (table, rows) in &written {
-        assert!(*rows > 0, "nothing was written into {table}: {written:?}");
-    }
+    write_nonsense(&world).await;
     let mut failed = ask_in_sql(&world).await;
     for asked in [
         &["why"][..],
@@ -155,7 +150,6 @@ async fn no_row_that_a_worker_can_write_makes_a_view_a_metric_or_a_page_fail() {
         &["recover", "--dry-run"],
         &["batch", "list"],
         &["pauses"],
-        &["verify"],
     ] {
         let output = world.command(asked).output().unwrap();
         if !output.status.success() {
@@ -185,20 +179,4 @@ async fn no_row_that_a_worker_can_write_makes_a_view_a_metric_or_a_page_fail() {
         }
     }
     assert!(failed.is_empty(), "{} failed: {failed:#?}", failed.len());
-
-    // The work goes on, is counted, and is shown.
-    let worker = world.worker("w2", &["--snapshot-every", "200ms", "--cleanup-every", "200ms", "--lease", "3s"]);
-    let run = world.start("chain", "{}");
-    assert_eq!(world.ended(&run).await, "done", "{}", worker.log());
-    until(SOON, "what is left is shown", async || {
-        let page = scrape::text(&scrape::address(&worker));
-        page.contains("piton_empty_seconds{") && page.contains("piton_oldest_ready_age_seconds{")
-    })
-    .await;
-    let counted =
-        "select count(*) from piton.throughput t join piton.workers w on w.id = t.worker_id where w.name = 'w2'";
-    until(SOON, "what it does is counted", async || world.count(counted).await > 0).await;
-    for words in ["panicked", "the database refused", "ERROR"] {
-        assert!(!worker.log().contains(words), "{words}: {}", worker.log());
-    }
 }

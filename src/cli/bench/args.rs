@@ -98,7 +98,7 @@ impl BenchArgs {
             Some(ShapeArg::Sequential) => &[Shape::Sequential],
             None if chain_only => &[Shape::Sequential],
             Some(ShapeArg::FanOut | ShapeArg::All) if chain_only => {
-                anyhow::bail!("--offered and --backlog measure the chain alone; leave --shape away, or give sequential")
+                anyhow::bail!("--offered and --backlog measure the chain alone; leave --shape out, or give sequential")
             }
             Some(ShapeArg::FanOut) => &[Shape::FanOut],
             Some(ShapeArg::All) | None => &[Shape::Sequential, Shape::FanOut],

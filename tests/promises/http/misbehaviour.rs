@@ -96,7 +96,7 @@ const UNREACHABLE: [(&str, &str, &str, &str); 6] = [
         "error sending request: client error (Connect): tcp connect error: Connection refused",
     ),
     ("unknown-host", "http://nowhere.invalid/", "", ""),
-    ("no-url", "${NO_URL}/", "invalid_input", "`${NO_URL}/` makes no URL: "),
+    ("no-url", "${NO_URL}/", "invalid_input", "`${NO_URL}/` is not a valid URL: "),
 ];
 
 fn unreachable_stages() -> String {
