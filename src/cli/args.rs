@@ -1,7 +1,10 @@
 //! The arguments of every command.
 
+mod decisions;
 mod input;
+mod questions;
 mod worker;
+mod workflows;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,8 +12,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs};
 pub(crate) use self::input::{InputArgs, TraceArgs};
+pub(crate) use self::questions::{
+    ChangesArgs, HealthArgs, HealthProbe, RunsArgs, ShowArgs, ThroughputArgs, VerifyArgs, WhyArgs, WorkersArgs,
+};
 pub(crate) use self::worker::{ArtifactStoreArgs, CheckArgs, SettingsArgs, WorkerArgs, lease};
+pub(crate) use self::workflows::{DeployArgs, GraphFormat, NewArgs, RollbackArgs, WorkflowsArgs};
 pub(super) use super::artifacts::args::ArtifactsArgs;
 pub(super) use super::batch::args::BatchArgs;
 #[cfg(feature = "lab")]
@@ -18,16 +26,13 @@ pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 #[cfg(feature = "lab")]
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
-pub(super) use super::dead_letter::args::{DeadLetterArgs, WhereArgs};
+pub(super) use super::dead_letter::args::DeadLetterArgs;
 #[cfg(feature = "top")]
 pub(super) use super::top::args::TopArgs;
-pub(super) use super::workflows::test::args::{CaseArgs, TestArgs};
-use crate::model::actor;
+pub(super) use super::workflows::test::args::CaseArgs;
 use crate::model::id::RunId;
-use crate::model::state::ShownState;
 use crate::telemetry::LogFormat;
-use crate::telemetry::server::Address;
-use crate::view::when::{self, Past, When};
+use crate::view::when::{self, When};
 use crate::workflow::duration;
 
 /// Durable pipelines on Postgres: every finished stage is a row that is never paid for twice.
@@ -218,85 +223,6 @@ pub(crate) struct StartArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-pub(crate) struct WhyArgs {
-    /// One run, with everything it waits for [default: everything live, counted].
-    pub(crate) run: Option<RunId>,
-    /// Only this workflow.
-    #[arg(long, conflicts_with = "run")]
-    pub(crate) workflow: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ThroughputArgs {
-    /// Only this workflow.
-    #[arg(long)]
-    pub(crate) workflow: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ChangesArgs {
-    /// Since when: yesterday, today, a date such as 2026-12-24, a time such as 2026-12-24T18:00:00Z, 12:00 (the last time that
-    /// clocks here showed it), or 2h ago by the database's clock.
-    #[arg(long, value_name = "WHEN", default_value = "yesterday", value_parser = when::parse_past)]
-    pub(crate) since: Past,
-    /// Only what concerns this workflow.
-    #[arg(long)]
-    pub(crate) workflow: Option<String>,
-    /// How many of the newest to list.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) limit: u32,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct CancelArgs {
-    /// Id of the run.
-    pub(crate) run: RunId,
-    /// Why, for the record.
-    #[arg(long, value_parser = actor::reason)]
-    pub(crate) reason: String,
-    /// Who does it [default: your user name].
-    #[arg(long, value_name = "NAME", value_parser = actor::name)]
-    pub(crate) by: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct PauseArgs {
-    #[command(flatten)]
-    pub(crate) what: QueueArgs,
-    /// Why, for the record and for anyone who asks what waits.
-    #[arg(long, value_parser = actor::reason)]
-    pub(crate) reason: String,
-    /// Who does it [default: your user name].
-    #[arg(long, value_name = "NAME", value_parser = actor::name)]
-    pub(crate) by: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ResumeArgs {
-    #[command(flatten)]
-    pub(crate) what: QueueArgs,
-    /// Why, for the record.
-    #[arg(long, value_parser = actor::reason)]
-    pub(crate) reason: Option<String>,
-    /// Who does it [default: your user name].
-    #[arg(long, value_name = "NAME", value_parser = actor::name)]
-    pub(crate) by: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct QueueArgs {
-    /// Name of the workflow.
-    #[arg(required_unless_present = "everything")]
-    pub(crate) workflow: Option<String>,
-    /// Only this stage of it.
-    #[arg(long, requires = "workflow")]
-    pub(crate) stage: Option<String>,
-    /// Every workflow.
-    #[arg(long, conflicts_with = "workflow")]
-    pub(crate) everything: bool,
-}
-
-#[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
     /// Name of the workflow.
     #[arg(required_unless_present = "resume")]
@@ -308,26 +234,6 @@ pub(crate) struct RunArgs {
     pub(crate) resume: Option<RunId>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct HealthArgs {
-    /// Where the worker serves /metrics: host and port.
-    #[arg(long, env = "PITON_METRICS", value_name = "ADDRESS", default_value_t = Address::Default.to_string())]
-    pub(crate) at: String,
-    #[command(flatten)]
-    pub(crate) probe: HealthProbe,
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-#[group(multiple = false)]
-pub(crate) struct HealthProbe {
-    /// Check only whether every part of it runs.
-    #[arg(long)]
-    pub(crate) live: bool,
-    /// Check only whether it claims jobs and its database answers.
-    #[arg(long)]
-    pub(crate) ready: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -346,138 +252,6 @@ pub(crate) struct ApiArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-pub(crate) struct RunsArgs {
-    /// Only runs of this workflow.
-    #[arg(long)]
-    pub(crate) workflow: Option<String>,
-    /// Only runs in this state: scheduled, running, blocked, done, failed or cancelled.
-    #[arg(long, value_parser = run_state)]
-    pub(crate) state: Option<ShownState>,
-    #[command(flatten)]
-    pub(crate) input: WhereArgs,
-    /// How many to list.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) limit: u32,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct WorkersArgs {
-    /// Also workers that ended more than an hour ago.
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// How many to list, the newest first.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) limit: u32,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ShowArgs {
-    /// Id of the run.
-    pub(crate) run: RunId,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum WorkflowsArgs {
-    /// Write a commented file to start from: three commands that run as they are.
-    New(NewArgs),
-    /// Check workflow files and report every mistake at once.
-    ///
-    /// Exits with 0 if there is none, otherwise with 1. A program, a handler or a variable that this machine lacks is not a
-    /// mistake of the file; `workflows list` shows those.
-    Check {
-        /// Files, or folders with files [default: every workflow this program has].
-        files: Vec<PathBuf>,
-    },
-    /// Run the cases of test files (NAME.test.toml), each in a database of its own, with the stages mocked that they mock.
-    ///
-    /// Ends with 0 when every case passed, with 1 when one did not, and with 2 when a file has mistakes or there is nothing to
-    /// run.
-    Test(TestArgs),
-    /// List the workflows this program has.
-    List,
-    /// Show each stage of a workflow, as its file has it.
-    Show {
-        /// Name of the workflow.
-        workflow: String,
-        /// With the defaults filled in, and the retry rules of each stage, class by class.
-        #[arg(long)]
-        effective: bool,
-    },
-    /// List the versions of a workflow in the database, and which one is current, since when and by whom.
-    Versions {
-        /// Name of the workflow.
-        workflow: String,
-    },
-    /// Make a version of a workflow the current one, which SQL and the API start and whose limits hold.
-    ///
-    /// A version becomes current by itself only the first time that a worker, or someone who starts a run, brings it. To go back to
-    /// an old file, deploy it.
-    Deploy(DeployArgs),
-    /// Go back to the version that was current before.
-    Rollback(RollbackArgs),
-    /// Draw a workflow's stages.
-    Graph {
-        /// Name of the workflow.
-        workflow: String,
-        /// Lines of text, Mermaid, or Graphviz.
-        #[arg(long, value_enum, default_value = "text")]
-        format: GraphFormat,
-    },
-    /// Print the JSON Schema of workflow files, for editors to complete and check them with.
-    Schema {
-        /// Print the one of test files instead.
-        #[arg(long)]
-        tests: bool,
-    },
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct DeployArgs {
-    /// A workflow file, or the name of a workflow that this program has.
-    pub(crate) workflow: String,
-    /// Instead of the file, a version that is already registered, by the first digits of its digest.
-    #[arg(long)]
-    pub(crate) digest: Option<String>,
-    /// Why, for the record.
-    #[arg(long, value_parser = actor::reason)]
-    pub(crate) reason: Option<String>,
-    /// Who does it [default: your user name].
-    #[arg(long, value_name = "NAME", value_parser = actor::name)]
-    pub(crate) by: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct RollbackArgs {
-    /// Name of the workflow.
-    pub(crate) workflow: String,
-    /// Version to go back to, by the first digits of its digest [default: the one that the current version replaced].
-    #[arg(long, value_name = "DIGEST")]
-    pub(crate) to: Option<String>,
-    /// Why, for the record.
-    #[arg(long, value_parser = actor::reason)]
-    pub(crate) reason: Option<String>,
-    /// Who does it [default: your user name].
-    #[arg(long, value_name = "NAME", value_parser = actor::name)]
-    pub(crate) by: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct NewArgs {
-    /// Name of the workflow.
-    pub(crate) workflow: String,
-    /// File to write [default: NAME.toml in the folder of workflow files].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) to: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum GraphFormat {
-    Text,
-    Mermaid,
-    Dot,
-}
-
-#[derive(Debug, Clone, Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
@@ -489,16 +263,6 @@ pub(crate) struct ManArgs {
     /// Folder for a page of each command, such as ~/.local/share/man/man1; it is created if it does not exist.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(crate) struct VerifyArgs {
-    /// The run.
-    #[arg(required_unless_present = "all")]
-    pub(crate) run: Option<RunId>,
-    /// Every run.
-    #[arg(long, conflicts_with = "run")]
-    pub(crate) all: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -533,11 +297,4 @@ fn silence(text: &str) -> Result<Duration, String> {
         return Err(format!("at least {} s, which a slow network may take for an answer", LEAST_SILENCE.as_secs()));
     }
     Ok(silence)
-}
-
-fn run_state(word: &str) -> Result<ShownState, String> {
-    ShownState::from_word(word).ok_or_else(|| {
-        let known: Vec<&str> = ShownState::ALL.iter().map(|s| s.as_str()).collect();
-        format!("a run is {}", known.join(", "))
-    })
 }
