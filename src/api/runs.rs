@@ -19,7 +19,7 @@ use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::ShownState;
 use crate::model::trace::TraceContext;
-use crate::store::runs::{RunStart, StartedOnce};
+use crate::store::starts::{RunStart, StartedOnce};
 use crate::verify::{self, Verified};
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;

@@ -15,7 +15,7 @@ use super::{BenchError, Teller};
 use crate::model::id::{RunId, RunKey};
 use crate::store::StoreError;
 use crate::store::bench::Observer;
-use crate::store::runs::RunStart;
+use crate::store::starts::RunStart;
 
 /// Between two looks for runs that are done: the grain of what is measured.
 const LOOK_EVERY: Duration = Duration::from_millis(2);

@@ -15,7 +15,7 @@ use crate::model::id::{RunId, VersionId};
 use crate::model::payload::Payload;
 use crate::store::backoff::Backoff;
 use crate::store::chaos::{Inspector, unless_away};
-use crate::store::runs::RunStart;
+use crate::store::starts::RunStart;
 use crate::store::{Store, StoreError};
 
 /// Items of a fan-out, at most.

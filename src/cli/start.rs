@@ -25,7 +25,7 @@ use crate::model::quoted::quoted;
 use crate::model::text::utf8;
 use crate::queue::catalog::{Catalog, Version};
 use crate::store::Store;
-use crate::store::runs::{RunStart, StartedOnce};
+use crate::store::starts::{RunStart, StartedOnce};
 use crate::workflow::definition::Workflow;
 
 /// Bytes of spaces and line ends that a file may have around its JSON.

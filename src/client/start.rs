@@ -14,7 +14,7 @@ use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::times;
 use crate::model::trace::TraceContext;
-use crate::store::runs::{RunStart, StartedOnce, start_current, start_current_once};
+use crate::store::starts::{RunStart, StartedOnce, start_current, start_current_once};
 
 /// A run that is about to be started: await it, or hand it a transaction.
 ///

@@ -42,6 +42,7 @@ pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod snapshot;
 mod stale;
+pub(crate) mod starts;
 pub(crate) mod steps;
 pub(crate) mod test_databases;
 pub(crate) mod throughput;

@@ -1,4 +1,4 @@
-//! Runs: start them, and look them up by the id that people see.
+//! Runs: look them up by the id that people see, and end them.
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
@@ -10,7 +10,6 @@ use crate::events;
 use crate::model::actor::Actor;
 use crate::model::condition::Condition;
 use crate::model::id::{RunId, RunKey, VersionId};
-use crate::model::payload::Payload;
 use crate::model::state::{RunState, ShownState};
 use crate::model::trace::TraceContext;
 
@@ -31,16 +30,6 @@ pub(crate) struct RunRow {
     pub(crate) starts_at: Option<DateTime<Utc>>,
     /// The trace it was started in.
     pub(crate) trace: Option<TraceContext>,
-}
-
-/// The run under a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
-pub(crate) struct StartedOnce {
-    pub(crate) run: Uuid,
-    /// It was started now.
-    pub(crate) is_new: bool,
-    /// It was started before, on another input than was given now.
-    pub(crate) is_other_input: bool,
 }
 
 /// Runs past their deadline that one statement cancels.
@@ -127,26 +116,6 @@ pub(crate) struct Cancellation {
     pub(crate) cancelled_at: DateTime<Utc>,
 }
 
-/// What a run is started with.
-#[derive(Debug, Clone)]
-pub(crate) struct RunStart {
-    pub(crate) input: Payload,
-    /// Higher is claimed first.
-    pub(crate) priority: i16,
-    /// Not before that.
-    pub(crate) run_at: Option<DateTime<Utc>>,
-    /// It is cancelled when it is not finished by then.
-    pub(crate) deadline: Option<DateTime<Utc>>,
-    pub(crate) trace: Option<TraceContext>,
-}
-
-impl RunStart {
-    /// At once, like any other, on that input.
-    pub(crate) fn on(input: Payload) -> RunStart {
-        RunStart { input, priority: 0, run_at: None, deadline: None, trace: None }
-    }
-}
-
 impl Store {
     /// Ends a run that is not finished, or is refused with the reason.
     pub(crate) async fn cancel_run(&self, id: RunId, reason: &str, actor: Actor<'_>) -> Result<(), StoreError> {
@@ -168,57 +137,6 @@ impl Store {
         let ended: Vec<Uuid> = sqlx::query_scalar(sql).bind(OVERDUE_AT_ONCE).fetch_all(&self.pool).await?;
         ended.iter().for_each(|run| events::decision::cancelled(run, "piton"));
         Ok(())
-    }
-
-    /// Starts a run: its row, its first jobs and its joins in one statement. Started means committed.
-    pub(crate) async fn start_run(
-        &self,
-        id: RunId,
-        version: VersionId,
-        start: &RunStart,
-    ) -> Result<RunKey, StoreError> {
-        start_run(&self.pool, id, version, start).await
-    }
-
-    /// The same under a key; what was started under it before, if something was.
-    pub(crate) async fn start_run_once(
-        &self,
-        key: &str,
-        workflow: &str,
-        version: VersionId,
-        start: &RunStart,
-    ) -> Result<StartedOnce, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let under = sqlx::query_scalar("select piton.run_under($1, $2, $3)").bind(workflow).bind(key);
-        let run: Uuid = under.bind(RunId::new().0).fetch_one(&mut *transaction).await?;
-        let is_same: Option<bool> =
-            sqlx::query_scalar("select piton.is_same_input(uuid, $2::json) from piton.runs where uuid = $1")
-                .bind(run)
-                .bind(start.input.as_str())
-                .fetch_optional(&mut *transaction)
-                .await?;
-        if is_same.is_none() {
-            start_run(&mut *transaction, RunId(run), version, start).await?;
-        }
-        transaction.commit().await?;
-        Ok(StartedOnce { run, is_new: is_same.is_none(), is_other_input: is_same == Some(false) })
-    }
-
-    /// The same of the current version of that workflow, as whoever asks in SQL does; with `same_input`, one of another input is
-    /// refused.
-    pub(crate) async fn start_current_once(
-        &self,
-        workflow: &str,
-        key: &str,
-        start: &RunStart,
-        same_input: bool,
-    ) -> Result<StartedOnce, StoreError> {
-        start_current_once(&self.pool, workflow, key, start, same_input).await
-    }
-
-    /// Starts a run of the current version of that workflow, as whoever asks in SQL does.
-    pub(crate) async fn start_current(&self, workflow: &str, start: &RunStart) -> Result<RunId, StoreError> {
-        start_current(&self.pool, workflow, start).await
     }
 
     /// Those of these runs of which nothing more happens by itself: ended, blocked with nothing live, or gone.
@@ -284,68 +202,4 @@ impl Store {
         });
         Ok(read.collect())
     }
-}
-
-/// Starts a run of the current version of that workflow, under a key.
-pub(crate) async fn start_current_once<'e>(
-    executor: impl sqlx::PgExecutor<'e>,
-    workflow: &str,
-    key: &str,
-    start: &RunStart,
-    same_input: bool,
-) -> Result<StartedOnce, StoreError> {
-    let trace = start.trace.as_ref();
-    let sql = "select run, is_new, is_other_input from piton.start_run_once($1, $2, $3::json, $4, $5, $6, $7, $8, $9)";
-    let asked = sqlx::query_as(sql)
-        .bind(workflow)
-        .bind(key)
-        .bind(start.input.as_str())
-        .bind(i32::from(start.priority))
-        .bind(start.run_at.map(Moment))
-        .bind(start.deadline.map(Moment))
-        .bind(trace.map(TraceContext::parent))
-        .bind(trace.and_then(TraceContext::state))
-        .bind(same_input);
-    Ok(asked.fetch_one(executor).await?)
-}
-
-/// The same without a key.
-pub(crate) async fn start_current<'e>(
-    executor: impl sqlx::PgExecutor<'e>,
-    workflow: &str,
-    start: &RunStart,
-) -> Result<RunId, StoreError> {
-    let trace = start.trace.as_ref();
-    let id = sqlx::query_scalar("select piton.start_run($1, $2::json, null, $3, $4, $5, $6, $7)")
-        .bind(workflow)
-        .bind(start.input.as_str())
-        .bind(i32::from(start.priority))
-        .bind(start.run_at.map(Moment))
-        .bind(start.deadline.map(Moment))
-        .bind(trace.map(TraceContext::parent))
-        .bind(trace.and_then(TraceContext::state))
-        .fetch_one(executor)
-        .await?;
-    Ok(RunId(id))
-}
-
-async fn start_run<'e>(
-    executor: impl sqlx::PgExecutor<'e>,
-    id: RunId,
-    version: VersionId,
-    start: &RunStart,
-) -> Result<RunKey, StoreError> {
-    let trace = start.trace.as_ref();
-    let key: i64 = sqlx::query_scalar("select piton.start_run_of($1, $2, $3::json, $4, $5, $6, $7, $8)")
-        .bind(version.0)
-        .bind(id.0)
-        .bind(start.input.as_str())
-        .bind(i32::from(start.priority))
-        .bind(trace.map(TraceContext::parent))
-        .bind(trace.and_then(TraceContext::state))
-        .bind(start.run_at.map(Moment))
-        .bind(start.deadline.map(Moment))
-        .fetch_one(executor)
-        .await?;
-    Ok(RunKey(key))
 }

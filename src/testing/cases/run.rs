@@ -19,7 +19,7 @@ use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
 use crate::stage::resources::Resources;
 use crate::stage::variables;
-use crate::store::runs::RunStart;
+use crate::store::starts::RunStart;
 use crate::store::{Store, StoreError};
 use crate::testing::mocked;
 use crate::testing::mocks::Mock;
