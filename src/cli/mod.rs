@@ -159,6 +159,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
         Command::Completions(args) => completions::completions(&global, &args),
         Command::Man(args) => man::man(&global, &args),
+        #[cfg(feature = "testing")]
         Command::WorkflowCase(args) => workflows::test::case(app, global, args).await,
         Command::Workflows(action) => workflows::workflows(app, global, action).await,
     }

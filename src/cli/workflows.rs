@@ -7,6 +7,7 @@ mod current;
 mod deploy;
 mod new;
 mod show;
+#[cfg(feature = "testing")]
 pub(in crate::cli) mod test;
 
 use self::current::Current;
@@ -24,6 +25,7 @@ pub(crate) async fn workflows(app: App, global: Global, action: WorkflowsArgs) -
     match action {
         WorkflowsArgs::New(args) => new::new(&app, &global, &args),
         WorkflowsArgs::Check { files } => check::check(&app, &global, &files),
+        #[cfg(feature = "testing")]
         WorkflowsArgs::Test(args) => test::test(app, global, args).await,
         WorkflowsArgs::List => list(&app, &global, &Current::of(&global).await),
         WorkflowsArgs::Show { workflow, effective } => {

@@ -165,7 +165,7 @@ impl Cluster {
 }
 
 /// Finds binaries, or gets them where that is allowed, and prepares their folder.
-async fn choose(root: PathBuf, programs: Option<Programs>) -> Result<(Binaries, Folder), EmbeddedError> {
+pub(super) async fn choose(root: PathBuf, programs: Option<Programs>) -> Result<(Binaries, Folder), EmbeddedError> {
     let found = find(root.clone(), programs.clone()).await;
     let (Err(EmbeddedError::NoBinaries { too_old, .. }), Some(Programs { folder, download })) = (&found, &programs)
     else {

@@ -11,7 +11,8 @@ use super::error::EmbeddedError;
 use super::folder::Folder;
 use super::orders::Orders;
 use super::server_user::ServerUser;
-use super::{binaries, connection, initdb, log_file, program, server};
+use super::settings::Programs;
+use super::{cluster, connection, initdb, log_file, program, server};
 
 /// Runs the server until its standard input ends, which this process holds open; then it deletes the folder. A process of its
 /// own, since tests mostly have no `main` that could begin with [`child`](crate::child()).
@@ -36,19 +37,18 @@ pub(crate) struct Throwaway {
 }
 
 impl Throwaway {
-    /// Starts one on the installed binaries, with data of its own in the temporary folder. Takes about a second.
-    pub(crate) async fn start() -> Result<Throwaway, EmbeddedError> {
-        let search = tokio::task::spawn_blocking(binaries::find_binaries);
-        let binaries = search.await.map_err(|_| EmbeddedError::SearchInterrupted)??;
+    /// Starts one on the binaries that the private Postgres would have, with data of its own in the temporary folder. Takes about a
+    /// second, longer where they are downloaded first.
+    pub(crate) async fn start(programs: Programs) -> Result<Throwaway, EmbeddedError> {
         let root = std::env::temp_dir().join(format!("piton-{}", uuid::Uuid::now_v7().simple()));
-        let folder = Folder::of_major(&root, binaries.major);
         let started = async {
-            folder.prepare()?;
+            let (binaries, folder) = cluster::choose(root.clone(), Some(programs)).await?;
             initdb::ensure_data(&folder, &binaries).await?;
-            Self::guard(&root, &folder, &binaries.program("postgres"))
+            let guardian = Self::guard(&root, &folder, &binaries.program("postgres"))?;
+            Ok((folder, guardian))
         };
-        let mut guardian = match started.await {
-            Ok(guardian) => guardian,
+        let (folder, mut guardian) = match started.await {
+            Ok(started) => started,
             Err(error) => {
                 // What is left of it; the error counts.
                 std::fs::remove_dir_all(&root).ok();

@@ -13,6 +13,7 @@ pub(crate) mod causes;
 pub(crate) mod changes;
 #[cfg(feature = "lab")]
 pub(crate) mod chaos;
+#[cfg(feature = "lab")]
 pub(crate) mod chaos_rows;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;

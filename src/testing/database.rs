@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::crash_point::{CrashPoint, CrashSide};
 use super::error::{TestError, URL};
 use crate::client::{DatabaseError, url_of};
-use crate::embedded::Throwaway;
+use crate::embedded::{EmbeddedError, Programs, Throwaway};
 use crate::store::connect::{Pooling, Server};
 use crate::store::schema::SchemaError;
 use crate::store::{Store, StoreError, test_databases};
@@ -57,6 +57,15 @@ impl TestDatabase {
         let store = Store::open(Server::private(options.clone()), Pooling::Session, 1);
         let pool = pool.connect_lazy_with(options.clone());
         Ok(TestDatabase { pool, url: url_of(options), store, made })
+    }
+
+    /// The first one of the process, on a Postgres that these programs, or installed ones, are.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn first_on(programs: Programs) -> Result<TestDatabase, TestError> {
+        if elsewhere().is_none() {
+            serve_from(programs).await?;
+        }
+        TestDatabase::new().await
     }
 
     /// Its connection string.
@@ -134,12 +143,27 @@ impl Drop for Made {
     }
 }
 
+/// Where another server is named.
+fn elsewhere() -> Option<String> {
+    std::env::var(URL).ok().filter(|url| !url.is_empty())
+}
+
 async fn server() -> Result<PgConnectOptions, TestError> {
-    if let Some(url) = std::env::var(URL).ok().filter(|url| !url.is_empty()) {
+    if let Some(url) = elsewhere() {
         return url.parse().map_err(|error: sqlx::Error| TestError::Server(format!("{URL}: {error}")));
     }
-    let started = SERVER.get_or_try_init(Throwaway::start).await;
-    Ok(started.map_err(|error| TestError::Server(error.to_string()))?.options("postgres"))
+    let programs = Programs { folder: Programs::default_folder().map_err(unstarted)?, download: None };
+    serve_from(programs).await
+}
+
+/// The server of this process; it is started on these programs where it does not run yet.
+async fn serve_from(programs: Programs) -> Result<PgConnectOptions, TestError> {
+    let started = SERVER.get_or_try_init(|| Throwaway::start(programs)).await;
+    Ok(started.map_err(unstarted)?.options("postgres"))
+}
+
+fn unstarted(error: EmbeddedError) -> TestError {
+    TestError::Server(error.to_string())
 }
 
 fn unmade(error: SchemaError) -> TestError {

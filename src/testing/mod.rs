@@ -11,6 +11,7 @@
 mod arrange;
 mod attempt;
 mod attempt_end;
+#[cfg(feature = "cli")]
 pub(crate) mod cases;
 mod crash_point;
 mod crash_test;

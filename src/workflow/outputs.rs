@@ -17,11 +17,10 @@ impl StageKind {
             StageKind::Http(stage) if stage.output == AnswerFormat::Text => text(),
             StageKind::Http(stage) if stage.output == AnswerFormat::Response => {
                 let response: Value = serde_json::from_str(json).unwrap_or_default();
-                let is_one =
-                    response["status"].is_u64() && response["headers"].is_object() && response.get("body").is_some();
-                (!is_one).then(|| {
+                (!is_response(&response)).then(|| {
                     format!(
-                        "with output = \"response\" it is an object of status, headers and body, and this is {}",
+                        "with output = \"response\" it is an object of status (200 to 299: any other is a failure), headers (names in \
+                         small letters, values as strings) and body, and this is {}",
                         shortened(json)
                     )
                 })
@@ -29,6 +28,17 @@ impl StageKind {
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => None,
         }
     }
+}
+
+/// What a stage makes of an answer that is a success.
+fn is_response(value: &Value) -> bool {
+    let is_header = |(name, value): (&String, &Value)| {
+        let texts = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string));
+        !name.chars().any(char::is_uppercase) && if name == "set-cookie" { texts(value) } else { value.is_string() }
+    };
+    value["status"].as_u64().is_some_and(|status| (200..300).contains(&status))
+        && value["headers"].as_object().is_some_and(|headers| headers.iter().all(is_header))
+        && value.get("body").is_some()
 }
 
 fn shortened(json: &str) -> String {

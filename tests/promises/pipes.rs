@@ -42,6 +42,7 @@ const WITH: &[&str] = &[
     "bench --runs 4 --stages 2 --items 4",
     "chaos --seconds 5 --workers 1 --seed 1",
     "workflows new NEW --to NEW.toml",
+    "workflows test cases",
     "workflows show work",
     "workflows versions work",
     "workflows deploy squares",
@@ -105,6 +106,9 @@ impl Scene {
             let file = format!("name = \"rolled\"\ndescription = \"{text}\"\n[stages.work]\nrust = \"work\"\n");
             std::fs::write(world.path(&format!("{text}.toml")), file).unwrap();
         }
+        std::fs::create_dir(world.path("cases")).unwrap();
+        let cases = "workflow = \"work\"\n[cases.mocked]\nmocks.work = { output = 1 }\nexpect.output = 1\n";
+        std::fs::write(world.path("cases/work.test.toml"), cases).unwrap();
         let metrics = free_port();
         // Its health stays the same, whatever fails in it.
         let healthy = ["--health-threshold", "queue.failed_share=2:3"];
@@ -171,6 +175,8 @@ impl Scene {
     fn command(&self, arguments: &[String]) -> Command {
         let mut command = self.world.command(arguments);
         command.env("PITON_WORKFLOWS", self.world.path("workflows"));
+        // Starting a server for each `workflows test` takes long.
+        command.env("PITON_TEST_DATABASE_URL", &self.world.url);
         command
     }
 
@@ -220,6 +226,8 @@ impl Scene {
         let all: Vec<String> = through.iter().map(|word| (*word).to_owned()).chain(arguments.iter().cloned()).collect();
         let mut command = self.world.command_of(Path::new("/bin/sh"), &all);
         command.env("PITON_WORKFLOWS", self.world.path("workflows"));
+        // Starting a server for each `workflows test` takes long.
+        command.env("PITON_TEST_DATABASE_URL", &self.world.url);
         command
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+#[cfg(feature = "testing")]
 use crate::cli::workflows::test::args::TestArgs;
 use crate::model::actor;
 
@@ -23,6 +24,7 @@ pub(crate) enum WorkflowsArgs {
     ///
     /// Ends with 0 when every case passed, with 1 when one did not, and with 2 when a file has mistakes or there is nothing to
     /// run.
+    #[cfg(feature = "testing")]
     Test(TestArgs),
     /// List the workflows this program has.
     List,

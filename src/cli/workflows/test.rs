@@ -6,6 +6,7 @@ mod junit;
 mod said;
 mod suite;
 
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ use self::said::{Judged, full_name, say};
 use self::suite::{Suite, test_files};
 use crate::app::App;
 use crate::cli::args::Global;
+use crate::cli::database;
 use crate::cli::exit::Exit;
 use crate::cli::output::{errln, outln};
 use crate::testing::TestDatabase;
@@ -35,20 +37,27 @@ pub(super) async fn test(app: App, global: Global, args: TestArgs) -> anyhow::Re
             return Ok(Exit::Usage);
         }
     };
+    if let Some(path) = &args.junit
+        && let Err(error) = File::options().append(true).create(true).open(path)
+    {
+        errln!("error: cannot write {}: {error}", path.display());
+        return Ok(Exit::Usage);
+    }
     if global.database_url.is_some() && !global.json {
         errln!(
             "note: tests do not use DATABASE_URL; each case has a database of its own, on a Postgres that ends with the tests"
         );
     }
     // Whatever signal comes meanwhile: a server that has half started would be left behind.
-    drop(TestDatabase::new().await.context("cannot make a database for the tests")?);
+    let first = TestDatabase::first_on(database::programs(&global)?).await;
+    drop(first.context("cannot make a database for the tests")?);
     let ran = tokio::select! {
         ran = run_all(&global, &args, &suites) => Some(ran),
         // The processes of the cases are killed, and their databases go.
         () = shutdown.asked() => None,
     };
     let Some(ran) = ran else {
-        errln!("Stopped; what is said above is all that was run.");
+        errln!("Stopped before all cases were through.");
         return Ok(Exit::Stopped);
     };
     let all = ran?;
