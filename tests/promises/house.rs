@@ -126,7 +126,7 @@ fn runs_are_shown_without_engine_and_handlers() {
     let reached: BTreeSet<String> = reached.into_iter().map(top).collect();
     assert!(reached.contains("view") && reached.contains("definitions"), "{reached:?}");
     assert!(!reached.contains("queue") && !reached.contains("stage"), "{reached:?}");
-    // Others reach the engine with what they do besides, and it is not in what they show.
+    // These reach the engine through other things that they do, but need nothing of it themselves.
     let shows =
         |name: &str| name.starts_with("api") || ["cli::show", "cli::verify", "cli::follow", "verify"].contains(&name);
     for (from, used) in uses.iter().filter(|(from, _)| shows(&from.join("::"))) {
