@@ -58,6 +58,7 @@ mod client;
 mod config;
 #[cfg(feature = "cli")]
 mod decide;
+mod definitions;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 #[cfg(not(feature = "embedded"))]

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::Serialize;
 use sqlx::types::Uuid;
 
+use crate::definitions::{Definition, Definitions};
 use crate::model::digest::{self, hex};
 use crate::model::id::{NO_ITEM, RunKey};
-use crate::queue::catalog::{Catalog, Version};
 use crate::store::verify::{Lacking, Page, Recorded};
 use crate::store::{Store, StoreError};
 
@@ -33,7 +33,11 @@ pub(crate) struct Verified {
 }
 
 /// Of one run, or of all.
-pub(crate) async fn verify(store: &Store, catalog: &Catalog, run: Option<RunKey>) -> Result<Verified, StoreError> {
+pub(crate) async fn verify(
+    store: &Store,
+    definitions: &Definitions,
+    run: Option<RunKey>,
+) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
     let mut after = (i64::MIN, i16::MIN, i32::MIN);
     loop {
@@ -41,8 +45,8 @@ pub(crate) async fn verify(store: &Store, catalog: &Catalog, run: Option<RunKey>
         let Some(last) = page.last() else { break };
         after = (last.run_id, last.stage, last.item);
         for recorded in &page {
-            let version = catalog.version(store, recorded.version()).await?;
-            verified.mismatches.extend(mismatch(recorded, &version));
+            let definition = definitions.get(store, recorded.version()).await?;
+            verified.mismatches.extend(mismatch(recorded, &definition));
         }
         verified.checkpoints += page.len() as u64;
     }
@@ -51,10 +55,10 @@ pub(crate) async fn verify(store: &Store, catalog: &Catalog, run: Option<RunKey>
 }
 
 /// The first thing that is wrong with a checkpoint.
-fn mismatch(recorded: &Recorded, version: &Version) -> Option<Mismatch> {
+fn mismatch(recorded: &Recorded, definition: &Definition) -> Option<Mismatch> {
     let found = digest::of(&recorded.output);
     let bytes = usize::try_from(recorded.bytes).unwrap_or_default();
-    let stage = version.stage(recorded.stage);
+    let stage = definition.stage(recorded.stage);
     let what = if stage.is_none() {
         "its stage is not in the workflow version".to_owned()
     } else if recorded.item != NO_ITEM && stage.is_some_and(|stage| stage.for_each.is_none()) {
@@ -69,7 +73,7 @@ fn mismatch(recorded: &Recorded, version: &Version) -> Option<Mismatch> {
         return None;
     };
     let item = Some(recorded.item).filter(|item| *item != NO_ITEM);
-    Some(Mismatch { run: recorded.run, stage: version.stage_name(recorded.stage).to_string(), item, what })
+    Some(Mismatch { run: recorded.run, stage: definition.stage_name(recorded.stage).to_string(), item, what })
 }
 
 fn lacks(lacking: Lacking) -> Mismatch {

@@ -80,10 +80,10 @@ async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<Checkpoints>, Problem> {
     let run = api.run(run).await?;
-    let version = api.catalog.version(&api.store, run.version).await?;
+    let definition = api.definitions.get(&api.store, run.version).await?;
     let after = which.after.map(|place| (place.0, place.1));
     let checkpoints = api.store.checkpoints(run.key, after, which.limit.rows()).await?;
-    let stages = &version.workflow.stages;
+    let stages = &definition.workflow.stages;
     let next = which.limit.next(&checkpoints, |last| {
         let stage = stages.iter().position(|stage| stage.name.as_str() == last.stage)?;
         Some(format!("{stage}.{}", last.item))
@@ -207,10 +207,11 @@ async fn delete(
 impl Api {
     /// Position of that stage in what the run follows, or that there is none.
     async fn stage(&self, run: &RunRow, name: &str) -> Result<i16, Problem> {
-        let version = self.catalog.version(&self.store, run.version).await?;
-        let stages = (0i16..).zip(&version.workflow.stages);
+        let definition = self.definitions.get(&self.store, run.version).await?;
+        let stages = (0i16..).zip(&definition.workflow.stages);
         let found = stages.into_iter().find(|(_, stage)| stage.name.as_str() == name).map(|(number, _)| number);
-        let names = || version.workflow.stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>().join(", ");
+        let names =
+            || definition.workflow.stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>().join(", ");
         let none = || {
             Problem::no_such_thing(format!("the workflow of run {} has no stage `{name}`", run.id))
                 .hint(format!("It has: {}.", names()))

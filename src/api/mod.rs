@@ -33,7 +33,6 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::Problem;
 use crate::artifacts::Artifacts;
-use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::system::descriptors;
 use crate::telemetry::connections;
@@ -50,13 +49,12 @@ pub(crate) async fn serve(
     listener: TcpListener,
     access: Access,
     store: Store,
-    catalog: Arc<Catalog>,
     artifacts: Option<Artifacts>,
     host: String,
     stopped: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
     tracing::info!("the admin API is at http://{}/v1/admin", listener.local_addr()?);
-    let api = Api { store, catalog, artifacts, host: host.into(), document: Arc::default() };
+    let api = Api { store, definitions: Arc::default(), artifacts, host: host.into(), document: Arc::default() };
     // A request takes another descriptor or two, of the database or of an artifact.
     let room = usize::try_from(descriptors::limit() / 4).unwrap_or(usize::MAX);
     connections::serve(listener, router(api, access), CONNECTIONS.min(room).max(1), stopped).await;

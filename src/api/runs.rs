@@ -185,7 +185,7 @@ fn trace(parent: Option<&str>, state: Option<&str>) -> Result<Option<TraceContex
 async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunReport>, Problem> {
     api.run(id).await?;
     let none = || Problem::no_such_thing(format!("there is no run {id} any more"));
-    let snapshot = Snapshot::read(&api.store, &api.catalog, id).await?.ok_or_else(none)?;
+    let snapshot = Snapshot::read(&api.store, &api.definitions, id).await?.ok_or_else(none)?;
     let attempts = api.store.attempts(snapshot.run.id, ATTEMPTS).await?;
     let output = report::outputs(&api.store, &snapshot).await?;
     Ok(Json(RunReport::full(&snapshot, &attempts, output)))
@@ -201,5 +201,5 @@ async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunR
 )]
 async fn verify_run(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<Verified>, Problem> {
     let run = api.run(id).await?;
-    Ok(Json(verify::verify(&api.store, &api.catalog, Some(run.key)).await?))
+    Ok(Json(verify::verify(&api.store, &api.definitions, Some(run.key)).await?))
 }

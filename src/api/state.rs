@@ -6,8 +6,8 @@ use axum::body::Bytes;
 
 use super::problem::Problem;
 use crate::artifacts::Artifacts;
+use crate::definitions::Definitions;
 use crate::model::id::RunId;
-use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::store::runs::RunRow;
 
@@ -15,7 +15,7 @@ use crate::store::runs::RunRow;
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(super) store: Store,
-    pub(super) catalog: Arc<Catalog>,
+    pub(super) definitions: Arc<Definitions>,
     pub(super) artifacts: Option<Artifacts>,
     /// The machine that workers are looked at from.
     pub(super) host: Arc<str>,

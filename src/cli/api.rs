@@ -2,7 +2,6 @@
 
 use std::env::VarError;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
@@ -13,13 +12,11 @@ use super::database::Database;
 use super::exit::Exit;
 use super::worker::{WORKER_LOG, patiently};
 use crate::api::{self, Access, Scope, Tokens};
-use crate::app::App;
 use crate::config;
-use crate::queue::catalog::Catalog;
 use crate::telemetry;
 use crate::worker::Shutdown;
 
-pub(crate) async fn api(app: App, global: Global, args: ApiArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn api(global: Global, args: ApiArgs) -> anyhow::Result<Exit> {
     telemetry::log_to(global.log.as_deref().unwrap_or(WORKER_LOG), global.log_format, std::io::stderr)?;
     // Nothing is listened at, and no database is touched, before it is known who may ask. Signals are counted later: a file of
     // tokens may be a FIFO that nobody writes to.
@@ -30,12 +27,11 @@ pub(crate) async fn api(app: App, global: Global, args: ApiArgs) -> anyhow::Resu
     let Some(database) = patiently(&shutdown, None, async || Database::open(&global).await).await? else {
         return Ok(Exit::Done);
     };
-    let catalog = Arc::new(Catalog::new(app.handlers));
     let asked = shutdown.clone();
     let stopped = async move { asked.asked().await };
     let artifacts = artifacts::store(&global, &args.store);
     let (store, host) = (database.store.clone(), config::host_name());
-    let served = api::serve(listener, access, store, catalog, artifacts, host, stopped);
+    let served = api::serve(listener, access, store, artifacts, host, stopped);
     tokio::select! {
         served = served => served.context("the admin API is not served any more")?,
         // Asked again: whoever still waits for an answer gets none.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::why;
+use crate::definitions::Definitions;
 use crate::model::id::RunId;
-use crate::queue::catalog::Catalog;
 use crate::store::{Store, StoreError};
 use crate::view::snapshot::{Snapshot, StageState, StageView, is_held};
 use crate::worker::Shutdown;
@@ -36,13 +36,13 @@ pub(crate) trait Follower: Send + Sync {
 /// snapshot; a database that is away is waited for.
 pub(crate) async fn until_ended(
     store: &Store,
-    catalog: &Catalog,
+    definitions: &Definitions,
     id: RunId,
     follower: &dyn Follower,
     signals: Shutdown,
     worker: Shutdown,
 ) -> anyhow::Result<Snapshot> {
-    let ended = told(store, catalog, id, follower, signals, &worker).await;
+    let ended = told(store, definitions, id, follower, signals, &worker).await;
     // Whatever it was: nobody else tells the worker, and nobody listens to signals any more.
     worker.ask();
     if ended.is_err() {
@@ -53,7 +53,7 @@ pub(crate) async fn until_ended(
 
 async fn told(
     store: &Store,
-    catalog: &Catalog,
+    definitions: &Definitions,
     id: RunId,
     follower: &dyn Follower,
     signals: Shutdown,
@@ -63,7 +63,7 @@ async fn told(
     let mut last: Option<Snapshot> = None;
     let mut asked: Option<Instant> = None;
     loop {
-        match look(store, catalog, id, last.as_ref(), &mut asked).await {
+        match look(store, definitions, id, last.as_ref(), &mut asked).await {
             Ok(Some(snapshot)) => {
                 if std::mem::take(&mut away) {
                     follower.say("the database is back");
@@ -123,12 +123,12 @@ fn where_it_stands(snapshot: &Snapshot) -> Vec<String> {
 /// A snapshot in which a reason that was asked for lately stands until it is asked for again: it costs more than all the rest.
 async fn look(
     store: &Store,
-    catalog: &Catalog,
+    definitions: &Definitions,
     id: RunId,
     before: Option<&Snapshot>,
     asked: &mut Option<Instant>,
 ) -> Result<Option<Snapshot>, StoreError> {
-    let Some(mut now) = Snapshot::glance(store, catalog, id).await? else { return Ok(None) };
+    let Some(mut now) = Snapshot::glance(store, definitions, id).await? else { return Ok(None) };
     let old = |name: &str| before.and_then(|before| before.stages.iter().find(|stage| stage.name == name));
     for stage in &mut now.stages {
         if let Some(old) = old(&stage.name).filter(|old| old.state == stage.state) {

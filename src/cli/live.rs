@@ -71,9 +71,9 @@ fn countdown(stage: &StageView) -> String {
 
 /// How deep a stage stands: one step below the deepest stage it needs.
 fn depths(snapshot: &Snapshot) -> Vec<usize> {
-    let stages = &snapshot.version.workflow.stages;
+    let stages = &snapshot.definition.workflow.stages;
     let mut depths = vec![0; stages.len()];
-    for index in snapshot.version.workflow.topological() {
+    for index in snapshot.definition.workflow.topological() {
         let at = usize::from(index.0);
         depths[at] = stages[at].needs.iter().map(|n| depths[usize::from(n.0)] + 1).max().unwrap_or(0);
     }

@@ -126,7 +126,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Worker(worker) => worker::worker(app, global, worker).await,
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
-        Command::Show(show) => show::show(app, global, show).await,
+        Command::Show(show) => show::show(global, show).await,
         #[cfg(feature = "top")]
         Command::Top(args) => top::top(global, args).await,
         Command::Workers(args) => workers::workers(global, args).await,
@@ -141,12 +141,12 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Artifacts(action) => artifacts::artifacts(global, action).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,
-        Command::Verify(verify) => verify::verify(app, global, verify).await,
+        Command::Verify(verify) => verify::verify(global, verify).await,
         Command::Cleanup(action) => cleanup::cleanup(global, action).await,
         Command::Health(args) => health::health(global, args).await,
         Command::Metrics => metrics::metrics(&global),
         #[cfg(feature = "api")]
-        Command::Api(args) => api::api(app, global, args).await,
+        Command::Api(args) => api::api(global, args).await,
         Command::Migrate(args) => database::migrate(global, args).await,
         #[cfg(feature = "lab")]
         Command::Bench(bench) => bench::bench(global, bench).await,

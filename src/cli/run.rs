@@ -18,7 +18,8 @@ use crate::cli::output::{self, errln, outln};
 use crate::config;
 use crate::model::id::RunId;
 use crate::model::state::RunState;
-use crate::queue::catalog::{Catalog, Version};
+use crate::queue::catalog::Catalog;
+use crate::queue::version::Version;
 use crate::stage::command;
 use crate::store::runs::RunFailure;
 use crate::store::starts::RunStart;
@@ -62,28 +63,32 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
             id
         }
     };
-    let Some(first) = Snapshot::read(&database.store, &catalog, id).await? else {
+    let Some(first) = Snapshot::read(&database.store, &catalog.definitions, id).await? else {
         bail!("there is no run {id}; `{} runs` lists those there are", config::program());
     };
+    // One that is resumed may follow a version that no file here has.
+    let version = catalog.version(&database.store, first.run.version).await?;
     if args.resume.is_some() && !first.run.state.is_ended() {
-        refuse_what_lacks(&first.version, &catalog)?;
+        refuse_what_lacks(&version, &catalog)?;
     }
     output::keep(format!("The run is kept; see it with:  {} show {id}", config::program()));
     follower.begin(&first, args.resume.is_some());
 
     let mut queues: Vec<_> = versions.iter().map(|v| v.workflow_id).collect();
-    if !queues.contains(&first.version.workflow_id) {
-        queues.push(first.version.workflow_id);
+    if !queues.contains(&version.workflow_id) {
+        queues.push(version.workflow_id);
     }
     let settings = worker::settings(config::worker_name(), &global, &args.settings);
     let stop = Shutdown::new();
     let work = crate::worker::run(database.store.clone(), catalog.clone(), queues, settings, None, stop.clone());
-    let (worked, last) =
-        tokio::join!(work, follow::until_ended(&database.store, &catalog, id, follower.as_ref(), shutdown, stop));
+    let (worked, last) = tokio::join!(
+        work,
+        follow::until_ended(&database.store, &catalog.definitions, id, follower.as_ref(), shutdown, stop)
+    );
     worked?;
     let mut last = last?;
     // The worker finished stages while it drained, perhaps the last one.
-    if let Ok(Some(now)) = Snapshot::read(&database.store, &catalog, id).await {
+    if let Ok(Some(now)) = Snapshot::read(&database.store, &catalog.definitions, id).await {
         last = now;
     }
     let exit = finish(&database, &global, id, &last, follower.as_ref()).await?;

@@ -7,15 +7,14 @@ use super::database::Database;
 use super::exit::Exit;
 use super::files::short;
 use super::why;
-use crate::app::App;
 use crate::cli::output::{errln, out, outln};
 use crate::config;
+use crate::definitions::Definitions;
 use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
 use crate::model::json;
 use crate::model::quoted::quoted;
 use crate::model::state::{Resolution, RunState};
-use crate::queue::catalog::Catalog;
 use crate::store::dead_letters::Filter;
 use crate::store::overview::AttemptRow;
 use crate::store::runs::RunFailure;
@@ -26,10 +25,9 @@ use crate::view::when;
 /// Attempts shown; a run with a thousand failures is read in SQL.
 const ATTEMPTS: i64 = 50;
 
-pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn show(global: Global, args: ShowArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
-    let catalog = Catalog::new(app.handlers);
-    let Some(snapshot) = Snapshot::read(&database.store, &catalog, args.run).await? else {
+    let Some(snapshot) = Snapshot::read(&database.store, &Definitions::default(), args.run).await? else {
         database.close().await;
         bail!("there is no run {}; `{} runs` lists those there are", args.run, config::program());
     };
@@ -61,7 +59,7 @@ pub(crate) async fn show(app: App, global: Global, args: ShowArgs) -> anyhow::Re
 
 /// Which version of its workflow it follows, and whether runs that are started now do, too.
 async fn version(database: &Database, snapshot: &Snapshot) -> anyhow::Result<String> {
-    let (name, digest) = (&snapshot.run.workflow, hex(&snapshot.version.workflow.digest()));
+    let (name, digest) = (&snapshot.run.workflow, hex(&snapshot.definition.workflow.digest()));
     let current = database.store.current_versions().await?;
     let now = current.iter().find(|(workflow, _)| workflow == name).map(|(_, version)| version);
     Ok(match now {

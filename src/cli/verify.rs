@@ -5,13 +5,12 @@ use anyhow::bail;
 use super::args::{Global, VerifyArgs};
 use super::database::Database;
 use super::exit::Exit;
-use crate::app::App;
 use crate::cli::output::outln;
 use crate::config;
-use crate::queue::catalog::Catalog;
+use crate::definitions::Definitions;
 use crate::verify;
 
-pub(crate) async fn verify(app: App, global: Global, args: VerifyArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn verify(global: Global, args: VerifyArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let run = match args.run {
         None => None,
@@ -20,7 +19,7 @@ pub(crate) async fn verify(app: App, global: Global, args: VerifyArgs) -> anyhow
             None => bail!("there is no run {id}; `{} runs` lists those there are", config::program()),
         },
     };
-    let verified = verify::verify(&database.store, &Catalog::new(app.handlers), run).await?;
+    let verified = verify::verify(&database.store, &Definitions::default(), run).await?;
     database.close().await;
     if global.json {
         outln!("{}", serde_json::to_string(&verified)?);

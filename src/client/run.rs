@@ -77,7 +77,7 @@ impl Run {
     /// JSON text of its output, or why it has none; `None` while it goes on.
     async fn output(&self) -> Result<Option<Result<String, ResultError>>, StoreError> {
         let store = self.store();
-        let Some(snapshot) = Snapshot::read(store, &self.piton.shared.catalog, self.id).await? else {
+        let Some(snapshot) = Snapshot::read(store, &self.piton.shared.catalog.definitions, self.id).await? else {
             return Ok(Some(Err(ResultError::NotFound(self.id))));
         };
         Ok(match (snapshot.run.state, snapshot.run.failure.clone()) {
@@ -122,7 +122,7 @@ impl Run {
             if before.is_some() {
                 tokio::time::sleep(WATCHED_EVERY).await;
             }
-            let snapshot = match Snapshot::read(self.store(), &self.piton.shared.catalog, self.id).await {
+            let snapshot = match Snapshot::read(self.store(), &self.piton.shared.catalog.definitions, self.id).await {
                 Ok(Some(snapshot)) => snapshot,
                 Ok(None) => return Some((Err(ResultError::NotFound(self.id)), Seen::All)),
                 Err(error) if error.may_pass() => {

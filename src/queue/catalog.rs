@@ -1,95 +1,25 @@
 //! The workflow versions a worker has met, and the stages it cannot run.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::version::Version;
+use crate::definitions::{Definition, Definitions};
 use crate::events;
 use crate::meters::stage::StageMeters;
 use crate::meters::tally::Counts;
-use crate::meters::workflow::WorkflowMeters;
 use crate::model::actor::{Actor, Face};
-use crate::model::claim::Claim;
 use crate::model::digest::hex;
-use crate::model::id::{VersionId, WorkflowId};
-use crate::model::retry::RetryPolicy;
+use crate::model::id::VersionId;
 use crate::stage::command;
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
-use crate::stage::resources::{Resources, StoreUse};
+use crate::stage::resources::Resources;
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::{CommandStage, Stage, StageKind, Workflow};
 use crate::workflow::plan::Plan;
-use crate::workflow::retry_rules::RetryRules;
-
-/// One version, ready for use.
-#[derive(Debug)]
-pub(crate) struct Version {
-    pub(crate) id: VersionId,
-    pub(crate) workflow_id: WorkflowId,
-    pub(crate) name: Arc<str>,
-    pub(crate) workflow: Workflow,
-    pub(crate) plan: Plan,
-    /// How each stage's failures are retried.
-    policies: Vec<RetryPolicy>,
-    stage_names: Vec<Arc<str>>,
-    /// Whether each stage uses the artifact store, as far as was seen here.
-    store_use: Vec<AtomicU8>,
-    pub(crate) meters: WorkflowMeters,
-}
-
-impl Version {
-    pub(crate) fn stage(&self, stage: i16) -> Option<&Stage> {
-        self.workflow.stages.get(usize::try_from(stage).ok()?)
-    }
-
-    /// The stage goes over items: its first job splits it.
-    pub(crate) fn splits(&self, stage: i16) -> bool {
-        self.stage(stage).is_some_and(|stage| stage.for_each.is_some())
-    }
-
-    /// How its failures are retried; `None` where the definition has no such stage.
-    pub(crate) fn policy(&self, stage: i16) -> Option<&RetryPolicy> {
-        self.policies.get(usize::try_from(stage).ok()?)
-    }
-
-    /// An attempt of that stage has ended, and has used the artifact store or not.
-    pub(crate) fn note_store_use(&self, stage: i16, used: bool, is_done: bool) {
-        let Some(known) = usize::try_from(stage).ok().and_then(|at| self.store_use.get(at)) else { return };
-        let seen = if used { StoreUse::Some } else { StoreUse::None } as u8;
-        // What was seen once holds; and a stage that came to nothing may have been about to use it.
-        if (used || is_done) && known.load(Ordering::Relaxed) < seen {
-            known.fetch_max(seen, Ordering::Relaxed);
-        }
-    }
-
-    fn store_use(&self, stage: usize) -> StoreUse {
-        let known = self.store_use.get(stage).map_or(0, |known| known.load(Ordering::Relaxed));
-        [StoreUse::Unknown, StoreUse::None, StoreUse::Some].into_iter().nth(known.into()).unwrap_or(StoreUse::Some)
-    }
-
-    /// Stages that need something which this worker's machine lacks.
-    fn kept_from(&self, resources: &Resources) -> impl Iterator<Item = i16> {
-        let stages = (0i16..).zip(&self.workflow.stages).enumerate();
-        stages
-            .filter(|(at, (_, stage))| resources.keep_from(&stage.kind, self.store_use(*at)))
-            .map(|(_, (stage, _))| stage)
-    }
-
-    /// The claim is the first one of its run.
-    pub(crate) fn begins_with(&self, claim: &Claim) -> bool {
-        let key = claim.key;
-        key.attempt == 1 && key.item().is_none() && self.plan.start.first() == Some(&key.stage)
-    }
-
-    /// Its name, for people; a number where the definition has no such stage.
-    pub(crate) fn stage_name(&self, stage: i16) -> Arc<str> {
-        let known = usize::try_from(stage).ok().and_then(|number| self.stage_names.get(number));
-        known.cloned().unwrap_or_else(|| format!("#{stage}").into())
-    }
-}
 
 /// A workflow that this process has registered.
 #[derive(Debug, Clone)]
@@ -103,6 +33,7 @@ struct Registered {
 #[derive(Debug)]
 pub(crate) struct Catalog {
     pub(crate) handlers: Handlers,
+    pub(crate) definitions: Definitions,
     versions: Mutex<HashMap<VersionId, Arc<Version>>>,
     unknown: Mutex<Vec<(VersionId, i16)>>,
     /// What the machine of the worker has; none where nobody works.
@@ -119,6 +50,7 @@ impl Catalog {
     pub(crate) fn new(handlers: Handlers) -> Catalog {
         Catalog {
             handlers,
+            definitions: Definitions::default(),
             versions: Mutex::default(),
             unknown: Mutex::default(),
             resources: OnceLock::new(),
@@ -169,7 +101,7 @@ impl Catalog {
             registered.push(Registered { workflow: workflow.clone(), deployer });
         }
         drop(registered);
-        Ok(self.keep(id, workflow_id, workflow))
+        Ok(self.keep(self.definitions.keep(id, workflow_id, workflow)))
     }
 
     /// Registers once more what this process has registered: a database that was set back may have lost it. The same
@@ -183,13 +115,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// The version of that id, read from the database the first time.
+    /// The version of that id, ready for use.
     pub(crate) async fn version(&self, store: &Store, id: VersionId) -> Result<Arc<Version>, StoreError> {
         if let Some(version) = lock(&self.versions).get(&id) {
             return Ok(version.clone());
         }
-        let (workflow_id, workflow) = store.workflow_version(id).await?;
-        Ok(self.keep(id, workflow_id, workflow))
+        Ok(self.keep(self.definitions.get(store, id).await?))
     }
 
     /// It was met before.
@@ -197,15 +128,8 @@ impl Catalog {
         lock(&self.versions).contains_key(&id)
     }
 
-    fn keep(&self, id: VersionId, workflow_id: WorkflowId, workflow: Workflow) -> Arc<Version> {
-        let plan = Plan::of(&workflow);
-        let name: Arc<str> = workflow.name.as_str().into();
-        let stage_names: Vec<Arc<str>> = workflow.stages.iter().map(|s| s.name.as_str().into()).collect();
-        let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
-        let meters = WorkflowMeters::new(&name, &stage_names, plan.start.first().copied());
-        let store_use = workflow.stages.iter().map(|_| AtomicU8::default()).collect();
-        let version = Version { id, workflow_id, name, workflow, plan, policies, stage_names, store_use, meters };
-        let version = Arc::new(version);
+    fn keep(&self, definition: Arc<Definition>) -> Arc<Version> {
+        let (id, version) = (definition.id, Arc::new(Version::new(definition)));
         let stages = (0i16..).zip(&version.workflow.stages);
         // Before the list is locked: programs are looked for.
         let unknown: Vec<i16> = stages.filter(|(_, stage)| !self.can_run(stage)).map(|(stage, _)| stage).collect();

@@ -9,13 +9,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::{self, Left};
-use super::catalog::{Catalog, Version};
+use super::catalog::Catalog;
 use super::cursors::Cursors;
 use super::ended::Ended;
 use super::ends::Ends;
 use super::monitor::Monitor;
 use super::slots::Slots;
 use super::starter::Starter;
+use super::version::Version;
 use super::wake::Wake;
 use crate::meters::batches::BatchMeters;
 use crate::meters::part::Part;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::catalog::Version;
 use super::hand_off::HandOff;
+use super::version::Version;
 use crate::model::claim::Claim;
 use crate::store::endings::Ending;
 

@@ -9,7 +9,6 @@ use metrics::Gauge;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::catalog::Version;
 use super::commits::{Commits, first_that_fit};
 use super::count;
 use super::ended::{Ended, Outcome};
@@ -20,6 +19,7 @@ use super::report;
 use super::run_stage::Output;
 use super::slots::Slots;
 use super::starter::Starter;
+use super::version::Version;
 use super::wake::Wake;
 use crate::meters::batches::BatchMeters;
 use crate::meters::part::Part;

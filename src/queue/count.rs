@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::catalog::Version;
 use super::commits::Commits;
 use super::ended;
+use super::version::Version;
 use crate::meters::stage::{AttemptEnd, StageMeters};
 use crate::model::claim::Claim;
 use crate::store::commit::{Fate, Landed};

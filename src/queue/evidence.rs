@@ -1,6 +1,6 @@
 //! What is wrong with a stored output, with the evidence.
 
-use super::catalog::Version;
+use super::version::Version;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::id::NO_ITEM;

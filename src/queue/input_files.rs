@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use super::catalog::Version;
 use super::evidence::{count_of, miscounted, missing, verified};
+use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::{NO_ITEM, RunKey};

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::catalog::Version;
 use super::evidence::{corrupt, corrupt_at, count_of, miscounted, missing, too_much, verified};
 use super::known::{Known, Lane, Prepared, RunInput, Work};
 use super::portions::{self, Sizes};
+use super::version::Version;
 use super::wanted::{fanned_source, source_name, source_number, wants};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::catalog::Version;
 use super::room::Taken;
+use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::RunId;

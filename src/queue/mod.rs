@@ -31,5 +31,6 @@ pub(crate) mod slots;
 pub(crate) mod starter;
 pub(crate) mod tally;
 pub(crate) mod time_limit;
+pub(crate) mod version;
 pub(crate) mod wake;
 mod wanted;

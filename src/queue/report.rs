@@ -1,8 +1,8 @@
 //! Logs attempts and runs once their outcome is known.
 
-use super::catalog::Version;
 use super::commits::Commits;
 use super::slots::Slots;
+use super::version::Version;
 use crate::events;
 use crate::events::attempt::Attempt;
 use crate::events::run::Run;

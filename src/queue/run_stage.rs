@@ -11,9 +11,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 use tracing::Instrument;
 
-use super::catalog::{Catalog, Version};
+use super::catalog::Catalog;
 use super::input_files::InputFiles;
 use super::known::{Known, Work};
+use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};

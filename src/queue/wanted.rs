@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::catalog::Version;
+use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::id::NO_ITEM;
 use crate::store::checkpoints::Wanted;

@@ -121,7 +121,7 @@ impl RunReport {
         output: Vec<(String, Box<RawValue>)>,
     ) -> RunReport {
         let mut report = RunReport::brief(&snapshot.run);
-        report.version = Some(hex(&snapshot.version.workflow.digest()));
+        report.version = Some(hex(&snapshot.definition.workflow.digest()));
         let stages = snapshot.stages.iter().map(|stage| StageReport {
             stage: stage.name.clone(),
             state: stage.state,
@@ -153,7 +153,7 @@ impl RunReport {
 
 /// Outputs of the stages that nothing needs; a fanned-out one is left out, for it has one output per item.
 pub(crate) async fn outputs(store: &Store, snapshot: &Snapshot) -> Result<Vec<(String, Box<RawValue>)>, StoreError> {
-    let stages = &snapshot.version.workflow.stages;
+    let stages = &snapshot.definition.workflow.stages;
     let mut outputs = Vec::new();
     for (number, stage) in (0i16..).zip(stages) {
         let needed = stages.iter().any(|s| s.needs.iter().any(|n| i32::from(n.0) == i32::from(number)));

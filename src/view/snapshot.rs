@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::when;
+use crate::definitions::{Definition, Definitions};
 use crate::model::id::RunId;
 use crate::model::state::RunState;
-use crate::queue::catalog::{Catalog, Version};
 use crate::store::overview::StageRow;
 use crate::store::runs::RunRow;
 use crate::store::why::RunWait;
@@ -21,7 +21,7 @@ const RUNS_ON: TimeDelta = TimeDelta::seconds(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) run: RunRow,
-    pub(crate) version: Arc<Version>,
+    pub(crate) definition: Arc<Definition>,
     pub(crate) stages: Vec<StageView>,
 }
 
@@ -64,8 +64,12 @@ pub enum StageState {
 
 impl Snapshot {
     /// Reads a run; `None` when there is no such run.
-    pub(crate) async fn read(store: &Store, catalog: &Catalog, id: RunId) -> Result<Option<Snapshot>, StoreError> {
-        let Some(mut snapshot) = Snapshot::glance(store, catalog, id).await? else { return Ok(None) };
+    pub(crate) async fn read(
+        store: &Store,
+        definitions: &Definitions,
+        id: RunId,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        let Some(mut snapshot) = Snapshot::glance(store, definitions, id).await? else { return Ok(None) };
         let is_live = |row: &StageRow| row.running + row.ready + row.scheduled + row.dead > 0;
         if snapshot.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live) {
             snapshot.ask_why(store).await?;
@@ -83,24 +87,28 @@ impl Snapshot {
     }
 
     /// Reads all of it but what its jobs wait for.
-    pub(crate) async fn glance(store: &Store, catalog: &Catalog, id: RunId) -> Result<Option<Snapshot>, StoreError> {
+    pub(crate) async fn glance(
+        store: &Store,
+        definitions: &Definitions,
+        id: RunId,
+    ) -> Result<Option<Snapshot>, StoreError> {
         let Some(run) = store.run(id).await? else { return Ok(None) };
-        let version = catalog.version(store, run.version).await?;
+        let definition = definitions.get(store, run.version).await?;
         let fanned: Vec<i16> =
-            (0i16..).zip(&version.workflow.stages).filter(|(_, s)| s.for_each.is_some()).map(|(n, _)| n).collect();
+            (0i16..).zip(&definition.workflow.stages).filter(|(_, s)| s.for_each.is_some()).map(|(n, _)| n).collect();
         let rows = store.stages(run.key, &fanned).await?;
         let mut stages: Vec<StageView> = Vec::new();
-        for (number, stage) in (0i16..).zip(&version.workflow.stages) {
+        for (number, stage) in (0i16..).zip(&definition.workflow.stages) {
             let row = rows.iter().find(|r| r.stage == number).cloned();
             let (name, fanned) = (stage.name.to_string(), stage.for_each.is_some());
             let state = state(&run, &name, fanned, row.as_ref());
-            let needs = stage.needs.iter().map(|n| version.stage_name(n.0 as i16).to_string()).collect();
+            let needs = stage.needs.iter().map(|n| definition.stage_name(n.0 as i16).to_string()).collect();
             stages.push(StageView { name, fanned, needs, state, waits: Vec::new(), row });
         }
         let done: Vec<String> =
             stages.iter().filter(|s| s.state == StageState::Done).map(|stage| stage.name.clone()).collect();
         stages.iter_mut().for_each(|stage| stage.needs.retain(|need| !done.contains(need)));
-        Ok(Some(Snapshot { run, version, stages }))
+        Ok(Some(Snapshot { run, definition, stages }))
     }
 
     /// What it waits for and somebody must act on.

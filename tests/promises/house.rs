@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["queue"],
     &["stage"],
     &["artifacts"],
+    &["definitions"],
     &["store"],
     &["workflow"],
     &["events"],
@@ -108,6 +109,30 @@ fn imports_point_down_only() {
         }
     }
     assert!(upward.is_empty(), "imports that point up:\n{}", upward.join("\n"));
+}
+
+/// Whoever shows a run has no handlers, and needs none: what `view` uses, and what that uses, is below the engine and the stages.
+#[test]
+fn runs_are_shown_without_engine_and_handlers() {
+    let uses = library();
+    let top = |module: &Module| module.first().map_or("lib", String::as_str).to_owned();
+    let mut next: Vec<&Module> = uses.keys().filter(|module| top(module) == "view").collect();
+    let mut reached = BTreeSet::new();
+    while let Some(module) = next.pop() {
+        if reached.insert(module) {
+            next.extend(uses.get(module).into_iter().flatten().map(|(used, _)| used));
+        }
+    }
+    let reached: BTreeSet<String> = reached.into_iter().map(top).collect();
+    assert!(reached.contains("view") && reached.contains("definitions"), "{reached:?}");
+    assert!(!reached.contains("queue") && !reached.contains("stage"), "{reached:?}");
+    // These reach the engine through other things that they do, but need nothing of it themselves.
+    let shows =
+        |name: &str| name.starts_with("api") || ["cli::show", "cli::verify", "cli::follow", "verify"].contains(&name);
+    for (from, used) in uses.iter().filter(|(from, _)| shows(&from.join("::"))) {
+        let engine: Vec<&String> = used.iter().filter(|(to, _)| top(to) == "queue").map(|(_, path)| path).collect();
+        assert!(engine.is_empty(), "{} uses {engine:?}", from.join("::"));
+    }
 }
 
 /// What two files need of each other goes into a third one, of its own noun: a type into `error.rs` or `settings.rs`, shown again

@@ -11,6 +11,7 @@ use super::observe::Observed;
 use super::report::CaseReport;
 use super::script::mock;
 use crate::artifacts::Artifacts;
+use crate::definitions::Definitions;
 use crate::model::actor::{Actor, Face};
 use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
@@ -72,7 +73,7 @@ pub(crate) async fn run(
     let (stop, settings) = (Shutdown::new(), settings(folder));
     let work = worker::run(store.clone(), catalog.clone(), vec![version.workflow_id], settings, None, stop.clone());
     let follow = async {
-        let ended = follow(store, &catalog, id, case.timeout).await;
+        let ended = follow(store, &catalog.definitions, id, case.timeout).await;
         // Whatever still runs is handed back.
         stop.ask();
         stop.ask();
@@ -140,10 +141,10 @@ enum Ended {
 }
 
 /// Until nothing of the run goes on by itself. What waits for its time does not wait.
-async fn follow(store: &Store, catalog: &Catalog, id: RunId, timeout: Duration) -> Result<Ended, StoreError> {
+async fn follow(store: &Store, definitions: &Definitions, id: RunId, timeout: Duration) -> Result<Ended, StoreError> {
     let until = Instant::now() + timeout;
     loop {
-        let Some(snapshot) = Snapshot::glance(store, catalog, id).await? else {
+        let Some(snapshot) = Snapshot::glance(store, definitions, id).await? else {
             return Err(StoreError::Damaged("the run of the case is gone".to_owned()));
         };
         if snapshot.is_at_rest() {

@@ -1,0 +1,79 @@
+//! A workflow version that a worker can work with: its definition, and what is worked out from it once.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::definitions::Definition;
+use crate::meters::workflow::WorkflowMeters;
+use crate::model::claim::Claim;
+use crate::model::retry::RetryPolicy;
+use crate::stage::resources::{Resources, StoreUse};
+use crate::workflow::plan::Plan;
+use crate::workflow::retry_rules::RetryRules;
+
+/// One version, ready for use.
+#[derive(Debug)]
+pub(crate) struct Version {
+    definition: Arc<Definition>,
+    pub(crate) plan: Plan,
+    /// How each stage's failures are retried.
+    policies: Vec<RetryPolicy>,
+    /// Whether each stage uses the artifact store, as far as was seen here.
+    store_use: Vec<AtomicU8>,
+    pub(crate) meters: WorkflowMeters,
+}
+
+/// Whatever its definition says.
+impl Deref for Version {
+    type Target = Definition;
+
+    fn deref(&self) -> &Definition {
+        &self.definition
+    }
+}
+
+impl Version {
+    pub(super) fn new(definition: Arc<Definition>) -> Version {
+        let workflow = &definition.workflow;
+        let plan = Plan::of(workflow);
+        let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
+        let store_use = workflow.stages.iter().map(|_| AtomicU8::default()).collect();
+        let meters = WorkflowMeters::new(&definition.name, &definition.stage_names, plan.start.first().copied());
+        Version { definition, plan, policies, store_use, meters }
+    }
+
+    /// How its failures are retried; `None` where the definition has no such stage.
+    pub(crate) fn policy(&self, stage: i16) -> Option<&RetryPolicy> {
+        self.policies.get(usize::try_from(stage).ok()?)
+    }
+
+    /// An attempt of that stage has ended, and has used the artifact store or not.
+    pub(crate) fn note_store_use(&self, stage: i16, used: bool, is_done: bool) {
+        let Some(known) = usize::try_from(stage).ok().and_then(|at| self.store_use.get(at)) else { return };
+        let seen = if used { StoreUse::Some } else { StoreUse::None } as u8;
+        // What was seen once holds; and a stage that came to nothing may have been about to use it.
+        if (used || is_done) && known.load(Ordering::Relaxed) < seen {
+            known.fetch_max(seen, Ordering::Relaxed);
+        }
+    }
+
+    fn store_use(&self, stage: usize) -> StoreUse {
+        let known = self.store_use.get(stage).map_or(0, |known| known.load(Ordering::Relaxed));
+        [StoreUse::Unknown, StoreUse::None, StoreUse::Some].into_iter().nth(known.into()).unwrap_or(StoreUse::Some)
+    }
+
+    /// Stages that need something which this worker's machine lacks.
+    pub(super) fn kept_from(&self, resources: &Resources) -> impl Iterator<Item = i16> {
+        let stages = (0i16..).zip(&self.workflow.stages).enumerate();
+        stages
+            .filter(|(at, (_, stage))| resources.keep_from(&stage.kind, self.store_use(*at)))
+            .map(|(_, (stage, _))| stage)
+    }
+
+    /// The claim is the first one of its run.
+    pub(crate) fn begins_with(&self, claim: &Claim) -> bool {
+        let key = claim.key;
+        key.attempt == 1 && key.item().is_none() && self.plan.start.first() == Some(&key.stage)
+    }
+}
