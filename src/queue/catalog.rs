@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 
 use crate::events;
 use crate::meters::stage::StageMeters;
-use crate::meters::tally::Counts;
 use crate::meters::workflow::WorkflowMeters;
 use crate::model::actor::{Actor, Face};
 use crate::model::claim::Claim;
+use crate::model::counts::Counts;
 use crate::model::digest::hex;
 use crate::model::id::{VersionId, WorkflowId};
 use crate::model::retry::RetryPolicy;

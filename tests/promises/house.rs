@@ -23,10 +23,11 @@ const LAYERS: &[&[&str]] = &[
     &["queue"],
     &["stage"],
     &["artifacts"],
-    &["store"],
-    &["workflow"],
+    // Above the store, which returns facts: its callers log and count them, once they are committed.
     &["events"],
     &["meters"],
+    &["store"],
+    &["workflow"],
     &["system"],
     &["bounded"],
     &["model"],
