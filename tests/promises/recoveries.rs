@@ -56,7 +56,8 @@ async fn a_recovery_that_was_rolled_back_is_neither_logged_nor_counted() {
     let again = world.worker("w1", &["--lease", "1h", "--log-format", "json"]);
     assert_eq!(world.ended(&run).await, "done");
     assert!(world.count("select last_value from public.asked").await > 3);
-    let events: Vec<serde_json::Value> = again.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let events: Vec<serde_json::Value> =
+        again.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let named = |name: &str| events.iter().filter(|event| event["event"] == name).count();
     assert_eq!((named("attempt_lost"), named("worker_superseded")), (1, 1), "{}", again.log());
     assert_eq!(Scrape::of(&again).await.sum("piton_recoveries_total", &[]), 1.0);
