@@ -8,7 +8,7 @@ pub(crate) mod catalog;
 pub(crate) mod part;
 pub(crate) mod recovered;
 pub(crate) mod stage;
-pub(crate) mod tally;
+mod tally;
 pub(crate) mod workflow;
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata};

@@ -10,7 +10,8 @@ use metrics::{Counter, Histogram};
 use super::catalog::{
     ATTEMPT_DURATION, ATTEMPTS, DEAD_LETTERED, FAILURES, JOB_WAIT, JOBS_FINISHED, JOBS_STARTED, RETRIES,
 };
-use super::tally::{Counts, Tally};
+use super::tally::Tally;
+use crate::model::counts::Counts;
 use crate::model::failure::FailureClass;
 
 /// How an attempt ended, in the database.

@@ -5,6 +5,7 @@ pub(crate) mod address;
 pub(crate) mod artifact;
 pub(crate) mod claim;
 pub(crate) mod condition;
+pub(crate) mod counts;
 pub(crate) mod digest;
 pub(crate) mod failure;
 pub(crate) mod feature;

@@ -1,6 +1,7 @@
 //! Frees the jobs of dead workers. Runs on every worker after every look, and may run on all at once.
 
 pub(crate) mod by_hand;
+pub(crate) mod freeing;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use crate::model::id::WorkerId;
 use crate::model::process::Process;
 use crate::neighbour;
 use crate::store::freed::Freed;
-use crate::store::gone::{By, Sign, SuspectedBoot};
+use crate::store::gone::{By, EndedBy, Sign, SuspectedBoot};
 use crate::store::{Store, StoreError};
 
 /// A session lock must be seen free for that long: a worker that only lost its connection takes it again sooner.
@@ -105,10 +106,13 @@ impl Recovery {
                 }
                 Judgement::Lives => continue,
             };
-            let Some(freed) = store.recover_worker(&SuspectedBoot { sign, ..suspect.clone() }, by).await? else {
-                continue;
+            let suspect = SuspectedBoot { sign, ..suspect.clone() };
+            let boot = match store.end_worker(&suspect, by).await? {
+                EndedBy::Us(boot) => Some(boot),
+                EndedBy::Others => None,
+                EndedBy::Nobody => continue,
             };
-            recovered.freed += freed;
+            recovered.freed += freeing::free_all(store, &suspect.ended(), boot).await?;
         }
         Ok(recovered)
     }

@@ -7,11 +7,10 @@ use sqlx::postgres::PgListener;
 use sqlx::postgres::types::PgInterval;
 use sqlx::types::Uuid;
 
-use super::freed::{EndedBoot, free};
+use super::freed::{EndedBoot, FreedJob, free};
 use super::gone::{Sign, SuspectedBoot};
 use super::moment::Moment;
 use super::{Store, StoreError};
-use crate::events;
 use crate::model::id::WorkerId;
 use crate::model::process::Process;
 use crate::model::suspect::Evidence;
@@ -81,6 +80,31 @@ pub(crate) struct Superseded<'h> {
     pub(crate) evidence: Evidence,
 }
 
+/// What came of registering a boot.
+#[derive(Debug)]
+pub(crate) enum Registering<'b> {
+    /// It has the name, taken from another where there was one.
+    Done(Option<Predecessor<'b>>),
+    /// Somebody else has the name, or the one that had it was heard of again. Nothing was changed.
+    Refused,
+}
+
+/// A boot that was ended by the one that took its name.
+#[derive(Debug)]
+pub(crate) struct Predecessor<'b> {
+    pub(crate) boot: Uuid,
+    pub(crate) ended: EndedBoot<'b>,
+    pub(crate) freed: Vec<FreedJob>,
+}
+
+/// A boot that shut down in order.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct StoppedBoot {
+    pub(crate) name: String,
+    #[sqlx(rename = "boot_id")]
+    pub(crate) boot: Uuid,
+}
+
 #[derive(sqlx::FromRow)]
 struct HolderRow {
     id: i64,
@@ -147,28 +171,26 @@ impl Store {
         Ok(row.map(|row| row.holder(name)))
     }
 
-    /// Registers a boot under its name, taken from the one that had it, whose jobs are claimable at once. `false` when somebody
-    /// else has the name, or that one was heard of again: nothing was changed then.
-    pub(crate) async fn register_worker(
+    /// Registers a boot under its name, taken from the one that had it, whose jobs are claimable at once.
+    pub(crate) async fn register_worker<'b>(
         &self,
-        boot: &Boot,
+        boot: &'b Boot,
         superseded: Option<Superseded<'_>>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Registering<'b>, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let mut old: Option<Uuid> = None;
+        let mut predecessor = None;
         if let Some(Superseded { boot: before, evidence }) = superseded {
             let ended = "update piton.workers
                          set stopped_at = now(), stop_reason = 'superseded', ended_by = $3, death = $4
                          where id = $1 and stopped_at is null and last_seen = $2 returning boot_id";
             let ended = sqlx::query_scalar(ended).bind(before.worker.0).bind(Moment(before.last_seen));
-            old = ended.bind(boot.id.0).bind(evidence.word()).fetch_optional(&mut *transaction).await?;
-            if old.is_none() {
-                return Ok(false);
-            }
+            let old = ended.bind(boot.id.0).bind(evidence.word()).fetch_optional(&mut *transaction).await?;
+            let Some(old) = old else { return Ok(Registering::Refused) };
             let (worker, name) = (before.worker, boot.name.as_str());
             let cause = if before.stopping { Sign::Drained.words() } else { Sign::Superseded.words() };
             let ended = EndedBoot { worker, name, cause, exit: None, evidence };
-            free(&mut *transaction, &ended, i64::from(i32::MAX)).await?;
+            let freed = free(&mut *transaction, &ended, i64::from(i32::MAX)).await?;
+            predecessor = Some(Predecessor { boot: old, ended, freed });
         }
         let registered = sqlx::query(
             "insert into piton.workers (id, boot_id, name, host, pid, machine, process_start, parent, slots, lease, build)
@@ -189,18 +211,15 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         if registered.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(Registering::Refused);
         }
         transaction.commit().await?;
-        if let Some(old) = old {
-            events::worker::superseded(&boot.name, &old);
-        }
-        Ok(true)
+        Ok(Registering::Done(predecessor))
     }
 
-    /// The boot shut down in order and holds nothing any more. Nothing is to be told where the others had ended it.
-    pub(crate) async fn stop_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
-        let stopped: Option<(String, Uuid)> = sqlx::query_as(
+    /// The boot shut down in order and holds nothing any more. `None` where the others had ended it.
+    pub(crate) async fn stop_worker(&self, worker: WorkerId) -> Result<Option<StoppedBoot>, StoreError> {
+        let stopped = sqlx::query_as(
             "update piton.workers set stopped_at = now(), stop_reason = 'drained', ended_by = id
              where id = $1 and stopped_at is null
              returning name, boot_id",
@@ -208,10 +227,7 @@ impl Store {
         .bind(worker.0)
         .fetch_optional(&self.pool)
         .await?;
-        if let Some((name, boot)) = stopped {
-            events::worker::stopped(&name, &boot);
-        }
-        self.clear(worker).await
+        Ok(stopped)
     }
 }
 

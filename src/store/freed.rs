@@ -1,17 +1,12 @@
 //! What becomes of jobs that are taken from an ended boot.
 
-use std::collections::HashMap;
-
 use sqlx::PgExecutor;
 use sqlx::types::Uuid;
 
-use super::StoreError;
-use crate::events;
-use crate::events::attempt::Attempt;
-use crate::meters::recovered::Recovered;
+use super::{Store, StoreError};
 use crate::model::failure::FailureClass;
 use crate::model::fingerprint::fingerprint;
-use crate::model::id::{NO_ITEM, WorkerId};
+use crate::model::id::WorkerId;
 use crate::model::suspect::{CONVICTED, CONVICTED_WITH_ITS_WORKER, Evidence, MOST_DEATHS, MOST_GROUP_DEATHS};
 
 /// What became of jobs that were taken from a boot.
@@ -30,12 +25,6 @@ impl Freed {
     pub(crate) fn jobs(self) -> i64 {
         self.resumed + self.restarted + self.dead_lettered
     }
-
-    /// That a boot is gone, by whoever has ended it.
-    pub(super) fn tell(self, worker: &str, boot: Uuid, cause: &str) {
-        let Freed { resumed, restarted, dead_lettered } = self;
-        events::worker::Lost { worker, boot: &boot, resumed, restarted, dead_lettered }.tell(cause);
-    }
 }
 
 impl std::ops::AddAssign for Freed {
@@ -48,69 +37,72 @@ impl std::ops::AddAssign for Freed {
 
 /// A boot that has ended, whose jobs are to be freed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct EndedBoot<'b> {
-    pub(super) worker: WorkerId,
-    pub(super) name: &'b str,
+pub(crate) struct EndedBoot<'b> {
+    pub(crate) worker: WorkerId,
+    pub(crate) name: &'b str,
     /// Why it counts as gone.
-    pub(super) cause: &'static str,
+    pub(crate) cause: &'static str,
     /// How its process ended, where its parent saw it.
-    pub(super) exit: Option<&'b str>,
+    pub(crate) exit: Option<&'b str>,
     /// What its end says of the jobs it held.
-    pub(super) evidence: Evidence,
+    pub(crate) evidence: Evidence,
 }
 
-/// One pass over what an ended boot holds. Counts what it did, and tells it.
+impl EndedBoot<'_> {
+    /// What its lost attempts are said to have ended by.
+    pub(crate) fn reason(&self) -> String {
+        self.exit.map_or_else(|| self.cause.to_owned(), |exit| format!("its worker's process ended: {exit}"))
+    }
+
+    /// What is said of a job that it convicts.
+    pub(crate) fn conviction(&self) -> String {
+        let convicted = match self.evidence {
+            Evidence::Group => CONVICTED_WITH_ITS_WORKER,
+            Evidence::Process | Evidence::None => CONVICTED,
+        };
+        self.exit.map_or_else(|| convicted.to_owned(), |exit| format!("{convicted}: {exit}"))
+    }
+}
+
+/// One pass over what an ended boot holds.
 pub(super) async fn free(
     connection: impl PgExecutor<'_>,
     ended: &EndedBoot<'_>,
     at_most: i64,
-) -> Result<Freed, StoreError> {
-    let EndedBoot { worker, name, cause, exit, evidence } = ended;
-    let cause = exit.map_or_else(|| (*cause).to_owned(), |exit| format!("its worker's process ended: {exit}"));
-    let (convicted, most) = match evidence {
-        Evidence::Group => (CONVICTED_WITH_ITS_WORKER, MOST_GROUP_DEATHS),
-        Evidence::Process | Evidence::None => (CONVICTED, MOST_DEATHS),
-    };
-    let convicted = exit.map_or_else(|| convicted.to_owned(), |exit| format!("{convicted}: {exit}"));
-    let jobs: Vec<FreedJob> = sqlx::query_as(include_str!("sql/free.sql"))
-        .bind(worker.0)
+) -> Result<Vec<FreedJob>, StoreError> {
+    let (evidence, convicted) = (ended.evidence, ended.conviction());
+    let most = if evidence == Evidence::Group { MOST_GROUP_DEATHS } else { MOST_DEATHS };
+    let jobs = sqlx::query_as(include_str!("sql/free.sql"))
+        .bind(ended.worker.0)
         .bind(at_most)
-        .bind(&cause)
-        .bind(*evidence != Evidence::None)
+        .bind(ended.reason())
+        .bind(evidence != Evidence::None)
         .bind(most)
         .bind(&convicted)
         .bind(fingerprint(FailureClass::Crashed, &convicted))
-        .bind(*evidence == Evidence::Group)
+        .bind(evidence == Evidence::Group)
         .fetch_all(connection)
         .await?;
-    let mut freed = Freed::default();
-    let mut stages: HashMap<(&str, &str), Recovered<'_>> = HashMap::new();
-    for job in &jobs {
-        job.tell(name, &cause, &convicted);
-        freed += job.freed();
-        job.add_to(stages.entry((&job.workflow, &job.stage)).or_insert_with(|| job.none_recovered()));
-    }
-    stages.into_values().for_each(Recovered::count);
-    Ok(freed)
+    Ok(jobs)
 }
 
 /// One job that was freed.
-#[derive(sqlx::FromRow)]
-struct FreedJob {
-    run: Uuid,
-    workflow: String,
-    stage: String,
-    item: i32,
-    attempt: i32,
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct FreedJob {
+    pub(crate) run: Uuid,
+    pub(crate) workflow: String,
+    pub(crate) stage: String,
+    pub(crate) item: i32,
+    pub(crate) attempt: i32,
     /// Its run goes on behind checkpoints.
     resumes: bool,
-    suspected: bool,
+    pub(crate) suspected: bool,
     /// It is a dead letter now.
-    convicted: bool,
+    pub(crate) convicted: bool,
 }
 
 impl FreedJob {
-    fn freed(&self) -> Freed {
+    pub(crate) fn freed(&self) -> Freed {
         let mut freed = Freed::default();
         match (self.convicted, self.resumes) {
             (true, _) => freed.dead_lettered = 1,
@@ -119,34 +111,11 @@ impl FreedJob {
         }
         freed
     }
+}
 
-    fn none_recovered(&self) -> Recovered<'_> {
-        let (workflow, stage) = (&self.workflow, &self.stage);
-        Recovered { workflow, stage, resumed: 0, restarted: 0, dead_lettered: 0, suspected: 0 }
-    }
-
-    fn add_to(&self, recovered: &mut Recovered<'_>) {
-        let Freed { resumed, restarted, dead_lettered } = self.freed();
-        recovered.resumed += resumed.unsigned_abs();
-        recovered.restarted += restarted.unsigned_abs();
-        recovered.dead_lettered += dead_lettered.unsigned_abs();
-        recovered.suspected += u64::from(self.suspected && !self.convicted);
-    }
-
-    fn tell(&self, worker: &str, cause: &str, convicted: &str) {
-        let attempt = Attempt {
-            run: &self.run,
-            workflow: Some(&self.workflow),
-            stage: &self.stage,
-            item: (self.item != NO_ITEM).then_some(self.item.unsigned_abs()),
-            attempt: self.attempt.unsigned_abs(),
-            worker,
-            trace: None,
-        };
-        if self.convicted {
-            attempt.given_up(&FailureClass::Crashed, convicted);
-        } else {
-            attempt.lost(self.suspected, cause);
-        }
+impl Store {
+    /// Frees jobs that an ended boot holds. Fewer than asked for: there are no more.
+    pub(crate) async fn free(&self, ended: &EndedBoot<'_>, at_most: i64) -> Result<Vec<FreedJob>, StoreError> {
+        free(&self.pool, ended, at_most).await
     }
 }

@@ -3,16 +3,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
-use super::freed::{EndedBoot, Freed, free};
+use super::freed::EndedBoot;
 use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::actor::Actor;
 use crate::model::id::WorkerId;
 use crate::model::process::Process;
 use crate::model::suspect::Evidence;
-
-/// Jobs freed by one statement.
-const FREE_AT_ONCE: i64 = 1000;
 
 /// A boot that seems to be gone.
 #[derive(Debug, Clone)]
@@ -84,6 +81,13 @@ impl SuspectedBoot {
             Sign::Superseded | Sign::LeaseOver | Sign::LockFree => Evidence::Process,
         }
     }
+
+    /// As one that has ended.
+    pub(crate) fn ended(&self) -> EndedBoot<'_> {
+        let SuspectedBoot { worker, name, exit, .. } = self;
+        let (exit, evidence) = (exit.as_deref(), self.evidence());
+        EndedBoot { worker: *worker, name, cause: self.cause(), exit, evidence }
+    }
 }
 
 /// Who recovers.
@@ -93,6 +97,17 @@ pub(crate) enum By<'a> {
     Worker(WorkerId),
     /// A person, by hand: that is for `piton.audit`.
     Person(Actor<'a>),
+}
+
+/// Who has ended a boot that seemed gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndedBy {
+    /// Whoever asks, now; with its boot id.
+    Us(Uuid),
+    /// It had ended before. Jobs of it may be left.
+    Others,
+    /// It was heard of again.
+    Nobody,
 }
 
 /// A process as its parent knows it.
@@ -108,10 +123,10 @@ pub(crate) struct EndedProcess<'p> {
 }
 
 /// What became of the boot of a process that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Aftermath {
-    /// It was ended now, and its jobs are free.
-    Recovered(Freed),
+#[derive(Debug)]
+pub(crate) enum Aftermath<'p> {
+    /// It was ended now. Its jobs are to be freed.
+    Ended { boot: Uuid, ended: EndedBoot<'p> },
     /// It had ended in order, or somebody else had ended it.
     HadEnded,
     /// It never was one: its process ended before it had registered.
@@ -119,14 +134,9 @@ pub(crate) enum Aftermath {
 }
 
 impl Store {
-    /// Ends a boot that is gone, then frees its jobs: in that order, so that it can claim nothing in between. Whoever
-    /// dies halfway leaves a row that the next look finds. Tells what became of them; `None` when the boot was heard
-    /// of again.
-    pub(crate) async fn recover_worker(
-        &self,
-        suspect: &SuspectedBoot,
-        by: By<'_>,
-    ) -> Result<Option<Freed>, StoreError> {
+    /// Ends a boot that is gone. Its jobs are freed next: in that order, so that it can claim nothing in between. Whoever
+    /// dies halfway leaves a row that the next look finds.
+    pub(crate) async fn end_worker(&self, suspect: &SuspectedBoot, by: By<'_>) -> Result<EndedBy, StoreError> {
         let had_ended = matches!(suspect.sign, Sign::Ended | Sign::Drained);
         let (worker, person) = match by {
             By::Worker(worker) => (Some(worker.0), None),
@@ -156,45 +166,25 @@ impl Store {
         .bind(suspect.evidence().word())
         .fetch_optional(&self.pool)
         .await?;
-        if ended.is_none() && !had_ended {
-            return Ok(None);
-        }
-        let freed = self.free_all(suspect).await?;
-        if let Some(boot) = ended {
-            freed.tell(&suspect.name, boot, suspect.cause());
-        }
-        Ok(Some(freed))
+        Ok(match ended {
+            Some(boot) => EndedBy::Us(boot),
+            None if had_ended => EndedBy::Others,
+            None => EndedBy::Nobody,
+        })
     }
 
-    /// Frees what a boot that has ended holds, pass by pass.
-    async fn free_all(&self, suspect: &SuspectedBoot) -> Result<Freed, StoreError> {
-        let SuspectedBoot { worker, name, exit, .. } = suspect;
-        let (exit, evidence) = (exit.as_deref(), suspect.evidence());
-        let ended = EndedBoot { worker: *worker, name, cause: suspect.cause(), exit, evidence };
-        let mut freed = Freed::default();
-        loop {
-            let pass = free(&self.pool, &ended, FREE_AT_ONCE).await?;
-            freed += pass;
-            if pass.jobs() < FREE_AT_ONCE {
-                break;
-            }
-        }
-        self.clear(suspect.worker).await?;
-        Ok(freed)
-    }
-
-    /// Ends the boot whose process its parent saw end, and frees its jobs at once. A boot that drained, or that others
-    /// have ended already, is left as it is: then there is nothing to tell. May be sent again.
-    pub(crate) async fn process_ended(
+    /// Ends the boot whose process its parent saw end. A boot that drained, or that others have ended already, is left as
+    /// it is: then there is nothing to tell. May be sent again.
+    pub(crate) async fn process_ended<'p>(
         &self,
-        process: &EndedProcess<'_>,
+        process: &EndedProcess<'p>,
         by: WorkerId,
-    ) -> Result<Aftermath, StoreError> {
-        let boot: Option<(i64, Moment, Uuid, Option<String>)> = sqlx::query_as(
+    ) -> Result<Aftermath<'p>, StoreError> {
+        let boot: Option<(i64, Uuid, Option<String>)> = sqlx::query_as(
             "update piton.workers set stopped_at = now(), stop_reason = 'lost', ended_by = $5, exit = $4,
                                       death = case when $6 and stopping_at is null then $7 end
              where name = $1 and host = $2 and pid = $3 and stopped_at is null
-             returning id, last_seen, boot_id, death",
+             returning id, boot_id, death",
         )
         .bind(process.name)
         .bind(process.host)
@@ -205,26 +195,18 @@ impl Store {
         .bind(Evidence::Process.word())
         .fetch_optional(&self.pool)
         .await?;
-        let Some((id, Moment(last_seen), boot, death)) = boot else { return self.has_begun(process.name).await };
-        let (host, pid) = (process.host.to_owned(), process.pid);
-        let suspect = SuspectedBoot {
+        let Some((id, boot, death)) = boot else { return self.has_begun(process.name).await };
+        let ended = EndedBoot {
             worker: WorkerId(id),
-            name: process.name.to_owned(),
-            process: Process { host, machine: None, pid, started: None },
-            stopping: false,
-            has_parent: true,
-            last_seen,
-            sign: Sign::Ended,
-            on_record: Evidence::of_word(death.as_deref()),
-            exit: Some(process.exit.to_owned()),
-            database_is_young: false,
+            name: process.name,
+            cause: Sign::Ended.words(),
+            exit: Some(process.exit),
+            evidence: Evidence::of_word(death.as_deref()),
         };
-        let freed = self.free_all(&suspect).await?;
-        freed.tell(process.name, boot, process.exit);
-        Ok(Aftermath::Recovered(freed))
+        Ok(Aftermath::Ended { boot, ended })
     }
 
-    async fn has_begun(&self, name: &str) -> Result<Aftermath, StoreError> {
+    async fn has_begun(&self, name: &str) -> Result<Aftermath<'static>, StoreError> {
         let sql = "select exists (select from piton.workers where name = $1)";
         let has_begun: bool = sqlx::query_scalar(sql).bind(name).fetch_one(&self.pool).await?;
         Ok(if has_begun { Aftermath::HadEnded } else { Aftermath::NeverBegan })
@@ -232,7 +214,7 @@ impl Store {
 
     /// Nothing of a boot that has ended is left to free. A row that was locked just now was skipped: then the next look
     /// finds the boot again. Never in the statement that ends it: a claim that was under way would not be seen.
-    pub(super) async fn clear(&self, worker: WorkerId) -> Result<(), StoreError> {
+    pub(crate) async fn clear(&self, worker: WorkerId) -> Result<(), StoreError> {
         sqlx::query(
             "update piton.workers w set cleared = true
              where id = $1 and stopped_at is not null

@@ -6,7 +6,6 @@ use sqlx::types::Uuid;
 use super::conditions::ConditionColumns;
 use super::moment::{MaybeMoment, Moment};
 use super::{Store, StoreError, through_a_face};
-use crate::events;
 use crate::model::actor::Actor;
 use crate::model::condition::Condition;
 use crate::model::id::{RunId, RunKey, VersionId};
@@ -131,12 +130,11 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(run.0).fetch_optional(&self.pool).await?)
     }
 
-    /// Cancels runs whose deadline has passed.
-    pub(crate) async fn end_overdue_runs(&self) -> Result<(), StoreError> {
+    /// Cancels runs whose deadline has passed, and returns them.
+    pub(crate) async fn end_overdue_runs(&self) -> Result<Vec<RunId>, StoreError> {
         let sql = "select piton.end_overdue_runs($1)";
         let ended: Vec<Uuid> = sqlx::query_scalar(sql).bind(OVERDUE_AT_ONCE).fetch_all(&self.pool).await?;
-        ended.iter().for_each(|run| events::decision::cancelled(run, "piton"));
-        Ok(())
+        Ok(ended.into_iter().map(RunId).collect())
     }
 
     /// Those of these runs of which nothing more happens by itself: ended, blocked with nothing live, or gone.

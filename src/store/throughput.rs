@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Store, StoreError};
-use crate::meters::tally::Counts;
+use crate::model::counts::Counts;
 use crate::model::id::WorkerId;
 
 /// What a worker adds at once. May be sent again: it counts once.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::events;
 use crate::store::Store;
 
 pub(super) struct Deadlines {
@@ -19,8 +20,9 @@ impl Deadlines {
         let ending = async {
             loop {
                 self.overdue.notified().await;
-                if let Err(error) = self.store.end_overdue_runs().await {
-                    tracing::debug!("deadlines wait for the next look: {error}");
+                match self.store.end_overdue_runs().await {
+                    Ok(ended) => ended.iter().for_each(|run| events::decision::cancelled(run, "piton")),
+                    Err(error) => tracing::debug!("deadlines wait for the next look: {error}"),
                 }
             }
         };

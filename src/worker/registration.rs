@@ -7,9 +7,9 @@ use super::{NameTaken, Shutdown};
 use crate::events;
 use crate::model::suspect::Evidence;
 use crate::neighbour;
-use crate::recovery::{Judgement, Recovery};
+use crate::recovery::{Judgement, Recovery, freeing};
 use crate::store::backoff::Backoff;
-use crate::store::boots::{Boot, Holder, Superseded};
+use crate::store::boots::{Boot, Holder, Predecessor, Registering, Superseded};
 use crate::store::gone::SuspectedBoot;
 use crate::store::{Store, StoreError};
 
@@ -114,8 +114,14 @@ impl<'r> Registration<'r> {
             Some(Verdict::WaitForIt(other)) => return Ok(Attempt::Held(other)),
         };
         let superseded = superseded.as_ref().map(|(boot, evidence)| Superseded { boot, evidence: *evidence });
-        let registered = self.store.register_worker(boot, superseded).await?;
-        Ok(if registered { Attempt::Registered } else { Attempt::Again })
+        let Registering::Done(predecessor) = self.store.register_worker(boot, superseded).await? else {
+            return Ok(Attempt::Again);
+        };
+        if let Some(Predecessor { boot: old, ended, freed }) = predecessor {
+            freeing::report(&ended, &freed);
+            events::worker::superseded(&boot.name, &old);
+        }
+        Ok(Attempt::Registered)
     }
 
     fn judge(&mut self, boot: &Boot, Holder { seen, sign }: Holder) -> Verdict {

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::{Shutdown, exit};
 use crate::config;
 use crate::model::id::WorkerId;
+use crate::recovery::freeing;
 use crate::store::backoff::Backoff;
 use crate::store::gone::{Aftermath, EndedProcess};
 use crate::store::{Store, StoreError};
@@ -75,9 +76,8 @@ impl Runner {
             // Whoever stops this worker may have ended that process as well.
             let is_evidence = !shutdown.is_asked();
             let process = EndedProcess { name: &self.name, host: &host, pid: exit.pid, exit: &exit.words, is_evidence };
-            match self.store.process_ended(&process, self.by).await {
-                Ok(Aftermath::NeverBegan) => return false,
-                Ok(Aftermath::Recovered(_) | Aftermath::HadEnded) => return true,
+            match self.process_ended(&process).await {
+                Ok(has_begun) => return has_begun,
                 Err(StoreError::Away(_)) if !shutdown.is_asked() => backoff.wait().await,
                 Err(error) => {
                     tracing::warn!(worker = self.name, "how its process ended is not on record: {error}");
@@ -85,5 +85,17 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// `false` when it never became a boot.
+    async fn process_ended(&self, process: &EndedProcess<'_>) -> Result<bool, StoreError> {
+        match self.store.process_ended(process, self.by).await? {
+            Aftermath::NeverBegan => return Ok(false),
+            Aftermath::HadEnded => {}
+            Aftermath::Ended { boot, ended } => {
+                freeing::free_all(&self.store, &ended, Some(boot)).await?;
+            }
+        }
+        Ok(true)
     }
 }

@@ -14,6 +14,7 @@ use super::recoverer::Sighting;
 use super::runners::Runners;
 use super::shared::Shared;
 use super::{Metrics, NameTaken, Role, Shutdown, WorkerError, WorkerSettings, drain, gauges};
+use crate::events;
 use crate::health::{Health, Phase};
 use crate::model::id::{WorkerId, WorkflowId};
 use crate::queue::backend::Queue;
@@ -24,7 +25,7 @@ use crate::queue::slots::Slots;
 use crate::stage::resources::Resources;
 use crate::stage::within::within;
 use crate::store::Store;
-use crate::store::boots::Boot;
+use crate::store::boots::{Boot, StoppedBoot};
 
 /// Group commits in flight at once.
 const COMMITTERS: usize = 2;
@@ -184,7 +185,10 @@ impl Running {
             if let Some(snapshots) = self.snapshots {
                 joined("snapshot", snapshots).await;
             }
-            self.store.stop_worker(id).await
+            if let Some(StoppedBoot { name, boot }) = self.store.stop_worker(id).await? {
+                events::worker::stopped(&name, &boot);
+            }
+            self.store.clear(id).await
         };
         // Nothing is lost without it: a database that is silent does not hold it up.
         match tokio::time::timeout(GOODBYE, goodbye).await {
