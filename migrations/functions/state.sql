@@ -134,9 +134,9 @@ as $$
         from piton.runs r
     ),
     swept as (
-        select least(state.sweep_from + 49999, n.after_run,
+        select least(state.sweep_from + 19999, n.after_run,
                      coalesce((select j.run_id from piton.jobs j where j.run_id >= state.sweep_from
-                               order by j.run_id, j.id offset 50000 limit 1), n.after_run)) as last_run,
+                               order by j.run_id, j.id offset 20000 limit 1), n.after_run)) as last_run,
                n.after_run
         from newest n
     ),

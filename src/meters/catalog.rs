@@ -122,7 +122,7 @@ meters! {
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]
         "Workers: alive, stopping, silent (no heartbeat for longer than their lease, and not counted as lost yet) or lost within the last hour. When the last worker dies, nobody exports this metric.";
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []
-        "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect, and piton.unexplained_jobs lists them. The oldest runs are checked less often than the newest: 50000 with every snapshot.";
+        "Runs and jobs that wait for nothing that is named. Always 0; anything else is a defect, and piton.unexplained_jobs lists them. The oldest runs are checked less often than the newest: 20000 with every snapshot.";
     WORK_LEFT = Database Kind::Gauge, "piton_work_left_seconds" ["workflow"]
         "Worker-seconds of work that more workers could do: jobs that are ready, running, or due within a minute, and all later stages of their runs, by the measured time of each stage with its retries. Paused jobs, and jobs that wait for a limit or a retry, are left out, with everything behind them. Estimated: the items of stages that are not split yet, from earlier runs. The signal to scale by.";
     EMPTY = Database Kind::Gauge, "piton_empty_seconds" ["workflow"]
