@@ -1,3 +1,3 @@
 -- What stages have returned can be read with the names of their runs and stages: piton.outputs_overview.
 
--- functions: 52b0e4d136a1883cf5da8087e7f56670b0eef9738d39e902926ea1f3921dae59
+-- functions: 63c42601df7e67f808cd141a7b2208b8fa13d51afb5ad2c2472f732cb652a382

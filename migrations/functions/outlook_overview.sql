@@ -40,8 +40,15 @@ late as materialized (
           where j.state = 'scheduled' and j.attempt > 0 and j.due_at < 'infinity' order by j.due_at desc limit 20000) as l
     group by l.workflow_id
 ),
+-- Up to 20,000 dead letters are looked at.
+blocked as materialized (
+    select d.workflow_id, count(distinct d.run_id) as runs
+    from (select p.workflow_id, p.run_id from piton.dead_letters p
+          where p.resolution = 'pending' order by p.run_id, p.stage, p.item limit 20000) as d
+    group by d.workflow_id
+),
 told as (
-    select f.*, n.ten_ago, n.two_ago, l.seconds as late_seconds,
+    select f.*, coalesce(b.runs, 0) as blocked, n.ten_ago, n.two_ago, l.seconds as late_seconds,
            case when f.waiting + f.running + f.to_come = 0 then null
                 when f.running = 0 and exists (select from piton.pauses p where p.workflow_id in (f.workflow_id, 0) and p.stage = '')
                 then case when exists (select from piton.pauses p where p.workflow_id = 0) then 'everything is paused' else 'the workflow is paused' end
@@ -65,6 +72,7 @@ told as (
     from flow f
     left join noted n on n.workflow_id = f.workflow_id
     left join late l on l.workflow_id = f.workflow_id
+    left join blocked b on b.workflow_id = f.workflow_id
 )
 select t.workflow, t.per_minute as done_per_minute, t.per_minute_before as done_per_minute_before, t.waiting, t.running, t.to_come,
        t.seconds as work_left_seconds, t.movable_seconds as movable_work_seconds, t.ten_ago as work_left_seconds_before,
@@ -76,7 +84,7 @@ select t.workflow, t.per_minute as done_per_minute, t.per_minute_before as done_
        case when t.seconds = 0 then 0
             when t.why_not is null then greatest(t.seconds / t.busy, t.limit_seconds, t.late_seconds) end as empty_seconds,
        t.why_not as why_not_empty, t.bottleneck, t.hold as bottleneck_hold, t.slowest_stage, t.slowest_seconds, t.longest_queue,
-       t.is_estimate
+       t.is_estimate, t.blocked as blocked_runs
 from told t;
 comment on view piton.outlook_overview is 'How each workflow that is at work is doing: how much, how fast, better or worse than ten minutes ago, when there is nothing left, and what holds it up.';
 comment on column piton.outlook_overview.workflow is 'Name of the workflow.';
@@ -97,3 +105,4 @@ comment on column piton.outlook_overview.slowest_stage is 'The stage whose attem
 comment on column piton.outlook_overview.slowest_seconds is 'How long, on average.';
 comment on column piton.outlook_overview.longest_queue is 'The stage at which most jobs wait.';
 comment on column piton.outlook_overview.is_estimate is 'waiting, running and to_come are estimated, for there are more than 20,000 jobs in one state.';
+comment on column piton.outlook_overview.blocked_runs is 'Runs that are blocked by dead letters, up to 20,000 of all workflows: what is left of them comes after a decision, and is not counted.';

@@ -98,7 +98,10 @@ select w.name as workflow, t.stage, t.per_minute as done_per_minute, t.per_minut
        t.failing as failing_share, t.mean_seconds, t.mean_wait as mean_wait_seconds, least(t.waiting, 9e18)::int8 as waiting,
        least(t.running, 9e18)::int8 as running, least(t.to_come, 9e18)::int8 as to_come, t.seconds as work_left_seconds,
        t.movable_seconds as movable_work_seconds, t.busy as busy_attempts,
-       case when t.jobs = 0 then 0 else t.jobs / nullif(t.ended_per_second, 0) end as empty_seconds,
+       case when t.jobs = 0 then 0
+            when (t.hold in ('paused', 'stuck')) is not true
+                 and exists (select from piton.workers_overview k where k.state = 'alive')
+            then t.jobs / nullif(t.ended_per_second, 0) end as empty_seconds,
        t.holds_up > 0 and row_number() over (partition by t.workflow_id order by t.holds_up desc, t.waiting desc, t.stage) = 1 as is_bottleneck,
        t.hold, t.is_estimate
 from weight t
@@ -118,7 +121,7 @@ comment on column piton.throughput_overview.to_come is 'Jobs that live runs, and
 comment on column piton.throughput_overview.work_left_seconds is 'How long all of these take one after another: their number times the usual time of a job, with its retries.';
 comment on column piton.throughput_overview.movable_work_seconds is 'The part of it that more workers could do now: without what is paused, waits for a limit or for more than a minute, and what is behind that, and without items of batches that have not begun.';
 comment on column piton.throughput_overview.busy_attempts is 'How many attempts were running side by side on average, in the last three minutes where at least 20 jobs of the workflow ended in them, else in the last ten.';
-comment on column piton.throughput_overview.empty_seconds is 'How long until nothing is left here, at that pace; empty where no job has ended.';
+comment on column piton.throughput_overview.empty_seconds is 'How long until nothing is left here, at that pace; empty where no job has ended, while it is paused or stuck, and while no worker is alive.';
 comment on column piton.throughput_overview.is_bottleneck is 'The stage that holds its workflow up: it stands still, its limit takes longest, or most of the work that is left is here.';
 comment on column piton.throughput_overview.hold is 'paused, limit (the stage has one), or stuck (jobs have waited for more than a minute, and none runs or has ended in ten minutes); else empty.';
 comment on column piton.throughput_overview.is_estimate is 'waiting, running and to_come are estimated, for there are more than 20,000 jobs in one state.';

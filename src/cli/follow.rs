@@ -120,7 +120,13 @@ fn where_it_stands(snapshot: &Snapshot) -> Vec<String> {
     holds
 }
 
-/// A snapshot in which a reason that was asked for lately stands until it is asked for again: it costs more than all the rest.
+/// How many of its jobs are where: reasons count them.
+fn jobs(stage: &StageView) -> Option<[i64; 5]> {
+    stage.row.as_ref().map(|row| [row.done, row.running, row.ready, row.scheduled, row.dead])
+}
+
+/// A snapshot in which a reason that was asked for lately stands until it is asked for again, or its jobs move on: asking costs
+/// more than all the rest.
 async fn look(
     store: &Store,
     definitions: &Definitions,
@@ -131,7 +137,7 @@ async fn look(
     let Some(mut now) = Snapshot::glance(store, definitions, id).await? else { return Ok(None) };
     let old = |name: &str| before.and_then(|before| before.stages.iter().find(|stage| stage.name == name));
     for stage in &mut now.stages {
-        if let Some(old) = old(&stage.name).filter(|old| old.state == stage.state) {
+        if let Some(old) = old(&stage.name).filter(|old| old.state == stage.state && jobs(old) == jobs(stage)) {
             stage.waits = old.waits.clone();
         }
     }

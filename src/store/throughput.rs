@@ -50,6 +50,8 @@ pub(crate) struct Outlook {
     pub(crate) longest_queue: Option<String>,
     /// More than 20,000 jobs are in one state, so that jobs are estimated.
     pub(crate) is_estimate: bool,
+    /// Runs that are blocked by dead letters; what is left of them is not counted.
+    pub(crate) blocked_runs: i64,
 }
 
 /// How a stage is doing.

@@ -45,6 +45,11 @@ pub(crate) fn summary(outlook: &Outlook) -> Vec<String> {
         });
     }
     lines.extend(bottleneck(outlook));
+    match outlook.blocked_runs {
+        0 => {}
+        1 => lines.push("1 run is blocked by dead letters, and what is behind them is not counted".to_owned()),
+        runs => lines.push(format!("{runs} runs are blocked by dead letters, and what is behind them is not counted")),
+    }
     lines
 }
 
@@ -115,17 +120,19 @@ mod tests {
             slowest_seconds: Some(30.0),
             longest_queue: Some("narrate".to_owned()),
             is_estimate: false,
+            blocked_runs: 2,
         }
     }
 
     #[test]
-    fn a_workflow_that_goes_on_is_told_in_five_lines() {
+    fn a_workflow_that_goes_on_is_told_in_six_lines() {
         insta::assert_snapshot!(summary(&outlook()).join("\n"), @r#"
 story: 42 jobs done per minute (7.2 in the ten minutes before)
 120 waiting, 8 running, 300 in later stages
 work left: 1 h 20 min, better than ten minutes ago (1 h 45 min)
 empty in about 10 min at this rate
 bottleneck: narrate (its limit)
+2 runs are blocked by dead letters, and what is behind them is not counted
 "#);
     }
 
@@ -140,6 +147,7 @@ bottleneck: narrate (its limit)
             why_not_empty: Some("no worker is alive".to_owned()),
             bottleneck_hold: Some("stuck".to_owned()),
             is_estimate: true,
+            blocked_runs: 0,
             ..outlook()
         };
         insta::assert_snapshot!(summary(&stands).join("\n"), @"
@@ -160,6 +168,7 @@ bottleneck: narrate (its limit)
             work_left_seconds: 0.0,
             trend: "empty".to_owned(),
             bottleneck: None,
+            blocked_runs: 0,
             ..outlook()
         };
         insta::assert_snapshot!(summary(&done).join("\n"), @"

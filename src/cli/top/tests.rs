@@ -123,6 +123,7 @@ fn flow(workflow: &str, per_minute: f64, empty: Result<f64, &str>, bottleneck: &
         slowest_seconds: None,
         longest_queue: None,
         is_estimate: per_minute > 100.0,
+        blocked_runs: 0,
     }
 }
 
