@@ -141,7 +141,7 @@ impl OwnRows {
             Err(error) => return Ok(Err(error)),
         };
         let worked = work(StageTransaction(lent.clone().lock_owned().await)).await;
-        let Some(transaction) = Arc::into_inner(lent).map(Mutex::into_inner) else {
+        let Some(mut transaction) = Arc::into_inner(lent).map(Mutex::into_inner) else {
             return Err(Failure::unknown("nothing was committed: the transaction is still in use elsewhere"));
         };
         let output = match worked {
@@ -150,6 +150,9 @@ impl OwnRows {
             Err(failure) => return transaction.roll_back().await.map_or_else(|lost| Ok(Err(lost)), |()| Err(failure)),
         };
         let payload = Payload::of(&output, self.limit).map_err(refused)?;
+        if let Err(error) = transaction.take_over().await {
+            return Ok(Err(error));
+        }
         match end.commit(transaction, payload).await {
             Ok(RowsAnswer::Landed) => Ok(Ok(Some(Committed(output)))),
             Ok(RowsAnswer::RolledBack(error)) => Ok(Err(error)),

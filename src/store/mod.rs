@@ -60,7 +60,8 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, Postgres};
+use sqlx::{ConnectOptions, Connection, Executor, Postgres};
+use tokio::time::timeout;
 
 use self::connect::{Pooling, Server, in_words, message};
 pub(crate) use self::connect::{is_away, is_wrong_address};
@@ -192,6 +193,8 @@ impl Connections {
 const PATIENT: u32 = 2;
 /// Transactions of stages that write at the same time.
 const FOR_STAGES: u32 = 4;
+/// A connection that was handed back has that long to answer.
+const HANDED_BACK: Duration = Duration::from_secs(5);
 
 impl Store {
     /// What the connections of its pools are doing.
@@ -274,6 +277,12 @@ impl Store {
                 }
                 Ok(())
             })
+        });
+        // One that was given up may have nobody at its other end, and the pool's own ping would wait for them for ever.
+        let connecting = connecting.after_release(|connection, _| {
+            Box::pin(
+                async move { Ok(timeout(HANDED_BACK, connection.ping()).await.is_ok_and(|answer| answer.is_ok())) },
+            )
         });
         let pool = connecting.connect_lazy_with(self.server.patient().clone().disable_statement_logging());
         Store { patient: pool.clone(), pool, ..self.clone() }

@@ -1,9 +1,12 @@
 //! Transactions of stages that write rows of their own: these rows and the end of the attempt land together, or neither does.
 
+use std::io;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Transaction};
+use tokio::time::timeout;
 
 use super::commit::{Landed, commit_on};
 use super::endings::Ending;
@@ -26,7 +29,11 @@ static BEFORE_THE_END: LazyLock<String> = LazyLock::new(|| {
 
 /// A transaction of a stage. Dropped, it is rolled back.
 #[derive(Debug)]
-pub(crate) struct RowsTransaction(Transaction<'static, Postgres>);
+pub(crate) struct RowsTransaction {
+    transaction: Transaction<'static, Postgres>,
+    /// How long the server may owe an answer to what the engine sends; the stage's own statements may take long.
+    silence: Option<Duration>,
+}
 
 /// What became of it.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ impl Store {
     pub(crate) async fn begin_rows(&self) -> Result<RowsTransaction, StoreError> {
         loop {
             match self.pool.begin_with(BEGIN).await {
-                Ok(transaction) => return Ok(RowsTransaction(transaction)),
+                Ok(transaction) => return Ok(RowsTransaction { transaction, silence: self.server.silence() }),
                 // Others have them all: no word about the database.
                 Err(sqlx::Error::PoolTimedOut) if self.connections().are_all_in_use() => {}
                 Err(error) => return Err(error.into()),
@@ -74,39 +81,47 @@ impl Store {
 impl RowsTransaction {
     /// What the stage writes on.
     pub(crate) fn connection(&self) -> &PgConnection {
-        &self.0
+        &self.transaction
     }
 
     pub(crate) fn connection_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.transaction
     }
 
     /// Fails where the connection is lost.
     pub(crate) async fn roll_back(self) -> Result<(), StoreError> {
-        Ok(self.0.rollback().await?)
+        Ok(self.transaction.rollback().await?)
+    }
+
+    /// The stage has written its rows: constraints that were put off are checked, and the rest of the transaction is the engine's.
+    pub(crate) async fn take_over(&mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql(BEFORE_THE_END.as_str()).execute(&mut *self.transaction).await?;
+        Ok(())
     }
 
     /// Commits the rows alone, for an attempt that is in no database.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit().await?)
+        Ok(self.transaction.commit().await?)
     }
 
-    /// Commits the rows with the end of their attempt.
-    pub(crate) async fn land(mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
-        let landed = match self.end(end, artifacts).await {
+    /// Commits the rows with the end of their attempt. On a connection that waits for long statements nobody else notices that the
+    /// server is gone.
+    pub(crate) async fn land(self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
+        let Some(silence) = self.silence else { return self.end(end, artifacts).await };
+        let silent = |_| RowsEnd::InDoubt(sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into());
+        timeout(silence, self.end(end, artifacts)).await.unwrap_or_else(silent)
+    }
+
+    async fn end(mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
+        let landed = match commit_on(&mut *self.transaction, end, artifacts).await {
             Ok(landed) if landed.positions.len() == end.len() => landed,
             Ok(_) => return RowsEnd::Fenced,
             Err(error) => return RowsEnd::RolledBack(error),
         };
-        match self.0.commit().await.map_err(StoreError::from) {
+        match self.transaction.commit().await.map_err(StoreError::from) {
             Ok(()) => RowsEnd::Landed(landed),
             Err(error) if error.is_out_of_reach() => RowsEnd::InDoubt(error),
             Err(error) => RowsEnd::RolledBack(error),
         }
-    }
-
-    async fn end(&mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> Result<Landed, StoreError> {
-        sqlx::raw_sql(BEFORE_THE_END.as_str()).execute(&mut *self.0).await?;
-        commit_on(&mut *self.0, end, artifacts).await
     }
 }

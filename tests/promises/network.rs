@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, UnixStream};
 
 use crate::harness::{Process, SOON, World, until};
 use crate::namespace::Namespace;
+use crate::own_rows::{ENTER, with_tables};
 use crate::scrape::address;
 use crate::server::{Beside, Server};
 use crate::workflows::{SQUARES, WORK};
@@ -215,6 +216,31 @@ async fn a_proxy_that_acknowledges_for_a_dead_server_is_seen_through() {
     assert_eq!(world.ended(&run).await, "done");
     let log = worker.log();
     assert_eq!(log.matches("the connection is given up").count(), 1, "it is said once:\n{log}");
+    worker.signal("TERM");
+    assert_eq!(worker.exit_code().await, Some(0));
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_of_a_stage_whose_commit_is_never_answered_is_given_up_and_its_rows_are_written_once() {
+    let server = Server::start().await;
+    let proxy = DeafProxy::start(&server).await;
+    let mut world = with_tables(World::on(&server, &[ENTER]).await).await;
+    world.environment.push(("DATABASE_URL", format!("postgres://piton@127.0.0.1:{}/postgres", proxy.port)));
+    let mut worker = world.worker("w1", &["--slots", "2"]);
+    worker.says("worker started").await;
+    let run = world.start("enter", r#"{"open_ms": 500}"#);
+    let running = "select count(*) from piton.jobs where state = 'running'";
+    until(SOON, "the stage runs", async || world.count(running).await == 1).await;
+    // Its commit waits for this lock, and for its answer for ever.
+    let mut lock = world.pool.begin().await.unwrap();
+    sqlx::query("select from piton.jobs for update").execute(&mut *lock).await.unwrap();
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%Ends a batch%'";
+    until(SOON, "its commit waits", async || world.count(waits).await == 1).await;
+    proxy.go_deaf();
+    lock.rollback().await.unwrap();
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(world.count("select count(*) from public.ledger").await, 1);
     worker.signal("TERM");
     assert_eq!(worker.exit_code().await, Some(0));
     world.assert_nothing_is_left().await;

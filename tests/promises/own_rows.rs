@@ -31,7 +31,7 @@ needs = ["each", "beside"]
 "#;
 
 /// One stage.
-const ENTER: &str = r#"
+pub(crate) const ENTER: &str = r#"
 name = "enter"
 [stages.enter]
 rust = "enter"

@@ -18,6 +18,8 @@ pub(crate) struct Server {
     name: Arc<str>,
     /// How long getting in may take, with every server that it is tried at.
     patience: Duration,
+    /// How long it may owe an answer to a small statement; `None` where there is no network in between.
+    silence: Option<Duration>,
     forwarder: Option<Arc<Forwarder>>,
     is_private: bool,
 }
@@ -32,12 +34,20 @@ impl Server {
             let session = address.session().host("localhost");
             let options = session.socket(folder).port(port).ssl_mode(PgSslMode::Disable);
             let (swift, patient) = (options.clone(), options);
-            return Ok(Server { swift, patient, name, patience, forwarder: None, is_private: false });
+            return Ok(Server { swift, patient, name, patience, silence: None, forwarder: None, is_private: false });
         }
         address.tls.check()?;
         let forwarder = Forwarder::start(address.clone(), silence)?;
         let (swift, patient) = (forwarder.options(&address, SWIFT), forwarder.options(&address, PATIENT));
-        Ok(Server { swift, patient, name, patience, forwarder: Some(Arc::new(forwarder)), is_private: false })
+        Ok(Server {
+            swift,
+            patient,
+            name,
+            patience,
+            silence: Some(silence),
+            forwarder: Some(Arc::new(forwarder)),
+            is_private: false,
+        })
     }
 
     /// A Postgres of our own, behind a socket of this machine.
@@ -45,7 +55,15 @@ impl Server {
         let options = options.application_name("piton").extra_float_digits(None);
         let patience = Duration::from_secs(10);
         let name = format!("the private Postgres, database {}", options.get_database().unwrap_or_default()).into();
-        Server { swift: options.clone(), patient: options, name, patience, forwarder: None, is_private: true }
+        Server {
+            swift: options.clone(),
+            patient: options,
+            name,
+            patience,
+            silence: None,
+            forwarder: None,
+            is_private: true,
+        }
     }
 
     /// For small statements, whose answer is due soon.
@@ -71,6 +89,11 @@ impl Server {
     /// A URL that may be shown.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How long it may owe an answer to a small statement on a connection that is for long ones, too.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        self.silence
     }
 
     pub(super) fn patience(&self) -> Duration {
