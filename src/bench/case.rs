@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::payload::PayloadLimits;
 
-/// The graph that every run has.
+/// What every run is, and what is measured of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Shape {
@@ -14,6 +14,12 @@ pub(crate) enum Shape {
     Sequential,
     /// A list, a stage for each of its items, and a join.
     FanOut,
+    /// One stage.
+    OneStage,
+    /// One stage; what is measured is how fast clients start them.
+    Starts,
+    /// One program that does nothing.
+    Commands,
 }
 
 /// Stages of a fan-out: list, each, join.
@@ -22,7 +28,7 @@ pub(crate) const FAN_OUT_STAGES: u16 = 3;
 pub(crate) const SMALLEST_PAYLOAD: usize = 64;
 
 /// One measure.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Case {
     pub(crate) shape: Shape,
     /// Runs that are measured.
@@ -41,6 +47,17 @@ pub(crate) struct Case {
     pub(crate) hold_snapshot: bool,
     /// Runs come one by one, instead of being there ahead.
     pub(crate) offered: Option<Offered>,
+    /// Who starts the runs of `Shape::Starts`; `None` for every other shape.
+    pub(crate) starts: Option<Starts>,
+}
+
+/// Clients that start runs by SQL, each run in a transaction of its own, as applications do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Starts {
+    pub(crate) clients: u32,
+    /// Starts notify workers. Otherwise they have been made not to, in the bench's own database: what is left is the bound
+    /// of any other way to wake workers.
+    pub(crate) notify: bool,
 }
 
 /// Runs that come one by one.
@@ -85,10 +102,16 @@ impl Case {
     }
 }
 
+/// The program of `Shape::Commands`.
+pub(crate) const PROGRAM: &str = "true";
+
 /// The workflow file of a shape.
 pub(crate) fn workflow(shape: Shape, stages: u16) -> String {
     match shape {
-        Shape::Sequential => chain(stages),
+        Shape::Sequential | Shape::OneStage | Shape::Starts => chain(stages),
+        Shape::Commands => {
+            format!("name = \"bench-commands\"\n[stages.program]\ncommand = [\"{PROGRAM}\"]\noutput = \"text\"\n")
+        }
         Shape::FanOut => "name = \"bench-fan-out\"\n\
                           [stages.list]\nrust = \"bench-list\"\n\
                           [stages.each]\nrust = \"bench-step\"\nneeds = [\"list\"]\nfor_each = \"list\"\n\
@@ -115,7 +138,15 @@ mod tests {
 
     #[test]
     fn every_shape_is_a_workflow_without_mistakes() {
-        for (shape, stages) in [(Shape::Sequential, 1), (Shape::Sequential, 500), (Shape::FanOut, FAN_OUT_STAGES)] {
+        let shapes = [
+            (Shape::Sequential, 1),
+            (Shape::Sequential, 500),
+            (Shape::FanOut, FAN_OUT_STAGES),
+            (Shape::OneStage, 1),
+            (Shape::Starts, 1),
+            (Shape::Commands, 1),
+        ];
+        for (shape, stages) in shapes {
             let text = workflow(shape, stages);
             let parsed = Workflow::parse("bench.toml", text.as_bytes(), &Limits::default()).expect("no mistakes");
             assert_eq!(parsed.stages.len(), usize::from(stages));

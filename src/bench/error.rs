@@ -21,6 +21,8 @@ pub(crate) enum BenchError {
     Stalled(u64, u64),
     #[error("the proof failed:\n  {0}\nThis should never be. Please report it, with the database that --keep keeps")]
     Unproved(String),
+    #[error("a client that starts runs ended: {0}")]
+    Client(String),
     #[error("the server ended the snapshot that was to be held, so there are no figures: {0}")]
     SnapshotLost(#[source] StoreError),
 }

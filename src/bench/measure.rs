@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::case::{Case, Shape};
 use super::drain::{self, Goal};
+use super::meter::Meter;
 use super::numbers::rounded;
 use super::offer::{self, Latencies};
 use super::proof::{Expected, Proof};
@@ -12,7 +13,7 @@ use super::spread::Spread;
 use super::start::{register, start_ahead};
 use super::target::Target;
 use super::workers::Workers;
-use super::{BenchError, Teller, machine};
+use super::{BenchError, Teller, starts, xargs};
 use crate::store::bench::{Observer, WindowRow};
 
 /// Waits that are looked at; more would not change their percentiles.
@@ -28,6 +29,9 @@ pub(crate) async fn measure(
     teller: &dyn Teller,
 ) -> Result<Measured, BenchError> {
     let start = register(case, &target.store).await?;
+    if let Some(clients) = case.starts {
+        return starts::measure(clients, case, &start, target, workers, teller).await;
+    }
     let ahead = if case.offered.is_some() { 0 } else { case.runs + case.backlog };
     let mut starts_per_s = start_ahead(ahead, &start, &target.store, teller).await?;
     target.observer.settle().await?;
@@ -62,6 +66,9 @@ pub(crate) async fn measure(
     let mut measured = figures(case, proof, &window, &spent);
     measured.starts_per_s = rounded(starts_per_s, 1);
     measured.wait_ms = waits(case, &target.observer).await?;
+    if case.shape == Shape::Commands {
+        measured.xargs = xargs::run(case.runs, case.slots * case.workers).await?;
+    }
     measured.worker_peak_memory_bytes = peak_memory;
     if let Some(Latencies { first_handler_ms, result_durable_ms, .. }) = latencies {
         measured.first_handler_ms = Spread::of(first_handler_ms);
@@ -80,6 +87,7 @@ async fn waits(case: &Case, observer: &Observer) -> Result<Option<Spread>, Bench
     let (fan_out, each) = match case.shape {
         Shape::Sequential => (false, u64::from(case.stages) - 1),
         Shape::FanOut => (true, u64::from(case.items)),
+        Shape::OneStage | Shape::Starts | Shape::Commands => return Ok(None),
     };
     let step = (case.runs * each).div_ceil(SAMPLE).clamp(1, case.runs);
     Ok(Spread::of(observer.waits_ms(fan_out, step.cast_signed()).await?))
@@ -93,41 +101,13 @@ fn figures(case: &Case, proof: Proof, window: &WindowRow, spent: &Meter) -> Meas
     let runs_done = proof.runs_done as f64;
     Measured {
         elapsed_s: rounded(elapsed, 3),
-        stages_per_s: rounded(window.checkpoints as f64 / elapsed, 1),
-        first_tenth_stages_per_s: tenth(window.first_tenth),
-        last_tenth_stages_per_s: tenth(window.last_tenth),
-        runs_per_s: rounded(runs_done / elapsed, 1),
+        stages_per_s: Some(rounded(window.checkpoints as f64 / elapsed, 1)),
+        first_tenth_stages_per_s: Some(tenth(window.first_tenth)),
+        last_tenth_stages_per_s: Some(tenth(window.last_tenth)),
+        runs_per_s: Some(rounded(runs_done / elapsed, 1)),
         worker_cpu_us_per_stage: spent.workers_s.map(per_stage),
         postgres_cpu_us_per_stage: spent.postgres_s.map(per_stage),
-        wal_bytes_per_stage: rounded(spent.wal_bytes as f64 / checkpoints, 1),
+        wal_bytes_per_stage: Some(rounded(spent.wal_bytes as f64 / checkpoints, 1)),
         ..Measured::of(case, proof)
-    }
-}
-
-/// What has been used up so far.
-#[derive(Debug, Clone, Copy)]
-struct Meter {
-    workers_s: Option<f64>,
-    postgres_s: Option<f64>,
-    wal_bytes: i64,
-}
-
-impl Meter {
-    async fn read(observer: &Observer) -> Result<Meter, BenchError> {
-        let (session, database) = observer.session().await?;
-        Ok(Meter {
-            workers_s: machine::children_cpu(),
-            postgres_s: machine::postmaster(session, &database).and_then(machine::server_cpu),
-            wal_bytes: observer.wal_bytes().await?,
-        })
-    }
-
-    fn since(&self, before: &Meter) -> Meter {
-        let difference = |now: Option<f64>, then: Option<f64>| Some(now? - then?);
-        Meter {
-            workers_s: difference(self.workers_s, before.workers_s),
-            postgres_s: difference(self.postgres_s, before.postgres_s),
-            wal_bytes: self.wal_bytes - before.wal_bytes,
-        }
     }
 }

@@ -10,14 +10,17 @@ mod error;
 pub(crate) mod handlers;
 pub(crate) mod machine;
 pub(crate) mod measure;
+mod meter;
 pub(crate) mod numbers;
 mod offer;
 pub(crate) mod proof;
 pub(crate) mod result;
 mod spread;
 mod start;
+mod starts;
 pub(crate) mod target;
 mod workers;
+mod xargs;
 
 pub(crate) use error::BenchError;
 

@@ -21,8 +21,6 @@ use crate::store::starts::RunStart;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Nothing ends for so long although runs are there: an error.
 const STALLED: Duration = Duration::from_secs(60);
-/// Between two looks whether the workers are there.
-const READY_EVERY: Duration = Duration::from_millis(20);
 
 /// What a stranger who starts runs and looks for their results has seen.
 pub(super) struct Latencies {
@@ -47,7 +45,7 @@ pub(super) async fn offer(
     workers: &mut Workers,
     teller: &dyn Teller,
 ) -> Result<Latencies, BenchError> {
-    all_there(case, &target.observer, workers).await?;
+    workers.all_there(case.workers, &target.observer).await?;
     teller.begin("runs", case.runs);
     let (tell, started) = unbounded_channel();
     let begin = Instant::now();
@@ -76,15 +74,6 @@ pub(super) async fn offer(
     teller.end();
     let first_handler_ms = first_handlers(&target.observer, &watched.answered).await?;
     Ok(Latencies { starts_per_s, first_handler_ms, result_durable_ms: watched.durable_ms })
-}
-
-/// Waits until every worker has registered: starting them is not what is measured.
-async fn all_there(case: &Case, observer: &Observer, workers: &mut Workers) -> Result<(), BenchError> {
-    while observer.workers().await? < u64::from(case.workers) {
-        workers.check()?;
-        tokio::time::sleep(READY_EVERY).await;
-    }
-    Ok(())
 }
 
 #[derive(Default)]

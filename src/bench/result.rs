@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, Shape};
+use super::case::{Case, PROGRAM, Shape};
 use super::machine::Machine;
 use super::numbers::{counted, grouped, rounded};
 use super::proof::Proof;
@@ -30,14 +30,20 @@ pub(crate) struct Measured {
     pub(crate) backlog: u64,
     pub(crate) hold_snapshot: bool,
     pub(crate) offered_per_s: Option<f64>,
-    /// From the first claim to the last commit.
+    /// Clients that start the runs, a transaction each.
+    pub(crate) clients: Option<u32>,
+    /// Whether their starts notify workers.
+    pub(crate) notify: Option<bool>,
+    /// From the first claim to the last commit; of starts, from the first one to the last answer.
     pub(crate) elapsed_s: f64,
     /// Checkpoints, items and splits among them.
-    pub(crate) stages_per_s: f64,
-    pub(crate) first_tenth_stages_per_s: f64,
-    pub(crate) last_tenth_stages_per_s: f64,
-    pub(crate) runs_per_s: f64,
+    pub(crate) stages_per_s: Option<f64>,
+    pub(crate) first_tenth_stages_per_s: Option<f64>,
+    pub(crate) last_tenth_stages_per_s: Option<f64>,
+    pub(crate) runs_per_s: Option<f64>,
     pub(crate) starts_per_s: f64,
+    /// From a client's start_run to its answer: the transaction is committed.
+    pub(crate) start_ms: Option<Spread>,
     /// From the commit that a stage waited for, to its handler; for items from the split's record.
     pub(crate) wait_ms: Option<Spread>,
     /// From the answer of start_run to the first handler.
@@ -46,9 +52,21 @@ pub(crate) struct Measured {
     pub(crate) result_durable_ms: Option<Spread>,
     pub(crate) worker_cpu_us_per_stage: Option<f64>,
     pub(crate) postgres_cpu_us_per_stage: Option<f64>,
-    pub(crate) wal_bytes_per_stage: f64,
+    pub(crate) wal_bytes_per_stage: Option<f64>,
+    /// Of the whole server, also for what workers did meanwhile.
+    pub(crate) postgres_cpu_us_per_start: Option<f64>,
+    pub(crate) wal_bytes_per_start: Option<f64>,
+    /// The same programs started by `xargs -P` with as many side by side, right afterwards.
+    pub(crate) xargs: Option<Xargs>,
     pub(crate) worker_peak_memory_bytes: Option<u64>,
     pub(crate) proof: Proof,
+}
+
+/// What `xargs -P` made of the same programs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Xargs {
+    pub(crate) programs_per_s: f64,
+    pub(crate) cpu_us_per_program: Option<f64>,
 }
 
 /// A figure as it is compared and said.
@@ -65,13 +83,17 @@ impl Measured {
         let mut add = |name: &str, value: Option<f64>| {
             figures.extend(value.map(|value| Figure { name: name.to_owned(), value }));
         };
-        add("stages/s", Some(self.stages_per_s));
-        add("stages/s, first tenth", Some(self.first_tenth_stages_per_s));
-        add("stages/s, last tenth", Some(self.last_tenth_stages_per_s));
-        add("runs/s", Some(self.runs_per_s));
+        add("stages/s", self.stages_per_s);
+        add("stages/s, first tenth", self.first_tenth_stages_per_s);
+        add("stages/s, last tenth", self.last_tenth_stages_per_s);
+        add("runs/s", self.runs_per_s);
         add("starts/s", Some(self.starts_per_s));
-        let spreads =
-            [("wait", self.wait_ms), ("first handler", self.first_handler_ms), ("result", self.result_durable_ms)];
+        let spreads = [
+            ("start", self.start_ms),
+            ("wait", self.wait_ms),
+            ("first handler", self.first_handler_ms),
+            ("result", self.result_durable_ms),
+        ];
         for (name, spread) in spreads {
             add(&format!("{name} p50, ms"), spread.map(|s| s.p50));
             add(&format!("{name} p95, ms"), spread.map(|s| s.p95));
@@ -80,7 +102,11 @@ impl Measured {
         }
         add("worker CPU per stage, us", self.worker_cpu_us_per_stage);
         add("Postgres CPU per stage, us", self.postgres_cpu_us_per_stage);
-        add("WAL per stage, bytes", Some(self.wal_bytes_per_stage));
+        add("WAL per stage, bytes", self.wal_bytes_per_stage);
+        add("Postgres CPU per start, us", self.postgres_cpu_us_per_start);
+        add("WAL per start, bytes", self.wal_bytes_per_start);
+        add("xargs, programs/s", self.xargs.map(|xargs| xargs.programs_per_s));
+        add("xargs, CPU per program, us", self.xargs.and_then(|xargs| xargs.cpu_us_per_program));
         let mebibytes = |bytes: u64| rounded(bytes as f64 / f64::from(1 << 20), 1);
         add("largest worker's memory, MiB", self.worker_peak_memory_bytes.map(mebibytes));
         figures
@@ -92,13 +118,27 @@ impl Measured {
         let mut title = match self.shape {
             Shape::Sequential => format!("sequential: {runs} of {}", counted(self.stages.into(), "stage")),
             Shape::FanOut => format!("fan-out: {runs} of {}", counted(self.items.into(), "item")),
+            Shape::OneStage => format!("one-stage: {runs}"),
+            Shape::Starts => format!("starts: {runs}"),
+            Shape::Commands => format!("commands: {runs} of {PROGRAM}"),
         };
+        if let Some(clients) = self.clients {
+            title.push_str(&format!(", started by {}", counted(clients.into(), "client")));
+        }
+        if self.notify == Some(false) {
+            title.push_str(" without NOTIFY");
+        }
         if let Some(rate) = self.offered_per_s {
             title.push_str(&format!(", offered at {} per second", grouped(rate, 2)));
         }
-        let bytes = counted(self.payload_bytes as u64, "byte");
+        if self.payload_bytes > 0 && self.workers > 0 {
+            title.push_str(&format!(", {} each", counted(self.payload_bytes as u64, "byte")));
+        }
         let (workers, slots) = (counted(self.workers.into(), "worker"), counted(self.slots.into(), "slot"));
-        title.push_str(&format!(", {bytes} each, {workers} with {slots}"));
+        match self.workers {
+            0 => title.push_str(", no worker"),
+            _ => title.push_str(&format!(", {workers} with {slots}")),
+        }
         if self.backlog > 0 {
             title.push_str(&format!(", {} waiting behind", counted(self.backlog, "run")));
         }
@@ -110,7 +150,11 @@ impl Measured {
 
     /// What is counted is alike, so that their figures can be compared; the title tells what else differs.
     pub(crate) fn matches(&self, other: &Measured) -> bool {
-        let key = |m: &Measured| (m.shape, m.stages, m.items, m.payload_bytes, m.workers);
+        // Programs side by side are what a measure of commands is about; slots for stages that do nothing are a setting.
+        let side_by_side = |m: &Measured| if m.shape == Shape::Commands { m.slots } else { 0 };
+        let key = |m: &Measured| {
+            (m.shape, m.stages, m.items, m.payload_bytes, m.workers, side_by_side(m), m.clients, m.notify)
+        };
         key(self) == key(other) && self.offered_per_s == other.offered_per_s
     }
 
@@ -127,18 +171,24 @@ impl Measured {
             backlog: case.backlog,
             hold_snapshot: case.hold_snapshot,
             offered_per_s: case.offered.map(|offered| offered.per_s),
+            clients: case.starts.map(|starts| starts.clients),
+            notify: case.starts.map(|starts| starts.notify),
             elapsed_s: 0.0,
-            stages_per_s: 0.0,
-            first_tenth_stages_per_s: 0.0,
-            last_tenth_stages_per_s: 0.0,
-            runs_per_s: 0.0,
+            stages_per_s: None,
+            first_tenth_stages_per_s: None,
+            last_tenth_stages_per_s: None,
+            runs_per_s: None,
             starts_per_s: 0.0,
+            start_ms: None,
             wait_ms: None,
             first_handler_ms: None,
             result_durable_ms: None,
             worker_cpu_us_per_stage: None,
             postgres_cpu_us_per_stage: None,
-            wal_bytes_per_stage: 0.0,
+            wal_bytes_per_stage: None,
+            postgres_cpu_us_per_start: None,
+            wal_bytes_per_start: None,
+            xargs: None,
             worker_peak_memory_bytes: None,
             proof,
         }

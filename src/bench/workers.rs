@@ -1,12 +1,17 @@
 //! The worker processes of a bench, which never outlive it.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
 use super::BenchError;
 use super::machine;
 use crate::child::Child;
+use crate::store::bench::Observer;
+
+/// Between two looks whether the workers are there.
+const READY_EVERY: Duration = Duration::from_millis(20);
 
 /// Running workers. Dropped, they are killed; told to stop, they drain.
 pub(super) struct Workers(Vec<Child>);
@@ -16,6 +21,15 @@ impl Workers {
         let workers: std::io::Result<Vec<Child>> =
             commands.into_iter().map(|command| Child::spawn(command, Stdio::inherit())).collect();
         workers.map(Workers).map_err(|error| BenchError::Process("started", error))
+    }
+
+    /// Waits until so many have registered: starting them is not what is measured.
+    pub(super) async fn all_there(&mut self, count: u32, observer: &Observer) -> Result<(), BenchError> {
+        while observer.workers().await? < u64::from(count) {
+            self.check()?;
+            tokio::time::sleep(READY_EVERY).await;
+        }
+        Ok(())
     }
 
     /// An error when one has ended.

@@ -1,7 +1,7 @@
 //! What a bench asks of a database: to start many runs at once, and what became of them, seen from outside the engine.
 
-use sqlx::ConnectOptions;
-use sqlx::postgres::{PgPool, PgPoolOptions, PgTransaction};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions, PgTransaction};
+use sqlx::{ConnectOptions, Connection};
 
 use super::connect::Server;
 use super::{Store, StoreError};
@@ -41,6 +41,23 @@ impl Store {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Somebody's application: a connection that starts runs.
+#[derive(Debug)]
+pub(crate) struct Client(PgConnection);
+
+impl Client {
+    /// Starts a run in a transaction of its own. The answer means that it is committed.
+    pub(crate) async fn start(&mut self, workflow: &str, input: &Payload) -> Result<(), StoreError> {
+        let start = sqlx::query("select piton.start_run($1, $2::json)").bind(workflow).bind(input.as_str());
+        start.execute(&mut self.0).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn close(self) -> Result<(), StoreError> {
+        Ok(self.0.close().await?)
+    }
 }
 
 /// Looks at a database from outside the engine, with connections whose plans are the server's own choice.
@@ -98,6 +115,19 @@ impl Observer {
 
     pub(crate) async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// Another connection.
+    pub(crate) async fn client(&self) -> Result<Client, StoreError> {
+        let options = self.pool.connect_options().as_ref().clone();
+        Ok(Client(options.application_name("piton bench client").connect().await?))
+    }
+
+    /// From now on nothing that the functions of this database do notifies anybody: they find a `pg_notify` that does
+    /// nothing before Postgres' own.
+    pub(crate) async fn never_notify(&self) -> Result<(), StoreError> {
+        sqlx::raw_sql(include_str!("sql/bench_never_notify.sql")).execute(&self.pool).await?;
+        Ok(())
     }
 
     pub(crate) async fn server(&self) -> Result<ServerRow, StoreError> {
