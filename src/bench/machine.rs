@@ -44,10 +44,19 @@ pub(crate) fn children_cpu() -> Option<f64> {
 /// The postmaster above a session, if the server is on this machine: the session's process must be here under the title
 /// that Postgres gives it, with its database in it.
 pub(crate) fn postmaster(session: i32, database: &str) -> Option<u32> {
+    session_stat(session, database).map(|stat| stat.parent)
+}
+
+/// CPU time in seconds of a session, if the server is on this machine.
+pub(crate) fn session_cpu(session: i32, database: &str) -> Option<f64> {
+    session_stat(session, database).map(|stat| stat.own_s)
+}
+
+fn session_stat(session: i32, database: &str) -> Option<Stat> {
     let title = fs::read(format!("/proc/{session}/cmdline")).ok()?;
     let title = String::from_utf8_lossy(&title);
     let is_it = title.starts_with("postgres") && title.split([' ', '\0']).any(|word| word == database);
-    is_it.then(|| Stat::of(&session.to_string()).map(|stat| stat.parent)).flatten()
+    is_it.then(|| Stat::of(&session.to_string())).flatten()
 }
 
 /// CPU time in seconds of a server: its postmaster, every process under it, and every one that has ended.

@@ -70,9 +70,12 @@ pub(crate) async fn measure(
         measured.xargs = xargs::run(case.runs, case.slots * case.workers).await?;
     }
     measured.worker_peak_memory_bytes = peak_memory;
-    if let Some(Latencies { first_handler_ms, result_durable_ms, .. }) = latencies {
-        measured.first_handler_ms = Spread::of(first_handler_ms);
+    if let Some(Latencies { hops, result_durable_ms, .. }) = latencies {
+        measured.first_handler_ms = hops.first_handler_ms;
+        measured.hops_ms = Some(hops.between_ms);
+        measured.last_handler_ms = hops.last_handler_ms;
         measured.result_durable_ms = Spread::of(result_durable_ms);
+        measured.observer_cpu_us_per_stage = spent.observer_s.map(|seconds| per_stage(seconds, &window));
     }
     Ok(measured)
 }
@@ -93,11 +96,16 @@ async fn waits(case: &Case, observer: &Observer) -> Result<Option<Spread>, Bench
     Ok(Spread::of(observer.waits_ms(fan_out, step.cast_signed()).await?))
 }
 
+/// CPU time in microseconds.
+fn per_stage(seconds: f64, window: &WindowRow) -> f64 {
+    rounded(seconds * 1e6 / window.checkpoints.max(1) as f64, 2)
+}
+
 fn figures(case: &Case, proof: Proof, window: &WindowRow, spent: &Meter) -> Measured {
     let checkpoints = window.checkpoints.max(1) as f64;
     let elapsed = window.elapsed_s.max(1e-6);
     let tenth = |count: i64| rounded(count as f64 / (elapsed / 10.0), 1);
-    let per_stage = |seconds: f64| rounded(seconds * 1e6 / checkpoints, 2);
+    let per_stage = |seconds: f64| per_stage(seconds, window);
     let runs_done = proof.runs_done as f64;
     Measured {
         elapsed_s: rounded(elapsed, 3),

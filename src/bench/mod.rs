@@ -8,6 +8,7 @@ pub(crate) mod compare;
 mod drain;
 mod error;
 pub(crate) mod handlers;
+mod hops;
 pub(crate) mod machine;
 pub(crate) mod measure;
 mod meter;

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::case::{Case, Offered};
+use super::hops::{Hops, milliseconds};
 use super::start::Start;
 use super::target::Target;
 use super::workers::Workers;
@@ -25,7 +26,7 @@ const STALLED: Duration = Duration::from_secs(60);
 /// What a stranger who starts runs and looks for their results has seen.
 pub(super) struct Latencies {
     pub(super) starts_per_s: f64,
-    pub(super) first_handler_ms: Vec<f64>,
+    pub(super) hops: Hops,
     pub(super) result_durable_ms: Vec<f64>,
 }
 
@@ -72,8 +73,8 @@ pub(super) async fn offer(
     let watching = watch(started, target.observer.clone(), workers, teller);
     let (starts_per_s, watched) = tokio::try_join!(starting, watching)?;
     teller.end();
-    let first_handler_ms = first_handlers(&target.observer, &watched.answered).await?;
-    Ok(Latencies { starts_per_s, first_handler_ms, result_durable_ms: watched.durable_ms })
+    let hops = Hops::of(&watched.answered, &target.observer.handlers().await?, case.stages);
+    Ok(Latencies { starts_per_s, hops, result_durable_ms: watched.durable_ms })
 }
 
 #[derive(Default)]
@@ -118,16 +119,6 @@ async fn watch(
         workers.check()?;
         looks.tick().await;
     }
-}
-
-async fn first_handlers(observer: &Observer, answered: &HashMap<RunKey, i64>) -> Result<Vec<f64>, BenchError> {
-    let began = observer.first_handlers().await?;
-    Ok(began.iter().filter_map(|(run, at)| Some(milliseconds(at - answered.get(run)?))).collect())
-}
-
-/// A handler may begin before the starter has read its answer: then it did not wait.
-fn milliseconds(us: i64) -> f64 {
-    us.max(0) as f64 / 1000.0
 }
 
 fn now_us() -> i64 {

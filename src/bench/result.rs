@@ -8,6 +8,9 @@ use super::numbers::{counted, grouped, rounded};
 use super::proof::Proof;
 use super::spread::Spread;
 
+/// Hops of a longer chain are in the file alone.
+const HOPS_SAID: usize = 9;
+
 /// Everything one call of `bench` measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Report {
@@ -48,10 +51,16 @@ pub(crate) struct Measured {
     pub(crate) wait_ms: Option<Spread>,
     /// From the answer of start_run to the first handler.
     pub(crate) first_handler_ms: Option<Spread>,
+    /// From the beginning of each stage's handler to that of the next one's; the first is from stage 1 to stage 2.
+    pub(crate) hops_ms: Option<Vec<Spread>>,
+    /// From the answer of start_run to the last handler.
+    pub(crate) last_handler_ms: Option<Spread>,
     /// From the answer of start_run until another connection saw the run done; it looks every 2 ms.
     pub(crate) result_durable_ms: Option<Spread>,
     pub(crate) worker_cpu_us_per_stage: Option<f64>,
     pub(crate) postgres_cpu_us_per_stage: Option<f64>,
+    /// What of the server's CPU the bench's own looks for ended runs have used.
+    pub(crate) observer_cpu_us_per_stage: Option<f64>,
     pub(crate) wal_bytes_per_stage: Option<f64>,
     /// Of the whole server, also for what workers did meanwhile.
     pub(crate) postgres_cpu_us_per_start: Option<f64>,
@@ -88,20 +97,15 @@ impl Measured {
         add("stages/s, last tenth", self.last_tenth_stages_per_s);
         add("runs/s", self.runs_per_s);
         add("starts/s", Some(self.starts_per_s));
-        let spreads = [
-            ("start", self.start_ms),
-            ("wait", self.wait_ms),
-            ("first handler", self.first_handler_ms),
-            ("result", self.result_durable_ms),
-        ];
-        for (name, spread) in spreads {
-            add(&format!("{name} p50, ms"), spread.map(|s| s.p50));
-            add(&format!("{name} p95, ms"), spread.map(|s| s.p95));
-            add(&format!("{name} p99, ms"), spread.map(|s| s.p99));
-            add(&format!("{name} max, ms"), spread.map(|s| s.max));
+        for (name, spread) in self.times() {
+            add(&format!("{name} p50, ms"), Some(spread.p50));
+            add(&format!("{name} p95, ms"), Some(spread.p95));
+            add(&format!("{name} p99, ms"), Some(spread.p99));
+            add(&format!("{name} max, ms"), Some(spread.max));
         }
         add("worker CPU per stage, us", self.worker_cpu_us_per_stage);
         add("Postgres CPU per stage, us", self.postgres_cpu_us_per_stage);
+        add("of it for the bench's looks, us", self.observer_cpu_us_per_stage);
         add("WAL per stage, bytes", self.wal_bytes_per_stage);
         add("Postgres CPU per start, us", self.postgres_cpu_us_per_start);
         add("WAL per start, bytes", self.wal_bytes_per_start);
@@ -110,6 +114,18 @@ impl Measured {
         let mebibytes = |bytes: u64| rounded(bytes as f64 / f64::from(1 << 20), 1);
         add("largest worker's memory, MiB", self.worker_peak_memory_bytes.map(mebibytes));
         figures
+    }
+
+    /// In the order in which a run meets them.
+    fn times(&self) -> Vec<(String, Spread)> {
+        let hops = self.hops_ms.iter().flatten().take(HOPS_SAID).enumerate();
+        let hops = hops.map(|(at, hop)| (format!("stage {} to stage {}", at + 1, at + 2), Some(*hop)));
+        let named = |name: &str, spread: Option<Spread>| (name.to_owned(), spread);
+        let all =
+            [named("start", self.start_ms), named("wait", self.wait_ms), named("first handler", self.first_handler_ms)];
+        let all = all.into_iter().chain(hops);
+        let all = all.chain([named("last handler", self.last_handler_ms), named("result", self.result_durable_ms)]);
+        all.filter_map(|(name, spread)| Some((name, spread?))).collect()
     }
 
     /// What was measured, in words.
@@ -182,9 +198,12 @@ impl Measured {
             start_ms: None,
             wait_ms: None,
             first_handler_ms: None,
+            hops_ms: None,
+            last_handler_ms: None,
             result_durable_ms: None,
             worker_cpu_us_per_stage: None,
             postgres_cpu_us_per_stage: None,
+            observer_cpu_us_per_stage: None,
             wal_bytes_per_stage: None,
             postgres_cpu_us_per_start: None,
             wal_bytes_per_start: None,

@@ -74,6 +74,15 @@ pub(crate) struct ServerRow {
     pub(crate) synchronous_commit: String,
 }
 
+/// The beginning of a handler.
+#[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
+pub(crate) struct HandlerRow {
+    pub(crate) run_id: i64,
+    pub(crate) stage: i16,
+    /// Microseconds since 1970 by the worker's clock.
+    pub(crate) at: i64,
+}
+
 /// The time in which all checkpoints were written, by the database's clock.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub(crate) struct WindowRow {
@@ -109,6 +118,9 @@ impl Observer {
         let options = server.patient().clone();
         let pool = PgPoolOptions::new()
             .max_connections(3)
+            // What a session has used is known as long as it lives.
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_lazy_with(options.disable_statement_logging().application_name("piton bench"));
         Observer { pool }
     }
@@ -142,6 +154,15 @@ impl Observer {
     /// Process id of a session of ours, and the database it is on.
     pub(crate) async fn session(&self) -> Result<(i32, String), StoreError> {
         Ok(sqlx::query_as("select pg_backend_pid(), current_database()::text").fetch_one(&self.pool).await?)
+    }
+
+    /// Process ids of all sessions of ours.
+    pub(crate) async fn sessions(&self) -> Result<Vec<i32>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "select pid from pg_stat_activity where datname = current_database() and application_name = 'piton bench'",
+        )
+        .fetch_all(&self.pool)
+        .await?)
     }
 
     /// Bytes of WAL the server ever wrote.
@@ -215,14 +236,11 @@ impl Observer {
         Ok(ended.into_iter().map(RunKey).collect())
     }
 
-    /// When the handler of each run's first stage began: microseconds since 1970 by the worker's clock.
-    pub(crate) async fn first_handlers(&self) -> Result<Vec<(RunKey, i64)>, StoreError> {
-        let rows: Vec<(i64, i64)> = sqlx::query_as(
-            "select run_id, (output ->> 'at')::int8 from piton.checkpoints where stage = 0 and item = -1",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(|(run, at)| (RunKey(run), at)).collect())
+    /// When each handler of a chain began.
+    pub(crate) async fn handlers(&self) -> Result<Vec<HandlerRow>, StoreError> {
+        Ok(sqlx::query_as("select run_id, stage, (output ->> 'at')::int8 as at from piton.checkpoints where item = -1")
+            .fetch_all(&self.pool)
+            .await?)
     }
 
     /// Milliseconds from the commit a stage waited for to its handler's begin, for every `step`th run: in a fan-out
