@@ -8,6 +8,7 @@ use super::meter::Meter;
 use super::numbers::rounded;
 use super::offer::{self, Latencies};
 use super::proof::{Expected, Proof};
+use super::prove::prove;
 use super::result::Measured;
 use super::spread::Spread;
 use super::start::{register, start_ahead};
@@ -78,12 +79,6 @@ pub(crate) async fn measure(
         measured.observer_cpu_us_per_stage = spent.observer_s.map(|seconds| per_stage(seconds, &window));
     }
     Ok(measured)
-}
-
-/// Proves what is in the database; needs nothing but the database.
-pub(crate) async fn prove(observer: &Observer, expected: Expected) -> Result<Proof, BenchError> {
-    let row = observer.proof().await?;
-    Proof::of(&row, expected).map_err(|wrong| BenchError::Unproved(wrong.join("\n  ")))
 }
 
 async fn waits(case: &Case, observer: &Observer) -> Result<Option<Spread>, BenchError> {

@@ -15,6 +15,7 @@ mod meter;
 pub(crate) mod numbers;
 mod offer;
 pub(crate) mod proof;
+pub(crate) mod prove;
 pub(crate) mod result;
 mod spread;
 mod start;

@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 
 use super::case::{Case, Starts};
 use super::drain::{self, Goal};
-use super::measure::prove;
 use super::meter::Meter;
 use super::numbers::rounded;
 use super::proof::Expected;
+use super::prove::prove;
 use super::result::Measured;
 use super::spread::Spread;
 use super::start::Start;

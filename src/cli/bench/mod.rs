@@ -17,7 +17,7 @@ use crate::bench::machine::Machine;
 use crate::bench::numbers::counted;
 use crate::bench::proof::{Expected, Proof};
 use crate::bench::result::{Measured, Report};
-use crate::bench::{BenchError, Teller, compare, measure};
+use crate::bench::{BenchError, Teller, compare, measure, prove};
 use crate::bounded;
 use crate::cli::output::{errln, outln};
 use crate::model::payload::PayloadLimits;
@@ -112,7 +112,7 @@ async fn in_database(
 /// `bench --prove`.
 async fn prove(global: &Global, server: &Database, name: &str) -> anyhow::Result<Exit> {
     let bench = BenchDatabase::at(global, server, name)?;
-    let proof = measure::prove(&bench.target.observer, Expected { runs: None, all_done: false }).await;
+    let proof = prove::prove(&bench.target.observer, Expected { runs: None, all_done: false }).await;
     bench.close().await;
     let proof = match proof {
         Ok(proof) => proof,
