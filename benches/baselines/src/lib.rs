@@ -2,4 +2,5 @@
 
 pub mod measured;
 pub mod output;
+pub mod spread;
 pub mod workload;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spread::Spread;
 use crate::workload::Workload;
 
 /// One measurement of a system whose work was checked afterwards.
@@ -23,6 +24,10 @@ pub struct Measured {
     pub stages: u16,
     /// See [`Workload`].
     pub payload: u32,
+    /// From the answer to a run's start to its first handler, where runs are offered.
+    pub first_handler_ms: Option<Spread>,
+    /// From the answer to a run's start to its last handler, where runs are offered.
+    pub last_handler_ms: Option<Spread>,
     /// The database was asked afterwards whether all of it is done; where not, the program fails instead.
     pub verified: bool,
 }
@@ -40,6 +45,8 @@ impl Measured {
             runs: work.runs,
             stages: work.stages,
             payload: work.payload,
+            first_handler_ms: None,
+            last_handler_ms: None,
             verified: true,
         }
     }

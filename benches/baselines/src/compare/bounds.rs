@@ -50,9 +50,23 @@ const fn plain(what: &'static str, figure: Figure, unit: &'static str, limit: f6
     Bound { what, quantity: Quantity::Plain(figure, unit), limit: Limit::Below(limit) }
 }
 
+const fn told(what: &'static str, figure: Figure, unit: &'static str) -> Bound {
+    Bound { what, quantity: Quantity::Plain(figure, unit), limit: Limit::None }
+}
+
+/// A time of a run that is offered.
+const fn against_sqlxmq(what: &'static str, place: &'static str, limit: Limit) -> Bound {
+    Bound {
+        what,
+        quantity: Quantity::Ratio(Figure(Case::PitonOffered, place), Figure(Case::SqlxmqOffered, place)),
+        limit,
+    }
+}
+
 /// All of them; those whose cases were not measured say nothing.
 pub(crate) const BOUNDS: &[Bound] = &[
     rates("Piton / apalis-workflow", Case::Piton, Case::Apalis, Limit::AtLeast(12.0)),
+    rates("Piton / sqlxmq", Case::Piton, Case::Sqlxmq, Limit::AtLeast(5.0)),
     rates("Piton / hand-written loop", Case::Piton, Case::Floor, Limit::AtLeast(0.5)),
     rates("the same with 1 KiB outputs", Case::PitonKib, Case::FloorKib, Limit::AtLeast(0.6)),
     rates("two workers / one worker", Case::PitonTwoWorkers, Case::Piton, Limit::AtLeast(1.0)),
@@ -68,6 +82,44 @@ pub(crate) const BOUNDS: &[Bound] = &[
         ),
         limit: Limit::None,
     },
+    rates("runs of one stage / jobs of graphile_worker", Case::PitonOneStage, Case::Graphile, Limit::None),
+    rates(
+        "runs of one stage, two workers / one",
+        Case::PitonOneStageTwoWorkers,
+        Case::PitonOneStage,
+        Limit::AtLeast(1.15),
+    ),
+    Bound {
+        what: "starts by 32 clients / by one",
+        quantity: Quantity::Ratio(
+            Figure(Case::PitonStarts, "/results/4/starts_per_s"),
+            Figure(Case::PitonStarts, "/results/1/starts_per_s"),
+        ),
+        limit: Limit::AtLeast(1.8),
+    },
+    Bound {
+        what: "starts by 32 clients / the same without NOTIFY",
+        quantity: Quantity::Ratio(
+            Figure(Case::PitonStarts, "/results/4/starts_per_s"),
+            Figure(Case::PitonStarts, "/results/3/starts_per_s"),
+        ),
+        limit: Limit::AtLeast(0.9),
+    },
+    Bound {
+        what: "programs / the same by xargs -P 32",
+        quantity: Quantity::Ratio(
+            Figure(Case::PitonCommands, RATE),
+            Figure(Case::PitonCommands, "/xargs/programs_per_s"),
+        ),
+        limit: Limit::AtLeast(0.45),
+    },
+    plain("worker's CPU per program", Figure(Case::PitonCommands, "/worker_cpu_us_per_stage"), "us", 3000.0),
+    against_sqlxmq("start to first handler, p50, Piton / sqlxmq", "/first_handler_ms/p50", Limit::Below(1.0)),
+    against_sqlxmq("start to first handler, p99, Piton / sqlxmq", "/first_handler_ms/p99", Limit::Below(1.0)),
+    against_sqlxmq("start to last handler, p50, Piton / sqlxmq", "/last_handler_ms/p50", Limit::None),
+    against_sqlxmq("start to last handler, p99, Piton / sqlxmq", "/last_handler_ms/p99", Limit::None),
+    told("300 runs/s: worker's CPU per stage", Figure(Case::PitonSteady, "/worker_cpu_us_per_stage"), "us"),
+    told("300 runs/s: Postgres' CPU per stage", Figure(Case::PitonSteady, "/postgres_cpu_us_per_stage"), "us"),
     plain("start to first handler, p50", Figure(Case::PitonOffered, "/first_handler_ms/p50"), "ms", 3.0),
     plain("start to first handler, p99", Figure(Case::PitonOffered, "/first_handler_ms/p99"), "ms", 15.0),
     plain("start to durable result, p99", Figure(Case::PitonOffered, "/result_durable_ms/p99"), "ms", 40.0),

@@ -34,15 +34,24 @@ struct Options {
     /// Runs of five stages, for Piton and the hand-written loop.
     #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// The same for apalis-workflow, which takes longer for each.
+    /// The same for apalis-workflow and sqlxmq, which take longer for each.
     #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..))]
     apalis_runs: u32,
     /// Measure also what much work, a backlog and an old snapshot change (a quarter of an hour more).
     #[arg(long)]
     scale: bool,
-    /// Measure also latencies (half a minute a round more).
+    /// Measure also latencies and the cost of a steady load (three minutes a round more).
     #[arg(long)]
     latency: bool,
+    /// Measure also how fast clients start runs (a minute a round more).
+    #[arg(long)]
+    starts: bool,
+    /// Measure also programs, beside xargs (half a minute a round more).
+    #[arg(long)]
+    programs: bool,
+    /// All of this in one sitting of about a quarter of an hour: what takes minutes, in the first round alone.
+    #[arg(long, conflicts_with_all = ["scale", "latency", "starts", "programs", "only"])]
+    all: bool,
     /// Measure these cases alone.
     #[arg(long, value_name = "CASES", value_delimiter = ',')]
     only: Vec<Case>,
@@ -52,12 +61,16 @@ struct Options {
 }
 
 impl Options {
-    fn cases(&self) -> Vec<Case> {
+    /// What is measured in a round.
+    fn cases(&self, round: u32) -> Vec<Case> {
         let wanted = |case: Case| match case.group() {
             _ if !self.only.is_empty() => self.only.contains(&case),
+            _ if self.all => round == 1 || !case.is_long(),
             Group::Always => true,
             Group::Scale => self.scale,
             Group::Latency => self.latency,
+            Group::Starts => self.starts,
+            Group::Programs => self.programs,
         };
         Case::all().iter().copied().filter(|case| wanted(*case)).collect()
     }
@@ -89,10 +102,10 @@ async fn rounds(options: &Options, programs: &Programs, ground: &mut Ground, sto
     let sizes = Sizes { runs: options.runs, apalis_runs: options.apalis_runs };
     let mut samples = Samples::default();
     for round in 1..=options.rounds {
-        for case in options.cases() {
+        for case in options.cases(round) {
             let sample = measure::measure(case, sizes, programs, ground, stop).await?;
-            let rate = sample.pointer("/stages_per_s").and_then(|rate| rate.as_f64()).context("no rate was told")?;
-            eprintln!("Round {round} of {}: {}: {rate:.0} stages/s", options.rounds, case.title());
+            let rate = sample.pointer(case.rate()).and_then(|rate| rate.as_f64()).context("no rate was told")?;
+            eprintln!("Round {round} of {}: {}: {rate:.0} per second", options.rounds, case.title());
             samples.add(case, sample);
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Programs {
     pub(crate) piton: PathBuf,
     floor: PathBuf,
     apalis: PathBuf,
+    sqlxmq: PathBuf,
+    graphile: PathBuf,
 }
 
 impl Programs {
@@ -28,6 +30,8 @@ impl Programs {
             piton: build(&root, "piton", stop).await?,
             floor: build(here, "floor", stop).await?,
             apalis: build(here, "apalis", stop).await?,
+            sqlxmq: build(here, "sqlxmq", stop).await?,
+            graphile: build(here, "graphile", stop).await?,
         })
     }
 
@@ -36,6 +40,8 @@ impl Programs {
             System::Piton => &self.piton,
             System::Floor => &self.floor,
             System::Apalis => &self.apalis,
+            System::Sqlxmq => &self.sqlxmq,
+            System::Graphile => &self.graphile,
         }
     }
 }

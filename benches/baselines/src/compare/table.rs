@@ -16,16 +16,16 @@ pub(crate) fn markdown(samples: &Samples, machine: &Machine, rounds: u32) -> Str
             writeln!(text, "| {what} | {measured} | {promised} | {} |", verdict.holds).unwrap_or_default();
         }
     }
-    text.push_str("\n| | stages/s | from | to | log per stage |\n|---|--:|--:|--:|--:|\n");
+    text.push_str("\n| | per second | from | to | log per stage |\n|---|--:|--:|--:|--:|\n");
     for case in samples.cases() {
-        let rates = samples.figures(case, "/stages_per_s");
+        let rates = samples.figures(case, case.rate());
         let lowest = rates.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = rates.iter().copied().fold(0.0, f64::max);
-        let median = samples.median(case, "/stages_per_s").unwrap_or_default();
-        let log = samples.median(case, "/wal_bytes_per_stage").unwrap_or_default();
+        let median = samples.median(case, case.rate()).unwrap_or_default();
+        let log = samples.median(case, "/wal_bytes_per_stage").map_or_else(String::new, |log| format!("{log:.0} B"));
         let figures = [median, lowest, highest].map(|rate| thousands(rate.round()));
         let title = case.title();
-        writeln!(text, "| {title} | {} | {log:.0} B |", figures.join(" | ")).unwrap_or_default();
+        writeln!(text, "| {title} | {} | {log} |", figures.join(" | ")).unwrap_or_default();
     }
     let many = if rounds == 1 { "one round".to_owned() } else { format!("medians of {rounds} rounds") };
     writeln!(text, "\n{machine}; {many} in alternation on one private server.").unwrap_or_default();
@@ -68,7 +68,7 @@ mod tests {
             "| bound | measured | promised | holds |\n|---|---|---|---|\n\
              | Piton / hand-written loop | 0.61 | at least 0.50 | yes |\n\
              | write-ahead log per stage | 802 B | below 1000 B | yes |\n\
-             \n| | stages/s | from | to | log per stage |\n|---|--:|--:|--:|--:|\n\
+             \n| | per second | from | to | log per stage |\n|---|--:|--:|--:|--:|\n\
              | hand-written loop, 200 B | 100,000 | 100,000 | 100,000 | 700 B |\n\
              | Piton, 200 B | 61,234 | 61,234 | 61,234 | 802 B |\n\
              \n2 cores, 8 GiB of memory, Postgres 15.1, 2026-01-02, `cargo run`; one round in alternation on one private \
