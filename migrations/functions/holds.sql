@@ -67,15 +67,21 @@ left join piton.limited_stages y on y.version_id = s.version_id and y.stage = s.
 left join piton.limits_overview m on m.limit_id = y.limit_id
 -- What a worker has to have, where none has it: in words, and beside the file of the workflow, where it serves other ones.
 left join lateral (
-    select case when kind -> 'rust' is not null then handler
-                when kind -> 'command' is not null then program || case when has_variables then ' or a variable that it is given' else '' end
-                else 'a variable that its request is made of' end as words,
+    select concat_ws(' or ', case when kind -> 'rust' is not null then handler
+                                  when kind -> 'command' is not null then program || case when has_variables then ' or a variable that it is given' else '' end
+                                  when has_variables or required is null then 'a variable that its request is made of' end,
+                     'what it requires (' || required || ')') as words,
            case when kind -> 'rust' is not null then ' and ' || handler
                 when kind -> 'command' is not null then case when has_variables then ', ' || program || ' and the variables that it is given'
                                                              else ' and ' || program end
                 when has_variables then ' and the variables that its request is made of'
-                else '' end as besides
-    from (select v.definition -> 'stages' -> s.stage::int4 -> 'kind' as kind from piton.workflow_versions v where v.id = s.version_id) as d
+                else '' end || coalesce(' and what it requires (' || required || ')', '') as besides
+    from (select d.stage -> 'kind' as kind, w.required
+          from piton.workflow_versions v
+          cross join lateral (select v.definition -> 'stages' -> s.stage::int4 as stage) as d
+          cross join lateral (select string_agg(r.name, ', ' order by r.place) as required
+                              from json_array_elements_text(d.stage -> 'requires') with ordinality as r (name, place)) as w
+          where v.id = s.version_id) as d
     cross join lateral (
         select 'the handler "' || (kind -> 'rust' ->> 'handler') || '"' as handler,
                'the program "' || (kind -> 'command' -> 'argv' ->> 0) || '"' as program, kind::text like '%${%' as has_variables

@@ -177,7 +177,7 @@ fn is_toml(path: &Path) -> bool {
 
 /// Stages of the workflow that lack something here, as `stage (what)`.
 pub(crate) fn lacking(workflow: &Workflow, handlers: &Handlers) -> Vec<String> {
-    let lacks = |stage: &Stage| Some(format!("{} ({})", stage.name, Missing::of(&stage.kind, handlers)?));
+    let lacks = |stage: &Stage| Some(format!("{} ({})", stage.name, Missing::of(stage, handlers)?));
     workflow.stages.iter().filter_map(lacks).collect()
 }
 

@@ -48,7 +48,7 @@ meters! {
     RECOVERIES = Process Kind::Counter, "piton_recoveries_total" ["action"]
         "Jobs that this worker took from workers that were gone: resumed, restarted or dead_lettered.";
     STAGES_MISSING = Process Kind::Gauge, "piton_stages_missing" ["workflow"]
-        "Stages that this worker leaves to others because it lacks their handler, program or variable.";
+        "Stages that this worker leaves to others because it lacks their handler, program or variable, or something that they require.";
     SUSPECTED = Process Kind::Counter, "piton_crash_suspects_total" ["workflow", "stage"]
         "Jobs that this worker found in a dead process, and that now wait to run alone.";
     DATABASE_ERRORS = Process Kind::Counter, "piton_database_errors_total" ["part"]

@@ -13,12 +13,11 @@ use crate::model::actor::{Actor, Face};
 use crate::model::counts::Counts;
 use crate::model::digest::hex;
 use crate::model::id::VersionId;
-use crate::stage::command;
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
 use crate::stage::resources::Resources;
 use crate::store::{Store, StoreError};
-use crate::workflow::definition::{CommandStage, Stage, StageKind, Workflow};
+use crate::workflow::definition::{Stage, StageKind, Workflow};
 use crate::workflow::plan::Plan;
 
 /// A workflow that this process has registered.
@@ -144,18 +143,18 @@ impl Catalog {
     }
 
     fn can_run(&self, stage: &Stage) -> bool {
-        Missing::of(&stage.kind, &self.handlers).is_none()
+        Missing::of(stage, &self.handlers).is_none()
     }
 
-    /// Looks again which programs are here, and tells whether one came. What else a stage may lack does not change while a
+    /// Looks again which programs, tools and places are here, and tells whether one came. What else a stage may lack does not change while a
     /// process lives.
     pub(crate) fn look_again(&self) -> bool {
         let versions: Vec<Arc<Version>> = lock(&self.versions).values().cloned().collect();
         let mut came = false;
         for version in &versions {
-            let stages = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| stage.kind.is_command());
+            let stages = (0i16..).zip(&version.workflow.stages).filter(|(_, stage)| stage.depends_on_the_machine());
             for (number, stage) in stages {
-                let missing = Missing::of(&stage.kind, &self.handlers);
+                let missing = Missing::of(stage, &self.handlers);
                 let mut list = lock(&self.unknown);
                 let listed = list.iter().position(|other| *other == (version.id, number));
                 let (workflow, stage) = (&*version.name, stage.name.as_str());
@@ -176,9 +175,9 @@ impl Catalog {
         came
     }
 
-    /// An attempt of a stage has failed: where its program is gone, others are left the rest.
-    pub(crate) fn doubt(&self, version: VersionId, number: i16, stage: &CommandStage) {
-        if let Some(missing) = command::missing(stage).map(Missing::Program)
+    /// An attempt of a stage has failed: where its program or something it requires is gone, others are left the rest.
+    pub(crate) fn doubt(&self, version: VersionId, number: i16, stage: &Stage) {
+        if let Some(missing) = Missing::of_the_machine(stage)
             && !self.is_unknown(version, number)
         {
             self.refuse(version, number);

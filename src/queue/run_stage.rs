@@ -125,11 +125,31 @@ impl RunStage {
         ended
     }
 
-    /// What the stage does, by its kind.
+    /// What the stage does. Where it fails although it was all there before, what it needs of the machine is looked for again.
     fn work(
         &self,
         stage: &Stage,
         claim: &Claim,
+        offer: Offer,
+    ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
+        let work = self.work_by_kind(stage, offer)?;
+        if !stage.depends_on_the_machine() {
+            return Ok(work);
+        }
+        let (stage, catalog) = (stage.clone(), self.catalog.clone());
+        let (version, number) = (claim.version, claim.key.stage);
+        Ok(Box::pin(async move {
+            let ended = work.await;
+            if ended.is_err() {
+                catalog.doubt(version, number, &stage);
+            }
+            ended
+        }))
+    }
+
+    fn work_by_kind(
+        &self,
+        stage: &Stage,
         offer: Offer,
     ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
         match &stage.kind {
@@ -138,15 +158,8 @@ impl RunStage {
                 work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))
             }
             StageKind::Command(command) => {
-                let (command, limit, catalog) = (command.clone(), stage.timeout, self.catalog.clone());
-                let (version, number) = (claim.version, claim.key.stage);
-                Ok(Box::pin(async move {
-                    let ended = command::run(&command, offer, limit).await;
-                    if ended.is_err() {
-                        catalog.doubt(version, number, &command);
-                    }
-                    ended
-                }))
+                let (command, limit) = (command.clone(), stage.timeout);
+                Ok(Box::pin(async move { command::run(&command, offer, limit).await }))
             }
             StageKind::Http(request) => {
                 let (request, http) = (request.clone(), self.http.clone());

@@ -45,7 +45,6 @@ use crate::system::{descriptors, regular};
 use crate::workflow::definition::{CommandStage, StandardInput};
 use crate::workflow::duration;
 
-pub(crate) use self::environment::missing;
 pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
 pub(crate) use self::guard::LAST_WAIT;
 pub(crate) use self::own_program::own_program;

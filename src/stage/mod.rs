@@ -13,6 +13,7 @@ pub(crate) mod filled;
 pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod input;
+mod installed;
 pub(crate) mod items;
 mod last_attempt;
 pub(crate) mod missing;

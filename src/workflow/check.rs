@@ -54,9 +54,9 @@ fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
-    let DraftStage { named, concurrency, rate, retry, .. } = stage;
+    let DraftStage { named, concurrency, rate, requires, retry, .. } = stage;
     let knows_run = !named.owns.is_empty();
-    Some(Stage { name, needs, for_each, inputs, kind, timeout, concurrency, rate, retry, knows_run })
+    Some(Stage { name, needs, for_each, inputs, kind, timeout, concurrency, rate, requires, retry, knows_run })
 }
 
 type Connected = (Vec<Vec<StageIndex>>, Vec<Option<ForEach>>);

@@ -61,6 +61,9 @@ pub(crate) struct Stage {
     /// Attempts that may begin in a time, over all runs and workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<Rate>,
+    /// Tools and places that a worker must have; of the run they know nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) requires: Vec<Template>,
     #[serde(default, skip_serializing_if = "RetryRules::is_empty")]
     pub(crate) retry: RetryRules,
     /// Its texts name the run. A Piton that would look for it in the input cannot read this, and leaves the stage to others.
@@ -69,6 +72,11 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// It needs programs or places, which come and go while a worker lives.
+    pub(crate) fn depends_on_the_machine(&self) -> bool {
+        self.kind.is_command() || !self.requires.is_empty()
+    }
+
     /// Whether that stage's output comes in as a file. What the stage is fanned out over comes item by item.
     pub(crate) fn takes_as_file(&self, need: StageIndex) -> bool {
         let source = self.for_each.as_ref().map(|for_each| for_each.source);

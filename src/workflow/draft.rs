@@ -3,6 +3,7 @@
 mod classes;
 mod input;
 mod kind;
+mod requires;
 mod retry;
 mod url;
 
@@ -19,6 +20,7 @@ use super::name::{self, NameError, StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::suggestion::suggestion;
+use super::template::Template;
 use super::value::{self, Field, Value, Word};
 
 /// The file, key by key.
@@ -49,6 +51,7 @@ pub(crate) struct DraftStage {
     pub(crate) timeout: Option<Duration>,
     pub(crate) concurrency: Option<u32>,
     pub(crate) rate: Option<Rate>,
+    pub(crate) requires: Vec<Template>,
     pub(crate) retry: RetryRules,
 }
 
@@ -134,6 +137,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         timeout: None,
         concurrency: None,
         rate: None,
+        requires: Vec::new(),
         retry: RetryRules::default(),
     };
     let DeValue::Table(table) = value.get_ref() else {
@@ -155,6 +159,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "timeout" => stage.timeout = value::duration(value, keys::TIMEOUT, found),
             "concurrency" => stage.concurrency = value::number(value, keys::CONCURRENCY, found),
             "rate" => stage.rate = value::rate(value, keys::RATE, found),
+            "requires" => stage.requires = requires::requires(value, found),
             "retry" => stage.retry = retry::rules(value, found).unwrap_or_default(),
             read if names(keys::KINDS, read) || kind.is_some_and(|kind| names(keys::of_kind(kind), read)) => {}
             unknown => {

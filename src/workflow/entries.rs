@@ -37,6 +37,7 @@ impl Workflow {
         entries.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
         entries.push((keys::CONCURRENCY, json!(stage.concurrency)));
         entries.push((keys::RATE, json!(stage.rate.map(Rate::format))));
+        entries.push((keys::REQUIRES, json!(stage.requires)));
         entries.push((keys::RETRY, entries_of_rules(&stage.retry)));
         entries.retain(|(key, value)| !is_nothing(value) && (defaults == Defaults::Shown || !is_default(*key, value)));
         entries.into_iter().map(|(key, value)| (key.name, value)).collect()

@@ -54,6 +54,8 @@ pub(crate) enum Shape {
     Program,
     StageNames,
     VariableNames,
+    /// Tools and places of a machine.
+    Requirements,
     /// Variables with their values.
     Variables,
     /// Headers with their values.
@@ -129,6 +131,8 @@ keys! {
         "Maximum number of attempts of this stage that run at once, over all runs and all workers; no limit by default.";
     RATE = "rate", Shape::Rate, "a number of attempts and a time, in quotes", "rate = \"60/1m\"", OR_REMOVE, "",
         "Maximum number of attempts of this stage that start in that time, over all runs and all workers, spread evenly; no limit by default.";
+    REQUIRES = "requires", Shape::Requirements, "an array of tools and places", "requires = [\"tesseract\", \"${PDF_INBOX}\"]", OR_REMOVE, "",
+        "Tools and places that a worker must have for this stage; one without them leaves it to others. A name without a `/` is a program in PATH, one with a `/` a file or folder. ${NAME} is taken from the worker's environment.";
 
     ENV = "env", Shape::Variables, "a table of names and strings", "env = { LEVEL = \"3\" }", OR_REMOVE, "",
         "Variables for the program, beside PATH, HOME and the like. ${NAME} in a value is taken from the worker's environment and never stored.";
@@ -212,7 +216,7 @@ pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "a
 /// The ways to run a stage; it has one of them.
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
-pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, RETRY];
+pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, OUTPUT, EXIT_CLASSES];
 pub(crate) const HTTP_STAGE: &[Key] =

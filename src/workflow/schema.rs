@@ -97,6 +97,7 @@ fn shape(shape: Shape) -> Value {
         }
         Shape::StageNames => json!({"type": "array", "items": string(&name::pattern()), "uniqueItems": true,
                                     "maxItems": Limits::default().max_needs}),
+        Shape::Requirements => json!({"type": "array", "items": string(SEEN)}),
         Shape::VariableNames => json!({"type": "array", "items": variable()}),
         Shape::Variables => named(variable(), json!({"type": "string"})),
         Shape::Headers => named(header(), json!({"type": "string"})),

@@ -72,7 +72,7 @@ pub(crate) fn text(value: &Value<'_>, key: Key, lines: bool, found: &mut Vec<Mis
 /// An array of texts; those that are none are told, and left out.
 pub(crate) fn texts(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Vec<Word> {
     match value.get_ref() {
-        DeValue::Array(array) => array.iter().filter_map(|element| element_text(element, key, found)).collect(),
+        DeValue::Array(array) => texts_of(array, key, found),
         DeValue::String(text) => {
             let help = format!("write {} = [\"{}\"]", key.name, text.escape_debug());
             let help = if text.trim().is_empty() || text.len() > 80 { format!("write {}", key.example) } else { help };
@@ -82,6 +82,11 @@ pub(crate) fn texts(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Ve
         }
         _ => wrong_type(value, key, found).unwrap_or_default(),
     }
+}
+
+/// The elements of such an array.
+pub(crate) fn texts_of(elements: &[Value<'_>], key: Key, found: &mut Vec<Mistake>) -> Vec<Word> {
+    elements.iter().filter_map(|element| element_text(element, key, found)).collect()
 }
 
 fn element_text(element: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<Word> {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::commands::output;
 use crate::harness::{Process, SOON, World, until};
+use crate::scrape::{Scrape, until_scraped};
 
 /// A worker of the plain binary, with these variables.
 fn worker(world: &World, name: &str, variables: &[(&str, &str)]) -> Process {
@@ -148,6 +149,57 @@ async fn a_worker_without_the_program_leaves_the_stage_to_others_and_looks_again
     poor.says("left for a worker that has it: program \"the-tool\"").await;
     until(SOON, "it is said what is missing", async || world.count(why).await > 0).await;
     assert!(world.count("select count(*) from piton.attempts where outcome = 'failed'").await <= 40);
+}
+
+#[tokio::test]
+async fn a_worker_without_a_tool_or_a_place_that_a_stage_requires_leaves_it_to_others_and_looks_again() {
+    let requires = r#"
+        name = "requires"
+        [stages.reads]
+        for_each = "input.items"
+        command = ["sh", "-c", "echo $PITON_WORKER"]
+        env = { PATH = "${TOOLS}:/bin:/usr/bin" }
+        requires = ["the-tool", "${INBOX}"]
+        output = "text"
+    "#;
+    let world = World::with(&[requires]).await;
+    let [without, with] = ["without", "with"].map(|name| world.path(name));
+    let [gone, inbox] = ["gone", "inbox"].map(|name| world.path(name));
+    for folder in [&without, &inbox] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    install(&with.join("the-tool"), "true");
+    let variables = |tools: &Path, inbox: &Path| {
+        [("TOOLS", tools.to_str().unwrap().to_owned()), ("INBOX", inbox.to_str().unwrap().to_owned())]
+    };
+    let start = |name: &str, tools: &Path, inbox: &Path| {
+        let variables = variables(tools, inbox);
+        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        worker(&world, name, &variables)
+    };
+    let poor = start("poor", &without, &gone);
+    poor.says("stages that lack something here: reads (\"the-tool\" and \"${INBOX}\", which it requires)").await;
+    let counted = |scrape: &Scrape| scrape.sum("piton_stages_missing", &[("workflow", "requires")]) == 1.0;
+    until_scraped(&poor, "the stage is counted", counted).await;
+    let items = json!({"items": vec![0; 20]}).to_string();
+    let run = world.start("requires", &items);
+    let why = "select count(*) from piton.why_waiting where reason = 'no_handler'
+               and why like '%or what it requires (the-tool, ${INBOX})%'";
+    until(SOON, "it is said what is missing", async || world.count(why).await > 0).await;
+    let rich = start("rich", &with, &inbox);
+    assert_eq!(world.ended(&run).await, "done");
+    rich.kill();
+    assert_eq!(world.count("select count(*) from piton.attempts").await, 0, "nothing failed, nothing was handed back");
+    assert_eq!(world.count("select count(*) from piton.checkpoints where output #>> '{}' = 'rich'").await, 20);
+    // Both have to come.
+    install(&without.join("the-tool"), "true");
+    let run = world.start("requires", r#"{"items": [0]}"#);
+    std::fs::create_dir_all(&gone).unwrap();
+    assert_eq!(world.ended(&run).await, "done");
+    poor.says("what this stage needs is here now").await;
+    // And they may go again.
+    std::fs::remove_dir(&gone).unwrap();
+    poor.says("left for a worker that has it: \"${INBOX}\", which it requires").await;
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ fn keys_of(workflow: &Workflow, stage: &Stage, effective: bool) -> String {
     let lines = said.iter().map(|(key, value)| match (*key, value) {
         ("retry", _) if effective => String::new(),
         ("retry", value) => rules("retry", value),
-        (key @ ("needs" | "pass_env"), Value::Array(names)) => line(key, &listed(names)),
+        (key @ ("needs" | "pass_env" | "requires"), Value::Array(names)) => line(key, &listed(names)),
         (key, Value::String(text)) if !text.contains(char::is_control) => line(key, text),
         (key, other) => line(key, &toml(other)),
     });

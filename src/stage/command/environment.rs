@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::model::failure::Failure;
-use crate::stage::fill::{self, Filler};
+use crate::stage::fill::Filler;
 use crate::stage::handler::Offer;
 use crate::stage::secrets::Secrets;
 use crate::stage::variables;
@@ -17,9 +17,6 @@ use crate::workflow::template::Template;
 /// Variables that every program may know, beside those of the locale.
 const ORDINARY: [&str; 10] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"];
-
-/// Where the system looks for programs without a PATH.
-const WITHOUT_PATH: &str = "/bin:/usr/bin";
 
 /// A command stage, filled in for one attempt.
 pub(super) struct Filled {
@@ -77,29 +74,4 @@ fn inherited(passed: &[String]) -> BTreeMap<OsString, OsString> {
         inherited.extend(variables::artifact_store().map(|store| (variables::ARTIFACT_STORE.into(), store.clone())));
     }
     inherited
-}
-
-/// The program, where it is known before a run which one it is and it is not here.
-pub(crate) fn missing(stage: &CommandStage) -> Option<&str> {
-    let program = stage.argv.first()?;
-    let name = fill::known(program)?;
-    let dir = match &stage.dir {
-        Some(dir) => PathBuf::from(fill::known(dir)?),
-        None => PathBuf::new(),
-    };
-    let found = if name.contains('/') {
-        is_program(&dir.join(&name))
-    } else {
-        // It is started with the stage's own variables, and looked for in its PATH.
-        let path = match stage.env.get("PATH") {
-            Some(own) => OsString::from(fill::known(own)?),
-            None => std::env::var_os("PATH").unwrap_or_else(|| WITHOUT_PATH.into()),
-        };
-        std::env::split_paths(&path).any(|folder| is_program(&dir.join(folder).join(&name)))
-    };
-    (!found).then_some(program.as_str())
-}
-
-fn is_program(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }

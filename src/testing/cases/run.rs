@@ -91,12 +91,13 @@ pub(crate) async fn run(
 
 /// Why the case cannot run here.
 fn lacking(case: &Case, workflow: &Workflow, handlers: &Handlers) -> Option<String> {
-    let stage = workflow.stages.iter().find_map(|stage| Some((&stage.name, Missing::of(&stage.kind, handlers)?)));
+    let stage = workflow.stages.iter().find_map(|stage| Some((&stage.name, Missing::of(stage, handlers)?)));
     stage.map(|(name, missing)| {
         let cure = match missing {
             Missing::Handler(_) => "run the tests with the program that registers it",
             Missing::Variables(_) => "set it in the `env` of the case",
             Missing::Program(_) => "install it",
+            Missing::Requirements(_) => "put it there",
         };
         format!(
             "stage `{name}` lacks {missing} here; mock it with [cases.{}.mocks.{name}], or {cure}",

@@ -108,6 +108,24 @@ fn a_command_that_cannot_be_run_is_told() {
 }
 
 #[test]
+fn what_no_worker_can_be_asked_for_before_a_run_is_told() {
+    assert_snapshot!(command("requires = ['jq', '{{input.tool}}', 's3://bucket/in', '', '${A']"), @r#"
+    4:19 `{{input.tool}}` depends on the run, and a worker looks for it before any
+          write a tool's name, or a path; ${NAME} is taken from the worker's environment
+    4:37 `s3://bucket/in` is no tool and no place of the worker's machine
+          write a tool's name such as "tesseract", or a path such as "${PDF_INBOX}"; a server is not looked for
+    4:55 `requires` must be an array of tools and places: this element is empty
+          write requires = ["tesseract", "${PDF_INBOX}"]
+    4:59 `requires` cannot be filled in
+          `${` is not closed; write ${NAME}, or $${ for the characters themselves
+    "#);
+    assert_snapshot!(command("requires = 'jq'"), @r#"
+    4:12 `requires` must be an array of tools and places: found a string
+          write requires = ["jq"]
+    "#);
+}
+
+#[test]
 fn a_request_that_cannot_be_sent_is_told() {
     for (url, cure) in [
         ("example.com", "begin it with https:// or http://, or with a variable such as ${API_URL}"),
