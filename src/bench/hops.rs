@@ -6,34 +6,51 @@ use super::spread::Spread;
 use crate::model::id::RunKey;
 use crate::store::bench::HandlerRow;
 
+/// When a client asked for a run, and when it was answered: microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Start {
+    pub(super) asked: i64,
+    pub(super) answered: i64,
+}
+
 /// Times on the way of many runs through a chain.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Hops {
+    /// From asking for the start to its answer.
+    pub(super) start_ms: Option<Spread>,
+    /// From asking for the start.
+    pub(super) asked_to_first_handler_ms: Option<Spread>,
     /// From the answer to the start.
     pub(super) first_handler_ms: Option<Spread>,
     /// From one handler to the next, stage by stage.
     pub(super) between_ms: Vec<Spread>,
+    /// From asking for the start.
+    pub(super) asked_to_last_handler_ms: Option<Spread>,
     /// From the answer to the start.
     pub(super) last_handler_ms: Option<Spread>,
 }
 
 impl Hops {
-    /// `answered` is when each run's start was answered, in microseconds since 1970, and `handlers` when each handler began.
-    pub(super) fn of(answered: &HashMap<RunKey, i64>, handlers: &[HandlerRow], stages: u16) -> Hops {
+    /// `handlers` is when each handler began.
+    pub(super) fn of(starts: &HashMap<RunKey, Start>, handlers: &[HandlerRow], stages: u16) -> Hops {
         let began: HashMap<(i64, i16), i64> = handlers.iter().map(|row| ((row.run_id, row.stage), row.at)).collect();
         let at = |run: &RunKey, stage: u16| began.get(&(run.0, i16::try_from(stage).ok()?)).copied();
-        let since_answer = |stage: u16| {
-            let times = answered.iter().filter_map(|(run, answer)| Some(milliseconds(at(run, stage)? - answer)));
+        let since = |of: fn(&Start) -> i64, stage: u16| {
+            let times = starts.iter().filter_map(|(run, start)| Some(milliseconds(at(run, stage)? - of(start))));
             Spread::of(times.collect())
         };
+        let (asked, answered): (fn(&Start) -> i64, fn(&Start) -> i64) = (|start| start.asked, |start| start.answered);
         let hop = |stage: u16| {
-            let times = answered.keys().filter_map(|run| Some(milliseconds(at(run, stage)? - at(run, stage - 1)?)));
+            let times = starts.keys().filter_map(|run| Some(milliseconds(at(run, stage)? - at(run, stage - 1)?)));
             Spread::of(times.collect())
         };
         Hops {
-            first_handler_ms: since_answer(0),
+            start_ms: Spread::of(starts.values().map(|start| milliseconds(start.answered - start.asked)).collect()),
+            asked_to_first_handler_ms: since(asked, 0),
+            first_handler_ms: since(answered, 0),
             between_ms: (1..stages).filter_map(hop).collect(),
-            last_handler_ms: since_answer(stages - 1),
+            asked_to_last_handler_ms: since(asked, stages - 1),
+            last_handler_ms: since(answered, stages - 1),
         }
     }
 }
@@ -49,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_hop_is_what_lies_between_two_handlers_of_the_same_run() {
-        let answered = HashMap::from([(RunKey(1), 10_000), (RunKey(2), 50_000)]);
+        let start = |asked, answered| Start { asked, answered };
+        let starts = HashMap::from([(RunKey(1), start(9_000, 10_000)), (RunKey(2), start(45_000, 50_000))]);
         let row = |run_id, stage, at| HandlerRow { run_id, stage, at };
         let handlers = [
             row(1, 0, 12_000),
@@ -60,8 +78,11 @@ mod tests {
             row(2, 1, 59_000),
             row(2, 2, 61_000),
         ];
-        let hops = Hops::of(&answered, &handlers, 3);
+        let hops = Hops::of(&starts, &handlers, 3);
         let ends = |spread: Spread| (spread.p50, spread.max);
+        assert_eq!(hops.start_ms.map(ends), Some((1.0, 5.0)));
+        assert_eq!(hops.asked_to_first_handler_ms.map(ends), Some((3.0, 4.0)));
+        assert_eq!(hops.asked_to_last_handler_ms.map(ends), Some((7.0, 16.0)));
         assert_eq!(hops.first_handler_ms.map(ends), Some((0.0, 2.0)));
         assert_eq!(hops.between_ms.into_iter().map(ends).collect::<Vec<_>>(), [(3.0, 10.0), (1.0, 2.0)]);
         assert_eq!(hops.last_handler_ms.map(ends), Some((6.0, 11.0)));

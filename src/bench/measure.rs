@@ -72,6 +72,9 @@ pub(crate) async fn measure(
     }
     measured.worker_peak_memory_bytes = peak_memory;
     if let Some(Latencies { hops, result_durable_ms, .. }) = latencies {
+        measured.start_ms = hops.start_ms;
+        measured.asked_to_first_handler_ms = hops.asked_to_first_handler_ms;
+        measured.asked_to_last_handler_ms = hops.asked_to_last_handler_ms;
         measured.first_handler_ms = hops.first_handler_ms;
         measured.hops_ms = Some(hops.between_ms);
         measured.last_handler_ms = hops.last_handler_ms;

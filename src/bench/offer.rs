@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::case::{Case, Offered};
-use super::hops::{Hops, milliseconds};
+use super::hops::{self, Hops, milliseconds};
 use super::start::Start;
 use super::target::Target;
 use super::workers::Workers;
@@ -30,11 +30,11 @@ pub(super) struct Latencies {
     pub(super) result_durable_ms: Vec<f64>,
 }
 
-/// A run, and when its start was answered: microseconds since 1970.
+/// A run, and when it was started.
 #[derive(Debug, Clone, Copy)]
 struct Started {
     run: RunKey,
-    answered: i64,
+    start: hops::Start,
 }
 
 /// Starts runs at the rate, each when its time has come, however long the others take; watches them to their end.
@@ -57,9 +57,10 @@ pub(super) async fn offer(
             let (store, tell) = (target.store.clone(), tell.clone());
             let (version, run) = (start.version, RunStart::on(start.input.clone()));
             starts.spawn(async move {
+                let asked = now_us();
                 let run = store.start_run(RunId::new(), version, &run).await?;
                 // Nobody listens only when the watch has failed, which ends the bench.
-                tell.send(Started { run, answered: now_us() }).ok();
+                tell.send(Started { run, start: hops::Start { asked, answered: now_us() } }).ok();
                 Ok::<(), StoreError>(())
             });
         }
@@ -73,13 +74,13 @@ pub(super) async fn offer(
     let watching = watch(started, target.observer.clone(), workers, teller);
     let (starts_per_s, watched) = tokio::try_join!(starting, watching)?;
     teller.end();
-    let hops = Hops::of(&watched.answered, &target.observer.handlers().await?, case.stages);
+    let hops = Hops::of(&watched.starts, &target.observer.handlers().await?, case.stages);
     Ok(Latencies { starts_per_s, hops, result_durable_ms: watched.durable_ms })
 }
 
 #[derive(Default)]
 struct Watched {
-    answered: HashMap<RunKey, i64>,
+    starts: HashMap<RunKey, hops::Start>,
     durable_ms: Vec<f64>,
 }
 
@@ -98,16 +99,16 @@ async fn watch(
         if pending.is_empty() {
             let Some(next) = started.recv().await else { return Ok(watched) };
             pending.push(next.run);
-            watched.answered.insert(next.run, next.answered);
+            watched.starts.insert(next.run, next.start);
             last_end = Instant::now();
         }
         while let Ok(next) = started.try_recv() {
             pending.push(next.run);
-            watched.answered.insert(next.run, next.answered);
+            watched.starts.insert(next.run, next.start);
         }
         let ended = observer.ended(&pending).await?;
         let seen = now_us();
-        let since = |run: &RunKey| watched.answered.get(run).map(|answered| milliseconds(seen - answered));
+        let since = |run: &RunKey| watched.starts.get(run).map(|start| milliseconds(seen - start.answered));
         watched.durable_ms.extend(ended.iter().filter_map(since));
         if !ended.is_empty() {
             pending.retain(|run| !ended.contains(run));

@@ -49,10 +49,14 @@ pub(crate) struct Measured {
     pub(crate) start_ms: Option<Spread>,
     /// From the commit that a stage waited for, to its handler; for items from the split's record.
     pub(crate) wait_ms: Option<Spread>,
+    /// From a client's start_run to the first handler.
+    pub(crate) asked_to_first_handler_ms: Option<Spread>,
     /// From the answer of start_run to the first handler.
     pub(crate) first_handler_ms: Option<Spread>,
     /// From the beginning of each stage's handler to that of the next one's; the first is from stage 1 to stage 2.
     pub(crate) hops_ms: Option<Vec<Spread>>,
+    /// From a client's start_run to the last handler.
+    pub(crate) asked_to_last_handler_ms: Option<Spread>,
     /// From the answer of start_run to the last handler.
     pub(crate) last_handler_ms: Option<Spread>,
     /// From the answer of start_run until another connection saw the run done; it looks every 2 ms.
@@ -121,10 +125,18 @@ impl Measured {
         let hops = self.hops_ms.iter().flatten().take(HOPS_SAID).enumerate();
         let hops = hops.map(|(at, hop)| (format!("stage {} to stage {}", at + 1, at + 2), Some(*hop)));
         let named = |name: &str, spread: Option<Spread>| (name.to_owned(), spread);
-        let all =
-            [named("start", self.start_ms), named("wait", self.wait_ms), named("first handler", self.first_handler_ms)];
+        let all = [
+            named("start", self.start_ms),
+            named("wait", self.wait_ms),
+            named("asked to first handler", self.asked_to_first_handler_ms),
+            named("first handler", self.first_handler_ms),
+        ];
         let all = all.into_iter().chain(hops);
-        let all = all.chain([named("last handler", self.last_handler_ms), named("result", self.result_durable_ms)]);
+        let all = all.chain([
+            named("asked to last handler", self.asked_to_last_handler_ms),
+            named("last handler", self.last_handler_ms),
+            named("result", self.result_durable_ms),
+        ]);
         all.filter_map(|(name, spread)| Some((name, spread?))).collect()
     }
 
@@ -197,8 +209,10 @@ impl Measured {
             starts_per_s: 0.0,
             start_ms: None,
             wait_ms: None,
+            asked_to_first_handler_ms: None,
             first_handler_ms: None,
             hops_ms: None,
+            asked_to_last_handler_ms: None,
             last_handler_ms: None,
             result_durable_ms: None,
             worker_cpu_us_per_stage: None,

@@ -47,6 +47,8 @@ machine:
   synchronous_commit: string
 piton: string
 results: list
+    asked_to_first_handler_ms: null
+    asked_to_last_handler_ms: null
     backlog: number
     clients: null
     elapsed_s: number
@@ -221,6 +223,8 @@ async fn runs_that_are_offered_are_timed_to_their_durable_result() {
         let (first, last, durable) =
             (of(&result["first_handler_ms"]), of(&result["last_handler_ms"]), of(&result["result_durable_ms"]));
         assert!(first < last && last < durable, "{report}");
+        let asked = ["asked_to_first_handler_ms", "asked_to_last_handler_ms"].map(|key| of(&result[key]));
+        assert!(first < asked[0] && last < asked[1] && of(&result["start_ms"]) > 0.0, "{report}");
         assert!(0.0 < of(hop) && of(hop) <= of(&result["last_handler_ms"]) + first, "{report}");
     }
     assert!(result["observer_cpu_us_per_stage"].is_f64(), "{report}");

@@ -24,6 +24,10 @@ pub struct Measured {
     pub stages: u16,
     /// See [`Workload`].
     pub payload: u32,
+    /// From asking for a run's start to its first handler, where runs are offered.
+    pub asked_to_first_handler_ms: Option<Spread>,
+    /// From asking for a run's start to its last handler, where runs are offered.
+    pub asked_to_last_handler_ms: Option<Spread>,
     /// From the answer to a run's start to its first handler, where runs are offered.
     pub first_handler_ms: Option<Spread>,
     /// From the answer to a run's start to its last handler, where runs are offered.
@@ -45,6 +49,8 @@ impl Measured {
             runs: work.runs,
             stages: work.stages,
             payload: work.payload,
+            asked_to_first_handler_ms: None,
+            asked_to_last_handler_ms: None,
             first_handler_ms: None,
             last_handler_ms: None,
             verified: true,

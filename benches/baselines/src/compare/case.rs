@@ -187,7 +187,7 @@ impl Case {
             Case::PitonOneStage => one_stage(1),
             Case::PitonOneStageTwoWorkers => one_stage(2),
             Case::PitonCommands => "--shape commands --slots 32".to_owned(),
-            Case::PitonStarts => "--shape starts --clients 1,32".to_owned(),
+            Case::PitonStarts => "--shape starts --clients 1,32 --runs 6000".to_owned(),
             Case::PitonSteady => offered("300 --seconds 120"),
             Case::Piton | Case::PitonKib => chain(sizes.runs, 1, ""),
             Case::PitonTwoWorkers => chain(sizes.runs, 2, ""),

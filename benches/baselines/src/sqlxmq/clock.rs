@@ -16,6 +16,7 @@ pub(crate) struct Clock(Arc<Times>);
 struct Times {
     made: Instant,
     stages: usize,
+    asked: Vec<AtomicU64>,
     answered: Vec<AtomicU64>,
     began: Vec<AtomicU64>,
     first_began: OnceLock<Instant>,
@@ -30,6 +31,7 @@ impl Clock {
         Clock(Arc::new(Times {
             made: Instant::now(),
             stages: work.stages.into(),
+            asked: zeros(work.runs.into()),
             answered: zeros(work.runs.into()),
             began: zeros(work.all_stages()),
             first_began: OnceLock::new(),
@@ -37,6 +39,10 @@ impl Clock {
             ended: OnceLock::new(),
             all_ended: Notify::new(),
         }))
+    }
+
+    pub(crate) fn asked(&self, run: u32) {
+        self.mark(self.0.asked.get(run as usize));
     }
 
     pub(crate) fn answered(&self, run: u32) {
@@ -76,11 +82,20 @@ impl Clock {
         Some(*self.0.ended.get()? - *self.0.first_began.get()?)
     }
 
+    /// From asking for each run's start to the handler of a stage.
+    pub(crate) fn since_asked_ms(&self, stage: u16) -> Option<Spread> {
+        self.since(&self.0.asked, stage)
+    }
+
     /// From the answer to each run's start to the handler of a stage; one that began before did not wait.
     pub(crate) fn since_answer_ms(&self, stage: u16) -> Option<Spread> {
+        self.since(&self.0.answered, stage)
+    }
+
+    fn since(&self, moments: &[AtomicU64], stage: u16) -> Option<Spread> {
         let load = |place: &AtomicU64| place.load(Ordering::Relaxed);
         let began = self.0.began.iter().skip(stage.into()).step_by(self.0.stages).map(load);
-        let answered = self.0.answered.iter().map(load);
-        Spread::of(answered.zip(began).map(|(answer, begin)| begin.saturating_sub(answer) as f64 / 1e6).collect())
+        let moments = moments.iter().map(load);
+        Spread::of(moments.zip(began).map(|(moment, begin)| begin.saturating_sub(moment) as f64 / 1e6).collect())
     }
 }

@@ -57,6 +57,8 @@ async fn main() -> Result<()> {
     rows::verify(&pool, &work, &clock).await?;
     let mut measured = Measured::new("sqlxmq", &work, clock.time().context("no handler ran")?, log);
     if offered.is_some() {
+        measured.asked_to_first_handler_ms = clock.since_asked_ms(0);
+        measured.asked_to_last_handler_ms = clock.since_asked_ms(work.stages - 1);
         measured.first_handler_ms = clock.since_answer_ms(0);
         measured.last_handler_ms = clock.since_answer_ms(work.stages - 1);
     }

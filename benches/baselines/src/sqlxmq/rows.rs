@@ -65,6 +65,7 @@ pub(crate) async fn offer(pool: &PgPool, work: &Workload, rate: u32, clock: &Clo
         tokio::time::sleep_until(begin + Duration::from_secs(1) * run / rate).await;
         let (pool, clock) = (pool.clone(), clock.clone());
         starts.spawn(async move {
+            clock.asked(run);
             let mut connection = pool.acquire().await?;
             push(&mut connection, &Job::first(run)).await?;
             clock.answered(run);
