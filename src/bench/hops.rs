@@ -39,7 +39,7 @@ impl Hops {
             let times = starts.iter().filter_map(|(run, start)| Some(milliseconds(at(run, stage)? - of(start))));
             Spread::of(times.collect())
         };
-        let (asked, answered): (fn(&Start) -> i64, fn(&Start) -> i64) = (|start| start.asked, |start| start.answered);
+        let (asked, answered) = (|start: &Start| start.asked, |start: &Start| start.answered);
         let hop = |stage: u16| {
             let times = starts.keys().filter_map(|run| Some(milliseconds(at(run, stage)? - at(run, stage - 1)?)));
             Spread::of(times.collect())
