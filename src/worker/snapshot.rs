@@ -19,6 +19,9 @@ use crate::telemetry::exporter::Exporter;
 /// Who does not ask for so many intervals has left the snapshot to the others.
 const INTERVALS_PER_LEASE: u32 = 3;
 
+/// A worker that has just begun has better things to do than to count what waits for it: claim it.
+const FIRST_AFTER: Duration = Duration::from_secs(2);
+
 /// What is left to do is noted for each minute.
 const SETTLE_EVERY: Duration = Duration::from_secs(20);
 
@@ -74,9 +77,14 @@ impl Sweep {
 impl Snapshots {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut away = false;
-        // What is left to do costs more than everything else, and a worker that has just begun has better things to do.
+        // What is left to do costs more than everything else.
         let mut is_first = true;
+        let mut pause = self.every.min(FIRST_AFTER);
         loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(pause) => pause = self.every,
+            }
             match self.tick(!is_first).await {
                 Ok(()) => away = false,
                 Err(error) => {
@@ -87,10 +95,6 @@ impl Snapshots {
                 }
             }
             is_first = false;
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(self.every) => {}
-            }
         }
         self.exporter.hide_state();
         let boot = *self.boot.borrow();
