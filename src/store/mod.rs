@@ -272,6 +272,7 @@ impl Store {
         let (is_ours, is_remote) = (self.pooling == Pooling::Session, self.server.is_remote());
         let connecting = pool_options(FOR_STAGES).after_connect(move |connection, _| {
             Box::pin(async move {
+                stale::opened_here();
                 if is_ours && is_remote {
                     connection.execute(include_str!("sql/notice_the_dead.sql")).await.ok();
                 }
@@ -304,6 +305,7 @@ fn pool(user: User, options: &PgConnectOptions, server: &Server, pooling: Poolin
     pool_options(max_connections)
         .after_connect(move |connection, _| {
             Box::pin(async move {
+                stale::opened_here();
                 // What is set behind a pooler in transaction mode is set for strangers.
                 // By itself: the time that a role or a database gives its statements is counted for all that is sent at once.
                 if is_ours {

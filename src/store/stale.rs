@@ -1,19 +1,24 @@
-//! Connections that no longer fit: their prepared statements, after a migration changed a result type or a pooler lost them, or
-//! their settings, if they began while the database was read-only by default.
+//! Connections that no longer fit: their prepared statements, after a migration changed a result type or a pooler lost them,
+//! their settings, if they began while the database was read-only by default, or the runtime that they were opened in, once it
+//! has ended: they fail then, while a pool outlives its runtimes.
 //!
 //! Postgres refuses such a statement for as long as its connection lives ("cached plan must not change result type"), and
 //! the driver never prepares it anew. So the statement is sent again, and every connection that is older than the refusal
 //! is closed when it would be used next.
 
-use std::sync::OnceLock;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgDatabaseError;
+use tokio::runtime::{Handle, Id};
 
-/// When the last refusal came, in nanoseconds since the first one; 0 before it.
-static REFUSED_AT: AtomicU64 = AtomicU64::new(0);
+/// When what was open last ceased to fit, in nanoseconds since the first time; 0 before it.
+static NOTED_AT: AtomicU64 = AtomicU64::new(0);
 static FIRST: OnceLock<Instant> = OnceLock::new();
+/// Runtimes in which connections were opened.
+static RUNTIMES: LazyLock<Mutex<HashSet<Id>>> = LazyLock::new(Mutex::default);
 
 /// The error is about a statement that was prepared, and not about what it does.
 pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
@@ -44,14 +49,40 @@ pub(super) fn is_of_its_connection(error: &sqlx::Error) -> bool {
 pub(super) fn note() {
     let first = FIRST.get_or_init(Instant::now);
     let since = u64::try_from(first.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    REFUSED_AT.fetch_max(since.max(1), Ordering::Relaxed);
+    NOTED_AT.fetch_max(since.max(1), Ordering::Relaxed);
 }
 
-/// A connection of that age has none of them.
+/// A connection was opened in this runtime, and ends with it.
+pub(super) fn opened_here() {
+    let runtime = Handle::current().id();
+    if runtimes().insert(runtime) {
+        let ends = RuntimeEnds(runtime);
+        // A runtime that ends drops its tasks.
+        tokio::spawn(async move {
+            let _ends = ends;
+            std::future::pending::<()>().await;
+        });
+    }
+}
+
+struct RuntimeEnds(Id);
+
+impl Drop for RuntimeEnds {
+    fn drop(&mut self) {
+        note();
+        runtimes().remove(&self.0);
+    }
+}
+
+fn runtimes() -> MutexGuard<'static, HashSet<Id>> {
+    RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection of that age fits as far as is known.
 pub(super) fn is_fresh(age: Duration) -> bool {
-    let refused_at = REFUSED_AT.load(Ordering::Relaxed);
-    let Some(first) = FIRST.get().filter(|_| refused_at > 0) else { return true };
-    age < first.elapsed().saturating_sub(Duration::from_nanos(refused_at))
+    let noted_at = NOTED_AT.load(Ordering::Relaxed);
+    let Some(first) = FIRST.get().filter(|_| noted_at > 0) else { return true };
+    age < first.elapsed().saturating_sub(Duration::from_nanos(noted_at))
 }
 
 #[cfg(test)]

@@ -412,9 +412,36 @@ async fn a_result_is_waited_for_while_sessions_are_cut_and_not_on_a_pool_that_wa
     assert!(matches!(&closed, Err(ResultError::Database(error)) if !error.is_temporary()), "{closed:?}");
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn runs_are_started_also_after_the_end_of_a_runtime_in_which_others_were() {
+    let lasting = runtime();
+    let (world, piton) = lasting.block_on(async {
+        let world = World::with(&[WORK]).await;
+        world.deploy("work");
+        let piton = piton(&world).await;
+        (world, piton)
+    });
+    let some = async || {
+        let starts = (0..8).map(|_| piton.start("work", &json!({"work_ms": 0})).into_future());
+        for started in futures_util::future::join_all(starts).await {
+            started.unwrap();
+        }
+        // Until their connections are back in the pool.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    for _ in 0..3 {
+        runtime().block_on(some());
+        lasting.block_on(some());
+    }
+    assert_eq!(lasting.block_on(world.count("select count(*) from piton.runs")), 48);
+}
+
 #[test]
 fn a_result_is_awaited_also_where_another_runtime_has_ended_in_which_somebody_waited() {
-    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let lasting = runtime();
     let (world, piton, _worker) = lasting.block_on(async {
         let world = World::with(&[WORK]).await;
