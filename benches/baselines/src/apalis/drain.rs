@@ -29,6 +29,7 @@ use apalis_core::worker::event::Event;
 use apalis_core::worker::ext::event_listener::EventListenerExt;
 use apalis_postgres::{Config, PgPool, PostgresStorage};
 use apalis_workflow::SteppedFlow;
+use baselines::handlers;
 use baselines::workload::Workload;
 use tokio::task::JoinSet;
 
@@ -72,7 +73,7 @@ pub(crate) async fn drain(pool: &PgPool, work: &Workload) -> Result<Duration> {
         ended??;
     }
     let ended = Instant::now();
-    Ok(ended - step::first_began().context("no handler ran")?)
+    Ok(ended - handlers::first_began().context("no handler ran")?)
 }
 
 fn stop(workers: &[WorkerContext]) {

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use apalis_core::backend::TaskSink;
 use apalis_postgres::PostgresStorage;
+use baselines::log;
 use baselines::workload::Workload;
 use sqlx::PgPool;
 
@@ -35,9 +36,7 @@ pub(crate) async fn load(pool: &PgPool, storage: &mut PostgresStorage<Output>, w
 
 /// Bytes of write-ahead log that the server has written so far.
 pub(crate) async fn log_position(pool: &PgPool) -> Result<i64> {
-    let (bytes,): (i64,) =
-        sqlx::query_as("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").fetch_one(pool).await?;
-    Ok(bytes)
+    Ok(sqlx::query_scalar(log::POSITION).fetch_one(pool).await?)
 }
 
 /// Every run has gone through all of its stages, and nothing else is left.

@@ -42,8 +42,17 @@ pub(crate) struct Verdict {
 
 const RATE: &str = "/stages_per_s";
 
+const fn ratio(what: &'static str, of: Figure, over: Figure, limit: Limit) -> Bound {
+    Bound { what, quantity: Quantity::Ratio(of, over), limit }
+}
+
 const fn rates(what: &'static str, of: Case, over: Case, limit: Limit) -> Bound {
-    Bound { what, quantity: Quantity::Ratio(Figure(of, RATE), Figure(over, RATE)), limit }
+    ratio(what, Figure(of, RATE), Figure(over, RATE), limit)
+}
+
+/// Two figures of one measurement.
+const fn within(case: Case, what: &'static str, of: &'static str, over: &'static str, limit: Limit) -> Bound {
+    ratio(what, Figure(case, of), Figure(case, over), limit)
 }
 
 const fn plain(what: &'static str, figure: Figure, unit: &'static str, limit: f64) -> Bound {
@@ -56,11 +65,7 @@ const fn told(what: &'static str, figure: Figure, unit: &'static str) -> Bound {
 
 /// A time of a run that is offered.
 const fn against_sqlxmq(what: &'static str, place: &'static str, limit: Limit) -> Bound {
-    Bound {
-        what,
-        quantity: Quantity::Ratio(Figure(Case::PitonOffered, place), Figure(Case::SqlxmqOffered, place)),
-        limit,
-    }
+    ratio(what, Figure(Case::PitonOffered, place), Figure(Case::SqlxmqOffered, place), limit)
 }
 
 /// All of them; those whose cases were not measured say nothing.
@@ -74,14 +79,13 @@ pub(crate) const BOUNDS: &[Bound] = &[
     plain("write-ahead log per stage", Figure(Case::Piton, "/wal_bytes_per_stage"), "B", 1000.0),
     rates("a million runs behind / none", Case::PitonBacklog, Case::Piton50k, Limit::AtLeast(0.85)),
     rates("old snapshot held / not held", Case::PitonSnapshot, Case::Piton200k, Limit::AtLeast(0.7)),
-    Bound {
-        what: "last tenth / first tenth of 200,000 runs",
-        quantity: Quantity::Ratio(
-            Figure(Case::Piton200k, "/last_tenth_stages_per_s"),
-            Figure(Case::Piton200k, "/first_tenth_stages_per_s"),
-        ),
-        limit: Limit::None,
-    },
+    within(
+        Case::Piton200k,
+        "last tenth / first tenth of 200,000 runs",
+        "/last_tenth_stages_per_s",
+        "/first_tenth_stages_per_s",
+        Limit::None,
+    ),
     rates("runs of one stage / jobs of graphile_worker", Case::PitonOneStage, Case::Graphile, Limit::None),
     rates(
         "runs of one stage, two workers / one",
@@ -89,30 +93,27 @@ pub(crate) const BOUNDS: &[Bound] = &[
         Case::PitonOneStage,
         Limit::AtLeast(1.15),
     ),
-    Bound {
-        what: "starts by 32 clients / by one",
-        quantity: Quantity::Ratio(
-            Figure(Case::PitonStarts, "/results/4/starts_per_s"),
-            Figure(Case::PitonStarts, "/results/1/starts_per_s"),
-        ),
-        limit: Limit::AtLeast(1.8),
-    },
-    Bound {
-        what: "starts by 32 clients / the same without NOTIFY",
-        quantity: Quantity::Ratio(
-            Figure(Case::PitonStarts, "/results/4/starts_per_s"),
-            Figure(Case::PitonStarts, "/results/3/starts_per_s"),
-        ),
-        limit: Limit::AtLeast(0.9),
-    },
-    Bound {
-        what: "programs / the same by xargs -P 32",
-        quantity: Quantity::Ratio(
-            Figure(Case::PitonCommands, RATE),
-            Figure(Case::PitonCommands, "/xargs/programs_per_s"),
-        ),
-        limit: Limit::AtLeast(0.45),
-    },
+    within(
+        Case::PitonStarts,
+        "starts by 32 clients / by one",
+        "/results/4/starts_per_s",
+        "/results/1/starts_per_s",
+        Limit::AtLeast(1.8),
+    ),
+    within(
+        Case::PitonStarts,
+        "starts by 32 clients / the same without NOTIFY",
+        "/results/4/starts_per_s",
+        "/results/3/starts_per_s",
+        Limit::AtLeast(0.9),
+    ),
+    within(
+        Case::PitonCommands,
+        "programs / the same by xargs -P 32",
+        RATE,
+        "/xargs/programs_per_s",
+        Limit::AtLeast(0.45),
+    ),
     plain("worker's CPU per program", Figure(Case::PitonCommands, "/worker_cpu_us_per_stage"), "us", 3000.0),
     against_sqlxmq("start to first handler, p50, Piton / sqlxmq", "/asked_to_first_handler_ms/p50", Limit::Below(1.0)),
     against_sqlxmq("start to first handler, p99, Piton / sqlxmq", "/asked_to_first_handler_ms/p99", Limit::Below(1.0)),

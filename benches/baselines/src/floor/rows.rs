@@ -1,6 +1,7 @@
 //! What surrounds the loop: runs that wait before it, and the check after it.
 
 use anyhow::{Context, Result, ensure};
+use baselines::log;
 use baselines::workload::Workload;
 use sqlx::PgConnection;
 
@@ -59,9 +60,7 @@ async fn settle(connection: &mut PgConnection) -> Result<()> {
 
 /// Bytes of write-ahead log that the server has written so far.
 pub(crate) async fn log_position(connection: &mut PgConnection) -> Result<i64> {
-    let (bytes,): (i64,) =
-        sqlx::query_as("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").fetch_one(connection).await?;
-    Ok(bytes)
+    Ok(sqlx::query_scalar(log::POSITION).fetch_one(connection).await?)
 }
 
 /// Every run is done with one checkpoint per stage, and nothing else is left.

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use baselines::handlers;
 use baselines::workload::Workload;
 use graphile_worker::{LocalQueueConfig, Worker, WorkerOptions};
 use sqlx::PgPool;
 
-use crate::step::{self, Job};
+use crate::step::Job;
 
 /// Jobs at once, jobs fetched at once, and how long ends gather: those of its own benchmark (`benches/perf_test.rs`).
 const CONCURRENCY: usize = 500;
@@ -35,10 +36,10 @@ pub(crate) async fn worker(pool: &PgPool) -> Result<Worker> {
 pub(crate) async fn drain(worker: Worker, work: &Workload) -> Result<Duration> {
     let running = worker.run();
     let watching = async {
-        let (mut calls, mut moved) = (step::calls(), Instant::now());
+        let (mut calls, mut moved) = (handlers::calls(), Instant::now());
         while calls < work.all_stages() {
             tokio::time::sleep(LOOK_EVERY).await;
-            let now = step::calls();
+            let now = handlers::calls();
             if now != calls {
                 (calls, moved) = (now, Instant::now());
             } else if moved.elapsed() > STALLED {
@@ -52,5 +53,5 @@ pub(crate) async fn drain(worker: Worker, work: &Workload) -> Result<Duration> {
     let (ended, watched) = tokio::join!(running, watching);
     let end = watched?;
     ended?;
-    Ok(end - step::first_began().context("no handler ran")?)
+    Ok(end - handlers::first_began().context("no handler ran")?)
 }

@@ -1,13 +1,13 @@
 //! What surrounds the worker: jobs that wait before it, and the check after it.
 
 use anyhow::{Result, ensure};
+use baselines::handlers;
+use baselines::log;
 use baselines::output::Outputs;
 use baselines::workload::Workload;
 use graphile_worker::{JobSpec, RawJobSpec, WorkerUtils};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-
-use crate::step;
 
 const CONNECTIONS: u32 = 20;
 /// Jobs that one statement adds.
@@ -41,15 +41,13 @@ pub(crate) async fn load(pool: &PgPool, utils: &WorkerUtils, work: &Workload) ->
 
 /// Bytes of write-ahead log that the server has written so far.
 pub(crate) async fn log_position(pool: &PgPool) -> Result<i64> {
-    let (bytes,): (i64,) =
-        sqlx::query_as("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").fetch_one(pool).await?;
-    Ok(bytes)
+    Ok(sqlx::query_scalar(log::POSITION).fetch_one(pool).await?)
 }
 
 /// Every job's handler has run once, and no job is left.
 pub(crate) async fn verify(pool: &PgPool, work: &Workload) -> Result<()> {
     let (left,): (i64,) = sqlx::query_as("select count(*) from graphile_worker._private_jobs").fetch_one(pool).await?;
-    let (calls, all) = (step::calls(), work.all_stages());
+    let (calls, all) = (handlers::calls(), work.all_stages());
     ensure!(left == 0 && calls == all, "{left} jobs are left, and {calls} handlers have run; there should be {all}");
     Ok(())
 }

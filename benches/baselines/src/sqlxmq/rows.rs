@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use baselines::log;
 use baselines::workload::Workload;
 use sqlx_08::{PgConnection, PgPool};
 use sqlxmq::JobBuilder;
@@ -80,9 +81,7 @@ pub(crate) async fn offer(pool: &PgPool, work: &Workload, rate: u32, clock: &Clo
 
 /// Bytes of write-ahead log that the server has written so far.
 pub(crate) async fn log_position(pool: &PgPool) -> Result<i64> {
-    let (bytes,): (i64,) =
-        sqlx_08::query_as("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8").fetch_one(pool).await?;
-    Ok(bytes)
+    Ok(sqlx_08::query_scalar(log::POSITION).fetch_one(pool).await?)
 }
 
 /// Every stage was committed, and no job is left. (The one row that is always there is sqlxmq's own.)
