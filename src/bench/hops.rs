@@ -8,7 +8,7 @@ use crate::store::bench::HandlerRow;
 
 /// When a client asked for a run, and when it was answered: microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Start {
+pub(super) struct StartTimes {
     pub(super) asked: i64,
     pub(super) answered: i64,
 }
@@ -32,14 +32,14 @@ pub(super) struct Hops {
 
 impl Hops {
     /// `handlers` is when each handler began.
-    pub(super) fn of(starts: &HashMap<RunKey, Start>, handlers: &[HandlerRow], stages: u16) -> Hops {
+    pub(super) fn of(starts: &HashMap<RunKey, StartTimes>, handlers: &[HandlerRow], stages: u16) -> Hops {
         let began: HashMap<(i64, i16), i64> = handlers.iter().map(|row| ((row.run_id, row.stage), row.at)).collect();
         let at = |run: &RunKey, stage: u16| began.get(&(run.0, i16::try_from(stage).ok()?)).copied();
-        let since = |of: fn(&Start) -> i64, stage: u16| {
+        let since = |of: fn(&StartTimes) -> i64, stage: u16| {
             let times = starts.iter().filter_map(|(run, start)| Some(milliseconds(at(run, stage)? - of(start))));
             Spread::of(times.collect())
         };
-        let (asked, answered) = (|start: &Start| start.asked, |start: &Start| start.answered);
+        let (asked, answered) = (|start: &StartTimes| start.asked, |start: &StartTimes| start.answered);
         let hop = |stage: u16| {
             let times = starts.keys().filter_map(|run| Some(milliseconds(at(run, stage)? - at(run, stage - 1)?)));
             Spread::of(times.collect())
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_hop_is_what_lies_between_two_handlers_of_the_same_run() {
-        let start = |asked, answered| Start { asked, answered };
+        let start = |asked, answered| StartTimes { asked, answered };
         let starts = HashMap::from([(RunKey(1), start(9_000, 10_000)), (RunKey(2), start(45_000, 50_000))]);
         let row = |run_id, stage, at| HandlerRow { run_id, stage, at };
         let handlers = [

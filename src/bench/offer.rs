@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::case::{Case, Offered};
-use super::hops::{self, Hops, milliseconds};
+use super::hops::{Hops, StartTimes, milliseconds};
 use super::start::Start;
 use super::target::Target;
 use super::workers::Workers;
@@ -34,7 +34,7 @@ pub(super) struct Latencies {
 #[derive(Debug, Clone, Copy)]
 struct Started {
     run: RunKey,
-    start: hops::Start,
+    start: StartTimes,
 }
 
 /// Starts runs at the rate, each when its time has come, however long the others take; watches them to their end.
@@ -60,7 +60,7 @@ pub(super) async fn offer(
                 let asked = now_us();
                 let run = store.start_run(RunId::new(), version, &run).await?;
                 // Nobody listens only when the watch has failed, which ends the bench.
-                tell.send(Started { run, start: hops::Start { asked, answered: now_us() } }).ok();
+                tell.send(Started { run, start: StartTimes { asked, answered: now_us() } }).ok();
                 Ok::<(), StoreError>(())
             });
         }
@@ -80,7 +80,7 @@ pub(super) async fn offer(
 
 #[derive(Default)]
 struct Watched {
-    starts: HashMap<RunKey, hops::Start>,
+    starts: HashMap<RunKey, StartTimes>,
     durable_ms: Vec<f64>,
 }
 

@@ -146,8 +146,8 @@ impl Catalog {
         Missing::of(stage, &self.handlers).is_none()
     }
 
-    /// Looks again which programs, tools and places are here, and tells whether one came. What else a stage may lack does not change while a
-    /// process lives.
+    /// Looks again which programs, tools and places are here, and tells whether one came. What else a stage may lack does not
+    /// change while a process lives.
     pub(crate) fn look_again(&self) -> bool {
         let versions: Vec<Arc<Version>> = lock(&self.versions).values().cloned().collect();
         let mut came = false;

@@ -19,7 +19,7 @@ use crate::telemetry::exporter::Exporter;
 /// Who does not ask for so many intervals has left the snapshot to the others.
 const INTERVALS_PER_LEASE: u32 = 3;
 
-/// A worker that has just begun has better things to do than to count what waits for it: claim it.
+/// When a worker first reads the state: its first claims have the database for themselves.
 const FIRST_AFTER: Duration = Duration::from_secs(2);
 
 /// What is left to do is noted for each minute.
