@@ -52,6 +52,9 @@ impl From<String> for Database {
 impl From<PgPool> for Database {
     /// A pool of sqlx 0.9. Its connections start runs and read their states; a worker opens some of its own to the same server,
     /// with settings that the pool must not have.
+    ///
+    /// A connection cannot be used beyond the end of the tokio runtime in which it was opened, and a pool of sqlx does not
+    /// always notice: a program with several runtimes, one after another, has a pool in each or gives a connection string.
     fn from(pool: PgPool) -> Database {
         Database(Kind::Pool(pool))
     }

@@ -17,6 +17,10 @@ async fn piton(world: &World) -> Piton {
     Piton::builder(App::new(), &world.pool).build().await.unwrap()
 }
 
+async fn on_connections_of_its_own(world: &World) -> Piton {
+    Piton::builder(App::new(), world.url.clone()).build().await.unwrap()
+}
+
 #[tokio::test]
 async fn a_program_starts_runs_and_awaits_their_results() {
     let world = World::with(&[SQUARES, CHAIN]).await;
@@ -383,7 +387,7 @@ async fn a_result_is_waited_for_while_sessions_are_cut_and_not_on_a_pool_that_wa
     let world = World::with(&[WORK]).await;
     world.deploy("work");
     let _worker = world.worker("w1", &[]);
-    let piton = Piton::builder(App::new(), world.url.clone()).build().await.unwrap();
+    let piton = on_connections_of_its_own(&world).await;
     let mut runs = Vec::new();
     for _ in 0..20 {
         runs.push(piton.start("work", &json!({"work_ms": 400})).await.unwrap());
@@ -422,7 +426,7 @@ fn runs_are_started_also_after_the_end_of_a_runtime_in_which_others_were() {
     let (world, piton) = lasting.block_on(async {
         let world = World::with(&[WORK]).await;
         world.deploy("work");
-        let piton = piton(&world).await;
+        let piton = on_connections_of_its_own(&world).await;
         (world, piton)
     });
     let some = async || {
@@ -447,7 +451,7 @@ fn a_result_is_awaited_also_where_another_runtime_has_ended_in_which_somebody_wa
         let world = World::with(&[WORK]).await;
         world.deploy("work");
         let worker = world.worker("w1", &[]);
-        let piton = piton(&world).await;
+        let piton = on_connections_of_its_own(&world).await;
         (world, piton, worker)
     });
     let first = runtime();

@@ -278,7 +278,9 @@ async fn a_worker_without_a_temporary_folder_leaves_programs_to_others() {
     })
     .await;
     assert_eq!(world.count("select count(*) from piton.attempts").await, 0);
-    assert_eq!(world.count("select count(*) from piton.jobs where state = 'ready' and attempt = 0").await, 5);
+    // What no worker can run is put aside, sooner or later.
+    let begun = "select count(*) from piton.jobs where state not in ('ready', 'limited') or attempt <> 0";
+    assert_eq!(world.count(begun).await, 0);
     // Another one has what they need, and so has one of these later.
     let able = world.worker("able", &[]);
     for run in &runs {

@@ -99,8 +99,8 @@ async fn when_the_leader_is_gone_another_one_shows_the_state_and_never_two() {
     // In good order it leaves the state to the other at once, and not when its time is over.
     let slow = world.worker("w3", &["--snapshot-every", "1h"]);
     slow.says("worker started").await;
-    // It asks once as it starts, and would have the state for hours if nobody had it then.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // It asks once, two seconds after its start, and would have the state for hours if nobody had it then.
+    tokio::time::sleep(Duration::from_secs(5)).await;
     workers.remove(0).kill();
     let heir = [first];
     leader(&heir).await;
