@@ -107,28 +107,18 @@ impl Session {
         let mut locked = is_ours && self.in_time(take_session_lock(&mut session, self.boot.id)).await?;
         let mut wakeups = None;
         if is_ours {
-            self.in_time(async { Ok(session.listen("piton_jobs").await?) }).await?;
-            wakeups = Some(self.in_time(Wakeups::begin(&mut session)).await?);
+            wakeups = Some(self.listen(&mut session).await?);
             if let Some(end) = self.beat(&mut session, locked, stopping).await? {
                 return Ok(end);
             }
         }
         self.is_up(backoff);
-        let heard_of_jobs = NOTIFICATIONS.counter(&[]);
         loop {
             let look_at = wakeups.as_ref().and_then(Wakeups::due);
             tokio::select! {
                 heard = session.try_recv() => match heard? {
-                    Some(heard) if heard.payload() == PAUSES => {
-                        self.signals.look_now.notify_one();
-                        continue;
-                    }
                     Some(heard) => {
-                        heard_of_jobs.increment(1);
-                        self.wake.now();
-                        if let Some(wakeups) = &mut wakeups {
-                            self.in_time(wakeups.heard(&mut session, heard.payload())).await?;
-                        }
+                        self.heard(&mut session, wakeups.as_mut(), heard.payload()).await?;
                         continue;
                     }
                     None => return Ok(End::Lost),
@@ -155,6 +145,29 @@ impl Session {
             if let Some(end) = self.beat(&mut session, locked, stopping).await? {
                 return Ok(end);
             }
+        }
+    }
+
+    async fn listen(&self, session: &mut PgListener) -> Result<Wakeups, StoreError> {
+        self.in_time(async { Ok(session.listen("piton_jobs").await?) }).await?;
+        self.in_time(Wakeups::begin(session)).await
+    }
+
+    async fn heard(
+        &self,
+        session: &mut PgListener,
+        wakeups: Option<&mut Wakeups>,
+        payload: &str,
+    ) -> Result<(), StoreError> {
+        if payload == PAUSES {
+            self.signals.look_now.notify_one();
+            return Ok(());
+        }
+        NOTIFICATIONS.counter(&[]).increment(1);
+        self.wake.now();
+        match wakeups {
+            Some(wakeups) => self.in_time(wakeups.heard(session, payload)).await,
+            None => Ok(()),
         }
     }
 

@@ -119,7 +119,8 @@ mod tests {
     fn only_starts_that_overlap_again_and_again_are_a_crowd() {
         let (mut wakeups, now) = asking();
         let at = |ms| now + Duration::from_millis(ms);
-        let heard = [(0, true), (1, true), (2, true), (3, false), (4, true), (5, true), (6, true), (30, true), (31, true)];
+        let heard =
+            [(0, true), (1, true), (2, true), (3, false), (4, true), (5, true), (6, true), (30, true), (31, true)];
         for (ms, contended) in heard {
             assert!(!wakeups.is_crowd(at(ms), contended), "at {ms}");
         }
