@@ -4,4 +4,4 @@ alter table piton.workers add column only_listens boolean not null default true;
 comment on column piton.workers.only_listens is 'It is of a Piton that does not ask for notifications, so that every start notifies it.';
 create index workers_only_listening on piton.workers (id) where stopped_at is null and only_listens;
 
--- functions: 5d0866dd0dae8795d764b42e63743cdd07e7ca2863edce7ceb63e41c6c1d8b37
+-- functions: 7ef724980820cee1c45b7dafb832604fcc5ed3226bac6e0685afbfcbadb52a51
