@@ -4,4 +4,4 @@ alter table piton.workers add column only_listens boolean not null default true;
 comment on column piton.workers.only_listens is 'It is of a Piton that does not ask for notifications, so that every start notifies it.';
 create index workers_only_listening on piton.workers (id) where stopped_at is null and only_listens;
 
--- functions: 7ef724980820cee1c45b7dafb832604fcc5ed3226bac6e0685afbfcbadb52a51
+-- functions: 6f373270b6d802e54e2f7da44be5ce59d0888fb1455736b03898c1d2401dd872

@@ -11,7 +11,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if pg_try_advisory_xact_lock_shared(1885959278, 1)
-       and (case when pg_try_advisory_lock(1885959278, 2) then pg_advisory_unlock(1885959278, 2) else false end)
+       -- Whom another one keeps out that has it alone knows as well that no worker shares it.
+       and (case when pg_try_advisory_lock(1885959278, 2) then pg_advisory_unlock(1885959278, 2)
+                 when pg_try_advisory_lock_shared(1885959278, 2) then
+                     pg_advisory_unlock_shared(1885959278, 2)
+                     and case when pg_try_advisory_lock(1885959278, 2) then pg_advisory_unlock(1885959278, 2) else false end
+                 else true end)
        and not exists (select from piton.workers w where w.stopped_at is null and w.only_listens) then
         return;
     end if;
