@@ -134,7 +134,7 @@ begin
         again := least(again, allowed.wait);
     end loop;
     if wakes_others then
-        perform pg_notify('piton_jobs', '');
+        perform piton.wake_workers();
     end if;
     if free = at_most and again is not null then
         -- Whoever has claimed asks again in time; all others together ask no more than two hundred times a second.

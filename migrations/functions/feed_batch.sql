@@ -56,7 +56,7 @@ begin
         insert into piton.batch_places (batch_id, run_id) select fed.id, run.id from run where fed.cap is not null;
         update piton.batch_items i set run = ids[i.number - fed.started], input = null
         where i.batch_id = fed.id and i.number > fed.started and i.number <= fed.started + room;
-        perform pg_notify('piton_jobs', '');
+        perform piton.wake_workers();
     end if;
     update piton.batches b
     set started = b.started + room, feed_at = now() + interval '2 seconds',

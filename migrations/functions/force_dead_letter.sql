@@ -35,7 +35,7 @@ begin
     if job.item >= 0 and job.until > job.item + 1 then
         insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
         values (job.run_id, job.workflow_id, job.version_id, job.stage, job.item + 1, job.until, 'ready', job.rank, job.due_at);
-        perform pg_notify('piton_jobs', '');
+        perform piton.wake_workers();
     end if;
     update piton.artifacts a set type = 'failed'
     where a.run_id = job.run_id and a.job_id = job.id and a.stage = job.stage and a.item = job.item and a.type = 'pending';

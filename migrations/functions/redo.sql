@@ -67,7 +67,7 @@ begin
     if from_item is not null then
         perform piton.bear_items(letter.id, from_stage);
     end if;
-    perform pg_notify('piton_jobs', '');
+    perform piton.wake_workers();
 end
 $$;
 comment on function piton.redo(uuid, smallint, integer, text, text, boolean) is 'For Piton itself: does a stage of a dead letter''s run again, or one item of it, or everything (stage null), and whatever needs it. What they did before is kept under the dead letter.';

@@ -57,7 +57,7 @@ begin
     where r.id = locked.id
       and not exists (select from piton.dead_letters d where d.run_id = r.id and d.resolution = 'pending');
     if cardinality(chosen) > 0 then
-        perform pg_notify('piton_jobs', '');
+        perform piton.wake_workers();
     end if;
     return coalesce(cardinality(chosen), 0);
 end

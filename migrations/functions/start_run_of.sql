@@ -53,7 +53,7 @@ begin
         end if;
         insert into piton.deadlines (run_id, at) values (key, deadline);
     end if;
-    perform pg_notify('piton_jobs', '');
+    perform piton.wake_workers();
     return key;
 end
 $$;

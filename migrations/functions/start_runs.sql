@@ -55,7 +55,7 @@ begin
         select run.id, j.stage, j.missing from run cross join unnest(plan.join_stages, plan.join_missing) as j (stage, missing)
     )
     select run.uuid from run;
-    perform pg_notify('piton_jobs', '');
+    perform piton.wake_workers();
 end
 $$;
 comment on function piton.start_runs(text, json[], integer, text, text) is 'Starts a run for each input, of the current version of that workflow, and returns their ids in the order of the inputs. They start when the caller''s transaction commits; all of them or none. With a traceparent (and tracestate) of the W3C all of them are part of that trace.';

@@ -193,8 +193,9 @@ impl Store {
             predecessor = Some(Predecessor { boot: old, ended, freed });
         }
         let registered = sqlx::query(
-            "insert into piton.workers (id, boot_id, name, host, pid, machine, process_start, parent, slots, lease, build)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            "insert into piton.workers (id, boot_id, name, host, pid, machine, process_start, parent, slots, lease, build,
+                                        only_listens)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, false)
              on conflict (name) where stopped_at is null do nothing",
         )
         .bind(boot.id.0)

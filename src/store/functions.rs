@@ -42,6 +42,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "refuse_workflow",
     "trace_parent",
     "trace_state",
+    "wake_workers",
     "start_run_of",
     "run_under",
     "is_same_json",

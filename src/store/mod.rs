@@ -51,6 +51,7 @@ pub(crate) mod throughput;
 pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod versions;
+pub(crate) mod wakes;
 pub(crate) mod why;
 pub(crate) mod workers;
 pub(crate) mod workflows;

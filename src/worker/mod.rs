@@ -24,6 +24,7 @@ mod sizing;
 mod snapshot;
 mod surroundings;
 mod throughput;
+mod wakeups;
 
 use std::sync::Arc;
 

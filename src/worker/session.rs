@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::heartbeats::Heartbeats;
 use super::keeper::Signals;
 use super::registration::{Registered, Registration, WhenTaken};
+use super::wakeups::Wakeups;
 use super::{NameTaken, Shutdown};
 use crate::events;
 use crate::meters::catalog::{NOTIFICATIONS, RECONNECTS};
@@ -104,28 +105,29 @@ impl Session {
         // What is listened to and locked behind a pooler in transaction mode would be a stranger's with the next transaction.
         let is_ours = !self.store.is_pooled();
         let mut locked = is_ours && self.in_time(take_session_lock(&mut session, self.boot.id)).await?;
+        let mut wakeups = None;
         if is_ours {
-            self.in_time(async { Ok(session.listen("piton_jobs").await?) }).await?;
+            wakeups = Some(self.listen(&mut session).await?);
             if let Some(end) = self.beat(&mut session, locked, stopping).await? {
                 return Ok(end);
             }
         }
         self.is_up(backoff);
-        let heard_of_jobs = NOTIFICATIONS.counter(&[]);
         loop {
+            let look_at = wakeups.as_ref().and_then(Wakeups::due);
             tokio::select! {
                 heard = session.try_recv() => match heard? {
-                    Some(heard) if heard.payload() == PAUSES => {
-                        self.signals.look_now.notify_one();
-                        continue;
-                    }
-                    Some(_) => {
-                        heard_of_jobs.increment(1);
-                        self.wake.now();
+                    Some(heard) => {
+                        self.heard(&mut session, wakeups.as_mut(), heard.payload()).await?;
                         continue;
                     }
                     None => return Ok(End::Lost),
                 },
+                Some(wakeups) = due(&mut wakeups, look_at) => {
+                    self.in_time(wakeups.look(&mut session)).await?;
+                    self.wake.now();
+                    continue;
+                }
                 // One that landed with a look puts it off.
                 () = tokio::time::sleep(self.heartbeats.due_in()), if locked || !is_ours => {
                     if !self.heartbeats.due_in().is_zero() {
@@ -143,6 +145,29 @@ impl Session {
             if let Some(end) = self.beat(&mut session, locked, stopping).await? {
                 return Ok(end);
             }
+        }
+    }
+
+    async fn listen(&self, session: &mut PgListener) -> Result<Wakeups, StoreError> {
+        self.in_time(async { Ok(session.listen("piton_jobs").await?) }).await?;
+        self.in_time(Wakeups::begin(session)).await
+    }
+
+    async fn heard(
+        &self,
+        session: &mut PgListener,
+        wakeups: Option<&mut Wakeups>,
+        payload: &str,
+    ) -> Result<(), StoreError> {
+        if payload == PAUSES {
+            self.signals.look_now.notify_one();
+            return Ok(());
+        }
+        NOTIFICATIONS.counter(&[]).increment(1);
+        self.wake.now();
+        match wakeups {
+            Some(wakeups) => self.in_time(wakeups.heard(session, payload)).await,
+            None => Ok(()),
         }
     }
 
@@ -226,4 +251,13 @@ impl Session {
             backoff.wait().await;
         }
     }
+}
+
+/// When a look is due; never where none is.
+async fn due(wakeups: &mut Option<Wakeups>, look_at: Option<Instant>) -> Option<&mut Wakeups> {
+    match look_at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+    wakeups.as_mut()
 }

@@ -101,6 +101,7 @@ mod twins;
 mod upgrades;
 mod values;
 mod waits;
+mod wakeups;
 mod why;
 mod workers;
 mod workflow_files;

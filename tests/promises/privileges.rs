@@ -100,6 +100,7 @@ const ENGINE: &[&str] = &[
     "start_run_of",
     "state",
     "take_artifacts",
+    "wake_workers",
 ];
 
 /// What functions call, and nobody else.

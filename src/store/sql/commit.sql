@@ -181,7 +181,7 @@ done as (
 )
 select l.ord,
        (select count(*) from (
-            select pg_notify('piton_jobs', '')
+            select piton.wake_workers()
             where exists (select from born) or exists (select from kept where state = 'ready')) as woken) > 0 as woke,
        now() as at, (l.ord in (select ord from finished)) is true as ended_run
 from landed l

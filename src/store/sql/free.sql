@@ -76,7 +76,7 @@ named as materialized (
 select r.uuid as run, n.workflow, n.name as stage, h.item, h.attempt, h.convicted, h.suspected,
        exists (select from piton.checkpoints k where k.run_id = any(array[h.run_id])) as resumes,
        (select count(*) from (
-            select pg_notify('piton_jobs', '') where exists (select from held)) as woken) as woken
+            select piton.wake_workers() where exists (select from held)) as woken) as woken
 from held h
 join named n on n.version_id = h.version_id and n.stage = h.stage
 join piton.runs r on r.id = any(array[h.run_id])
