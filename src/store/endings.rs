@@ -151,6 +151,13 @@ impl<'b> EndingColumns<'b> {
         columns
     }
 
+    /// Whether all of them are ends that `commit_common.sql` knows: branches that stay with their worker, and branches that end with a
+    /// checkpoint and nothing beside it.
+    pub(super) fn are_common(&self) -> bool {
+        let stay_or_end = self.becomes.iter().all(|becomes| becomes.is_none_or(|state| state == "running"));
+        stay_or_end && self.extras == Extras::default()
+    }
+
     fn push_becomes(&mut self, becomes: Option<Becomes>) {
         let state = becomes.as_ref().map(|b| b.state);
         let nothing = Becomes { state: "", spot: Spot::whole(0), attempt: 0, delay_ms: KEEPS_ITS_PLACE };
