@@ -22,7 +22,8 @@ const ARTIFACT: &str = include_str!("sql/artifact.sql");
 
 /// Whether the statement lands what a stage has come to, or ends a transaction of somebody's: there is a before and an after to it.
 pub(crate) fn ends_work(sql: &str) -> bool {
-    [COMMIT, COMMIT_COMMON, STEP, ARTIFACT].contains(&sql) || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")
+    [COMMIT, COMMIT_COMMON, STEP, ARTIFACT].contains(&sql)
+        || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")
 }
 
 /// What a commit did.
