@@ -12,13 +12,18 @@ use super::{Store, StoreError};
 use crate::model::claim::Claim;
 
 const COMMIT: &str = include_str!("sql/commit.sql");
+const COMMIT_COMMON: &str = include_str!("sql/commit_common.sql");
+/// Batches up to this size go by the statement for common ends, where they hold nothing else: what it saves is the start of a plan, which
+/// a larger batch shares.
+const FEW: usize = 16;
 /// Steps and artifacts land by statements of their own.
 const STEP: &str = include_str!("sql/step.sql");
 const ARTIFACT: &str = include_str!("sql/artifact.sql");
 
 /// Whether the statement lands what a stage has come to, or ends a transaction of somebody's: there is a before and an after to it.
 pub(crate) fn ends_work(sql: &str) -> bool {
-    [COMMIT, STEP, ARTIFACT].contains(&sql) || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")
+    [COMMIT, COMMIT_COMMON, STEP, ARTIFACT].contains(&sql)
+        || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")
 }
 
 /// What a commit did.
@@ -35,8 +40,7 @@ pub(crate) struct Landed {
 }
 
 impl Landed {
-    /// Rows of ordinal, whether jobs became ready, when, and whether that one ended its run.
-    fn of(rows: &[(i64, bool, Moment, bool)]) -> Landed {
+    fn of(rows: &[LandedRow]) -> Landed {
         Landed {
             positions: rows.iter().filter_map(|(ord, ..)| position(*ord)).collect(),
             ended_runs: rows.iter().filter(|row| row.3).filter_map(|row| position(row.0)).collect(),
@@ -109,7 +113,22 @@ pub(super) async fn commit_on(
 ) -> Result<Landed, StoreError> {
     let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
     let ends = EndingColumns::of(batch, artifacts);
-    let rows: Vec<(i64, bool, Moment, bool)> = sqlx::query_as(include_str!("sql/commit.sql"))
+    let rows = match batch.len() <= FEW && ends.are_common() {
+        true => commit_common(executor, &claims, &ends).await?,
+        false => commit_any(executor, &claims, &ends).await?,
+    };
+    Ok(Landed::of(&rows))
+}
+
+/// Ordinal, whether jobs became ready, when, and whether that one ended its run.
+type LandedRow = (i64, bool, Moment, bool);
+
+async fn commit_any(
+    executor: impl PgExecutor<'_>,
+    claims: &ClaimColumns,
+    ends: &EndingColumns<'_>,
+) -> sqlx::Result<Vec<LandedRow>> {
+    sqlx::query_as(COMMIT)
         .bind(&claims.run)
         .bind(&claims.job)
         .bind(&claims.stage)
@@ -133,8 +152,33 @@ pub(super) async fn commit_on(
         .bind(&ends.ends_run)
         .bind(Json(&ends.extras))
         .fetch_all(executor)
-        .await?;
-    Ok(Landed::of(&rows))
+        .await
+}
+
+async fn commit_common(
+    executor: impl PgExecutor<'_>,
+    claims: &ClaimColumns,
+    ends: &EndingColumns<'_>,
+) -> sqlx::Result<Vec<LandedRow>> {
+    let goes_on = ends.becomes.iter().zip(&ends.new_stage);
+    let new_stage: Vec<Option<i16>> = goes_on.map(|(becomes, stage)| becomes.map(|_| *stage)).collect();
+    sqlx::query_as(COMMIT_COMMON)
+        .bind(&claims.run)
+        .bind(&claims.job)
+        .bind(&claims.stage)
+        .bind(&claims.item)
+        .bind(&claims.attempt)
+        .bind(&claims.worker)
+        .bind(&claims.token)
+        .bind(new_stage)
+        .bind(&ends.new_item)
+        .bind(&ends.new_until)
+        .bind(&claims.started_at)
+        .bind(&ends.output)
+        .bind(&ends.digest)
+        .bind(&ends.ends_run)
+        .fetch_all(executor)
+        .await
 }
 
 /// Ordinals count from 1.

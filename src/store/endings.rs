@@ -151,6 +151,13 @@ impl<'b> EndingColumns<'b> {
         columns
     }
 
+    /// Whether all of them are ends that `commit_common.sql` knows: branches that stay with their worker, and branches that end with a
+    /// checkpoint and nothing beside it.
+    pub(super) fn are_common(&self) -> bool {
+        let stay_or_end = self.becomes.iter().all(|becomes| becomes.is_none_or(|state| state == "running"));
+        stay_or_end && self.extras == Extras::default()
+    }
+
     fn push_becomes(&mut self, becomes: Option<Becomes>) {
         let state = becomes.as_ref().map(|b| b.state);
         let nothing = Becomes { state: "", spot: Spot::whole(0), attempt: 0, delay_ms: KEEPS_ITS_PLACE };
@@ -247,5 +254,58 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
         Ending::Release { has_waited: false, .. } => row("ready", here, attempt, KEEPS_ITS_PLACE),
         Ending::Release { has_waited: true, .. } => row("ready", here, attempt, keeps_its_wait(claim)),
         Ending::Unclaim => row("ready", here, attempt.saturating_sub(1), keeps_its_wait(claim)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunKey, VersionId, WorkerId, WorkflowId};
+    use crate::model::place::Place;
+
+    fn claim() -> Claim {
+        Claim {
+            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item: NO_ITEM, attempt: 1, token: ClaimToken(0) },
+            until: 0,
+            workflow: WorkflowId(1),
+            version: VersionId(1),
+            worker: WorkerId(1),
+            started_at: DateTime::UNIX_EPOCH,
+            waited: Duration::ZERO,
+            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
+            in_a_row: 0,
+        }
+    }
+
+    fn done(next: Next, turn: Turn) -> Ending {
+        Ending::Done { output: Payload::of(&1, usize::MAX).expect("JSON"), next, turn }
+    }
+
+    #[test]
+    fn common_ends_are_those_that_touch_nothing_but_job_checkpoint_and_run() {
+        let on = || Next { goes_on: Some(Spot::whole(1)), ..Next::default() };
+        let births = || Births { stage: 1, first: 0, until: 3, step: 1 };
+        let failure = || Failure::unknown("no");
+        let cases = [
+            (done(on(), Turn::Stays), None, true),
+            (done(Next { ends_run: true, ..Next::default() }, Turn::Yields), None, true),
+            (done(Next::default(), Turn::Yields), None, true),
+            (done(on(), Turn::Yields), None, false),
+            (done(on(), Turn::GoesToTheBack), None, false),
+            (done(on(), Turn::Stays), Some(1), false),
+            (done(Next { births: vec![births()], ..on() }, Turn::Stays), None, false),
+            (done(Next { arrivals: vec![(2, -1)], ..Next::default() }, Turn::Yields), None, false),
+            (Ending::Retry { failure: failure(), delay: Duration::ZERO, behind: None }, None, false),
+            (Ending::GiveUp { failure: failure(), behind: None }, None, false),
+            (Ending::Release { why: String::new(), has_waited: false }, None, false),
+            (Ending::Unclaim, None, false),
+        ];
+        for (ending, artifacts, is_common) in cases {
+            let (said, common) = (format!("{ending:?}"), (claim(), done(on(), Turn::Stays)));
+            let batch = [common, (claim(), ending)];
+            assert_eq!(EndingColumns::of(&batch, &[None, artifacts]).are_common(), is_common, "{said}");
+        }
     }
 }

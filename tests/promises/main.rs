@@ -17,6 +17,7 @@ mod cleanup_beside_work;
 mod cleanup_crashes;
 mod command_line;
 mod commands;
+mod common_ends;
 mod connection_strings;
 mod control;
 mod crashes;

@@ -176,6 +176,11 @@ async fn costs(world: &World, count: i64, checkpoints: i16) -> Vec<Cost> {
                     '{{false}}', '{EXTRAS}')",
             "00".repeat(32)
         ),
+        format!(
+            "commit_common('{{{run}}}', '{{{job}}}', '{{1}}', '{{-1}}', '{{1}}', '{{{worker}}}', '{{1}}', '{{2}}', '{{-1}}', '{{0}}',
+                           '{{now}}', '{{\"{{}}\"}}', '{{\"\\\\x{}\"}}', '{{false}}')",
+            "00".repeat(32)
+        ),
     ];
     sqlx::query("delete from piton.checkpoints where run_id = $1").bind(run).execute(&world.pool).await.unwrap();
     let mut connection = engine(world).await;
