@@ -22,6 +22,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "new_key",
     "stage_names",
     "check_input",
+    "finish",
     "input_at",
     "input_fits",
     "fit_input",

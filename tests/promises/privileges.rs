@@ -85,6 +85,7 @@ const ENGINE: &[&str] = &[
     "deploy_if_new",
     "end_overdue_runs",
     "feed_batches",
+    "finish",
     "is_sound_run",
     "is_sound_trace",
     "leave_stages",
@@ -147,6 +148,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("checkpoints", "insert"),
     ("cleanups", "update(ended_at,state)"),
     ("dead_letters", "insert"),
+    ("finishes", "delete insert update"),
     ("health_history", "delete insert"),
     ("jobs", "delete insert update"),
     ("joins", "delete insert update"),
@@ -200,11 +202,12 @@ async fn every_function_is_decided_for_every_role() {
     let decided = |name: &String| [READ, DECIDE, ENGINE, INNER].iter().any(|list| list.contains(&name.as_str()));
     let open: Vec<&String> = names.iter().filter(|name| !decided(name)).collect();
     assert!(open.is_empty(), "say here and in roles.sql who may call {open:?}");
-    let roles: [(&str, &[&[&str]]); 5] = [
+    let roles: [(&str, &[&[&str]]); 6] = [
         ("piton", &[READ, DECIDE, ENGINE, INNER]),
         ("piton_worker", &[READ, DECIDE, ENGINE]),
         ("piton_operator", &[READ, DECIDE]),
         ("piton_reader", &[READ]),
+        ("piton_stage", &[&["finish"]]),
         (&nobody, &[]),
     ];
     for (role, lists) in roles {
@@ -261,8 +264,10 @@ async fn only_workers_write_rows_and_only_those_they_have_to() {
             assert_eq!(right, "", "{role} and {table}");
         }
     }
-    for (table, right) in rights(&world, &nobody).await {
-        assert_eq!(right, "unseen", "nobody and {table}");
+    for role in ["piton_stage", &nobody] {
+        for (table, right) in rights(&world, role).await {
+            assert_eq!(right, "unseen", "{role} and {table}");
+        }
     }
     let sequences = world
         .count(
