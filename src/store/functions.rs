@@ -206,7 +206,9 @@ pub(super) async fn put(known: i64, connection: &mut PgConnection) -> Result<boo
 async fn roles_fit(connection: &mut PgConnection) -> Result<bool, StoreError> {
     let sql = "select not exists (select from pg_roles r
                                   where r.rolname in ('piton_reader', 'piton_operator', 'piton_worker')
-                                    and not has_table_privilege(r.oid, 'piton.runs', 'select'))";
+                                    and not has_table_privilege(r.oid, 'piton.runs', 'select')
+                                     or r.rolname = 'piton_stage'
+                                    and not has_function_privilege(r.oid, to_regprocedure('piton.finish(text, json)'), 'execute'))";
     Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
 }
 

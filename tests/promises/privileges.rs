@@ -741,8 +741,8 @@ async fn a_schema_that_an_admin_made_is_used_and_roles_may_come_later() {
     let mut world = World::on(&server, &[CHAIN]).await;
     for sql in [
         "drop schema piton cascade",
-        "drop owned by piton_reader, piton_operator, piton_worker",
-        "drop role piton_reader, piton_operator, piton_worker",
+        "drop owned by piton_reader, piton_operator, piton_worker, piton_stage",
+        "drop role piton_reader, piton_operator, piton_worker, piton_stage",
         "create role plain login",
         "create database d",
         "revoke all on database d from public",
@@ -766,6 +766,11 @@ async fn a_schema_that_an_admin_made_is_used_and_roles_may_come_later() {
     let sees = "select count(*) from unnest(array['piton_reader', 'piton_worker']) as r
                 where has_table_privilege(r, 'piton.runs', 'select') and has_schema_privilege(r, 'piton', 'usage')";
     assert_eq!(world.count(sees).await, 2);
+    admin.execute("create role piton_stage").await.unwrap();
+    inside.execute("grant usage on schema piton to piton_stage").await.unwrap();
+    stdout(&world.command(["migrate"]).output().unwrap());
+    let may = "select has_function_privilege('piton_stage', 'piton.finish(text, json)', 'execute')::int::int8";
+    assert_eq!(world.count(may).await, 1);
 }
 
 #[tokio::test]
