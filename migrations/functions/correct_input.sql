@@ -36,6 +36,9 @@ begin
     delete from piton.steps s
     where s.run_id = letter.run_id
       and not exists (select from piton.checkpoints k where k.run_id = s.run_id and k.stage = s.stage and k.item = s.item);
+    delete from piton.finishes f
+    where f.run_id = letter.run_id and f.output is not null
+      and not exists (select from piton.checkpoints k where k.run_id = f.run_id and k.stage = f.stage and k.item = f.item);
     -- A job that splits the old input at this moment begins anew with the other one.
     with back as (
         update piton.jobs j

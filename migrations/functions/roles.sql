@@ -1,6 +1,6 @@
--- Who may do what. Three roles that others may be given: piton_reader sees everything and changes nothing; piton_operator sees
+-- Who may do what. Four roles that others may be given: piton_reader sees everything and changes nothing; piton_operator sees
 -- everything too, and decides by calling verbs, which run with the rights of whoever migrated; piton_worker is what a worker
--- has to be. A function that is in none of these lists is for the functions that call it, and nobody else.
+-- has to be; piton_stage can call piton.finish, for programs that are stages, and sees nothing. A function that is in none of these lists is for the functions that call it, and nobody else.
 --
 -- Who migrates without the right to create roles does without them, or has them created and migrates again. Roles belong to
 -- the whole server: another database may create them at this moment.
@@ -16,7 +16,7 @@ declare
         open_batch, pin_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';
     workers constant text[] := operators || '{start_run_of, wake_workers, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited, open_queues,
         end_overdue_runs, feed_batches, plan_next_cleanup, renew_fingerprints, settle_artifacts, settle_throughput, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, outlook_state, state,
-        is_sound_run, is_sound_trace}';
+        is_sound_run, is_sound_trace, finish}';
     role text;
     verbs text[];
     verb regprocedure;
@@ -46,9 +46,21 @@ begin
             execute format('grant execute on function %s to %I', verb, role);
         end loop;
     end loop;
+    begin
+        if not exists (select from pg_roles r where r.rolname = 'piton_stage') then
+            create role piton_stage nologin;
+        end if;
+    exception
+        when insufficient_privilege or duplicate_object or unique_violation then null;
+    end;
+    if exists (select from pg_roles r where r.rolname = 'piton_stage') then
+        revoke all on all functions in schema piton from piton_stage;
+        grant usage on schema piton to piton_stage;
+        grant execute on function piton.finish(text, json) to piton_stage;
+    end if;
     if exists (select from pg_roles r where r.rolname = 'piton_worker') then
         -- What live work is made of, and what it leaves. A run's input, a checkpoint and an attempt stay as they were written.
-        grant insert, update, delete on piton.jobs, piton.joins, piton.leases to piton_worker;
+        grant insert, update, delete on piton.jobs, piton.joins, piton.leases, piton.finishes to piton_worker;
         grant insert, update on piton.workers, piton.artifacts, piton.stage_times, piton.throughput to piton_worker;
         grant insert, delete on piton.health_history to piton_worker;
         grant insert on piton.checkpoints, piton.attempts, piton.steps, piton.dead_letters to piton_worker;

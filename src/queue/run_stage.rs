@@ -20,6 +20,7 @@ use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::stage::command;
 use crate::stage::context::StageContext;
+use crate::stage::finish::Finishing;
 use crate::stage::handler::Offer;
 use crate::stage::http::Http;
 use crate::stage::input::StageInput;
@@ -81,7 +82,7 @@ impl RunStage {
         let about = task.context.about.clone();
         let finished = if about.item.is_some() { Finished::Item } else { Finished::Stage };
         let (claim, version) = (task.claim, task.known.version);
-        let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits };
+        let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits, token: None };
         let Some(stage) = version.stage(claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
@@ -132,7 +133,7 @@ impl RunStage {
         claim: &Claim,
         offer: Offer,
     ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
-        let work = self.work_by_kind(stage, offer)?;
+        let work = self.work_by_kind(stage, claim, offer)?;
         if !stage.depends_on_the_machine() {
             return Ok(work);
         }
@@ -150,12 +151,20 @@ impl RunStage {
     fn work_by_kind(
         &self,
         stage: &Stage,
+        claim: &Claim,
         offer: Offer,
     ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
         match &stage.kind {
             StageKind::Rust { handler } => {
                 let work = self.catalog.handlers.start(handler, offer);
                 work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))
+            }
+            StageKind::Command(command) if command.finish => {
+                let (command, limit) = (command.clone(), stage.timeout);
+                let finishing = Finishing::new(self.store.clone(), *claim, self.limits.payload_bytes);
+                Ok(Box::pin(finishing.around(async move |token| {
+                    command::run(&command, Offer { token: Some(token), ..offer }, limit).await
+                })))
             }
             StageKind::Command(command) => {
                 let (command, limit) = (command.clone(), stage.timeout);

@@ -35,6 +35,7 @@ use self::tail::Tail;
 use self::verdict::End;
 use super::answer;
 use super::blocking::blocking;
+use super::finish::NOTHING;
 use super::handler::Offer;
 use super::secrets::Secrets;
 use crate::model::failure::Failure;
@@ -68,7 +69,7 @@ pub(crate) fn part(role: &std::ffi::OsStr, arguments: &[OsString]) -> Option<Exi
 
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
 pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
-    let secrets = environment::secrets(stage);
+    let secrets = environment::secrets(stage, offer.token.as_ref());
     let ended = attempt(stage, &offer, limit, &secrets).await;
     // Whatever found the failure: no text of it is kept that was not looked through.
     ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
@@ -160,6 +161,9 @@ async fn end(
         Some(written) => (written, "the command wrote into $PITON_OUTPUT"),
         None => (stdout, "the command printed"),
     };
+    if offer.token.is_some() && output.trim_ascii().is_empty() {
+        return Err(Failure::invalid_input(NOTHING));
+    }
     let text = text::utf8(&output).map_err(|error| {
         let charset = if error == NotUtf8::Utf16 { "UTF-16" } else { "LATIN1" };
         Failure::invalid_input(format!(

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::StageContext;
+use super::finish::AttemptToken;
 use super::own_rows::refused;
 use super::states::States;
 use crate::model::failure::Failure;
@@ -32,6 +33,8 @@ pub(crate) struct Offer {
     pub(crate) input: String,
     pub(crate) context: StageContext,
     pub(crate) limits: PayloadLimits,
+    /// Of a program that may finish its attempt.
+    pub(crate) token: Option<AttemptToken>,
 }
 
 /// Something a handler can ask for as an argument.

@@ -10,6 +10,7 @@ mod errors;
 pub(crate) mod fan_out;
 pub(crate) mod fill;
 pub(crate) mod filled;
+pub(crate) mod finish;
 pub(crate) mod handler;
 pub(crate) mod http;
 pub(crate) mod input;

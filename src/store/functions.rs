@@ -22,6 +22,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "new_key",
     "stage_names",
     "check_input",
+    "finish",
     "input_at",
     "input_fits",
     "fit_input",
@@ -206,7 +207,9 @@ pub(super) async fn put(known: i64, connection: &mut PgConnection) -> Result<boo
 async fn roles_fit(connection: &mut PgConnection) -> Result<bool, StoreError> {
     let sql = "select not exists (select from pg_roles r
                                   where r.rolname in ('piton_reader', 'piton_operator', 'piton_worker')
-                                    and not has_table_privilege(r.oid, 'piton.runs', 'select'))";
+                                    and not has_table_privilege(r.oid, 'piton.runs', 'select')
+                                     or r.rolname = 'piton_stage'
+                                    and not has_function_privilege(r.oid, to_regprocedure('piton.finish(text, json)'), 'execute'))";
     Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
 }
 

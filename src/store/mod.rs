@@ -25,6 +25,7 @@ pub(crate) mod doubt;
 pub(crate) mod endings;
 pub(crate) mod failures;
 mod fingerprints;
+pub(crate) mod finishes;
 mod fitness;
 pub(crate) mod freed;
 mod functions;

@@ -145,6 +145,9 @@ pub(crate) struct CommandStage {
     pub(crate) stdin: StandardInput,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) memory_bytes: Option<u64>,
+    /// It may end its attempt with `piton.finish`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) finish: bool,
     #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
     pub(crate) output: OutputFormat,
     /// Of exit codes that mean something else than usual.

@@ -45,7 +45,7 @@ impl Workflow {
 }
 
 fn entries_of_command(command: &CommandStage, entries: &mut Vec<(Key, Value)>) {
-    let CommandStage { argv, env, pass_env, dir, stdin, memory_bytes, output, classes } = command;
+    let CommandStage { argv, env, pass_env, dir, stdin, memory_bytes, finish, output, classes } = command;
     entries.extend([
         (keys::COMMAND, json!(argv)),
         (keys::ENV, json!(env)),
@@ -53,6 +53,7 @@ fn entries_of_command(command: &CommandStage, entries: &mut Vec<(Key, Value)>) {
         (keys::DIR, json!(dir)),
         (keys::STDIN, json!(stdin)),
         (keys::MEMORY, json!(memory_bytes.map(size))),
+        (keys::FINISH, json!(finish)),
         (keys::OUTPUT, json!(output)),
         (keys::EXIT_CLASSES, json!(classes)),
     ]);

@@ -144,6 +144,8 @@ keys! {
         "`input`: the program reads its input as JSON from standard input. `none`: standard input is empty, for programs that would read commands or data from it.";
     MEMORY = "memory", Shape::Size, "an amount in quotes", "memory = \"512MiB\"", OR_REMOVE, "",
         "Memory (address space) that each process of the program may have; no limit by default. Linux only.";
+    FINISH = "finish", Shape::Flag, "true or false", "finish = true", OR_REMOVE, "false",
+        "The program may end its attempt with piton.finish in a transaction of its own, which commits its rows and its output together. It gets the token for it as PITON_ATTEMPT_TOKEN.";
     OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
         "`json`: the output is JSON. `text`: it is one string, without the line end at its end.";
     ANSWER = "output", Shape::Word(&["json", "text", "response"]), "\"json\", \"text\" or \"response\"", "output = \"response\"", OR_REMOVE, "\"json\"",
@@ -218,7 +220,7 @@ pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
-pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, OUTPUT, EXIT_CLASSES];
+pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, OUTPUT, EXIT_CLASSES];
 pub(crate) const HTTP_STAGE: &[Key] =
     &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, STATUS_CLASSES];
 /// Beside the classes.

@@ -85,6 +85,7 @@ const ENGINE: &[&str] = &[
     "deploy_if_new",
     "end_overdue_runs",
     "feed_batches",
+    "finish",
     "is_sound_run",
     "is_sound_trace",
     "leave_stages",
@@ -148,6 +149,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("checkpoints", "insert"),
     ("cleanups", "update(ended_at,state)"),
     ("dead_letters", "insert"),
+    ("finishes", "delete insert update"),
     ("health_history", "delete insert"),
     ("jobs", "delete insert update"),
     ("joins", "delete insert update"),
@@ -201,11 +203,12 @@ async fn every_function_is_decided_for_every_role() {
     let decided = |name: &String| [READ, DECIDE, ENGINE, INNER].iter().any(|list| list.contains(&name.as_str()));
     let open: Vec<&String> = names.iter().filter(|name| !decided(name)).collect();
     assert!(open.is_empty(), "say here and in roles.sql who may call {open:?}");
-    let roles: [(&str, &[&[&str]]); 5] = [
+    let roles: [(&str, &[&[&str]]); 6] = [
         ("piton", &[READ, DECIDE, ENGINE, INNER]),
         ("piton_worker", &[READ, DECIDE, ENGINE]),
         ("piton_operator", &[READ, DECIDE]),
         ("piton_reader", &[READ]),
+        ("piton_stage", &[&["finish"]]),
         (&nobody, &[]),
     ];
     for (role, lists) in roles {
@@ -262,8 +265,10 @@ async fn only_workers_write_rows_and_only_those_they_have_to() {
             assert_eq!(right, "", "{role} and {table}");
         }
     }
-    for (table, right) in rights(&world, &nobody).await {
-        assert_eq!(right, "unseen", "nobody and {table}");
+    for role in ["piton_stage", &nobody] {
+        for (table, right) in rights(&world, role).await {
+            assert_eq!(right, "unseen", "{role} and {table}");
+        }
     }
     let sequences = world
         .count(
@@ -737,8 +742,8 @@ async fn a_schema_that_an_admin_made_is_used_and_roles_may_come_later() {
     let mut world = World::on(&server, &[CHAIN]).await;
     for sql in [
         "drop schema piton cascade",
-        "drop owned by piton_reader, piton_operator, piton_worker",
-        "drop role piton_reader, piton_operator, piton_worker",
+        "drop owned by piton_reader, piton_operator, piton_worker, piton_stage",
+        "drop role piton_reader, piton_operator, piton_worker, piton_stage",
         "create role plain login",
         "create database d",
         "revoke all on database d from public",
@@ -762,6 +767,11 @@ async fn a_schema_that_an_admin_made_is_used_and_roles_may_come_later() {
     let sees = "select count(*) from unnest(array['piton_reader', 'piton_worker']) as r
                 where has_table_privilege(r, 'piton.runs', 'select') and has_schema_privilege(r, 'piton', 'usage')";
     assert_eq!(world.count(sees).await, 2);
+    admin.execute("create role piton_stage").await.unwrap();
+    inside.execute("grant usage on schema piton to piton_stage").await.unwrap();
+    stdout(&world.command(["migrate"]).output().unwrap());
+    let may = "select has_function_privilege('piton_stage', 'piton.finish(text, json)', 'execute')::int::int8";
+    assert_eq!(world.count(may).await, 1);
 }
 
 #[tokio::test]

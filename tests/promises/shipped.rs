@@ -62,7 +62,7 @@ async fn a_folder_of_texts_that_is_not_there_is_told_with_its_class() {
 async fn every_idea_runs_as_its_comment_says() {
     let world = World::with(&[]).await;
     let (_service, address) = service(&world).await;
-    let ideas: [(&str, &str, &[&str], Value); 11] = [
+    let ideas: [(&str, &str, &[&str], Value); 12] = [
         ("hello", "greet", &["name=Ada"], json!("Hello, Ada!")),
         ("input", "greet", &["name=Ada"], json!("en: Hello, Ada! (no note)")),
         ("chain", "square", &["n=5"], json!(100)),
@@ -71,6 +71,7 @@ async fn every_idea_runs_as_its_comment_says() {
         ("retry", "flaky", &[], json!("went well at attempt 3")),
         ("secrets", "sign", &[], json!("hello, signed with a key of 11 characters")),
         ("limits", "frugal", &[], json!({"in": "/"})),
+        ("own-rows", "load", &["n=3"], json!({"rows": 3})),
         ("requires", "look", &[], json!("/tmp")),
         ("response", "tell", &[], json!("contract, on page 1 of 3 (200)")),
         (

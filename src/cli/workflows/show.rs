@@ -214,6 +214,7 @@ mod tests {
           env              { TOKEN = "${SECRET_TOKEN}" }
           stdin            input
           memory           512MiB
+          finish           false
           output           text
           timeout          5m
           retries          6 at most for one job (w), no deadline

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::failure::Failure;
 use crate::stage::fill::Filler;
+use crate::stage::finish::{self, AttemptToken};
 use crate::stage::handler::Offer;
 use crate::stage::secrets::Secrets;
 use crate::stage::variables;
@@ -49,6 +50,7 @@ impl Filled {
         env.insert(Own::Artifacts.variable().into(), artifacts.into());
         env.insert("TRACEPARENT".into(), offer.context.traceparent().into());
         env.extend(offer.context.tracestate().map(|state| ("TRACESTATE".into(), state.into())));
+        env.extend(offer.token.as_ref().map(|token| (finish::VARIABLE.into(), token.as_str().into())));
         for (name, template) in &stage.env {
             env.insert(name.into(), filler.plain(template)?.into());
         }
@@ -58,10 +60,11 @@ impl Filled {
     }
 }
 
-/// What the program is given of the worker's environment by name.
-pub(super) fn secrets(stage: &CommandStage) -> Secrets {
+/// What the program is given of the worker's environment by name, and its token.
+pub(super) fn secrets(stage: &CommandStage, token: Option<&AttemptToken>) -> Secrets {
     let named = stage.argv.iter().chain(stage.env.values()).chain(&stage.dir).flat_map(Template::variables);
-    Secrets::of(named.chain(stage.pass_env.iter().map(String::as_str)))
+    let own = token.map(|token| (finish::VARIABLE.to_owned(), token.as_str().to_owned()));
+    Secrets::with(named.chain(stage.pass_env.iter().map(String::as_str)), own)
 }
 
 fn inherited(passed: &[String]) -> BTreeMap<OsString, OsString> {

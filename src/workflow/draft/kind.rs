@@ -73,6 +73,7 @@ impl<'i> Keys<'_, 'i> {
             dir: self.template(keys::DIR),
             stdin: self.stdin(),
             memory_bytes: self.read(keys::MEMORY, value::size),
+            finish: self.read(keys::FINISH, value::flag).unwrap_or_default(),
             output: self.output(),
             classes: self.classes(keys::EXIT_CLASSES, &EXIT_CODES),
         };
