@@ -51,7 +51,8 @@ impl Http {
     /// What the server answered, where it is a success.
     async fn answer(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<Answer, Failure> {
         let most = offer.limits.payload_bytes;
-        let mut response = self.request(stage, offer).await?.send().await?;
+        let stored = files::Stored::of(stage).await?;
+        let mut response = self.request(stage, offer, stored.as_ref()).await?.send().await?;
         if !response.status().is_success() || stage.classes.of(response.status().as_u16()).is_some() {
             return Err(refused(stage, response, secrets).await);
         }
@@ -65,7 +66,12 @@ impl Http {
         Ok(Answer { status, headers, body: body.bytes })
     }
 
-    async fn request(&self, stage: &HttpStage, offer: Offer) -> Result<RequestBuilder, Failure> {
+    async fn request(
+        &self,
+        stage: &HttpStage,
+        offer: Offer,
+        stored: Option<&files::Stored>,
+    ) -> Result<RequestBuilder, Failure> {
         let tell = |own| offer.context.tell(own);
         let filler = Filler::new(&offer.input, &tell);
         let method = Method::from_bytes(stage.method.as_bytes()).unwrap_or(Method::POST);
@@ -73,7 +79,7 @@ impl Http {
         let headers = headers(stage, &filler, &offer)?;
         let request = self.0.of(stage)?.request(method, url).headers(headers);
         if !stage.files.is_empty() {
-            Ok(request.multipart(files::form(stage, &filler, &offer.input).await?))
+            Ok(request.multipart(files::form(stage, &filler, &offer, stored).await?))
         } else if sends_json(stage) {
             Ok(request.body(offer.input.clone()))
         } else {

@@ -29,6 +29,7 @@ mod exposed;
 mod failover;
 mod fairness;
 mod features;
+mod files;
 mod first_minutes;
 mod flow;
 mod full_batches;

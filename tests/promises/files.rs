@@ -1,0 +1,221 @@
+//! Files travel: what a stage keeps is a file on the disk of the stage that names it, the very bytes, wherever that runs.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::harness::{SOON, World, stdout, until};
+
+/// Makes files, and hands them on in every way there is.
+const TRAVEL: &str = r#"
+name = "travel"
+[stages.render]
+command = ["sh", "-c", 'printf video > "$1"; printf one > "$2"; printf two > "$PITON_ARTIFACTS/pages/2.txt"', "render", "{{out:video.mp4}}", "{{out:pages/1.txt}}"]
+[stages.read]
+command = ["sh", "-c", 'cat "$@" "$VIDEO"; cd "$PITON_INPUTS"; find . -type f | sort', "read", "{{file:render/pages/*}}"]
+env = { VIDEO = "{{file:render/video.mp4}}" }
+needs = ["render"]
+output = "text"
+[stages.each]
+command = ["sh", "-c", 'tr a-z A-Z < "$1" > "$2"', "each", "{{file:item}}", "{{out:loud}}"]
+needs = ["render"]
+for_each = "render.files"
+[stages.again]
+command = ["sh", "-c", 'printf "$PITON_ITEM" | cat "$1" - > "$2"', "again", "{{file:each/loud}}", "{{out:loud}}"]
+needs = ["each"]
+for_each = "each"
+[stages.all]
+command = ["sh", "-c", 'cat "$@"; cd "$PITON_INPUTS"; find . -type f | sort', "all", "{{file:again/loud}}"]
+needs = ["again"]
+output = "text"
+[stages.typed]
+rust = "texts"
+needs = ["render"]
+[stages.kept]
+rust = "keep"
+[stages.reference]
+command = ["cat", "{{file:kept}}", "{{file:kept.0}}"]
+needs = ["kept"]
+output = "text"
+"#;
+
+async fn output(world: &World, run: &str, stage: i16) -> Value {
+    let sql = "select k.output from piton.checkpoints k join piton.runs r on r.id = k.run_id
+               where r.uuid = $1::uuid and k.stage = $2 and k.item = -1";
+    sqlx::query_scalar(sql).bind(run).bind(stage).fetch_one(&world.pool).await.unwrap()
+}
+
+fn stored(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(stored(&path, name));
+        } else if path.file_name().is_some_and(|found| found == name) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Its own folder for temporary files, so that a test sees what is in it.
+async fn world(workflow: &str) -> World {
+    let mut world = World::with(&[workflow]).await;
+    let temporary = world.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    world.environment.push(("TMPDIR", temporary.to_str().unwrap().to_owned()));
+    world
+}
+
+#[tokio::test]
+async fn files_are_handed_on_between_stages_of_every_kind() {
+    let world = world(TRAVEL).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("travel", &json!({"files": "render/**", "names": ["a.txt"]}).to_string());
+    assert_eq!(world.ended(&run).await, "done");
+    let made = output(&world, &run, 0).await;
+    let names: Vec<&str> = made["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["pages/1.txt", "pages/2.txt", "video.mp4"]);
+    assert_eq!(made["files"][2]["bytes"], 5);
+    let read = output(&world, &run, 1).await;
+    assert_eq!(read, "onetwovideo./render/pages/1.txt\n./render/pages/2.txt\n./render/video.mp4");
+    let all = output(&world, &run, 4).await;
+    assert_eq!(all, "ONE0TWO1VIDEO2./again/0/loud\n./again/1/loud\n./again/2/loud", "item by item, in their order");
+    assert_eq!(
+        output(&world, &run, 5).await,
+        json!(["pages/1.txt: one", "pages/2.txt: two", "video.mp4: video"]),
+        "a handler reads what programs made"
+    );
+    assert_eq!(output(&world, &run, 7).await, "a.txt of attempt 1a.txt of attempt 1");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_told_with_those_that_are() {
+    let workflow = TRAVEL.replace("{{file:render/video.mp4}}", "{{file:render/vidoe.mp4}}");
+    let world = world(&workflow).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("travel", &json!({"files": "render/*", "names": []}).to_string());
+    assert_eq!(world.ended(&run).await, "blocked");
+    let said: String = sqlx::query_scalar("select message from piton.attempts where class = 'invalid_input'")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    insta::assert_snapshot!(said, @"there is no file `vidoe.mp4`: stage `render` has kept `pages/1.txt`, `pages/2.txt`, `video.mp4`");
+}
+
+/// A file that all items need, and may spoil. Each waits for the one before it, so that the cache is used again and again.
+const SHARED: &str = r#"
+name = "shared"
+[stages.model]
+command = ["sh", "-c", 'head -c 3000000 /dev/zero > "$1"', "model", "{{out:weights}}"]
+[stages.use]
+command = ["sh", "-c", '''sha256sum < "$1" | cut -c 1-8; if [ "$2" = spoil ]; then chmod 600 "$1"; echo x >> "$1"; fi''', "use", "{{file:model/weights}}", "{{item}}"]
+needs = ["model"]
+for_each = "input.items"
+output = "text"
+concurrency = 1
+retry = { max_retries = 0 }
+"#;
+
+#[tokio::test]
+async fn a_file_that_many_items_need_is_fetched_once_and_shared() {
+    let world = world(SHARED).await;
+    let worker = world.worker("w1", &[]);
+    let run = world.start("shared", &json!({"items": vec!["read"; 40]}).to_string());
+    // Whatever of it the first item was given, the others do not open it again.
+    let model = |world: &World| stored(&world.path("artifacts"), "weights");
+    until(SOON, "the first item is done", async || world.count("select count(*) from piton.checkpoints where item = 0").await == 1).await;
+    std::fs::remove_file(&model(&world)[0]).unwrap();
+    assert_eq!(world.ended(&run).await, "done");
+    let outputs = "select count(distinct output::text) from piton.checkpoints where stage = 1 and item >= 0";
+    assert_eq!(world.count(outputs).await, 1);
+    // Nothing of it is left with the worker.
+    worker.signal("TERM");
+    until(SOON, "its folders are gone", async || std::fs::read_dir(world.path("tmp")).unwrap().count() == 0).await;
+}
+
+#[tokio::test]
+async fn a_cached_file_that_a_program_has_changed_is_never_passed_on() {
+    let world = world(SHARED).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("shared", &json!({"items": ["read", "spoil", "read", "spoil", "read"]}).to_string());
+    assert_eq!(world.ended(&run).await, "blocked");
+    let right = "select count(*) from piton.checkpoints where stage = 1 and item in (0, 2, 4)
+                 and output::text = (select output::text from piton.checkpoints where stage = 1 and item = 0)";
+    assert_eq!(world.count(right).await, 3, "the others got the file as it was made");
+    let told = "select count(*) from piton.attempts where message like 'an input file was written into while%'";
+    assert_eq!(world.count(told).await, 2);
+}
+
+/// What the first stage makes is used once the gate is open.
+const GATED: &str = r#"
+name = "gated"
+[stages.make]
+command = ["sh", "-c", 'echo right > "$1"', "make", "{{out:a.txt}}"]
+[stages.gate]
+rust = "node"
+needs = ["make"]
+[stages.use]
+command = ["cat", "{{file:make/a.txt}}"]
+needs = ["make", "gate"]
+output = "text"
+"#;
+
+#[tokio::test]
+async fn a_file_that_was_changed_or_is_gone_is_made_anew_by_a_retry() {
+    for gone in [false, true] {
+        let world = world(GATED).await;
+        let _worker = world.worker("w1", &[]);
+        let run = world.start("gated", &json!({"slow": {"gate": 1500}}).to_string());
+        let file = || stored(&world.path("artifacts"), "a.txt");
+        until(SOON, "the file is made", async || world.count("select count(*) from piton.artifacts where type = 'output'").await == 1).await;
+        if gone {
+            std::fs::remove_file(&file()[0]).unwrap();
+        } else {
+            std::fs::write(&file()[0], "wrong").unwrap();
+        }
+        assert_eq!(world.ended(&run).await, "blocked");
+        let detail: Value = sqlx::query_scalar("select detail from piton.attempts where class = 'corrupt_checkpoint'")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+        assert_eq!((&detail["stage"], &detail["artifact"], &detail["expected_bytes"]), (&json!("make"), &json!("a.txt"), &json!(6)));
+        stdout(&world.command(["dead-letter", "retry", &world.dead_letter().await]).output().unwrap());
+        assert_eq!(world.ended(&run).await, "done", "made anew");
+        assert_eq!(output(&world, &run, 2).await, "right");
+    }
+}
+
+/// One worker makes what the other one needs.
+const APART: &str = r#"
+name = "apart"
+[stages.make]
+command = ["sh", "-c", 'head -c 7000000 /dev/urandom > "$1"; sha256sum < "$1" > "$PITON_ARTIFACTS/sum"', "make", "{{out:data}}"]
+env = { ONLY = "${MAKES}" }
+[stages.check]
+command = ["sh", "-c", 'sha256sum < "$1" | cmp - "$2" && echo same', "check", "{{file:make/data}}", "{{file:make/sum}}"]
+env = { ONLY = "${CHECKS}" }
+needs = ["make"]
+output = "text"
+"#;
+
+#[tokio::test]
+async fn workers_that_share_no_folder_hand_files_on_through_a_bucket() {
+    let bucket = crate::s3_server::S3Server::start();
+    let mut world = World::with(&[APART]).await;
+    world.environment = bucket.environment();
+    let mut workers = Vec::new();
+    for (name, does) in [("maker", "MAKES"), ("checker", "CHECKS")] {
+        let temporary = world.path(name);
+        std::fs::create_dir(&temporary).unwrap();
+        let before = world.environment.clone();
+        world.environment.extend([(does, "1".to_owned()), ("TMPDIR", temporary.to_str().unwrap().to_owned())]);
+        workers.push(world.worker(name, &[]));
+        world.environment = before;
+    }
+    let run = world.start("apart", "{}");
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(output(&world, &run, 1).await, "same");
+    let who = "select count(distinct worker_id) from piton.checkpoints";
+    assert_eq!(world.count(who).await, 2);
+}
