@@ -27,7 +27,11 @@ impl ArtifactError {
         match self {
             ArtifactError::Store(object_store::Error::NotFound { .. }) => true,
             ArtifactError::Unread { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-            ArtifactError::Folder { .. } | ArtifactError::Store(_) | ArtifactError::NoFile(_) | ArtifactError::Changed | ArtifactError::Source(_) => false,
+            ArtifactError::Folder { .. }
+            | ArtifactError::Store(_)
+            | ArtifactError::NoFile(_)
+            | ArtifactError::Changed
+            | ArtifactError::Source(_) => false,
         }
     }
 

@@ -39,13 +39,19 @@ impl Artifacts {
             let mut into = tokio::fs::File::from_std(into);
             into.set_max_buf_size(PIECE);
             let mut pieces = BufReader::with_capacity(PIECE, &mut reader);
-            tokio::io::copy_buf(&mut pieces, &mut into).await.map_err(|error| match error.get_ref().is_some_and(|inner| inner.is::<Failure>()) {
-                true => FetchError::Content(error.into()),
-                false => FetchError::Written(error),
+            tokio::io::copy_buf(&mut pieces, &mut into).await.map_err(|error| {
+                match error.get_ref().is_some_and(|inner| inner.is::<Failure>()) {
+                    true => FetchError::Content(error.into()),
+                    false => FetchError::Written(error),
+                }
             })?;
             return into.flush().await.map_err(FetchError::Written);
         };
-        let file = folder.join(object_store::path::Path::parse(address).map_err(|e| FetchError::Store(object_store::Error::from(e).into()))?.as_ref());
+        let file = folder.join(
+            object_store::path::Path::parse(address)
+                .map_err(|e| FetchError::Store(object_store::Error::from(e).into()))?
+                .as_ref(),
+        );
         place::refuse_what_is_no_file(&file).await.map_err(FetchError::Store)?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -69,7 +75,9 @@ fn copy(mut from: File, into: &mut File, expected: &Expected, stopped: &Cancella
         let read = read(&mut from, pieces, stopped);
         let wrote = writer.join().unwrap_or_else(|_| Err(io::Error::other("the writer panicked")));
         wrote.map_err(FetchError::Written)?;
-        read.map_err(|error| FetchError::Content(Failure::resource_unavailable(format!("the artifact store broke off: {error}"))))
+        read.map_err(|error| {
+            FetchError::Content(Failure::resource_unavailable(format!("the artifact store broke off: {error}")))
+        })
     })?;
     let found = hash.finalize();
     if found.as_slice() == expected.digest { Ok(()) } else { Err(FetchError::Content(expected.corrupt(&found, bytes))) }

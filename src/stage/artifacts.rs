@@ -79,7 +79,7 @@ impl AttemptArtifacts {
     }
 
     /// Keeps what is read, to its end.
-    pub(super) async fn put(&self, kept: Kept, from: impl AsyncRead + Unpin) -> Result<Artifact, Failure> {
+    pub(crate) async fn put(&self, kept: Kept, from: impl AsyncRead + Unpin) -> Result<Artifact, Failure> {
         let place = self.place()?;
         let taken = self.take_name(&kept.name)?;
         let About { run, stage, .. } = &*self.0.about;
@@ -120,7 +120,8 @@ impl AttemptArtifacts {
     async fn not_kept(&self, name: &ArtifactName, error: &ArtifactError) -> Failure {
         let message = format!("artifact `{name}` was not kept: {error}");
         if let ArtifactError::Source(source) = error {
-            let class = Failure::from(std::io::Error::from(source.kind())).class();
+            let said = source.get_ref().and_then(|inner| inner.downcast_ref::<Failure>()).map(Failure::class);
+            let class = said.unwrap_or_else(|| Failure::from(std::io::Error::from(source.kind())).class());
             return Failure::new(class, message).for_lack_of(error.lacking_descriptors());
         }
         Failure::resource_unavailable(message).for_lack_of(self.lacking(error).await)

@@ -26,7 +26,7 @@ pub(crate) const DEFAULT_BYTES: u64 = 8 << 30;
 #[derive(Debug)]
 pub(crate) struct FileCache {
     most: u64,
-    folder: tokio::sync::OnceCell<Arc<Folder>>,
+    folder: tokio::sync::Mutex<Option<Arc<Folder>>>,
     entries: Mutex<HashMap<Vec<u8>, Arc<Entry>>>,
     /// Goes up with each use.
     clock: AtomicU64,
@@ -50,7 +50,7 @@ pub(crate) enum GiveError {
 impl FileCache {
     /// With room for so many bytes; a file that is larger is fetched for each attempt.
     pub(crate) fn of(most: u64) -> FileCache {
-        FileCache { most, folder: tokio::sync::OnceCell::new(), entries: Mutex::default(), clock: AtomicU64::new(0) }
+        FileCache { most, folder: tokio::sync::Mutex::default(), entries: Mutex::default(), clock: AtomicU64::new(0) }
     }
 
     /// Puts the file at the address where nothing is yet.
@@ -87,8 +87,26 @@ impl FileCache {
         }
     }
 
-    async fn folder(&self) -> io::Result<&Arc<Folder>> {
-        self.folder.get_or_try_init(|| async { blocking(Folder::make).await.map(Arc::new) }).await
+    async fn folder(&self) -> io::Result<Arc<Folder>> {
+        let mut folder = self.folder.lock().await;
+        if let Some(folder) = &*folder {
+            return Ok(folder.clone());
+        }
+        let made = Arc::new(blocking(Folder::make).await?);
+        *folder = Some(made.clone());
+        Ok(made)
+    }
+
+    /// Deletes all of it. What is asked for afterwards is fetched again.
+    pub(crate) async fn clear(&self) {
+        let folder = self.folder.lock().await.take();
+        self.entries().clear();
+        let deleted = blocking(move || {
+            drop(folder);
+            Ok(())
+        });
+        // It does not panic.
+        deleted.await.ok();
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Arc<Entry>>> {

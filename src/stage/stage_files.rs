@@ -39,7 +39,11 @@ pub(crate) async fn find(artifacts: &AttemptArtifacts, input: &str, named: &Name
 }
 
 /// What a stage of the run has kept under that name.
-pub(crate) async fn of_stage(artifacts: &AttemptArtifacts, stage: &str, name: &FileName) -> Result<Vec<Whole>, Failure> {
+pub(crate) async fn of_stage(
+    artifacts: &AttemptArtifacts,
+    stage: &str,
+    name: &FileName,
+) -> Result<Vec<Whole>, Failure> {
     let found = artifacts.kept_by(stage, name.exact()).await?;
     let found: Vec<Whole> = found.into_iter().filter(|file| name.fits(&file.name)).collect();
     if found.is_empty() && name.exact().is_some() {
@@ -62,7 +66,9 @@ fn references(input: &str, place: &Place) -> Result<Vec<Artifact>, Failure> {
     let parts = Object::read(input).unwrap_or_default();
     let value = parts.get(&place.head).and_then(|part| json::at(part, &place.path));
     let Some(value) = value else {
-        return Err(Failure::invalid_input(format!("`{place}` is not in the stage's input, and should refer to a file")));
+        return Err(Failure::invalid_input(format!(
+            "`{place}` is not in the stage's input, and should refer to a file"
+        )));
     };
     match serde_json::from_str(value) {
         Ok(References::One(one)) => Ok(vec![one]),

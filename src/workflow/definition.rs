@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Classes;
+use super::form_file::FormFile;
 use super::input::DeclaredInput;
 use super::name::{StageName, WorkflowName};
+use super::named_file::FileName;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
-use super::form_file::FormFile;
 use super::template::Template;
 
 /// How long an attempt may take where the file says nothing.
@@ -169,6 +170,9 @@ pub(crate) struct HttpStage {
     pub(crate) dir: Option<Template>,
     #[serde(default, skip_serializing_if = "AnswerFormat::is_json")]
     pub(crate) output: AnswerFormat,
+    /// What the file is called that the answer becomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<FileName>,
     /// Of statuses that mean something else than usual.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub(crate) classes: Classes,
@@ -205,6 +209,8 @@ pub(crate) enum AnswerFormat {
     Text,
     /// An object of `status`, `headers` and `body`.
     Response,
+    /// The body becomes a file, which the output refers to.
+    File,
 }
 
 impl AnswerFormat {

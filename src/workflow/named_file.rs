@@ -23,7 +23,8 @@ pub(crate) enum NamedFile {
 }
 
 /// The name of a file, or what several have in common: `*` and `?` stand for what has no `/` in it, `**` for anything.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct FileName(String);
 
 impl NamedFile {
@@ -105,6 +106,20 @@ impl TryFrom<String> for NamedFile {
     }
 }
 
+impl TryFrom<String> for FileName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<FileName, String> {
+        FileName::parse(&text).ok_or_else(|| format!("`{text}` is no name of a file"))
+    }
+}
+
+impl From<FileName> for String {
+    fn from(name: FileName) -> String {
+        name.0
+    }
+}
+
 impl From<NamedFile> for String {
     fn from(file: NamedFile) -> String {
         file.to_string()
@@ -125,7 +140,9 @@ mod tests {
         };
         assert_eq!(of(" render/a b/v.mp4 "), Some(("render".to_owned(), "a b/v.mp4".to_owned())));
         assert!(matches!(NamedFile::parse("item.picture"), Some(NamedFile::At(place)) if place.path == ["picture"]));
-        for wrong in ["", "/a", "render/", "render//a", "render/../a", "render/.", "ren der/a", "a.b/c", "a/\"b\"", "a*"] {
+        for wrong in
+            ["", "/a", "render/", "render//a", "render/../a", "render/.", "ren der/a", "a.b/c", "a/\"b\"", "a*"]
+        {
             assert_eq!(NamedFile::parse(wrong), None, "{wrong}");
         }
     }
@@ -145,7 +162,9 @@ mod tests {
         ] {
             assert!(fits(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("*", "a/b"), ("*.png", "a.jpg"), ("pages/?.png", "pages/10.png"), ("a?c", "a/c"), ("a", "ab")] {
+        for (pattern, name) in
+            [("*", "a/b"), ("*.png", "a.jpg"), ("pages/?.png", "pages/10.png"), ("a?c", "a/c"), ("a", "ab")]
+        {
             assert!(!fits(pattern, name), "{pattern} {name}");
         }
     }

@@ -51,7 +51,9 @@ pub(crate) enum TemplateError {
     Fallback(String),
     #[error("`{0}` always has a value, and takes no default")]
     Needless(String),
-    #[error("`{0}` names no file; write {{{{file:STAGE/NAME}}}} such as {{{{file:render/video.mp4}}}}, or {{{{file:item.picture}}}} for what the input refers to")]
+    #[error(
+        "`{0}` names no file; write {{{{file:STAGE/NAME}}}} such as {{{{file:render/video.mp4}}}}, or {{{{file:item.picture}}}} for what the input refers to"
+    )]
     File(String),
     #[error("`{0}` is no name for a file that is made; write one such as {{{{out:final.mp4}}}}")]
     Out(String),

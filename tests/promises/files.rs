@@ -74,7 +74,8 @@ async fn files_are_handed_on_between_stages_of_every_kind() {
     let run = world.start("travel", &json!({"files": "render/**", "names": ["a.txt"]}).to_string());
     assert_eq!(world.ended(&run).await, "done");
     let made = output(&world, &run, 0).await;
-    let names: Vec<&str> = made["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        made["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["pages/1.txt", "pages/2.txt", "video.mp4"]);
     assert_eq!(made["files"][2]["bytes"], 5);
     let read = output(&world, &run, 1).await;
@@ -94,7 +95,7 @@ async fn a_file_that_is_not_there_is_told_with_those_that_are() {
     let workflow = TRAVEL.replace("{{file:render/video.mp4}}", "{{file:render/vidoe.mp4}}");
     let world = world(&workflow).await;
     let _worker = world.worker("w1", &[]);
-    let run = world.start("travel", &json!({"files": "render/*", "names": []}).to_string());
+    let run = world.start("travel", &json!({"files": "render/*", "names": ["a.txt"]}).to_string());
     assert_eq!(world.ended(&run).await, "blocked");
     let said: String = sqlx::query_scalar("select message from piton.attempts where class = 'invalid_input'")
         .fetch_one(&world.pool)
@@ -124,7 +125,10 @@ async fn a_file_that_many_items_need_is_fetched_once_and_shared() {
     let run = world.start("shared", &json!({"items": vec!["read"; 40]}).to_string());
     // Whatever of it the first item was given, the others do not open it again.
     let model = |world: &World| stored(&world.path("artifacts"), "weights");
-    until(SOON, "the first item is done", async || world.count("select count(*) from piton.checkpoints where item = 0").await == 1).await;
+    until(SOON, "the first item is done", async || {
+        world.count("select count(*) from piton.checkpoints where item = 0").await == 1
+    })
+    .await;
     std::fs::remove_file(&model(&world)[0]).unwrap();
     assert_eq!(world.ended(&run).await, "done");
     let outputs = "select count(distinct output::text) from piton.checkpoints where stage = 1 and item >= 0";
@@ -168,7 +172,10 @@ async fn a_file_that_was_changed_or_is_gone_is_made_anew_by_a_retry() {
         let _worker = world.worker("w1", &[]);
         let run = world.start("gated", &json!({"slow": {"gate": 1500}}).to_string());
         let file = || stored(&world.path("artifacts"), "a.txt");
-        until(SOON, "the file is made", async || world.count("select count(*) from piton.artifacts where type = 'output'").await == 1).await;
+        until(SOON, "the file is made", async || {
+            world.count("select count(*) from piton.artifacts where type = 'output'").await == 1
+        })
+        .await;
         if gone {
             std::fs::remove_file(&file()[0]).unwrap();
         } else {
@@ -179,7 +186,10 @@ async fn a_file_that_was_changed_or_is_gone_is_made_anew_by_a_retry() {
             .fetch_one(&world.pool)
             .await
             .unwrap();
-        assert_eq!((&detail["stage"], &detail["artifact"], &detail["expected_bytes"]), (&json!("make"), &json!("a.txt"), &json!(6)));
+        assert_eq!(
+            (&detail["stage"], &detail["artifact"], &detail["expected_bytes"]),
+            (&json!("make"), &json!("a.txt"), &json!(6))
+        );
         stdout(&world.command(["dead-letter", "retry", &world.dead_letter().await]).output().unwrap());
         assert_eq!(world.ended(&run).await, "done", "made anew");
         assert_eq!(output(&world, &run, 2).await, "right");
@@ -218,4 +228,173 @@ async fn workers_that_share_no_folder_hand_files_on_through_a_bucket() {
     assert_eq!(output(&world, &run, 1).await, "same");
     let who = "select count(distinct worker_id) from piton.checkpoints";
     assert_eq!(world.count(who).await, 2);
+}
+
+/// A service gets the file that a program made, and what it answers is the file of the next program.
+const SERVICE: &str = r#"
+name = "service"
+[stages.narrate]
+command = ["sh", "-c", 'printf hello > "$1"', "narrate", "{{out:takes/voice.txt}}"]
+[stages.louder]
+http = "${API}/louder"
+files = { audio = "file:narrate/takes/voice.txt" }
+needs = ["narrate"]
+output = "file"
+file = "loud.bin"
+[stages.count]
+command = ["wc", "-c", "{{file:louder/loud.bin}}"]
+needs = ["louder"]
+output = "text"
+"#;
+
+#[tokio::test]
+async fn a_service_gets_files_and_answers_with_files_of_any_size() {
+    const BYTES: usize = 3 << 20;
+    let server = crate::http_server::HttpServer::start(|_, wire| {
+        wire.answer(200, &["content-type: audio/x-loud"], &"x".repeat(BYTES))
+    });
+    let mut world = World::with(&[SERVICE]).await;
+    world.environment.push(("API", server.url()));
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("service", "{}");
+    assert_eq!(world.ended(&run).await, "done");
+    let sent = server.requests()[0].text().to_owned();
+    assert!(sent.contains("name=\"audio\"; filename=\"voice.txt\"") && sent.contains("\r\n\r\nhello\r\n"), "{sent}");
+    let kept = output(&world, &run, 1).await;
+    assert_eq!((&kept["files"][0]["name"], &kept["files"][0]["bytes"]), (&json!("loud.bin"), &json!(BYTES)));
+    let counted = output(&world, &run, 2).await;
+    assert!(counted.as_str().unwrap().starts_with(&format!("{BYTES} ")), "{counted}");
+    let of_type = "select count(*) from piton.artifacts where content_type = 'audio/x-loud' and type = 'output'";
+    assert_eq!(world.count(of_type).await, 1);
+}
+
+/// Each of its stages names a file that it cannot have.
+const WRONG: &str = r#"
+name = "wrong"
+[stages.a]
+command = ["cat", "{{file:b/x.txt}}", "--all={{file:c/*.txt}}", "{{file:}}"]
+env = { ALL = "{{file:c/*.txt}}", OUT = "{{out:../x}}" }
+dir = "{{out:x}}"
+needs = ["c"]
+[stages.b]
+http = "https://example.com/{{file:c/x}}"
+files = { audio = "file:c/" }
+file = "x"
+needs = ["c"]
+[stages.c]
+command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+"#;
+
+#[tokio::test]
+async fn a_check_tells_of_files_that_cannot_be_there_and_how_to_name_them() {
+    let world = World::with(&[WRONG]).await;
+    let program = Path::new(env!("CARGO_BIN_EXE_piton"));
+    let checked = world.command_of(program, ["workflows", "check", "workflows/0.toml"]).output().unwrap();
+    insta::assert_snapshot!(String::from_utf8_lossy(&checked.stderr), @r##"
+    error: `b` reads the output of `b`, which is not among its needs
+     --> workflows/0.toml:4:19
+      |
+    4 | command = ["cat", "{{file:b/x.txt}}", "--all={{file:c/*.txt}}", "{{file:}}"]
+      |                   ^^^^^^^^^^^^^^^^^^
+      |
+      = help: add "b" to needs
+
+    error: `{{file:c/*.txt}}` may be several files
+     --> workflows/0.toml:4:39
+      |
+    4 | command = ["cat", "{{file:b/x.txt}}", "--all={{file:c/*.txt}}", "{{file:}}"]
+      |                                       ^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: let it stand alone in its quotes: it becomes one argument for each file
+
+    error: `command` cannot be filled in
+     --> workflows/0.toml:4:65
+      |
+    4 | command = ["cat", "{{file:b/x.txt}}", "--all={{file:c/*.txt}}", "{{file:}}"]
+      |                                                                 ^^^^^^^^^^^
+      |
+      = help: `file:` names no file; write {{file:STAGE/NAME}} such as {{file:render/video.mp4}}, or {{file:item.picture}} for what the input refers to
+
+    error: `{{file:c/*.txt}}` may be several files, and a variable holds one
+     --> workflows/0.toml:5:15
+      |
+    5 | env = { ALL = "{{file:c/*.txt}}", OUT = "{{out:../x}}" }
+      |               ^^^^^^^^^^^^^^^^^^
+      |
+      = help: name one; a program finds all that its arguments name below $PITON_INPUTS
+
+    error: `env` cannot be filled in
+     --> workflows/0.toml:5:41
+      |
+    5 | env = { ALL = "{{file:c/*.txt}}", OUT = "{{out:../x}}" }
+      |                                         ^^^^^^^^^^^^^^
+      |
+      = help: `out:../x` is no name for a file that is made; write one such as {{out:final.mp4}}
+
+    error: `{{out:x}}` cannot stand in `dir`
+     --> workflows/0.toml:6:7
+      |
+    6 | dir = "{{out:x}}"
+      |       ^^^^^^^^^^^
+      |
+      = help: remove it; only programs make files (`command`, `env`)
+
+    error: `{{file:c/x}}` cannot stand in `http`
+     --> workflows/0.toml:9:8
+      |
+    9 | http = "https://example.com/{{file:c/x}}"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: files are for programs (`command`, `env`); a request sends them in a form: files = { audio = "file:narrate/voice.wav" }
+
+    error: `file:c/` names no file
+      --> workflows/0.toml:10:19
+       |
+    10 | files = { audio = "file:c/" }
+       |                   ^^^^^^^^^
+       |
+       = help: write a stage and a name, such as "file:narrate/voice.wav", or a place, such as "file:item"
+
+    error: the answer of this stage becomes no file
+      --> workflows/0.toml:11:8
+       |
+    11 | file = "x"
+       |        ^^^
+       |
+       = help: add output = "file", or remove the line
+
+    error: `{{file:item/x}}`: an item keeps no files
+      --> workflows/0.toml:14:19
+       |
+    14 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+       |                   ^^^^^^^^^^^^^^^^^
+       |
+       = help: write {{file:item}}, or the place in the item, for what it refers to; or name the stage
+
+    error: stage `c` takes its own files
+      --> workflows/0.toml:14:38
+       |
+    14 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+       |                                      ^^^^^^^^^^^^^^
+       |
+       = help: name the stage before it; what a program makes itself is {{out:NAME}}
+
+    error: `c` has no `item`: it is not fanned out
+      --> workflows/0.toml:14:54
+       |
+    14 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+       |                                                      ^^^^^^^^^^^^^^^
+       |
+       = help: add for_each = "…", the place of an array, or read from `input`
+
+    error: `d` is in no input of stage `c`
+      --> workflows/0.toml:14:71
+       |
+    14 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+       |                                                                       ^^^^^^^^^^^^^^
+       |
+       = help: a place begins with `input`, `item` or a stage that is needed
+
+    13 mistakes in `workflows/0.toml`
+    "##);
 }

@@ -73,7 +73,8 @@ impl AttemptArtifacts {
             Err(GiveError::Fetch(FetchError::Store(error))) => Err(self.unreadable(file, &error).await),
             Err(GiveError::Fetch(FetchError::Written(error)) | GiveError::Folder(error)) => {
                 let (name, to) = (in_a_line(&file.name), to.display());
-                Err(Failure::from(error).map_message(|said| format!("artifact `{name}` cannot be written to {to}: {said}")))
+                Err(Failure::from(error)
+                    .map_message(|said| format!("artifact `{name}` cannot be written to {to}: {said}")))
             }
         }
     }

@@ -36,7 +36,11 @@ struct Found {
 }
 
 /// Keeps all of them, for a program that ended well.
-pub(super) async fn keep(folder: &Path, artifacts: &AttemptArtifacts, secrets: &Secrets) -> Result<Vec<Artifact>, Failure> {
+pub(super) async fn keep(
+    folder: &Path,
+    artifacts: &AttemptArtifacts,
+    secrets: &Secrets,
+) -> Result<Vec<Artifact>, Failure> {
     let found = found(folder).await?;
     if found.len() > MOST {
         return Err(Failure::invalid_input(format!(

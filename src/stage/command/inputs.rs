@@ -37,7 +37,8 @@ impl Inputs {
     /// Fetches what the stage names.
     pub(super) async fn fetch(stage: &CommandStage, offer: &Offer, folder: &Path) -> Result<Inputs, Failure> {
         let mut inputs = Inputs::default();
-        let named: HashSet<&NamedFile> = stage.argv.iter().chain(stage.env.values()).flat_map(Template::files).collect();
+        let named: HashSet<&NamedFile> =
+            stage.argv.iter().chain(stage.env.values()).flat_map(Template::files).collect();
         for file in named {
             let found = stage_files::find(&offer.context.artifacts, &offer.input, file).await?;
             let mut paths = Vec::with_capacity(found.len());
@@ -77,7 +78,10 @@ impl Inputs {
             return Ok(());
         }
         let changed = blocking(move || {
-            Ok(self.given.into_iter().find(|(path, (_, bytes))| path.symlink_metadata().is_ok() && !is_untouched(path, *bytes)))
+            Ok(self
+                .given
+                .into_iter()
+                .find(|(path, (_, bytes))| path.symlink_metadata().is_ok() && !is_untouched(path, *bytes)))
         });
         match changed.await? {
             None => Ok(()),

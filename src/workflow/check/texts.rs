@@ -96,6 +96,7 @@ fn declared_kind(declared: &DeclaredInput, word: &Word, name: &str, found: &mut 
     if kind.is_none() {
         let help = match similar(name, declared.0.iter().map(|key| key.key.as_str())) {
             Some(meant) => format!("did you mean `input.{meant}`?"),
+            None if name == "files" => "declare it below [input]: files = \"array\"".to_owned(),
             None => format!("declare it below [input], such as {name} = \"string\""),
         };
         let title = format!("{} is not among the keys of [input]", shown(&format!("input.{name}")));

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::named::Named;
+use crate::workflow::definition::AnswerFormat;
 use crate::workflow::form_file::FormFile;
 use crate::workflow::keys::{self, Key};
 use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::named_file::FileName;
 use crate::workflow::template::Template;
 use crate::workflow::value::{self, Value, Word};
 
@@ -37,6 +39,18 @@ pub(super) fn note(key: Key, word: &Word, template: &Template, named: &mut Named
             wrong(title, "remove it; only programs make files (`command`, `env`)");
         }
     }
+}
+
+/// The name of the file that an answer becomes.
+pub(super) fn name(value: &Value<'_>, key: Key, output: AnswerFormat, found: &mut Vec<Mistake>) -> Option<FileName> {
+    let word = value::text(value, key, false, found)?;
+    let (title, help) = match FileName::parse(&word.text).filter(|name| name.exact().is_some()) {
+        Some(name) if output == AnswerFormat::File => return Some(name),
+        Some(_) => ("the answer of this stage becomes no file".to_owned(), "add output = \"file\", or remove the line"),
+        None => (format!("{} is no name of a file", shown(&word.text)), "write one such as file = \"voice.wav\""),
+    };
+    found.push(Mistake::new(word.span, title, "", help));
+    None
 }
 
 /// The files of a form, by field; `None` where something about them is wrong.
@@ -78,11 +92,19 @@ fn field(name: &Word, word: Word, named: &mut Named, found: &mut Vec<Mistake>) -
         }
         None if word.text.starts_with("file:") => {
             let title = format!("{} names no file", shown(&word.text));
-            (title, word.span, "write a stage and a name, such as \"file:narrate/voice.wav\", or a place, such as \"file:item\"")
+            (
+                title,
+                word.span,
+                "write a stage and a name, such as \"file:narrate/voice.wav\", or a place, such as \"file:item\"",
+            )
         }
         None => {
             let title = format!("{} is no place of a file name", shown(&word.text));
-            (title, word.span, "write where in the input the name stands, such as \"item.path\", or \"file:STAGE/NAME\"")
+            (
+                title,
+                word.span,
+                "write where in the input the name stands, such as \"item.path\", or \"file:STAGE/NAME\"",
+            )
         }
     };
     found.push(Mistake::new(span, title, "", help));

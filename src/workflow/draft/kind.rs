@@ -17,6 +17,7 @@ use crate::workflow::definition::{
 use crate::workflow::form_file::FormFile;
 use crate::workflow::keys::{self, Key, Shape};
 use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::named_file::FileName;
 use crate::workflow::own::Own;
 use crate::workflow::template::{Template, is_variable};
 use crate::workflow::value::{self, Field, Value, Word};
@@ -80,8 +81,8 @@ impl<'i> Keys<'_, 'i> {
         let connect_timeout = self.read(keys::CONNECT_TIMEOUT, value::duration).unwrap_or(DEFAULT_CONNECT_TIMEOUT);
         let redirects = self.read(keys::REDIRECTS, value::number);
         let (redirects, output) = (redirects.unwrap_or_default(), self.answer());
-        let classes = self.classes(keys::STATUS_CLASSES, &STATUSES);
-        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, classes })
+        let (classes, file) = (self.classes(keys::STATUS_CLASSES, &STATUSES), self.file_name(output));
+        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, file, classes })
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {
@@ -93,6 +94,11 @@ impl<'i> Keys<'_, 'i> {
         let form = files::form(&value, method, self.named, self.found);
         self.wrong |= form.is_none();
         form.unwrap_or_default()
+    }
+
+    fn file_name(&mut self, output: AnswerFormat) -> Option<FileName> {
+        self.named.makes_files |= output == AnswerFormat::File;
+        self.read(keys::FILE_NAME, |value, key, found| files::name(value, key, output, found))
     }
 
     /// A value that may not be there.
@@ -123,6 +129,7 @@ impl<'i> Keys<'_, 'i> {
         match self.word(keys::ANSWER) {
             Some("text") => AnswerFormat::Text,
             Some("response") => AnswerFormat::Response,
+            Some("file") => AnswerFormat::File,
             Some(_) | None => AnswerFormat::Json,
         }
     }
