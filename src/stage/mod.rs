@@ -23,6 +23,7 @@ pub(crate) mod new_artifact;
 pub(crate) mod own_rows;
 pub(crate) mod records;
 pub(crate) mod resources;
+pub(crate) mod run_files;
 mod secrets;
 mod stage_files;
 pub(crate) mod state;

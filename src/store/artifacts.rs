@@ -137,7 +137,8 @@ impl Store {
     pub(crate) async fn artifact(&self, id: Uuid) -> Result<Option<Whole>, StoreError> {
         Ok(sqlx::query_as(
             "select a.id, a.run_id as run, a.name, a.address, a.bytes, a.digest,
-                    coalesce(v.definition -> 'stages' -> a.stage::int4 ->> 'name', '#' || a.stage) as stage, a.item
+                    case when a.stage < 0 then '' else coalesce(v.definition -> 'stages' -> a.stage::int4 ->> 'name', '#' || a.stage) end as stage,
+                    a.item
              from piton.artifacts a
              join piton.runs r on r.id = a.run_id
              join piton.workflow_versions v on v.id = r.version_id

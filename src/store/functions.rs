@@ -43,6 +43,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "trace_parent",
     "trace_state",
     "start_run_of",
+    "begin_on_file",
     "run_under",
     "is_same_json",
     "is_same_input",

@@ -398,3 +398,78 @@ async fn a_check_tells_of_files_that_cannot_be_there_and_how_to_name_them() {
     13 mistakes in `workflows/0.toml`
     "##);
 }
+
+/// A run that begins on files.
+const BEGIN: &str = r#"
+name = "begin"
+[stages.one]
+command = ["cat", "{{file:input/talk.txt}}"]
+output = "text"
+[stages.all]
+command = ["sh", "-c", 'cat "$@"; cd "$PITON_INPUTS"; find . -type f | sort', "all", "{{file:input/**}}"]
+needs = ["one"]
+output = "text"
+[stages.each]
+command = ["wc", "-c", "{{file:item}}"]
+for_each = "input.files"
+output = "text"
+"#;
+
+#[tokio::test]
+async fn a_run_may_begin_on_files_which_are_kept_for_as_long_as_it_needs_them() {
+    let world = World::with(&[BEGIN]).await;
+    std::fs::write(world.path("mine.bin"), "hello").unwrap();
+    std::fs::write(world.path("more.txt"), "more").unwrap();
+    let file = world.path("mine.bin");
+    let (mine, more) = (format!("talk.txt={}", file.display()), world.path("more.txt"));
+    let folder = world.path("workflows");
+    let start = |more: &[&str]| {
+        let all = [&["start", "begin", "--workflows", folder.to_str().unwrap()], more].concat();
+        world.command(all).output().unwrap()
+    };
+    let run = stdout(&start(&["--set", "n=1", "--file", &mine, "--file", more.to_str().unwrap()])).trim().to_owned();
+    // What happens to the file on this machine does not matter any more.
+    std::fs::write(&file, "other").unwrap();
+    let listed: Value =
+        serde_json::from_slice(&world.command(["artifacts", "list", &run, "--json"]).output().unwrap().stdout).unwrap();
+    assert_eq!((&listed[0]["stage"], &listed[0]["name"]), (&json!("input"), &json!("more.txt")));
+    // Its run is not done.
+    sqlx::query("update piton.artifacts set created_at = now() - interval '20 years'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    for kind in ["output", "temp"] {
+        stdout(&world.command(["cleanup", "keep", "artifacts", kind, "1s"]).output().unwrap());
+    }
+    stdout(&world.command(["cleanup", "run"]).output().unwrap());
+    assert_eq!(stored(&world.path("artifacts"), "talk.txt").len(), 1);
+    let _worker = world.worker("w1", &[]);
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(output(&world, &run, 0).await, "hello");
+    assert_eq!(output(&world, &run, 1).await, "hellomore./input/more.txt\n./input/talk.txt");
+    // Afterwards it goes like every artifact.
+    stdout(&world.command(["cleanup", "run"]).output().unwrap());
+    assert_eq!(stored(&world.path("artifacts"), "talk.txt").len(), 0);
+    for (arguments, said) in [
+        (&["--set", "files=1", "--file", &mine][..], "the run's input must be an object without the key `files`"),
+        (&["--file", &mine, "--file", &mine][..], "two files are named `talk.txt`"),
+        (&["--file", "/nowhere/x"][..], "cannot read /nowhere/x: No such file"),
+        (&["--file", "a/../b=/dev/null"][..], "an artifact cannot be named"),
+        (&["--key", "k", "--file", &mine][..], "cannot be used with"),
+    ] {
+        let refused = start(arguments);
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && told.contains(said), "{told}");
+    }
+    assert_eq!(world.count("select count(*) from piton.runs").await, 1, "nothing was started");
+}
+
+#[tokio::test]
+async fn run_begins_on_files_in_one_go() {
+    let world = World::with(&[BEGIN]).await;
+    std::fs::write(world.path("talk.txt"), "hello").unwrap();
+    let (file, folder) = (world.path("talk.txt"), world.path("workflows"));
+    let all = ["run", "begin", "--workflows", folder.to_str().unwrap(), "--file", file.to_str().unwrap()];
+    let told = stdout(&world.command(all).output().unwrap());
+    assert!(told.contains("hello./input/talk.txt"), "{told}");
+}
