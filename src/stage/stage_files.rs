@@ -85,7 +85,7 @@ fn none<'n>(who: &str, name: &FileName, known: impl Iterator<Item = &'n str>) ->
     let known: Vec<String> = known.take(SHOWN + 1).map(|name| format!("`{}`", in_a_line(name))).collect();
     let known = match known.as_slice() {
         [] => "no files".to_owned(),
-        [all @ ..] if all.len() <= SHOWN => all.join(", "),
+        all if all.len() <= SHOWN => all.join(", "),
         [some @ .., _] => format!("{}, …", some.join(", ")),
     };
     Failure::invalid_input(format!("there is no file `{}`: {who} {known}", in_a_line(name.as_str())))

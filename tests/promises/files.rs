@@ -251,7 +251,7 @@ output = "text"
 async fn a_service_gets_files_and_answers_with_files_of_any_size() {
     const BYTES: usize = 3 << 20;
     let server = crate::http_server::HttpServer::start(|_, wire| {
-        wire.answer(200, &["content-type: audio/x-loud"], &"x".repeat(BYTES))
+        wire.answer(200, &["content-type: audio/x-loud"], "x".repeat(BYTES))
     });
     let mut world = World::with(&[SERVICE]).await;
     world.environment.push(("API", server.url()));

@@ -1,6 +1,7 @@
 //! The files that a program reads, in a folder of its attempt: `$PITON_INPUTS/STAGE/NAME`, and for the items of a fan-out
 //! `$PITON_INPUTS/STAGE/ITEM/NAME`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -63,10 +64,10 @@ impl Inputs {
         let Some(text) = path.to_str().map(str::to_owned) else {
             return Err(Failure::resource_unavailable("the worker's folder for temporary files has no name in UTF-8"));
         };
-        if !self.given.contains_key(&path) {
-            make_way(&path).await?;
-            offer.context.artifacts.give(file, &path).await?;
-            self.given.insert(path, (id, bytes));
+        if let Entry::Vacant(place) = self.given.entry(path) {
+            make_way(place.key()).await?;
+            offer.context.artifacts.give(file, place.key()).await?;
+            place.insert((id, bytes));
         }
         Ok(text)
     }
