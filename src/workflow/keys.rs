@@ -144,8 +144,8 @@ keys! {
         "`json`: the output is JSON. `text`: it is one string, without the line end at its end.";
     ANSWER = "output", Shape::Word(&["json", "text", "response", "file"]), "\"json\", \"text\", \"response\" or \"file\"", "output = \"response\"", OR_REMOVE, "\"json\"",
         "`json`: the output is JSON. `text`: it is one string, without the line end at its end. `response` (only of `http`): an object of `status`, `headers` and `body`. `file` (only of `http`): the body, of any size, becomes a file in the artifact store, and the output refers to it under `files`.";
-    FILE_NAME = "file", Shape::Line, "the name of a file", "file = \"voice.wav\"", OR_REMOVE, "\"answer\"",
-        "With output = \"file\": what the file is called.";
+    FILE_NAME = "file", Shape::Line, "the name of a file", "file = \"voice.wav\"", OR_REMOVE, "",
+        "What the file is called that the answer becomes (output = \"file\", which then need not be written); `answer` by default.";
 
     EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
         "Failure classes by exit code (1 to 255; 128 plus its number for a signal), for programs whose exit codes have meanings of their own.";
@@ -161,7 +161,7 @@ keys! {
         "Longest time to connect to the server.";
     REDIRECTS = "redirects", Shape::Count { most: 20 }, "a whole number up to 20", "redirects = 3", OR_REMOVE, "0",
         "Maximum number of redirects to follow.";
-    FILES = "files", Shape::Files, "a table of form fields and files", "files = { audio = \"file:narrate/voice.wav\" }", OR_REMOVE, "",
+    FILES = "files", Shape::Files, "a table of form fields and files", "files = { audio = \"file:script/voice.wav\" }", OR_REMOVE, "",
         "Sends a multipart form: the input as the field `input`, and these files. `file:STAGE/NAME` is what a stage has kept, `file:` and a place what the input refers to; a place alone, such as `item.path`, has the name of a file below `dir` on the worker's machine.";
 
     MAX_RETRIES = "max_retries", Shape::Count { most: 10_000 }, "a whole number up to 10000", "max_retries = 3", OR_REMOVE, "10",

@@ -280,6 +280,7 @@ needs = ["c"]
 http = "https://example.com/{{file:c/x}}"
 files = { audio = "file:c/" }
 file = "x"
+output = "text"
 needs = ["c"]
 [stages.c]
 command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
@@ -364,33 +365,33 @@ async fn a_check_tells_of_files_that_cannot_be_there_and_how_to_name_them() {
        = help: add output = "file", or remove the line
 
     error: `{{file:item/x}}`: an item keeps no files
-      --> workflows/0.toml:14:19
+      --> workflows/0.toml:15:19
        |
-    14 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+    15 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
        |                   ^^^^^^^^^^^^^^^^^
        |
        = help: write {{file:item}}, or the place in the item, for what it refers to; or name the stage
 
     error: stage `c` takes its own files
-      --> workflows/0.toml:14:38
+      --> workflows/0.toml:15:38
        |
-    14 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+    15 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
        |                                      ^^^^^^^^^^^^^^
        |
        = help: name the stage before it; what a program makes itself is {{out:NAME}}
 
     error: `c` has no `item`: it is not fanned out
-      --> workflows/0.toml:14:54
+      --> workflows/0.toml:15:54
        |
-    14 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+    15 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
        |                                                      ^^^^^^^^^^^^^^^
        |
        = help: add for_each = "…", the place of an array, or read from `input`
 
     error: `d` is in no input of stage `c`
-      --> workflows/0.toml:14:71
+      --> workflows/0.toml:15:71
        |
-    14 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+    15 | command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
        |                                                                       ^^^^^^^^^^^^^^
        |
        = help: a place begins with `input`, `item` or a stage that is needed

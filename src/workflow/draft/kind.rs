@@ -130,6 +130,7 @@ impl<'i> Keys<'_, 'i> {
             Some("text") => AnswerFormat::Text,
             Some("response") => AnswerFormat::Response,
             Some("file") => AnswerFormat::File,
+            None if self.value(keys::FILE_NAME).is_some() => AnswerFormat::File,
             Some(_) | None => AnswerFormat::Json,
         }
     }
