@@ -30,4 +30,4 @@ comment on column piton.finishes.finished_at is 'When the program called piton.f
 comment on column piton.finishes.digest is 'SHA-256 of the output''s text, verified when it becomes the checkpoint.';
 comment on column piton.finishes.output is 'What the program passed to piton.finish.';
 
--- functions: 1dacfc70abf48e2b1dc36e2026b8b859606ea4ced51cb8d30d90876f3a55e12f
+-- functions: 6dc7e716e4dc04d655f36818ec0769c061cd1169c2cac79069c00959f55bc935

@@ -2,6 +2,7 @@
 
 mod cloud;
 mod error;
+mod fetch;
 mod folder;
 mod place;
 mod reader;
@@ -17,6 +18,7 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(crate) use self::error::ArtifactError;
+pub(crate) use self::fetch::FetchError;
 use self::place::Place;
 pub use self::reader::ArtifactReader;
 pub(crate) use self::reader::Expected;
@@ -92,6 +94,11 @@ impl Artifacts {
         }
         let found = self.place.look()?.get(&place).await?;
         Ok(ArtifactReader::new(found.into_stream(), expected))
+    }
+
+    /// Whether a folder on this machine is the store that holds what is below that address; a bucket is the same one everywhere.
+    pub(crate) fn is_known_to_hold(&self, below: &str) -> bool {
+        self.folder().is_none_or(|folder| folder.join(below).is_dir())
     }
 
     /// Takes away what is at the address, also what a process that died there has left half done in a folder. Nothing is

@@ -95,6 +95,7 @@ pub use model::failure::{Failure, FailureClass, UnknownClass};
 pub use model::id::RunId;
 pub use model::state::ShownState as RunState;
 pub use stage::context::StageContext;
+pub use stage::context_files::FetchedFile;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
 pub use stage::items::Items;
 pub use stage::new_artifact::NewArtifact;

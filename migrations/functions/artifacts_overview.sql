@@ -1,6 +1,6 @@
 -- Artifacts, with names. Asked for one run (where run = ...) it costs what that run has.
 create or replace view piton.artifacts_overview as
-select a.id as artifact, r.uuid as run, w.name as workflow, v.definition -> 'stages' -> a.stage::int4 ->> 'name' as stage,
+select a.id as artifact, r.uuid as run, w.name as workflow, case when a.stage >= 0 then v.definition -> 'stages' -> a.stage::int4 ->> 'name' else 'input' end as stage,
        nullif(a.item, -1) as item, a.attempt, a.name, a.type,
        a.type not in ('pending', 'failed', 'orphan', 'dead_letter') as visible,
        a.bytes, encode(a.digest, 'hex') as digest, a.content_type, a.address, k.name as worker, a.created_at
@@ -13,7 +13,7 @@ comment on view piton.artifacts_overview is 'Files that stages made, with names.
 comment on column piton.artifacts_overview.artifact is 'Its id.';
 comment on column piton.artifacts_overview.run is 'Id of its run.';
 comment on column piton.artifacts_overview.workflow is 'Name of the workflow.';
-comment on column piton.artifacts_overview.stage is 'Name of the stage.';
+comment on column piton.artifacts_overview.stage is 'Name of the stage; input for a file that the run was started on.';
 comment on column piton.artifacts_overview.item is 'Item of a fanned-out stage; empty for a whole stage.';
 comment on column piton.artifacts_overview.attempt is 'The attempt that made it.';
 comment on column piton.artifacts_overview.name is 'Name that the stage gave it.';
@@ -23,5 +23,5 @@ comment on column piton.artifacts_overview.bytes is 'Its size; empty until it is
 comment on column piton.artifacts_overview.digest is 'SHA-256 of its bytes; empty until it is whole.';
 comment on column piton.artifacts_overview.content_type is 'Media type, where the stage gave one.';
 comment on column piton.artifacts_overview.address is 'Where it is in the artifact store.';
-comment on column piton.artifacts_overview.worker is 'Name of the worker that made it.';
+comment on column piton.artifacts_overview.worker is 'Name of the worker that made it; empty for a file that the run was started on.';
 comment on column piton.artifacts_overview.created_at is 'When it was announced, just before its first byte was written.';

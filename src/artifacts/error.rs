@@ -8,6 +8,8 @@ use crate::system::descriptors;
 pub(crate) enum ArtifactError {
     #[error("{folder} cannot be made: {source}")]
     Folder { folder: String, source: std::io::Error },
+    #[error("{file}: {source}")]
+    Unread { file: String, source: std::io::Error },
     #[error(transparent)]
     Store(#[from] object_store::Error),
     #[error("{0} is no regular file")]
@@ -20,10 +22,25 @@ pub(crate) enum ArtifactError {
 }
 
 impl ArtifactError {
+    /// Whether nothing is at the address.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            ArtifactError::Store(object_store::Error::NotFound { .. }) => true,
+            ArtifactError::Unread { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            ArtifactError::Folder { .. }
+            | ArtifactError::Store(_)
+            | ArtifactError::NoFile(_)
+            | ArtifactError::Changed
+            | ArtifactError::Source(_) => false,
+        }
+    }
+
     /// Which kind of descriptors this machine had none left of, where that is why.
     pub(crate) fn lacking_descriptors(&self) -> Option<Resource> {
         match self {
-            ArtifactError::Folder { source, .. } | ArtifactError::Source(source) => descriptors::lacking(source),
+            ArtifactError::Folder { source, .. }
+            | ArtifactError::Unread { source, .. }
+            | ArtifactError::Source(source) => descriptors::lacking(source),
             ArtifactError::Store(error) => descriptors::lacking(error),
             ArtifactError::NoFile(_) | ArtifactError::Changed => None,
         }

@@ -22,7 +22,7 @@ pub(crate) struct Expected {
     pub(crate) name: String,
     pub(crate) bytes: u64,
     pub(crate) digest: Vec<u8>,
-    /// The stage and the item that made it, and that a retry makes it again with.
+    /// The stage and the item that made it, and that a retry makes it again with; an empty name where no stage of the run did.
     pub(crate) stage: String,
     pub(crate) item: i32,
 }
@@ -37,11 +37,23 @@ impl Expected {
     /// That it is not what was committed, with the evidence: a retry does the stage again that made it.
     pub(crate) fn corrupt(&self, found: &[u8], found_bytes: u64) -> Failure {
         let message = format!("artifact `{}` is not what was committed", in_a_line(&self.name));
-        Failure::found(FailureClass::CorruptCheckpoint, message).detail(serde_json::json!({
-            "artifact": self.name, "stage": self.stage, "item": self.item,
-            "expected_sha256": digest::hex(&self.digest), "found_sha256": digest::hex(found),
-            "expected_bytes": self.bytes, "found_bytes": found_bytes,
-        }))
+        self.evidence(message, serde_json::json!({"found_sha256": digest::hex(found), "found_bytes": found_bytes}))
+    }
+
+    /// That nothing is where it was committed.
+    pub(crate) fn gone(&self, why: &str) -> Failure {
+        self.evidence(format!("artifact `{}` is gone: {why}", in_a_line(&self.name)), serde_json::json!({}))
+    }
+
+    fn evidence(&self, message: String, mut detail: serde_json::Value) -> Failure {
+        detail["artifact"] = self.name.as_str().into();
+        if !self.stage.is_empty() {
+            detail["stage"] = self.stage.as_str().into();
+            detail["item"] = self.item.into();
+        }
+        detail["expected_sha256"] = digest::hex(&self.digest).into();
+        detail["expected_bytes"] = self.bytes.into();
+        Failure::found(FailureClass::CorruptCheckpoint, message).detail(detail)
     }
 }
 

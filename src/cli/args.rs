@@ -14,7 +14,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs};
-pub(crate) use self::input::{InputArgs, TraceArgs};
+pub(crate) use self::input::{FileArgs, InputArgs, TraceArgs};
 pub(crate) use self::questions::{
     ChangesArgs, HealthArgs, HealthProbe, RunsArgs, ShowArgs, ThroughputArgs, VerifyArgs, WhyArgs, WorkersArgs,
 };
@@ -209,7 +209,7 @@ pub(crate) struct StartArgs {
     /// Name of the workflow.
     pub(crate) workflow: String,
     /// Start at most one run of the workflow under this key; if there is one already, print its id.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "file")]
     pub(crate) key: Option<String>,
     /// Fail if the run under that key was started on another input, instead of just saying so.
     #[arg(long, requires = "key")]
@@ -223,6 +223,10 @@ pub(crate) struct StartArgs {
     pub(crate) deadline: Option<When>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+    #[command(flatten)]
+    pub(crate) store: ArtifactStoreArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -232,8 +236,10 @@ pub(crate) struct RunArgs {
     pub(crate) workflow: Option<String>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
     /// Continue a run that was started before.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["workflow", "input", "set", "traceparent"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["workflow", "input", "set", "file", "traceparent"])]
     pub(crate) resume: Option<RunId>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,

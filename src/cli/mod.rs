@@ -29,6 +29,7 @@ mod recover;
 mod refusal;
 mod retry_policy;
 mod run;
+mod run_files;
 mod runs;
 mod sentence;
 mod show;

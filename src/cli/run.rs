@@ -12,7 +12,7 @@ use super::files::Deploys;
 use super::follow::{self, Follower};
 use super::live::LiveTree;
 use super::plain::PlainLines;
-use super::{files, refusal, show, start, trace, worker};
+use super::{artifacts, files, refusal, run_files, show, start, trace, worker};
 use crate::app::App;
 use crate::cli::output::{self, errln, outln};
 use crate::config;
@@ -58,9 +58,9 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
             refuse_what_lacks(version, &catalog)?;
             start::say_not_current(std::slice::from_ref(version), &database.store).await?;
             let start = RunStart { priority: args.input.priority, trace, ..RunStart::on(input) };
-            let id = RunId::new();
-            database.store.start_run(id, version.id, &start).await.map_err(refusal::refused)?;
-            id
+            let (store, files) = (artifacts::store(&global, &args.settings.store), &args.files.file);
+            let most = args.settings.payload_limit as usize;
+            run_files::start(&database.store, store, (version.id, start), files, most).await?
         }
     };
     let Some(first) = Snapshot::read(&database.store, &catalog.definitions, id).await? else {

@@ -12,13 +12,12 @@ use super::args::{Global, InputArgs, StartArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::refusal::{actor, name, refused};
-use super::{files, trace};
+use super::{artifacts, files, run_files, trace};
 use crate::app::App;
 use crate::bounded;
 use crate::cli::output::{errln, outln};
 use crate::config;
 use crate::model::actor::Actor;
-use crate::model::id::RunId;
 use crate::model::json;
 use crate::model::payload::{Payload, PayloadError, PayloadLimits};
 use crate::model::quoted::quoted;
@@ -45,14 +44,14 @@ pub(crate) async fn start(app: App, global: Global, args: StartArgs) -> anyhow::
     let priority = args.input.priority;
     let start = RunStart { input, priority, run_at, deadline, trace };
     let started = match &args.key {
-        Some(key) => database.store.start_run_once(key, &args.workflow, version.id, &start).await,
+        Some(key) => database.store.start_run_once(key, &args.workflow, version.id, &start).await.map_err(refused)?,
         None => {
-            let id = RunId::new();
-            let new = StartedOnce { run: id.0, is_new: true, is_other_input: false };
-            database.store.start_run(id, version.id, &start).await.map(|_| new)
+            let (store, files) = (artifacts::store(&global, &args.store), &args.files.file);
+            let most = PayloadLimits::default().payload_bytes;
+            let id = run_files::start(&database.store, store, (version.id, start), files, most).await?;
+            StartedOnce { run: id.0, is_new: true, is_other_input: false }
         }
-    }
-    .map_err(refused)?;
+    };
     tell(&global, &args, started)?;
     database.close().await;
     Ok(Exit::Done)

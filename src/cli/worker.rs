@@ -199,7 +199,8 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Wo
         // For stages that ask for the database.
         variables::artifact_store_is(store.name());
     }
-    let resources = Arc::new(Resources::new(store.clone(), args.store.artifacts.is_some(), &name));
+    let resources = Resources::new(store.clone(), args.store.artifacts.is_some(), &name);
+    let resources = Arc::new(resources.with_file_cache(args.file_cache as u64));
     WorkerSettings {
         name,
         slots: args.slots as usize,

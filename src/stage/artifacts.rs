@@ -1,5 +1,7 @@
 //! The artifacts of one attempt: each is recorded before it is written, and visible only with the attempt's checkpoint.
 
+mod reading;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -13,9 +15,9 @@ use super::about::About;
 use super::records::Records;
 use super::resources::Resources;
 use super::steps::wait;
-use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Written};
+use crate::artifacts::{ArtifactError, Artifacts, Written};
 use crate::model::address::address;
-use crate::model::artifact::{Artifact, ArtifactName, ArtifactType, Misnamed, in_a_line};
+use crate::model::artifact::{Artifact, ArtifactName, ArtifactType, Misnamed};
 use crate::model::claim::Claim;
 use crate::model::digest;
 use crate::model::failure::Failure;
@@ -77,7 +79,7 @@ impl AttemptArtifacts {
     }
 
     /// Keeps what is read, to its end.
-    pub(super) async fn put(&self, kept: Kept, from: impl AsyncRead + Unpin) -> Result<Artifact, Failure> {
+    pub(crate) async fn put(&self, kept: Kept, from: impl AsyncRead + Unpin) -> Result<Artifact, Failure> {
         let place = self.place()?;
         let taken = self.take_name(&kept.name)?;
         let About { run, stage, .. } = &*self.0.about;
@@ -94,41 +96,6 @@ impl AttemptArtifacts {
         taken.keep();
         let Written { bytes, digest } = written;
         Ok(Artifact { artifact: id, name: announced.name.as_str().to_owned(), bytes, digest: digest::hex(&digest) })
-    }
-
-    /// An artifact by its reference, to be read.
-    pub(super) async fn open(&self, artifact: &Artifact) -> Result<ArtifactReader, Failure> {
-        let place = self.place()?;
-        let mut backoff = Backoff::default();
-        let found = loop {
-            match self.0.records.artifact(artifact.artifact).await {
-                Ok(found) => break found,
-                Err(error) => wait(&mut backoff, error, "an artifact").await?,
-            }
-        };
-        let Some(found) = found else {
-            return Err(Failure::invalid_input(format!(
-                "there is no artifact `{}` ({}): it was deleted, was never written completely, or belongs to another database",
-                in_a_line(&artifact.name),
-                artifact.artifact
-            )));
-        };
-        let bytes = u64::try_from(found.bytes).unwrap_or_default();
-        let expected = Expected { name: found.name, bytes, digest: found.digest, stage: found.stage, item: found.item };
-        // What a stage handed on was committed with its checkpoint, and what is on record must say the same.
-        if digest::hex(&expected.digest) != artifact.digest {
-            return Err(Expected { bytes: artifact.bytes, ..expected.clone() }.corrupt(&expected.digest, bytes));
-        }
-        match place.get(&found.address, expected).await {
-            Ok(reader) => Ok(reader),
-            Err(error) => {
-                let failure = Failure::resource_unavailable(format!(
-                    "artifact `{}` cannot be read: {error}; is {place} the artifact store of all workers?",
-                    in_a_line(&artifact.name)
-                ));
-                Err(failure.for_lack_of(self.lacking(&error).await))
-            }
-        }
     }
 
     fn place(&self) -> Result<&Artifacts, Failure> {
@@ -153,7 +120,8 @@ impl AttemptArtifacts {
     async fn not_kept(&self, name: &ArtifactName, error: &ArtifactError) -> Failure {
         let message = format!("artifact `{name}` was not kept: {error}");
         if let ArtifactError::Source(source) = error {
-            let class = Failure::from(std::io::Error::from(source.kind())).class();
+            let said = source.get_ref().and_then(|inner| inner.downcast_ref::<Failure>()).map(Failure::class);
+            let class = said.unwrap_or_else(|| Failure::from(std::io::Error::from(source.kind())).class());
             return Failure::new(class, message).for_lack_of(error.lacking_descriptors());
         }
         Failure::resource_unavailable(message).for_lack_of(self.lacking(error).await)

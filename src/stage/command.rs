@@ -9,6 +9,7 @@ mod environment;
 mod files;
 mod folder;
 mod guard;
+mod inputs;
 mod launch;
 mod own_program;
 mod tail;
@@ -30,6 +31,7 @@ use tokio::time::error::Elapsed;
 
 use self::cut::Cut;
 use self::environment::Filled;
+use self::inputs::Inputs;
 use self::launch::Limits;
 use self::tail::Tail;
 use self::verdict::End;
@@ -37,13 +39,14 @@ use super::answer;
 use super::blocking::blocking;
 use super::finish::NOTHING;
 use super::handler::Offer;
+use super::kept_files;
 use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::model::resource::{Resource, out_of_descriptors, starts_no_process};
 use crate::model::text::{self, NotUtf8};
 use crate::system::{descriptors, regular};
-use crate::workflow::definition::{CommandStage, StandardInput};
+use crate::workflow::definition::{CommandStage, OutputFormat, StandardInput};
 use crate::workflow::duration;
 
 pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
@@ -96,13 +99,16 @@ async fn run_in(
 ) -> Result<Payload, Failure> {
     let begun = Instant::now();
     let files = folder.path().join(files::FOLDER);
-    tokio::fs::DirBuilder::new().mode(0o700).create(&files).await.map_err(|error| no_folder(&error))?;
+    for made in [&files, &folder.path().join(inputs::FOLDER)] {
+        tokio::fs::DirBuilder::new().mode(0o700).create(made).await.map_err(|error| no_folder(&error))?;
+    }
+    inputs::make_ways_out(stage, &files).map_err(|error| no_folder(&error))?;
     let artifacts = &offer.context.artifacts;
     match end(stage, offer, folder, limit, secrets).await {
         Ok(payload) => {
             let kept = files::keep(&files, artifacts, secrets);
             match tokio::time::timeout_at(files::until_kept(begun, limit), kept).await {
-                Ok(kept) => kept.map(|()| payload),
+                Ok(kept) => Ok(kept_files::listed(payload, &kept?, offer.limits.payload_bytes)),
                 Err(_) => Err(Failure::network_timeout(format!(
                     "the command ended, but its files could not be kept within the stage's timeout of {}",
                     duration::words(limit)
@@ -132,7 +138,10 @@ async fn end(
     secrets: &Secrets,
 ) -> Result<Payload, Failure> {
     let output_file = folder.path().join("output");
-    let filled = Filled::of(stage, offer, &output_file, &folder.path().join(files::FOLDER))?;
+    let inputs_folder = folder.path().join(inputs::FOLDER);
+    let fetched = Inputs::fetch(stage, offer, &inputs_folder);
+    let inputs = tokio::time::timeout(limit, fetched).await.map_err(|_| inputs::took_too_long(limit))??;
+    let filled = Filled::of(stage, offer, &output_file, folder.path(), inputs.by_text())?;
     let mut running = Running::start(&filled, folder, stage.memory_bytes, secrets)?;
     let most = offer.limits.payload_bytes;
     let input = match stage.stdin {
@@ -157,6 +166,7 @@ async fn end(
         return offer.context.hand_back().await;
     }
     let stdout = verdict::of(&filled.program, end, &running.stderr.words(), &stage.classes, secrets)?;
+    inputs.are_untouched().await?;
     let (output, who) = match read_file(&output_file, most).await? {
         Some(written) => (written, "the command wrote into $PITON_OUTPUT"),
         None => (stdout, "the command printed"),
@@ -171,6 +181,9 @@ async fn end(
              $PITON_ARTIFACTS"
         ))
     })?;
+    // Whoever makes files need not print anything.
+    let says_nothing = text.trim().is_empty() && stage.output == OutputFormat::Json;
+    let text = if says_nothing && files::are_any(&folder.path().join(files::FOLDER)).await { "{}" } else { text };
     answer::payload(text, stage.output, who, most, secrets)
 }
 

@@ -128,7 +128,7 @@ impl StageContext {
             Own::Attempt => attempt.to_string().into(),
             Own::Worker => (&**worker).into(),
             Own::IdempotencyKey => self.idempotency_key().into(),
-            Own::Output | Own::Artifacts => return None,
+            Own::Output | Own::Artifacts | Own::Inputs => return None,
         })
     }
 

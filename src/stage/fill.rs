@@ -2,13 +2,18 @@
 //! attempt knows of itself.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::variables;
 use crate::model::failure::Failure;
 use crate::model::json::{self, Object};
+use crate::workflow::named_file::NamedFile;
 use crate::workflow::own::{Own, Tell};
 use crate::workflow::template::{Part, Place, Template};
+
+/// Where files are, by the text that names them.
+pub(crate) type FilesByText = HashMap<NamedFile, Vec<String>>;
 
 /// What templates are filled from. The values of variables go to programs and servers, and into nothing that is kept.
 pub(crate) struct Filler<'i> {
@@ -17,17 +22,50 @@ pub(crate) struct Filler<'i> {
     parts: OnceLock<Object<'i>>,
     tell: &'i Tell<'i>,
     variable: fn(&str) -> Result<String, Failure>,
+    /// `None` where they stay as they are written.
+    files: Option<&'i FilesByText>,
 }
 
 impl<'i> Filler<'i> {
     /// `input` is the stage's input, a JSON object; `tell` tells of the attempt.
     pub(crate) fn new(input: &'i str, tell: &'i Tell<'i>) -> Filler<'i> {
-        Filler { input, parts: OnceLock::new(), tell, variable }
+        Filler { input, parts: OnceLock::new(), tell, variable, files: None }
     }
 
     /// The same for texts that are shown: variables stay in them as they are written.
     pub(crate) fn keeping_variables(input: &'i str, tell: &'i Tell<'i>) -> Filler<'i> {
         Filler { variable: |name| Ok(format!("${{{name}}}")), ..Filler::new(input, tell) }
+    }
+
+    /// The same for a program, whose files are there.
+    pub(crate) fn with_files(self, files: &'i FilesByText) -> Filler<'i> {
+        Filler { files: Some(files), ..self }
+    }
+
+    /// The arguments that an argument of the file becomes: files that stand alone are one each.
+    pub(crate) fn arguments(&self, template: &Template) -> Result<Vec<String>, Failure> {
+        match (template.parts(), self.files) {
+            ([Part::File(file)], Some(files)) => Ok(files.get(file).cloned().unwrap_or_default()),
+            _ => Ok(vec![self.plain(template)?]),
+        }
+    }
+
+    fn file(&self, file: &NamedFile) -> Result<String, Failure> {
+        let Some(files) = self.files else { return Ok(format!("{{{{file:{file}}}}}")) };
+        match files.get(file).map(Vec::as_slice).unwrap_or_default() {
+            [one] => Ok(one.clone()),
+            found => Err(Failure::invalid_input(format!(
+                "`{{{{file:{file}}}}}` is {} files, and stands where one is wanted; let it be an argument of its own",
+                found.len()
+            ))),
+        }
+    }
+
+    fn out(&self, name: &str) -> Result<String, Failure> {
+        match self.files {
+            None => Ok(format!("{{{{out:{name}}}}}")),
+            Some(_) => Ok(format!("{}/{name}", self.own(Own::Artifacts)?)),
+        }
     }
 
     /// The text, with every part filled in; what comes from the input goes through `escape`.
@@ -39,6 +77,8 @@ impl<'i> Filler<'i> {
                 Part::Variable(name) => text.push_str(&(self.variable)(name)?),
                 Part::Place(place) => text.push_str(&escape(&self.place(place)?)),
                 Part::Own(own) => text.push_str(&escape(&self.own(*own)?)),
+                Part::File(file) => text.push_str(&self.file(file)?),
+                Part::Out(name) => text.push_str(&self.out(name.as_str())?),
             }
             if text.len() > LONGEST {
                 return Err(too_long(template));
@@ -117,7 +157,7 @@ pub(crate) fn known(template: &Template) -> Option<String> {
     let part = |part: &Part| match part {
         Part::Text(text) => Some(text.clone()),
         Part::Variable(name) => variables::text(name).ok(),
-        Part::Place(_) | Part::Own(_) => None,
+        Part::Place(_) | Part::Own(_) | Part::File(_) | Part::Out(_) => None,
     };
     template.parts().iter().map(part).collect()
 }

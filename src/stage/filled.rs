@@ -10,6 +10,7 @@ use super::fill::Filler;
 use super::http;
 use crate::model::failure::Failure;
 use crate::workflow::definition::{CommandStage, HttpStage, StageKind};
+use crate::workflow::form_file::FormFile;
 use crate::workflow::own::Own;
 use crate::workflow::template::Template;
 
@@ -43,11 +44,19 @@ fn request(stage: &HttpStage, filler: &Filler<'_>) -> Result<Value, Failure> {
     ]);
     by_name(&mut texts, "headers", &stage.headers, filler)?;
     if !stage.files.is_empty() {
-        let names = stage.files.iter().map(|(field, place)| Ok((field.clone(), json!(filler.place(place)?))));
+        let names = stage.files.iter().map(|(field, place)| Ok((field.clone(), json!(form_file(place, filler)?))));
         texts.insert("files".to_owned(), Value::Object(names.collect::<Result<_, Failure>>()?));
     }
     folder(&mut texts, stage.dir.as_ref(), filler)?;
     Ok(texts.into())
+}
+
+/// The name of a file on disk; one of the store as it is written.
+fn form_file(file: &FormFile, filler: &Filler<'_>) -> Result<String, Failure> {
+    match file {
+        FormFile::OnDisk(place) => filler.place(place),
+        FormFile::Stored(_) => Ok(file.to_string()),
+    }
 }
 
 fn by_name(

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod clients;
 mod error;
+mod file_answer;
 mod files;
 mod retry_after;
 mod status;
@@ -24,7 +25,7 @@ use super::handler::Offer;
 use super::secrets::Secrets;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
-use crate::workflow::definition::HttpStage;
+use crate::workflow::definition::{AnswerFormat, HttpStage};
 use crate::workflow::template::{Part, Template};
 
 pub(crate) use self::clients::install_tls;
@@ -40,32 +41,35 @@ impl Http {
     /// Runs one attempt. The caller ends it at the stage's time limit; then its connection is closed.
     pub(crate) async fn run(&self, stage: &HttpStage, offer: Offer) -> Result<Payload, Failure> {
         let secrets = secrets(stage);
-        let most = offer.limits.payload_bytes;
-        let ended = match self.answer(stage, offer, &secrets).await {
-            Ok(answer) => answer.output(stage.output, most, &secrets),
-            Err(failure) => Err(failure),
-        };
+        let ended = self.output(stage, offer, &secrets).await;
         ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
     }
 
-    /// What the server answered, where it is a success.
-    async fn answer(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<Answer, Failure> {
-        let most = offer.limits.payload_bytes;
-        let mut response = self.request(stage, offer).await?.send().await?;
+    async fn output(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<Payload, Failure> {
+        let (most, artifacts) = (offer.limits.payload_bytes, offer.context.artifacts.clone());
+        let response = self.answer(stage, offer, secrets).await?;
+        match stage.output {
+            AnswerFormat::File => file_answer::keep(stage, response, &artifacts, most).await,
+            _ => whole(response, most).await?.output(stage.output, most, secrets),
+        }
+    }
+
+    /// What the server answers, where it is a success.
+    async fn answer(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<Response, Failure> {
+        let stored = files::Stored::of(stage).await?;
+        let response = self.request(stage, offer, stored.as_ref()).await?.send().await?;
         if !response.status().is_success() || stage.classes.of(response.status().as_u16()).is_some() {
             return Err(refused(stage, response, secrets).await);
         }
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let body = Body::up_to(most, response).await?;
-        if !body.whole {
-            return Err(Failure::invalid_input(format!(
-                "the server sent more than {most} bytes; keep big things in files and hand on their names"
-            )));
-        }
-        Ok(Answer { status, headers, body: body.bytes })
+        Ok(response)
     }
 
-    async fn request(&self, stage: &HttpStage, offer: Offer) -> Result<RequestBuilder, Failure> {
+    async fn request(
+        &self,
+        stage: &HttpStage,
+        offer: Offer,
+        stored: Option<&files::Stored>,
+    ) -> Result<RequestBuilder, Failure> {
         let tell = |own| offer.context.tell(own);
         let filler = Filler::new(&offer.input, &tell);
         let method = Method::from_bytes(stage.method.as_bytes()).unwrap_or(Method::POST);
@@ -73,13 +77,25 @@ impl Http {
         let headers = headers(stage, &filler, &offer)?;
         let request = self.0.of(stage)?.request(method, url).headers(headers);
         if !stage.files.is_empty() {
-            Ok(request.multipart(files::form(stage, &filler, &offer.input).await?))
+            Ok(request.multipart(files::form(stage, &filler, &offer, stored).await?))
         } else if sends_json(stage) {
             Ok(request.body(offer.input.clone()))
         } else {
             Ok(request)
         }
     }
+}
+
+/// All of an answer that is an output itself.
+async fn whole(mut response: Response, most: usize) -> Result<Answer, Failure> {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let body = Body::up_to(most, response).await?;
+    if !body.whole {
+        return Err(Failure::invalid_input(format!(
+            "the server sent more than {most} bytes; keep big things in files (output = \"file\"), or hand on their names"
+        )));
+    }
+    Ok(Answer { status, headers, body: body.bytes })
 }
 
 /// Whether the input itself is the body.

@@ -109,6 +109,20 @@ impl Records {
             Records::Memory(memory) => Ok(memory.whole(id)),
         }
     }
+
+    /// What the stage of that name has kept; `None` where there is no such stage.
+    pub(super) async fn kept_by(
+        &self,
+        claim: &Claim,
+        stage: &str,
+        name: Option<&str>,
+    ) -> Result<Option<Vec<Whole>>, StoreError> {
+        match self {
+            Records::Database(store) => store.kept_by(claim, stage, name).await,
+            // A test of one handler has no other stages.
+            Records::Memory(_) => Ok(None),
+        }
+    }
 }
 
 impl Memory {
@@ -131,6 +145,8 @@ impl Memory {
         let artifact = self.artifacts().into_iter().find(|artifact| artifact.announced.id == id)?;
         let (bytes, digest) = artifact.whole?;
         Some(Whole {
+            id,
+            run: 0,
             name: artifact.announced.name.as_str().to_owned(),
             address: artifact.address,
             bytes: i64::try_from(bytes).unwrap_or(i64::MAX),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::command;
+use super::file_cache::{self, FileCache};
 use crate::artifacts::Artifacts;
 use crate::events;
 use crate::model::resource::{Resource, out_of_descriptors};
@@ -44,6 +45,8 @@ pub(crate) struct Resources {
     store: Option<Artifacts>,
     /// Somebody has named the store, and did so for a reason.
     is_named: bool,
+    /// What was fetched of it.
+    files: FileCache,
     worker: String,
     lacking: Mutex<BTreeMap<Resource, Lack>>,
     /// Nothing is lacking: asked with every claim.
@@ -66,6 +69,7 @@ impl Resources {
         Resources {
             store,
             is_named,
+            files: FileCache::of(file_cache::DEFAULT_BYTES),
             worker: worker.to_owned(),
             lacking: Mutex::default(),
             all_there: AtomicBool::new(true),
@@ -77,6 +81,16 @@ impl Resources {
     /// The artifact store, where there is one.
     pub(crate) fn store(&self) -> Option<&Artifacts> {
         self.store.as_ref()
+    }
+
+    /// The same with room for so many bytes of files that were fetched.
+    pub(crate) fn with_file_cache(self, bytes: u64) -> Resources {
+        Resources { files: FileCache::of(bytes), ..self }
+    }
+
+    /// Files of the store that are at hand.
+    pub(crate) fn files(&self) -> &FileCache {
+        &self.files
     }
 
     pub(crate) fn are_all_there(&self) -> bool {

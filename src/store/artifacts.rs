@@ -24,6 +24,9 @@ pub(crate) struct Announced {
 /// An artifact that can be read.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct Whole {
+    pub(crate) id: Uuid,
+    /// The key of its run.
+    pub(crate) run: i64,
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) bytes: i64,
@@ -31,6 +34,33 @@ pub(crate) struct Whole {
     /// Who made it.
     pub(crate) stage: String,
     pub(crate) item: i32,
+}
+
+/// An artifact that a stage has kept; empty where it has kept none.
+#[derive(Debug, sqlx::FromRow)]
+struct Kept {
+    id: Option<Uuid>,
+    run: i64,
+    name: Option<String>,
+    address: Option<String>,
+    bytes: Option<i64>,
+    digest: Option<Vec<u8>>,
+    item: Option<i32>,
+}
+
+impl Kept {
+    fn whole(self, stage: &str) -> Option<Whole> {
+        Some(Whole {
+            id: self.id?,
+            run: self.run,
+            name: self.name?,
+            address: self.address?,
+            bytes: self.bytes?,
+            digest: self.digest?,
+            stage: stage.to_owned(),
+            item: self.item?,
+        })
+    }
 }
 
 /// An artifact of a run, for people.
@@ -106,8 +136,9 @@ impl Store {
     /// An artifact by its id, if all of it was written.
     pub(crate) async fn artifact(&self, id: Uuid) -> Result<Option<Whole>, StoreError> {
         Ok(sqlx::query_as(
-            "select a.name, a.address, a.bytes, a.digest,
-                    coalesce(v.definition -> 'stages' -> a.stage::int4 ->> 'name', '#' || a.stage) as stage, a.item
+            "select a.id, a.run_id as run, a.name, a.address, a.bytes, a.digest,
+                    case when a.stage < 0 then '' else coalesce(v.definition -> 'stages' -> a.stage::int4 ->> 'name', '#' || a.stage) end as stage,
+                    a.item
              from piton.artifacts a
              join piton.runs r on r.id = a.run_id
              join piton.workflow_versions v on v.id = r.version_id
@@ -116,6 +147,22 @@ impl Store {
         .bind(id)
         .fetch_optional(&self.pool)
         .await?)
+    }
+
+    /// Artifacts that the stage of that name has kept in this attempt's run, by item and name; only those of that name, if one is
+    /// given. Of a stage that goes item by item over the same items, those of the attempt's own item. `None` where the workflow has
+    /// no such stage.
+    pub(crate) async fn kept_by(
+        &self,
+        claim: &Claim,
+        stage: &str,
+        name: Option<&str>,
+    ) -> Result<Option<Vec<Whole>>, StoreError> {
+        let sql = include_str!("sql/kept_by.sql");
+        let query = sqlx::query_as(sql).bind(claim.key.run.0).bind(stage).bind(name);
+        let rows: Vec<Kept> = query.bind(claim.key.stage).bind(claim.key.item).fetch_all(&self.pool).await?;
+        let is_known = !rows.is_empty();
+        Ok(is_known.then(|| rows.into_iter().filter_map(|row| row.whole(stage)).collect()))
     }
 
     /// Artifacts of a run, by stage, item, attempt and name.

@@ -45,6 +45,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "trace_state",
     "wake_workers",
     "start_run_of",
+    "begin_on_file",
     "run_under",
     "is_same_json",
     "is_same_input",

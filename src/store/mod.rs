@@ -40,6 +40,7 @@ pub(crate) mod own_rows;
 pub(crate) mod pauses;
 pub(crate) mod queues;
 pub(crate) mod retry_preview;
+pub(crate) mod run_files;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod snapshot;

@@ -140,7 +140,7 @@ pub(crate) async fn start_current<'e>(
     Ok(RunId(asked.fetch_one(executor).await?))
 }
 
-async fn start_run<'e>(
+pub(super) async fn start_run<'e>(
     executor: impl PgExecutor<'e>,
     id: RunId,
     version: VersionId,

@@ -253,6 +253,8 @@ async fn watch(resources: Arc<Resources>, slots: Arc<Slots>, stop: CancellationT
         () = resources.watch(stop) => {}
         () = slots.grow() => {}
     }
+    // No attempt is left that reads of it.
+    resources.files().clear().await;
 }
 
 async fn joined<T>(part: &str, handle: JoinHandle<T>) {

@@ -56,7 +56,21 @@ fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
     let DraftStage { named, concurrency, rate, requires, retry, .. } = stage;
     let knows_run = !named.owns.is_empty();
-    Some(Stage { name, needs, for_each, inputs, kind, timeout, concurrency, rate, requires, retry, knows_run })
+    let knows_files = !named.files.is_empty() || named.makes_files;
+    Some(Stage {
+        name,
+        needs,
+        for_each,
+        inputs,
+        kind,
+        timeout,
+        concurrency,
+        rate,
+        requires,
+        retry,
+        knows_run,
+        knows_files,
+    })
 }
 
 type Connected = (Vec<Vec<StageIndex>>, Vec<Option<ForEach>>);
@@ -85,6 +99,12 @@ fn connect(
         found.extend(bad_inputs(stage));
         stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, word, place, found));
         stage.named.owns.iter().for_each(|(word, own)| texts::own(stage, word, *own, found));
+        for (word, file) in &stage.named.files {
+            match texts::place_of(stage, word, file) {
+                Ok(place) => graph.look_up(stage, word, &place, found),
+                Err(mistake) => found.push(mistake),
+            }
+        }
     }
     for circle in graph::circles(&graph.needs) {
         found.push(graph.told(&circle));

@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Classes;
+use super::form_file::FormFile;
 use super::input::DeclaredInput;
 use super::name::{StageName, WorkflowName};
+use super::named_file::FileName;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
-use super::template::{Place, Template};
+use super::template::Template;
 
 /// How long an attempt may take where the file says nothing.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -69,6 +71,9 @@ pub(crate) struct Stage {
     /// Its texts name the run. A Piton that would look for it in the input cannot read this, and leaves the stage to others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) knows_run: bool,
+    /// It names files of other stages, or files that it makes. A Piton that knows nothing of that leaves it to others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) knows_files: bool,
 }
 
 impl Stage {
@@ -168,14 +173,17 @@ pub(crate) struct HttpStage {
     pub(crate) connect_timeout: Duration,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) redirects: u32,
-    /// Form fields, and where in the input the names of their files stand.
+    /// Form fields, and their files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) files: BTreeMap<String, Place>,
+    pub(crate) files: BTreeMap<String, FormFile>,
     /// Folder that the files are in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dir: Option<Template>,
     #[serde(default, skip_serializing_if = "AnswerFormat::is_json")]
     pub(crate) output: AnswerFormat,
+    /// What the file is called that the answer becomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<FileName>,
     /// Of statuses that mean something else than usual.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub(crate) classes: Classes,
@@ -212,6 +220,8 @@ pub(crate) enum AnswerFormat {
     Text,
     /// An object of `status`, `headers` and `body`.
     Response,
+    /// The body becomes a file, which the output refers to.
+    File,
 }
 
 impl AnswerFormat {

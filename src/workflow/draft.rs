@@ -1,8 +1,10 @@
 //! A workflow file read key by key: every value has its type, and how they fit together is not yet known.
 
 mod classes;
+mod files;
 mod input;
 mod kind;
+mod named;
 mod requires;
 mod retry;
 mod url;
@@ -42,7 +44,7 @@ pub(crate) struct DraftStage {
     /// If it is one.
     pub(crate) name: Option<StageName>,
     pub(crate) kind: Field<StageKind>,
-    pub(crate) named: kind::Named,
+    pub(crate) named: named::Named,
     pub(crate) needs: Vec<Word>,
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
@@ -130,7 +132,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         word,
         name,
         kind: Field::Absent,
-        named: kind::Named::default(),
+        named: named::Named::default(),
         needs: Vec::new(),
         for_each: None,
         inputs: None,

@@ -60,7 +60,7 @@ fn entries_of_command(command: &CommandStage, entries: &mut Vec<(Key, Value)>) {
 }
 
 fn entries_of_request(request: &HttpStage, entries: &mut Vec<(Key, Value)>) {
-    let HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, classes } = request;
+    let HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, file, classes } = request;
     entries.extend([
         (keys::HTTP, json!(url)),
         (keys::METHOD, json!(method)),
@@ -70,6 +70,7 @@ fn entries_of_request(request: &HttpStage, entries: &mut Vec<(Key, Value)>) {
         (keys::FILES, json!(files)),
         (keys::DIR, json!(dir)),
         (keys::ANSWER, json!(output)),
+        (keys::FILE_NAME, json!(file)),
         (keys::STATUS_CLASSES, json!(classes)),
     ]);
 }

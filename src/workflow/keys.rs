@@ -148,8 +148,10 @@ keys! {
         "The program may end its attempt with piton.finish in a transaction of its own, which commits its rows and its output together. It gets the token for it as PITON_ATTEMPT_TOKEN.";
     OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
         "`json`: the output is JSON. `text`: it is one string, without the line end at its end.";
-    ANSWER = "output", Shape::Word(&["json", "text", "response"]), "\"json\", \"text\" or \"response\"", "output = \"response\"", OR_REMOVE, "\"json\"",
-        "`json`: the output is JSON. `text`: it is one string, without the line end at its end. `response` (only of `http`): an object of `status`, `headers` and `body`.";
+    ANSWER = "output", Shape::Word(&["json", "text", "response", "file"]), "\"json\", \"text\", \"response\" or \"file\"", "output = \"response\"", OR_REMOVE, "\"json\"",
+        "`json`: the output is JSON. `text`: it is one string, without the line end at its end. `response` (only of `http`): an object of `status`, `headers` and `body`. `file` (only of `http`): the body, of any size, becomes a file in the artifact store, and the output refers to it under `files`.";
+    FILE_NAME = "file", Shape::Line, "the name of a file", "file = \"voice.wav\"", OR_REMOVE, "",
+        "What the file is called that the answer becomes (output = \"file\", which then need not be written); `answer` by default.";
 
     EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
         "Failure classes by exit code (1 to 255; 128 plus its number for a signal), for programs whose exit codes have meanings of their own.";
@@ -165,8 +167,8 @@ keys! {
         "Longest time to connect to the server.";
     REDIRECTS = "redirects", Shape::Count { most: 20 }, "a whole number up to 20", "redirects = 3", OR_REMOVE, "0",
         "Maximum number of redirects to follow.";
-    FILES = "files", Shape::Files, "a table of form fields and places of file names", "files = { audio = \"item.path\" }", OR_REMOVE, "",
-        "Sends a multipart form: the input as the field `input`, and these files, whose names (below `dir`) are at these places of the input.";
+    FILES = "files", Shape::Files, "a table of form fields and files", "files = { audio = \"file:script/voice.wav\" }", OR_REMOVE, "",
+        "Sends a multipart form: the input as the field `input`, and these files. `file:STAGE/NAME` is what a stage has kept, `file:` and a place what the input refers to; a place alone, such as `item.path`, has the name of a file below `dir` on the worker's machine.";
 
     MAX_RETRIES = "max_retries", Shape::Count { most: 10_000 }, "a whole number up to 10000", "max_retries = 3", OR_REMOVE, "10",
         "How often a job is retried, over all failure classes.";
@@ -222,7 +224,7 @@ pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, 
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, OUTPUT, EXIT_CLASSES];
 pub(crate) const HTTP_STAGE: &[Key] =
-    &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, STATUS_CLASSES];
+    &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, FILE_NAME, STATUS_CLASSES];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];

@@ -26,6 +26,8 @@ states! {
         Output = "output",
         /// Folder whose files are kept as artifacts.
         Artifacts = "artifacts",
+        /// Folder with the files that it names.
+        Inputs = "inputs",
     }
 }
 
@@ -55,6 +57,7 @@ impl Own {
             Own::IdempotencyKey => "PITON_IDEMPOTENCY_KEY",
             Own::Output => "PITON_OUTPUT",
             Own::Artifacts => "PITON_ARTIFACTS",
+            Own::Inputs => "PITON_INPUTS",
         }
     }
 
@@ -65,7 +68,7 @@ impl Own {
 
     /// Whether only programs have it.
     pub(crate) fn is_for_programs(self) -> bool {
-        matches!(self, Own::Output | Own::Artifacts)
+        matches!(self, Own::Output | Own::Artifacts | Own::Inputs)
     }
 }
 

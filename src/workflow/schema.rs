@@ -16,6 +16,8 @@ use crate::model::retry::RetryPolicy;
 
 /// One key from the outside in, and what may stand there.
 const PLACE: &str = r#"^[^\s{}\[\]*"'.]+(\.[^\s{}\[\]*"'.]+)*$"#;
+/// A file that a stage has kept, or that the input refers to.
+const STORED: &str = r#"^file:[^{}"']+$"#;
 /// The same for `for_each`, where no key holds a `/`.
 const ARRAY: &str = r#"^[^\s\[\]*"'/.]+(\.[^\s\[\]*"'/.]+){0,32}$"#;
 /// Scheme and server, or a variable that holds them.
@@ -101,7 +103,9 @@ fn shape(shape: Shape) -> Value {
         Shape::VariableNames => json!({"type": "array", "items": variable()}),
         Shape::Variables => named(variable(), json!({"type": "string"})),
         Shape::Headers => named(header(), json!({"type": "string"})),
-        Shape::Files => named(json!({"minLength": 1, "not": {"const": "input"}}), string(PLACE)),
+        Shape::Files => {
+            named(json!({"minLength": 1, "not": {"const": "input"}}), json!({"anyOf": [string(PLACE), string(STORED)]}))
+        }
         Shape::Classes => named(json!({"pattern": CODE}), json!({"enum": class_names()})),
         Shape::Input => input(),
         Shape::Any | Shape::Tables => json!({}),

@@ -168,6 +168,10 @@ mod tests {
         };
         assert!(stored("{{run.id}}").contains(r#""knows_run":true"#), "it would look for `run.id` in the input");
         assert!(!stored("{{input.run.id}}").contains("knows_run"));
+        for text in ["{{file:input/a}}", "{{out:a}}"] {
+            assert!(stored(text).contains(r#""knows_files":true"#), "it would look for `{text}` in the input");
+        }
+        assert!(!stored("{{input.file}}").contains("knows_files"));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::fallback;
+use super::named_file::{FILE, FileName, NamedFile, OUT};
 use super::own::{self, Own};
+pub(crate) use super::place::Place;
 
 /// A text in parts. It is stored and shown as it was written, so a value of the environment is never in it.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -26,16 +28,10 @@ pub(crate) enum Part {
     Place(Place),
     /// What the attempt knows of itself.
     Own(Own),
-}
-
-/// A place in a stage's input: `input`, `item` or a stage that is needed, and keys from the outside in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Place {
-    pub(crate) head: String,
-    pub(crate) path: Vec<String>,
-    /// What stands in a text where nothing is there.
-    pub(crate) fallback: Option<String>,
+    /// Where a file is, for as long as the attempt lasts.
+    File(NamedFile),
+    /// Where a program writes a file that is kept as an artifact.
+    Out(FileName),
 }
 
 /// Why a text is no template; says what would be right.
@@ -55,6 +51,12 @@ pub(crate) enum TemplateError {
     Fallback(String),
     #[error("`{0}` always has a value, and takes no default")]
     Needless(String),
+    #[error(
+        "`{0}` names no file; write {{{{file:STAGE/NAME}}}} such as {{{{file:render/video.mp4}}}}, or {{{{file:item.picture}}}} for what the input refers to"
+    )]
+    File(String),
+    #[error("`{0}` is no name for a file that is made; write one such as {{{{out:final.mp4}}}}")]
+    Out(String),
     #[error("it holds a NUL character")]
     Nul,
 }
@@ -100,7 +102,7 @@ impl Template {
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Variable(name) => Some(name.as_str()),
-            Part::Text(_) | Part::Place(_) | Part::Own(_) => None,
+            Part::Text(_) | Part::Place(_) | Part::Own(_) | Part::File(_) | Part::Out(_) => None,
         })
     }
 
@@ -108,7 +110,7 @@ impl Template {
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         self.parts.iter().filter_map(|part| match part {
             Part::Place(place) => Some(place),
-            Part::Text(_) | Part::Variable(_) | Part::Own(_) => None,
+            Part::Text(_) | Part::Variable(_) | Part::Own(_) | Part::File(_) | Part::Out(_) => None,
         })
     }
 
@@ -116,7 +118,23 @@ impl Template {
     pub(crate) fn owns(&self) -> impl Iterator<Item = Own> {
         self.parts.iter().filter_map(|part| match part {
             Part::Own(own) => Some(*own),
-            Part::Text(_) | Part::Variable(_) | Part::Place(_) => None,
+            Part::Text(_) | Part::Variable(_) | Part::Place(_) | Part::File(_) | Part::Out(_) => None,
+        })
+    }
+
+    /// Files that it names.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &NamedFile> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::File(file) => Some(file),
+            Part::Text(_) | Part::Variable(_) | Part::Place(_) | Part::Own(_) | Part::Out(_) => None,
+        })
+    }
+
+    /// Files that are to be made, by their names.
+    pub(crate) fn outs(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Out(name) => Some(name.as_str()),
+            Part::Text(_) | Part::Variable(_) | Part::Place(_) | Part::Own(_) | Part::File(_) => None,
         })
     }
 }
@@ -146,6 +164,13 @@ fn stretch(text: &str) -> Result<(&str, Option<Part>, &str), TemplateError> {
 
 /// What stands between two pairs of braces.
 fn between_braces(inner: &str) -> Result<Part, TemplateError> {
+    if let Some(name) = inner.trim().strip_prefix(FILE) {
+        return NamedFile::parse(name).map(Part::File).ok_or_else(|| TemplateError::File(shortened(inner.trim())));
+    }
+    if let Some(name) = inner.trim().strip_prefix(OUT) {
+        let name = FileName::parse(name.trim()).filter(|name| name.exact().is_some());
+        return name.map(Part::Out).ok_or_else(|| TemplateError::Out(shortened(inner.trim())));
+    }
     let (text, fallback) = fallback::split(inner).map_err(|()| TemplateError::Fallback(shortened(inner.trim())))?;
     let place = Place::parse(text).ok_or_else(|| TemplateError::Place(shortened(inner)))?;
     if place.head != own::HEAD {
@@ -169,26 +194,6 @@ fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
-impl Place {
-    /// Reads a place such as `item.scenes.0.title`; a number is a key of an object or an element of an array.
-    pub(crate) fn parse(text: &str) -> Option<Place> {
-        let odd =
-            |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}' | '[' | ']' | '*' | '"' | '\'');
-        let mut keys = text.split('.').map(str::to_owned);
-        let head = keys.next()?;
-        let path: Vec<String> = keys.collect();
-        let whole = !head.is_empty() && path.iter().all(|key| !key.is_empty()) && !text.contains(odd);
-        whole.then_some(Place { head, path, fallback: None })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.head)?;
-        self.path.iter().try_for_each(|key| write!(f, ".{key}"))
-    }
-}
-
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.written.fmt(f)
@@ -206,20 +211,6 @@ impl TryFrom<String> for Template {
 impl From<Template> for String {
     fn from(template: Template) -> String {
         template.written
-    }
-}
-
-impl TryFrom<String> for Place {
-    type Error = TemplateError;
-
-    fn try_from(text: String) -> Result<Place, TemplateError> {
-        Place::parse(&text).ok_or(TemplateError::Place(text))
-    }
-}
-
-impl From<Place> for String {
-    fn from(place: Place) -> String {
-        place.to_string()
     }
 }
 
@@ -285,7 +276,7 @@ mod tests {
         assert_eq!(
             said("{{run.uuid}}"),
             "`run.uuid` is nothing that a stage knows of its run; it knows run.id, run.workflow, run.stage, run.item, \
-             run.attempt, run.worker, run.idempotency_key, run.output, run.artifacts"
+             run.attempt, run.worker, run.idempotency_key, run.output, run.artifacts, run.inputs"
         );
     }
 

@@ -30,6 +30,7 @@ mod exposed;
 mod failover;
 mod fairness;
 mod features;
+mod files;
 mod finishes;
 mod first_minutes;
 mod flow;

@@ -78,6 +78,7 @@ const DECIDE: &[&str] = &[
 const ENGINE: &[&str] = &[
     "artifacts_deleted",
     "begin_cleanup",
+    "begin_on_file",
     "claim_limited",
     "clean_batches",
     "clean_records",
@@ -614,6 +615,7 @@ async fn an_operator_decides_and_writes_no_row() {
         "alter table piton.audit disable trigger audit_is_kept",
         "create function piton.mine() returns int language sql as 'select 1'",
         "select piton.start_run_of(1, piton.new_id(), '{}', 0)",
+        "select piton.begin_on_file(piton.new_id(), piton.new_id(), 'a', 'b', 0, '')",
         "select piton.make_current(1, 1)",
         "select piton.end_run(gen_random_uuid(), 'why', 'Ada', null)",
     ] {

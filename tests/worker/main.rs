@@ -28,6 +28,7 @@ fn main() -> std::process::ExitCode {
         .handler("node", node)
         .handler("keep", keep)
         .handler("read", read)
+        .handler("texts", texts)
         .handler("copy", copy)
         .handler("mark", mark)
         .handler("same", same)
@@ -233,6 +234,24 @@ async fn keep(Input(run): Input<Run<Keep>>, context: StageContext) -> Result<Vec
 #[derive(Deserialize)]
 struct Read {
     keep: Vec<Artifact>,
+}
+
+/// Names files of other stages, and answers with what is in each.
+#[derive(serde::Deserialize)]
+struct Texts {
+    files: String,
+}
+
+async fn texts(Input(run): Input<Run<Texts>>, context: StageContext) -> Result<Vec<String>, Failure> {
+    let mut texts = Vec::new();
+    for file in context.files(&run.input.files).await? {
+        let fetched = context.fetch(&file).await?;
+        let mut streamed = String::new();
+        context.open(&file).await?.read_to_string(&mut streamed).await?;
+        assert_eq!(std::fs::read_to_string(fetched.path())?, streamed);
+        texts.push(format!("{}: {}", file.name(), streamed.trim_end()));
+    }
+    Ok(texts)
 }
 
 async fn read(Input(Read { keep }): Input<Read>, context: StageContext) -> Result<Vec<String>, Failure> {

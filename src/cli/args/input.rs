@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::stage::run_files::LocalFile;
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InputArgs {
     /// File with the run's input as JSON; - for standard input [default: {}].
@@ -15,6 +17,14 @@ pub(crate) struct InputArgs {
     pub(crate) priority: i16,
     #[command(flatten)]
     pub(crate) trace: TraceArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FileArgs {
+    /// File that the run begins on, by its own name or another one; it is uploaded, and listed in the input under `files`. May be
+    /// given several times.
+    #[arg(long = "file", value_name = "[NAME=]FILE", value_parser = LocalFile::parse)]
+    pub(crate) file: Vec<LocalFile>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -75,6 +75,9 @@ pub(crate) struct SettingsArgs {
     /// Memory for the inputs of everything that runs at once; a stage that finds no room starts later.
     #[arg(long, env = "PITON_INPUT_MEMORY", default_value = "512MiB", value_parser = bytes)]
     pub(crate) input_memory: usize,
+    /// Room for files of the artifact store that stages read, in the folder for temporary files; 0 keeps none.
+    #[arg(long, env = "PITON_FILE_CACHE", default_value = "8GiB", value_parser = bytes)]
+    pub(crate) file_cache: usize,
     /// Bring the schema up to date before working, as `piton migrate` does; one process at a time does it.
     #[arg(long, env = "PITON_MIGRATE")]
     pub(crate) migrate: bool,

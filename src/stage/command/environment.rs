@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::{files, inputs};
 use crate::model::failure::Failure;
-use crate::stage::fill::Filler;
+use crate::stage::fill::{FilesByText, Filler};
 use crate::stage::finish::{self, AttemptToken};
 use crate::stage::handler::Offer;
 use crate::stage::secrets::Secrets;
@@ -29,15 +30,24 @@ pub(super) struct Filled {
 }
 
 impl Filled {
-    /// `output` and `artifacts` are what it may write into.
-    pub(super) fn of(stage: &CommandStage, offer: &Offer, output: &Path, artifacts: &Path) -> Result<Filled, Failure> {
+    /// `output` is the file it may write into, in the folder of its attempt.
+    pub(super) fn of(
+        stage: &CommandStage,
+        offer: &Offer,
+        output: &Path,
+        folder: &Path,
+        files: &FilesByText,
+    ) -> Result<Filled, Failure> {
+        let (artifacts, inputs) = (folder.join(files::FOLDER), folder.join(inputs::FOLDER));
         let tell = |own| match own {
             Own::Output => output.to_str().map(Cow::Borrowed),
             Own::Artifacts => artifacts.to_str().map(Cow::Borrowed),
+            Own::Inputs => inputs.to_str().map(Cow::Borrowed),
             other => offer.context.tell(other),
         };
-        let filler = Filler::new(&offer.input, &tell);
-        let argv = stage.argv.iter().map(|template| filler.plain(template)).collect::<Result<Vec<_>, _>>()?;
+        let filler = Filler::new(&offer.input, &tell).with_files(files);
+        let argv = stage.argv.iter().map(|template| filler.arguments(template)).collect::<Result<Vec<_>, _>>()?;
+        let argv = argv.concat();
         if argv.iter().any(|argument| argument.contains('\0')) {
             return Err(Failure::invalid_input("an argument holds a NUL character, which no program can be given"));
         }
@@ -47,7 +57,8 @@ impl Filled {
         }
         // Also where their names are no text.
         env.insert(Own::Output.variable().into(), output.into());
-        env.insert(Own::Artifacts.variable().into(), artifacts.into());
+        env.insert(Own::Artifacts.variable().into(), artifacts.clone().into());
+        env.insert(Own::Inputs.variable().into(), inputs.clone().into());
         env.insert("TRACEPARENT".into(), offer.context.traceparent().into());
         env.extend(offer.context.tracestate().map(|state| ("TRACESTATE".into(), state.into())));
         env.extend(offer.token.as_ref().map(|token| (finish::VARIABLE.into(), token.as_str().into())));

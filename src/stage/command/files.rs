@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::guard::LAST_WAIT;
-use crate::model::artifact::{ArtifactName, ArtifactType};
+use crate::model::artifact::{Artifact, ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
 use crate::model::resource::out_of_descriptors;
 use crate::stage::artifacts::{AttemptArtifacts, Kept};
@@ -36,7 +36,11 @@ struct Found {
 }
 
 /// Keeps all of them, for a program that ended well.
-pub(super) async fn keep(folder: &Path, artifacts: &AttemptArtifacts, secrets: &Secrets) -> Result<(), Failure> {
+pub(super) async fn keep(
+    folder: &Path,
+    artifacts: &AttemptArtifacts,
+    secrets: &Secrets,
+) -> Result<Vec<Artifact>, Failure> {
     let found = found(folder).await?;
     if found.len() > MOST {
         return Err(Failure::invalid_input(format!(
@@ -45,10 +49,16 @@ pub(super) async fn keep(folder: &Path, artifacts: &AttemptArtifacts, secrets: &
         )));
     }
     let mut names = Names::without(secrets);
+    let mut kept = Vec::with_capacity(found.len());
     for file in &found {
-        keep_one(file, names.of(file)?, artifacts).await?;
+        kept.push(keep_one(file, names.of(file)?, artifacts).await?);
     }
-    Ok(())
+    Ok(kept)
+}
+
+/// Whether there are any.
+pub(super) async fn are_any(folder: &Path) -> bool {
+    found(folder).await.is_ok_and(|found| !found.is_empty())
 }
 
 /// Keeps what there is of a program that failed, until then: the first files, as far as they go. The failure tells of what
@@ -75,7 +85,7 @@ pub(super) async fn keep_failed(
         }
         let keeping = async { keep_one(file, names.of(file)?, artifacts).await };
         match tokio::time::timeout_at(until, keeping).await {
-            Ok(Ok(())) => kept += 1,
+            Ok(Ok(_)) => kept += 1,
             Ok(Err(error)) => {
                 why = Some(error.message().to_owned());
                 break;
@@ -141,12 +151,11 @@ fn readable(name: &OsStr) -> String {
     text
 }
 
-async fn keep_one(file: &Found, name: ArtifactName, artifacts: &AttemptArtifacts) -> Result<(), Failure> {
+async fn keep_one(file: &Found, name: ArtifactName, artifacts: &AttemptArtifacts) -> Result<Artifact, Failure> {
     let path = file.path.clone();
     let opened = blocking(move || regular::open(&path)).await.map_err(|error| unreadable(&file.path, &error))?;
     let kept = Kept { name, declared: ArtifactType::output(), content_type: None, bytes: Some(file.bytes) };
-    artifacts.put(kept, tokio::fs::File::from_std(opened)).await?;
-    Ok(())
+    artifacts.put(kept, tokio::fs::File::from_std(opened)).await
 }
 
 /// Regular files below the folder, by their names. Links are neither kept nor followed.

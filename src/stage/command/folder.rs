@@ -18,6 +18,7 @@ const YOUNG: Duration = Duration::from_secs(60);
 /// Those that could not be deleted: to read a folder takes a descriptor.
 static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+#[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
     lock: Option<File>,

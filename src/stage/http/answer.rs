@@ -32,6 +32,8 @@ impl Answer {
             AnswerFormat::Json => self.read(self.text()?, OutputFormat::Json, most, secrets),
             AnswerFormat::Text => self.read(self.text()?, OutputFormat::Text, most, secrets),
             AnswerFormat::Response => self.whole(most, secrets),
+            // It is not read as a whole.
+            AnswerFormat::File => Err(Failure::unknown("the answer was to become a file")),
         }
     }
 

@@ -6,24 +6,73 @@ use reqwest::multipart::{Form, Part};
 
 use crate::model::failure::Failure;
 use crate::model::resource::out_of_descriptors;
+use crate::stage::blocking::blocking;
+use crate::stage::command::Folder;
 use crate::stage::fill::Filler;
+use crate::stage::handler::Offer;
+use crate::stage::stage_files;
 use crate::workflow::definition::HttpStage;
+use crate::workflow::form_file::FormFile;
+use crate::workflow::named_file::NamedFile;
 
 /// The input as the field `input`, and a field for each file.
-pub(super) async fn form(stage: &HttpStage, filler: &Filler<'_>, input: &str) -> Result<Form, Failure> {
+pub(super) async fn form(
+    stage: &HttpStage,
+    filler: &Filler<'_>,
+    offer: &Offer,
+    stored: Option<&Stored>,
+) -> Result<Form, Failure> {
     let folder = match &stage.dir {
         Some(dir) => PathBuf::from(filler.plain(dir)?),
         None => PathBuf::from("."),
     };
-    let part = Part::text(input.to_owned()).mime_str("application/json")?;
+    let part = Part::text(offer.input.clone()).mime_str("application/json")?;
     let mut form = Form::new().part("input", part);
-    for (field, place) in &stage.files {
-        let name = filler.place(place)?;
-        let path = below(&folder, &name).await?;
+    for (at, (field, file)) in stage.files.iter().enumerate() {
+        let (name, path) = match (file, stored) {
+            (FormFile::OnDisk(place), _) => {
+                let name = filler.place(place)?;
+                let path = below(&folder, &name).await?;
+                (name, path)
+            }
+            (FormFile::Stored(file), Some(stored)) => (file.to_string(), stored.give(at, file, offer).await?),
+            (FormFile::Stored(file), None) => return Err(Failure::unknown(format!("there is no place for `{file}`"))),
+        };
         let part = Part::file(&path).await.map_err(|error| unreadable(&name, &error))?;
         form = form.part(field.clone(), part);
     }
     Ok(form)
+}
+
+/// Files of the artifact store: verified before anything of them is sent. They are there for as long as this is.
+#[derive(Debug)]
+pub(super) struct Stored(Folder);
+
+impl Stored {
+    /// `None` where the stage sends none.
+    pub(super) async fn of(stage: &HttpStage) -> Result<Option<Stored>, Failure> {
+        if !stage.files.values().any(|file| matches!(file, FormFile::Stored(_))) {
+            return Ok(None);
+        }
+        Ok(Some(Stored(blocking(Folder::make).await?)))
+    }
+
+    async fn give(&self, at: usize, file: &NamedFile, offer: &Offer) -> Result<PathBuf, Failure> {
+        let found = stage_files::find(&offer.context.artifacts, &offer.input, file).await?;
+        let [one] = found.as_slice() else {
+            return Err(Failure::invalid_input(format!(
+                "`file:{file}` is {} files, and a form field has one; name one of them",
+                found.len()
+            )));
+        };
+        // The name that the server sees is that of the file, without its folders.
+        let name = one.name.rsplit('/').next().filter(|name| !matches!(*name, "" | "." | "..")).unwrap_or("file");
+        let folder = self.0.path().join(at.to_string());
+        tokio::fs::create_dir(&folder).await?;
+        let path = folder.join(name);
+        offer.context.artifacts.give(one, &path).await?;
+        Ok(path)
+    }
 }
 
 /// The file of that name in the folder: what comes from the input must not lead out of it.

@@ -50,7 +50,7 @@ found (what, run_id, place) as (
     union all
     select 'artifacts that are visible without a checkpoint of their attempt', a.run_id, a.name
     from piton.artifacts a
-    where a.type not in ('pending', 'failed', 'orphan', 'dead_letter')
+    where a.type not in ('pending', 'failed', 'orphan', 'dead_letter') and a.stage >= 0
       and not exists (select from piton.checkpoints k where k.run_id = a.run_id and k.stage = a.stage and k.item = a.item
                       and k.attempt = a.attempt and k.worker_id = a.worker_id)
     union all

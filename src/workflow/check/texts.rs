@@ -3,6 +3,7 @@
 use crate::workflow::draft::DraftStage;
 use crate::workflow::input::{DeclaredInput, InputType};
 use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::named_file::NamedFile;
 use crate::workflow::own::Own;
 use crate::workflow::similar::similar;
 use crate::workflow::template::Place;
@@ -23,6 +24,30 @@ pub(super) fn own(stage: &DraftStage, word: &Word, own: Own, found: &mut Vec<Mis
         _ => return,
     };
     found.push(Mistake::new(word.span.clone(), title, "", help));
+}
+
+/// The place of the input whose files are named.
+pub(super) fn place_of(stage: &DraftStage, word: &Word, file: &NamedFile) -> Result<Place, Mistake> {
+    let at = |head: &str, path: &[&str]| Place {
+        head: head.to_owned(),
+        path: path.iter().map(|key| (*key).to_owned()).collect(),
+        fallback: None,
+    };
+    match file {
+        NamedFile::At(place) => Ok(place.clone()),
+        NamedFile::Of { head, .. } if head == "input" => Ok(at(head, &["files"])),
+        NamedFile::Of { head, .. } if head == "item" => {
+            let title = format!("{}: an item keeps no files", shown(&word.text));
+            let help = "write {{file:item}}, or the place in the item, for what it refers to; or name the stage";
+            Err(Mistake::new(word.span.clone(), title, "", help))
+        }
+        NamedFile::Of { head, .. } if *head == stage.word.text => {
+            let title = format!("stage {} takes its own files", shown(head));
+            let help = "name the stage before it; what a program makes itself is {{out:NAME}}";
+            Err(Mistake::new(word.span.clone(), title, "", help))
+        }
+        NamedFile::Of { head, .. } => Ok(at(head, &[])),
+    }
 }
 
 /// Tells of a place of the run's input that no run of this workflow has for certain.
@@ -71,6 +96,7 @@ fn declared_kind(declared: &DeclaredInput, word: &Word, name: &str, found: &mut 
     if kind.is_none() {
         let help = match similar(name, declared.0.iter().map(|key| key.key.as_str())) {
             Some(meant) => format!("did you mean `input.{meant}`?"),
+            None if name == "files" => "declare it below [input]: files = \"array\"".to_owned(),
             None => format!("declare it below [input], such as {name} = \"string\""),
         };
         let title = format!("{} is not among the keys of [input]", shown(&format!("input.{name}")));

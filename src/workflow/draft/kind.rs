@@ -7,26 +7,20 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::classes::classes;
+use super::files;
+use super::named::Named;
 use super::url::bad_url;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
     AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind, StandardInput,
 };
+use crate::workflow::form_file::FormFile;
 use crate::workflow::keys::{self, Key, Shape};
 use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::named_file::FileName;
 use crate::workflow::own::Own;
-use crate::workflow::template::{Place, Template, is_variable};
+use crate::workflow::template::{Template, is_variable};
 use crate::workflow::value::{self, Field, Value, Word};
-
-/// What the templates of a stage name, with the values they stand in.
-#[derive(Debug, Default)]
-pub(crate) struct Named {
-    /// Places of the input, each once for the value it stands in, which they share: a value may be as long as the file, and name
-    /// a hundred thousand.
-    pub(crate) places: Vec<(Arc<Word>, Place)>,
-    /// Things that an attempt knows of itself.
-    pub(crate) owns: Vec<(Arc<Word>, Own)>,
-}
 
 /// The kind that the stage names; tells of two.
 pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>) -> Option<&'static str> {
@@ -83,17 +77,29 @@ impl<'i> Keys<'_, 'i> {
     fn http(&mut self) -> Option<HttpStage> {
         let url = self.url();
         let method = self.word(keys::METHOD).unwrap_or("POST").to_owned();
-        let files = self.files(&method);
+        let files = self.form(&method);
         let (headers, dir) = (self.templates_by_name(keys::HEADERS, &header_name), self.template(keys::DIR));
         let connect_timeout = self.read(keys::CONNECT_TIMEOUT, value::duration).unwrap_or(DEFAULT_CONNECT_TIMEOUT);
         let redirects = self.read(keys::REDIRECTS, value::number);
         let (redirects, output) = (redirects.unwrap_or_default(), self.answer());
-        let classes = self.classes(keys::STATUS_CLASSES, &STATUSES);
-        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, classes })
+        let (classes, file) = (self.classes(keys::STATUS_CLASSES, &STATUSES), self.file_name(output));
+        url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, file, classes })
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {
         self.table.get(key.name)
+    }
+
+    fn form(&mut self, method: &str) -> BTreeMap<String, FormFile> {
+        let Some(value) = self.value(keys::FILES).cloned() else { return BTreeMap::new() };
+        let form = files::form(&value, method, self.named, self.found);
+        self.wrong |= form.is_none();
+        form.unwrap_or_default()
+    }
+
+    fn file_name(&mut self, output: AnswerFormat) -> Option<FileName> {
+        self.named.makes_files |= output == AnswerFormat::File;
+        self.read(keys::FILE_NAME, |value, key, found| files::name(value, key, output, found))
     }
 
     /// A value that may not be there.
@@ -124,6 +130,8 @@ impl<'i> Keys<'_, 'i> {
         match self.word(keys::ANSWER) {
             Some("text") => AnswerFormat::Text,
             Some("response") => AnswerFormat::Response,
+            Some("file") => AnswerFormat::File,
+            None if self.value(keys::FILE_NAME).is_some() => AnswerFormat::File,
             Some(_) | None => AnswerFormat::Json,
         }
     }
@@ -143,11 +151,12 @@ impl<'i> Keys<'_, 'i> {
     fn template(&mut self, key: Key) -> Option<Template> {
         self.read(key, |value, key, found| value::text(value, key, true, found))?;
         let (word, template) = self.read(key, value::template)?;
-        self.note(&word, &template);
+        self.note(key, &word, &template);
         Some(template)
     }
 
-    fn note(&mut self, word: &Word, template: &Template) {
+    fn note(&mut self, key: Key, word: &Word, template: &Template) {
+        files::note(key, word, template, self.named, self.found);
         let (word, mut seen) = (Arc::new(word.clone()), HashSet::new());
         let places = template.places().filter(|place| seen.insert(*place));
         self.named.places.extend(places.map(|place| (word.clone(), place.clone())));
@@ -189,7 +198,7 @@ impl<'i> Keys<'_, 'i> {
                 return value::wrong(&value, "`command` names no program".to_owned(), "", help, self.found);
             }
         }
-        argv.iter().for_each(|(word, template)| self.note(word, template));
+        argv.iter().for_each(|(word, template)| self.note(keys::COMMAND, word, template));
         all.then(|| argv.into_iter().map(|(_, template)| template).collect())
     }
 
@@ -216,7 +225,7 @@ impl<'i> Keys<'_, 'i> {
                 self.found.push(Mistake::new(name.span, title, "", help));
                 self.wrong = true;
             } else if let Some((word, template)) = value::template(value, key, self.found) {
-                self.note(&word, &template);
+                self.note(key, &word, &template);
                 named.insert(name.text, template);
             } else {
                 self.wrong = true;
@@ -236,44 +245,6 @@ impl<'i> Keys<'_, 'i> {
             }
         }
         words.into_iter().map(|word| word.text).collect()
-    }
-
-    fn files(&mut self, method: &str) -> BTreeMap<String, Place> {
-        let mut files = BTreeMap::new();
-        let Some(value) = self.value(keys::FILES).cloned() else { return files };
-        let Some(table) = value::table(&value, keys::FILES, self.found) else {
-            self.wrong = true;
-            return files;
-        };
-        if method == "GET" {
-            let title = "a request with the method GET sends no files".to_owned();
-            self.wrong = true;
-            value::wrong::<()>(&value, title, "", "remove `files`, or the line `method`", self.found);
-        }
-        for (name, value) in value::entries(table) {
-            let Some(word) = value::text(value, keys::FILES, false, self.found) else {
-                self.wrong = true;
-                continue;
-            };
-            match Place::parse(&word.text) {
-                Some(place) if name.text != "input" && !name.text.is_empty() => {
-                    self.named.places.push((Arc::new(word), place.clone()));
-                    files.insert(name.text, place);
-                }
-                Some(_) => {
-                    let title = format!("{} is no name for a form field with a file", shown(&name.text));
-                    self.found.push(Mistake::new(name.span, title, "", "choose another; `input` is the stage's input"));
-                    self.wrong = true;
-                }
-                None => {
-                    let title = format!("{} is no place of a file name", shown(&word.text));
-                    let help = "write where in the input the name stands, such as \"item.path\"";
-                    self.found.push(Mistake::new(word.span, title, "", help));
-                    self.wrong = true;
-                }
-            }
-        }
-        files
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) fn bad_url(url: &Template) -> Option<&'static str> {
             // It may hold scheme and host.
             Part::Variable(_) if before.is_empty() => before.push_str("http://variable"),
             Part::Variable(_) => before.push('v'),
-            Part::Place(_) | Part::Own(_) => break,
+            Part::Place(_) | Part::Own(_) | Part::File(_) | Part::Out(_) => break,
         }
     }
     let Some((scheme, rest)) = before.split_once("://") else {
