@@ -1,6 +1,7 @@
 //! `piton chaos`: injects faults, on a private Postgres of its own.
 
 pub(crate) mod args;
+mod load;
 mod testbed;
 mod worker;
 
@@ -22,6 +23,7 @@ use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
 use args::ChaosArgs;
 use testbed::Testbed;
+pub(crate) use load::load;
 pub(crate) use worker::worker;
 
 pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::Result<Exit> {
