@@ -90,7 +90,8 @@ impl Finishing {
             self.count(if ended.is_ok() { Finish::Returned } else { Finish::Failed });
             return ended;
         };
-        let output = self.taken(&finish, if has_failed(&ended) { Finish::FinishedThenFailed } else { Finish::Finished })?;
+        let output =
+            self.taken(&finish, if has_failed(&ended) { Finish::FinishedThenFailed } else { Finish::Finished })?;
         tell(&ended, &output);
         Ok(output)
     }

@@ -256,10 +256,11 @@ async fn that_a_program_has_finished_and_still_runs_is_shown() {
     let worker = world.worker("w1", &[]);
     let run = world.start("load", "{}");
     until(SOON, "its row is there", async || world.loaded().await == 1).await;
-    for arguments in [&["show", &run][..], &["why", &run]] {
-        let told = stdout(&world.command(arguments).output().unwrap());
-        assert!(told.contains("; piton.finish committed its result ") && told.contains("its program still runs"), "{told}");
-    }
+    let told = |command: &str| stdout(&world.command([command, &run]).output().unwrap());
+    let (shown, why_it_runs) = (told("show"), told("why"));
+    assert!(shown.contains("The program of load committed its result with piton.finish at "), "{shown}");
+    assert!(why_it_runs.contains("; piton.finish committed its result "), "{why_it_runs}");
+    assert!(why_it_runs.contains(" ago, and its program still runs"), "{why_it_runs}");
     let why = "select count(*) from piton.why_waiting where reason = 'running' and why like 'running on w1 for % ago, and its program still runs'";
     assert_eq!(world.count(why).await, 1);
     // The heir takes the result, and counts it.
@@ -283,7 +284,11 @@ async fn how_programs_finish_is_counted() {
         let run = world.start("load", "{}");
         world.ended(&run).await;
         let scrape = Scrape::of(&worker).await;
-        assert_eq!(scrape.sum(FINISHES, &[("workflow", "load"), ("stage", "load"), ("outcome", outcome)]), 1.0, "{script}");
+        assert_eq!(
+            scrape.sum(FINISHES, &[("workflow", "load"), ("stage", "load"), ("outcome", outcome)]),
+            1.0,
+            "{script}"
+        );
         assert_eq!(scrape.sum(FINISHES, &[]), 1.0, "{script}");
     }
 }
@@ -304,7 +309,8 @@ async fn a_program_finishes_through_a_pooler_in_transaction_mode() {
     assert_eq!((world.loaded().await, world.apart().await), (20, 0));
     assert_eq!(world.said().await, [""; 0]);
     // A token that is over is refused there, too, and its rows with it.
-    let late = format!("{}; echo late", TOGETHER.replace("$PITON_ATTEMPT_TOKEN", "1.0.-1.00000000000000000000000000000000"));
+    let late =
+        format!("{}; echo late", TOGETHER.replace("$PITON_ATTEMPT_TOKEN", "1.0.-1.00000000000000000000000000000000"));
     world.write_workflows(&[&load(&format!("{late}\nexit 65"), "")]);
     let _second = world.worker("w2", &["--slots", "4"]);
     let run = world.start("load", "{}");
@@ -313,7 +319,8 @@ async fn a_program_finishes_through_a_pooler_in_transaction_mode() {
     // The 5 s in which a session must go on behind the call end with its transaction.
     let left = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
     assert_eq!(world.count(left).await, 0);
-    let mut client = bouncer.url().parse::<PgConnectOptions>().unwrap().extra_float_digits(None).connect().await.unwrap();
+    let mut client =
+        bouncer.url().parse::<PgConnectOptions>().unwrap().extra_float_digits(None).connect().await.unwrap();
     let row = sqlx::raw_sql("show idle_in_transaction_session_timeout").fetch_one(&mut client).await.unwrap();
     assert_eq!(row.get::<String, _>(0), "0");
 }

@@ -88,6 +88,7 @@ mod server;
 mod shipped;
 mod shutdown;
 mod sql;
+mod sql_stages;
 mod stages;
 mod state_metrics;
 mod statements;

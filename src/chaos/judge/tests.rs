@@ -124,7 +124,8 @@ fn what_is_wrong_is_found() {
         (
             |r| {
                 let later = r#""attempt":2"#;
-                r.attempts[5].output = r.attempts[5].output.take().map(|output| output.replace(r#""attempt":1"#, later));
+                r.attempts[5].output =
+                    r.attempts[5].output.take().map(|output| output.replace(r#""attempt":1"#, later));
             },
             "outputs that are not of the attempt that committed them, or not right",
         ),

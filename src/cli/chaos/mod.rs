@@ -22,8 +22,8 @@ use crate::cli::output::{errln, out, outln};
 use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
 use args::ChaosArgs;
-use testbed::Testbed;
 pub(crate) use load::load;
+use testbed::Testbed;
 pub(crate) use worker::worker;
 
 pub(crate) async fn chaos(app: App, global: Global, args: ChaosArgs) -> anyhow::Result<Exit> {

@@ -12,13 +12,14 @@ use super::named::Named;
 use super::url::bad_url;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
-    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind, StandardInput,
+    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, SqlStage, StageKind, StandardInput,
 };
 use crate::workflow::form_file::FormFile;
 use crate::workflow::keys::{self, Key, Shape};
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::named_file::FileName;
 use crate::workflow::own::Own;
+use crate::workflow::sql::{Statement, odd_role};
 use crate::workflow::template::{Template, is_variable};
 use crate::workflow::value::{self, Field, Value, Word};
 
@@ -43,6 +44,7 @@ pub(super) fn read(kind: &str, table: &DeTable<'_>, named: &mut Named, found: &m
     let read = match kind {
         "rust" => keys.text(keys::RUST).map(|handler| StageKind::Rust { handler }),
         "command" => keys.command().map(StageKind::Command),
+        "sql" => keys.sql().map(StageKind::Sql),
         _ => keys.http().map(StageKind::Http),
     };
     Field::of(read.filter(|_| !keys.wrong))
@@ -84,6 +86,40 @@ impl<'i> Keys<'_, 'i> {
         let (redirects, output) = (redirects.unwrap_or_default(), self.answer());
         let (classes, file) = (self.classes(keys::STATUS_CLASSES, &STATUSES), self.file_name(output));
         url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, file, classes })
+    }
+
+    fn sql(&mut self) -> Option<SqlStage> {
+        let (statement, role) = (self.statement(), self.role());
+        Some(SqlStage { statement: statement?, role: role? })
+    }
+
+    fn statement(&mut self) -> Option<Statement> {
+        let word = self.read(keys::SQL, |value, key, found| value::text(value, key, true, found))?;
+        match Statement::parse(&word.text) {
+            Ok(statement) => {
+                statement.parameters().iter().for_each(|template| self.note(keys::SQL, &word, template));
+                Some(statement)
+            }
+            Err(error) => {
+                self.found.push(Mistake::new(word.span, "`sql` is no statement for a stage", "", error.to_string()));
+                None
+            }
+        }
+    }
+
+    fn role(&mut self) -> Option<String> {
+        if self.value(keys::ROLE).is_none() {
+            let span = self.value(keys::SQL)?.span();
+            let help =
+                format!("add {}: a role of the database that can do what the statement needs", keys::ROLE.example);
+            self.found.push(Mistake::new(span, "`sql` does not say whose rights it has", "", help));
+            return None;
+        }
+        let word = self.read(keys::ROLE, |value, key, found| value::text(value, key, false, found))?;
+        let Some(help) = odd_role(&word.text) else { return Some(word.text) };
+        let title = format!("{} is no role for a stage", shown(&word.text));
+        self.found.push(Mistake::new(word.span, title, "", help));
+        None
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {
