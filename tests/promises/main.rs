@@ -48,6 +48,7 @@ mod idle;
 mod input_files;
 mod inputs;
 mod integrity;
+mod kits;
 mod lanes;
 mod library;
 mod limits;
