@@ -1,13 +1,18 @@
 //! A statement of SQL with places of the input in it. Values are bound as parameters and never become part of the text, so a
 //! place can stand only where a parameter can. Pure.
 
+mod error;
 mod lexer;
+mod piece;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::template::{Template, TemplateError};
+pub(crate) use error::StatementError;
+pub(crate) use piece::Piece;
+
+use super::template::Template;
 
 /// One statement. It is stored and shown as it was written.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -18,49 +23,6 @@ pub(crate) struct Statement {
     /// Each once, in the order in which they are bound.
     parameters: Vec<Template>,
     returns_rows: bool,
-}
-
-/// A stretch of it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Piece {
-    Text(String),
-    /// Number of a parameter, from 0.
-    Parameter(usize),
-    /// Here begins what is done, behind the `with` of the statement, if it has one.
-    Main {
-        behind_with: bool,
-    },
-}
-
-/// Why a text is no such statement; says what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum StatementError {
-    #[error(
-        "`{0}` stands in {1}, where it is not filled in; take it out, as in 'owls of ' || {{{{input.year}}}}, or in \
-         {{{{input.day}}}}::date"
-    )]
-    Inside(String, &'static str),
-    #[error("{0} is not closed")]
-    Open(&'static str),
-    #[error("it holds a second statement; let it be a stage of its own, or use one statement with WITH")]
-    Second,
-    #[error("`{0}` numbers a parameter itself; write the place instead, such as {{{{input.id}}}}")]
-    Numbered(String),
-    #[error("a `)` closes nothing")]
-    Unbalanced,
-    #[error(
-        "it begins with `{0}`; a stage runs one statement that selects or changes rows: insert, update, delete, merge, select, \
-         values, with, call, or refresh"
-    )]
-    Kind(String),
-    #[error("it says nothing")]
-    Empty,
-    #[error("`{0}` cannot stand in SQL; write a place of the input such as {{{{input.id}}}}, or {{{{run.id}}}}")]
-    NoPlace(String),
-    #[error(transparent)]
-    Place(#[from] TemplateError),
-    #[error("it holds a NUL character")]
-    Nul,
 }
 
 impl Statement {

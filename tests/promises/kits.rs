@@ -60,16 +60,21 @@ async fn a_program_with_a_kit_does_one_job_returns_fails_by_class_and_keeps_file
         let _worker = world.worker("w1", &[]);
         let run = world.start("kit", r#"["to be", "slow at first", "file"]"#);
         assert_eq!(world.ended(&run).await, "done", "{}", kit.name);
-        let report: Value = serde_json::from_str(&stdout(&world.command(["show", &run, "--json"]).output().unwrap())).unwrap();
+        let report: Value =
+            serde_json::from_str(&stdout(&world.command(["show", &run, "--json"]).output().unwrap())).unwrap();
         assert_eq!(report["output"]["shout"], "COUNT, 3 of them: naïve", "{}", kit.name);
         let outputs: Vec<Value> =
             sqlx::query_scalar("select output from piton.checkpoints where stage = 0 and item >= 0 order by item")
                 .fetch_all(&world.pool)
                 .await
                 .unwrap();
-        assert_eq!(outputs[0], json!({"words": 2, "item": 0, "attempt": 1, "key": format!("{run}:count:0"), "run": run}));
+        assert_eq!(
+            outputs[0],
+            json!({"words": 2, "item": 0, "attempt": 1, "key": format!("{run}:count:0"), "run": run})
+        );
         assert_eq!((&outputs[1]["attempt"], &outputs[1]["words"]), (&json!(2), &json!(3)), "{}", kit.name);
-        let names: Vec<&str> = outputs[2]["files"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
+        let names: Vec<&str> =
+            outputs[2]["files"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["copied.txt", "notes/put.txt"], "{}", kit.name);
         let failed = "select class || ': ' || message || ' ' || (retry_at - ended_at >= interval '0.2 s') from piton.attempts
                       where outcome = 'failed' and run_id = (select id from piton.runs where uuid = $1::uuid) order by ended_at";
@@ -163,7 +168,10 @@ fn a_warm_program_with_a_kit_does_one_job_after_another() {
         worker.begin("d", "boom");
         let boom = worker.hear();
         assert_eq!((&boom["type"], &boom["class"]), (&json!("failure"), &json!("unknown")));
-        assert!(boom["message"].as_str().unwrap().contains("boom") && boom["detail"].to_string().contains("boom"), "{boom}");
+        assert!(
+            boom["message"].as_str().unwrap().contains("boom") && boom["detail"].to_string().contains("boom"),
+            "{boom}"
+        );
         steps_and_files(&mut worker, kit);
         // It is asked to end soon, and does.
         worker.begin("h", "wait");

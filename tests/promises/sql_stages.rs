@@ -141,7 +141,7 @@ async fn a_statement_that_fails_keeps_nothing_and_fails_by_its_class() {
             "",
             "invalid_input: the statement returns more than 1048576 bytes of rows",
         ),
-        ("select pg_sleep(60)", long, "network_timeout: the statement took longer than 1s, the timeout of its stage"),
+        ("select pg_sleep(60)", long, "network_timeout: the statement took longer than 1 s, the timeout of its stage"),
         ("select {{input.missing}}", "", "invalid_input: `input.missing` is not in the stage's input"),
     ] {
         let (state, found) = world.end_of(&load(&role, statement, keys), r#"{"text": "x"}"#).await;

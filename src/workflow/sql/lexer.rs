@@ -1,7 +1,8 @@
 //! Reads a statement as far as is needed to know where a parameter can stand, where the statement ends, and whether it returns
 //! rows: literals, quoted names, comments and dollar quotes, as Postgres reads them with `standard_conforming_strings`.
 
-use super::{Piece, StatementError};
+use super::error::StatementError;
+use super::piece::Piece;
 use crate::workflow::fallback;
 use crate::workflow::template::{Part, Template};
 
