@@ -7,6 +7,7 @@ mod kind;
 mod named;
 mod requires;
 mod retry;
+mod sql;
 mod url;
 
 use std::ops::Range;

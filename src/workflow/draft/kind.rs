@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::classes::classes;
 use super::files;
 use super::named::Named;
+use super::sql;
 use super::url::bad_url;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
@@ -19,7 +20,6 @@ use crate::workflow::keys::{self, Key, Shape};
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::named_file::FileName;
 use crate::workflow::own::Own;
-use crate::workflow::sql::{Statement, odd_role};
 use crate::workflow::template::{Template, is_variable};
 use crate::workflow::value::{self, Field, Value, Word};
 
@@ -89,37 +89,15 @@ impl<'i> Keys<'_, 'i> {
     }
 
     fn sql(&mut self) -> Option<SqlStage> {
-        let (statement, role) = (self.statement(), self.role());
-        Some(SqlStage { statement: statement?, role: role? })
-    }
-
-    fn statement(&mut self) -> Option<Statement> {
-        let word = self.read(keys::SQL, |value, key, found| value::text(value, key, true, found))?;
-        match Statement::parse(&word.text) {
-            Ok(statement) => {
-                statement.parameters().iter().for_each(|template| self.note(keys::SQL, &word, template));
-                Some(statement)
-            }
-            Err(error) => {
-                self.found.push(Mistake::new(word.span, "`sql` is no statement for a stage", "", error.to_string()));
-                None
-            }
+        let read = self.read(keys::SQL, sql::statement);
+        if let Some((word, statement)) = &read {
+            statement.parameters().iter().for_each(|template| self.note(keys::SQL, word, template));
         }
-    }
-
-    fn role(&mut self) -> Option<String> {
         if self.value(keys::ROLE).is_none() {
-            let span = self.value(keys::SQL)?.span();
-            let help =
-                format!("add {}: a role of the database that can do what the statement needs", keys::ROLE.example);
-            self.found.push(Mistake::new(span, "`sql` does not say whose rights it has", "", help));
-            return None;
+            self.found.extend(self.value(keys::SQL).map(sql::no_role));
         }
-        let word = self.read(keys::ROLE, |value, key, found| value::text(value, key, false, found))?;
-        let Some(help) = odd_role(&word.text) else { return Some(word.text) };
-        let title = format!("{} is no role for a stage", shown(&word.text));
-        self.found.push(Mistake::new(word.span, title, "", help));
-        None
+        let role = self.read(keys::ROLE, sql::role);
+        read.zip(role).map(|((_, statement), role)| SqlStage { statement, role })
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {

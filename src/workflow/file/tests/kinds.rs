@@ -14,11 +14,6 @@ fn http(text: &str) -> String {
     brief(&format!("name = 'story'\n[stages.a]\nhttp = 'https://example.com/v1'\n{text}"))
 }
 
-/// The mistakes of one stage with those keys.
-fn sql(text: &str) -> String {
-    brief(&format!("name = 'story'\n[stages.a]\n{text}"))
-}
-
 #[test]
 fn a_statement_has_a_role_and_its_places_are_parameters() {
     let file = "name = 'story'\n[stages.a]\nsql = 'select {{run.id}}, {{input.n}}'\nrole = 'etl'";
@@ -45,7 +40,7 @@ fn a_statement_has_a_role_and_its_places_are_parameters() {
         ("sql = 'select 1'\nrole = 'etl'\nenv = {}", "`env` is for stages of the kind `command`", "remove it"),
         ("command = ['a']\nrole = 'etl'", "`role` is for stages of the kind `sql`", "remove it"),
     ] {
-        let said = sql(text);
+        let said = line(text);
         assert!(said.contains(title) && said.contains(help), "{text}: {said}");
     }
 }
