@@ -29,7 +29,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, List, Mapping, NoReturn, Optional, TypeVar, Union
+from typing import IO, Any, Callable, Dict, List, Mapping, NoReturn, Optional, TypeVar, Union, cast
 
 __version__ = "0.1.0"
 __all__ = [
@@ -116,11 +116,11 @@ def _failure(error: BaseException) -> Failure:
     # urllib's own, and what requests and httpx raise.
     response = getattr(error, "response", error)
     status = getattr(response, "status_code", None) or getattr(response, "code", None)
-    headers = getattr(response, "headers", None)
+    headers: Any = getattr(response, "headers", None)
     if isinstance(status, int) and 400 <= status < 600 and hasattr(headers, "get"):
-        after = headers.get("Retry-After")
+        after = str(headers.get("Retry-After"))
         # A date is left to the rules of the stage.
-        return of_status(status, said, after if re.fullmatch(r"[0-9]+(\.[0-9]+)?", str(after)) else None)
+        return of_status(status, said, float(after) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", after) else None)
     kind: type[Failure] = Unknown
     if isinstance(error, MemoryError):
         kind = OutOfMemory
@@ -211,10 +211,10 @@ class Context:
             return work()
         known = self._channel.ask("step", self._id, name=name)
         if known.get("found"):
-            value: T = known.get("value")
-            return value
-        value = _value(work())
-        self._channel.ask("record", self._id, name=name, value=value)
+            recorded: Any = known.get("value")
+            return cast(T, recorded)
+        value = work()
+        self._channel.ask("record", self._id, name=name, value=_value(value))
         return value
 
     def _place(self, name: str) -> Path:
