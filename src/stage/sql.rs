@@ -129,7 +129,8 @@ fn failed(failure: StatementFailure, statement: &Statement) -> Failure {
 fn refusal(error: StoreError, statement: &Statement) -> Failure {
     let code = error.code().unwrap_or_default();
     // Of a missing table the store believes that it comes back, while a database is being restored; a statement is wrong.
-    let is_about_it = matches!(code.get(..2), Some("0A" | "21" | "22" | "23" | "25" | "2D" | "42" | "44")) || code == "3F000";
+    let is_about_it =
+        matches!(code.get(..2), Some("0A" | "21" | "22" | "23" | "25" | "2D" | "42" | "44")) || code == "3F000";
     match (code.as_str(), error) {
         ("57014", _) => Failure::network_timeout(format!(
             "the statement took longer than {}, the timeout of its stage",
