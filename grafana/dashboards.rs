@@ -407,6 +407,13 @@ fn workflow() -> Value {
                 (r#"sum by (stage) (rate(piton_crash_suspects_total{workflow="$workflow"}[$__rate_interval]))"#,
                  "{{stage}}"),
             ])
+        .lines("Programs that commit their own result, per second",
+            "Attempts of programs with finish = true, by how piton.finish took part. taken_over: a worker was lost behind the commit. \
+             finished_then_failed: the result counts, and the program should be looked at.",
+            Look { empty: "no program has finished with piton.finish yet", ..STACKED_RATES }, &[
+                (r#"sum by (outcome) (rate(piton_program_finishes_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{outcome}}"),
+            ])
         .lines("Attempts per second by their end",
             "Of all stages.",
             STACKED_RATES, &[

@@ -7,6 +7,8 @@ select r.uuid as run, w.name as workflow, s.name as stage, nullif(j.item, -1) as
                 'running on ' || coalesce(k.parent || ', alone in a process of its own,', k.worker, '?') || ' for ' || waited.words
                 || case when k.state = 'stopping' then ', which is stopping' else '' end
                 || coalesce(', ' || j.progress_done || ' of ' || j.progress_of, '') || coalesce(': ' || nullif(j.progress_note, ''), '')
+                || coalesce('; piton.finish committed its result ' || piton.span_words(now() - f.finished_at) || ' ago, and '
+                            || case when f.attempt < j.attempt then 'this attempt takes it over' else 'its program still runs' end, '')
             when h.state = 'silent' then concat_ws('; ',
                 'running on ' || coalesce(k.parent, k.worker) || ', which has been silent for ' || piton.span_words(now() - k.last_seen), h.also)
             when h.state = 'recovery' then concat_ws('; ', 'running on ' || coalesce(k.parent, k.worker) || ', which is gone', h.also)
@@ -32,6 +34,7 @@ cross join lateral (
     select * from piton.holds h where h.version_id = j.version_id and h.stage = j.stage and h.state = n.state offset 0
 ) as h
 cross join lateral (select piton.span_words(now() - piton.finite(j.since)) as words) as waited
+left join piton.finishes f on j.state = 'running' and f.run_id = j.run_id and f.stage = j.stage and f.item = j.item and f.output is not null
 left join piton.attempts a on j.state = 'scheduled' and a.run_id = j.run_id and a.stage = j.stage and a.item = j.item and a.attempt = j.attempt
 union all
 -- Stages that wait for others.

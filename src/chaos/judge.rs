@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fate::{self, Fate};
+use super::load::Loaded;
 use super::workload::{self, Output, RunInput, Said, Step};
 use crate::model::digest;
 use crate::model::failure::FailureClass;
@@ -19,12 +20,13 @@ pub(crate) type Wrong = (&'static str, String);
 const INACCURACY: TimeDelta = TimeDelta::seconds(1);
 
 /// The stages, in the order of the file.
-const STAGES: [&str; 5] = ["list", "part", "steps", "program", "total"];
+const STAGES: [&str; 6] = ["list", "part", "steps", "program", "total", "load"];
 const LIST: i16 = 0;
 const PART: i16 = 1;
 const STEPS: i16 = 2;
 const PROGRAM: i16 = 3;
 const TOTAL: i16 = 4;
+const LOAD: i16 = 5;
 
 /// A run with all that is on record about it.
 pub(crate) struct Case<'r> {
@@ -63,7 +65,7 @@ impl Judge<'_> {
         let items = 0..i32::try_from(self.input.items).unwrap_or(i32::MAX);
         let mut expected = vec![(LIST, NO_ITEM)];
         if self.finishes((LIST, NO_ITEM)) {
-            expected.extend([(PART, NO_ITEM), (STEPS, NO_ITEM), (PROGRAM, NO_ITEM)]);
+            expected.extend([PART, STEPS, PROGRAM, LOAD].map(|stage| (stage, NO_ITEM)));
             expected.extend(items.map(|item| (PART, item)));
         }
         let total_is_reached = expected.len() > 1 && expected.iter().all(|place| self.finishes(*place));
@@ -86,8 +88,8 @@ impl Judge<'_> {
 
     fn fate(&self, (stage, item): Place) -> Fate {
         match (stage, item) {
-            // The split, and the program, have none of their own.
-            (PART, NO_ITEM) | (PROGRAM, _) => Fate::Finishes(Vec::new()),
+            // The split, and the programs, have none of their own.
+            (PART, NO_ITEM) | (PROGRAM | LOAD, _) => Fate::Finishes(Vec::new()),
             (stage, item) => fate::of(self.input.seed, name(stage), u32::try_from(item).ok()).fate,
         }
     }
@@ -140,6 +142,7 @@ impl Judge<'_> {
         let right = match place {
             (PART, NO_ITEM) => text == self.input.items.to_string(),
             (PROGRAM, _) => serde_json::from_str(text).is_ok_and(|said: Said| self.is_said(&said, attempt)),
+            (LOAD, _) => serde_json::from_str(text).is_ok_and(|loaded: Loaded| self.is_loaded(&loaded, attempt)),
             _ => serde_json::from_str(text).is_ok_and(|output: Output| self.is_right(place, &output, attempt)),
         };
         if !right {
@@ -153,6 +156,12 @@ impl Judge<'_> {
         let items: Vec<u32> = (0..self.input.items).collect();
         let is_own = said.run == self.case.run.uuid && said.given.input == self.input;
         said.attempt == attempt && is_own && said.given.list.value == list && said.given.list.items == items
+    }
+
+    /// By that attempt, or by one before it that was lost behind its commit.
+    fn is_loaded(&self, loaded: &Loaded, attempt: u32) -> bool {
+        let is_own = loaded.run == self.case.run.uuid && loaded.seed == self.input.seed;
+        is_own && (1..=attempt).contains(&loaded.attempt)
     }
 
     /// What can be seen of it is what the attempt that finished has kept.

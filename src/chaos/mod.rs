@@ -12,6 +12,7 @@ mod fleet;
 mod inject;
 mod judge;
 mod leftovers;
+pub(crate) mod load;
 pub(crate) mod offer;
 pub(crate) mod plan;
 mod process_tree;

@@ -17,6 +17,8 @@ pub(crate) const NAME: &str = "chaos";
 pub(crate) const DRAWN: &str = "drawn.txt";
 /// Set for every process of a campaign, and in every program its stages start.
 pub(crate) const MARK: &str = "CHAOS_OF_PITON";
+/// Names the program of the stage `load`: this one.
+pub(crate) const PROGRAM: &str = "CHAOS_PROGRAM";
 /// Steps that the stage `steps` remembers.
 pub(crate) const STEPS: usize = 3;
 
@@ -55,9 +57,16 @@ pass_env = ["CHAOS_OF_PITON"]
 
 [stages.total]
 rust = "chaos-total"
-needs = ["part", "steps", "program"]
+needs = ["part", "steps", "program", "load"]
 timeout = "4s"
 rate = "200/1s"
+
+[stages.load]
+command = ["${CHAOS_PROGRAM}", "chaos-load"]
+needs = ["list"]
+pass_env = ["DATABASE_URL", "CHAOS_OF_PITON"]
+finish = true
+timeout = "20s"
 "#;
 
 /// A run's input.

@@ -158,6 +158,10 @@ pub(crate) enum Command {
     #[cfg(feature = "lab")]
     #[command(hide = true)]
     ChaosWorker(ChaosWorkerArgs),
+    /// A program of a campaign; its workers start it.
+    #[cfg(feature = "lab")]
+    #[command(hide = true)]
+    ChaosLoad,
     /// One case of a test file; `workflows test` starts it.
     #[cfg(feature = "testing")]
     #[command(hide = true)]

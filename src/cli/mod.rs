@@ -157,6 +157,8 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Chaos(args) => chaos::chaos(app, global, args).await,
         #[cfg(feature = "lab")]
         Command::ChaosWorker(worker) => chaos::worker(app, global, worker).await,
+        #[cfg(feature = "lab")]
+        Command::ChaosLoad => chaos::load(global).await,
         Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
         Command::Completions(args) => completions::completions(&global, &args),
         Command::Man(args) => man::man(&global, &args),

@@ -48,6 +48,7 @@ pub(crate) async fn show(global: Global, args: ShowArgs) -> anyhow::Result<Exit>
             outln!("It was cancelled by {by} at {at}: {}", when::here(&cancelled.reason));
         }
         out!("{}", artifacts(&database, &snapshot).await?);
+        out!("{}", finished_programs(&database, &snapshot).await?);
         outln!("{}", what_to_do(&snapshot));
         if snapshot.run.state == RunState::Blocked {
             out!("{}", what_blocks(&database, snapshot.run.id).await?);
@@ -79,7 +80,18 @@ async fn artifacts(database: &Database, snapshot: &Snapshot) -> anyhow::Result<S
     })
 }
 
-/// Dead letters that are told of one run.
+/// Programs whose result is committed, and that keep their jobs all the same.
+async fn finished_programs(database: &Database, snapshot: &Snapshot) -> anyhow::Result<String> {
+    let finished = database.store.finished_programs(snapshot.run.key, TOLD).await?;
+    let told = finished.into_iter().map(|(stage, item, at)| {
+        let item = if item == NO_ITEM { String::new() } else { format!("[{item}]") };
+        let at = when::clock(at);
+        format!("The program of {stage}{item} committed its result with piton.finish at {at}, and still runs.\n")
+    });
+    Ok(told.collect())
+}
+
+/// Dead letters, or programs, that are told of one run.
 const TOLD: i64 = 5;
 
 /// The dead letters that a run waits for, and what to type.

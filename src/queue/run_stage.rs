@@ -24,6 +24,7 @@ use crate::stage::finish::Finishing;
 use crate::stage::handler::Offer;
 use crate::stage::http::Http;
 use crate::stage::input::StageInput;
+use crate::stage::sql;
 use crate::store::Store;
 use crate::workflow::definition::{Stage, StageKind};
 use crate::workflow::plan::Finished;
@@ -161,7 +162,8 @@ impl RunStage {
             }
             StageKind::Command(command) if command.finish => {
                 let (command, limit) = (command.clone(), stage.timeout);
-                let finishing = Finishing::new(self.store.clone(), *claim, self.limits.payload_bytes);
+                let finishing =
+                    Finishing::new(self.store.clone(), *claim, offer.context.about.clone(), self.limits.payload_bytes);
                 Ok(Box::pin(finishing.around(async move |token| {
                     command::run(&command, Offer { token: Some(token), ..offer }, limit).await
                 })))
@@ -173,6 +175,10 @@ impl RunStage {
             StageKind::Http(request) => {
                 let (request, http) = (request.clone(), self.http.clone());
                 Ok(Box::pin(async move { http.run(&request, offer).await }))
+            }
+            StageKind::Sql(statement) => {
+                let (statement, limit) = (statement.clone(), stage.timeout);
+                Ok(Box::pin(async move { sql::run(&statement, offer, limit).await }))
             }
         }
     }

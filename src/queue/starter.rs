@@ -88,10 +88,12 @@ impl Starter {
     }
 }
 
-/// A command stage ends its program itself, and has something to tell of it; the others are cut off.
+/// A command stage ends its program itself, and has something to tell of it; most others are cut off.
 fn time_limit(stage: &Stage) -> Duration {
     match stage.kind {
         StageKind::Command(_) => stage.timeout.saturating_add(2 * command::LAST_WAIT),
+        // Postgres ends its statement, and has something to tell of it, too.
+        StageKind::Sql(_) => stage.timeout.saturating_add(Duration::from_secs(1)),
         StageKind::Rust { .. } | StageKind::Http(_) => stage.timeout,
     }
 }

@@ -172,7 +172,8 @@ async fn end(
         None => (stdout, "the command printed"),
     };
     if offer.token.is_some() && output.trim_ascii().is_empty() {
-        return Err(Failure::invalid_input(NOTHING));
+        // Its commit may have been lost in a failover.
+        return Err(Failure::unknown(NOTHING));
     }
     let text = text::utf8(&output).map_err(|error| {
         let charset = if error == NotUtf8::Utf16 { "UTF-16" } else { "LATIN1" };

@@ -97,13 +97,18 @@ impl<'i> Filler<'i> {
         (self.tell)(own).ok_or_else(|| Failure::invalid_input(format!("this stage has no `{}`", own.place())))
     }
 
+    /// The JSON at a place of the input.
+    pub(crate) fn found(&self, place: &Place) -> Option<&str> {
+        // The engine put the object together; it is JSON.
+        let parts = self.parts.get_or_init(|| Object::read(self.input).unwrap_or_default());
+        parts.get(&place.head).and_then(|part| json::at(part, &place.path))
+    }
+
     /// What stands at a place of the input: a string as it is, anything else as JSON, on one line; its fallback where
     /// nothing is
     /// there.
     pub(crate) fn place(&self, place: &Place) -> Result<String, Failure> {
-        // The engine put the object together; it is JSON.
-        let parts = self.parts.get_or_init(|| Object::read(self.input).unwrap_or_default());
-        let found = parts.get(&place.head).and_then(|part| json::at(part, &place.path));
+        let found = self.found(place);
         match found {
             None | Some("null") => place.fallback.clone().ok_or_else(|| {
                 let what = if found.is_none() { "is not in" } else { "is null in" };

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::context::StageContext;
 use super::fill::Filler;
-use super::http;
+use super::{http, sql};
 use crate::model::failure::Failure;
-use crate::workflow::definition::{CommandStage, HttpStage, StageKind};
+use crate::workflow::definition::{CommandStage, HttpStage, SqlStage, StageKind};
 use crate::workflow::form_file::FormFile;
 use crate::workflow::own::Own;
 use crate::workflow::template::Template;
@@ -26,6 +26,7 @@ pub(crate) fn texts(kind: &StageKind, input: &str, context: &StageContext) -> Re
         StageKind::Rust { .. } => Ok(json!({})),
         StageKind::Command(stage) => command(stage, &filler),
         StageKind::Http(stage) => request(stage, &filler),
+        StageKind::Sql(stage) => statement(stage, &filler),
     }
 }
 
@@ -49,6 +50,11 @@ fn request(stage: &HttpStage, filler: &Filler<'_>) -> Result<Value, Failure> {
     }
     folder(&mut texts, stage.dir.as_ref(), filler)?;
     Ok(texts.into())
+}
+
+fn statement(stage: &SqlStage, filler: &Filler<'_>) -> Result<Value, Failure> {
+    let sent = sql::filled(&stage.statement, filler)?;
+    Ok(json!({"sql": sent.text, "role": stage.role, "parameters": sent.parameters}))
 }
 
 /// The name of a file on disk; one of the store as it is written.

@@ -3,10 +3,13 @@
 //! program again.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::about::About;
 use super::steps::wait;
+use crate::meters::finishes::Finish;
 use crate::model::claim::Claim;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
@@ -53,12 +56,13 @@ impl fmt::Debug for AttemptToken {
 pub(crate) struct Finishing {
     store: Store,
     claim: Claim,
+    about: Arc<About>,
     most_bytes: usize,
 }
 
 impl Finishing {
-    pub(crate) fn new(store: Store, claim: Claim, most_bytes: usize) -> Finishing {
-        Finishing { store, claim, most_bytes }
+    pub(crate) fn new(store: Store, claim: Claim, about: Arc<About>, most_bytes: usize) -> Finishing {
+        Finishing { store, claim, about, most_bytes }
     }
 
     /// Runs the program, unless an earlier attempt has finished; how it ends counts only where it did not finish.
@@ -73,16 +77,33 @@ impl Finishing {
                 tracing::info!(
                     "an earlier attempt has called piton.finish: its output is taken, and the program is not started"
                 );
-                return read_back(&finish);
+                return self.taken(&finish, Finish::TakenOver);
             }
-            Opened::Fenced => return Err(Failure::unknown("this attempt no longer holds the job")),
+            Opened::Fenced => {
+                self.count(Finish::Over);
+                return Err(Failure::unknown("this attempt no longer holds the job"));
+            }
         }
         let ended = program(token.clone()).await;
         // Here nothing of the program runs any more. What it has sent before is waited for; what comes later is refused.
-        let Some(finish) = self.close(&token).await? else { return ended };
-        let output = read_back(&finish)?;
+        let Some(finish) = self.close(&token).await? else {
+            self.count(if ended.is_ok() { Finish::Returned } else { Finish::Failed });
+            return ended;
+        };
+        let output =
+            self.taken(&finish, if has_failed(&ended) { Finish::FinishedThenFailed } else { Finish::Finished })?;
         tell(&ended, &output);
         Ok(output)
+    }
+
+    fn taken(&self, finish: &StoredFinish, how: Finish) -> Result<Payload, Failure> {
+        let output = read_back(finish);
+        self.count(if output.is_ok() { how } else { Finish::Corrupt });
+        output
+    }
+
+    fn count(&self, how: Finish) {
+        how.count(&self.about.workflow, &self.about.stage);
     }
 
     /// A database that is away is waited for, as long as the stage may run.
@@ -105,6 +126,11 @@ impl Finishing {
             }
         }
     }
+}
+
+/// To have printed nothing is no failure of a program that has finished.
+fn has_failed(ended: &Result<Payload, Failure>) -> bool {
+    ended.as_ref().is_err_and(|failure| failure.message() != NOTHING)
 }
 
 /// What happened otherwise, and counts for nothing.

@@ -27,6 +27,7 @@ pub(crate) mod records;
 pub(crate) mod resources;
 pub(crate) mod run_files;
 mod secrets;
+pub(crate) mod sql;
 mod stage_files;
 pub(crate) mod state;
 pub(crate) mod states;

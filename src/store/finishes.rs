@@ -1,8 +1,12 @@
 //! Attempts of programs that may end with `piton.finish`: opened before the program starts, closed when it has ended. What it
 //! finished with is the result of its job, also where its attempt was lost on the way.
 
+use chrono::{DateTime, Utc};
+
+use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
+use crate::model::id::RunKey;
 
 /// What a program finished with, as it was read.
 #[derive(Debug, Clone)]
@@ -86,6 +90,23 @@ impl Store {
         .execute(&self.pool)
         .await?;
         self.finish(claim).await
+    }
+
+    /// Jobs of a run whose programs have finished and have not ended yet: stage, item and since when; at most `most` of them.
+    pub(crate) async fn finished_programs(
+        &self,
+        run: RunKey,
+        most: i64,
+    ) -> Result<Vec<(String, i32, DateTime<Utc>)>, StoreError> {
+        let sql = "select s.name, f.item, f.finished_at
+                   from piton.finishes f
+                   join piton.jobs j on j.run_id = f.run_id and j.id = f.job_id and j.stage = f.stage and j.item = f.item
+                       and j.attempt = f.attempt and j.state = 'running'
+                   join piton.stage_names s on s.version_id = j.version_id and s.stage = f.stage
+                   where f.run_id = $1 and f.output is not null
+                   order by f.finished_at limit $2";
+        let rows: Vec<(String, i32, Moment)> = sqlx::query_as(sql).bind(run.0).bind(most).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(stage, item, at)| (stage, item, at.into())).collect())
     }
 
     async fn finish(&self, claim: &Claim) -> Result<Option<StoredFinish>, StoreError> {

@@ -46,6 +46,7 @@ pub(crate) mod schema;
 pub(crate) mod snapshot;
 mod stale;
 pub(crate) mod starts;
+pub(crate) mod statement;
 pub(crate) mod steps;
 pub(crate) mod test_databases;
 pub(crate) mod throughput;

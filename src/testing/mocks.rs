@@ -211,7 +211,7 @@ impl MockCall {
     }
 
     /// The stage's texts, filled in, under their keys in the workflow file: `command`, `env` and `dir` of a program; `http`,
-    /// `method`, `headers`, `files` and `dir` of a request; none of a handler.
+    /// `method`, `headers`, `files` and `dir` of a request; `sql`, `role` and `parameters` of a statement; none of a handler.
     pub fn texts(&self) -> &Value {
         &self.texts
     }

@@ -12,6 +12,7 @@ use super::name::{StageName, WorkflowName};
 use super::named_file::FileName;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
+use super::sql::Statement;
 use super::template::Template;
 
 /// How long an attempt may take where the file says nothing.
@@ -132,6 +133,8 @@ pub(crate) enum StageKind {
     Command(CommandStage),
     /// A request to a server.
     Http(HttpStage),
+    /// A statement in the database where Piton is.
+    Sql(SqlStage),
 }
 
 /// A program that is run without a shell.
@@ -158,6 +161,15 @@ pub(crate) struct CommandStage {
     /// Of exit codes that mean something else than usual.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub(crate) classes: Classes,
+}
+
+/// A statement that is committed together with its checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SqlStage {
+    pub(crate) statement: Statement,
+    /// Whose rights it has.
+    pub(crate) role: String,
 }
 
 /// A request to a server.
@@ -261,6 +273,7 @@ impl StageKind {
                 command.argv.iter().chain(command.env.values()).chain(&command.dir).collect()
             }
             StageKind::Http(http) => [&http.url].into_iter().chain(http.headers.values()).chain(&http.dir).collect(),
+            StageKind::Sql(sql) => sql.statement.parameters().iter().collect(),
         }
     }
 }

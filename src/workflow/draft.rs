@@ -7,6 +7,7 @@ mod kind;
 mod named;
 mod requires;
 mod retry;
+mod sql;
 mod url;
 
 use std::ops::Range;
@@ -85,7 +86,7 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
 }
 
 fn is_of_stage(name: &str) -> bool {
-    let all = [keys::KINDS, keys::EVERY_STAGE, keys::COMMAND_STAGE, keys::HTTP_STAGE];
+    let all = [keys::KINDS, keys::EVERY_STAGE, keys::COMMAND_STAGE, keys::HTTP_STAGE, keys::SQL_STAGE];
     all.iter().any(|keys| names(keys, name))
 }
 
@@ -180,6 +181,9 @@ fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> 
     Some(if value::one_of(value, keys::INPUTS, words, found)? == "file" { InputForm::File } else { InputForm::Value })
 }
 
+/// Kinds with keys that no other has.
+const OWN_KEYS: [&str; 3] = ["command", "http", "sql"];
+
 /// Tells of a key that a stage of that kind has not, and says which was meant.
 fn unknown_key(
     key: &Word,
@@ -189,14 +193,14 @@ fn unknown_key(
     found: &mut Vec<Mistake>,
 ) -> Option<&'static str> {
     if let Some(kind) = kind
-        && let Some(other) = ["command", "http"].into_iter().find(|other| names(keys::of_kind(other), name))
+        && let Some(other) = OWN_KEYS.into_iter().find(|other| names(keys::of_kind(other), name))
     {
         let title =
             format!("`{name}` is for stages of the kind `{other}`, and {} is of the kind `{kind}`", shown(&stage.text));
         found.push(Mistake::new(key.span.clone(), title, "", "remove it"));
         return None;
     }
-    if kind.is_none() && ["command", "http"].into_iter().any(|kind| names(keys::of_kind(kind), name)) {
+    if kind.is_none() && OWN_KEYS.into_iter().any(|kind| names(keys::of_kind(kind), name)) {
         // It goes with a kind that is missing or misspelt, and that is told.
         return None;
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{CommandStage, HttpStage, Stage, StageKind, Workflow};
+use super::definition::{CommandStage, HttpStage, SqlStage, Stage, StageKind, Workflow};
 use super::duration;
 use super::input::{DeclaredInput, InputKey};
 use super::keys::{self, Key};
@@ -27,10 +27,13 @@ impl Workflow {
             StageKind::Rust { handler } => entries.push((keys::RUST, json!(handler))),
             StageKind::Command(command) => entries_of_command(command, &mut entries),
             StageKind::Http(http) => entries_of_request(http, &mut entries),
+            StageKind::Sql(SqlStage { statement, role }) => {
+                entries.extend([(keys::SQL, json!(statement)), (keys::ROLE, json!(role))]);
+            }
         }
         let needs: Vec<String> = stage.needs.iter().map(|need| self.named(*need)).collect();
-        // Of a stage that needs none there is nothing to tell, and a request has its inputs as values.
-        let comes_in = !needs.is_empty() && !matches!(stage.kind, StageKind::Http(_));
+        // Of a stage that needs none there is nothing to tell; requests and statements have their inputs as values.
+        let comes_in = !needs.is_empty() && !matches!(stage.kind, StageKind::Http(_) | StageKind::Sql(_));
         entries.push((keys::NEEDS, json!(needs)));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));

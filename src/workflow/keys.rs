@@ -119,6 +119,9 @@ keys! {
     HTTP = "http", Shape::Url, "a URL", "http = \"https://example.com/v1/script\"", "", "",
         "Sends the input to this URL; the body of the answer is the output. ${NAME} is taken from the worker's environment, {{item.id}} after the host from the input.";
 
+    SQL = "sql", Shape::Text, "a statement of SQL", "sql = \"insert into words select {{input.text}}\"", "", "",
+        "Runs one statement in the database where Piton is, in a transaction with the stage's checkpoint; `role` says whose rights it has, `timeout` is its statement_timeout. {{item.path}} is a parameter with the value from the input, never part of the text.";
+
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
         "Stages that must be done first. Their outputs are part of the input, under their names.";
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
@@ -152,6 +155,9 @@ keys! {
         "`json`: the output is JSON. `text`: it is one string, without the line end at its end. `response` (only of `http`): an object of `status`, `headers` and `body`. `file` (only of `http`): the body, of any size, becomes a file in the artifact store, and the output refers to it under `files`.";
     FILE_NAME = "file", Shape::Line, "the name of a file", "file = \"voice.wav\"", OR_REMOVE, "",
         "What the file is called that the answer becomes (output = \"file\", which then need not be written); `answer` by default.";
+
+    ROLE = "role", Shape::Line, "the name of a role", "role = \"etl\"", "", "",
+        "Role of the database whose rights the statement of `sql` has. The worker's own must be a member of it, and it must not be able to change Piton's tables.";
 
     EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
         "Failure classes by exit code (1 to 255; 128 plus its number for a signal), for programs whose exit codes have meanings of their own.";
@@ -218,13 +224,14 @@ pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, INPUT, STAGES];
 pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTION];
 pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];
 /// The ways to run a stage; it has one of them.
-pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
+pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, OUTPUT, EXIT_CLASSES];
 pub(crate) const HTTP_STAGE: &[Key] =
     &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, FILE_NAME, STATUS_CLASSES];
+pub(crate) const SQL_STAGE: &[Key] = &[ROLE];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];
@@ -239,6 +246,7 @@ pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
         "rust" => RUST_STAGE,
         "command" => COMMAND_STAGE,
         "http" => HTTP_STAGE,
+        "sql" => SQL_STAGE,
         _ => &[],
     }
 }

@@ -31,6 +31,7 @@ mod rate;
 pub(crate) mod retry_rules;
 pub(crate) mod schema;
 pub(crate) mod similar;
+pub(crate) mod sql;
 pub(crate) mod stored;
 mod suggestion;
 mod syntax;

@@ -25,6 +25,16 @@ impl StageKind {
                     )
                 })
             }
+            StageKind::Sql(_) => {
+                let answer: Value = serde_json::from_str(json).unwrap_or_default();
+                let is_answer = answer["rows"].is_array() && answer["count"].is_u64();
+                (!is_answer).then(|| {
+                    format!(
+                        "of a stage with `sql` it is an object of rows (an array) and count (a number), and this is {}",
+                        shortened(json)
+                    )
+                })
+            }
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => None,
         }
     }

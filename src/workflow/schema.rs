@@ -164,13 +164,14 @@ fn stages() -> Value {
 fn stage() -> Value {
     let of_kinds = keys::KINDS.iter().flat_map(|kind| keys::of_kind(kind.name));
     let mut stage = table(keys::KINDS.iter().chain(keys::EVERY_STAGE).chain(of_kinds.clone()));
-    stage["description"] = json!("A stage, and the one way it runs: `rust`, `command` or `http`.");
+    stage["description"] = json!("A stage, and the one way it runs: `rust`, `command`, `http` or `sql`.");
     stage["oneOf"] = requires(keys::KINDS.iter().map(|kind| kind.name));
     let mut dependencies: Map<String, Value> =
         of_kinds.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))).collect();
     // The one key that two kinds have with different words: a program has neither status nor headers.
     let output = json!({"properties": {keys::OUTPUT.name: shape(keys::OUTPUT.shape)}});
     dependencies.insert(keys::COMMAND.name.to_owned(), output);
+    dependencies.insert(keys::SQL.name.to_owned(), json!([keys::ROLE.name]));
     stage["dependencies"] = Value::Object(dependencies);
     stage["if"] = json!({"properties": {"method": {"const": "GET"}}, "required": [keys::METHOD.name]});
     stage["then"] = json!({"properties": {"files": false}});

@@ -11,6 +11,7 @@ use super::input::DeclaredInput;
 use super::limits::MOST_STAGES;
 use super::name::WorkflowName;
 use super::retry_rules::RetryRules;
+use super::sql::odd_role;
 use super::{duration, graph};
 
 impl Workflow {
@@ -71,6 +72,8 @@ pub(crate) enum StoredError {
     Command(String),
     #[error("the classes of stage `{0}` are for codes that it cannot end with, or no classes of its failures")]
     Classes(String),
+    #[error("the role of stage `{0}` is none that a statement may have")]
+    Role(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -120,7 +123,10 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             StageKind::Http(request) if !request.classes.are_within(&STATUSES) => {
                 return Err(StoredError::Classes(name()));
             }
-            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => {}
+            StageKind::Sql(sql) if sql.role.is_empty() || odd_role(&sql.role).is_some() => {
+                return Err(StoredError::Role(name()));
+            }
+            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
         if stage.concurrency == Some(0) || stage.rate.is_some_and(|rate| rate.checked().is_err()) {
@@ -207,7 +213,7 @@ mod tests {
         insta::assert_snapshot!(error(r#""handler":"a""#, r#""handler":"""#), @"the handler of stage `a` has no name");
         insta::assert_snapshot!(error("300000", "0"), @"the timeout of stage `a` is out of bounds");
         insta::assert_snapshot!(error("story", "Story"), @"it is not the JSON of a definition that this version knows: a name begins with a small letter (a to z), not with `S` at line 1 column 15");
-        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http` at line 1 column 64");
+        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql` at line 1 column 64");
         insta::assert_snapshot!(error("}", ""), @"it is not the JSON of a definition that this version knows: expected value at line 1 column 79");
     }
 }

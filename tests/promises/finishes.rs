@@ -5,9 +5,13 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 
-use crate::harness::{SOON, World, until};
+use crate::harness::{SOON, World, stdout, until};
+use crate::pgbouncer::{self, PgBouncer};
+use crate::scrape::Scrape;
+use crate::server::Server;
 
 /// A stage that is a shell script with this world's database; `$1` is the item, where there is one.
 fn load(script: &str, keys: &str) -> String {
@@ -18,6 +22,8 @@ fn load(script: &str, keys: &str) -> String {
          retry = {{ unknown = {{ base = \"1ms\" }}, resource_unavailable = {{ base = \"1ms\", max_retries = 50 }} }}\n"
     )
 }
+
+const FINISHES: &str = "piton_program_finishes_total";
 
 /// Row and output in one transaction.
 const TOGETHER: &str = r#"say "begin; insert into public.loaded values ('$PITON_RUN', coalesce(nullif('$PITON_ITEM', ''), '-1')::int, $PITON_ATTEMPT);
@@ -180,7 +186,7 @@ async fn a_program_that_neither_finishes_nor_returns_anything_has_failed() {
     let run = world.start("load", "{}");
     assert_eq!(world.ended(&run).await, "blocked");
     assert!(
-        world.said().await[0].starts_with("invalid_input: the command ended without an output"),
+        world.said().await[0].starts_with("unknown: the command ended without an output"),
         "{:?}",
         world.said().await
     );
@@ -242,4 +248,79 @@ async fn a_member_of_piton_stage_can_finish_and_do_nothing_else() {
     let run = world.start("load", "{}");
     assert_eq!(world.ended(&run).await, "done", "{:?}", world.said().await);
     assert_eq!((world.result().await, world.loaded().await), (json!({"attempt": 1}), 1));
+}
+
+#[tokio::test]
+async fn that_a_program_has_finished_and_still_runs_is_shown() {
+    let world = world(&load(&format!("{TOGETHER}\nsleep 60"), "")).await;
+    let worker = world.worker("w1", &[]);
+    let run = world.start("load", "{}");
+    until(SOON, "its row is there", async || world.loaded().await == 1).await;
+    let told = |command: &str| stdout(&world.command([command, &run]).output().unwrap());
+    let (shown, why_it_runs) = (told("show"), told("why"));
+    assert!(shown.contains("The program of load committed its result with piton.finish at "), "{shown}");
+    assert!(why_it_runs.contains("; piton.finish committed its result "), "{why_it_runs}");
+    assert!(why_it_runs.contains(" ago, and its program still runs"), "{why_it_runs}");
+    let why = "select count(*) from piton.why_waiting where reason = 'running' and why like 'running on w1 for % ago, and its program still runs'";
+    assert_eq!(world.count(why).await, 1);
+    // The heir takes the result, and counts it.
+    worker.kill();
+    let heir = world.worker("w2", &["--metrics", "127.0.0.1:0"]);
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(Scrape::of(&heir).await.sum(FINISHES, &[("outcome", "taken_over")]), 1.0);
+    assert_eq!(world.count(why).await, 0);
+}
+
+#[tokio::test]
+async fn how_programs_finish_is_counted() {
+    for (script, outcome) in [
+        (TOGETHER.to_owned(), "finished"),
+        (format!("{TOGETHER}\nexit 3"), "finished_then_failed"),
+        ("echo 5".to_owned(), "returned"),
+        ("exit 65".to_owned(), "failed"),
+    ] {
+        let world = world(&load(&script, "")).await;
+        let worker = world.worker("w1", &["--metrics", "127.0.0.1:0"]);
+        let run = world.start("load", "{}");
+        world.ended(&run).await;
+        let scrape = Scrape::of(&worker).await;
+        assert_eq!(
+            scrape.sum(FINISHES, &[("workflow", "load"), ("stage", "load"), ("outcome", outcome)]),
+            1.0,
+            "{script}"
+        );
+        assert_eq!(scrape.sum(FINISHES, &[]), 1.0, "{script}");
+    }
+}
+
+/// The token is all that `piton.finish` goes by: nothing of it is left to the session.
+#[tokio::test]
+async fn a_program_finishes_through_a_pooler_in_transaction_mode() {
+    let Some(program) = pgbouncer::find(false).or_else(|| pgbouncer::find(true)) else { return };
+    let server = Server::start().await;
+    // One connection of the server's for all of them: whatever one leaves behind, the next one would meet.
+    let bouncer = PgBouncer::start(&program, &server, "transaction\ndefault_pool_size = 1").await;
+    let mut world = World::on(&server, &[&load(TOGETHER, "for_each = \"input\"")]).await;
+    world.pool.execute("create table public.loaded (run uuid, item int, attempt int)").await.unwrap();
+    world.environment.push(("TARGET", bouncer.url()));
+    let _worker = world.worker("w1", &["--slots", "4"]);
+    let run = world.start("load", &json!((0..20).collect::<Vec<_>>()).to_string());
+    assert_eq!(world.ended(&run).await, "done", "{:?}", world.said().await);
+    assert_eq!((world.loaded().await, world.apart().await), (20, 0));
+    assert_eq!(world.said().await, [""; 0]);
+    // A token that is over is refused there, too, and its rows with it.
+    let late =
+        format!("{}; echo late", TOGETHER.replace("$PITON_ATTEMPT_TOKEN", "1.0.-1.00000000000000000000000000000000"));
+    world.write_workflows(&[&load(&format!("{late}\nexit 65"), "")]);
+    let _second = world.worker("w2", &["--slots", "4"]);
+    let run = world.start("load", "{}");
+    assert_eq!(world.ended(&run).await, "blocked");
+    assert_eq!((world.loaded().await, world.apart().await), (20, 0));
+    // The 5 s in which a session must go on behind the call end with its transaction.
+    let left = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
+    assert_eq!(world.count(left).await, 0);
+    let mut client =
+        bouncer.url().parse::<PgConnectOptions>().unwrap().extra_float_digits(None).connect().await.unwrap();
+    let row = sqlx::raw_sql("show idle_in_transaction_session_timeout").fetch_one(&mut client).await.unwrap();
+    assert_eq!(row.get::<String, _>(0), "0");
 }

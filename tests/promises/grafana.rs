@@ -19,6 +19,10 @@ name = "troubled"
 [stages.misbehave]
 rust = "misbehave"
 retry = { network_timeout = { base = "10ms" } }
+[stages.load]
+command = ["echo", "1"]
+needs = ["misbehave"]
+finish = true
 "#;
 
 /// Metrics that no dashboard has, and why.

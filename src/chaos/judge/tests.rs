@@ -48,6 +48,8 @@ impl Record {
         record.done(PART, 0, output(value("part", Some(0)), &[], &[]));
         record.done(STEPS, NO_ITEM, output(value("steps", None), &[], &[1, 1, 1]));
         record.done(PROGRAM, NO_ITEM, serde_json::to_string(&said).expect("JSON"));
+        let loaded = Loaded { run: Uuid::nil(), attempt: 1, seed };
+        record.done(LOAD, NO_ITEM, serde_json::to_string(&loaded).expect("JSON"));
         let digest = digest::of(&workload::drawn(seed, 1)).to_vec();
         record.kept.push(Kept { run_id: 1, stage: STEPS, item: NO_ITEM, attempt: 1, digest });
         if item_dies {
@@ -110,13 +112,21 @@ fn what_ended_as_it_should_is_not_complained_of() {
 #[test]
 fn what_is_wrong_is_found() {
     type Harm = fn(&mut Record);
-    let harms: [(Harm, &str); 7] = [
+    let harms: [(Harm, &str); 8] = [
         (|r| r.attempts.retain(|a| a.stage != PROGRAM), "jobs that have not exactly one checkpoint"),
         (|r| r.done(STEPS, 3, String::new()), "jobs that should never have begun"),
         (|r| r.run.state = "blocked".to_owned(), "runs that did not end as they should"),
         (|r| r.attempts[0].attempt = 2, "outputs that are not of the attempt that committed them, or not right"),
         (
             |r| r.attempts[2].output = r.attempts[0].output.clone(),
+            "outputs that are not of the attempt that committed them, or not right",
+        ),
+        (
+            |r| {
+                let later = r#""attempt":2"#;
+                r.attempts[5].output =
+                    r.attempts[5].output.take().map(|output| output.replace(r#""attempt":1"#, later));
+            },
             "outputs that are not of the attempt that committed them, or not right",
         ),
         (|r| r.attempts[4].started_at = DateTime::UNIX_EPOCH, "attempts that began before their turn"),

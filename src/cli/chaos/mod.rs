@@ -1,6 +1,7 @@
 //! `piton chaos`: injects faults, on a private Postgres of its own.
 
 pub(crate) mod args;
+mod load;
 mod testbed;
 mod worker;
 
@@ -21,6 +22,7 @@ use crate::cli::output::{errln, out, outln};
 use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
 use args::ChaosArgs;
+pub(crate) use load::load;
 use testbed::Testbed;
 pub(crate) use worker::worker;
 

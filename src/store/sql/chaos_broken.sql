@@ -81,6 +81,24 @@ found (what, run_id, place) as (
     ) as k using (run_id, attempt)
     where t.times is distinct from 1 or k.run_id is null
     union all
+    select 'rows of a program without the result that they were committed with, or more than one of them, or none', run_id,
+           'attempt ' || attempt
+    from (
+        select r.id as run_id, l.attempt, count(*) as times
+        from public.chaos_loads l left join piton.runs r on r.uuid = l.run
+        group by 1, 2
+    ) as l
+    full join (
+        -- An attempt that was lost behind its commit has written the row, and the one after it has ended with its result.
+        select k.run_id, (k.output ->> 'attempt')::int4 as attempt
+        from piton.checkpoints k
+        join piton.runs r on r.id = k.run_id
+        join piton.workflow_versions v on v.id = r.version_id
+        join piton.workflows w on w.id = v.workflow_id
+        where w.name = 'chaos' and v.stage_names[k.stage + 1] = 'load'
+    ) as k using (run_id, attempt)
+    where l.times is distinct from 1 or k.run_id is null
+    union all
     select 'runs that go on without end', id, state from piton.runs where state = 'running'
     union all
     select 'runs that are blocked without a dead letter', id, state from piton.runs r

@@ -57,7 +57,7 @@ keys! {
     STAGE_INPUT = "input", Shape::Any, "a table", "input = { item = \"a.txt\" }", OR_REMOVE, "",
         "Keys of the input that the last attempt of a mocked stage was given: `input`, `item`, and the names of stages. Keys that are not listed are not compared.";
     TEXTS = "texts", Shape::Any, "a table", "texts = { command = [\"count.sh\", \"a.txt\"] }", OR_REMOVE, "",
-        "Texts of a mocked stage as the last attempt had them, filled in: `command`, `env`, `dir`, `http`, `method`, `headers`, `files`. Keys that are not listed are not compared; `${NAME}` stays as it is.";
+        "Texts of a mocked stage as the last attempt had them, filled in: `command`, `env`, `dir`, `http`, `method`, `headers`, `files`, `sql`, `role`, `parameters`. Keys that are not listed are not compared; `${NAME}` stays as it is.";
     EXPECTED_FAIL = "fail", Shape::Tables, "the name of a class in quotes", "fail = \"invalid_input\"", OR_REMOVE, "",
         "The job ends as a dead letter, with this class.";
     EXPECTED_MESSAGE = "message", Shape::Text, "a string", "message = \"no such folder\"", OR_REMOVE, "",

@@ -1,5 +1,6 @@
 //! Whether what a stage's texts refer to will be there when it starts, as far as that is known before a run.
 
+use crate::workflow::definition::StageKind;
 use crate::workflow::draft::DraftStage;
 use crate::workflow::input::{DeclaredInput, InputType};
 use crate::workflow::mistake::{Mistake, shown};
@@ -19,7 +20,8 @@ pub(super) fn own(stage: &DraftStage, word: &Word, own: Own, found: &mut Vec<Mis
         }
         own if own.is_for_programs() && !is_program => {
             let title = format!("{} has no `{}`: only programs have it", shown(&stage.word.text), own.place());
-            (title, "remove it; the body of the answer is the output")
+            let is_statement = matches!(&stage.kind, Field::Right(StageKind::Sql(_)));
+            (title, if is_statement { "remove it" } else { "remove it; the body of the answer is the output" })
         }
         _ => return,
     };

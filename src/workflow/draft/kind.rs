@@ -9,10 +9,11 @@ use toml::de::{DeTable, DeValue};
 use super::classes::classes;
 use super::files;
 use super::named::Named;
+use super::sql;
 use super::url::bad_url;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
-    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, StageKind, StandardInput,
+    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, SqlStage, StageKind, StandardInput,
 };
 use crate::workflow::form_file::FormFile;
 use crate::workflow::keys::{self, Key, Shape};
@@ -43,6 +44,7 @@ pub(super) fn read(kind: &str, table: &DeTable<'_>, named: &mut Named, found: &m
     let read = match kind {
         "rust" => keys.text(keys::RUST).map(|handler| StageKind::Rust { handler }),
         "command" => keys.command().map(StageKind::Command),
+        "sql" => keys.sql().map(StageKind::Sql),
         _ => keys.http().map(StageKind::Http),
     };
     Field::of(read.filter(|_| !keys.wrong))
@@ -84,6 +86,18 @@ impl<'i> Keys<'_, 'i> {
         let (redirects, output) = (redirects.unwrap_or_default(), self.answer());
         let (classes, file) = (self.classes(keys::STATUS_CLASSES, &STATUSES), self.file_name(output));
         url.map(|url| HttpStage { url, method, headers, connect_timeout, redirects, files, dir, output, file, classes })
+    }
+
+    fn sql(&mut self) -> Option<SqlStage> {
+        let read = self.read(keys::SQL, sql::statement);
+        if let Some((word, statement)) = &read {
+            statement.parameters().iter().for_each(|template| self.note(keys::SQL, word, template));
+        }
+        if self.value(keys::ROLE).is_none() {
+            self.found.extend(self.value(keys::SQL).map(sql::no_role));
+        }
+        let role = self.read(keys::ROLE, sql::role);
+        read.zip(role).map(|((_, statement), role)| SqlStage { statement, role })
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {

@@ -59,6 +59,10 @@ pub(crate) fn file(at: At, line: &str) -> String {
             (kind, stage) = (of_kind.example, format!("{beside}\n{line}"));
         }
     }
+    // A statement has a role, always.
+    if kind.starts_with("sql") && !line.starts_with("role") {
+        stage = format!("{stage}\n{}", ROLE.example);
+    }
     let name = if line.starts_with("name") { "" } else { NAME.example };
     format!(
         "{name}\n{file}\n[stages.script]\nrust = \"script\"\n[stages.check]\nrust = \"check\"\n\
@@ -120,7 +124,7 @@ fn code(text: &str) -> String {
 #[test]
 fn the_page_has_a_row_for_every_key_and_no_other() {
     let stage = [KINDS, EVERY_STAGE].concat();
-    let all = [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, HTTP_STAGE, RETRY_RULES, CLASS_RULES].concat();
+    let all = [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES].concat();
     let row = |key: &Key| {
         let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
         format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)

@@ -14,6 +14,37 @@ fn http(text: &str) -> String {
     brief(&format!("name = 'story'\n[stages.a]\nhttp = 'https://example.com/v1'\n{text}"))
 }
 
+#[test]
+fn a_statement_has_a_role_and_its_places_are_parameters() {
+    let file = "name = 'story'\n[stages.a]\nsql = 'select {{run.id}}, {{input.n}}'\nrole = 'etl'";
+    let workflow = parse(file).expect("a workflow");
+    assert_snapshot!(workflow.to_json(), @r#"{"name":"story","stages":[{"name":"a","needs":[],"kind":{"sql":{"statement":"select {{run.id}}, {{input.n}}","role":"etl"}},"timeout_ms":300000,"knows_run":true}]}"#);
+    assert_eq!(Workflow::from_json(&workflow.to_json()).as_ref(), Ok(&workflow));
+    for (text, title, help) in [
+        ("sql = 'select 1'", "`sql` does not say whose rights it has", "add role = \"etl\""),
+        ("role = 'etl'", "stage `a` does not say how it runs", "add command"),
+        ("sql = 'select 1'\nrole = 'piton_worker'", "`piton_worker` is no role for a stage", "name a role of your own"),
+        ("sql = 'drop table t'\nrole = 'etl'", "`sql` is no statement for a stage", "it begins with `drop`"),
+        (
+            "sql = \"select '{{input.n}}'\"\nrole = 'etl'",
+            "`sql` is no statement for a stage",
+            "`{{input.n}}` stands in a literal",
+        ),
+        ("sql = 'select {{item}}'\nrole = 'etl'", "`a` has no `item`", "add for_each"),
+        ("sql = 'select {{run.output}}'\nrole = 'etl'", "`a` has no `run.output`: only programs have it", "remove it"),
+        (
+            "sql = 'select {{file:b/c}}'\nrole = 'etl'",
+            "`sql` is no statement for a stage",
+            "`{{file:b/c}}` cannot stand in SQL",
+        ),
+        ("sql = 'select 1'\nrole = 'etl'\nenv = {}", "`env` is for stages of the kind `command`", "remove it"),
+        ("command = ['a']\nrole = 'etl'", "`role` is for stages of the kind `sql`", "remove it"),
+    ] {
+        let said = line(text);
+        assert!(said.contains(title) && said.contains(help), "{text}: {said}");
+    }
+}
+
 fn line(text: &str) -> String {
     brief(&format!("name = 'story'\n[stages.a]\n{text}"))
 }
