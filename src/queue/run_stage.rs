@@ -163,7 +163,7 @@ impl RunStage {
             StageKind::Command(command) if command.finish => {
                 let (command, limit) = (command.clone(), stage.timeout);
                 let finishing =
-                    Finishing::new(self.store.clone(), *claim, offer.context.about.clone(), self.limits.payload_bytes);
+                    Finishing::new(self.store.clone(), *claim, offer.context.clone(), self.limits.payload_bytes);
                 Ok(Box::pin(finishing.around(async move |token| {
                     command::run(&command, Offer { token: Some(token), ..offer }, limit).await
                 })))

@@ -3,11 +3,11 @@
 //! program again.
 
 use std::fmt;
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::about::About;
+use super::context::StageContext;
+use super::own_rows::StageTransaction;
 use super::steps::wait;
 use crate::meters::finishes::Finish;
 use crate::model::claim::Claim;
@@ -16,7 +16,7 @@ use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
 use crate::store::Store;
 use crate::store::backoff::Backoff;
-use crate::store::finishes::{Opened, StoredFinish};
+use crate::store::finishes::{Opened, StoredFinish, is_recorded};
 
 /// Variable that a program finds its token in.
 pub(crate) const VARIABLE: &str = "PITON_ATTEMPT_TOKEN";
@@ -24,6 +24,9 @@ pub(crate) const VARIABLE: &str = "PITON_ATTEMPT_TOKEN";
 /// What is said of a program that ended well and has returned nothing, one way or the other.
 pub(super) const NOTHING: &str = "the command ended without an output: neither did it call piton.finish and commit, nor did it print one; \
                                   see that its transaction is committed";
+
+/// What is said where the commit of a program was lost behind it.
+const LOST: &str = "what the program committed with piton.finish is gone: a failover of the database has lost it, with the program's rows";
 
 /// The right to finish one attempt; a secret, which turns up in no log.
 #[derive(Clone)]
@@ -56,13 +59,13 @@ impl fmt::Debug for AttemptToken {
 pub(crate) struct Finishing {
     store: Store,
     claim: Claim,
-    about: Arc<About>,
+    context: StageContext,
     most_bytes: usize,
 }
 
 impl Finishing {
-    pub(crate) fn new(store: Store, claim: Claim, about: Arc<About>, most_bytes: usize) -> Finishing {
-        Finishing { store, claim, about, most_bytes }
+    pub(crate) fn new(store: Store, claim: Claim, context: StageContext, most_bytes: usize) -> Finishing {
+        Finishing { store, claim, context, most_bytes }
     }
 
     /// Runs the program, unless an earlier attempt has finished; how it ends counts only where it did not finish.
@@ -77,7 +80,7 @@ impl Finishing {
                 tracing::info!(
                     "an earlier attempt has called piton.finish: its output is taken, and the program is not started"
                 );
-                return self.taken(&finish, Finish::TakenOver);
+                return self.taken(&finish, Finish::TakenOver).await;
             }
             Opened::Fenced => {
                 self.count(Finish::Over);
@@ -90,20 +93,31 @@ impl Finishing {
             self.count(if ended.is_ok() { Finish::Returned } else { Finish::Failed });
             return ended;
         };
-        let output =
-            self.taken(&finish, if has_failed(&ended) { Finish::FinishedThenFailed } else { Finish::Finished })?;
+        let how = if has_failed(&ended) { Finish::FinishedThenFailed } else { Finish::Finished };
+        let output = self.taken(&finish, how).await?;
         tell(&ended, &output);
         Ok(output)
     }
 
-    fn taken(&self, finish: &StoredFinish, how: Finish) -> Result<Payload, Failure> {
+    /// Makes the checkpoint of it, in a transaction that finds it recorded: a database that has failed over since may have lost it,
+    /// and the program's rows with it.
+    async fn taken(&self, finish: &StoredFinish, how: Finish) -> Result<Payload, Failure> {
         let output = read_back(finish);
         self.count(if output.is_ok() { how } else { Finish::Corrupt });
-        output
+        let output = output?;
+        let find = |mut transaction: StageTransaction| async move {
+            match is_recorded(&mut transaction, &self.claim, finish).await? {
+                true => Ok(()),
+                false => Err(Failure::unknown(LOST)),
+            }
+        };
+        let committed =
+            self.context.own_rows.commit_as(&self.context.cancellation, find, |()| Ok(output.clone())).await;
+        committed.map(|_| output)
     }
 
     fn count(&self, how: Finish) {
-        how.count(&self.about.workflow, &self.about.stage);
+        how.count(self.context.workflow(), self.context.stage());
     }
 
     /// A database that is away is waited for, as long as the stage may run.

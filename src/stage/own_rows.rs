@@ -104,15 +104,29 @@ impl OwnRows {
     pub(super) async fn commit<T, Fut>(
         &self,
         cancellation: &CancellationToken,
-        mut work: impl FnMut(StageTransaction) -> Fut,
+        work: impl FnMut(StageTransaction) -> Fut,
     ) -> Result<Committed<T>, Failure>
     where
         T: Serialize,
         Fut: Future<Output = Result<T, Failure>>,
     {
+        let payload = |output: &T| Payload::of(output, self.limit).map_err(refused);
+        self.commit_as(cancellation, work, payload).await
+    }
+
+    /// The same, where `payload` says what the output is.
+    pub(super) async fn commit_as<T, Fut>(
+        &self,
+        cancellation: &CancellationToken,
+        mut work: impl FnMut(StageTransaction) -> Fut,
+        payload: impl Fn(&T) -> Result<Payload, Failure>,
+    ) -> Result<Committed<T>, Failure>
+    where
+        Fut: Future<Output = Result<T, Failure>>,
+    {
         let mut backoff = Backoff::default();
         loop {
-            match self.try_to(&mut work).await? {
+            match self.try_to(&mut work, &payload).await? {
                 Ok(Some(committed)) => return Ok(committed),
                 // Whatever the handler does next, its result will not be used.
                 Ok(None) => {
@@ -129,9 +143,9 @@ impl OwnRows {
     async fn try_to<T, Fut>(
         &self,
         work: impl FnOnce(StageTransaction) -> Fut,
+        payload: impl Fn(&T) -> Result<Payload, Failure>,
     ) -> Result<Result<Option<Committed<T>>, StoreError>, Failure>
     where
-        T: Serialize,
         Fut: Future<Output = Result<T, Failure>>,
     {
         let end = self.end()?;
@@ -149,7 +163,7 @@ impl OwnRows {
             // On a connection that was lost it could not have worked.
             Err(failure) => return transaction.roll_back().await.map_or_else(|lost| Ok(Err(lost)), |()| Err(failure)),
         };
-        let payload = Payload::of(&output, self.limit).map_err(refused)?;
+        let payload = payload(&output)?;
         if let Err(error) = transaction.take_over().await {
             return Ok(Err(error));
         }

@@ -2,6 +2,7 @@
 //! finished with is the result of its job, also where its attempt was lost on the way.
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnection;
 
 use super::moment::Moment;
 use super::{Store, StoreError};
@@ -121,4 +122,18 @@ impl Store {
         .await?;
         Ok(row.map(|(digest, output)| StoredFinish { digest, output }))
     }
+}
+
+/// Whether that is what the job's program has finished with, for the server that this connection leads to.
+pub(crate) async fn is_recorded(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    finish: &StoredFinish,
+) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("select from piton.finishes where run_id = $1 and stage = $2 and item = $3 and digest = $4")
+        .bind(claim.key.run.0)
+        .bind(claim.key.stage)
+        .bind(claim.key.item)
+        .bind(&finish.digest);
+    Ok(row.fetch_optional(connection).await?.is_some())
 }

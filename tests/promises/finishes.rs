@@ -324,3 +324,34 @@ async fn a_program_finishes_through_a_pooler_in_transaction_mode() {
     let row = sqlx::raw_sql("show idle_in_transaction_session_timeout").fetch_one(&mut client).await.unwrap();
     assert_eq!(row.get::<String, _>(0), "0");
 }
+
+/// Between reading what a program has finished with and making the checkpoint of it, the worker may come to another server.
+#[tokio::test]
+async fn a_result_whose_commit_a_failover_loses_gets_no_checkpoint_and_its_program_runs_again() {
+    let script = format!("{TOGETHER}\nwhile [ ! -e \"$GATE\" ]; do sleep 0.02; done");
+    let workflow = load(&script, "").replace("[\"TARGET\"]", "[\"TARGET\", \"GATE\"]");
+    let mut world = world(&workflow).await;
+    let gate = world.path("gate");
+    world.environment.push(("GATE", gate.display().to_string()));
+    let worker = world.worker("w1", &[]);
+    let run = world.start("load", "{}");
+    until(SOON, "its row is there", async || world.loaded().await == 1).await;
+    // The worker reads on a connection that it has, and needs a new one to commit.
+    let mut held = world.pool.acquire().await.unwrap();
+    let closed = "update pg_database set datallowconn = false where datname = current_database()";
+    held.execute(closed).await.unwrap();
+    std::fs::write(gate, "").unwrap();
+    worker.says("a transaction of the stage").await;
+    let rewound =
+        "delete from public.loaded; update piton.finishes set output = null, digest = null, finished_at = null;
+        update pg_database set datallowconn = true where datname = current_database()";
+    sqlx::raw_sql(rewound).execute(&mut *held).await.unwrap();
+    drop(held);
+    assert_eq!(world.ended(&run).await, "done", "{:?}", world.said().await);
+    assert_eq!((world.result().await, world.loaded().await, world.apart().await), (json!({"attempt": 2}), 1, 0));
+    let said = world.said().await;
+    assert!(
+        said.len() == 1 && said[0].starts_with("unknown: what the program committed with piton.finish is gone"),
+        "{said:?}"
+    );
+}
