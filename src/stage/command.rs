@@ -21,13 +21,16 @@ mod order;
 mod own_program;
 mod reading;
 mod report;
+mod requests;
 mod running;
 mod tail;
 mod trial;
 mod verdict;
 
 use std::ffi::OsStr;
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -80,7 +83,7 @@ pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> 
 
 async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: &Secrets) -> Result<Payload, Failure> {
     // What is slow about a disk is no matter of the other attempts.
-    let folder = blocking(Folder::make).await.map_err(|error| no_folder(&error))?;
+    let folder = blocking(folder_with_places).await.map_err(|error| no_folder(&error))?;
     let ended = run_in(&folder, stage, offer, limit, secrets).await;
     blocking(move || {
         drop(folder);
@@ -88,6 +91,15 @@ async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: 
     })
     .await?;
     ended
+}
+
+/// With the places for the files that the program makes, and for those that it reads.
+fn folder_with_places() -> io::Result<Folder> {
+    let folder = Folder::make()?;
+    for place in [files::FOLDER, inputs::FOLDER] {
+        DirBuilder::new().mode(0o700).create(folder.path().join(place))?;
+    }
+    Ok(folder)
 }
 
 async fn run_in(
@@ -99,9 +111,6 @@ async fn run_in(
 ) -> Result<Payload, Failure> {
     let begun = Instant::now();
     let files = folder.path().join(files::FOLDER);
-    for made in [&files, &folder.path().join(inputs::FOLDER)] {
-        tokio::fs::DirBuilder::new().mode(0o700).create(made).await.map_err(|error| no_folder(&error))?;
-    }
     inputs::make_ways_out(stage, &files).map_err(|error| no_folder(&error))?;
     let artifacts = &offer.context.artifacts;
     match end(stage, offer, folder, limit, secrets).await {

@@ -40,3 +40,15 @@ impl SingleThread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_with_threads_is_not_forked() {
+        // Tests have a thread each.
+        assert!(SingleThread::of_this_process().is_none());
+    }
+}

@@ -8,19 +8,17 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use rustix::stdio::dup2_stdin;
+use rustix::stdio::{dup2_stderr, dup2_stdin};
 
 use super::children::{Children, State, adopt_orphans};
 use super::guard::{self, Ends};
 use super::report::Report;
-use super::verdict;
-use crate::model::signal;
+use super::requests::Requests;
 use crate::system::fork::{Forked, SingleThread};
 
 /// First argument of this program as a fork server. Its standard input is the socket from which it takes orders.
@@ -32,7 +30,7 @@ pub(super) const DESCRIPTORS: usize = 3;
 /// Returns in the server at its end, and in every guard, and every program that could not start, at its own.
 pub(super) fn main() -> ExitCode {
     let process = SingleThread::of_this_process();
-    survive_requests_to_stop();
+    let requests = Requests::survive();
     adopt_orphans();
     let served = orders().and_then(|orders| {
         let (guards, children) = (HashSet::new(), Children::watch()?);
@@ -40,7 +38,7 @@ pub(super) fn main() -> ExitCode {
         server.serve(process.as_ref())
     });
     match (served, process) {
-        (Ok(Some(ends)), Some(process)) => guard::watch_over(&process, ends),
+        (Ok(Some(ends)), Some(process)) => guard::watch_over(&process, &requests, ends),
         (Ok(_), _) => ExitCode::SUCCESS,
         (Err(error), _) => {
             writeln!(io::stderr(), "piton: the process that starts commands has failed: {error}").ok();
@@ -54,16 +52,6 @@ fn orders() -> io::Result<UnixStream> {
     let orders = io::stdin().as_fd().try_clone_to_owned()?;
     dup2_stdin(File::open("/dev/null")?)?;
     Ok(orders.into())
-}
-
-/// Signals that stop a worker reach its guards too, where they are sent to a whole group or to every process of a
-/// service. A guard outlives its program, and so it goes on; the program begins with the system's own way to take them.
-fn survive_requests_to_stop() {
-    for signal in verdict::REQUESTS_TO_STOP {
-        if let Err(error) = signal_hook::flag::register(signal, Arc::default()) {
-            writeln!(io::stderr(), "cannot outlive {}: {error}", signal::name(signal)).ok();
-        }
-    }
 }
 
 struct Server {
@@ -86,6 +74,8 @@ impl Server {
             let Some(orders) = self.orders.as_ref().filter(|_| asks) else { continue };
             let Some(descriptors) = received(orders)? else {
                 self.orders = None;
+                // Whoever reads what the worker says need not wait for the last guard.
+                dup2_stderr(File::open("/dev/null")?)?;
                 continue;
             };
             // Else the system did not pass them on, and the order comes to nothing, which the worker sees.

@@ -19,6 +19,7 @@ use super::events::{Event, Events};
 use super::launch::{self, Launched};
 use super::order::Order;
 use super::report::{Began, Report};
+use super::requests::Requests;
 use super::verdict;
 use crate::model::resource::starts_no_process;
 use crate::system::fork::SingleThread;
@@ -58,11 +59,12 @@ fn send(mut control: &UnixStream, report: Report) {
 
 /// Starts a program, as the worker orders, and returns when everything that it started is gone; or returns in the process that
 /// should have become the program.
-pub(super) fn watch_over(process: &SingleThread, ends: Ends) -> ExitCode {
+pub(super) fn watch_over(process: &SingleThread, requests: &Requests, ends: Ends) -> ExitCode {
     let Ends { control, stdout, stderr } = ends;
     // Else the worker is gone, and nothing was started.
     let Ok(order) = Order::read(&control) else { return ExitCode::FAILURE };
-    let started = prepare(&order, stderr).and_then(|children| Ok((children, launch::start(process, &order, stdout)?)));
+    let started =
+        prepare(&order, stderr).and_then(|children| Ok((children, launch::start(process, requests, &order, stdout)?)));
     let (children, program, input) = match started {
         Ok((children, Launched::Guard(program, input))) => (children, program, input),
         Ok((_, Launched::Program(code))) => return code,

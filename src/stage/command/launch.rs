@@ -10,6 +10,7 @@ use rustix::process::{Pid, getpid, getppid, setpgid};
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 
 use super::order::Order;
+use super::requests::Requests;
 use super::verdict;
 use crate::system::fork::{Forked, SingleThread};
 
@@ -22,15 +23,21 @@ pub(super) enum Launched {
 }
 
 /// Starts the program in a process group of its own. Its standard error is the guard's.
-pub(super) fn start(process: &SingleThread, order: &Order, stdout: OwnedFd) -> io::Result<Launched> {
+pub(super) fn start(
+    process: &SingleThread,
+    requests: &Requests,
+    order: &Order,
+    stdout: OwnedFd,
+) -> io::Result<Launched> {
     let (stdin, input) = io::pipe()?;
     // A program that never reads holds up only its own input.
     fcntl_setfl(&input, OFlags::NONBLOCK)?;
     let guard = getpid();
+    requests.forget();
     match process.fork()? {
         Forked::Child => {
             drop(input);
-            Ok(Launched::Program(become_it(guard, order, stdin, stdout)))
+            Ok(Launched::Program(become_it(guard, requests, order, stdin, stdout)))
         }
         Forked::Parent(program) => {
             // Both do it, for neither knows who comes first. An error means that the other one did.
@@ -41,7 +48,7 @@ pub(super) fn start(process: &SingleThread, order: &Order, stdout: OwnedFd) -> i
 }
 
 /// Becomes the program, or says why not.
-fn become_it(guard: Pid, order: &Order, stdin: PipeReader, stdout: OwnedFd) -> ExitCode {
+fn become_it(guard: Pid, requests: &Requests, order: &Order, stdin: PipeReader, stdout: OwnedFd) -> ExitCode {
     let Some((program, arguments)) = order.argv.split_first() else { return ExitCode::from(64) };
     let env = order.env.iter().map(|(name, value)| (name, value));
     let mut command = Command::new(program);
@@ -53,7 +60,10 @@ fn become_it(guard: Pid, order: &Order, stdin: PipeReader, stdout: OwnedFd) -> E
         .and_then(|()| die_with(guard))
         .and_then(|()| order.limits.set());
     let error = match ready {
-        Ok(()) => command.exec(),
+        Ok(()) => {
+            requests.obey();
+            command.exec()
+        }
         Err(error) => error,
     };
     complain(order, &error)
