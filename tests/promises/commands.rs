@@ -502,6 +502,29 @@ async fn commands_outlive_the_process_that_starts_them_and_the_next_one_starts_o
 }
 
 #[tokio::test]
+async fn a_command_does_not_begin_after_its_attempt() {
+    let world = World::with(&[SCRIPT, &hurried()]).await;
+    let worker = worker(&world, "w1", &[]);
+    let first = start(&world, "echo 1");
+    assert_eq!(output(&world, &first).await, json!(1));
+    let server = starters(worker.id()).0.to_string();
+    let signal = |name: &str| {
+        assert!(std::process::Command::new("kill").args([name, &server]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let began = world.path("began");
+    let late = world.start("hurried", &json!({"script": format!("touch {}", began.display())}).to_string());
+    let failed = failed(&world, &late).await;
+    assert_eq!((failed.class.as_str(), failed.took < Duration::from_secs(20)), ("network_timeout", true), "{failed:?}");
+    signal("-CONT");
+    for _ in 0..3 {
+        let next = start(&world, "echo 2");
+        assert_eq!(output(&world, &next).await, json!(2));
+    }
+    assert!(!began.exists());
+}
+
+#[tokio::test]
 async fn a_job_is_not_charged_for_the_end_of_the_process_that_starts_commands() {
     let world = World::with(&[SCRIPT]).await;
     let worker = worker(&world, "w1", &[]);

@@ -3,10 +3,10 @@
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::UnixStream;
 
 use super::report::{LENGTH, Report};
+use crate::system::descriptors;
 
 /// Reading and writing share it. When it is dropped, the guard ends its program.
 pub(super) struct Control(UnixStream);
@@ -50,7 +50,6 @@ impl Control {
 
     /// Whether the guard has reported something that was not read yet, or is gone.
     pub(super) fn has_news(&self) -> bool {
-        let mut ready = [PollFd::new(&self.0, PollFlags::IN)];
-        poll(&mut ready, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+        descriptors::is_readable(&self.0)
     }
 }

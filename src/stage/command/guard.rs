@@ -3,7 +3,7 @@
 //! the worker's pipes always reach their end.
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -23,7 +23,7 @@ use super::requests::Requests;
 use super::verdict;
 use crate::model::resource::starts_no_process;
 use crate::system::fork::SingleThread;
-use crate::system::tree;
+use crate::system::{descriptors, tree};
 
 /// Behind the order: the program is to be stopped. The end of the socket says so too, and that nobody listens.
 pub(super) const STOP: &[u8] = b"s";
@@ -63,6 +63,13 @@ pub(super) fn watch_over(process: &SingleThread, requests: &Requests, ends: Ends
     let Ends { control, stdout, stderr } = ends;
     // Else the worker is gone, and nothing was started.
     let Ok(order) = Order::read(&control) else { return ExitCode::FAILURE };
+    // The fork server may have been frozen meanwhile, and no program begins after its attempt.
+    if descriptors::is_readable(&control) {
+        if !matches!((&control).read(&mut [0]), Ok(1)) {
+            tree::delete(&order.folder).ok();
+        }
+        return ExitCode::FAILURE;
+    }
     let started =
         prepare(&order, stderr).and_then(|children| Ok((children, launch::start(process, requests, &order, stdout)?)));
     let (children, program, input) = match started {
