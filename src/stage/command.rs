@@ -158,7 +158,13 @@ async fn end(
     };
     let limits = Limits { memory: stage.memory_bytes, descriptors: descriptors::at_start() };
     let mut running = Running::start(&filled, folder.path(), limits, input, secrets).await?;
-    let end = match running.until_ended_within(limit, input, most).await {
+    let mut ended = running.until_ended_within(limit, input, most).await;
+    if matches!(ended, Ok(Err(NoEnd::Unguarded))) {
+        // The fork server was killed just then; there is another one.
+        running = Running::start(&filled, folder.path(), limits, input, secrets).await?;
+        ended = running.until_ended_within(limit, input, most).await;
+    }
+    let end = match ended {
         Ok(Ok((status, stdout))) => End::of(status, stdout),
         Ok(Err(NoEnd::TooMuch)) => running.stop(End::TooMuch(most)).await,
         Ok(Err(NoEnd::NotStarted(error))) => return Err(running::not_started(&filled, &error)),
@@ -182,7 +188,19 @@ async fn end(
     if offer.token.is_some() && output.trim_ascii().is_empty() {
         return Err(Failure::invalid_input(NOTHING));
     }
-    let text = text::utf8(&output).map_err(|error| {
+    payload(&output, who, stage, folder, most, secrets).await
+}
+
+/// What was written, as the stage's output.
+async fn payload(
+    output: &[u8],
+    who: &str,
+    stage: &CommandStage,
+    folder: &Folder,
+    most: usize,
+    secrets: &Secrets,
+) -> Result<Payload, Failure> {
+    let text = text::utf8(output).map_err(|error| {
         let charset = if error == NotUtf8::Utf16 { "UTF-16" } else { "LATIN1" };
         Failure::invalid_input(format!(
             "{who} text that is not UTF-8: {error}; convert it, as `iconv -f {charset} -t UTF-8` does, or keep the bytes as a file in \
