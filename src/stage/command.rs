@@ -15,6 +15,7 @@ mod fork_client;
 mod fork_server;
 mod guard;
 mod inputs;
+mod last_wait;
 mod launch;
 mod limits;
 mod order;
@@ -60,7 +61,7 @@ use crate::workflow::duration;
 
 pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
 pub(crate) use self::fork_client::end_fork_server;
-pub(crate) use self::guard::LAST_WAIT;
+pub(crate) use self::last_wait::LAST_WAIT;
 pub(crate) use self::own_program::own_program;
 pub(crate) use self::trial::try_out_process;
 
@@ -170,7 +171,7 @@ async fn end(
         Ok(Err(NoEnd::NotStarted(error))) => return Err(running::not_started(&filled, &error)),
         Ok(Err(NoEnd::Unguarded)) => return Err(running::unguarded(&filled)),
         Ok(Err(NoEnd::Broken(error))) => {
-            running.end_orphans();
+            running::end_orphans(running.began);
             running.stop(End::Broken(error.to_string())).await
         }
         Err(_) => running.stop(End::OutOfTime(duration::words(limit))).await,

@@ -30,8 +30,6 @@ pub(super) const STOP: &[u8] = b"s";
 
 /// Between the polite signal and the one that cannot be ignored.
 const TERMINATION: Duration = Duration::from_secs(1);
-/// Longest wait for a guard to make an end of a program, beyond the program's own time.
-pub(crate) const LAST_WAIT: Duration = Duration::from_millis(1800);
 
 /// What a program started may end that long after it, as the ends of a pipeline do.
 const STRAGGLERS: Duration = Duration::from_millis(500);

@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use super::control::Control;
 use super::cut::Cut;
 use super::environment::Filled;
-use super::guard::{LAST_WAIT, STOP};
+use super::guard::STOP;
+use super::last_wait::LAST_WAIT;
 use super::limits::Limits;
 use super::reading::read_up_to;
 use super::report::{Began, Report};
@@ -30,20 +31,20 @@ const THREADS: &str =
     "the program has started threads before Piton: let `piton::child` or `App::main` be the first line of `main`";
 
 /// Longest wait for what a pipe still holds when its writers are gone.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// An input of at most so many bytes is sent with the rest of the order.
 const SMALL: usize = 16 * 1024;
 
 pub(super) struct Running {
     /// The order goes through it; a byte behind it, or its end, stops the program.
-    control: Control,
+    pub(super) control: Control,
     /// What of it is still to be sent.
-    order: Vec<u8>,
-    stdout: Receiver,
-    stderr_pipe: Receiver,
+    pub(super) order: Vec<u8>,
+    pub(super) stdout: Receiver,
+    pub(super) stderr_pipe: Receiver,
     pub(super) stderr: Tail,
-    began: Option<Began>,
+    pub(super) began: Option<Began>,
 }
 
 /// Why a program was given up.
@@ -151,12 +152,12 @@ impl Running {
         }
         end
     }
+}
 
-    /// Ends what is left of a program whose guard was killed, as far as it stayed in its process group.
-    pub(super) fn end_orphans(&self) {
-        if let Some(Began { program, .. }) = self.began {
-            kill_process_group(program, Signal::KILL).ok();
-        }
+/// Ends what is left of a program whose guard was killed, as far as it stayed in its process group.
+pub(super) fn end_orphans(began: Option<Began>) {
+    if let Some(Began { program, .. }) = began {
+        kill_process_group(program, Signal::KILL).ok();
     }
 }
 
@@ -180,7 +181,7 @@ fn receiver(pipe: PipeReader) -> io::Result<Receiver> {
 }
 
 /// What the guard says of the end.
-async fn until_reported(control: &Control, began: &mut Option<Began>) -> Result<ExitStatus, NoEnd> {
+pub(super) async fn until_reported(control: &Control, began: &mut Option<Began>) -> Result<ExitStatus, NoEnd> {
     loop {
         match control.report().await? {
             Some(Report::Began(now)) => *began = Some(now),
