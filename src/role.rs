@@ -28,7 +28,7 @@ impl Role {
             if first == SUPERVISOR_ARGUMENT {
                 return Role::Helper(embedded::run_supervisor(&arguments));
             }
-            if let Some(code) = command::part(&first, &arguments) {
+            if let Some(code) = command::part(&first) {
                 return Role::Helper(code);
             }
         }

@@ -27,8 +27,8 @@ static CALLED: AtomicBool = AtomicBool::new(false);
 /// Must be the first line of `main` of a program that runs a [`worker`](crate::Piton::worker): before a port is bound, a file is
 /// opened or a runtime is started.
 ///
-/// Piton starts the program's own file again for work that needs a process of its own: to watch over a command until it and
-/// everything it started are gone, and to run a job alone whose process has died. In the latter, `app` is called within a
+/// Piton starts the program's own file again for work that needs a process of its own: to start commands and watch over each
+/// until it and everything it started are gone, and to run a job alone whose process has died. In the latter, `app` is called within a
 /// tokio runtime, and has to return the same handlers as the program's.
 ///
 /// ```no_run

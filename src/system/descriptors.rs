@@ -2,8 +2,10 @@
 
 use std::error::Error;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::model::resource::{self, out_of_descriptors};
@@ -66,6 +68,12 @@ pub(crate) fn are_used_up() -> bool {
 /// Whether so many are in use that some attempt may have found none.
 pub(crate) fn are_short() -> bool {
     open().is_none_or(|open| open.saturating_mul(2) >= limit())
+}
+
+/// Whether a read of it would not wait, be it that it has ended.
+pub(crate) fn is_readable(descriptor: impl AsFd) -> bool {
+    let mut ready = [PollFd::new(&descriptor, PollFlags::IN)];
+    poll(&mut ready, Some(&Timespec::default())).is_ok_and(|count| count > 0)
 }
 
 /// Which kind of them there is none left of, as an error says, or what caused it.

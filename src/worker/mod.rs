@@ -68,7 +68,9 @@ pub(crate) async fn run(
     };
     events::worker::started(&boot.name, &boot.boot_id, settings.slots);
     tokio::task::spawn_blocking(command::delete_abandoned);
-    Running::start(store, catalog, workflows, settings, metrics, boot, &shutdown).until(shutdown).await
+    let ended = Running::start(store, catalog, workflows, settings, metrics, boot, &shutdown).until(shutdown).await;
+    command::end_fork_server().await;
+    ended
 }
 
 fn new_boot(settings: &WorkerSettings) -> Boot {

@@ -5,8 +5,8 @@ use crate::queue::catalog::Catalog;
 use crate::store::Store;
 use crate::system::descriptors;
 
-/// Descriptors of an attempt at a program: three pipes, the process, the lock of its folder, and a file that is kept.
-const OF_A_PROGRAM: u64 = 6;
+/// Descriptors of an attempt at a program: the socket to its guard, two pipes, the lock of its folder, and a file that is kept.
+const OF_A_PROGRAM: u64 = 5;
 /// Of another attempt: a connection, one that is kept open for the next request, and a file on its way into or out of the store.
 const OF_ANOTHER: u64 = 4;
 /// For what happens now and then, beside the attempts: programs that are just being started, checks of health, cleanup,
@@ -59,12 +59,12 @@ mod tests {
 
     #[test]
     fn what_is_left_is_shared_out_and_too_little_is_said() {
-        assert_eq!(room(1024, 124, OF_A_PROGRAM).unwrap(), 150);
+        assert_eq!(room(1024, 124, OF_A_PROGRAM).unwrap(), 180);
         assert_eq!(room(u64::MAX, 124, OF_ANOTHER).unwrap() as u64, (u64::MAX - 124) / 4);
         assert_eq!(room(130, 124, OF_A_PROGRAM).unwrap(), 1);
         let said = room(32, 60, OF_A_PROGRAM).unwrap_err().to_string();
         assert!(
-            said.starts_with("this process may open 32 files, and a worker with one slot needs 66: raise"),
+            said.starts_with("this process may open 32 files, and a worker with one slot needs 65: raise"),
             "{said}"
         );
     }

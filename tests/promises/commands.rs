@@ -441,34 +441,106 @@ async fn a_run_that_is_given_up_stops_its_other_commands() {
     no_process_is_left(&run).await;
 }
 
+/// Processes below that one that are started to run commands: the first one forks a guard for each.
+fn starters(of: u32) -> (u32, Vec<u32>) {
+    let children = |process: u32| -> Vec<u32> {
+        let list = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+        list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+    };
+    let threads = std::fs::read_dir(format!("/proc/{of}/task")).unwrap().flatten();
+    let lists =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok()).collect::<String>();
+    let server = lists.split_whitespace().map(|child| child.parse().unwrap()).find(|child| {
+        std::fs::read_to_string(format!("/proc/{child}/cmdline"))
+            .is_ok_and(|line| line.contains("__command-fork-server"))
+    });
+    let server = server.expect("a fork server");
+    (server, children(server))
+}
+
+fn kill(process: u32) {
+    assert!(std::process::Command::new("kill").args(["-KILL", &process.to_string()]).status().unwrap().success());
+}
+
 #[tokio::test]
 async fn a_killed_guard_takes_its_program_along() {
     let world = World::with(&[LONG]).await;
-    let _worker = worker(&world, "w1", &[]);
+    let worker = worker(&world, "w1", &[]);
     let run = world.start("long", "{}");
     runs(&run).await;
-    let guards = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
-        let read = |name: &str| {
-            String::from_utf8_lossy(&std::fs::read(entry.path().join(name)).unwrap_or_default()).into_owned()
-        };
-        read("cmdline").contains("__command-guard") && read("environ").contains(&format!("PITON_RUN={run}"))
-    });
-    for guard in guards {
-        let pid = guard.file_name().to_string_lossy().into_owned();
-        assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
-    }
+    let (_, guards) = starters(worker.id());
+    assert_eq!(guards.len(), 1);
+    kill(guards[0]);
     assert_eq!(world.ended(&run).await, "blocked");
     let message: String =
         sqlx::query_scalar("select message from piton.attempts").fetch_one(&world.pool).await.unwrap();
     assert_eq!(message, "the command could not be followed: broken pipe");
-    let program = async || processes_of(&run).len() <= 1;
-    until(SOON, "the program itself is gone", program).await;
-    // Its child got away with the guard that would have seen to it.
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
-        if String::from_utf8_lossy(&environment).contains(&format!("PITON_RUN={run}\0")) {
-            let pid = process.file_name().to_string_lossy().into_owned();
-            std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap();
-        }
+    // Its child got away from the program's group, and not from the process above the guard.
+    no_process_is_left(&run).await;
+    let next = world.start("long", "{}");
+    runs(&next).await;
+}
+
+#[tokio::test]
+async fn commands_outlive_the_process_that_starts_them_and_the_next_one_starts_others() {
+    let world = World::with(&[LONG, SCRIPT]).await;
+    let victim = worker(&world, "w1", &[]);
+    let long = world.start("long", "{}");
+    runs(&long).await;
+    let (server, guards) = starters(victim.id());
+    kill(server);
+    let next = start(&world, "echo 7");
+    assert_eq!(output(&world, &next).await, json!(7));
+    assert_ne!(starters(victim.id()).0, server);
+    assert!(guards.iter().all(|guard| Path::new(&format!("/proc/{guard}")).exists()), "its guard goes on");
+    runs(&long).await;
+    assert_eq!(world.count("select count(*) from piton.attempts").await, 0, "none has failed");
+    // As ever, nothing outlives the worker.
+    victim.kill();
+    no_process_is_left(&long).await;
+    until(SOON, "the attempt's folder is gone", async || folders(&world).is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_command_does_not_begin_after_its_attempt() {
+    let world = World::with(&[SCRIPT, &hurried()]).await;
+    let worker = worker(&world, "w1", &[]);
+    let first = start(&world, "echo 1");
+    assert_eq!(output(&world, &first).await, json!(1));
+    let server = starters(worker.id()).0.to_string();
+    let signal = |name: &str| {
+        assert!(std::process::Command::new("kill").args([name, &server]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let began = world.path("began");
+    let late = world.start("hurried", &json!({"script": format!("touch {}", began.display())}).to_string());
+    let failed = failed(&world, &late).await;
+    assert_eq!((failed.class.as_str(), failed.took < Duration::from_secs(20)), ("network_timeout", true), "{failed:?}");
+    signal("-CONT");
+    for _ in 0..3 {
+        let next = start(&world, "echo 2");
+        assert_eq!(output(&world, &next).await, json!(2));
     }
+    assert!(!began.exists());
+}
+
+#[tokio::test]
+async fn a_job_is_not_charged_for_the_end_of_the_process_that_starts_commands() {
+    let world = World::with(&[SCRIPT]).await;
+    let worker = worker(&world, "w1", &[]);
+    let mut started = Vec::new();
+    for round in 0..6 {
+        started.extend((0..20).map(|_| start(&world, "echo 7")));
+        let done = format!("select count(*) from piton.checkpoints having count(*) > {}", round * 20);
+        until(SOON, "some have ended", async || {
+            let some = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(done.clone()));
+            some.fetch_optional(&world.pool).await.unwrap().is_some()
+        })
+        .await;
+        kill(starters(worker.id()).0);
+    }
+    for run in started {
+        assert_eq!(output(&world, &run).await, json!(7));
+    }
+    assert_eq!(world.count("select count(*) from piton.attempts where outcome <> 'released'").await, 0);
 }

@@ -179,9 +179,9 @@ async fn what_is_no_regular_file_holds_nobody_up() {
         let said = format!("$PITON_OUTPUT cannot be taken as the output: {what}");
         assert_eq!((class.as_str(), message), ("invalid_input", said), "{script}");
     }
-    // The guard's own note, and the folder of artifacts.
-    let others = "mkfifo $(dirname $PITON_OUTPUT)/tried; rm $(dirname $PITON_OUTPUT)/group; mkfifo \
-                  $(dirname $PITON_OUTPUT)/group; mkfifo $PITON_ARTIFACTS/fifo; ln -s /dev/zero $PITON_ARTIFACTS/zero; echo 1";
+    // The lock of the attempt's folder, and the folder of artifacts.
+    let others = "mkfifo $(dirname $PITON_OUTPUT)/tried; rm $(dirname $PITON_OUTPUT)/lock; mkfifo \
+                  $(dirname $PITON_OUTPUT)/lock; mkfifo $PITON_ARTIFACTS/fifo; ln -s /dev/zero $PITON_ARTIFACTS/zero; echo 1";
     let run = world.start("script", &json!({"script": others}).to_string());
     assert_eq!(world.ended(&run).await, "done");
     // What a handler keeps, and what is in the place of an artifact that another one reads.

@@ -99,7 +99,8 @@ async fn a_program_that_gets_the_signal_before_its_worker_costs_no_retry() {
     let mut processes = family(worker.id());
     processes.retain(|process| *process != worker.id());
     signal(&processes, "HUP");
-    let parts = || family(worker.id()).len() - 1;
+    // Its fork server stays.
+    let parts = || family(worker.id()).len() - 2;
     // The signals of one stop come one after another; this one comes when all the others have done what they do.
     until(SOON, "the program is gone", async || parts() == 0).await;
     worker.signal("TERM");
@@ -131,13 +132,15 @@ async fn the_parts_of_a_command_outlive_a_stop_and_end_with_their_worker() {
     let before = family(worker.id());
     for name in ["TERM", "INT", "HUP"] {
         let parts: Vec<u32> = before.iter().copied().filter(|process| *process != worker.id()).collect();
-        signal(&parts[..1], name);
+        signal(&parts[..2], name);
     }
     let program: u32 = std::fs::read_to_string(world.path("stays")).unwrap().trim().parse().unwrap();
     let lives =
         |process: u32| std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|s| !s.contains(") Z "));
     assert!(before.iter().all(|process| lives(*process)), "a signal ended one of {before:?}");
-    assert_eq!(dispositions(before[1]).1 & STOPS, STOPS, "the guard takes the signals");
+    for (part, who) in [(1, "the fork server"), (2, "the guard")] {
+        assert_eq!(dispositions(before[part]).1 & STOPS, STOPS, "{who} takes the signals");
+    }
     worker.kill();
     until(SOON, "all of them are gone", async || !lives(program) && before.iter().all(|p| !lives(*p))).await;
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::guard::LAST_WAIT;
+use super::last_wait::LAST_WAIT;
 use crate::model::artifact::{Artifact, ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
 use crate::model::resource::out_of_descriptors;

@@ -5,13 +5,13 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::guard;
+use super::fork_server;
 use super::own_program::own_program;
 
 /// Starts a process and waits for its end, to see whether one can be started.
 pub(crate) async fn try_out_process() -> io::Result<()> {
-    // Without anything to do it says so and ends.
+    // Without a socket it says so and ends.
     let mut process = Command::new(own_program()?);
-    process.arg(guard::ROLE).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    process.arg(fork_server::ROLE).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     process.spawn()?.wait().await.map(drop)
 }
