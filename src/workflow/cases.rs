@@ -7,6 +7,7 @@ mod mock;
 mod read;
 mod reader;
 pub(crate) mod schema;
+mod text_keys;
 #[cfg(test)]
 mod tests;
 

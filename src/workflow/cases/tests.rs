@@ -119,6 +119,14 @@ expect.stages.list = { texts = {}, items = [] }
 expect.stages.page = { attempts = 3, items = [{ fail = "unknown" }] }
 "#;
     assert_snapshot!(mistakes(text));
+    let text = r#"
+[cases.a]
+mocks = { list = { output = 1 }, page = { output = "1" }, sum = { output = 1 } }
+expect.stages.list = { texts = { comand = ["ls"], env = {} }, input = { item = 1 } }
+expect.stages.page.items = [{ texts = { command = [], stdin = 1 } }, { input = { item = "a", list = {}, lits = 1 } }]
+expect.stages.sum = { texts = { http = "x" }, input = { page = [], inptu = {} } }
+"#;
+    assert_snapshot!(mistakes(text), @"");
     assert_snapshot!(mistakes("[cases]"), @r"
     error: the file holds no case
     --> pages.test.toml:1:1
@@ -144,6 +152,7 @@ fn the_schema_takes_what_the_reader_takes_and_refuses_what_it_refuses_by_itself(
         ("{ output = \"1 a\" }", "{ output = \"1 a\", message = \"x\" }"),
         ("{ attempts = 1 }", "{ attempts = 0 }"),
         ("{ attempts = 1 }", "{ items = [] }"),
+        ("texts = { command", "texts = { comand"),
         ("attempts = 2, ", "attempts = 2, message = \"x\", "),
         ("output_contains = { x = 1 }", "output_contains = 1\noutput = 1"),
         ("input_file = \"good.json\"", "input_file = \"good.json\"\ninput = {}"),
