@@ -31,11 +31,8 @@ use crate::workflow::definition::{Stage, StageKind};
 
 pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Result<Exit> {
     let follower = follower(&global);
-    telemetry::log_to(
-        global.log.as_deref().unwrap_or("error"),
-        global.log_format,
-        follow::LogWriter(follower.clone()),
-    )?;
+    let (level, log) = (global.log.as_deref().unwrap_or("error"), follow::LogWriter(follower.clone()));
+    telemetry::log_to(level, global.log_format, log)?;
     // Before signals are counted: a FIFO may have nobody who writes to it, and Ctrl-C ends the wait.
     let input = start::read_input(&args.input, args.settings.payload_limit as usize)?;
     let shutdown = Shutdown::on_signals()?;
@@ -81,16 +78,13 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     let settings = worker::settings(config::worker_name(), &global, &args.settings);
     let stop = Shutdown::new();
     let work = crate::worker::run(database.store.clone(), catalog.clone(), queues, settings, None, stop.clone());
-    let (worked, last) = tokio::join!(
-        work,
-        follow::until_ended(&database.store, &catalog.definitions, id, follower.as_ref(), shutdown, stop)
-    );
+    let definitions = &catalog.definitions;
+    let followed = follow::until_ended(&database.store, definitions, id, follower.as_ref(), shutdown, stop);
+    let (worked, last) = tokio::join!(work, followed);
     worked?;
-    let mut last = last?;
+    let last = last?;
     // The worker finished stages while it drained, perhaps the last one.
-    if let Ok(Some(now)) = Snapshot::read(&database.store, &catalog.definitions, id).await {
-        last = now;
-    }
+    let last = Snapshot::read(&database.store, definitions, id).await.ok().flatten().unwrap_or(last);
     let exit = finish(&database, &global, id, &last, follower.as_ref()).await?;
     database.close().await;
     Ok(exit)

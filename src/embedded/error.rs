@@ -220,7 +220,9 @@ impl EmbeddedError {
     pub(super) fn in_temporary_folder(self, root: &Path) -> Self {
         let (problem, cure) = match &self {
             Self::SocketPathTooLong { length, limit, .. } => (
-                format!("the path of a socket in it would be {length} bytes long, and systems allow fewer than {limit}"),
+                format!(
+                    "the path of a socket in it would be {length} bytes long, and systems allow fewer than {limit}"
+                ),
                 "set TMPDIR to a folder with a shorter path".to_owned(),
             ),
             Self::CannotEnter { folder, mode, user } => (

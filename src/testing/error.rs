@@ -71,7 +71,9 @@ impl TestError {
         TestError::Server(match &error {
             EmbeddedError::Temporary { .. } => said,
             _ if said.contains(URL) => said,
-            _ => format!("{said}\nAnother server can be named with {URL}; tests must be allowed to make databases there"),
+            _ => {
+                format!("{said}\nAnother server can be named with {URL}; tests must be allowed to make databases there")
+            }
         })
     }
 

@@ -7,9 +7,9 @@ mod mock;
 mod read;
 mod reader;
 pub(crate) mod schema;
-mod text_keys;
 #[cfg(test)]
 mod tests;
+mod text_keys;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -9,8 +9,8 @@ use crate::bounded;
 use crate::cli::args::Global;
 use crate::cli::files::{self, DEFAULT_FOLDER};
 use crate::model::json;
-use crate::model::quoted::quoted;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::quoted::quoted;
 use crate::workflow::cases::{ENDING, TestFile};
 use crate::workflow::definition::Workflow;
 use crate::workflow::limits::Limits;
@@ -116,7 +116,9 @@ fn no_such(path: &Path, folder: &Path) -> String {
     let tests: Vec<String> = tests.iter().map(|test| test.display().to_string()).collect();
     let named = quoted(&path.display().to_string()).to_string();
     if tests.is_empty() {
-        return format!("there is no `{named}`; name test files (NAME{ENDING}), workflow files that have one beside them, or folders");
+        return format!(
+            "there is no `{named}`; name test files (NAME{ENDING}), workflow files that have one beside them, or folders"
+        );
     }
     // A workflow's name, or that of a file without its folder.
     let stem = |path: &str| path.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or(path).to_owned();
