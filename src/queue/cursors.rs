@@ -12,7 +12,7 @@ use crate::store::jobs::{Claimed, Cursor};
 
 /// A claim begins at the head again after that long: a job may have come in before the cursors.
 const HEAD_EVERY: Duration = Duration::from_millis(250);
-/// Claims from the head take at most one part in so many of the time, where an old snapshot makes them slow.
+/// Claims from the head take at most one part in this many of the time, where an old snapshot makes them slow.
 const HEAD_SHARE: u32 = 20;
 
 /// The cursors of one worker's queues.

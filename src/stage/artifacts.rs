@@ -39,7 +39,7 @@ struct Inner {
     used: AtomicBool,
     /// Something may be on record.
     begun: AtomicBool,
-    /// So many are whole, and on record.
+    /// How many are whole, and on record.
     whole: AtomicI32,
     /// Names that this attempt has used.
     names: Mutex<HashSet<ArtifactName>>,

@@ -85,7 +85,7 @@ struct Dead<'b> {
     fingerprint: String,
 }
 
-/// A join waits for so many branches more, or fewer.
+/// How many more branches, or fewer, a join waits for.
 #[derive(Debug, PartialEq, Serialize)]
 struct Arrival {
     ord: i64,
@@ -109,7 +109,7 @@ struct Kept {
     ord: i64,
     /// `None` where they become what they were declared to be.
     becomes: Option<&'static str>,
-    /// So many must be there for the end to land.
+    /// How many must be there for the end to land.
     whole: i32,
 }
 

@@ -169,7 +169,7 @@ pub(crate) struct Store {
 enum User {
     /// Claims, commits and looks: its plans must not change under it.
     Engine,
-    /// Who asks and decides: the planner does as it thinks best, as for everybody who asks in SQL.
+    /// People who ask and decide: the planner does as it thinks best, as for everybody who asks in SQL.
     People,
 }
 
@@ -333,8 +333,8 @@ fn pool(user: User, options: &PgConnectOptions, server: &Server, pooling: Poolin
 fn pool_options(max_connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max_connections)
-        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
-        // back later than `recovery` waits for it is taken for dead.
+        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. A worker
+        // that is back later than `recovery` waits for it is taken for dead.
         .acquire_timeout(Duration::from_secs(3))
         // A ping before every statement would double the round trips; a dead connection shows itself.
         .test_before_acquire(false)

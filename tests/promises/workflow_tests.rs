@@ -417,7 +417,7 @@ fn every_text_that_a_stage_has_can_be_expected() {
         mocks = { program = { output = 1 }, request = { output = 2 } }
         [cases.all.expect.stages]
         program.texts = { command = ["count", "b"], env = { A = "b" }, dir = "/srv/b" }
-        request.texts = { http = "${SERVICE}/b", method = "POST", headers = { x-a = "b" }, files = { page = "b" }, dir = "/srv" }
+        request.texts = { http = "${SERVICE}/b", method = "POST", headers = { X-A = "b" }, files = { page = "b" }, dir = "/srv" }
     "#;
     std::fs::write(folder.path().join("texts.test.toml"), cases).unwrap();
     let ran = test(piton(), folder.path(), temporary.path(), &["texts.toml"]).output().unwrap();
