@@ -16,7 +16,7 @@ use super::{artifacts, files, refusal, run_files, show, start, trace, worker};
 use crate::app::App;
 use crate::cli::output::{self, errln, outln};
 use crate::config;
-use crate::model::id::RunId;
+use crate::model::id::{RunId, WorkflowId};
 use crate::model::state::RunState;
 use crate::queue::catalog::Catalog;
 use crate::queue::version::Version;
@@ -71,10 +71,7 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     output::keep(format!("The run is kept; see it with:  {} show {id}", config::program()));
     follower.begin(&first, args.resume.is_some());
 
-    let mut queues: Vec<_> = versions.iter().map(|v| v.workflow_id).collect();
-    if !queues.contains(&version.workflow_id) {
-        queues.push(version.workflow_id);
-    }
+    let queues = queues(&versions, &version);
     let settings = worker::settings(config::worker_name(), &global, &args.settings);
     let stop = Shutdown::new();
     let work = crate::worker::run(database.store.clone(), catalog.clone(), queues, settings, None, stop.clone());
@@ -88,6 +85,15 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     let exit = finish(&database, &global, id, &last, follower.as_ref()).await?;
     database.close().await;
     Ok(exit)
+}
+
+/// Those of the files here, and that of the run.
+fn queues(versions: &[Arc<Version>], of_run: &Version) -> Vec<WorkflowId> {
+    let mut queues: Vec<_> = versions.iter().map(|version| version.workflow_id).collect();
+    if !queues.contains(&of_run.workflow_id) {
+        queues.push(of_run.workflow_id);
+    }
+    queues
 }
 
 fn follower(global: &Global) -> Arc<dyn Follower> {
