@@ -25,7 +25,7 @@ const BATCHES_AT_ONCE: i32 = 1;
 const RECORDS_AT_ONCE: i32 = 50;
 /// Artifacts whose files are deleted between two statements.
 const ARTIFACTS_AT_ONCE: i32 = 100;
-/// A batch is followed by a pause of so many times as long.
+/// A batch is followed by a pause this many times as long.
 const PAUSE: u32 = 6;
 
 /// What a cleanup would delete, and what it would not.

@@ -75,7 +75,7 @@ struct NewBatch {
     /// One for each run; each is any JSON, 1 MiB at most.
     #[schema(value_type = Vec<serde_json::Value>, min_items = 1)]
     inputs: Vec<Box<RawValue>>,
-    /// So many of its runs are not finished at once; as many as there are, where it is left out.
+    /// Maximum number of unfinished runs at a time; all start at once, where it is left out.
     #[schema(value_type = Option<i32>, minimum = 1)]
     cap: Option<Cap>,
     /// Runs of higher priority are claimed first.

@@ -30,7 +30,7 @@ struct Which {
     /// Of that workflow, or of all.
     #[param(inline)]
     workflow: Option<Text>,
-    /// The newest so many.
+    /// How many of the newest to list.
     #[serde(default)]
     #[param(inline)]
     limit: Limit,

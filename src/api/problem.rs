@@ -106,7 +106,7 @@ impl From<StoreError> for Problem {
 fn refused(said: &PgDatabaseError) -> Problem {
     let (code, message) = (said.code(), message(said));
     let problem = match code {
-        // no_data_found, undefined_object: named by who asks.
+        // no_data_found, undefined_object: named by the caller.
         "P0002" | "42704" => Problem::no_such_thing(message),
         // object_not_in_prerequisite_state
         "55000" => Problem::wrong_state(message),

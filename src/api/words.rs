@@ -213,7 +213,7 @@ impl TryFrom<String> for CountedBy {
     }
 }
 
-/// So many at once.
+/// How many at once.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "Whole")]
 #[schema(value_type = i32, minimum = 1)]

@@ -71,17 +71,21 @@ pub(crate) async fn measure(
         measured.xargs = xargs::run(case.runs, case.slots * case.workers).await?;
     }
     measured.worker_peak_memory_bytes = peak_memory;
-    if let Some(Latencies { hops, result_durable_ms, .. }) = latencies {
-        measured.start_ms = hops.start_ms;
-        measured.asked_to_first_handler_ms = hops.asked_to_first_handler_ms;
-        measured.asked_to_last_handler_ms = hops.asked_to_last_handler_ms;
-        measured.first_handler_ms = hops.first_handler_ms;
-        measured.hops_ms = Some(hops.between_ms);
-        measured.last_handler_ms = hops.last_handler_ms;
-        measured.result_durable_ms = Spread::of(result_durable_ms);
+    if let Some(latencies) = latencies {
+        put(latencies, &mut measured);
         measured.observer_cpu_us_per_stage = spent.observer_s.map(|seconds| per_stage(seconds, &window));
     }
     Ok(measured)
+}
+
+fn put(Latencies { hops, result_durable_ms, .. }: Latencies, measured: &mut Measured) {
+    measured.start_ms = hops.start_ms;
+    measured.asked_to_first_handler_ms = hops.asked_to_first_handler_ms;
+    measured.asked_to_last_handler_ms = hops.asked_to_last_handler_ms;
+    measured.first_handler_ms = hops.first_handler_ms;
+    measured.hops_ms = Some(hops.between_ms);
+    measured.last_handler_ms = hops.last_handler_ms;
+    measured.result_durable_ms = Spread::of(result_durable_ms);
 }
 
 async fn waits(case: &Case, observer: &Observer) -> Result<Option<Spread>, BenchError> {

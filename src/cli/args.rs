@@ -35,6 +35,7 @@ pub(super) use super::workflows::test::args::CaseArgs;
 use crate::model::id::RunId;
 use crate::telemetry::LogFormat;
 use crate::view::when::{self, When};
+use crate::worker::WorkerSettings;
 use crate::workflow::duration;
 
 /// Durable pipelines on Postgres: every finished stage is a row that is never paid for twice.
@@ -284,7 +285,7 @@ pub(crate) struct RecoverArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// A worker without a heartbeat for this long is gone: 2s to 1d.
-    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = lease)]
+    #[arg(long, env = "PITON_LEASE", default_value = duration::format(WorkerSettings::LEASE), value_parser = lease)]
     pub(crate) lease: Duration,
 }
 

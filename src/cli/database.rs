@@ -16,11 +16,8 @@ use crate::stage::variables;
 use crate::store::Store;
 use crate::store::connect::{Address, Pooling, Server, handshake};
 use crate::store::migrate::{LOCK_WAIT, Migrated};
-use crate::worker::is_runner;
+use crate::worker::{CONNECTIONS, is_runner};
 
-/// Connections of a process' pool: claimer, two committers, keeper, and some for stages and what people ask. A worker has one
-/// more of its own, its session.
-pub(super) const CONNECTIONS: u32 = 7;
 /// Of a process that runs one suspect at a time.
 const CONNECTIONS_OF_A_RUNNER: u32 = 1;
 

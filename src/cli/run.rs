@@ -16,7 +16,7 @@ use super::{artifacts, files, refusal, run_files, show, start, trace, worker};
 use crate::app::App;
 use crate::cli::output::{self, errln, outln};
 use crate::config;
-use crate::model::id::RunId;
+use crate::model::id::{RunId, WorkflowId};
 use crate::model::state::RunState;
 use crate::queue::catalog::Catalog;
 use crate::queue::version::Version;
@@ -31,11 +31,8 @@ use crate::workflow::definition::{Stage, StageKind};
 
 pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Result<Exit> {
     let follower = follower(&global);
-    telemetry::log_to(
-        global.log.as_deref().unwrap_or("error"),
-        global.log_format,
-        follow::LogWriter(follower.clone()),
-    )?;
+    let (level, log) = (global.log.as_deref().unwrap_or("error"), follow::LogWriter(follower.clone()));
+    telemetry::log_to(level, global.log_format, log)?;
     // Before signals are counted: a FIFO may have nobody who writes to it, and Ctrl-C ends the wait.
     let input = start::read_input(&args.input, args.settings.payload_limit as usize)?;
     let shutdown = Shutdown::on_signals()?;
@@ -74,26 +71,29 @@ pub(crate) async fn run(app: App, global: Global, args: RunArgs) -> anyhow::Resu
     output::keep(format!("The run is kept; see it with:  {} show {id}", config::program()));
     follower.begin(&first, args.resume.is_some());
 
-    let mut queues: Vec<_> = versions.iter().map(|v| v.workflow_id).collect();
-    if !queues.contains(&version.workflow_id) {
-        queues.push(version.workflow_id);
-    }
+    let queues = queues(&versions, &version);
     let settings = worker::settings(config::worker_name(), &global, &args.settings);
     let stop = Shutdown::new();
     let work = crate::worker::run(database.store.clone(), catalog.clone(), queues, settings, None, stop.clone());
-    let (worked, last) = tokio::join!(
-        work,
-        follow::until_ended(&database.store, &catalog.definitions, id, follower.as_ref(), shutdown, stop)
-    );
+    let definitions = &catalog.definitions;
+    let followed = follow::until_ended(&database.store, definitions, id, follower.as_ref(), shutdown, stop);
+    let (worked, last) = tokio::join!(work, followed);
     worked?;
-    let mut last = last?;
+    let last = last?;
     // The worker finished stages while it drained, perhaps the last one.
-    if let Ok(Some(now)) = Snapshot::read(&database.store, &catalog.definitions, id).await {
-        last = now;
-    }
+    let last = Snapshot::read(&database.store, definitions, id).await.ok().flatten().unwrap_or(last);
     let exit = finish(&database, &global, id, &last, follower.as_ref()).await?;
     database.close().await;
     Ok(exit)
+}
+
+/// Those of the files here, and that of the run.
+fn queues(versions: &[Arc<Version>], of_run: &Version) -> Vec<WorkflowId> {
+    let mut queues: Vec<_> = versions.iter().map(|version| version.workflow_id).collect();
+    if !queues.contains(&of_run.workflow_id) {
+        queues.push(of_run.workflow_id);
+    }
+    queues
 }
 
 fn follower(global: &Global) -> Arc<dyn Follower> {

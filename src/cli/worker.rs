@@ -202,15 +202,10 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Wo
     let resources = Resources::new(store.clone(), args.store.artifacts.is_some(), &name);
     let resources = Arc::new(resources.with_file_cache(args.file_cache as u64));
     WorkerSettings {
-        name,
         slots: args.slots as usize,
         poll: args.poll,
         lease: args.lease,
         grace: args.grace,
-        role: Role::Ordinary,
-        parent: None,
-        orders: None,
-        cleanup_every: None,
         artifacts: store,
         resources,
         limits: PayloadLimits {
@@ -219,5 +214,6 @@ pub(crate) fn settings(name: String, global: &Global, args: &SettingsArgs) -> Wo
             input_memory_bytes: args.input_memory,
             ..PayloadLimits::default()
         },
+        ..WorkerSettings::of(name)
     }
 }

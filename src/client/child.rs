@@ -10,7 +10,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::builder;
-use super::settings::settings;
 use crate::app::App;
 use crate::artifacts::Artifacts;
 use crate::queue::catalog::Catalog;
@@ -98,8 +97,7 @@ impl Orders {
             grace: Duration::from_millis(self.grace_ms),
             role: worker::Role::Runner,
             parent: worker::parent(),
-            cleanup_every: None,
-            ..settings(name)
+            ..WorkerSettings::of(name)
         })
     }
 }

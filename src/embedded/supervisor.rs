@@ -51,7 +51,7 @@ fn report(what: impl Display) {
 
 /// Whether all ended in peace.
 fn supervise(orders: &Orders) -> Result<bool, EmbeddedError> {
-    // Ctrl-C and hang-ups of the caller's terminal are not for us. It fails only for who leads a session already.
+    // Ctrl-C and hang-ups of the caller's terminal are not for us. It fails only for a process that leads a session already.
     rustix::process::setsid().ok();
     std::env::set_current_dir("/").map_err(EmbeddedError::file("enter", "/"))?;
     let Some(_supervising) = take_lock(&orders.folder)? else {

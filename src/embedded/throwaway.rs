@@ -10,17 +10,15 @@ use sqlx::postgres::PgConnectOptions;
 use super::error::EmbeddedError;
 use super::folder::Folder;
 use super::orders::Orders;
-use super::server_user::ServerUser;
 use super::settings::Programs;
+use super::throwaway_folder::ThrowawayFolder;
 use super::{cluster, connection, initdb, log_file, program, server};
 
-/// Runs the server until its standard input ends, which this process holds open; then it deletes the folder. A process of its
-/// own, since tests mostly have no `main` that could begin with [`child`](crate::child()).
-const GUARDIAN: &str = r#"folder=$1; shift
-"$@" & server=$!
+/// Runs the server until its standard input ends, which this process holds open. A process of its own, since tests mostly have no
+/// `main` that could begin with [`child`](crate::child()).
+const GUARDIAN: &str = r#""$@" & server=$!
 cat > /dev/null
-kill -QUIT $server; wait $server
-rm -rf "$folder""#;
+kill -QUIT $server; wait $server"#;
 
 const SHELL: &str = "/bin/sh";
 /// A busy machine gets far more than it needs.
@@ -34,29 +32,21 @@ pub(crate) struct Throwaway {
     folder: Folder,
     /// Its standard input ends with this value, or with this process.
     _guardian: Child,
+    // Deleted while the server ends.
+    _root: ThrowawayFolder,
 }
 
 impl Throwaway {
     /// Starts one on the binaries that the private Postgres would have, with data of its own in the temporary folder. Takes about a
-    /// second, longer where they are downloaded first.
+    /// second, longer where they are downloaded first. Cut short at any point, by a kill or an error, it leaves nothing behind.
     pub(crate) async fn start(programs: Programs) -> Result<Throwaway, EmbeddedError> {
-        let root = std::env::temp_dir().join(format!("piton-{}", uuid::Uuid::now_v7().simple()));
-        let started = async {
-            let (binaries, folder) = cluster::choose(root.clone(), Some(programs)).await?;
-            initdb::ensure_data(&folder, &binaries).await?;
-            let guardian = Self::guard(&root, &folder, &binaries.program("postgres"))?;
-            Ok((folder, guardian))
-        };
-        let (folder, mut guardian) = match started.await {
-            Ok(started) => started,
-            Err(error) => {
-                // What is left of it; the error counts.
-                std::fs::remove_dir_all(&root).ok();
-                return Err(error);
-            }
-        };
+        let root = ThrowawayFolder::make()?;
+        let chosen = cluster::choose(root.path().to_owned(), Some(programs)).await;
+        let (binaries, folder) = chosen.map_err(|error| error.in_temporary_folder(root.path()))?;
+        initdb::ensure_data(&folder, &binaries).await?;
+        let mut guardian = Self::guard(&folder, &binaries.program("postgres"))?;
         ready(&folder, &mut guardian).await?;
-        Ok(Throwaway { folder, _guardian: guardian })
+        Ok(Throwaway { folder, _guardian: guardian, _root: root })
     }
 
     /// How to connect to a database of it; `postgres` is there.
@@ -64,12 +54,7 @@ impl Throwaway {
         connection::options(&self.folder, database)
     }
 
-    fn guard(root: &Path, folder: &Folder, postgres: &Path) -> Result<Child, EmbeddedError> {
-        // The guardian deletes them, and is nobody else than the server.
-        if let Some(user) = ServerUser::of(&folder.data())? {
-            user.own(root)?;
-            user.own(folder.base())?;
-        }
+    fn guard(folder: &Folder, postgres: &Path) -> Result<Child, EmbeddedError> {
         let orders = Orders {
             folder: folder.clone(),
             postgres: postgres.to_owned(),
@@ -77,7 +62,7 @@ impl Throwaway {
             server_options: vec![("max_connections".to_owned(), CONNECTIONS.to_owned())],
         };
         let mut command = program::command(Path::new(SHELL), folder)?;
-        command.args(["-c", GUARDIAN, "piton-testing"]).arg(root).arg(postgres).arg("-D").arg(folder.data());
+        command.args(["-c", GUARDIAN, "piton-testing"]).arg(postgres).arg("-D").arg(folder.data());
         for (name, value) in server::server_settings(&orders) {
             command.arg("-c").arg(format!("{name}={value}"));
         }

@@ -56,9 +56,9 @@ meters! {
     DATABASE_ERRORS = Process Kind::Counter, "piton_database_errors_total" ["part"]
         "Statements without an answer that are sent again, by the part of the worker that waits: claim, inputs, commit, look, session, snapshot or health.";
     CONNECTIONS = Process Kind::Gauge, "piton_database_connections" ["state"]
-        "Connections of this worker's pool: idle or in_use.";
+        "Connections of this worker's pools, also of its stages' own transactions: idle or in_use.";
     CONNECTIONS_MAX = Process Kind::Gauge, "piton_database_connections_max" []
-        "Maximum number of connections of this worker's pool.";
+        "Maximum number of connections of this worker's pools.";
     RECONNECTS = Process Kind::Counter, "piton_database_reconnects_total" []
         "How often this worker's own session was lost and opened again.";
     NOTIFICATIONS = Process Kind::Counter, "piton_notifications_total" []

@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::id::{AttemptKey, VersionId, WorkerId, WorkflowId};
+#[cfg(any(test, feature = "testing"))]
+use super::id::{ClaimToken, NO_ITEM, RunKey};
 use super::lane::Spot;
 use super::place::Place;
 
@@ -32,5 +34,23 @@ pub(crate) struct Claim {
 impl Claim {
     pub(crate) fn spot(&self) -> Spot {
         Spot { stage: self.key.stage, item: self.key.item, until: self.until }
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Claim {
+    /// Of an attempt that no database knows: its numbers mean nothing.
+    pub(crate) fn made_up() -> Claim {
+        Claim {
+            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item: NO_ITEM, attempt: 1, token: ClaimToken(1) },
+            until: 0,
+            workflow: WorkflowId(1),
+            version: VersionId(1),
+            worker: WorkerId(1),
+            started_at: DateTime::UNIX_EPOCH,
+            waited: Duration::ZERO,
+            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
+            in_a_row: 0,
+        }
     }
 }

@@ -77,7 +77,7 @@ impl Births {
     }
 }
 
-/// Items that one lane of so many begins with.
+/// How many items one of that many lanes begins with.
 fn length(items: u32) -> u32 {
     // Rounded down: fewer lanes than slots would leave slots idle.
     (items / BRANCHES).clamp(1, LONGEST)

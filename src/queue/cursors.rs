@@ -12,7 +12,7 @@ use crate::store::jobs::{Claimed, Cursor};
 
 /// A claim begins at the head again after that long: a job may have come in before the cursors.
 const HEAD_EVERY: Duration = Duration::from_millis(250);
-/// Claims from the head take at most one part in so many of the time, where an old snapshot makes them slow.
+/// Claims from the head take at most one part in this many of the time, where an old snapshot makes them slow.
 const HEAD_SHARE: u32 = 20;
 
 /// The cursors of one worker's queues.
@@ -81,17 +81,16 @@ mod tests {
 
     use super::*;
     use crate::model::claim::Claim;
-    use crate::model::id::{AttemptKey, ClaimToken, RunKey, VersionId, WorkerId};
+    use crate::model::id::{AttemptKey, RunKey};
 
     fn place(job: i64) -> Place {
         Place { rank: 0, due_at: DateTime::UNIX_EPOCH + chrono::Duration::seconds(job) }
     }
 
     fn claim(workflow: i64, job: i64) -> Claim {
-        let key = AttemptKey { run: RunKey(job), job, stage: 0, item: -1, attempt: 1, token: ClaimToken(0) };
-        let (started_at, place) = (DateTime::UNIX_EPOCH, place(job));
-        let (workflow, version, worker) = (WorkflowId(workflow), VersionId(1), WorkerId(1));
-        Claim { key, until: 0, workflow, version, worker, started_at, waited: Duration::ZERO, place, in_a_row: 0 }
+        let made_up = Claim::made_up();
+        let key = AttemptKey { run: RunKey(job), job, ..made_up.key };
+        Claim { key, workflow: WorkflowId(workflow), place: place(job), ..made_up }
     }
 
     fn claimed<const N: usize>(workflow: i64, jobs: [i64; N]) -> Claimed {

@@ -38,7 +38,7 @@ pub(super) fn count_of(stage: &str, record: &str) -> Result<u32, Failure> {
     record.parse().map_err(|_| corrupt_at(stage, NO_ITEM, no_number))
 }
 
-/// Not one output for each of so many items; in order of the items.
+/// Not one output for each of that many items; in order of the items.
 pub(super) fn miscounted(stage: &str, found: &[i32], items: u32) -> Failure {
     let first_gap = (0i32..).zip(found).find(|(item, stored)| item != *stored).map(|(item, _)| item);
     let lacks = i32::try_from(found.len()).unwrap_or(NO_ITEM);

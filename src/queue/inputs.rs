@@ -42,7 +42,7 @@ pub(crate) fn sizes_to_ask_for(limits: &PayloadLimits, claims: &[(Claim, Arc<Ver
     portions::sizes_to_ask_for(claims.iter().flat_map(|(claim, version)| wants(claim, version)).collect(), limits)
 }
 
-/// Claims in portions that come to so many bytes, so that what is read at once is bounded, however many slots there are.
+/// Claims in portions of at most this many bytes, so that what is read at once is bounded, however many slots there are.
 pub(crate) fn portions(limits: &PayloadLimits, mut claims: Vec<(Claim, Arc<Version>)>, sizes: &Sizes) -> Vec<Portion> {
     let mut wants: Vec<Vec<Wanted>> = claims.iter().map(|(claim, version)| wants(claim, version)).collect();
     let mut too_large = HashMap::new();

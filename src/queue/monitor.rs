@@ -22,7 +22,7 @@ use crate::store::{Store, StoreError};
 
 /// Who waits is known no longer ago than this when a slot is passed on.
 const FRESH: Duration = Duration::from_millis(250);
-/// Looking takes at most one part in so many of a worker's time, also where an old snapshot makes looks slow.
+/// Looking takes at most one part in this many of a worker's time, also where an old snapshot makes looks slow.
 const SHARE: u32 = 20;
 
 /// Looks for one worker.

@@ -101,7 +101,7 @@ impl RunStage {
             match handle.await {
                 Ok(payload) => Ok(Output { payload: payload?, finished }),
                 Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Ok(panic) => Err(panicked(&panic)),
                     Err(_) => Err(Failure::unknown("the attempt was stopped")),
                 },
             }

@@ -311,24 +311,12 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
-    use crate::model::id::{ClaimToken, NO_ITEM, RunKey, VersionId, WorkflowId};
-    use crate::model::place::Place;
+    use crate::model::id::RunKey;
 
     fn claim(run: i64) -> Claim {
-        Claim {
-            key: AttemptKey { run: RunKey(run), job: run, stage: 0, item: NO_ITEM, attempt: 1, token: ClaimToken(0) },
-            until: 0,
-            workflow: WorkflowId(1),
-            version: VersionId(1),
-            worker: WorkerId(1),
-            started_at: DateTime::UNIX_EPOCH,
-            waited: Duration::ZERO,
-            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
-            in_a_row: 0,
-        }
+        let made_up = Claim::made_up();
+        Claim { key: AttemptKey { run: RunKey(run), job: run, ..made_up.key }, ..made_up }
     }
 
     /// Lets everything run that can.

@@ -18,7 +18,7 @@ const LOCK_GRACE: Duration = Duration::from_millis(700);
 /// Just after the database itself came back: everyone has lost their locks, nobody could say that they live, and the
 /// slowest of them asks again after about two seconds.
 const GRACE_AFTER_OUTAGE: Duration = Duration::from_secs(4);
-/// For that long, who was away itself or has just started cannot tell a gone worker from one that was away as well.
+/// For that long, a worker that was away itself or has just started cannot tell a gone worker from one that was away as well.
 const JUST_BACK: Duration = Duration::from_secs(10);
 /// Between two looks, generously.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -72,7 +72,7 @@ impl Recovery {
         Recovery { seen_for: HashMap::new(), last_look: None, seen_since: Instant::now(), was_away: false, here }
     }
 
-    /// The database did not answer. What was seen before still counts, so that one who is away again and again recovers
+    /// The database did not answer. What was seen before still counts, so that a worker that is away again and again recovers
     /// in the end.
     pub(crate) fn was_away(&mut self) {
         self.was_away = true;

@@ -39,7 +39,7 @@ struct Inner {
     used: AtomicBool,
     /// Something may be on record.
     begun: AtomicBool,
-    /// So many are whole, and on record.
+    /// How many are whole, and on record.
     whole: AtomicI32,
     /// Names that this attempt has used.
     names: Mutex<HashSet<ArtifactName>>,
@@ -210,26 +210,10 @@ impl fmt::Debug for AttemptArtifacts {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use chrono::DateTime;
-
     use super::*;
-    use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunId, RunKey, VersionId, WorkerId, WorkflowId};
-    use crate::model::place::Place;
+    use crate::model::id::RunId;
 
     fn attempt_without_a_store() -> AttemptArtifacts {
-        let claim = Claim {
-            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item: NO_ITEM, attempt: 1, token: ClaimToken(1) },
-            until: 0,
-            workflow: WorkflowId(1),
-            version: VersionId(1),
-            worker: WorkerId(1),
-            started_at: DateTime::UNIX_EPOCH,
-            waited: Duration::ZERO,
-            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
-            in_a_row: 0,
-        };
         let about = About {
             run: RunId::new(),
             workflow: "w".into(),
@@ -244,7 +228,7 @@ mod tests {
         AttemptArtifacts::new(
             Records::Memory(Arc::default()),
             resources,
-            claim,
+            Claim::made_up(),
             Arc::new(about),
             CancellationToken::new(),
         )

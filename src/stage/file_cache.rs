@@ -48,7 +48,7 @@ pub(crate) enum GiveError {
 }
 
 impl FileCache {
-    /// With room for so many bytes; a file that is larger is fetched for each attempt.
+    /// With room for that many bytes; a file that is larger is fetched for each attempt.
     pub(crate) fn of(most: u64) -> FileCache {
         FileCache { most, folder: tokio::sync::Mutex::default(), entries: Mutex::default(), clock: AtomicU64::new(0) }
     }

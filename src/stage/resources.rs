@@ -83,7 +83,7 @@ impl Resources {
         self.store.as_ref()
     }
 
-    /// The same with room for so many bytes of files that were fetched.
+    /// The same with room for that many bytes of files that were fetched.
     pub(crate) fn with_file_cache(self, bytes: u64) -> Resources {
         Resources { files: FileCache::of(bytes), ..self }
     }

@@ -73,7 +73,7 @@ impl Secrets {
         self.without(text, Cut::Nowhere)
     }
 
-    /// At most so many bytes of the text without them. Unless it is whole, one of them may have begun at its end: that
+    /// At most that many bytes of the text without them. Unless it is whole, one of them may have begun at its end: that
     /// piece is left out too.
     pub(crate) fn hide_in_beginning(&self, text: &str, whole: bool, most: usize) -> String {
         // Half a character was read as this one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// A limit is waited for in so many pieces, each of this length at least and at most.
+/// A limit is waited for in this many pieces, each of this length at least and at most.
 const PIECES: u32 = 8;
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Uuid;
 
-use super::commit::ClaimColumns;
+use super::fence::{fence, fences};
 use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::artifact::{ArtifactName, ArtifactType};
@@ -104,19 +104,12 @@ impl Store {
         claim: &Claim,
         artifact: &Announced,
     ) -> Result<Option<String>, StoreError> {
-        let address = sqlx::query_scalar(include_str!("sql/artifact.sql"))
-            .bind(claim.key.run.0)
-            .bind(claim.key.job)
-            .bind(claim.key.stage)
-            .bind(claim.key.item)
-            .bind(claim.key.attempt)
-            .bind(claim.worker.0)
+        let address = sqlx::query_scalar_with(include_str!("sql/artifact.sql"), fence(claim)?)
             .bind(artifact.id)
             .bind(artifact.name.as_str())
             .bind(artifact.declared.as_str())
             .bind(&artifact.below)
             .bind(&artifact.content_type)
-            .bind(claim.key.token.0)
             .fetch_one(&self.pool)
             .await?;
         Ok(address)
@@ -199,8 +192,7 @@ impl Store {
     /// The commit of these attempts did not land: nobody will ask for their artifacts. What became visible by an earlier
     /// commit stays so.
     pub(crate) async fn orphan_artifacts(&self, claims: &[Claim]) -> Result<(), StoreError> {
-        let columns = ClaimColumns::of(claims.iter());
-        sqlx::query(
+        sqlx::query_with(
             "update piton.artifacts a set type = 'orphan'
              from unnest($1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[],
                          $7::int8[])
@@ -208,14 +200,8 @@ impl Store {
              where a.run_id = any(array[c.run_id]) and a.stage = c.stage and a.item = c.item and a.attempt = c.attempt
                and a.job_id = c.job_id and a.worker_id = c.worker_id and a.token = c.token
                and (a.type = 'pending') is true",
+            fences(claims)?,
         )
-        .bind(&columns.run)
-        .bind(&columns.job)
-        .bind(&columns.stage)
-        .bind(&columns.item)
-        .bind(&columns.attempt)
-        .bind(&columns.worker)
-        .bind(&columns.token)
         .execute(&self.pool)
         .await?;
         Ok(())

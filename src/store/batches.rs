@@ -20,7 +20,7 @@ pub(crate) struct BatchKey(i64);
 pub(crate) struct BatchStart<'b> {
     pub(crate) name: &'b str,
     pub(crate) workflow: &'b str,
-    /// So many of its runs are not finished at once.
+    /// Maximum number of unfinished runs at a time.
     pub(crate) cap: Option<i32>,
     pub(crate) priority: i16,
 }
@@ -112,7 +112,7 @@ impl Store {
         Ok(())
     }
 
-    /// All its items are in, so many: from now on workers start its runs.
+    /// All its items are in, that many of them: from now on workers start its runs.
     pub(crate) async fn seal_batch(&self, batch: BatchKey, items: i32) -> Result<(), StoreError> {
         sqlx::query("select piton.seal_batch($1, $2)").bind(batch.0).bind(items).execute(&self.pool).await?;
         Ok(())
@@ -124,13 +124,13 @@ impl Store {
         Ok(())
     }
 
-    /// Starts more of its runs, no more than so many; `None` where a worker is at it.
+    /// Starts more of its runs, at most that many; `None` where a worker is at it.
     pub(crate) async fn feed_batch(&self, batch: BatchKey, most: i32) -> Result<Option<i32>, StoreError> {
         let sql = "select piton.feed_batch($1, $2)";
         Ok(sqlx::query_scalar(sql).bind(batch.0).bind(most).fetch_one(&self.pool).await?)
     }
 
-    /// Starts more runs of every batch that has room, no more than so many of each; whether there is more to do at once.
+    /// Starts more runs of every batch that has room, at most that many of each; whether there is more to do at once.
     pub(crate) async fn feed_batches(&self, most: i32) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar("select piton.feed_batches($1)").bind(most).fetch_one(&self.pool).await?)
     }

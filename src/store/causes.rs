@@ -171,7 +171,7 @@ struct Row {
 }
 
 impl Store {
-    /// By cause, the most frequent first, and so many at most; and all of them together.
+    /// By cause, the most frequent first, and at most that many; and all of them together.
     pub(crate) async fn causes(&self, filter: &Filter, by: &By, most: i64) -> Result<(Vec<Group>, Totals), StoreError> {
         let sql = if *by == By::Batch { grouped!(by_batch!()) } else { grouped!(plain!()) };
         let asked = bound!(sqlx::query_as(sql), filter).bind(by.word()).bind(by.path()).bind(most);

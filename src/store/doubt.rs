@@ -4,9 +4,9 @@
 use super::connect::{Suspicion, suspicion};
 use super::{Store, StoreError};
 
-/// So many answers in a row, and a statement with the work of several is sent in parts: that loses nothing.
+/// After this many such answers in a row, a statement with the work of several is sent in parts: that loses nothing.
 const APART: u32 = 3;
-/// So many, and what is left is given up: with the waits between them, some 15 s.
+/// After this many, what is left is given up: with the waits between them, some 15 s.
 const ITSELF: u32 = 30;
 /// The same where the server is short of memory, which may pass: some five minutes.
 const SHORT_OF_MEMORY: u32 = 600;

@@ -85,7 +85,7 @@ struct Dead<'b> {
     fingerprint: String,
 }
 
-/// A join waits for so many branches more, or fewer.
+/// How many more branches, or fewer, a join waits for.
 #[derive(Debug, PartialEq, Serialize)]
 struct Arrival {
     ord: i64,
@@ -109,7 +109,7 @@ struct Kept {
     ord: i64,
     /// `None` where they become what they were declared to be.
     becomes: Option<&'static str>,
-    /// So many must be there for the end to land.
+    /// How many must be there for the end to land.
     whole: i32,
 }
 
@@ -259,24 +259,10 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
-    use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunKey, VersionId, WorkerId, WorkflowId};
-    use crate::model::place::Place;
 
     fn claim() -> Claim {
-        Claim {
-            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item: NO_ITEM, attempt: 1, token: ClaimToken(0) },
-            until: 0,
-            workflow: WorkflowId(1),
-            version: VersionId(1),
-            worker: WorkerId(1),
-            started_at: DateTime::UNIX_EPOCH,
-            waited: Duration::ZERO,
-            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
-            in_a_row: 0,
-        }
+        Claim::made_up()
     }
 
     fn done(next: Next, turn: Turn) -> Ending {

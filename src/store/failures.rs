@@ -39,8 +39,8 @@ impl From<i64> for VersionId {
 }
 
 impl Store {
-    /// Failed attempts at jobs of a workflow that failed last within so many seconds, by job and attempt; of the latest
-    /// runs first, and at most so many. Reads the runs of that workflow.
+    /// Failed attempts at jobs of a workflow that failed last within that many seconds, by job and attempt; of the latest
+    /// runs first, and at most that many. Reads the runs of that workflow.
     pub(crate) async fn failures(
         &self,
         workflow: &str,

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
+use super::fence::fence;
 use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
@@ -54,14 +55,7 @@ impl Store {
         secret: &[u8; 32],
         most_bytes: usize,
     ) -> Result<Opened, StoreError> {
-        let (holds, is_open): (bool, bool) = sqlx::query_as(OPEN)
-            .bind(claim.key.run.0)
-            .bind(claim.key.job)
-            .bind(claim.key.stage)
-            .bind(claim.key.item)
-            .bind(claim.key.attempt)
-            .bind(claim.worker.0)
-            .bind(claim.key.token.0)
+        let (holds, is_open): (bool, bool) = sqlx::query_as_with(OPEN, fence(claim)?)
             .bind(secret.as_slice())
             .bind(i32::try_from(most_bytes).unwrap_or(i32::MAX))
             .fetch_one(&self.pool)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row};
 
-use super::commit::ClaimColumns;
+use super::fence::fences;
 use super::moment::Moment;
 use super::queues::Queues;
 use super::{Store, StoreError};
@@ -263,12 +263,11 @@ impl Store {
 
     /// Writes progress for claims that have some, and returns the positions of claims that no longer hold.
     pub(crate) async fn touch(&self, claims: &[(Claim, Option<Progress>)]) -> Result<Vec<usize>, StoreError> {
-        let columns = ClaimColumns::of(claims.iter().map(|(claim, _)| claim));
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let done: Vec<Option<i64>> = claims.iter().map(|(_, p)| p.as_ref().map(|p| number(p.done))).collect();
         let of: Vec<Option<i64>> = claims.iter().map(|(_, p)| p.as_ref().map(|p| number(p.of))).collect();
         let note: Vec<Option<&str>> = claims.iter().map(|(_, p)| p.as_ref().map(|p| p.note.as_str())).collect();
-        let gone: Vec<i64> = sqlx::query_scalar(
+        let gone: Vec<i64> = sqlx::query_scalar_with(
             "with claim as materialized (
                  select * from unnest($1::int8[], $2::int8[], $3::int2[], $4::int4[], $5::int4[], $6::int8[],
                                       $7::int8[], $8::int8[], $9::int8[], $10::text[]) with ordinality
@@ -285,14 +284,8 @@ impl Store {
                  where j.run_id = c.run_id and j.id = c.job_id and j.state = 'running'
                    and j.stage = c.stage and j.item = c.item and j.attempt = c.attempt and j.worker_id = c.worker_id
                    and j.token = c.token)",
+            fences(claims.iter().map(|(claim, _)| claim))?,
         )
-        .bind(&columns.run)
-        .bind(&columns.job)
-        .bind(&columns.stage)
-        .bind(&columns.item)
-        .bind(&columns.attempt)
-        .bind(&columns.worker)
-        .bind(&columns.token)
         .bind(&done)
         .bind(&of)
         .bind(&note)

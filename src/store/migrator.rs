@@ -48,7 +48,7 @@ pub(super) struct Migrator<'s> {
 
 /// What a step has come to.
 enum Step {
-    /// So many were applied; there may be more.
+    /// How many were applied; there may be more.
     Applied(usize),
     /// There is nothing to do.
     Done,

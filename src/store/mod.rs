@@ -24,6 +24,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod doubt;
 pub(crate) mod endings;
 pub(crate) mod failures;
+mod fence;
 mod fingerprints;
 pub(crate) mod finishes;
 mod fitness;
@@ -169,7 +170,7 @@ pub(crate) struct Store {
 enum User {
     /// Claims, commits and looks: its plans must not change under it.
     Engine,
-    /// Who asks and decides: the planner does as it thinks best, as for everybody who asks in SQL.
+    /// People who ask and decide: the planner does as it thinks best, as for everybody who asks in SQL.
     People,
 }
 
@@ -178,13 +179,18 @@ enum User {
 pub(crate) struct Connections {
     pub(crate) idle: usize,
     pub(crate) in_use: usize,
-    /// So many it may open.
+    /// How many it may open.
     pub(crate) max: usize,
 }
 
 impl Connections {
     fn are_all_in_use(self) -> bool {
         self.in_use >= self.max
+    }
+
+    /// Those of both.
+    pub(crate) fn and(self, other: Connections) -> Connections {
+        Connections { idle: self.idle + other.idle, in_use: self.in_use + other.in_use, max: self.max + other.max }
     }
 
     fn of(pool: &PgPool) -> Connections {
@@ -204,23 +210,19 @@ impl Store {
     /// What the connections of its pools are doing.
     pub(crate) fn connections(&self) -> Connections {
         let swift = Connections::of(&self.pool);
-        if !self.server.is_remote() {
+        // One pool may be both.
+        if std::ptr::eq(self.pool.options(), self.patient.options()) {
             return swift;
         }
-        let patient = Connections::of(&self.patient);
-        Connections {
-            idle: swift.idle + patient.idle,
-            in_use: swift.in_use + patient.in_use,
-            max: swift.max + patient.max,
-        }
+        swift.and(Connections::of(&self.patient))
     }
 
-    /// Descriptors of connections that may still be opened, with the one of a worker's session. What is reached through the
-    /// forwarder takes three: the two ends of its socket, and the server's.
+    /// Descriptors of connections that a worker may still open, with the one of its session and those of its stages' own
+    /// transactions. What is reached through the forwarder takes three: the two ends of its socket, and the server's.
     pub(crate) fn descriptors_to_come(&self) -> u64 {
         let Connections { idle, in_use, max } = self.connections();
         let each = if self.server.is_remote() { 3 } else { 1 };
-        each * (max.saturating_sub(idle + in_use) as u64 + 1)
+        each * (max.saturating_sub(idle + in_use) as u64 + 1 + u64::from(FOR_STAGES))
     }
 
     /// For those who ask and decide: a statement takes as long as it takes. Opens no connection yet; the first statement does.
@@ -332,8 +334,8 @@ fn pool(user: User, options: &PgConnectOptions, server: &Server, pooling: Poolin
 fn pool_options(max_connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max_connections)
-        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. Who is
-        // back later than `recovery` waits for it is taken for dead.
+        // While connections are refused, the pool waits up to a fifth of this between two attempts by itself. A worker
+        // that is back later than `recovery` waits for it is taken for dead.
         .acquire_timeout(Duration::from_secs(3))
         // A ping before every statement would double the round trips; a dead connection shows itself.
         .test_before_acquire(false)

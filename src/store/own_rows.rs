@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::commit::{Landed, commit_on};
 use super::endings::Ending;
+use super::fence::fence;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
 
@@ -62,18 +63,12 @@ impl Store {
 
     /// Whether the claim holds; a transaction that may end it is waited for.
     pub(crate) async fn still_holds(&self, claim: &Claim) -> Result<bool, StoreError> {
-        let row = sqlx::query(
+        let row = sqlx::query_with(
             "select from piton.jobs where run_id = $1 and id = $2 and stage = $3 and item = $4 and attempt = $5
                  and worker_id = $6 and token = $7
              for no key update",
-        )
-        .bind(claim.key.run.0)
-        .bind(claim.key.job)
-        .bind(claim.key.stage)
-        .bind(claim.key.item)
-        .bind(claim.key.attempt)
-        .bind(claim.worker.0)
-        .bind(claim.key.token.0);
+            fence(claim)?,
+        );
         Ok(row.fetch_optional(&self.pool).await?.is_some())
     }
 }

@@ -1,5 +1,6 @@
 //! Steps inside stages: recorded once, read back by later attempts.
 
+use super::fence::fence;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
 use crate::model::payload::Payload;
@@ -28,17 +29,10 @@ impl Store {
 
     /// Records a step; `false` when the claim no longer holds, and nothing was recorded. May be sent again.
     pub(crate) async fn record_step(&self, claim: &Claim, name: &str, output: &Payload) -> Result<bool, StoreError> {
-        let holds = sqlx::query_scalar(include_str!("sql/step.sql"))
-            .bind(claim.key.run.0)
-            .bind(claim.key.job)
-            .bind(claim.key.stage)
-            .bind(claim.key.item)
-            .bind(claim.key.attempt)
-            .bind(claim.worker.0)
+        let holds = sqlx::query_scalar_with(include_str!("sql/step.sql"), fence(claim)?)
             .bind(name)
             .bind(output.digest().to_vec())
             .bind(output.as_str())
-            .bind(claim.key.token.0)
             .fetch_one(&self.pool)
             .await?;
         Ok(holds)

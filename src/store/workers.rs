@@ -238,7 +238,7 @@ impl Store {
         Ok(id.map(WorkerId))
     }
 
-    /// Jobs that a boot holds, so many at most.
+    /// Jobs that a boot holds, at most that many.
     pub(crate) async fn held_jobs(&self, worker: WorkerId, limit: i64) -> Result<Vec<HeldJob>, StoreError> {
         let sql = "select r.uuid as run, w.name as workflow,
                           coalesce(v.definition -> 'stages' -> j.stage::int4 ->> 'name', '#' || j.stage) as stage,

@@ -59,7 +59,7 @@ pub(crate) enum ExporterError {
 }
 
 impl Exporter {
-    /// From here on, what this process counts is kept, with so many series of workflows and stages at most. Once in a process.
+    /// From here on, what this process counts is kept, with at most that many series of workflows and stages. Once in a process.
     pub(crate) fn install(most: usize) -> Result<Arc<Exporter>, ExporterError> {
         let recorder = Bounded::new(builder(Source::Process)?.build_recorder(), most);
         let (own, series) = (recorder.recorder().handle(), recorder.series());

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::crash_point::{CrashPoint, CrashSide};
 use super::error::{TestError, URL};
 use crate::client::{DatabaseError, url_of};
-use crate::embedded::{EmbeddedError, Programs, Throwaway};
-use crate::store::connect::{Pooling, Server};
+use crate::embedded::{Programs, Throwaway};
+use crate::store::connect::{Address, Pooling, Server, handshake};
 use crate::store::schema::SchemaError;
 use crate::store::{Store, StoreError, test_databases};
 use crate::workflow::duration;
@@ -50,7 +50,9 @@ impl TestDatabase {
     pub async fn new() -> Result<TestDatabase, TestError> {
         let server = server().await?;
         let name = format!("piton_test_{}", Uuid::now_v7().simple());
-        test_databases::make(&server, &name).await.map_err(unmade)?;
+        if let Err(error) = test_databases::make(&server, &name).await {
+            return Err(unmade(error).await);
+        }
         let made = Made { server, name };
         let options = made.options();
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
@@ -150,25 +152,35 @@ fn elsewhere() -> Option<String> {
 
 async fn server() -> Result<PgConnectOptions, TestError> {
     if let Some(url) = elsewhere() {
-        return url.parse().map_err(|error: sqlx::Error| TestError::Server(format!("{URL}: {error}")));
+        Address::parse(&url).map_err(|error| TestError::elsewhere(&error.to_string()))?;
+        let form = "tests take DATABASE_URL only as postgres://user:password@host:5432/name";
+        return url.parse().map_err(|_| TestError::elsewhere(form));
     }
-    let programs = Programs { folder: Programs::default_folder().map_err(unstarted)?, download: None };
+    let programs = Programs { folder: Programs::default_folder().map_err(TestError::unstarted)?, download: None };
     serve_from(programs).await
 }
 
 /// The server of this process; it is started on these programs where it does not run yet.
 async fn serve_from(programs: Programs) -> Result<PgConnectOptions, TestError> {
     let started = SERVER.get_or_try_init(|| Throwaway::start(programs)).await;
-    Ok(started.map_err(unstarted)?.options("postgres"))
+    Ok(started.map_err(TestError::unstarted)?.options("postgres"))
 }
 
-fn unstarted(error: EmbeddedError) -> TestError {
-    TestError::Server(error.to_string())
+async fn unmade(error: SchemaError) -> TestError {
+    let Some(url) = elsewhere() else {
+        return match error {
+            SchemaError::Store(error) => TestError::Database(error.into()),
+            error => TestError::Server(error.to_string()),
+        };
+    };
+    TestError::elsewhere(&unopened(&url).await.unwrap_or_else(|| error.to_string()))
 }
 
-fn unmade(error: SchemaError) -> TestError {
-    match error {
-        SchemaError::Store(error) => TestError::Database(error.into()),
-        error => TestError::Server(error.to_string()),
+/// Why that server cannot be connected to, in the words of all commands.
+async fn unopened(url: &str) -> Option<String> {
+    let server = Address::parse(url).and_then(|address| Server::at(address, PATIENCE));
+    match server {
+        Ok(server) => handshake(&server).await.err().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
     }
 }

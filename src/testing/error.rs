@@ -2,6 +2,7 @@
 
 use super::dead_letter::TestDeadLetter;
 use crate::client::{BuildError, DatabaseError, ResultError, StartError, WorkerError};
+use crate::embedded::EmbeddedError;
 
 /// Where tests find a server, if they are not to start one.
 pub(super) const URL: &str = "PITON_TEST_DATABASE_URL";
@@ -11,10 +12,7 @@ pub(super) const URL: &str = "PITON_TEST_DATABASE_URL";
 #[non_exhaustive]
 pub enum TestError {
     /// There is no Postgres for tests.
-    #[error(
-        "no Postgres for tests: {0}\nSet {variable} to the URL of a server in which tests may make databases, or install Postgres",
-        variable = URL
-    )]
+    #[error("no Postgres for tests: {0}")]
     Server(String),
     /// The database of the test did not answer, or refused.
     #[error(transparent)]
@@ -63,6 +61,30 @@ pub enum TestError {
         /// What differs, or what the test's own check said.
         what: String,
     },
+}
+
+impl TestError {
+    /// The private Postgres of the tests did not start.
+    pub(super) fn unstarted(error: EmbeddedError) -> TestError {
+        // Tests never use DATABASE_URL: what it would cure, another variable does.
+        let said = error.to_string().replace("DATABASE_URL", URL);
+        TestError::Server(match &error {
+            EmbeddedError::Temporary { .. } => said,
+            _ if said.contains(URL) => said,
+            _ => {
+                format!("{said}\nAnother server can be named with {URL}; tests must be allowed to make databases there")
+            }
+        })
+    }
+
+    /// The server that is named cannot be used.
+    pub(super) fn elsewhere(why: &str) -> TestError {
+        // All other commands have its address from DATABASE_URL.
+        let why = why.replace("DATABASE_URL", URL);
+        TestError::Server(format!(
+            "{why}\n{URL} names a server in which tests may make databases; without it, tests start one of their own"
+        ))
+    }
 }
 
 fn in_lines(dead_letters: &[TestDeadLetter]) -> String {

@@ -14,7 +14,7 @@ use crate::store::runs::RunRow;
 use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 
-/// Who has run for longer may have no worker any more.
+/// A stage that has run for longer may have no worker any more.
 const RUNS_ON: TimeDelta = TimeDelta::seconds(5);
 
 /// A run and its stages in file order.

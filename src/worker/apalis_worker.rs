@@ -20,7 +20,8 @@ pub(super) fn spawn(settings: &WorkerSettings, service: RunStage, queue: Queue) 
     let context = WorkerContext::new(&settings.name);
     let worker = WorkerBuilder::new(context.clone())
         .backend(queue)
-        .concurrency(settings.slots)
+        // No limit of its own: each task has its slot before it gets here (`queue/slots.rs`). And this catches what panics before a
+        // handler is on its own task, whose panics are failures already.
         .layer(apalis::layers::catch_panic::CatchPanicLayer::with_panic_handler(panicked))
         .layer(TimeLimitLayer)
         .build(service);

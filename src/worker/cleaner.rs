@@ -12,7 +12,7 @@ use crate::store::{Store, StoreError};
 
 /// After its start a worker has better things to do.
 const FIRST: Duration = Duration::from_secs(60);
-/// Who has not come back after so many intervals leaves it to the others.
+/// A worker that has not come back after this many intervals leaves it to the others.
 const INTERVALS_PER_LEASE: u32 = 2;
 
 /// Runs go when their artifacts are gone, batches when their runs are, workers and versions when nothing refers to them any more.

@@ -12,7 +12,7 @@ use crate::store::Store;
 const AT_ONCE: i32 = 2000;
 /// Between two feeds: runs that end meanwhile share the next one.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Feeding takes at most one part in so many of the time, and one more: a large cap makes feeds slow.
+/// Feeding takes at most one part in this many of the time, and one more: a large cap makes feeds slow.
 const SHARE: u32 = 3;
 
 pub(super) struct Feeder {

@@ -7,11 +7,12 @@ use crate::telemetry::exporter::Exporter;
 /// From now on every scrape asks the parts.
 pub(super) fn show(exporter: &Exporter, shared: &Shared) {
     let (slots, store, catalog) = (shared.slots.clone(), shared.store.clone(), shared.catalog.clone());
+    let for_stages = shared.starter.for_stages.clone();
     exporter.before_scrapes(move || {
         let usage = slots.usage();
         let states = [("busy", usage.busy), ("lent", usage.lent), ("free", usage.free)];
         states.iter().for_each(|(state, slots)| SLOTS.gauge(&[state]).set(*slots as f64));
-        let connections = store.connections();
+        let connections = store.connections().and(for_stages.connections());
         CONNECTIONS.gauge(&["idle"]).set(connections.idle as f64);
         CONNECTIONS.gauge(&["in_use"]).set(connections.in_use as f64);
         CONNECTIONS_MAX.gauge(&[]).set(connections.max as f64);

@@ -35,7 +35,7 @@ pub(crate) use drain::{Shutdown, end_with_parent};
 pub(crate) use error::{NameTaken, WorkerError};
 pub(crate) use metrics::Metrics;
 pub(crate) use runners::{ORDERS_ON_STDIN, RUNS_SUSPECTS_AS, descriptors_before, is_runner, parent};
-pub(crate) use settings::{Role, WorkerSettings};
+pub(crate) use settings::{CONNECTIONS, Role, WorkerSettings};
 
 use self::registration::{Registered, Registration, WhenTaken};
 use self::running::Running;

@@ -96,7 +96,7 @@ pub(super) struct Runners {
     running: JoinSet<Ran>,
     pids: Vec<Pid>,
     patience: Patience,
-    /// So many were started; counts them, for their names.
+    /// How many were started; the count is part of their names.
     started: u64,
 }
 

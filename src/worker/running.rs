@@ -91,17 +91,7 @@ impl Running {
         let (tell_of_others, sightings) = mpsc::unbounded_channel();
         let keeper = shared.keeper(&settings, tell_of_others, tell_of_suspects, health.clone());
         let stop_keeping = CancellationToken::new();
-        if let Some(cleaner) = shared.cleaner(&settings) {
-            tokio::spawn(cleaner.run(stop_keeping.clone()));
-        }
-        if let Some(feeder) = shared.feeder(&settings) {
-            tokio::spawn(feeder.run(stop_keeping.clone()));
-        }
-        tokio::spawn(shared.surroundings().run(stop_keeping.clone()));
-        if let Some(health) = &health {
-            tokio::spawn(health.clone().check(shared.watched(), stop_keeping.clone()));
-            health.liveness.enters(Phase::Claiming);
-        }
+        keep_house(&shared, &settings, health.as_ref(), &stop_keeping);
         let mut keepers = keepers(&shared, &settings, keeper, sightings, &stop_keeping);
         let counted = shared.throughput(metrics.as_ref().map(|metrics| metrics.snapshot_every));
         keepers.push(("throughput", tokio::spawn(counted.run(stop_keeping.clone()))));
@@ -223,6 +213,21 @@ async fn last_claim(claimer: JoinHandle<()>) {
     if tokio::time::timeout(LAST_CLAIM, joined("claimer", claimer)).await.is_err() {
         handle.abort();
         tracing::warn!("the last claim has no answer; recovery will free what it claimed");
+    }
+}
+
+/// Starts what goes on beside the work, and is not missed when it ends.
+fn keep_house(shared: &Shared, settings: &WorkerSettings, health: Option<&Arc<Health>>, stop: &CancellationToken) {
+    if let Some(cleaner) = shared.cleaner(settings) {
+        tokio::spawn(cleaner.run(stop.clone()));
+    }
+    if let Some(feeder) = shared.feeder(settings) {
+        tokio::spawn(feeder.run(stop.clone()));
+    }
+    tokio::spawn(shared.surroundings().run(stop.clone()));
+    if let Some(health) = health {
+        tokio::spawn(health.clone().check(shared.watched(), stop.clone()));
+        health.liveness.enters(Phase::Claiming);
     }
 }
 

@@ -36,6 +36,38 @@ pub(crate) struct WorkerSettings {
     pub(crate) cleanup_every: Option<Duration>,
 }
 
+/// Connections of a worker's pool: claimer, two committers, keeper, and some for stages. It has one more, its session.
+pub(crate) const CONNECTIONS: u32 = 7;
+
+impl WorkerSettings {
+    pub(crate) const SLOTS: u32 = 32;
+    pub(crate) const MOST_SLOTS: u32 = 4096;
+    pub(crate) const POLL: Duration = Duration::from_millis(1200);
+    pub(crate) const LEASE: Duration = Duration::from_secs(15);
+    pub(crate) const SHORTEST_LEASE: Duration = Duration::from_secs(2);
+    pub(crate) const LONGEST_LEASE: Duration = Duration::from_secs(86_400);
+    pub(crate) const GRACE: Duration = Duration::from_secs(30);
+    pub(crate) const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
+
+    /// How workers of that name work where nothing else is said, but without cleanups and without an artifact store.
+    pub(crate) fn of(name: String) -> WorkerSettings {
+        WorkerSettings {
+            resources: Arc::new(Resources::new(None, false, &name)),
+            name,
+            slots: Self::SLOTS as usize,
+            poll: Self::POLL,
+            lease: Self::LEASE,
+            grace: Self::GRACE,
+            role: Role::Ordinary,
+            parent: None,
+            orders: None,
+            cleanup_every: None,
+            artifacts: None,
+            limits: PayloadLimits::default(),
+        }
+    }
+}
+
 /// What a worker works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {

@@ -16,7 +16,7 @@ use crate::store::snapshot::Reading;
 use crate::store::{Store, StoreError};
 use crate::telemetry::exporter::Exporter;
 
-/// Who does not ask for so many intervals has left the snapshot to the others.
+/// A worker that has not asked for this many intervals has left the snapshot to the others.
 const INTERVALS_PER_LEASE: u32 = 3;
 
 /// When a worker first reads the state: its first claims have the database for themselves.

@@ -8,7 +8,7 @@ use sqlx::postgres::PgListener;
 use crate::store::StoreError;
 use crate::store::wakes::{CONTENDED, ask, is_calm, withdraw};
 
-/// So many contended notifications in a row, each soon after the one before, are a crowd.
+/// This many contended notifications in a row, each soon after the one before, are a crowd.
 const CROWD: u32 = 4;
 const SOON: Duration = Duration::from_millis(10);
 /// Between two looks while it does not ask.

@@ -9,6 +9,7 @@ mod reader;
 pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
+mod text_keys;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -276,6 +276,25 @@ fn sql_has_one_home() {
     assert!(strays.is_empty(), "{strays:?}");
 }
 
+/// A handler's panic is caught where its task ends, and is a failure from there on.
+#[test]
+fn no_panic_is_thrown_twice() {
+    let again: Vec<PathBuf> =
+        sources().into_iter().filter(|(_, text)| text.contains("resume_unwind")).map(|(path, _)| path).collect();
+    assert!(again.is_empty(), "{again:?}");
+}
+
+/// A task has its slot before apalis gets it.
+#[test]
+fn no_slot_is_counted_twice() {
+    let counted: Vec<PathBuf> = sources()
+        .into_iter()
+        .filter(|(path, text)| module(path) == "worker" && text.contains(".concurrency("))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(counted.is_empty(), "{counted:?}");
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     let silent: Vec<PathBuf> =

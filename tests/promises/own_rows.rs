@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::Executor;
 
 use crate::harness::{SOON, World, until};
+use crate::scrape::Scrape;
 use crate::server::Server;
 
 /// Rows of its own in every kind of place: before a hand-off, in items, at the end of a branch beside another, and in the last stage.
@@ -260,7 +261,7 @@ async fn an_attempt_whose_run_was_cancelled_commits_none_of_its_rows() {
 #[tokio::test]
 async fn transactions_of_stages_keep_no_other_stage_waiting() {
     let world = world(&[ENTER, crate::workflows::WORK]).await;
-    let _worker = world.worker("w1", &["--slots", "32"]);
+    let worker = world.worker("w1", &["--slots", "32"]);
     let mut gate = world.pool.begin().await.unwrap();
     gate.execute("lock table public.strict in exclusive mode").await.unwrap();
     let slow: Vec<String> = (0..12).map(|_| world.start("enter", r#"{"how": "gate", "times": 1}"#)).collect();
@@ -269,6 +270,10 @@ async fn transactions_of_stages_keep_no_other_stage_waiting() {
     let quick = world.start("work", r#"{"work_ms": 0}"#);
     assert_eq!(world.ended(&quick).await, "done");
     assert_eq!((world.count(wait).await, world.rows().await), (4, 0), "it waited for none of them");
+    let connections = Scrape::of(&worker).await;
+    let in_use = connections.sum("piton_database_connections", &[("state", "in_use")]);
+    assert!(in_use >= 4.0, "the gauge has those of the stages, too: {in_use}");
+    assert_eq!(connections.sum("piton_database_connections_max", &[]), 11.0);
     gate.rollback().await.unwrap();
     for run in &slow {
         assert_eq!(world.ended(run).await, "done", "who finds no connection waits for one");

@@ -23,10 +23,10 @@ fn piton() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_piton"))
 }
 
-/// A folder that the server's user can make folders in and take them away, also where the tests run as root.
+/// A folder of this user's alone. Where that is root, the server's user may pass through, but make and delete nothing in it.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("pt-").tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
     folder
 }
 
@@ -170,20 +170,6 @@ fn a_file_with_mistakes_runs_nothing() {
     exit 2
     ");
     std::fs::write(&tests, "[cases.a]\nmocks.bind = { output = 1 }\n").unwrap();
-    insta::assert_snapshot!(ran(&["--workflows", ".", "--filter", "pages/b"]), @r"
-    error: no case has a name that holds `pages/b`
-    exit 2
-    ");
-    insta::assert_snapshot!(ran(&["other.test.toml"]), @r"
-    error: test files have mistakes, and nothing was run
-
-    error: the file cannot be read: No such file or directory (os error 2)
-    --> other.test.toml
-     = help: name a file that is there and that you may read
-
-    1 mistake in `other.test.toml`
-    exit 2
-    ");
     std::fs::write(folder.path().join("alone.toml"), PAGES).unwrap();
     insta::assert_snapshot!(ran(&["alone.toml"]), @r"
     error: alone.toml has no tests: write some into alone.test.toml
@@ -219,34 +205,223 @@ fn a_stage_that_ends_its_process_or_takes_too_long_fails_its_own_case() {
     assert_is_left_empty(temporary.path());
 }
 
-#[test]
-fn ctrl_c_leaves_nothing_behind() {
+/// A case that ends, and two that go on for long: the third begins once the first one has made room for it.
+const LONG: &str = r#"
+name = "long"
+[stages.sleep]
+command = ["sh", "-c", 'echo $$ > "$1"; sleep 600', "sleep", "{{input.note}}"]
+"#;
+
+/// Runs until the third case has begun, in whose program that process is; then the signal is sent.
+fn stopped(signal: rustix::process::Signal, arguments: &[&str]) -> (Output, tempfile::TempDir) {
     let [folder, temporary] = [folder(), folder()];
-    let file = "name = 'long'\n[stages.sleep]\ncommand = ['sh', '-c', 'echo $$ > \"$1\"; sleep 600', 'sleep', '{{input.note}}']";
-    std::fs::write(folder.path().join("long.toml"), file).unwrap();
-    let note = folder.path().join("note");
-    let case = format!("[cases.long]\ninput = {{ note = '{}' }}\ntimeout = '10m'", note.display());
-    std::fs::write(folder.path().join("long.test.toml"), case).unwrap();
-    let mut command = test(piton(), folder.path(), temporary.path(), &["long.toml"]);
-    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::fs::write(folder.path().join("long.toml"), LONG).unwrap();
+    let (first, third) = (folder.path().join("first"), folder.path().join("third"));
+    let cases = format!(
+        "[cases.first]\ninput = {{ note = '{}' }}\ntimeout = '10m'
+        [cases.quick]\ninput = {{ note = 'x' }}\nmocks.sleep = {{ output = 1 }}
+        [cases.third]\ninput = {{ note = '{}' }}\ntimeout = '10m'",
+        first.display(),
+        third.display()
+    );
+    std::fs::write(folder.path().join("long.test.toml"), cases).unwrap();
+    let mut command = test(piton(), folder.path(), temporary.path(), &["long.toml", "--jobs", "2"]);
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = command.spawn().unwrap();
     let begun = Instant::now();
     let wait = || {
         assert!(begun.elapsed() < SOON);
         std::thread::sleep(std::time::Duration::from_millis(50));
     };
-    let program = loop {
-        match std::fs::read_to_string(&note).ok().and_then(|text| text.trim().parse::<i32>().ok()) {
-            Some(program) => break rustix::process::Pid::from_raw(program).unwrap(),
-            None => wait(),
+    let programs = [first, third].map(|note| {
+        loop {
+            match std::fs::read_to_string(&note).ok().and_then(|text| text.trim().parse::<i32>().ok()) {
+                Some(program) => break rustix::process::Pid::from_raw(program).unwrap(),
+                None => wait(),
+            }
         }
-    };
+    });
     let id = rustix::process::Pid::from_raw(running.id().cast_signed()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
-    assert_eq!(running.wait().unwrap().code(), Some(4));
-    while rustix::process::test_kill_process(program).is_ok() {
-        wait();
+    rustix::process::kill_process(id, signal).unwrap();
+    let output = running.wait_with_output().unwrap();
+    for program in programs {
+        while rustix::process::test_kill_process(program).is_ok() {
+            wait();
+        }
     }
     assert_is_left_empty(temporary.path());
+    (output, folder)
+}
+
+#[test]
+fn ctrl_c_leaves_nothing_behind_and_what_has_ended_is_reported() {
+    let (output, folder) = stopped(rustix::process::Signal::INT, &["--junit", "report.xml"]);
+    let told = said(&output);
+    let untimed: Vec<&str> = told.lines().map(|line| line.split("  (").next().unwrap()).collect();
+    insta::assert_snapshot!(untimed.join("\n"), @r"
+    STOPPED long/first
+    ok      long/quick
+    STOPPED long/third
+
+    3 cases: 1 passed, 0 failed, 2 did not end
+    Stopped before every case had ended.
+    exit 4
+    ");
+    let xml = std::fs::read_to_string(folder.path().join("report.xml")).unwrap();
+    let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    let is_skipped = |case: &quick_junit::TestCase| matches!(case.status, quick_junit::TestCaseStatus::Skipped { .. });
+    let skipped: Vec<bool> = report.test_suites[0].test_cases.iter().map(is_skipped).collect();
+    assert_eq!((skipped, report.tests, report.failures, report.errors), (vec![true, false, true], 3, 0, 0));
+}
+
+#[test]
+fn sigterm_ends_it_alike_and_programs_read_what_has_ended() {
+    let (output, _) = stopped(rustix::process::Signal::TERM, &["--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let verdicts: Vec<&str> =
+        report["cases"].as_array().unwrap().iter().map(|case| case["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["stopped", "passed", "stopped"], "{report:#}");
+    assert_eq!((output.status.code(), &report["stopped"], &report["passed"]), (Some(4), &2.into(), &1.into()));
+}
+
+#[test]
+fn killed_at_any_moment_of_its_start_it_leaves_nothing_behind() {
+    let [folder, temporary] = [folder(), folder()];
+    std::fs::write(folder.path().join("pages.toml"), PAGES).unwrap();
+    std::fs::write(folder.path().join("pages.test.toml"), "[cases.a]\nmocks.bind = { output = 1 }\n").unwrap();
+    // What is there when it is killed: its folder, data that is being made, data that is whole.
+    for there in ["", "data.new.", "data"] {
+        let mut command = test(piton(), folder.path(), temporary.path(), &["pages.toml"]);
+        let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        let is_there = || {
+            let entries = |path: &Path| -> Vec<_> {
+                std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
+            };
+            let found = entries(temporary.path());
+            there.is_empty() && !found.is_empty()
+                || found.iter().flat_map(|root| entries(root)).flat_map(|cluster| entries(&cluster)).any(|path| {
+                    let name = path.file_name().unwrap().to_string_lossy();
+                    if there == "data" { name == there } else { !there.is_empty() && name.starts_with(there) }
+                })
+        };
+        while !is_there() {
+            assert!(begun.elapsed() < SOON && running.try_wait().unwrap().is_none(), "{there} never was there");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        running.kill().unwrap();
+        running.wait().unwrap();
+        assert_is_left_empty(temporary.path());
+    }
+}
+
+#[test]
+fn names_that_lead_to_no_test_are_refused_with_those_that_do() {
+    let [folder, temporary] = [folder(), folder()];
+    std::fs::create_dir(folder.path().join("workflows")).unwrap();
+    for name in ["pages", "sheets"] {
+        let place = folder.path().join("workflows").join(name);
+        std::fs::write(place.with_extension("toml"), PAGES.replace("\"pages\"", &format!("\"{name}\""))).unwrap();
+        std::fs::write(place.with_extension("test.toml"), "[cases.a]\nmocks.bind = { output = 1 }\n").unwrap();
+    }
+    let ran = |arguments: &[&str]| said(&test(piton(), folder.path(), temporary.path(), arguments).output().unwrap());
+    insta::assert_snapshot!(ran(&["pages"]), @r"
+    error: there is no `pages`; did you mean `workflows/pages.test.toml`? There are: workflows/pages.test.toml, workflows/sheets.test.toml
+    exit 2
+    ");
+    insta::assert_snapshot!(ran(&["workflows/shets.test.toml"]), @r"
+    error: there is no `workflows/shets.test.toml`; did you mean `workflows/sheets.test.toml`? There are: workflows/pages.test.toml, workflows/sheets.test.toml
+    exit 2
+    ");
+    insta::assert_snapshot!(ran(&["workflows/sheets.test.toml", "books"]), @r"
+    error: there is no `books`. There are: workflows/pages.test.toml, workflows/sheets.test.toml
+    exit 2
+    ");
+    insta::assert_snapshot!(ran(&["--filter", "pages/b"]), @r"
+    error: no case has a name that contains `pages/b`. There are: pages/a, sheets/a
+    exit 2
+    ");
+    insta::assert_snapshot!(ran(&["--workflows", "none", "x"]), @r"
+    error: there is no `x`; name test files (NAME.test.toml), workflow files that have one beside them, or folders
+    exit 2
+    ");
+    assert_is_left_empty(temporary.path());
+}
+
+#[test]
+fn a_place_or_a_server_that_tests_cannot_use_is_named_once_with_its_cure() {
+    let [folder, temporary] = [folder(), folder()];
+    std::fs::write(folder.path().join("pages.toml"), PAGES).unwrap();
+    std::fs::write(folder.path().join("pages.test.toml"), "[cases.a]\nmocks.bind = { output = 1 }\n").unwrap();
+    let ran = |variable: &str, value: &str| {
+        let mut command = test(piton(), folder.path(), temporary.path(), &["pages.toml"]);
+        said(&command.env(variable, value).output().unwrap())
+    };
+    insta::assert_snapshot!(ran("TMPDIR", "/no/such/folder"), @r"
+    error: the temporary folder /no/such/folder cannot be used: No such file or directory (os error 2); set TMPDIR to a folder that exists and that you may write to
+    exit 1
+    ");
+    assert!(!Path::new("/no").exists());
+    let long = temporary.path().join("x".repeat(80));
+    std::fs::create_dir(&long).unwrap();
+    let told = ran("TMPDIR", long.to_str().unwrap());
+    assert!(
+        told.starts_with(&format!(
+            "error: no Postgres for tests: the temporary folder {} cannot be used: the path of a socket",
+            long.display()
+        )),
+        "{told}"
+    );
+    assert!(told.ends_with("set TMPDIR to a folder with a shorter path\nexit 1"), "{told}");
+    assert_is_left_empty(&long);
+    std::fs::remove_dir(&long).unwrap();
+    let url = "PITON_TEST_DATABASE_URL";
+    insta::assert_snapshot!(ran(url, "nonsense"), @r"
+    error: no Postgres for tests: PITON_TEST_DATABASE_URL is no Postgres address; it looks like postgres://user:password@host:5432/name
+    PITON_TEST_DATABASE_URL names a server in which tests may make databases; without it, tests start one of their own
+    exit 1
+    ");
+    insta::assert_snapshot!(ran(url, "mysql://x/y"), @r"
+    error: no Postgres for tests: PITON_TEST_DATABASE_URL does not begin with postgres:// or postgresql://, and Piton runs on Postgres only; it looks like postgres://user:password@host:5432/name
+    PITON_TEST_DATABASE_URL names a server in which tests may make databases; without it, tests start one of their own
+    exit 1
+    ");
+    insta::assert_snapshot!(ran(url, "postgres://anna:secret@127.0.0.1:1/x"), @r"
+    error: no Postgres for tests: cannot connect to 127.0.0.1:1: connection refused; see how it is:  pg_isready -d 'postgresql://anna@127.0.0.1:1/x'
+    PITON_TEST_DATABASE_URL names a server in which tests may make databases; without it, tests start one of their own
+    exit 1
+    ");
+    assert_is_left_empty(temporary.path());
+}
+
+/// What is checked before a case runs is what is there when it has run.
+#[test]
+fn every_text_that_a_stage_has_can_be_expected() {
+    let [folder, temporary] = [folder(), folder()];
+    let file = r#"
+        name = "texts"
+        [stages.program]
+        command = ["count", "{{input.a}}"]
+        env = { A = "{{input.a}}" }
+        dir = "/srv/{{input.a}}"
+        [stages.request]
+        http = "${SERVICE}/{{input.a}}"
+        headers = { X-A = "{{input.a}}" }
+        files = { page = "input.a" }
+        dir = "/srv"
+    "#;
+    std::fs::write(folder.path().join("texts.toml"), file).unwrap();
+    let cases = r#"
+        [cases.all]
+        input = { a = "b" }
+        mocks = { program = { output = 1 }, request = { output = 2 } }
+        [cases.all.expect.stages]
+        program.texts = { command = ["count", "b"], env = { A = "b" }, dir = "/srv/b" }
+        request.texts = { http = "${SERVICE}/b", method = "POST", headers = { X-A = "b" }, files = { page = "b" }, dir = "/srv" }
+    "#;
+    std::fs::write(folder.path().join("texts.test.toml"), cases).unwrap();
+    let ran = test(piton(), folder.path(), temporary.path(), &["texts.toml"]).output().unwrap();
+    assert!(said(&ran).contains("1 case: 1 passed, 0 failed"), "{}", said(&ran));
 }
 
 #[test]

@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads so many bytes at once.
+    /// How many bytes are read at once.
     fn sent(bytes: &'static [u8], at_once: usize, range: Range<u64>) -> Vec<Bytes> {
         let from =
             bytes.chunks(at_once).fold(Box::new(tokio::io::empty()) as Box<dyn AsyncRead + Unpin>, |before, chunk| {

@@ -9,8 +9,11 @@ use crate::artifacts::Artifacts;
 use crate::config;
 use crate::health::External;
 use crate::model::health::SetThreshold;
+use crate::model::payload::PayloadLimits;
+use crate::stage::file_cache;
 use crate::telemetry::exporter::MOST_SERIES;
 use crate::telemetry::server::Address;
+use crate::worker::WorkerSettings;
 use crate::workflow::duration;
 
 #[derive(Debug, Clone, Args)]
@@ -29,7 +32,7 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "PITON_SNAPSHOT_EVERY", default_value = "15s", value_parser = duration::parse)]
     pub(crate) snapshot_every: Duration,
     /// How often one of the workers deletes what is past its retention.
-    #[arg(long, env = "PITON_CLEANUP_EVERY", default_value = "1h", value_parser = duration::parse)]
+    #[arg(long, env = "PITON_CLEANUP_EVERY", default_value = duration::format(WorkerSettings::CLEANUP_EVERY), value_parser = duration::parse)]
     pub(crate) cleanup_every: Duration,
     #[command(flatten)]
     pub(crate) health: CheckArgs,
@@ -55,28 +58,30 @@ pub(crate) struct CheckArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SettingsArgs {
     /// Number of stages that run at once.
-    #[arg(long, env = "PITON_SLOTS", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, env = "PITON_SLOTS", default_value_t = WorkerSettings::SLOTS,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(WorkerSettings::MOST_SLOTS)))]
     pub(crate) slots: u32,
     /// How often it looks for jobs that no notification announced, and for workers that are gone: 100ms to 1m.
-    #[arg(long, env = "PITON_POLL", default_value = "1200ms", value_parser = poll)]
+    #[arg(long, env = "PITON_POLL", default_value = format!("{}ms", WorkerSettings::POLL.as_millis()), value_parser = poll)]
     pub(crate) poll: Duration,
     /// A worker without a heartbeat for this long is gone: 2s to 1d.
-    #[arg(long, env = "PITON_LEASE", default_value = "15s", value_parser = lease)]
+    #[arg(long, env = "PITON_LEASE", default_value = duration::format(WorkerSettings::LEASE), value_parser = lease)]
     pub(crate) lease: Duration,
     /// How long running stages may go on after the first signal.
-    #[arg(long, env = "PITON_GRACE", default_value = "30s", value_parser = duration::parse)]
+    #[arg(long, env = "PITON_GRACE", default_value = duration::format(WorkerSettings::GRACE), value_parser = duration::parse)]
     pub(crate) grace: Duration,
     /// Maximum size of one run input or stage output, up to 256 MiB.
-    #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..=256 << 20))]
+    #[arg(long, env = "PITON_PAYLOAD_LIMIT", default_value = PayloadLimits::default().payload_bytes.to_string(),
+        value_parser = clap::value_parser!(u32).range(1..=256 << 20))]
     pub(crate) payload_limit: u32,
     /// Maximum size of all inputs of one stage together, such as 256MiB. A stage with inputs = "file" has no such limit.
-    #[arg(long, env = "PITON_INPUT_LIMIT", default_value = "64MiB", value_parser = bytes)]
+    #[arg(long, env = "PITON_INPUT_LIMIT", default_value = written(PayloadLimits::default().stage_input_bytes as u64), value_parser = bytes)]
     pub(crate) input_limit: usize,
     /// Memory for the inputs of everything that runs at once; a stage that finds no room starts later.
-    #[arg(long, env = "PITON_INPUT_MEMORY", default_value = "512MiB", value_parser = bytes)]
+    #[arg(long, env = "PITON_INPUT_MEMORY", default_value = written(PayloadLimits::default().input_memory_bytes as u64), value_parser = bytes)]
     pub(crate) input_memory: usize,
     /// Room for files of the artifact store that stages read, in the folder for temporary files; 0 keeps none.
-    #[arg(long, env = "PITON_FILE_CACHE", default_value = "8GiB", value_parser = bytes)]
+    #[arg(long, env = "PITON_FILE_CACHE", default_value = written(file_cache::DEFAULT_BYTES), value_parser = bytes)]
     pub(crate) file_cache: usize,
     /// Bring the schema up to date before working, as `piton migrate` does; one process at a time does it.
     #[arg(long, env = "PITON_MIGRATE")]
@@ -95,7 +100,7 @@ pub(crate) struct ArtifactStoreArgs {
 
 /// Five heartbeats fit into a lease, and each of them may be slow.
 pub(crate) fn lease(text: &str) -> Result<Duration, String> {
-    let bounds = (Duration::from_secs(2), Duration::from_secs(86_400));
+    let bounds = (WorkerSettings::SHORTEST_LEASE, WorkerSettings::LONGEST_LEASE);
     duration::parse_between(
         text,
         bounds,
@@ -110,6 +115,11 @@ fn poll(text: &str) -> Result<Duration, String> {
         bounds,
         "every look asks the database, and what was not notified waits for the next one",
     )
+}
+
+/// A size as [`bytes`] reads it.
+fn written(bytes: u64) -> String {
+    if bytes.is_multiple_of(1 << 30) { format!("{}GiB", bytes >> 30) } else { format!("{}MiB", bytes >> 20) }
 }
 
 /// With or without a unit.

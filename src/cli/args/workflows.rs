@@ -20,10 +20,10 @@ pub(crate) enum WorkflowsArgs {
         /// Files, or folders with files [default: every workflow this program has].
         files: Vec<PathBuf>,
     },
-    /// Run the cases of test files (NAME.test.toml), each in a database of its own, with the stages mocked that they mock.
+    /// Run the cases of test files (NAME.test.toml), each in a database of its own, with the mocks it names.
     ///
-    /// Ends with 0 when every case passed, with 1 when one did not, and with 2 when a file has mistakes or there is nothing to
-    /// run.
+    /// Exits with 0 if every case passed, with 1 if one did not, with 2 if a file has mistakes or there is nothing to run, and with
+    /// 4 if it was stopped.
     #[cfg(feature = "testing")]
     Test(TestArgs),
     /// List the workflows this program has.
@@ -58,7 +58,7 @@ pub(crate) enum WorkflowsArgs {
     },
     /// Print the JSON Schema of workflow files, for editors to complete and check them with.
     Schema {
-        /// Print the one of test files instead.
+        /// Print that of test files instead.
         #[arg(long)]
         tests: bool,
     },

@@ -11,7 +11,7 @@ pub(crate) fn store(global: &Global, args: &ArtifactStoreArgs) -> Option<Artifac
     args.artifacts.clone().or_else(|| Some(Artifacts::in_folder(data_folder(global)?.join("artifacts"))))
 }
 
-/// Who has no home has no data folder either.
+/// A user without a home has no data folder either.
 pub(crate) fn data_folder(global: &Global) -> Option<PathBuf> {
     global.data_dir.clone().or_else(config::data_folder)
 }

@@ -4,12 +4,13 @@ use anyhow::Context;
 
 use crate::bench::target::Target;
 use crate::cli::args::Global;
-use crate::cli::database::{CONNECTIONS, Database};
+use crate::cli::database::Database;
 use crate::cli::output::errln;
 use crate::config;
 use crate::store::Store;
 use crate::store::bench::Observer;
 use crate::store::connect::{Address, Pooling, Server};
+use crate::worker::CONNECTIONS;
 
 /// Names that are tried; more leftovers than that are for people to look at.
 const NAMES: u32 = 100;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::app::App;
 use crate::chaos::servers::Servers;
 use crate::cli::args::Global;
-use crate::cli::database::{CONNECTIONS, private_postgres};
+use crate::cli::database::private_postgres;
 use crate::cli::files;
 use crate::cli::output::errln;
 use crate::model::actor::{Actor, Face};
@@ -19,6 +19,7 @@ use crate::store::Store;
 use crate::store::chaos::Inspector;
 use crate::store::connect::{Pooling, Server};
 use crate::store::migrate::LOCK_WAIT;
+use crate::worker::CONNECTIONS;
 
 pub(super) struct Testbed {
     pub(super) servers: Arc<Servers>,

@@ -151,7 +151,7 @@ impl Rows<'_> {
     }
 }
 
-/// The room for a table of so many rows, and how many of them it leaves out: that is said in the line below it or, where there is
+/// The room for a table of that many rows, and how many of them it leaves out: that is said in the line below it or, where there is
 /// none but its header and one row, in the header.
 fn room(area: Rect, rows: usize) -> (Rect, usize) {
     let shown = usize::from(area.height).saturating_sub(1);

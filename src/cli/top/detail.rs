@@ -6,7 +6,7 @@ use crate::store::top::Cause;
 use crate::store::why::WaitingGroup;
 use crate::view::when;
 
-/// Lines of that width about the chosen row, so many at most: what is said is cut, and the command never.
+/// At most that many lines of that width about the chosen row: what is said is cut, and the command never.
 pub(super) fn lines(top: &Top, room: usize, most: usize) -> Vec<String> {
     let (said, command) = match (&top.open, top.chosen_group(), top.chosen_cause()) {
         (Some(open), ..) => of_letter(open, &top.program),

@@ -61,7 +61,7 @@ enum Heard {
     Answer(Answer),
 }
 
-/// A look may take that part of the time, one of so many: a database with a million jobs has other things to do.
+/// A look may take one part in this many of the time: a database with a million jobs has other things to do.
 const SHARE: u32 = 5;
 
 /// The view, and what it waits for.

@@ -45,7 +45,7 @@ impl Words {
         self.is_behind_colon = chunk.ends_with(':');
     }
 
-    /// Where it leads, without who asks, the port, and what is asked for.
+    /// Where it leads, without user, port and query.
     fn url(&mut self, scheme: &str, rest: &str) {
         let rest = rest.split(['?', '#']).next().unwrap_or_default().trim_end_matches(['.', ':', '/']);
         let (place, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -71,7 +71,7 @@ impl Way {
     }
 }
 
-/// Follows so many redirects; within one server, where `stay`.
+/// Follows that many redirects; within one server, where `stay`.
 fn follow(most: usize, stay: bool) -> Policy {
     let limited = Policy::limited(most);
     Policy::custom(move |attempt| if stay && leaves(&attempt) { attempt.stop() } else { limited.redirect(attempt) })

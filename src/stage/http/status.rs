@@ -11,7 +11,7 @@ pub(super) fn class(status: StatusCode, again: &Again) -> FailureClass {
     match status.as_u16() {
         408 | 504 | 524 => FailureClass::NetworkTimeout,
         429 => FailureClass::RateLimited,
-        // So many servers refuse a client that is too fast.
+        // This is how many servers refuse a client that is too fast.
         403 if again.after.is_some() || again.is_used_up => FailureClass::RateLimited,
         401 | 403 | 407 => FailureClass::AuthFailure,
         // Too early: the same request may be sent again.

@@ -53,7 +53,7 @@ pub(crate) fn suspicion(error: &sqlx::Error) -> Suspicion {
     }
 }
 
-/// What waiting will not mend for who has not begun yet: the password, the role or the database is not there.
+/// What waiting will not mend for a process that has not begun yet: the password, the role or the database is not there.
 pub(crate) fn is_wrong_address(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code.starts_with("28") || code == "3D000")

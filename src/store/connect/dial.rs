@@ -96,7 +96,7 @@ async fn tcp(
     Err(Unreachable::not_now(place, last))
 }
 
-/// Nagle waits for more to send; who is gone is found out.
+/// Nagle waits for more to send; a peer that is gone is found out.
 fn set(address: &Address, stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(&stream);

@@ -4,16 +4,16 @@ with claim as materialized (
     select j.run_id
     from piton.jobs j
     where j.run_id = any(array[$1::int8]) and j.id = $2::int8
-      and j.stage = $3::int2 and j.item = $4::int4 and j.attempt = $5::int4 and j.worker_id = $6::int8 and j.token = $12::int8
+      and j.stage = $3::int2 and j.item = $4::int4 and j.attempt = $5::int4 and j.worker_id = $6::int8 and j.token = $7::int8
     for share
 ),
 place as materialized (
-    select 'runs/db-' || piton.store_owner() || '/' || $10::text as address
+    select 'runs/db-' || piton.store_owner() || '/' || $11::text as address
 ),
 announced as (
     insert into piton.artifacts (id, run_id, job_id, stage, item, attempt, worker_id, token, name, declared, address,
                                  content_type)
-    select $7::uuid, run_id, $2, $3, $4, $5, $6, $12, $8::text, $9::text, p.address, $11::text from claim, place p
+    select $8::uuid, run_id, $2, $3, $4, $5, $6, $7, $9::text, $10::text, p.address, $12::text from claim, place p
     -- The same one again: its first answer was lost on the way.
     on conflict (id) do nothing
 )

@@ -18,6 +18,8 @@ pub(crate) enum Verdict {
     Failed,
     /// It could not be judged.
     Broken,
+    /// The command was stopped before it had ended.
+    Stopped,
 }
 
 impl CaseReport {

@@ -25,7 +25,7 @@ use crate::store::{Store, StoreError};
 use crate::testing::mocked;
 use crate::testing::mocks::Mock;
 use crate::view::snapshot::Snapshot;
-use crate::worker::{self, Role, Shutdown, WorkerSettings};
+use crate::worker::{self, Shutdown, WorkerSettings};
 use crate::workflow::cases::Case;
 use crate::workflow::definition::Workflow;
 use crate::workflow::duration;
@@ -120,18 +120,11 @@ fn settings(folder: &Path) -> WorkerSettings {
     }
     WorkerSettings {
         resources: Arc::new(Resources::new(artifacts.clone(), true, &name)),
-        name,
-        slots: 32,
         // Time that has passed is seen by looking.
         poll: Duration::from_millis(100),
-        lease: Duration::from_secs(15),
         grace: Duration::from_secs(1),
-        role: Role::Ordinary,
-        parent: None,
-        orders: None,
-        cleanup_every: None,
         artifacts,
-        limits: PayloadLimits::default(),
+        ..WorkerSettings::of(name)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Whether cases fit the workflow that they test.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+use serde::de::IgnoredAny;
 
 use super::{Answer, Ending, JobExpectation, StageExpectation, TestFile};
 use crate::workflow::definition::{Stage, Workflow};
@@ -21,7 +24,8 @@ impl TestFile {
             for (name, expected) in &case.expect.stages {
                 let is_mocked = case.mocks.iter().any(|(mocked, _)| mocked.text == name.text);
                 if let Some(stage) = stage(workflow, name, &mut found) {
-                    check_expected(stage, name, expected, is_mocked, &mut found);
+                    check_expected(stage, name, expected, &mut found);
+                    check_given(workflow, stage, expected, is_mocked, &mut found);
                 }
             }
             if let Some((Ending::Done, place)) = &case.expect.state
@@ -44,17 +48,20 @@ impl TestFile {
 fn stage<'w>(workflow: &'w Workflow, name: &Word, found: &mut Vec<Mistake>) -> Option<&'w Stage> {
     let stage = workflow.stages.iter().find(|stage| stage.name.as_str() == name.text);
     if stage.is_none() {
-        let names = || workflow.stages.iter().map(|stage| stage.name.as_str());
-        let help = match similar(&name.text, names()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => {
-                format!("its stages are {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
-            }
-        };
+        let names: Vec<&str> = workflow.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let help = meant(&name.text, "its stages are", &names);
         let title = format!("workflow `{}` has no stage {}", workflow.name, shown(&name.text));
         found.push(Mistake::new(name.span.clone(), title, "", help));
     }
     stage
+}
+
+/// What was meant, or else all that could be.
+fn meant(name: &str, there_are: &str, names: &[&str]) -> String {
+    match similar(name, names.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("{there_are} {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 fn check_answer(stage: &Stage, answer: &Answer, found: &mut Vec<Mistake>) {
@@ -86,7 +93,7 @@ fn has_no_items(stage: &Stage, place: &Range<usize>) -> Mistake {
     Mistake::new(place.clone(), title, "", "leave `items` out: only a stage with `for_each` has some")
 }
 
-fn check_expected(stage: &Stage, name: &Word, expected: &StageExpectation, is_mocked: bool, found: &mut Vec<Mistake>) {
+fn check_expected(stage: &Stage, name: &Word, expected: &StageExpectation, found: &mut Vec<Mistake>) {
     let is_fanned = stage.for_each.is_some();
     let of_jobs = |job: &JobExpectation| {
         [
@@ -104,11 +111,55 @@ fn check_expected(stage: &Stage, name: &Word, expected: &StageExpectation, is_mo
     if let (false, Some((place, _))) = (is_fanned, &expected.items) {
         found.push(has_no_items(stage, place));
     }
-    if !is_mocked {
-        for place in expected.jobs().flat_map(|job| job.input.iter().chain(&job.texts)) {
-            let title = format!("what stage `{}` was given is known of a mock only", stage.name);
-            let help = format!("mock it with mocks.{} = {{ output = … }}, or remove this", stage.name);
-            found.push(Mistake::new(place.span.clone(), title, "", help));
+}
+
+/// What a job was given: it is known of mocks, and a key that the stage never has is a slip.
+fn check_given(
+    workflow: &Workflow,
+    stage: &Stage,
+    expected: &StageExpectation,
+    is_mocked: bool,
+    found: &mut Vec<Mistake>,
+) {
+    let (input_keys, text_keys) = (input_keys(workflow, stage), stage.kind.text_keys());
+    for job in expected.jobs() {
+        if !is_mocked {
+            for place in job.input.iter().chain(&job.texts) {
+                let title = format!("what stage `{}` was given is known of a mock only", stage.name);
+                let help = format!("mock it with mocks.{} = {{ output = … }}, or remove this", stage.name);
+                found.push(Mistake::new(place.span.clone(), title, "", help));
+            }
+            continue;
+        }
+        if let Some(input) = &job.input {
+            for key in unknown(input, &input_keys) {
+                let title = format!("the input of stage `{}` never has the key {}", stage.name, shown(&key));
+                let help = meant(&key, "its keys are", &input_keys);
+                found.push(Mistake::new(input.span.clone(), title, "", help));
+            }
+        }
+        if let Some(texts) = &job.texts {
+            for key in unknown(texts, &text_keys) {
+                let title = format!("stage `{}` has no text {}", stage.name, shown(&key));
+                let help = match text_keys.as_slice() {
+                    [] => "remove `texts`: the stage is a handler, which has none".to_owned(),
+                    keys => meant(&key, "its texts are", keys),
+                };
+                found.push(Mistake::new(texts.span.clone(), title, "", help));
+            }
         }
     }
+}
+
+/// The keys that the input of a stage may have.
+fn input_keys<'w>(workflow: &'w Workflow, stage: &Stage) -> Vec<&'w str> {
+    let item = stage.for_each.as_ref().map(|_| "item");
+    let needs = stage.needs.iter().filter_map(|need| Some(workflow.stages.get(need.at())?.name.as_str()));
+    std::iter::once("input").chain(item).chain(needs).collect()
+}
+
+/// The keys of that object which are none of these.
+fn unknown(object: &Word, known: &[&str]) -> Vec<String> {
+    let read: BTreeMap<String, IgnoredAny> = serde_json::from_str(&object.text).unwrap_or_default();
+    read.into_keys().filter(|key| !known.contains(&key.as_str())).collect()
 }

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::keys::{self, ANSWERS};
+use super::text_keys::TEXT_KEYS;
 use crate::workflow::keys::Key;
 use crate::workflow::schema::{class_names, named, requires, table};
 
@@ -88,9 +89,8 @@ fn stage() -> Value {
 fn job<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Value {
     let mut job = table(keys);
     put(&mut job, keys::EXPECTED_FAIL, json!({"type": "string", "enum": class_names()}));
-    for key in [keys::STAGE_INPUT, keys::TEXTS] {
-        put(&mut job, key, json!({"type": "object"}));
-    }
+    put(&mut job, keys::STAGE_INPUT, json!({"type": "object"}));
+    put(&mut job, keys::TEXTS, json!({"type": "object", "propertyNames": {"enum": TEXT_KEYS}}));
     job["not"] = at_most_one_output();
     job["dependencies"] = json!({keys::EXPECTED_MESSAGE.name: [keys::EXPECTED_FAIL.name]});
     job

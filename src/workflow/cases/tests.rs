@@ -119,6 +119,36 @@ expect.stages.list = { texts = {}, items = [] }
 expect.stages.page = { attempts = 3, items = [{ fail = "unknown" }] }
 "#;
     assert_snapshot!(mistakes(text));
+    let text = r#"
+[cases.a]
+mocks = { list = { output = 1 }, page = { output = "1" }, sum = { output = 1 } }
+expect.stages.list = { texts = { comand = ["ls"], env = {} }, input = { item = 1 } }
+expect.stages.page.items = [{ texts = { command = [], stdin = 1 } }, { input = { item = "a", list = {}, lits = 1 } }]
+expect.stages.sum = { texts = { http = "x" }, input = { page = [], inptu = {} } }
+"#;
+    assert_snapshot!(mistakes(text), @r"
+    error: stage `list` has no text `comand`
+    --> pages.test.toml:4:32
+    = help: did you mean `command`?
+    error: stage `list` has no text `env`
+    --> pages.test.toml:4:32
+    = help: its texts are `command`
+    error: the input of stage `list` never has the key `item`
+    --> pages.test.toml:4:71
+    = help: its keys are `input`
+    error: stage `page` has no text `stdin`
+    --> pages.test.toml:5:39
+    = help: its texts are `command`
+    error: the input of stage `page` never has the key `lits`
+    --> pages.test.toml:5:80
+    = help: did you mean `list`?
+    error: stage `sum` has no text `http`
+    --> pages.test.toml:6:31
+    = help: remove `texts`: the stage is a handler, which has none
+    error: the input of stage `sum` never has the key `inptu`
+    --> pages.test.toml:6:55
+    = help: did you mean `input`?
+    ");
     assert_snapshot!(mistakes("[cases]"), @r"
     error: the file holds no case
     --> pages.test.toml:1:1
@@ -144,6 +174,7 @@ fn the_schema_takes_what_the_reader_takes_and_refuses_what_it_refuses_by_itself(
         ("{ output = \"1 a\" }", "{ output = \"1 a\", message = \"x\" }"),
         ("{ attempts = 1 }", "{ attempts = 0 }"),
         ("{ attempts = 1 }", "{ items = [] }"),
+        ("texts = { command", "texts = { comand"),
         ("attempts = 2, ", "attempts = 2, message = \"x\", "),
         ("output_contains = { x = 1 }", "output_contains = 1\noutput = 1"),
         ("input_file = \"good.json\"", "input_file = \"good.json\"\ninput = {}"),

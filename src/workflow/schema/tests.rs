@@ -125,7 +125,7 @@ fn a_key_of_another_kind_and_a_second_kind_are_refused_by_both() {
 
 /// Values at the edge of what a key takes.
 #[test]
-fn both_draw_the_same_line() {
+fn both_take_what_is_just_right() {
     let schema = Schema::compiled();
     let stage = |kind: Key, line: &str| file(At::Stage(Some(kind)), line);
     let taken = [
@@ -154,6 +154,13 @@ fn both_draw_the_same_line() {
         file(At::Stage(None), "http = 'http://${HOST}:80'"),
     ];
     taken.iter().for_each(|text| agree(&schema, text, true));
+}
+
+/// Values just beyond it.
+#[test]
+fn both_refuse_what_is_just_wrong() {
+    let schema = Schema::compiled();
+    let stage = |kind: Key, line: &str| file(At::Stage(Some(kind)), line);
     let refused = [
         file(At::File, "name = 'Story'"),
         file(At::File, &format!("name = '{}'", "a".repeat(64))),

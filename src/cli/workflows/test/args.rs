@@ -9,13 +9,13 @@ pub(crate) struct TestArgs {
     /// Test files (NAME.test.toml), workflow files that have one beside them, or folders [default: those in the folder of the
     /// workflow files].
     pub(crate) files: Vec<PathBuf>,
-    /// Only cases whose name, written WORKFLOW/CASE, holds this text.
+    /// Only cases whose name, written WORKFLOW/CASE, contains this text.
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
     /// Write a report for CI systems into this file, in the format of JUnit.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Cases that run side by side [default: the number of processors].
+    /// Number of cases that run side by side [default: the number of processors].
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) jobs: Option<u32>,
 }

@@ -32,6 +32,11 @@ fn case(judged: &Judged) -> TestCase {
         Verdict::Passed => TestCaseStatus::success(),
         Verdict::Failed => not_passed(NonSuccessKind::Failure, judged),
         Verdict::Broken => not_passed(NonSuccessKind::Error, judged),
+        Verdict::Stopped => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message("the tests were stopped before it had ended");
+            status
+        }
     };
     let mut case = TestCase::new(&judged.case, status);
     case.set_classname(&judged.workflow).set_time(judged.took);

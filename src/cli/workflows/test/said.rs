@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::output::outln;
 use crate::testing::cases::report::{CaseReport, Verdict};
 
-/// One case that was run.
+/// One case, and what became of it.
 pub(super) struct Judged {
     pub(super) workflow: String,
     pub(super) case: String,
@@ -33,6 +33,10 @@ pub(super) fn say(judged: &Judged) {
         Verdict::Passed => "ok    ",
         Verdict::Failed => "FAILED",
         Verdict::Broken => "BROKEN",
+        Verdict::Stopped => {
+            outln!("STOPPED {}", judged.name());
+            return;
+        }
     };
     outln!("{word}  {}  ({} ms)", judged.name(), judged.took.as_millis());
     for why in &judged.report.why {
@@ -52,8 +56,12 @@ pub(super) fn sum(all: &[Judged]) -> String {
         0 => String::new(),
         broken => format!(", {broken} could not be judged"),
     };
+    let stopped = match count(all, Verdict::Stopped) {
+        0 => String::new(),
+        stopped => format!(", {stopped} did not end"),
+    };
     let cases = if all.len() == 1 { "1 case".to_owned() } else { format!("{} cases", all.len()) };
-    format!("{cases}: {} passed, {} failed{broken}", count(all, Verdict::Passed), count(all, Verdict::Failed))
+    format!("{cases}: {} passed, {} failed{broken}{stopped}", count(all, Verdict::Passed), count(all, Verdict::Failed))
 }
 
 /// The same as `--json` prints it.
@@ -67,5 +75,5 @@ pub(super) fn as_json(all: &[Judged]) -> Value {
         })
         .collect();
     json!({"passed": count(all, Verdict::Passed), "failed": count(all, Verdict::Failed),
-           "broken": count(all, Verdict::Broken), "cases": cases})
+           "broken": count(all, Verdict::Broken), "stopped": count(all, Verdict::Stopped), "cases": cases})
 }

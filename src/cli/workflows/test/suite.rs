@@ -3,17 +3,19 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use super::said::full_name;
 use crate::app::App;
 use crate::bounded;
 use crate::cli::args::Global;
 use crate::cli::files::{self, DEFAULT_FOLDER};
-use crate::config;
 use crate::model::json;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::quoted::quoted;
 use crate::workflow::cases::{ENDING, TestFile};
 use crate::workflow::definition::Workflow;
 use crate::workflow::limits::Limits;
 use crate::workflow::mistake::Mistakes;
+use crate::workflow::similar::similar;
 
 /// Both are right by themselves, and fit each other.
 pub(super) struct Suite {
@@ -35,6 +37,12 @@ impl Suite {
         let workflow = workflow(app, global, path, &file)?;
         file.check(&workflow).map_err(told)?;
         Ok(Suite { path: path.to_owned(), workflow, file })
+    }
+
+    /// The names of its cases, as `--filter` sees them.
+    pub(super) fn names(&self) -> Vec<String> {
+        let workflow = self.workflow.name.to_string();
+        self.file.cases.iter().map(|case| full_name(&workflow, &case.name.text)).collect()
     }
 }
 
@@ -72,7 +80,7 @@ fn beside(test: &Path) -> PathBuf {
 /// The test files that are meant.
 pub(super) fn test_files(global: &Global, named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let default = global.workflows.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FOLDER));
-    let named = if named.is_empty() { vec![default] } else { named.to_vec() };
+    let named = if named.is_empty() { vec![default.clone()] } else { named.to_vec() };
     let mut found = Vec::new();
     for path in named {
         if path.is_dir() {
@@ -85,7 +93,7 @@ pub(super) fn test_files(global: &Global, named: &[PathBuf]) -> anyhow::Result<V
                 );
             }
             found.extend(inside);
-        } else if files::is_test(&path) {
+        } else if files::is_test(&path) && path.exists() {
             found.push(path);
         } else if path.is_file() {
             let test = path.with_extension(&ENDING[1..]);
@@ -94,14 +102,30 @@ pub(super) fn test_files(global: &Global, named: &[PathBuf]) -> anyhow::Result<V
             }
             found.push(test);
         } else {
-            anyhow::bail!(
-                "there is no {}; name test files, workflow files or folders, or see what there is with `{} workflows list`",
-                path.display(),
-                config::program()
-            );
+            anyhow::bail!("{}", no_such(&path, &default));
         }
     }
     let mut seen = std::collections::HashSet::new();
     found.retain(|path| seen.insert(path.clone()));
     Ok(found)
+}
+
+/// For a name that leads to no test file: those that there are.
+fn no_such(path: &Path, folder: &Path) -> String {
+    let tests = files::tests_in_folder(folder).unwrap_or_default();
+    let tests: Vec<String> = tests.iter().map(|test| test.display().to_string()).collect();
+    let named = quoted(&path.display().to_string()).to_string();
+    if tests.is_empty() {
+        return format!(
+            "there is no `{named}`; name test files (NAME{ENDING}), workflow files that have one beside them, or folders"
+        );
+    }
+    // A workflow's name, or that of a file without its folder.
+    let stem = |path: &str| path.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or(path).to_owned();
+    let meant = tests.iter().find(|test| stem(test) == stem(&named)).map(String::as_str);
+    let hint = match meant.or_else(|| similar(&named, tests.iter().map(String::as_str))) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => ".".to_owned(),
+    };
+    format!("there is no `{named}`{hint} There are: {}", tests.join(", "))
 }
