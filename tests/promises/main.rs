@@ -64,6 +64,7 @@ mod outages;
 mod own_rows;
 mod pages;
 mod pair;
+mod per_worker;
 mod pgbouncer;
 mod picture;
 mod pipes;
