@@ -9,16 +9,18 @@ mod environment;
 mod files;
 mod folder;
 mod guard;
+mod heard;
 mod inputs;
 mod launch;
 mod own_program;
+mod shell;
 mod tail;
 mod trial;
 mod verdict;
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
@@ -31,6 +33,7 @@ use tokio::time::error::Elapsed;
 
 use self::cut::Cut;
 use self::environment::Filled;
+use self::heard::Heard;
 use self::inputs::Inputs;
 use self::launch::Limits;
 use self::tail::Tail;
@@ -51,12 +54,17 @@ use crate::workflow::duration;
 
 pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
 pub(crate) use self::guard::LAST_WAIT;
+pub(crate) use self::heard::{Listener, Stream};
 pub(crate) use self::own_program::own_program;
+pub(crate) use self::shell::prepare;
 pub(crate) use self::trial::try_out_process;
 
 /// Who stops a worker with all that it started sends the signals one after another: so much later it may come to the
 /// worker.
 const SIGNALS_RACE: Duration = Duration::from_secs(1);
+
+/// File that the program may write its output into, in the folder of its attempt.
+const OUTPUT: &str = "output";
 
 /// Longest wait for what a pipe still holds when its writers are gone.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -72,16 +80,62 @@ pub(crate) fn part(role: &std::ffi::OsStr, arguments: &[OsString]) -> Option<Exi
 
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
 pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
+    run_where(stage, offer, limit, None).await
+}
+
+/// The same by hand: its files are in that folder and stay there, and what the program says is heard while it runs.
+pub(crate) async fn run_by_hand(
+    stage: &CommandStage,
+    offer: Offer,
+    limit: Duration,
+    by_hand: &ByHand,
+) -> Result<Payload, Failure> {
+    run_where(stage, offer, limit, Some(by_hand)).await
+}
+
+/// Where a program runs that is tried by hand.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    pub(crate) folder: PathBuf,
+    pub(crate) listener: Listener,
+}
+
+/// Where the program of an attempt runs.
+struct Scene<'s> {
+    /// The guard's, which is gone with the attempt.
+    folder: &'s Folder,
+    /// Where files and the output are.
+    place: &'s Path,
+    listener: Option<&'s Listener>,
+}
+
+async fn run_where(
+    stage: &CommandStage,
+    offer: Offer,
+    limit: Duration,
+    by_hand: Option<&ByHand>,
+) -> Result<Payload, Failure> {
     let secrets = environment::secrets(stage, offer.token.as_ref());
-    let ended = attempt(stage, &offer, limit, &secrets).await;
+    let ended = attempt(stage, &offer, limit, &secrets, by_hand).await;
     // Whatever found the failure: no text of it is kept that was not looked through.
     ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
 }
 
-async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: &Secrets) -> Result<Payload, Failure> {
+async fn attempt(
+    stage: &CommandStage,
+    offer: &Offer,
+    limit: Duration,
+    secrets: &Secrets,
+    by_hand: Option<&ByHand>,
+) -> Result<Payload, Failure> {
     // What is slow about a disk is no matter of the other attempts.
     let folder = blocking(Folder::make).await.map_err(|error| no_folder(&error))?;
-    let ended = run_in(&folder, stage, offer, limit, secrets).await;
+    let scene = Scene {
+        folder: &folder,
+        place: by_hand.map_or(folder.path(), |by_hand| &by_hand.folder),
+        listener: by_hand.map(|by_hand| &by_hand.listener),
+    };
+    let ended = run_in(&scene, stage, offer, limit, secrets).await;
     blocking(move || {
         drop(folder);
         Ok(())
@@ -91,20 +145,16 @@ async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: 
 }
 
 async fn run_in(
-    folder: &Folder,
+    scene: &Scene<'_>,
     stage: &CommandStage,
     offer: &Offer,
     limit: Duration,
     secrets: &Secrets,
 ) -> Result<Payload, Failure> {
     let begun = Instant::now();
-    let files = folder.path().join(files::FOLDER);
-    for made in [&files, &folder.path().join(inputs::FOLDER)] {
-        tokio::fs::DirBuilder::new().mode(0o700).create(made).await.map_err(|error| no_folder(&error))?;
-    }
-    inputs::make_ways_out(stage, &files).map_err(|error| no_folder(&error))?;
+    let files = make_folders(scene.place, stage).await?;
     let artifacts = &offer.context.artifacts;
-    match end(stage, offer, folder, limit, secrets).await {
+    match end(stage, offer, scene, limit, secrets).await {
         Ok(payload) => {
             let kept = files::keep(&files, artifacts, secrets);
             match tokio::time::timeout_at(files::until_kept(begun, limit), kept).await {
@@ -117,6 +167,16 @@ async fn run_in(
         }
         Err(failure) => Err(files::keep_failed(&files, artifacts, secrets, files::until(begun, limit), failure).await),
     }
+}
+
+/// Makes the folders of what the program reads and of what it makes; the latter's path.
+async fn make_folders(place: &Path, stage: &CommandStage) -> Result<PathBuf, Failure> {
+    let files = place.join(files::FOLDER);
+    for made in [&files, &place.join(inputs::FOLDER)] {
+        tokio::fs::DirBuilder::new().mode(0o700).create(made).await.map_err(|error| no_folder(&error))?;
+    }
+    inputs::make_ways_out(stage, &files).map_err(|error| no_folder(&error))?;
+    Ok(files)
 }
 
 /// The program has nothing to do with it.
@@ -133,16 +193,17 @@ fn no_folder(error: &io::Error) -> Failure {
 async fn end(
     stage: &CommandStage,
     offer: &Offer,
-    folder: &Folder,
+    scene: &Scene<'_>,
     limit: Duration,
     secrets: &Secrets,
 ) -> Result<Payload, Failure> {
-    let output_file = folder.path().join("output");
-    let inputs_folder = folder.path().join(inputs::FOLDER);
+    let Scene { folder, place, .. } = scene;
+    let output_file = place.join(OUTPUT);
+    let inputs_folder = place.join(inputs::FOLDER);
     let fetched = Inputs::fetch(stage, offer, &inputs_folder);
     let inputs = tokio::time::timeout(limit, fetched).await.map_err(|_| inputs::took_too_long(limit))??;
-    let filled = Filled::of(stage, offer, &output_file, folder.path(), inputs.by_text())?;
-    let mut running = Running::start(&filled, folder, stage.memory_bytes, secrets)?;
+    let filled = Filled::of(stage, offer, &output_file, place, inputs.by_text())?;
+    let mut running = Running::start(&filled, scene, stage.memory_bytes, secrets)?;
     let most = offer.limits.payload_bytes;
     let input = match stage.stdin {
         StandardInput::Input => offer.input.as_bytes(),
@@ -183,7 +244,7 @@ async fn end(
     })?;
     // Whoever makes files need not print anything.
     let says_nothing = text.trim().is_empty() && stage.output == OutputFormat::Json;
-    let text = if says_nothing && files::are_any(&folder.path().join(files::FOLDER)).await { "{}" } else { text };
+    let text = if says_nothing && files::are_any(&place.join(files::FOLDER)).await { "{}" } else { text };
     answer::payload(text, stage.output, who, most, secrets)
 }
 
@@ -192,18 +253,18 @@ struct Running {
     guard: Child,
     /// Input goes through it; a byte behind it, or its end, stops the program.
     control: ChildStdin,
-    stdout: ChildStdout,
-    stderr_pipe: ChildStderr,
+    stdout: Heard<ChildStdout>,
+    stderr_pipe: Heard<ChildStderr>,
     stderr: Tail,
 }
 
 impl Running {
-    fn start(filled: &Filled, folder: &Folder, memory: Option<u64>, secrets: &Secrets) -> Result<Running, Failure> {
+    fn start(filled: &Filled, scene: &Scene<'_>, memory: Option<u64>, secrets: &Secrets) -> Result<Running, Failure> {
         let limits = Limits { memory, descriptors: descriptors::at_start() };
         let mut command = Command::new(own_program()?);
         command
             .arg(guard::ROLE)
-            .arg(folder.path())
+            .arg(scene.folder.path())
             .arg(limits.to_string())
             .args(&filled.argv)
             .env_clear()
@@ -221,6 +282,8 @@ impl Running {
         else {
             return Err(Failure::unknown("the command's pipes were not opened"));
         };
+        let stdout = Heard::new(stdout, Stream::Output, scene.listener, secrets);
+        let stderr_pipe = Heard::new(stderr_pipe, Stream::Error, scene.listener, secrets);
         Ok(Running { guard, control, stdout, stderr_pipe, stderr: Tail::new(secrets) })
     }
 

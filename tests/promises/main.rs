@@ -100,6 +100,7 @@ mod testing;
 mod throughput;
 mod top;
 mod traces;
+mod tries;
 mod trouble;
 mod twins;
 mod upgrades;

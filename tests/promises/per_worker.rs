@@ -152,15 +152,9 @@ async fn a_suspect_counts_for_the_limit_of_the_worker_that_runs_it_alone() {
             && world.count("select count(*) from piton.jobs where state = 'limited'").await == 7
     })
     .await;
-    let suspected = "update piton.jobs set state = 'suspect', deaths = 1, attempt = 1, until = item + 1
+    let suspected = "update piton.jobs set state = 'suspect', deaths = 1, until = item + 1
                      where state = 'limited' and run_id in (select id from piton.runs order by id desc limit 2)";
     assert_eq!(sqlx::query(suspected).execute(&world.pool).await.unwrap().rows_affected(), 2);
-    // The first attempt of those two, as their worker's death would have recorded it.
-    let lost = "insert into piton.attempts (run_id, stage, item, attempt, outcome, worker_id, started_at)
-                select j.run_id, j.stage, j.item, 1, 'lost', (select min(id) from piton.workers), now() - interval '1 hour'
-                from piton.jobs j where j.state = 'suspect'";
-    sqlx::query(lost).execute(&world.pool).await.unwrap();
-    sqlx::query("update piton.attempts set ended_at = started_at").execute(&world.pool).await.unwrap();
     all_are_done(&world).await;
     assert!(worker.log().contains("suspects run alone"), "{}", worker.log());
     let alone = "select count(*) from piton.checkpoints k join piton.workers w on w.id = k.worker_id

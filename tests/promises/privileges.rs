@@ -166,7 +166,7 @@ const WRITTEN: &[(&str, &str)] = &[
 ];
 
 /// A role of this test's own that can log in, and is a member of that one.
-async fn login(world: &World, name: &str, member_of: Option<&str>) -> String {
+pub(crate) async fn login(world: &World, name: &str, member_of: Option<&str>) -> String {
     let role = format!("{name}_{}", world.database().0);
     let made = match member_of {
         Some(group) => format!("create role {role} login in role {group}"),
@@ -177,7 +177,7 @@ async fn login(world: &World, name: &str, member_of: Option<&str>) -> String {
 }
 
 /// The address of the world's database for that role.
-fn url(world: &World, role: &str) -> String {
+pub(crate) fn url(world: &World, role: &str) -> String {
     world.url.replace("user=piton", &format!("user={role}"))
 }
 

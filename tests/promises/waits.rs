@@ -238,7 +238,10 @@ fn words(pause: Pause, limit: Limit, workers: Workers, job: Job) -> Vec<(&'stati
         ("; w2, which has it, has been silent for 1 min 18 s", workers == LackingAndSilent),
         ("; w2, which has it, is stopping", workers == ElsewhereAndStopping),
         ("1 of 1 attempts run, on holder", claimable && limit == Limit::Concurrency),
-        ("1 on each worker, and as many run on w1", claimable && limit == Limit::PerWorker && workers == Workers::Alive),
+        (
+            "1 on each worker, and as many run on w1",
+            claimable && limit == Limit::PerWorker && workers == Workers::Alive,
+        ),
         ("the next at 2040-01-01 00:00:00 +00", claimable && limit == Limit::Rate),
         ("a process died under it", job == Job::Suspect),
         ("waiting for a free slot of", free && matches!(job, Job::Ready | Job::Limited)),
