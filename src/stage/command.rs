@@ -13,13 +13,13 @@ mod heard;
 mod inputs;
 mod launch;
 mod own_program;
+mod place;
 mod shell;
 mod tail;
 mod trial;
 mod verdict;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{ExitCode, ExitStatus, Stdio};
@@ -36,6 +36,7 @@ use self::environment::Filled;
 use self::heard::Heard;
 use self::inputs::Inputs;
 use self::launch::Limits;
+use self::place::{OUTPUT, make_folders, no_folder};
 use self::tail::Tail;
 use self::verdict::End;
 use super::answer;
@@ -46,7 +47,7 @@ use super::kept_files;
 use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
-use crate::model::resource::{Resource, out_of_descriptors, starts_no_process};
+use crate::model::resource::{Resource, starts_no_process};
 use crate::model::text::{self, NotUtf8};
 use crate::system::{descriptors, regular};
 use crate::workflow::definition::{CommandStage, OutputFormat, StandardInput};
@@ -62,9 +63,6 @@ pub(crate) use self::trial::try_out_process;
 /// Who stops a worker with all that it started sends the signals one after another: so much later it may come to the
 /// worker.
 const SIGNALS_RACE: Duration = Duration::from_secs(1);
-
-/// File that the program may write its output into, in the folder of its attempt.
-const OUTPUT: &str = "output";
 
 /// Longest wait for what a pipe still holds when its writers are gone.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -167,26 +165,6 @@ async fn run_in(
         }
         Err(failure) => Err(files::keep_failed(&files, artifacts, secrets, files::until(begun, limit), failure).await),
     }
-}
-
-/// Makes the folders of what the program reads and of what it makes; the latter's path.
-async fn make_folders(place: &Path, stage: &CommandStage) -> Result<PathBuf, Failure> {
-    let files = place.join(files::FOLDER);
-    for made in [&files, &place.join(inputs::FOLDER)] {
-        tokio::fs::DirBuilder::new().mode(0o700).create(made).await.map_err(|error| no_folder(&error))?;
-    }
-    inputs::make_ways_out(stage, &files).map_err(|error| no_folder(&error))?;
-    Ok(files)
-}
-
-/// The program has nothing to do with it.
-fn no_folder(error: &io::Error) -> Failure {
-    let place = std::env::temp_dir();
-    let failure = Failure::resource_unavailable(format!(
-        "no folder for the command can be made in {}: {error}; let TMPDIR name a folder that can be written to",
-        place.display()
-    ));
-    failure.for_lack_of(out_of_descriptors(error).unwrap_or(Resource::TemporaryFolder))
 }
 
 /// Runs the program to its end: its output, or why there is none.

@@ -5,8 +5,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use serde::Serialize;
 
-use super::report::KeptFile;
 use crate::artifacts::Artifacts;
 use crate::model::digest::hex;
 use crate::stage::records::Memory;
@@ -15,6 +15,15 @@ use crate::stage::records::Memory;
 const KEPT: &str = "kept";
 /// Where files of an attempt are, also those that a program leaves there itself.
 const ARTIFACTS: &str = "artifacts";
+
+/// A file that the attempt would have kept.
+#[derive(Debug, Serialize)]
+pub(super) struct KeptFile {
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    pub(super) digest: String,
+    pub(super) path: PathBuf,
+}
 
 #[derive(Debug)]
 pub(super) struct TryFolder(PathBuf);

@@ -1,12 +1,10 @@
 //! What the attempt would have been.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::folder::TryFolder;
+use super::folder::{KeptFile, TryFolder};
 use super::job::Job;
 use crate::cli::exit::Exit;
 use crate::cli::output::outln;
@@ -17,15 +15,6 @@ use crate::model::payload::Payload;
 use crate::model::quoted::quoted;
 use crate::workflow::definition::StageKind;
 use crate::workflow::duration;
-
-/// A file that the attempt would have kept.
-#[derive(Debug, Serialize)]
-pub(super) struct KeptFile {
-    pub(super) name: String,
-    pub(super) bytes: u64,
-    pub(super) digest: String,
-    pub(super) path: PathBuf,
-}
 
 /// How a stage that was tried has ended.
 pub(super) struct Report<'j> {

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::folder::TryFolder;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, outln};
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::queue::by_hand::on_a_task;
@@ -33,7 +34,13 @@ pub(super) async fn run(
     let ended = match &stage.kind {
         // It ends its program itself.
         StageKind::Command(program) => {
-            command::run_by_hand(program, offer, stage.timeout, &by_hand(folder.path(), json)).await
+            let is_open = Arc::new(AtomicBool::new(false));
+            let by_hand = by_hand(folder.path(), json, is_open.clone());
+            let ended = command::run_by_hand(program, offer, stage.timeout, &by_hand).await;
+            if is_open.load(Ordering::Relaxed) {
+                outln!("");
+            }
+            ended
         }
         StageKind::Http(request) => {
             let http = Http::default();
@@ -47,12 +54,13 @@ pub(super) async fn run(
     (ended, status)
 }
 
-/// What the program says goes where its own streams would go; where JSON is printed, all of it to standard error.
-fn by_hand(folder: &Path, json: bool) -> ByHand {
+/// `is_open` says whether it ended in the middle of a line. What the program says goes where its own streams would go; where JSON is printed, all of it to standard error.
+fn by_hand(folder: &Path, json: bool, is_open: Arc<AtomicBool>) -> ByHand {
     let tell = move |stream: Stream, text: &str| {
         // Nobody may read it any more, which is no matter of the program.
         match stream {
             Stream::Output if !json => {
+                is_open.store(!text.ends_with('\n'), Ordering::Relaxed);
                 let mut output = Output;
                 output.write_all(text.as_bytes()).and_then(|()| output.flush()).ok();
             }

@@ -17,9 +17,12 @@ pub(crate) enum Stream {
     Error,
 }
 
+/// What is done with it.
+type Hear = dyn Fn(Stream, &str) + Send + Sync;
+
 /// Hears what a program says as soon as it can be said: nothing of it is a secret that the stage was given.
 #[derive(Clone)]
-pub(crate) struct Listener(pub(crate) Arc<dyn Fn(Stream, &str) + Send + Sync>);
+pub(crate) struct Listener(pub(crate) Arc<Hear>);
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

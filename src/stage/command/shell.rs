@@ -8,8 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::environment::Filled;
-use super::inputs::Inputs;
-use super::{OUTPUT, inputs, make_folders};
+use super::inputs::{self, Inputs};
+use super::place::{OUTPUT, make_folders};
 use crate::model::failure::Failure;
 use crate::stage::handler::Offer;
 use crate::stage::variables;
