@@ -7,6 +7,8 @@
 -- A worker leaves room to others that could use it (piton.limit_share), wakes them, and takes what they have left after a tenth of
 -- a second: else the one that ends an attempt, which knows of the room first, would always begin the next one, too.
 --
+-- A limit on each worker (piton.worker_room) only caps what one takes: what it leaves stays set aside, for the others.
+--
 -- The token is that of claim.sql; the previous release's workers give none. The lock on the worker's row is that of claim.sql, and like there no payload is read.
 create or replace function piton.claim_limited(
     worker bigint, workflows bigint[], at_most integer, lacks_versions bigint[], lacks_stages smallint[], waiting text,
@@ -25,6 +27,7 @@ declare
     again interval;
     candidate record;
     allowed record;
+    here integer;
     moment timestamptz;
     most integer;
     share integer;
@@ -41,7 +44,8 @@ begin
     end if;
     for candidate in
         select s.id, head.versions, head.version_id, head.stage,
-               s.concurrency is not null or s.rate_attempts is not null as limits
+               num_nonnulls(s.concurrency, s.per_worker, s.rate_attempts) > 0 as limits,
+               num_nonnulls(s.concurrency, s.rate_attempts) > 0 as is_shared
         from piton.stage_limits s
         cross join lateral (
             select array_agg(h.version_id) as versions, min(h.rank) as rank, min(h.due_at) as due_at,
@@ -59,7 +63,8 @@ begin
         exit when free <= 0;
         moment := clock_timestamp();
         select r.* into allowed from piton.limit_room(candidate.id, moment) r;
-        if not allowed.room > 0 then
+        select r.room into here from piton.worker_room(candidate.id, worker) r;
+        if not (allowed.room > 0 and here > 0) then
             -- Where it is for those that run, their ends make room.
             again := least(again, allowed.wait);
             continue;
@@ -73,12 +78,14 @@ begin
             end if;
             moment := clock_timestamp();
             select r.* into allowed from piton.limit_room(candidate.id, moment) r;
-            -- Suspects run in processes that nobody shares anything with.
-            if allowed.room > 0 and waiting = 'limited' then
+            select r.room into here from piton.worker_room(candidate.id, worker) r;
+            -- Suspects run in processes that nobody shares anything with. Where each worker has a limit of its own, none has
+            -- to leave room to others.
+            if candidate.is_shared and allowed.room > 0 and waiting = 'limited' then
                 share := piton.limit_share(candidate.id, worker, allowed.room, candidate.version_id, candidate.stage);
             end if;
         end if;
-        most := least(free, allowed.room);
+        most := least(free, allowed.room, here);
         has_others := share is not null;
         left_since := null;
         if share < most then

@@ -11,18 +11,20 @@ select s.version_id, s.stage, state.name as state, h.reason,
            when 'retry' then concat_ws('; ', 'waiting for a retry', a.also)
            when 'later' then concat_ws('; ', 'starting later', a.also)
            when 'due' then 'due'
-           when 'limit' then 'waiting for the stage''s limit: ' || m.reached
+           when 'limit' then 'waiting for the stage''s limit: ' || r.reached
                 || case when state.name = 'suspect' then '; also a process died under it, so it runs alone' else '' end
            when 'suspect' then 'waiting to run alone on ' || piton.some_of(w.able) || ': a process died under it'
            when 'slot' then 'waiting for a free slot of ' || piton.some_of(w.able)
            else 'waiting: ' || concat_ws('; also ', c.words,
-                case when state.name <> 'due' then 'the stage''s limit is reached: ' || m.reached end,
+                case when state.name <> 'due' then 'the stage''s limit is reached: ' || r.reached end,
                 case when state.name = 'suspect' then 'a process died under it, so it runs alone' end) end as why,
        case h.reason
            when 'running' then 'the end of the attempt, or its time limit'
            when 'retry' then concat_ws(', then ', 'the due time', c.moves)
            when 'later' then concat_ws(', then ', 'the due time', c.moves)
-           when 'limit' then case when m.concurrency <= m.running then 'the end of one of those that run' else 'the time that the rate allows' end
+           when 'limit' then case when m.reached is null then 'the end of one of those that run, or another worker'
+                                  when m.concurrency <= m.running then 'the end of one of those that run'
+                                  else 'the time that the rate allows' end
            when 'suspect' then 'a slot for a process of its own'
            when 'slot' then 'a free slot: more workers, or more slots for each'
            when 'due' then 'the next look of a worker, about a second'
@@ -32,6 +34,8 @@ select s.version_id, s.stage, state.name as state, h.reason,
        a.also
 from piton.stage_names s
 cross join (values ('ready'), ('suspect'), ('limited'), ('due'), ('retry'), ('later'), ('running'), ('silent'), ('recovery')) as state (name)
+left join piton.limited_stages y on y.version_id = s.version_id and y.stage = s.stage
+left join piton.limits_overview m on m.limit_id = y.limit_id
 cross join lateral (
     select count(*) filter (where k.state = 'alive') as alive,
            count(*) filter (where k.state = 'stopping') as stopping,
@@ -63,8 +67,11 @@ left join lateral (
     join piton.workflows k on k.id = s.workflow_id
     where p.workflow_id in (s.workflow_id, 0) and p.stage in ('', s.name)
 ) as p on true
-left join piton.limited_stages y on y.version_id = s.version_id and y.stage = s.stage
-left join piton.limits_overview m on m.limit_id = y.limit_id
+-- A limit on each worker is reached where all that could run the stage are busy with as many.
+cross join lateral (
+    select coalesce(m.reached, case when w.able <@ m.busy_workers
+                                    then m.per_worker || ' on each worker, and as many run on ' || piton.some_of(w.able) end) as reached
+) as r
 -- What a worker has to have, where none has it: in words, and beside the file of the workflow, where it serves other ones.
 left join lateral (
     select concat_ws(' or ', case when kind -> 'rust' is not null then handler
@@ -112,7 +119,7 @@ cross join lateral (
                 when w.alive = 0 then 'no_worker'
                 when w.able is null then 'no_handler'
                 when state.name = 'due' then 'due'
-                when m.reached is not null then 'limit'
+                when r.reached is not null then 'limit'
                 when state.name = 'suspect' then 'suspect'
                 else 'slot' end as reason
 ) as h

@@ -4,6 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(nullif(concat_ws(', ',
         (stage_limit ->> 'concurrency') || ' at once',
+        (stage_limit ->> 'per_worker') || ' on each worker',
         (stage_limit #>> '{rate,attempts}') || ' in '
         || piton.span_words((stage_limit #>> '{rate,period_ms}')::int8 * interval '1 millisecond')), ''), 'no limit')
 $$;

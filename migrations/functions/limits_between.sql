@@ -5,6 +5,7 @@ as $$
     with limits as (
         select v.id as version, s.definition ->> 'name' as stage,
                nullif(jsonb_strip_nulls(jsonb_build_object('concurrency', s.definition -> 'concurrency',
+                                                           'per_worker', s.definition -> 'per_worker',
                                                            'rate', s.definition -> 'rate')), '{}') as limits
         from piton.workflow_versions v
         cross join lateral jsonb_array_elements(v.definition::jsonb -> 'stages') as s (definition)

@@ -10,7 +10,7 @@ begin
         from piton.stage_limits l
         join piton.stage_names s on s.workflow_id = l.workflow_id and s.name = l.stage
         where l.workflow_id = renew_limited_stages.workflow
-          and (l.concurrency is not null or l.rate_attempts is not null
+          and (num_nonnulls(l.concurrency, l.per_worker, l.rate_attempts) > 0
                or exists (select from piton.pauses p where p.workflow_id = l.workflow_id and p.stage = l.stage))
     ),
     over as (

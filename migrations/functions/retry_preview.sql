@@ -125,7 +125,7 @@ begin
         group by 1, 2, 3
     )
     select t.workflow, t.stage, t.letters, t.runs, t.kept, t.again, t.first_time, t.attempts, t.seconds,
-           nullif(concat_ws(', ', i.concurrency || ' at once', i.rate_attempts || ' in ' || piton.span_words(i.rate_period)), ''),
+           nullif(concat_ws(', ', i.concurrency || ' at once', i.per_worker || ' on each worker', i.rate_attempts || ' in ' || piton.span_words(i.rate_period)), ''),
            greatest(t.again * extract(epoch from i.rate_period)::float8 / i.rate_attempts,
                     t.again * t.seconds / nullif(t.attempts, 0) / i.concurrency)::float8,
            exists (select from piton.pauses p where p.workflow_id in (0, t.workflow_id) and p.stage in ('', t.stage))

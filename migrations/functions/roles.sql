@@ -14,7 +14,7 @@ declare
         retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, pause, resume, hold_run, release_run,
         deploy_workflow, rollback_workflow, keep, plan_cleanup, new_id, check_input, trace_parent, trace_state,
         open_batch, pin_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';
-    workers constant text[] := operators || '{start_run_of, wake_workers, begin_on_file, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited, open_queues,
+    workers constant text[] := operators || '{start_run_of, wake_workers, begin_on_file, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited, worker_room, open_queues,
         end_overdue_runs, feed_batches, plan_next_cleanup, renew_fingerprints, settle_artifacts, settle_throughput, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, outlook_state, state,
         is_sound_run, is_sound_trace, finish}';
     role text;

@@ -64,7 +64,11 @@ as $$
             -- What was set aside for others than the worker that met it can be claimed as well.
             select l.workflow_id, l.since from live l
             where l.state = 'ready' or l.state = 'limited' and not exists (
-                select from piton.limited_stages y where y.version_id = l.version_id and y.stage = l.stage)
+                select from piton.limited_stages y
+                join piton.stage_limits s on s.id = y.limit_id
+                where y.version_id = l.version_id and y.stage = l.stage
+                  -- What waits only for a limit on each worker, more workers could do.
+                  and (s.per_worker is null or num_nonnulls(s.concurrency, s.rate_attempts) > 0))
         ) as w
         group by w.workflow_id
     ),

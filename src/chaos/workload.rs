@@ -49,6 +49,7 @@ rust = "chaos-steps"
 needs = ["list"]
 timeout = "4s"
 concurrency = 8
+per_worker = 3
 
 [stages.program]
 command = ["sh", "-c", 'sleep 0.2; printf "{\"attempt\":%s,\"run\":\"%s\",\"given\":%s}" "$PITON_ATTEMPT" "$PITON_RUN" "$(cat)"']

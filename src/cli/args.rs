@@ -3,6 +3,7 @@
 mod decisions;
 mod input;
 mod questions;
+mod try_stage;
 mod worker;
 mod workflows;
 
@@ -18,8 +19,9 @@ pub(crate) use self::input::{FileArgs, InputArgs, TraceArgs};
 pub(crate) use self::questions::{
     ChangesArgs, HealthArgs, HealthProbe, RunsArgs, ShowArgs, ThroughputArgs, VerifyArgs, WhyArgs, WorkersArgs,
 };
+pub(crate) use self::try_stage::{StageItem, TryArgs};
 pub(crate) use self::worker::{ArtifactStoreArgs, CheckArgs, SettingsArgs, WorkerArgs, lease};
-pub(crate) use self::workflows::{DeployArgs, GraphFormat, NewArgs, RollbackArgs, WorkflowsArgs};
+pub(crate) use self::workflows::{DeployArgs, GraphFormat, NewArgs, NewKind, RollbackArgs, WorkflowsArgs};
 pub(super) use super::artifacts::args::ArtifactsArgs;
 pub(super) use super::batch::args::BatchArgs;
 #[cfg(feature = "lab")]
@@ -91,6 +93,16 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Show a run: its state, its stages, and what to do about it.
     Show(ShowArgs),
+    /// Try a stage of a recorded run by hand: here, on its input and files, with its output on the terminal.
+    ///
+    /// Nothing is recorded: no attempt, no artifact, no checkpoint. It only reads the database, for which the role piton_reader is
+    /// enough, and the artifact store, so it is safe beside workers, also in production. But the stage itself runs for real:
+    /// whatever its program, request or handler does elsewhere is done. A request is sent with the idempotency key of its job, or
+    /// with one of its own if its input was edited or is that of an older attempt.
+    ///
+    /// Secrets come from the environment, as for a worker; in what is shown here, their names stand in their place. Exits with 0 if
+    /// the attempt would have finished, and with 3 if it would have failed.
+    Try(TryArgs),
     /// List workers: which of them are alive, and what they run.
     Workers(WorkersArgs),
     /// Show what is stuck, why, and what would get it moving: everything, or one run.

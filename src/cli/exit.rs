@@ -13,9 +13,9 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The arguments are wrong.
     Usage = 2,
-    /// The run that was followed failed.
+    /// The run that was followed failed; the attempt that was tried would have failed.
     RunFailed = 3,
-    /// It was stopped before the run ended; nothing is lost, and standard error says how to go on.
+    /// It was stopped before the run, or what was tried, ended; nothing is lost, and standard error says how to go on.
     Stopped = 4,
     /// A worker was given up, and another living process has its name by now.
     NameTaken = 5,

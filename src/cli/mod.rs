@@ -38,6 +38,7 @@ mod throughput;
 #[cfg(feature = "top")]
 mod top;
 mod trace;
+mod try_stage;
 mod usage;
 mod verify;
 mod why;
@@ -128,6 +129,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Start(start) => start::start(app, global, start).await,
         Command::Runs(runs) => runs::runs(global, runs).await,
         Command::Show(show) => show::show(global, show).await,
+        Command::Try(args) => try_stage::try_stage(app, global, args).await,
         #[cfg(feature = "top")]
         Command::Top(args) => top::top(global, args).await,
         Command::Workers(args) => workers::workers(global, args).await,

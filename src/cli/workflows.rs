@@ -5,6 +5,7 @@
 mod check;
 mod current;
 mod deploy;
+mod kind;
 mod new;
 mod show;
 #[cfg(feature = "testing")]

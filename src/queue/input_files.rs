@@ -38,28 +38,38 @@ impl InputFiles {
         mut input: StageInput,
     ) -> Result<InputFiles, Failure> {
         let folder = Folder::make()?;
-        for (name, stage) in input.take_files() {
-            let is_fanned = version.stage(stage).is_some_and(|stage| stage.for_each.is_some());
-            let path = folder.path().join(format!("{name}.{}", if is_fanned { "jsonl" } else { "json" }));
-            let source = Source { store, run: claim.key.run, stage, version };
-            if is_fanned {
-                source.lines(&path).await?
-            } else {
-                source.whole(&path).await?
-            }
-            let Some(path) = path.to_str() else {
-                return Err(Failure::resource_unavailable(
-                    "the worker's folder for temporary files has no name in UTF-8",
-                ));
-            };
-            input.push(name, Arc::from(serde_json::to_string(path)?));
-        }
+        write_into(folder.path(), store, claim, version, &mut input).await?;
         Ok(InputFiles { input, _folder: folder })
     }
 
     pub(super) fn input(&self) -> &StageInput {
         &self.input
     }
+}
+
+/// Writes the files of an input into a folder, and puts their names into it.
+pub(super) async fn write_into(
+    folder: &Path,
+    store: &Store,
+    claim: &Claim,
+    version: &Version,
+    input: &mut StageInput,
+) -> Result<(), Failure> {
+    for (name, stage) in input.take_files() {
+        let is_fanned = version.stage(stage).is_some_and(|stage| stage.for_each.is_some());
+        let path = folder.join(format!("{name}.{}", if is_fanned { "jsonl" } else { "json" }));
+        let source = Source { store, run: claim.key.run, stage, version };
+        if is_fanned {
+            source.lines(&path).await?
+        } else {
+            source.whole(&path).await?
+        }
+        let Some(path) = path.to_str() else {
+            return Err(Failure::resource_unavailable("the worker's folder for temporary files has no name in UTF-8"));
+        };
+        input.push(name, Arc::from(serde_json::to_string(path)?));
+    }
+    Ok(())
 }
 
 /// A stage whose output becomes a file.

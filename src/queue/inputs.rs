@@ -66,8 +66,20 @@ pub(crate) async fn prepare(
     limits: &PayloadLimits,
     portion: &Portion,
 ) -> Result<Vec<Prepared>, StoreError> {
+    let batch = Batch::read(store, limits, portion).await?;
+    Ok(batch.all_prepared(portion))
+}
+
+/// The same, where the run of every claim is taken to have that input.
+pub(crate) async fn prepare_on(
+    store: &Store,
+    limits: &PayloadLimits,
+    portion: &Portion,
+    input: &Arc<str>,
+) -> Result<Vec<Prepared>, StoreError> {
     let mut batch = Batch::read(store, limits, portion).await?;
-    Ok(portion.claims.iter().map(|(claim, version)| batch.prepared(*claim, version.clone())).collect())
+    batch.runs.values_mut().for_each(|run| run.input = Some(input.clone()));
+    Ok(batch.all_prepared(portion))
 }
 
 /// The inputs of a branch's next stage, whose one need has just been committed by this worker: nothing is read.
@@ -139,6 +151,10 @@ impl Batch {
             joined: HashMap::new(),
             limits: *limits,
         }
+    }
+
+    fn all_prepared(mut self, portion: &Portion) -> Vec<Prepared> {
+        portion.claims.iter().map(|(claim, version)| self.prepared(*claim, version.clone())).collect()
     }
 
     fn prepared(&mut self, claim: Claim, version: Arc<Version>) -> Prepared {

@@ -5,6 +5,7 @@
 
 pub(crate) mod aside;
 pub(crate) mod backend;
+pub(crate) mod by_hand;
 pub(crate) mod catalog;
 pub(crate) mod claimer;
 mod commits;

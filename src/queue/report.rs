@@ -91,7 +91,7 @@ fn with_names(slots: &Slots, commits: &Commits, at: usize, tell: impl FnOnce(&At
 }
 
 fn attempt_of(about: &About) -> Attempt<'_> {
-    let About { run, workflow, stage, item, attempt, again: _, worker, trace } = about;
+    let About { run, workflow, stage, item, attempt, again: _, apart: _, worker, trace } = about;
     let trace = trace.as_ref().map(|trace| trace.id());
     Attempt { run, workflow: Some(workflow), stage, item: *item, attempt: *attempt, worker, trace }
 }

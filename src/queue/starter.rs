@@ -58,6 +58,7 @@ impl Starter {
             item: key.item(),
             attempt: key.attempt.unsigned_abs(),
             again: known.run.again(key.stage),
+            apart: None,
             worker: self.worker_name.clone(),
             trace: known.run.trace.clone(),
         });
@@ -74,7 +75,7 @@ impl Starter {
             cancellation.clone(),
         );
         let stopping = self.stopping.clone();
-        let own_rows = OwnRows::new(Some(self.for_stages.clone()), self.limits.payload_bytes);
+        let own_rows = OwnRows::new(Ok(self.for_stages.clone()), self.limits.payload_bytes);
         let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
         version.meters.begins(&claim);
         report::started(version, &claim, &context.about);

@@ -80,7 +80,7 @@ impl AttemptArtifacts {
 
     /// Keeps what is read, to its end.
     pub(crate) async fn put(&self, kept: Kept, from: impl AsyncRead + Unpin) -> Result<Artifact, Failure> {
-        let place = self.place()?;
+        let place = self.place_to_keep()?;
         let taken = self.take_name(&kept.name)?;
         let About { run, stage, .. } = &*self.0.about;
         let (key, id) = (self.0.claim.key, Uuid::now_v7());
@@ -98,6 +98,10 @@ impl AttemptArtifacts {
         Ok(Artifact { artifact: id, name: announced.name.as_str().to_owned(), bytes, digest: digest::hex(&digest) })
     }
 
+    fn place_to_keep(&self) -> Result<&Artifacts, Failure> {
+        self.0.records.kept().map_or_else(|| self.place(), Ok)
+    }
+
     fn place(&self) -> Result<&Artifacts, Failure> {
         self.0.used.store(true, Ordering::Relaxed);
         self.0.resources.store().ok_or_else(|| {
@@ -112,6 +116,10 @@ impl AttemptArtifacts {
     async fn lacking(&self, error: &ArtifactError) -> Option<Resource> {
         if let Some(descriptors) = error.lacking_descriptors() {
             return Some(descriptors);
+        }
+        // To check a store is to write into it.
+        if self.0.records.kept().is_some() {
+            return None;
         }
         (!self.0.resources.check_store().await).then_some(Resource::ArtifactStore)
     }
@@ -221,6 +229,7 @@ mod tests {
             item: None,
             attempt: 1,
             again: 0,
+            apart: None,
             worker: "w1".into(),
             trace: None,
         };

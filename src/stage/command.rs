@@ -14,25 +14,26 @@ mod folder;
 mod fork_client;
 mod fork_server;
 mod guard;
+mod heard;
 mod inputs;
 mod last_wait;
 mod launch;
 mod limits;
 mod order;
 mod own_program;
+mod place;
 mod reading;
 mod report;
 mod requests;
 mod running;
+mod shell;
 mod tail;
 mod trial;
 mod verdict;
 
 use std::ffi::OsStr;
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ use self::cut::Cut;
 use self::environment::Filled;
 use self::inputs::Inputs;
 use self::limits::Limits;
+use self::place::{OUTPUT, make_folders, no_folder};
 use self::reading::read_up_to;
 use self::running::{NoEnd, Running};
 use self::verdict::End;
@@ -53,7 +55,6 @@ use super::kept_files;
 use super::secrets::Secrets;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
-use crate::model::resource::{Resource, out_of_descriptors};
 use crate::model::text::{self, NotUtf8};
 use crate::system::{descriptors, regular};
 use crate::workflow::definition::{CommandStage, OutputFormat, StandardInput};
@@ -61,8 +62,10 @@ use crate::workflow::duration;
 
 pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
 pub(crate) use self::fork_client::end_fork_server;
+pub(crate) use self::heard::{Listener, Stream};
 pub(crate) use self::last_wait::LAST_WAIT;
 pub(crate) use self::own_program::own_program;
+pub(crate) use self::shell::prepare;
 pub(crate) use self::trial::try_out_process;
 
 /// Who stops a worker with all that it started sends the signals one after another: so much later it may come to the
@@ -76,16 +79,63 @@ pub(crate) fn part(role: &OsStr) -> Option<ExitCode> {
 
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.
 pub(crate) async fn run(stage: &CommandStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
+    run_where(stage, offer, limit, None).await
+}
+
+/// The same by hand: its files are in that folder and stay there, and what the program says is heard while it runs.
+pub(crate) async fn run_by_hand(
+    stage: &CommandStage,
+    offer: Offer,
+    limit: Duration,
+    by_hand: &ByHand,
+) -> Result<Payload, Failure> {
+    run_where(stage, offer, limit, Some(by_hand)).await
+}
+
+/// Where a program runs that is tried by hand.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    pub(crate) folder: PathBuf,
+    pub(crate) listener: Listener,
+}
+
+/// Where the program of an attempt runs.
+struct Scene<'s> {
+    /// The guard's, which is gone with the attempt.
+    folder: &'s Folder,
+    /// Where files and the output are.
+    place: &'s Path,
+    listener: Option<&'s Listener>,
+}
+
+async fn run_where(
+    stage: &CommandStage,
+    offer: Offer,
+    limit: Duration,
+    by_hand: Option<&ByHand>,
+) -> Result<Payload, Failure> {
     let secrets = environment::secrets(stage, offer.token.as_ref());
-    let ended = attempt(stage, &offer, limit, &secrets).await;
+    let ended = attempt(stage, &offer, limit, &secrets, by_hand).await;
     // Whatever found the failure: no text of it is kept that was not looked through.
     ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
 }
 
-async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: &Secrets) -> Result<Payload, Failure> {
+async fn attempt(
+    stage: &CommandStage,
+    offer: &Offer,
+    limit: Duration,
+    secrets: &Secrets,
+    by_hand: Option<&ByHand>,
+) -> Result<Payload, Failure> {
+    let place = by_hand.map(|by_hand| by_hand.folder.clone());
     // What is slow about a disk is no matter of the other attempts.
-    let folder = blocking(folder_with_places).await.map_err(|error| no_folder(&error))?;
-    let ended = run_in(&folder, stage, offer, limit, secrets).await;
+    let folder = blocking(move || folder_with_places(place)).await.map_err(|error| no_folder(&error))?;
+    let scene = Scene {
+        folder: &folder,
+        place: by_hand.map_or(folder.path(), |by_hand| &by_hand.folder),
+        listener: by_hand.map(|by_hand| &by_hand.listener),
+    };
+    let ended = run_in(&scene, stage, offer, limit, secrets).await;
     blocking(move || {
         drop(folder);
         Ok(())
@@ -94,27 +144,25 @@ async fn attempt(stage: &CommandStage, offer: &Offer, limit: Duration, secrets: 
     ended
 }
 
-/// With the places for the files that the program makes, and for those that it reads.
-fn folder_with_places() -> io::Result<Folder> {
+/// The guard's folder. The places for the files that the program makes, and for those that it reads, are in it or in that one.
+fn folder_with_places(place: Option<PathBuf>) -> io::Result<Folder> {
     let folder = Folder::make()?;
-    for place in [files::FOLDER, inputs::FOLDER] {
-        DirBuilder::new().mode(0o700).create(folder.path().join(place))?;
-    }
+    make_folders(place.as_deref().unwrap_or(folder.path()))?;
     Ok(folder)
 }
 
 async fn run_in(
-    folder: &Folder,
+    scene: &Scene<'_>,
     stage: &CommandStage,
     offer: &Offer,
     limit: Duration,
     secrets: &Secrets,
 ) -> Result<Payload, Failure> {
     let begun = Instant::now();
-    let files = folder.path().join(files::FOLDER);
+    let files = scene.place.join(files::FOLDER);
     inputs::make_ways_out(stage, &files).map_err(|error| no_folder(&error))?;
     let artifacts = &offer.context.artifacts;
-    match end(stage, offer, folder, limit, secrets).await {
+    match end(stage, offer, scene, limit, secrets).await {
         Ok(payload) => {
             let kept = files::keep(&files, artifacts, secrets);
             match tokio::time::timeout_at(files::until_kept(begun, limit), kept).await {
@@ -129,40 +177,31 @@ async fn run_in(
     }
 }
 
-/// The program has nothing to do with it.
-fn no_folder(error: &io::Error) -> Failure {
-    let place = std::env::temp_dir();
-    let failure = Failure::resource_unavailable(format!(
-        "no folder for the command can be made in {}: {error}; let TMPDIR name a folder that can be written to",
-        place.display()
-    ));
-    failure.for_lack_of(out_of_descriptors(error).unwrap_or(Resource::TemporaryFolder))
-}
-
 /// Runs the program to its end: its output, or why there is none.
 async fn end(
     stage: &CommandStage,
     offer: &Offer,
-    folder: &Folder,
+    scene: &Scene<'_>,
     limit: Duration,
     secrets: &Secrets,
 ) -> Result<Payload, Failure> {
-    let output_file = folder.path().join("output");
-    let inputs_folder = folder.path().join(inputs::FOLDER);
+    let Scene { folder, place, listener } = *scene;
+    let output_file = place.join(OUTPUT);
+    let inputs_folder = place.join(inputs::FOLDER);
     let fetched = Inputs::fetch(stage, offer, &inputs_folder);
     let inputs = tokio::time::timeout(limit, fetched).await.map_err(|_| inputs::took_too_long(limit))??;
-    let filled = Filled::of(stage, offer, &output_file, folder.path(), inputs.by_text())?;
+    let filled = Filled::of(stage, offer, &output_file, place, inputs.by_text())?;
     let most = offer.limits.payload_bytes;
     let input = match stage.stdin {
         StandardInput::Input => offer.input.as_bytes(),
         StandardInput::Nothing => &[],
     };
     let limits = Limits { memory: stage.memory_bytes, descriptors: descriptors::at_start() };
-    let mut running = Running::start(&filled, folder.path(), limits, input, secrets).await?;
+    let mut running = Running::start(&filled, folder.path(), limits, input, secrets, listener).await?;
     let mut ended = running.until_ended_within(limit, input, most).await;
     if matches!(ended, Ok(Err(NoEnd::Unguarded))) {
         // The fork server was killed just then; there is another one.
-        running = Running::start(&filled, folder.path(), limits, input, secrets).await?;
+        running = Running::start(&filled, folder.path(), limits, input, secrets, listener).await?;
         ended = running.until_ended_within(limit, input, most).await;
     }
     let end = match ended {
@@ -190,7 +229,7 @@ async fn end(
         // Its commit may have been lost in a failover.
         return Err(Failure::unknown(NOTHING));
     }
-    payload(&output, who, stage, folder, most, secrets).await
+    payload(&output, who, stage, place, most, secrets).await
 }
 
 /// What was written, as the stage's output.
@@ -198,7 +237,7 @@ async fn payload(
     output: &[u8],
     who: &str,
     stage: &CommandStage,
-    folder: &Folder,
+    place: &Path,
     most: usize,
     secrets: &Secrets,
 ) -> Result<Payload, Failure> {
@@ -211,7 +250,7 @@ async fn payload(
     })?;
     // Whoever makes files need not print anything.
     let says_nothing = text.trim().is_empty() && stage.output == OutputFormat::Json;
-    let text = if says_nothing && files::are_any(&folder.path().join(files::FOLDER)).await { "{}" } else { text };
+    let text = if says_nothing && files::are_any(&place.join(files::FOLDER)).await { "{}" } else { text };
     answer::payload(text, stage.output, who, most, secrets)
 }
 

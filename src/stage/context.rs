@@ -96,10 +96,11 @@ impl StageContext {
     /// attempt. The `http` and `command` stages send it as `Idempotency-Key` and `PITON_IDEMPOTENCY_KEY`. A stage that
     /// someone lets begin anew has another one, so that the work is done again.
     pub fn idempotency_key(&self) -> String {
-        let About { run, stage, item, again, .. } = &*self.about;
+        let About { run, stage, item, again, apart, .. } = &*self.about;
         let item = item.map_or_else(String::new, |item| format!(":{item}"));
         let again = if *again == 0 { String::new() } else { format!(":again-{again}") };
-        format!("{run}:{stage}{item}{again}")
+        let apart = apart.as_ref().map_or_else(String::new, |apart| format!(":{apart}"));
+        format!("{run}:{stage}{item}{again}{apart}")
     }
 
     /// The trace context in the form of the W3C's `traceparent`: the trace that the run was started in, or else one of
@@ -119,7 +120,7 @@ impl StageContext {
 
     /// Tells a stage of its attempt. The files are a program's, and known to whoever starts it.
     pub(crate) fn tell(&self, own: Own) -> Option<Cow<'_, str>> {
-        let About { run, workflow, stage, item, attempt, worker, again: _, trace: _ } = &*self.about;
+        let About { run, workflow, stage, item, attempt, worker, again: _, apart: _, trace: _ } = &*self.about;
         Some(match own {
             Own::Id => run.to_string().into(),
             Own::Workflow => (&**workflow).into(),

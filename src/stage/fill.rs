@@ -37,6 +37,11 @@ impl<'i> Filler<'i> {
         Filler { variable: |name| Ok(format!("${{{name}}}")), ..Filler::new(input, tell) }
     }
 
+    /// The same for a shell: NUL, which is in no text, stands around the names of variables.
+    pub(super) fn marking_variables(self) -> Filler<'i> {
+        Filler { variable: |name| Ok(format!("\0{name}\0")), ..self }
+    }
+
     /// The same for a program, whose files are there.
     pub(crate) fn with_files(self, files: &'i FilesByText) -> Filler<'i> {
         Filler { files: Some(files), ..self }

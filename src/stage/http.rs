@@ -40,14 +40,30 @@ pub(crate) struct Http(Clients);
 impl Http {
     /// Runs one attempt. The caller ends it at the stage's time limit; then its connection is closed.
     pub(crate) async fn run(&self, stage: &HttpStage, offer: Offer) -> Result<Payload, Failure> {
+        self.try_out(stage, offer, &mut None).await
+    }
+
+    /// The same; says with which status the server answered, if it did.
+    pub(crate) async fn try_out(
+        &self,
+        stage: &HttpStage,
+        offer: Offer,
+        status: &mut Option<u16>,
+    ) -> Result<Payload, Failure> {
         let secrets = secrets(stage);
-        let ended = self.output(stage, offer, &secrets).await;
+        let ended = self.output(stage, offer, &secrets, status).await;
         ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
     }
 
-    async fn output(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<Payload, Failure> {
+    async fn output(
+        &self,
+        stage: &HttpStage,
+        offer: Offer,
+        secrets: &Secrets,
+        status: &mut Option<u16>,
+    ) -> Result<Payload, Failure> {
         let (most, artifacts) = (offer.limits.payload_bytes, offer.context.artifacts.clone());
-        let response = self.answer(stage, offer, secrets).await?;
+        let response = self.answer(stage, offer, secrets, status).await?;
         match stage.output {
             AnswerFormat::File => file_answer::keep(stage, response, &artifacts, most).await,
             _ => whole(response, most).await?.output(stage.output, most, secrets),
@@ -55,9 +71,16 @@ impl Http {
     }
 
     /// What the server answers, where it is a success.
-    async fn answer(&self, stage: &HttpStage, offer: Offer, secrets: &Secrets) -> Result<Response, Failure> {
+    async fn answer(
+        &self,
+        stage: &HttpStage,
+        offer: Offer,
+        secrets: &Secrets,
+        status: &mut Option<u16>,
+    ) -> Result<Response, Failure> {
         let stored = files::Stored::of(stage).await?;
         let response = self.request(stage, offer, stored.as_ref()).await?.send().await?;
+        *status = Some(response.status().as_u16());
         if !response.status().is_success() || stage.classes.of(response.status().as_u16()).is_some() {
             return Err(refused(stage, response, secrets).await);
         }

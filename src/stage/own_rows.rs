@@ -78,8 +78,8 @@ pub(crate) trait AttemptEnd: fmt::Debug + Send + Sync {
 /// An attempt's way to end with rows of its own. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnRows {
-    /// Connections for them; `None` in a test without a database.
-    store: Option<Arc<Store>>,
+    /// Connections for them; why there are none, in a test without a database and where a stage is tried by hand.
+    store: Result<Arc<Store>, &'static str>,
     /// Bytes of an output.
     limit: usize,
     /// `None` until it begins.
@@ -87,7 +87,7 @@ pub(crate) struct OwnRows {
 }
 
 impl OwnRows {
-    pub(crate) fn new(store: Option<Arc<Store>>, limit: usize) -> OwnRows {
+    pub(crate) fn new(store: Result<Arc<Store>, &'static str>, limit: usize) -> OwnRows {
         OwnRows { store, limit, end: None }
     }
 
@@ -149,8 +149,8 @@ impl OwnRows {
         Fut: Future<Output = Result<T, Failure>>,
     {
         let end = self.end()?;
-        let none = || Failure::unknown("this attempt has no database to commit in; give it one: TestAttempt::database");
-        let lent = match self.store.as_ref().ok_or_else(none)?.begin_rows().await {
+        let store = self.store.as_ref().map_err(|why| Failure::unknown(*why))?;
+        let lent = match store.begin_rows().await {
             Ok(transaction) => Arc::new(Mutex::new(transaction)),
             Err(error) => return Ok(Err(error)),
         };

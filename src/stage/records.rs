@@ -1,9 +1,11 @@
-//! Where an attempt's steps and artifacts are on record: in the database, or, for a handler's unit test, in memory.
+//! Where an attempt's steps and artifacts are on record: in the database; for a handler's unit test, in memory; and where a stage is
+//! tried by hand, what it finds is in the database, and what it makes in memory.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use crate::artifacts::Artifacts;
 use crate::model::address;
 use crate::model::claim::Claim;
 use crate::model::digest;
@@ -19,6 +21,16 @@ use crate::store::{Store, StoreError};
 pub(crate) enum Records {
     Database(Store),
     Memory(Arc<Memory>),
+    ByHand(Arc<ByHand>),
+}
+
+/// The records of a stage that is tried by hand: nothing of it reaches the database or the store.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    pub(crate) store: Store,
+    pub(crate) memory: Arc<Memory>,
+    /// Where its artifacts are.
+    pub(crate) kept: Artifacts,
 }
 
 /// What the attempts at one job have recorded.
@@ -35,13 +47,14 @@ pub(crate) struct Noted {
     pub(crate) address: String,
     item: i32,
     /// Size and digest, once all of it was written.
-    whole: Option<(u64, [u8; 32])>,
+    pub(crate) whole: Option<(u64, [u8; 32])>,
 }
 
 impl Records {
     pub(super) async fn steps(&self, claim: &Claim) -> Result<Vec<StoredStep>, StoreError> {
         match self {
             Records::Database(store) => store.steps(claim).await,
+            Records::ByHand(by_hand) => by_hand.store.steps(claim).await,
             Records::Memory(memory) => Ok(memory.steps()),
         }
     }
@@ -53,8 +66,10 @@ impl Records {
         claim: &Claim,
         class: Option<FailureClass>,
     ) -> Result<(FailureClass, History), StoreError> {
-        let Records::Database(store) = self else {
-            return Ok((class.unwrap_or(FailureClass::Unknown), History::default()));
+        let store = match self {
+            Records::Database(store) => store,
+            Records::ByHand(by_hand) => &by_hand.store,
+            Records::Memory(_) => return Ok((class.unwrap_or(FailureClass::Unknown), History::default())),
         };
         let class = match class {
             Some(class) => class,
@@ -72,6 +87,10 @@ impl Records {
                 memory.record(name, output.as_str());
                 Ok(true)
             }
+            Records::ByHand(by_hand) => {
+                by_hand.memory.record(name, output.as_str());
+                Ok(true)
+            }
         }
     }
 
@@ -83,23 +102,16 @@ impl Records {
     ) -> Result<Option<String>, StoreError> {
         match self {
             Records::Database(store) => store.announce_artifact(claim, artifact).await,
-            Records::Memory(memory) => {
-                let address = format!("{}/{}", address::ROOT, artifact.below);
-                let (announced, item) = (artifact.clone(), claim.key.item);
-                lock(&memory.artifacts).push(Noted { announced, address: address.clone(), item, whole: None });
-                Ok(Some(address))
-            }
+            Records::Memory(memory) => Ok(Some(memory.announce(claim, artifact))),
+            Records::ByHand(by_hand) => Ok(Some(by_hand.memory.announce(claim, artifact))),
         }
     }
 
     pub(super) async fn artifact_is_whole(&self, id: Uuid, bytes: u64, digest: &[u8; 32]) -> Result<bool, StoreError> {
         match self {
             Records::Database(store) => store.artifact_is_whole(id, bytes, digest).await,
-            Records::Memory(memory) => {
-                let mut artifacts = lock(&memory.artifacts);
-                let found = artifacts.iter_mut().find(|artifact| artifact.announced.id == id);
-                Ok(found.map(|artifact| artifact.whole = Some((bytes, *digest))).is_some())
-            }
+            Records::Memory(memory) => Ok(memory.is_whole(id, bytes, digest)),
+            Records::ByHand(by_hand) => Ok(by_hand.memory.is_whole(id, bytes, digest)),
         }
     }
 
@@ -107,7 +119,24 @@ impl Records {
         match self {
             Records::Database(store) => store.artifact(id).await,
             Records::Memory(memory) => Ok(memory.whole(id)),
+            Records::ByHand(by_hand) => match by_hand.memory.whole(id) {
+                Some(own) => Ok(Some(own)),
+                None => by_hand.store.artifact(id).await,
+            },
         }
+    }
+
+    /// Where an attempt keeps its artifacts, if that is not the store.
+    pub(super) fn kept(&self) -> Option<&Artifacts> {
+        match self {
+            Records::Database(_) | Records::Memory(_) => None,
+            Records::ByHand(by_hand) => Some(&by_hand.kept),
+        }
+    }
+
+    /// Whether it was made by the attempt itself, apart from the store.
+    pub(super) fn has_made(&self, artifact: Uuid) -> bool {
+        matches!(self, Records::ByHand(by_hand) if by_hand.memory.whole(artifact).is_some())
     }
 
     /// What the stage of that name has kept; `None` where there is no such stage.
@@ -119,6 +148,7 @@ impl Records {
     ) -> Result<Option<Vec<Whole>>, StoreError> {
         match self {
             Records::Database(store) => store.kept_by(claim, stage, name).await,
+            Records::ByHand(by_hand) => by_hand.store.kept_by(claim, stage, name).await,
             // A test of one handler has no other stages.
             Records::Memory(_) => Ok(None),
         }
@@ -134,6 +164,19 @@ impl Memory {
 
     pub(crate) fn steps(&self) -> Vec<StoredStep> {
         lock(&self.steps).clone()
+    }
+
+    fn announce(&self, claim: &Claim, artifact: &Announced) -> String {
+        let address = format!("{}/{}", address::ROOT, artifact.below);
+        let (announced, item) = (artifact.clone(), claim.key.item);
+        lock(&self.artifacts).push(Noted { announced, address: address.clone(), item, whole: None });
+        address
+    }
+
+    fn is_whole(&self, id: Uuid, bytes: u64, digest: &[u8; 32]) -> bool {
+        let mut artifacts = lock(&self.artifacts);
+        let found = artifacts.iter_mut().find(|artifact| artifact.announced.id == id);
+        found.map(|artifact| artifact.whole = Some((bytes, *digest))).is_some()
     }
 
     /// Those that are whole.

@@ -24,7 +24,7 @@ const URLS: [&AsciiSet; 6] = [COMPONENT, PATH, BROWSER, FORM, QUERY, NON_ALPHANU
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
 
 /// Names and values of variables, longest value first.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Secrets(Vec<(String, String)>);
 
 /// A piece of a text that is not kept, and what stands for it.
@@ -90,6 +90,14 @@ impl Secrets {
         let mut hidden = self.without(text, if whole { Cut::Nowhere } else { Cut::AtItsBeginning });
         let start = (hidden.len().saturating_sub(most)..hidden.len()).find(|at| hidden.is_char_boundary(*at));
         hidden.split_off(start.unwrap_or(hidden.len()))
+    }
+
+    /// How much of the beginning of a text can be shown, whatever comes behind it: what is behind that may be the beginning of one.
+    pub(crate) fn settled(&self, text: &str) -> usize {
+        if self.piece_at_the_cut(text, Cut::AtItsEnd).is_none() {
+            return text.len();
+        }
+        self.hidden(text, Cut::AtItsEnd).last().map_or(text.len(), |hidden| hidden.range.start)
     }
 
     fn without(&self, text: &str, cut: Cut) -> String {

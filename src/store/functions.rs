@@ -93,6 +93,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "renew_paused_stages",
     "leave_stages",
     "limit_room",
+    "worker_room",
     "live_jobs",
     "work_left",
     "throughput_overview",

@@ -9,6 +9,7 @@ pub(crate) mod batches;
 pub(crate) mod bench;
 mod blockers;
 pub(crate) mod boots;
+pub(crate) mod by_hand;
 pub(crate) mod causes;
 pub(crate) mod changes;
 #[cfg(feature = "lab")]

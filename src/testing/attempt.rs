@@ -217,7 +217,7 @@ impl TestAttempt {
         let store = Artifacts::in_folder(self.folder.path().to_owned());
         let resources = Arc::new(Resources::new(Some(store), false, &self.worker));
         let cancellation = self.cancellation.clone();
-        let mut own_rows = OwnRows::new(self.database.clone(), limit);
+        let mut own_rows = OwnRows::new(self.database.clone().ok_or(NO_DATABASE), limit);
         own_rows.belong_to(Arc::new(TestEnd { is_last: self.is_last }));
         StageContext {
             steps: Steps::new(records.clone(), claim, limit, cancellation.clone()),
@@ -281,11 +281,15 @@ impl TestAttempt {
             item: self.item,
             attempt: self.attempt,
             again: 0,
+            apart: None,
             worker: self.worker.as_str().into(),
             trace: None,
         }
     }
 }
+
+/// What is said to a handler that commits rows in such an attempt.
+const NO_DATABASE: &str = "this attempt has no database to commit in; give it one: TestAttempt::database";
 
 /// # Panics
 ///

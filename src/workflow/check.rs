@@ -54,7 +54,7 @@ fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
-    let DraftStage { named, concurrency, rate, requires, retry, .. } = stage;
+    let DraftStage { named, concurrency, per_worker, rate, requires, retry, .. } = stage;
     let knows_run = !named.owns.is_empty();
     let knows_files = !named.files.is_empty() || named.makes_files;
     Some(Stage {
@@ -65,6 +65,7 @@ fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -
         kind,
         timeout,
         concurrency,
+        per_worker,
         rate,
         requires,
         retry,

@@ -61,6 +61,9 @@ pub(crate) struct Stage {
     /// Attempts that may run at once, over all runs and workers; at least one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) concurrency: Option<u32>,
+    /// Attempts that may run at once on each worker; at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) per_worker: Option<u32>,
     /// Attempts that may begin in a time, over all runs and workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<Rate>,

@@ -53,6 +53,7 @@ pub(crate) struct DraftStage {
     pub(crate) inputs: Option<(InputForm, Range<usize>)>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) concurrency: Option<u32>,
+    pub(crate) per_worker: Option<u32>,
     pub(crate) rate: Option<Rate>,
     pub(crate) requires: Vec<Template>,
     pub(crate) retry: RetryRules,
@@ -139,6 +140,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         inputs: None,
         timeout: None,
         concurrency: None,
+        per_worker: None,
         rate: None,
         requires: Vec::new(),
         retry: RetryRules::default(),
@@ -161,6 +163,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             }
             "timeout" => stage.timeout = value::duration(value, keys::TIMEOUT, found),
             "concurrency" => stage.concurrency = value::number(value, keys::CONCURRENCY, found),
+            "per_worker" => stage.per_worker = value::number(value, keys::PER_WORKER, found),
             "rate" => stage.rate = value::rate(value, keys::RATE, found),
             "requires" => stage.requires = requires::requires(value, found),
             "retry" => stage.retry = retry::rules(value, found).unwrap_or_default(),

@@ -39,6 +39,7 @@ impl Workflow {
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
         entries.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
         entries.push((keys::CONCURRENCY, json!(stage.concurrency)));
+        entries.push((keys::PER_WORKER, json!(stage.per_worker)));
         entries.push((keys::RATE, json!(stage.rate.map(Rate::format))));
         entries.push((keys::REQUIRES, json!(stage.requires)));
         entries.push((keys::RETRY, entries_of_rules(&stage.retry)));

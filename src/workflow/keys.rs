@@ -132,6 +132,8 @@ keys! {
         "How outputs of needed stages are passed. `value`: as they are, 64 MiB together at most. `file`: the input has the name of a file of any size instead; for a fanned-out stage, with a line of JSON for each item.";
     CONCURRENCY = "concurrency", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "concurrency = 4", OR_REMOVE, "",
         "Maximum number of attempts of this stage that run at once, over all runs and all workers; no limit by default.";
+    PER_WORKER = "per_worker", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "per_worker = 2", OR_REMOVE, "",
+        "Maximum number of attempts of this stage that run at once on each worker, for what one machine has only so much of; no limit by default.";
     RATE = "rate", Shape::Rate, "a number of attempts and a time, in quotes", "rate = \"60/1m\"", OR_REMOVE, "",
         "Maximum number of attempts of this stage that start in that time, over all runs and all workers, spread evenly; no limit by default.";
     REQUIRES = "requires", Shape::Requirements, "an array of tools and places", "requires = [\"tesseract\", \"${PDF_INBOX}\"]", OR_REMOVE, "",
@@ -226,7 +228,7 @@ pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "a
 /// The ways to run a stage; it has one of them.
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL];
 /// Keys that any stage may have.
-pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, REQUIRES, RETRY];
+pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, OUTPUT, EXIT_CLASSES];
 pub(crate) const HTTP_STAGE: &[Key] =

@@ -129,7 +129,8 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
-        if stage.concurrency == Some(0) || stage.rate.is_some_and(|rate| rate.checked().is_err()) {
+        let (all, each) = (stage.concurrency, stage.per_worker);
+        if all == Some(0) || each == Some(0) || stage.rate.is_some_and(|rate| rate.checked().is_err()) {
             return Err(StoredError::Limits(name()));
         }
     }

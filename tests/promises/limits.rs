@@ -26,7 +26,7 @@ fn beside(limit: &str) -> String {
 }
 
 /// How many attempts of a stage ran at once, at most.
-async fn at_once(world: &World, stage: i16) -> i64 {
+pub(crate) async fn at_once(world: &World, stage: i16) -> i64 {
     let sql = "with attempt as (
                    select started_at, finished_at as ended_at from piton.checkpoints where stage = $1
                    union all select started_at, ended_at from piton.attempts where stage = $1)
@@ -37,7 +37,7 @@ async fn at_once(world: &World, stage: i16) -> i64 {
     sqlx::query_scalar(sql).bind(stage).fetch_one(&world.pool).await.unwrap()
 }
 
-async fn start_many(world: &World, workflow: &str, input: &str, runs: i32) {
+pub(crate) async fn start_many(world: &World, workflow: &str, input: &str, runs: i32) {
     let sql = "select count(*) from piton.start_runs($1, array_fill($2::json, array[$3]))";
     sqlx::query(sql).bind(workflow).bind(input).bind(runs).execute(&world.pool).await.unwrap();
 }

@@ -20,6 +20,7 @@ const WITH: &[&str] = &[
     "run work",
     "start work",
     "show BLOCKED",
+    "try KEPT keep",
     "cancel LIVE --reason test",
     "pause squares --stage square --reason test",
     "resume PAUSED --by test",

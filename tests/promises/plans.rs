@@ -304,6 +304,20 @@ async fn gets_past(world: &World, count: i64, held_by: &str) -> (i64, i64) {
                 .unwrap();
             "'{}', '{}'".to_owned()
         }
+        // Another boot of this worker's runs as many.
+        "limit on each worker" => {
+            world
+                .pool
+                .execute(
+                    "insert into piton.stage_limits as l (workflow_id, stage, per_worker)
+                     select id, 'second', 1 from piton.workflows
+                     on conflict (workflow_id, stage) do update set concurrency = null, per_worker = 1;
+                     select piton.renew_limited_stages(id) from piton.workflows;",
+                )
+                .await
+                .unwrap();
+            "'{}', '{}'".to_owned()
+        }
         _ => {
             let left = format!("select piton.leave_stages('{{{version}}}', '{{1}}')");
             world.pool.execute(AssertSqlSafe(left)).await.unwrap();
@@ -341,7 +355,7 @@ async fn gets_past(world: &World, count: i64, held_by: &str) -> (i64, i64) {
 async fn neither_pauses_nor_limits_nor_missing_handlers_make_claims_and_looks_walk() {
     let world = World::with(&[CHAIN]).await;
     world.start("chain", "{}");
-    for held_by in ["pause", "limit", "lack"] {
+    for held_by in ["pause", "limit", "limit on each worker", "lack"] {
         let (few, few_after) = gets_past(&world, 1500, held_by).await;
         let (many, many_after) = gets_past(&world, 30_000, held_by).await;
         println!("{held_by}: {few} and {few_after} pages with 1500 in the way, {many} and {many_after} with 30000");

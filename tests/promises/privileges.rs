@@ -103,6 +103,7 @@ const ENGINE: &[&str] = &[
     "state",
     "take_artifacts",
     "wake_workers",
+    "worker_room",
 ];
 
 /// What functions call, and nobody else.
@@ -165,7 +166,7 @@ const WRITTEN: &[(&str, &str)] = &[
 ];
 
 /// A role of this test's own that can log in, and is a member of that one.
-async fn login(world: &World, name: &str, member_of: Option<&str>) -> String {
+pub(crate) async fn login(world: &World, name: &str, member_of: Option<&str>) -> String {
     let role = format!("{name}_{}", world.database().0);
     let made = match member_of {
         Some(group) => format!("create role {role} login in role {group}"),
@@ -176,7 +177,7 @@ async fn login(world: &World, name: &str, member_of: Option<&str>) -> String {
 }
 
 /// The address of the world's database for that role.
-fn url(world: &World, role: &str) -> String {
+pub(crate) fn url(world: &World, role: &str) -> String {
     world.url.replace("user=piton", &format!("user={role}"))
 }
 
@@ -371,6 +372,7 @@ async fn every_function_pins_its_search_path_or_says_the_schema_of_all_it_names(
         "protection",
         "stages_of",
         "unexplained_runs",
+        "worker_room",
     ];
     assert_eq!(unpinned, known);
     for harmful in ["select count(*)", "select a = b", "select a::uuid", "select a in (b)", "select floor(a)"] {

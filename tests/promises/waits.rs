@@ -22,6 +22,7 @@ enum Limit {
     None,
     Concurrency,
     Rate,
+    PerWorker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,7 @@ enum Job {
 }
 
 const PAUSES: [Pause; 5] = [Pause::None, Pause::Stage, Pause::Workflow, Pause::Everything, Pause::Twice];
-const LIMITS: [Limit; 3] = [Limit::None, Limit::Concurrency, Limit::Rate];
+const LIMITS: [Limit; 4] = [Limit::None, Limit::Concurrency, Limit::Rate, Limit::PerWorker];
 const WORKERS: [Workers; 10] = [
     Workers::None,
     Workers::Alive,
@@ -118,6 +119,12 @@ async fn arrange(at: &mut Transaction<'_, Postgres>, pause: Pause, limit: Limit,
             "with gone as (delete from piton.jobs where run_id = (select max(id) from piton.runs))
              update piton.stage_limits set concurrency = null, rate_attempts = 2, rate_period = '1 hour',
                                            next_at = '2040-01-01 00:00:00+00'"
+        }
+        // Of several workers one has room.
+        Limit::PerWorker => {
+            "with limits as (update piton.stage_limits set concurrency = null, per_worker = 1 returning id)
+             update piton.jobs set state = 'running', attempt = 1, worker_id = hashtext('w1'), limit_id = limits.id
+             from limits where run_id = (select max(id) from piton.runs)"
         }
     };
     sqlx::query(limit).execute(&mut **at).await.unwrap();
@@ -200,6 +207,7 @@ fn reason(pause: Pause, limit: Limit, workers: Workers, job: Job) -> &'static st
             "no_handler"
         }
         (Job::Due, _) => "due",
+        (_, Workers::Five) if limit == Limit::PerWorker => "slot",
         _ if limit != Limit::None => "limit",
         (Job::Suspect, _) => "suspect",
         _ => "slot",
@@ -230,6 +238,10 @@ fn words(pause: Pause, limit: Limit, workers: Workers, job: Job) -> Vec<(&'stati
         ("; w2, which has it, has been silent for 1 min 18 s", workers == LackingAndSilent),
         ("; w2, which has it, is stopping", workers == ElsewhereAndStopping),
         ("1 of 1 attempts run, on holder", claimable && limit == Limit::Concurrency),
+        (
+            "1 on each worker, and as many run on w1",
+            claimable && limit == Limit::PerWorker && workers == Workers::Alive,
+        ),
         ("the next at 2040-01-01 00:00:00 +00", claimable && limit == Limit::Rate),
         ("a process died under it", job == Job::Suspect),
         ("waiting for a free slot of", free && matches!(job, Job::Ready | Job::Limited)),
@@ -296,7 +308,7 @@ async fn whatever_keeps_a_job_is_named_and_first_what_somebody_must_act_on_first
             }
         }
     }
-    assert_eq!(cases, 2 * WORKERS.len() * JOBS.len() + 13);
+    assert_eq!(cases, 2 * WORKERS.len() * JOBS.len() + 18);
     assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(12)]);
 }
 
@@ -312,6 +324,9 @@ async fn what_keeps_a_job_reads_well() {
         (Pause::None, Limit::None, Workers::Silent, Job::Ready),
         (Pause::None, Limit::Concurrency, Workers::Alive, Job::Limited),
         (Pause::None, Limit::Rate, Workers::Five, Job::Limited),
+        (Pause::None, Limit::PerWorker, Workers::Alive, Job::Limited),
+        (Pause::None, Limit::PerWorker, Workers::Five, Job::Limited),
+        (Pause::Stage, Limit::PerWorker, Workers::Alive, Job::Suspect),
         (Pause::Stage, Limit::Concurrency, Workers::Alive, Job::Limited),
         (Pause::Twice, Limit::None, Workers::LackingAndSilent, Job::Ready),
         (Pause::None, Limit::None, Workers::ElsewhereAndStopping, Job::Ready),
@@ -343,6 +358,15 @@ async fn what_keeps_a_job_reads_well() {
     limit: ready for 10 s, waiting for the stage's limit: 2 attempts in 1 h, the next at 2040-01-01 00:00:00 +00:00
         1 waiting for the stage's limit: 2 attempts in 1 h, the next at 2040-01-01 00:00:00 +00:00
         -> the time that the rate allows
+    limit: ready for 10 s, waiting for the stage's limit: 1 on each worker, and as many run on w1
+        1 waiting for the stage's limit: 1 on each worker, and as many run on w1
+        -> the end of one of those that run, or another worker
+    slot: ready for 10 s, waiting for a free slot of w1, w2, w3 and 2 more
+        1 waiting for a free slot of w1, w2, w3 and 2 more
+        -> a free slot: more workers, or more slots for each
+    paused: ready for 10 s, waiting: the stage is paused by anna: "costs"; also the stage's limit is reached: 1 on each worker, and as many run on w1; also a process died under it, so it runs alone
+        1 waiting: the stage is paused by anna: "costs"; also the stage's limit is reached: 1 on each worker, and as many run on w1; also a process died under it, so it runs alone
+        -> piton resume media --stage render
     paused: ready for 10 s, waiting: the stage is paused by anna: "costs"; also the stage's limit is reached: 1 of 1 attempts run, on holder
         1 waiting: the stage is paused by anna: "costs"; also the stage's limit is reached: 1 of 1 attempts run, on holder
         -> piton resume media --stage render

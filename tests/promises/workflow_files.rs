@@ -1,11 +1,12 @@
 //! What people do with workflow files before and beside running them, with the plain `piton` program.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{World, stdout};
+use crate::harness::{Process, World, example, stdout};
 
 /// In the world's folder, where workflow files are in `workflows`.
 fn piton(world: &World, arguments: &[&str]) -> Output {
@@ -27,6 +28,8 @@ async fn a_new_file_runs_as_it_is() {
       piton workflows check workflows/folders.toml
       piton workflows test workflows/folders.toml
       piton run folders
+
+    Other kinds, with --kind: media, python, http, rust
     exit 0
     ");
     insta::assert_snapshot!(said(&piton(&world, &["workflows", "check", "workflows/folders.toml"])), @r#"
@@ -71,10 +74,87 @@ async fn a_new_file_takes_no_place_that_is_taken() {
       piton workflows check 'more files/other.toml'
       piton workflows test 'more files/other.toml'
       piton run other --workflows 'more files'
+
+    Other kinds, with --kind: media, python, http, rust
     exit 0
     ");
     assert_eq!(std::fs::read_to_string(world.path("mine.toml")).unwrap(), "mine");
     stdout(&piton(&world, &["workflows", "check", "more files"]));
+}
+
+/// Runs in the world's folder, as its reader would type it.
+fn typed(world: &World, program: &Path, arguments: &[&str]) -> Output {
+    world.command_of(program, arguments).env("NO_PROXY", "*").output().unwrap()
+}
+
+#[tokio::test]
+async fn a_new_file_of_every_kind_is_checked_tested_and_run_as_it_is() {
+    let world = World::with(&[]).await;
+    let piton_itself = Path::new(env!("CARGO_BIN_EXE_piton"));
+    let handlers = example("new-rust");
+    for (kind, program, expected) in [
+        ("words", piton_itself, "entries in 3 folders"),
+        ("media", piton_itself, "\"pictures\": 3"),
+        ("python", piton_itself, "{\n  \"pages\": 2,\n  \"words\": 12\n}"),
+        ("http", piton_itself, "best: 6"),
+        ("rust", handlers.as_path(), "{\n  \"pages\": 2,\n  \"words\": 12\n}"),
+    ] {
+        let name = format!("a-{kind}");
+        let file = format!("workflows/{name}.toml");
+        let new = ["workflows", "new", &name, "--kind", kind];
+        let told = stdout(&typed(&world, piton_itself, &new));
+        assert!(told.starts_with(&format!("Wrote {file}: ")) && !told.contains("Other kinds"), "{told}");
+        let again = said(&typed(&world, piton_itself, &new));
+        assert!(again.contains("choose another name"), "{again}");
+        let checked = stdout(&typed(&world, piton_itself, &["workflows", "check", &file]));
+        assert!(checked.contains("no mistakes"), "{checked}");
+        let tested = typed(&world, piton_itself, &["workflows", "test", &file]);
+        assert!(tested.status.success(), "{kind}: {}", said(&tested));
+        let _service = (kind == "http").then(|| {
+            let mut service = Command::new("python3");
+            service.arg(format!("workflows/{name}.py")).current_dir(world.folder.path());
+            Process::spawn(service, world.path("service.log"))
+        });
+        let ran = typed(&world, program, &["run", &name]);
+        assert!(said(&ran).contains(expected), "{kind}: {}", said(&ran));
+        std::fs::remove_file(world.path(&file)).unwrap();
+    }
+    assert!(world.path("a-rust/Cargo.toml").is_file() && world.path("a-rust/src/main.rs").is_file());
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn no_file_beside_a_new_one_is_written_over_and_nothing_is_half_done() {
+    let world = World::with(&[]).await;
+    for (kind, taken) in [("python", "workflows/mine.py"), ("rust", "mine/src/main.rs"), ("rust", "mine/Cargo.toml")] {
+        let path = world.path(taken);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "mine").unwrap();
+        let refused = said(&piton(&world, &["workflows", "new", "mine", "--kind", kind]));
+        assert!(refused.contains(&format!("{taken} is there already, and stays as it is")), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        assert!(!world.path("workflows/mine.toml").exists() && !world.path("workflows/mine.test.toml").exists());
+        std::fs::remove_file(path).unwrap();
+    }
+    let wrong = said(&piton(&world, &["workflows", "new", "mine", "--kind", "perl"]));
+    assert!(wrong.contains("words, media, python, http, rust"), "{wrong}");
+}
+
+/// With `script`, which gives it a terminal.
+#[tokio::test]
+async fn on_a_terminal_the_kind_is_asked_for() {
+    let world = World::with(&[]).await;
+    let line = format!("{} workflows new asked", env!("CARGO_BIN_EXE_piton"));
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).current_dir(world.folder.path());
+    let mut asked = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    asked.stdin.as_mut().unwrap().write_all(b"perl\npython\n").unwrap();
+    let output = asked.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("  3  python  stages in Python, in one script"), "{told}");
+    assert!(told.contains("There is no kind `perl`."), "{told}");
+    assert!(told.contains("three stages in Python (workflows/asked.py)"), "{told}");
+    assert!(world.path("workflows/asked.py").is_file());
 }
 
 /// One of each: right, unreadable, wrong, and a name that is taken.

@@ -123,7 +123,7 @@ fn written(bytes: u64) -> String {
 }
 
 /// With or without a unit.
-fn bytes(text: &str) -> Result<usize, String> {
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
     let read = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
     read.filter(|bytes| *bytes >= 1 << 10)
         .ok_or_else(|| "write a number and a unit, such as 64MiB; at least 1KiB".to_owned())

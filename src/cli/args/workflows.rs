@@ -10,7 +10,9 @@ use crate::model::actor;
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum WorkflowsArgs {
-    /// Write a commented file to start from: three commands that run as they are.
+    /// Write a commented file to start from, which runs as it is, and its tests; nothing is written over.
+    ///
+    /// On a terminal it asks what kind of workflow it is to be.
     New(NewArgs),
     /// Check workflow files and report every mistake at once.
     ///
@@ -98,9 +100,26 @@ pub(crate) struct RollbackArgs {
 pub(crate) struct NewArgs {
     /// Name of the workflow.
     pub(crate) workflow: String,
+    /// What kind it is [default: asks on a terminal, else words].
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<NewKind>,
     /// File to write [default: NAME.toml in the folder of workflow files].
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum NewKind {
+    /// Commands that pass text and JSON on, on any machine with a shell.
+    Words,
+    /// Programs that make and read files.
+    Media,
+    /// Stages in Python, in one script.
+    Python,
+    /// Requests to a service.
+    Http,
+    /// Handlers in a Rust program.
+    Rust,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]

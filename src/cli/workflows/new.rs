@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde_json::json;
 
+use super::kind::{self, Starter};
 use crate::app::App;
-use crate::cli::args::{Global, NewArgs};
+use crate::cli::args::{Global, NewArgs, NewKind};
 use crate::cli::exit::Exit;
 use crate::cli::files::{self, DEFAULT_FOLDER};
 use crate::cli::output::outln;
 use crate::config;
 use crate::workflow::cases::ENDING;
 use crate::workflow::name::{self, WorkflowName};
-
-const STARTER: &str = include_str!("starter.toml");
-const TESTS: &str = include_str!("starter.test.toml");
 
 /// Writes the file, unless there is one, or a workflow of that name elsewhere, and says what to type next.
 pub(super) fn new(app: &App, global: &Global, args: &NewArgs) -> anyhow::Result<Exit> {
@@ -35,28 +33,38 @@ pub(super) fn new(app: &App, global: &Global, args: &NewArgs) -> anyhow::Result<
         bail!("there is a workflow `{name}` in {source} already; choose another name");
     }
     let tests = path.with_extension(&ENDING[1..]);
-    if tests.exists() {
-        bail!("{} is there already, and stays as it is; choose another file with --to", tests.display());
+    let (kind, was_chosen) = match args.kind {
+        Some(kind) => (kind, true),
+        None if global.json => (NewKind::Words, false),
+        None => kind::ask()?.map_or((NewKind::Words, false), |kind| (kind, true)),
+    };
+    // They stand in strings of TOML.
+    if path.to_string_lossy().contains(['"', '\\']) {
+        bail!("no quote and no backslash may be in the name of the file; choose another one with --to");
     }
-    write(&path, &starter(&name))?;
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    write(&tests, &TESTS.replace("NAME.toml", &file))?;
-    let next = next(app, global, &name, &path);
-    if global.json {
-        outln!("{}", json!({"file": path, "tests": tests, "workflow": name, "next": next}));
-    } else {
-        outln!(
-            "Wrote {}: three stages that run as they are, and their tests in {}. Next:\n",
-            path.display(),
-            tests.display()
+    let Some(Starter { files, about }) = kind::starter(kind, &name, &path, &tests) else {
+        bail!("there is no such kind of workflow");
+    };
+    // Before anything is written.
+    if let Some((taken, _)) = files.iter().find(|(file, _)| file.symlink_metadata().is_ok()) {
+        bail!(
+            "{} is there already, and stays as it is; choose another name, or another file with --to",
+            taken.display()
         );
-        next.iter().for_each(|command| outln!("  {command}"));
+    }
+    files.iter().try_for_each(|(file, text)| write(file, text))?;
+    let next = next(app, global, &name, kind, &path);
+    if global.json {
+        let all: Vec<&Path> = files.iter().map(|(file, _)| file.as_path()).collect();
+        outln!("{}", json!({"file": path, "tests": tests, "files": all, "workflow": name, "next": next}));
+        return Ok(Exit::Done);
+    }
+    outln!("Wrote {}: {about}, and their tests in {}. Next:\n", path.display(), tests.display());
+    next.iter().for_each(|command| outln!("  {command}"));
+    if !was_chosen {
+        outln!("\nOther kinds, with --kind: {}", kind::others());
     }
     Ok(Exit::Done)
-}
-
-fn starter(name: &WorkflowName) -> String {
-    STARTER.replace("NAME\"", &format!("{name}\"")).replace("show NAME", &format!("show {name}"))
 }
 
 fn bad_name(text: &str, error: &name::NameError) -> anyhow::Error {
@@ -86,7 +94,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// What to type next; the folder is named where it would not be looked into.
-fn next(app: &App, global: &Global, name: &WorkflowName, path: &Path) -> [String; 3] {
+fn next(app: &App, global: &Global, name: &WorkflowName, kind: NewKind, path: &Path) -> Vec<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_default = |folder: &Path| folder == Path::new(DEFAULT_FOLDER);
     let looked_into = global.workflows.is_none()
@@ -94,12 +102,15 @@ fn next(app: &App, global: &Global, name: &WorkflowName, path: &Path) -> [String
         && (is_default(folder) || folder.parent().is_some_and(is_default));
     let program = config::program();
     let at = if looked_into { String::new() } else { format!(" --workflows {}", quoted(folder)) };
+    let script = quoted(&path.with_extension("py"));
     let path = quoted(path);
-    [
-        format!("{program} workflows check {path}"),
-        format!("{program} workflows test {path}"),
-        format!("{program} run {name}{at}"),
-    ]
+    let mut next = vec![format!("{program} workflows check {path}"), format!("{program} workflows test {path}")];
+    match kind {
+        NewKind::Words | NewKind::Media | NewKind::Python => next.push(format!("{program} run {name}{at}")),
+        NewKind::Http => next.extend([format!("python3 {script} &"), format!("{program} run {name}{at}")]),
+        NewKind::Rust => next.push(format!("cargo run --manifest-path {name}/Cargo.toml -- run {name}{at}")),
+    }
+    next
 }
 
 /// As a shell takes it for one word.
@@ -112,19 +123,6 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflow::definition::Workflow;
-    use crate::workflow::limits::Limits;
-
-    #[test]
-    fn the_file_is_right_under_any_name() {
-        for name in ["words", "name", "x-1_y"] {
-            let name: WorkflowName = name.parse().expect("a name");
-            let text = starter(&name);
-            let workflow = Workflow::parse("new.toml", text.as_bytes(), &Limits::default()).expect("a workflow");
-            assert_eq!((&workflow.name, workflow.stages.len()), (&name, 3));
-            assert!(text.lines().all(|line| line.chars().count() <= 120));
-        }
-    }
 
     #[test]
     fn a_path_is_one_word_of_a_shell() {

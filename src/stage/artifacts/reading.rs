@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::AttemptArtifacts;
-use crate::artifacts::{ArtifactError, ArtifactReader, Expected, FetchError};
+use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, FetchError};
 use crate::model::artifact::{Artifact, in_a_line};
 use crate::model::digest;
 use crate::model::failure::Failure;
@@ -20,7 +20,7 @@ impl AttemptArtifacts {
 
     /// An artifact on record, to be read.
     pub(crate) async fn read(&self, file: &Whole) -> Result<ArtifactReader, Failure> {
-        match self.place()?.get(&file.address, self.expected(file)).await {
+        match self.place_of(file)?.get(&file.address, self.expected(file)).await {
             Ok(reader) => Ok(reader),
             Err(error) => Err(self.unreadable(file, &error).await),
         }
@@ -28,7 +28,7 @@ impl AttemptArtifacts {
 
     /// What is on record of an artifact.
     pub(crate) async fn find(&self, artifact: &Artifact) -> Result<Whole, Failure> {
-        self.place()?;
+        self.place_to_keep()?;
         let mut backoff = Backoff::default();
         let found = loop {
             match self.0.records.artifact(artifact.artifact).await {
@@ -66,7 +66,7 @@ impl AttemptArtifacts {
 
     /// Puts a file where it is to be read, verified. It may be shared with other attempts.
     pub(crate) async fn give(&self, file: &Whole, to: &Path) -> Result<(), Failure> {
-        let store = self.place()?;
+        let store = self.place_of(file)?;
         match self.0.resources.files().give(store, &file.address, self.expected(file), to).await {
             Ok(()) => Ok(()),
             Err(GiveError::Fetch(FetchError::Content(failure))) => Err(failure),
@@ -77,6 +77,11 @@ impl AttemptArtifacts {
                     .map_message(|said| format!("artifact `{name}` cannot be written to {to}: {said}")))
             }
         }
+    }
+
+    /// Where it is: what is made by hand is not in the store.
+    fn place_of(&self, file: &Whole) -> Result<&Artifacts, Failure> {
+        if self.0.records.has_made(file.id) { self.place_to_keep() } else { self.place() }
     }
 
     fn expected(&self, file: &Whole) -> Expected {

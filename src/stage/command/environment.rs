@@ -38,6 +38,32 @@ impl Filled {
         folder: &Path,
         files: &FilesByText,
     ) -> Result<Filled, Failure> {
+        let filled = Filled::with(stage, offer, output, folder, files, |filler| filler)?;
+        if filled.argv.iter().any(|argument| argument.contains('\0')) {
+            return Err(Failure::invalid_input("an argument holds a NUL character, which no program can be given"));
+        }
+        Ok(filled)
+    }
+
+    /// The same for a script: NUL stands around the names of variables.
+    pub(super) fn for_a_script(
+        stage: &CommandStage,
+        offer: &Offer,
+        output: &Path,
+        folder: &Path,
+        files: &FilesByText,
+    ) -> Result<Filled, Failure> {
+        Filled::with(stage, offer, output, folder, files, |filler| filler.marking_variables())
+    }
+
+    fn with(
+        stage: &CommandStage,
+        offer: &Offer,
+        output: &Path,
+        folder: &Path,
+        files: &FilesByText,
+        fill: for<'f> fn(Filler<'f>) -> Filler<'f>,
+    ) -> Result<Filled, Failure> {
         let (artifacts, inputs) = (folder.join(files::FOLDER), folder.join(inputs::FOLDER));
         let tell = |own| match own {
             Own::Output => output.to_str().map(Cow::Borrowed),
@@ -45,12 +71,9 @@ impl Filled {
             Own::Inputs => inputs.to_str().map(Cow::Borrowed),
             other => offer.context.tell(other),
         };
-        let filler = Filler::new(&offer.input, &tell).with_files(files);
+        let filler = fill(Filler::new(&offer.input, &tell).with_files(files));
         let argv = stage.argv.iter().map(|template| filler.arguments(template)).collect::<Result<Vec<_>, _>>()?;
         let argv = argv.concat();
-        if argv.iter().any(|argument| argument.contains('\0')) {
-            return Err(Failure::invalid_input("an argument holds a NUL character, which no program can be given"));
-        }
         let mut env = inherited(&stage.pass_env);
         for (own, value) in Own::ALL.iter().filter_map(|own| Some((own, tell(*own)?))) {
             env.insert(own.variable().into(), value.into_owned().into());

@@ -16,6 +16,7 @@ use super::control::Control;
 use super::cut::Cut;
 use super::environment::Filled;
 use super::guard::STOP;
+use super::heard::{Heard, Listener, Stream};
 use super::last_wait::LAST_WAIT;
 use super::limits::Limits;
 use super::reading::read_up_to;
@@ -41,8 +42,8 @@ pub(super) struct Running {
     pub(super) control: Control,
     /// What of it is still to be sent.
     pub(super) order: Vec<u8>,
-    pub(super) stdout: Receiver,
-    pub(super) stderr_pipe: Receiver,
+    pub(super) stdout: Heard<Receiver>,
+    pub(super) stderr_pipe: Heard<Receiver>,
     pub(super) stderr: Tail,
     pub(super) began: Option<Began>,
 }
@@ -80,6 +81,7 @@ impl Running {
         limits: Limits,
         input: &[u8],
         secrets: &Secrets,
+        listener: Option<&Listener>,
     ) -> Result<Running, Failure> {
         let opened = async {
             let mut order = order::written(filled, folder, limits, input.len())?;
@@ -90,7 +92,8 @@ impl Running {
             order.drain(..sent);
             let ((stdout, program_stdout), (stderr, program_stderr)) = (pipe()?, pipe()?);
             fork_client::order([theirs.as_fd(), program_stdout.as_fd(), program_stderr.as_fd()]).await?;
-            let (stdout, stderr_pipe) = (receiver(stdout)?, receiver(stderr)?);
+            let stdout = Heard::new(receiver(stdout)?, Stream::Output, listener, secrets);
+            let stderr_pipe = Heard::new(receiver(stderr)?, Stream::Error, listener, secrets);
             Ok(Running { control, order, stdout, stderr_pipe, stderr: Tail::new(secrets), began: None })
         };
         opened.await.map_err(|error| not_started(filled, &error))

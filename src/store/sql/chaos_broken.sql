@@ -7,19 +7,23 @@ with ended as (
 -- Begins and ends of the attempts under limits. A time on record is the begin of the transaction that wrote it, and a claim
 -- that looks at one limit after another on a busy machine may count up to a tenth of a second later.
 begun as (
-    select l.id, l.stage, l.concurrency, l.rate_attempts, l.rate_period, a.started_at, a.ended_at
+    select l.id, l.stage, l.concurrency, l.per_worker, l.rate_attempts, l.rate_period,
+           coalesce(w.parent, w.id) as worker_id, a.started_at, a.ended_at
     from piton.stage_limits l
     join piton.stage_names n on n.workflow_id = l.workflow_id and n.name = l.stage
     join piton.runs r on r.version_id = n.version_id
-    join (select run_id, stage, started_at, finished_at as ended_at from piton.checkpoints
-          union all select run_id, stage, started_at, ended_at from piton.attempts) as a
+    join (select run_id, stage, worker_id, started_at, finished_at as ended_at from piton.checkpoints
+          union all select run_id, stage, worker_id, started_at, ended_at from piton.attempts) as a
       on a.run_id = r.id and a.stage = n.stage
+    join piton.workers w on w.id = a.worker_id
 ),
 beside as (
-    select e.id, e.stage, e.concurrency, sum(e.change) over (partition by e.id order by e.at, e.change) as attempts
+    select e.id, e.stage, e.concurrency, e.per_worker,
+           sum(e.change) over (partition by e.id order by e.at, e.change) as attempts,
+           sum(e.change) over (partition by e.id, e.worker_id order by e.at, e.change) as attempts_here
     from (
-        select id, stage, concurrency, started_at as at, 1 as change from begun
-        union all select id, stage, concurrency, greatest(ended_at - interval '100 ms', started_at), -1 from begun
+        select b.*, b.started_at as at, 1 as change from begun b
+        union all select b.*, greatest(b.ended_at - interval '100 ms', b.started_at), -1 from begun b
     ) as e
 ),
 found (what, run_id, place) as (
@@ -116,6 +120,9 @@ found (what, run_id, place) as (
     union all
     select 'moments with more attempts than the limit of their stage', null, stage || ': ' || attempts
     from beside where attempts > concurrency
+    union all
+    select 'moments with more attempts on a worker than the limit on each worker', null, stage || ': ' || attempts_here
+    from beside where attempts_here > per_worker
     union all
     select 'attempts that began sooner than the rate of their stage allows', null, stage
     from (

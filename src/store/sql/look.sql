@@ -1,7 +1,7 @@
 -- What boot $1 has to know about once a second: whether it still counts as alive (null where nobody knows it), when the next scheduled job is due,
 -- the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the stages it has none
 -- for) and whether many others stand before it, how many suspects wait there (no more than $9 are counted), what is paused, which
--- stages have limits and the best rank among the jobs that a limit has room for, whether a run is past its deadline,
+-- stages have limits and the best rank among the jobs that a limit has room for on this worker, whether a run is past its deadline,
 -- whether batches have items that have not begun (null where there are none) and are due to be fed, and, in a row each, the
 -- other boots that seem gone: their session lock is free, their heartbeat is older than their lease (or than $2 where $5 says
 -- so, and where they told none), or they have ended and jobs of theirs are still to be freed. One whose lock is still held has not
@@ -64,7 +64,8 @@ suspected as (
               -- What no process could read a definition for is not worth one.
               and (select v.id from piton.workflow_versions v where v.id = any(array[j.version_id])) is not null
               and (j.limit_id is null
-                   or exists (select from piton.limit_room(j.limit_id, now()) r where r.room > 0))
+                   or exists (select from piton.limit_room(j.limit_id, now()) r where r.room > 0)
+                      and exists (select from piton.worker_room(j.limit_id, $1) r where r.room > 0))
               and not exists (
                   select from unnest($7::int8[], $8::int2[]) as u (version_id, stage)
                   where u.version_id = j.version_id and u.stage = j.stage)
@@ -85,7 +86,8 @@ limited as (
             cross join lateral piton.limit_heads(l.id, 'limited', $7, $8) as h
             where not exists (
                       select from piton.pauses p where p.workflow_id = any(array[l.workflow_id]) and p.stage = l.stage)
-              and exists (select from piton.limit_room(l.id, now()) r where r.room > 0)) as rank,
+              and exists (select from piton.limit_room(l.id, now()) r where r.room > 0)
+              and exists (select from piton.worker_room(l.id, $1) r where r.room > 0)) as rank,
            (select array_agg(version_id order by version_id, stage) from piton.limited_stages) as versions,
            (select array_agg(stage order by version_id, stage) from piton.limited_stages) as stages
 ),

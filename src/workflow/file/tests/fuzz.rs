@@ -9,11 +9,13 @@ use crate::model::fuzz;
 
 /// Files with every key there is.
 const FILES: &[&str] = &[
-    include_str!("../../../cli/workflows/starter.toml"),
+    include_str!("../../../cli/workflows/starters/words.toml"),
+    include_str!("../../../cli/workflows/starters/media.toml"),
+    include_str!("../../../cli/workflows/starters/http.toml"),
     "name = 'a'\ndescription = \"\"\"two\nlines\"\"\"\nretry = { max_retries = 3, unknown = { base = '1s', cap = '1m', jitter = 0.5, retry_after = false } }\n\
      [stages.s]\ncommand = ['x', '{{item.a}}', '${HOME}']\nfor_each = 'input.list'\nenv = { A = 'b' }\npass_env = ['C']\ndir = '/tmp'\nmemory = '1GiB'\noutput = 'text'\n\
      [stages.t]\nhttp = 'https://example.com/{{s}}'\nneeds = ['s']\nheaders = { a = 'b' }\nfiles = { f = 's' }\nmethod = 'PUT'\nredirects = 3\nconnect_timeout = '1s'\n\
-     [stages.u]\nrust = 'u'\nneeds = ['s', 't']\ninputs = 'file'\ntimeout = '5s'\nconcurrency = 3\nrate = '60/1m'\nrequires = ['a', '${B}/c']\n",
+     [stages.u]\nrust = 'u'\nneeds = ['s', 't']\ninputs = 'file'\ntimeout = '5s'\nconcurrency = 3\nper_worker = 2\nrate = '60/1m'\nrequires = ['a', '${B}/c']\n",
 ];
 
 const PIECES: &[&str] = &[
