@@ -29,5 +29,3 @@ comment on column piton.finishes.most_bytes is 'Limit of the output, as its work
 comment on column piton.finishes.finished_at is 'When the program called piton.finish.';
 comment on column piton.finishes.digest is 'SHA-256 of the output''s text, verified when it becomes the checkpoint.';
 comment on column piton.finishes.output is 'What the program passed to piton.finish.';
-
--- functions: 6dc7e716e4dc04d655f36818ec0769c061cd1169c2cac79069c00959f55bc935

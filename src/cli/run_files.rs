@@ -25,7 +25,7 @@ pub(super) async fn start(
     let artifacts = artifacts.context("there is no artifact store for the files: name one with --artifacts STORE")?;
     // Said before anything is uploaded.
     listed(&start.input, &[], most)?;
-    let files = upload(&artifacts, &store.own_addresses().await?, id, files).await?;
+    let files = upload(&artifacts, &store.own_addresses().await?, files).await?;
     let start = RunStart { input: listed(&start.input, &files, most)?, ..start };
     store.start_run_on_files(id, version, &start, &files).await.map_err(refused)?;
     Ok(id)

@@ -27,7 +27,7 @@ pub(crate) enum RunFileError {
     Unread { file: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Name(#[from] Misnamed),
-    #[error("two files are named `{}`; give one of them another name: NAME=FILE", in_a_line(.0))]
+    #[error("two files are named `{}`; give one of them another name (--file NAME=FILE)", in_a_line(.0))]
     Twice(String),
     #[error("`{}` was not kept in {store}: {error}", in_a_line(name))]
     NotKept { name: String, store: String, error: ArtifactError },
@@ -57,19 +57,13 @@ impl LocalFile {
     }
 }
 
-/// Uploads them for a run that is about to be started; `own` is what this database has of the store.
-pub(crate) async fn upload(
-    store: &Artifacts,
-    own: &str,
-    run: RunId,
-    files: &[LocalFile],
-) -> Result<Vec<RunFile>, RunFileError> {
-    let (mut names, mut uploaded) = (HashSet::new(), Vec::with_capacity(files.len()));
-    for LocalFile { name, path } in files {
-        let parsed = ArtifactName::of_path(&name.split('/').map(str::to_owned).collect::<Vec<_>>())?;
-        if !names.insert(name) {
-            return Err(RunFileError::Twice(name.clone()));
-        }
+/// Uploads them for a run that is about to be started; `own` is what this database has of the store. Their addresses have an id of
+/// their own where those of stages have that of the run, which may not have one yet.
+pub(crate) async fn upload(store: &Artifacts, own: &str, files: &[LocalFile]) -> Result<Vec<RunFile>, RunFileError> {
+    let names = check(files)?;
+    let together = RunId::new();
+    let mut uploaded = Vec::with_capacity(files.len());
+    for (LocalFile { name, path }, parsed) in files.iter().zip(names) {
         let unread = |source| RunFileError::Unread { file: path.clone(), source };
         let opened = blocking({
             let path = path.clone();
@@ -78,7 +72,7 @@ pub(crate) async fn upload(
         let file = opened.await.map_err(unread)?;
         let bytes = file.metadata().ok().map(|about| about.len());
         let id = Uuid::now_v7();
-        let below = address(run, INPUT, NO_ITEM, 1, id, &parsed);
+        let below = address(together, INPUT, NO_ITEM, 1, id, &parsed);
         let at = format!("{own}/{below}");
         let written = store.put(&at, tokio::fs::File::from_std(file), bytes).await.map_err(|error| match error {
             ArtifactError::Source(source) => unread(source),
@@ -87,6 +81,16 @@ pub(crate) async fn upload(
         uploaded.push(RunFile { id, name: name.clone(), below, bytes: written.bytes, digest: written.digest });
     }
     Ok(uploaded)
+}
+
+/// What they are called; an error where no run can be started on files of these names.
+pub(crate) fn check(files: &[LocalFile]) -> Result<Vec<ArtifactName>, RunFileError> {
+    let mut names = HashSet::new();
+    let parsed = files.iter().map(|LocalFile { name, .. }| match names.insert(name) {
+        true => Ok(ArtifactName::of_file(name)?),
+        false => Err(RunFileError::Twice(name.clone())),
+    });
+    parsed.collect()
 }
 
 /// The run's input with its files under the key `files`.

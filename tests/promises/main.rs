@@ -89,6 +89,7 @@ mod shipped;
 mod shutdown;
 mod sql;
 mod stages;
+mod starts_on_files;
 mod state_metrics;
 mod statements;
 mod steps;

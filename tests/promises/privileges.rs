@@ -41,6 +41,7 @@ const READ: &[&str] = &[
 /// What operators decide with.
 const DECIDE: &[&str] = &[
     "add_to_batch",
+    "begin_on_file",
     "cancel_batch",
     "cancel_batch_runs",
     "cancel_run",
@@ -67,6 +68,7 @@ const DECIDE: &[&str] = &[
     "seal_batch",
     "start_batch",
     "start_run",
+    "start_run_on_files",
     "start_run_once",
     "start_runs",
     "stop_batch",
@@ -78,7 +80,6 @@ const DECIDE: &[&str] = &[
 const ENGINE: &[&str] = &[
     "artifacts_deleted",
     "begin_cleanup",
-    "begin_on_file",
     "claim_limited",
     "clean_batches",
     "clean_records",
@@ -120,6 +121,7 @@ const INNER: &[&str] = &[
     "is_same_json",
     "limit_share",
     "limits_between",
+    "list_files",
     "move_to_the_past",
     "new_key",
     "queue_named",
