@@ -49,7 +49,9 @@ use crate::system::{descriptors, regular};
 use crate::workflow::definition::{CommandStage, OutputFormat, StandardInput};
 use crate::workflow::duration;
 
-pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
+pub(crate) use self::folder::{
+    Folder, delete_abandoned, delete_abandoned_in, found_in, keep_deleting_abandoned, try_out as try_out_folder,
+};
 pub(crate) use self::guard::LAST_WAIT;
 pub(crate) use self::own_program::own_program;
 pub(crate) use self::trial::try_out_process;

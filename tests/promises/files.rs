@@ -292,7 +292,7 @@ async fn a_check_tells_of_files_that_cannot_be_there_and_how_to_name_them() {
     let program = Path::new(env!("CARGO_BIN_EXE_piton"));
     let checked = world.command_of(program, ["workflows", "check", "workflows/0.toml"]).output().unwrap();
     insta::assert_snapshot!(String::from_utf8_lossy(&checked.stderr), @r##"
-    error: `b` reads the output of `b`, which is not among its needs
+    error: stage `a` reads a file of `b`, which is not among its needs
      --> workflows/0.toml:4:19
       |
     4 | command = ["cat", "{{file:b/x.txt}}", "--all={{file:c/*.txt}}", "{{file:}}"]

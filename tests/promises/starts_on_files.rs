@@ -101,7 +101,7 @@ async fn a_program_uploads_files_and_starts_a_run_on_them_or_neither() {
     let piton = library(&world).await;
     let start = || piton.start("read", &json!({})).file("talk.txt", world.path("mine.bin"));
     let run = start().file("d/more.txt", world.path("more.bin")).await.unwrap();
-    assert_eq!(run.result::<Value>().await.unwrap()["all"], "morehello./input/d/more.txt\n./input/talk.txt");
+    assert_eq!(run.result::<Value>().await.unwrap()["all"], "hellomore./input/d/more.txt\n./input/talk.txt");
     let mut transaction = world.pool.begin().await.unwrap();
     start().in_transaction(&mut transaction).await.unwrap();
     transaction.rollback().await.unwrap();
@@ -131,7 +131,7 @@ async fn a_program_uploads_files_and_starts_a_run_on_them_or_neither() {
     }
     let gone = start().file("b", "/nowhere/b").await.unwrap_err();
     assert!(matches!(&gone, StartError::File(why) if why.contains("cannot read /nowhere/b: No such file")), "{gone:?}");
-    assert_eq!(world.count("select count(*) from piton.runs r join piton.workflow_versions v on v.id = r.version_id where v.name = 'read'").await, 2);
+    assert_eq!(world.count("select count(*) from piton.runs_overview where workflow = 'read'").await, 2);
 }
 
 #[tokio::test]
@@ -181,8 +181,7 @@ async fn a_start_on_what_is_no_file_is_refused_with_the_cure() {
     }
     let nothing = by_sql(&world, format!("'raed', '[\"{talk}\"]'")).await.unwrap_err();
     assert!(nothing.contains("there is no workflow \"raed\""), "{nothing}");
-    let known =
-        "select count(*) from piton.runs r join piton.workflow_versions v on v.id = r.version_id where v.name = 'read'";
+    let known = "select count(*) from piton.runs_overview where workflow = 'read'";
     assert_eq!(world.count(known).await, 0, "nothing was started");
 }
 
