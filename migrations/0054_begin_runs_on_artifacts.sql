@@ -10,4 +10,4 @@ comment on table piton.run_files is 'Artifacts of other runs that runs were star
 comment on column piton.run_files.run_id is 'The run that was started on it.';
 comment on column piton.run_files.artifact is 'The artifact.';
 
--- functions: d5d9a0a6897f328b9c1d7d10a727b9b872acbe837dfeaafa1f6ee87bdd1b8889
+-- functions: 5e12b142d1b2e15e00df704b49a35e2250fb83b9d583e2640a5f8ae5fff002da

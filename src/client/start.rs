@@ -17,7 +17,7 @@ use crate::model::json;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::times;
 use crate::model::trace::TraceContext;
-use crate::stage::run_files::{LocalFile, RunFileError, check, listed, upload};
+use crate::stage::run_files::{LocalFile, RunFileError, find, fits, listed, upload};
 use crate::store::StoreError;
 use crate::store::run_files::{RunFile, start_current_on_files};
 use crate::store::starts::{RunStart, StartedOnce, start_current, start_current_on_artifacts, start_current_once};
@@ -93,8 +93,8 @@ impl Start {
         }
     }
 
-    /// Starts it on a file of this machine, which its stages read under that name, as in `{{file:input/talk.mp4}}`; may be called
-    /// several times. The files are uploaded into the [artifact store](super::Builder::artifacts) first, and the run is started on
+    /// Starts it on a file of this machine, which its stages read under that name, as in `{{file:input/talk.mp4}}`, or on all files of
+    /// a folder, as in `{{file:input/talks/1.mp4}}`; may be called several times. The files are uploaded into the [artifact store](super::Builder::artifacts) first, and the run is started on
     /// all of them or not at all. The input must be an object; they are listed in it under `files`. Does not go with a key.
     ///
     /// ```no_run
@@ -103,7 +103,7 @@ impl Start {
     /// # Ok(()) }
     /// ```
     pub fn file(mut self, name: &str, path: impl AsRef<Path>) -> Start {
-        self.files.push(LocalFile { name: name.to_owned(), path: path.as_ref().to_owned() });
+        self.files.push(LocalFile { name: Some(name.to_owned()), path: path.as_ref().to_owned() });
         self
     }
 
@@ -122,7 +122,7 @@ impl Start {
     }
 
     /// Uploads its files, and lists them in its input.
-    async fn uploaded(mut self) -> Result<(Start, Vec<RunFile>), StartError> {
+    async fn uploaded(self) -> Result<(Start, Vec<RunFile>), StartError> {
         let start = self.start?;
         if self.files.is_empty() {
             return Ok((Start { start: Ok(start), ..self }, Vec::new()));
@@ -132,15 +132,15 @@ impl Start {
             return Err(StartError::Invalid(said.to_owned()));
         }
         let most = PayloadLimits::default().payload_bytes;
-        check(&self.files)?;
+        let files = find(&self.files).await?;
         // Said before anything is uploaded.
-        listed(&start.input, &[], most)?;
+        fits(&start.input, &files, most)?;
         let Some(store) = self.piton.artifacts() else {
             let said = "there is no artifact store for the files: name one with Builder::artifacts";
             return Err(StartError::Invalid(said.to_owned()));
         };
         let own = self.piton.shared.store.own_addresses().await?;
-        let files = upload(&store, &own, &std::mem::take(&mut self.files)).await?;
+        let files = upload(&store, &own, &files).await?;
         let input = listed(&start.input, &files, most)?;
         Ok((Start { start: Ok(RunStart { input, ..start }), ..self }, files))
     }
@@ -215,10 +215,14 @@ fn by_name(artifacts: &[(String, String)]) -> String {
 impl From<RunFileError> for StartError {
     fn from(error: RunFileError) -> StartError {
         match error {
-            RunFileError::Unread { .. } | RunFileError::NotKept { .. } => StartError::File(error.to_string()),
-            RunFileError::Name(_) | RunFileError::Twice(_) | RunFileError::NoObject | RunFileError::Payload(_) => {
-                StartError::Invalid(error.to_string())
+            RunFileError::Unread { .. } | RunFileError::NotKept { .. } | RunFileError::Empty(_) => {
+                StartError::File(error.to_string())
             }
+            RunFileError::Name(_)
+            | RunFileError::NoName(_)
+            | RunFileError::Twice(_)
+            | RunFileError::NoObject
+            | RunFileError::Payload(_) => StartError::Invalid(error.to_string()),
         }
     }
 }

@@ -20,6 +20,10 @@ use sha2::{Digest, Sha256};
 
 use crate::system::regular;
 
+/// How often, and after what time, a lock is tried again that may be held for long.
+const MOST_TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_micros(50);
+
 /// What a fetched file can be read by.
 pub(super) const MODE: u32 = 0o444;
 
@@ -76,6 +80,15 @@ impl CachedFile {
         Ok(Some(GivenFile { path: to.to_owned(), bytes: self.bytes, shared }))
     }
 
+    /// Gives it away: nobody else is to have it.
+    pub(super) fn hand_over(&self, to: &Path) -> io::Result<GivenFile> {
+        if fs::rename(&self.path, to).is_err() {
+            copy(&self.path, to)?;
+            self.delete();
+        }
+        Ok(GivenFile { path: to.to_owned(), bytes: self.bytes, shared: None })
+    }
+
     /// What attempts have of it stays theirs.
     pub(super) fn delete(&self) {
         fs::remove_file(&self.path).ok();
@@ -124,8 +137,14 @@ impl GivenFile {
 impl Drop for GivenFile {
     fn drop(&mut self) {
         let Some(cached) = &self.shared else { return };
-        // Where somebody else is at it, the next one to use it reads it again.
-        let Ok(mut seen) = cached.seen.try_lock() else { return };
+        // Links take microseconds. Where somebody reads all of it, the next one to use it does so again.
+        let mut tries = (0..MOST_TRIES).map(|_| {
+            cached.seen.try_lock().or_else(|_| {
+                std::thread::sleep(BETWEEN_TRIES);
+                cached.seen.try_lock()
+            })
+        });
+        let Some(mut seen) = tries.find_map(Result::ok) else { return };
         let is_known = cached.path.symlink_metadata().is_ok_and(|about| Stamp::of(&about) == *seen);
         if fs::remove_file(&self.path).is_ok()
             && is_known
@@ -172,9 +191,13 @@ fn same(from: &Path, to: &Path) -> io::Result<bool> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(true);
     }
-    fs::copy(from, to)?;
-    File::open(to)?.set_times(FileTimes::new().set_modified(made()))?;
+    copy(from, to)?;
     Ok(false)
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to)?;
+    File::open(to)?.set_times(FileTimes::new().set_modified(made()))
 }
 
 /// A file of its own that shares its blocks with the other, where the file system can.
@@ -202,6 +225,7 @@ fn clone(_: &Path, _: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -265,6 +289,7 @@ mod tests {
         assert!(!b.is_untouched());
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn where_no_link_can_be_made_it_is_a_copy() {
         let (here, other) = (here(Some("/dev/shm")), tempfile::tempdir().unwrap());
@@ -273,7 +298,18 @@ mod tests {
         assert!(given.is_untouched() && fs::read_to_string(&to).unwrap() == "right");
         let is_elsewhere = other.path().metadata().unwrap().dev() != here.folder.path().metadata().unwrap().dev();
         assert_eq!(given.shared.is_none(), is_elsewhere);
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&to, "wrong").unwrap();
         assert!(!given.is_untouched() && here.give("a").is_some_and(|here| here.is_untouched()) == is_elsewhere);
+    }
+
+    #[test]
+    fn what_is_given_away_is_with_one_only() {
+        let (here, other) = (here(None), tempfile::tempdir().unwrap());
+        let given = here.cached.hand_over(&other.path().join("given")).unwrap();
+        assert!(given.is_untouched() && !here.cached.path.exists());
+        assert!(here.give("a").is_none());
+        File::options().append(true).open(given.path()).unwrap().write_all(b"!").unwrap();
+        assert!(!given.is_untouched());
     }
 }

@@ -75,7 +75,8 @@ impl FileCache {
         to: &Path,
     ) -> Result<GivenFile, GiveError> {
         let folder = self.folder().await.map_err(GiveError::Folder)?;
-        let (entry, mut there) = self.entry(&expected.digest).await;
+        let digest = expected.digest.clone();
+        let (entry, mut there) = self.entry(&digest).await;
         if let Some(file) = &*there {
             if let Some(given) = pass_on(file, to).await? {
                 Request::Hit.count();
@@ -91,6 +92,12 @@ impl FileCache {
         let file = self.fetch(store, address, expected, folder.path(), &entry).await.inspect_err(|_| {
             entry.bytes.store(0, Ordering::Relaxed);
         })?;
+        if file.bytes > self.most {
+            // Whoever waits for it begins anew.
+            self.entries().remove(&digest);
+            let to = to.to_owned();
+            return blocking(move || file.hand_over(&to)).await.map_err(GiveError::Folder);
+        }
         let given = pass_on(&file, to).await;
         *there = Some(file);
         drop(there);

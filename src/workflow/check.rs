@@ -249,9 +249,10 @@ impl Graph<'_> {
                 let own = ["input", "item"];
                 let known = || own.into_iter().chain(stage.needs.iter().map(|need| need.text.as_str()));
                 let meant = if found.len() > SHOWN { None } else { similar(head, known()) };
-                let help = match meant {
-                    Some(meant) => format!("did you mean {}?", shown(meant)),
-                    None => "a place begins with `input`, `item` or a stage that is needed".to_owned(),
+                let help = match (meant, texts::meant_file(place)) {
+                    (_, Some(file)) => file,
+                    (Some(meant), None) => format!("did you mean {}?", shown(meant)),
+                    (None, None) => "a place begins with `input`, `item` or a stage that is needed".to_owned(),
                 };
                 (title, help)
             }

@@ -284,6 +284,9 @@ output = "text"
 needs = ["c"]
 [stages.c]
 command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+[stages.e]
+command = ["{{file:c/run.sh}}", "{{files:c/x.txt}}", "{{c/x.txt}}"]
+needs = ["c"]
 "#;
 
 #[tokio::test]
@@ -396,7 +399,31 @@ async fn a_check_tells_of_files_that_cannot_be_there_and_how_to_name_them() {
        |
        = help: a place begins with `input`, `item` or a stage that is needed
 
-    13 mistakes in `workflows/0.toml`
+    error: `{{file:c/run.sh}}` cannot be the program: files that stages make are not executable
+      --> workflows/0.toml:17:12
+       |
+    17 | command = ["{{file:c/run.sh}}", "{{files:c/x.txt}}", "{{c/x.txt}}"]
+       |            ^^^^^^^^^^^^^^^^^^^
+       |
+       = help: name a program that reads it, such as command = ["sh", "{{file:build/run.sh}}"]
+
+    error: `files:c/x.txt` is in no input of stage `e`
+      --> workflows/0.toml:17:33
+       |
+    17 | command = ["{{file:c/run.sh}}", "{{files:c/x.txt}}", "{{c/x.txt}}"]
+       |                                 ^^^^^^^^^^^^^^^^^^^
+       |
+       = help: did you mean `file:c/x.txt`?
+
+    error: `c/x.txt` is in no input of stage `e`
+      --> workflows/0.toml:17:54
+       |
+    17 | command = ["{{file:c/run.sh}}", "{{files:c/x.txt}}", "{{c/x.txt}}"]
+       |                                                      ^^^^^^^^^^^^^
+       |
+       = help: write `file:c/x.txt` for a file that a stage has kept
+
+    16 mistakes in `workflows/0.toml`
     "##);
 }
 

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod api;
+mod archive;
 mod artifacts;
 mod aside;
 mod batches;
@@ -41,6 +42,7 @@ mod harness;
 mod health;
 mod heartbeats;
 mod hostile;
+mod hostile_files;
 mod house;
 mod http;
 mod http_server;

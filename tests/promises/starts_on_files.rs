@@ -110,9 +110,14 @@ async fn a_program_uploads_files_and_starts_a_run_on_them_or_neither() {
     transaction.commit().await.unwrap();
     assert_eq!(kept.result::<Value>().await.unwrap()["one"], "hello");
     assert_eq!(world.count("select count(*) from piton.artifacts where stage = -1").await, 3);
-    // What the one that was rolled back has uploaded is known to be nobody's.
+    // What the one that was rolled back has uploaded is found to be nobody's once it is old enough.
+    assert_eq!(walk(&world.path("artifacts")).iter().filter(|name| *name == "talk.txt").count(), 3);
+    age(&world.path("artifacts"));
     let scanned = stdout(&world.command(["cleanup", "scan"]).output().unwrap());
-    assert!(scanned.contains("talk.txt") && scanned.contains('1'), "{scanned}");
+    assert!(
+        scanned.contains("1 file that nobody knows of") || scanned.contains("1 files that nobody knows of"),
+        "{scanned}"
+    );
     let made = made(&world).await;
     for (wrong, said) in [
         (start().key("k"), "a start on files of this machine goes neither with a key nor with artifacts of other runs"),
@@ -132,6 +137,43 @@ async fn a_program_uploads_files_and_starts_a_run_on_them_or_neither() {
     let gone = start().file("b", "/nowhere/b").await.unwrap_err();
     assert!(matches!(&gone, StartError::File(why) if why.contains("cannot read /nowhere/b: No such file")), "{gone:?}");
     assert_eq!(world.count("select count(*) from piton.runs_overview where workflow = 'read'").await, 2);
+}
+
+#[tokio::test]
+async fn a_run_begins_on_all_files_of_a_folder_by_their_names_in_it() {
+    let world = World::with(&[READ]).await;
+    let _worker = world.worker("w1", &[]);
+    let folder = world.path("talks");
+    std::fs::create_dir_all(folder.join("b/c")).unwrap();
+    std::fs::create_dir(world.path("empty")).unwrap();
+    for (name, text) in [("talk.txt", "hello"), ("b/c/two.txt", "two"), ("b/a b.txt", "one")] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("b/link")).unwrap();
+    let workflows = world.path("workflows");
+    let start = |file: &str| {
+        let arguments = ["start", "read", "--workflows", workflows.to_str().unwrap(), "--file", file];
+        world.command(arguments).output().unwrap()
+    };
+    let run = stdout(&start(folder.to_str().unwrap())).trim().to_owned();
+    assert_eq!(world.ended(&run).await, "done");
+    let all = &outputs(&world, &run).await[1];
+    assert_eq!(all, "onetwohello./input/b/a b.txt\n./input/b/c/two.txt\n./input/talk.txt", "and no link");
+    let piton = library(&world).await;
+    let by_name = piton.start("read", &json!({})).file("d", &folder).file("talk.txt", folder.join("talk.txt")).await;
+    let by_name = by_name.unwrap().result::<Value>().await.unwrap();
+    assert!(by_name["all"].as_str().unwrap().contains("./input/d/b/c/two.txt"), "{by_name}");
+    for (file, said) in [
+        (world.path("empty").to_str().unwrap(), "there is no file in "),
+        ("/nowhere/x", "cannot read /nowhere/x: No such file"),
+        ("x=", "write FILE or NAME=FILE"),
+        ("=x", "write FILE or NAME=FILE"),
+        ("/=/etc/hostname", "an artifact cannot be named"),
+    ] {
+        let refused = start(file);
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && told.contains(said), "{file}: {told}");
+    }
 }
 
 #[tokio::test]
@@ -236,4 +278,17 @@ fn walk(folder: &std::path::Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// As if all of it had been written long ago.
+fn age(folder: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            age(&path);
+        } else {
+            let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(20 * 86_400);
+            std::fs::File::open(&path).unwrap().set_modified(long_ago).unwrap();
+        }
+    }
 }

@@ -134,3 +134,32 @@ fn is_locked(folder: &Path) -> bool {
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_worker_has_left_is_deleted_and_what_a_live_one_uses_is_not() {
+        let below = tempfile::tempdir().unwrap();
+        let made = |name: &str| {
+            let folder = below.path().join(format!("{PREFIX}{name}"));
+            fs::create_dir_all(folder.join("inputs/make")).unwrap();
+            fs::write(folder.join("inputs/make/large"), [0; 4096]).unwrap();
+            folder
+        };
+        let (live, killed, early) = (made("live"), made("killed"), made("early"));
+        let held = lock(&live).unwrap();
+        drop(lock(&killed).unwrap());
+        fs::create_dir(below.path().join("somebody else's")).unwrap();
+        std::os::unix::fs::symlink(&live, below.path().join(format!("{PREFIX}link"))).unwrap();
+        delete_abandoned_in(below.path(), Duration::from_secs(60));
+        assert_eq!(found_in(below.path(), Duration::ZERO).len(), 3, "they are young");
+        delete_abandoned_in(below.path(), Duration::ZERO);
+        assert_eq!(found_in(below.path(), Duration::ZERO), [live.as_path()]);
+        assert!(live.join("inputs/make/large").exists() && !killed.exists() && !early.exists());
+        drop(held);
+        delete_abandoned_in(below.path(), Duration::ZERO);
+        assert!(!live.exists() && below.path().join("somebody else's").exists());
+    }
+}
