@@ -475,6 +475,20 @@ fn workers() -> Value {
             LINES, &[
                 (r#"rate(process_cpu_seconds_total{instance=~"$instance"}[$__rate_interval])"#, "{{instance}}"),
             ])
+        .lines("Files read per second",
+            "Files of the artifact store that attempts read: at hand (hit), or fetched (miss). Files are evicted to make room for others; many misses with many of them ask for a larger --file-cache.",
+            RATES, &[
+                (r#"sum by (result) (rate(piton_file_cache_requests_total{instance=~"$instance"}[$__rate_interval]))"#,
+                 "{{result}}"),
+                (r#"sum(rate(piton_file_cache_evicted_total{instance=~"$instance"}[$__rate_interval]))"#, "evicted"),
+            ])
+        .lines("Fetched files",
+            "Bytes at hand on each worker's disk, up to its --file-cache, and bytes fetched per second.",
+            BYTES, &[
+                (r#"piton_file_cache_bytes{instance=~"$instance"}"#, "{{instance}} at hand"),
+                (r#"sum(rate(piton_file_cache_fetched_bytes_total{instance=~"$instance"}[$__rate_interval]))"#,
+                 "fetched per second"),
+            ])
         .row("Components")
         .lines("Measures against their limits",
             "Each measure, divided by the value from which on its component is unhealthy.",

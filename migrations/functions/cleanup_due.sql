@@ -1,7 +1,12 @@
 -- What has been kept for as long as it should be. Walks what is asked for: all of it, or one run.
 create or replace view piton.cleanup_due as
 select 'artifacts' as what, a.type, t.workflow, r.uuid as run, a.run_id, a.id as artifact, null::uuid as batch, a.address,
-       coalesce(a.bytes, 0) as bytes, a.created_at as since, piton.protection(r.state, h.held_by) as refused,
+       coalesce(a.bytes, 0) as bytes, a.created_at as since,
+       coalesce(piton.protection(r.state, h.held_by),
+                case when exists (select from piton.run_files f join piton.runs n on n.id = f.run_id
+                                  left join piton.run_holds k on k.run_id = n.id
+                                  where f.artifact = a.id and piton.protection(n.state, k.held_by) is not null)
+                     then 'a run that was started on it is not over, or held' end) as refused,
        null::uuid as worker, null::bigint as version
 from piton.artifacts a
 join piton.runs r on r.id = a.run_id

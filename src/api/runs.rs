@@ -91,6 +91,10 @@ struct NewRun {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = serde_json::Value)]
     input: Option<Box<RawValue>>,
+    /// Artifacts that it is started on, which are listed in its input under `files`: an array of their ids, or an object with a name
+    /// for each. Cleanup leaves them alone for as long as the run goes on, is blocked or held.
+    #[schema(value_type = Option<serde_json::Value>)]
+    files: Option<Box<RawValue>>,
     /// Of higher priority is claimed first.
     #[serde(default)]
     #[schema(minimum = -1000, maximum = 1000, default = 0)]
@@ -141,10 +145,14 @@ async fn start(State(api): State<Api>, Body(new): Body<NewRun>) -> Result<(Statu
     let trace = trace(new.traceparent.as_deref(), new.tracestate.as_deref())?;
     let [run_at, deadline] = [new.run_at, new.deadline].map(|time| time.map(|Time(at)| at));
     let start = RunStart { input, priority: new.priority.0, run_at, deadline, trace };
-    let StartedOnce { run, is_new, is_other_input } = match &new.key {
-        Some(key) => api.store.start_current_once(&new.workflow.0, &key.0, &start, new.same_input).await?,
-        None if new.same_input => return Err(Problem::invalid("same_input goes with a key")),
-        None => {
+    let StartedOnce { run, is_new, is_other_input } = match (&new.key, &new.files) {
+        (None, _) if new.same_input => return Err(Problem::invalid("same_input goes with a key")),
+        (key, Some(files)) => {
+            let which = (new.workflow.0.as_str(), key.as_ref().map(|key| key.0.as_str()));
+            api.store.start_current_on_artifacts(which, &start, files.get(), new.same_input).await?
+        }
+        (Some(key), None) => api.store.start_current_once(&new.workflow.0, &key.0, &start, new.same_input).await?,
+        (None, None) => {
             let run = api.store.start_current(&new.workflow.0, &start).await?;
             StartedOnce { run: run.0, is_new: true, is_other_input: false }
         }

@@ -1,5 +1,6 @@
-//! Writes a file into the store: reads, digests and uploads it in parts, so that it is never in memory as a whole.
+//! Writes a file into the store: reads, digests and uploads it in parts, so that two of them are in memory and never all of it.
 
+use futures_util::future::join;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use sha2::{Digest, Sha256};
@@ -72,8 +73,10 @@ impl<R: AsyncRead + Unpin> Parts<R> {
     async fn send(&mut self, first: Vec<u8>, upload: &mut dyn MultipartUpload) -> Result<(), ArtifactError> {
         let mut part = first;
         while !part.is_empty() {
-            upload.put_part(PutPayload::from(part)).await?;
-            part = self.next().await?;
+            // The next one is read and digested while this one is written.
+            let (written, next) = join(upload.put_part(PutPayload::from(part)), self.next()).await;
+            written?;
+            part = next?;
         }
         upload.complete().await?;
         Ok(())

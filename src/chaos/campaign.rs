@@ -41,7 +41,7 @@ pub(crate) struct Campaign {
     pub(crate) servers: Arc<Servers>,
     pub(crate) inspector: Inspector,
     pub(crate) start: Start,
-    /// Where the workers' logs go.
+    /// Where the workers' logs go, and their files.
     pub(crate) logs: PathBuf,
     /// The runs are of the campaign's own workflow, and each job's fate is known.
     pub(crate) fates_are_known: bool,
@@ -180,6 +180,7 @@ impl Campaign {
         let left: Vec<Wrong> =
             leftovers::find(&self.mark).into_iter().map(|process| ("processes that live on", process)).collect();
         chronicle.wrong.extend(left);
+        chronicle.wrong.extend(leftovers::folders(&self.logs));
         let losses = self.inspector.losses().await?;
         chronicle.wrong.extend(strange(&losses, &chronicle.events));
         let runs = self.offer.acknowledged.count();

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fate::{self, Fate};
 use super::load::Loaded;
-use super::workload::{self, Output, RunInput, Said, Step};
+use super::workload::{self, Looked, Output, RunInput, Said, Step};
 use crate::model::digest;
 use crate::model::failure::FailureClass;
 use crate::model::id::NO_ITEM;
@@ -20,13 +20,15 @@ pub(crate) type Wrong = (&'static str, String);
 const INACCURACY: TimeDelta = TimeDelta::seconds(1);
 
 /// The stages, in the order of the file.
-const STAGES: [&str; 6] = ["list", "part", "steps", "program", "total", "load"];
+const STAGES: [&str; 8] = ["list", "part", "steps", "program", "total", "load", "draw", "look"];
 const LIST: i16 = 0;
 const PART: i16 = 1;
 const STEPS: i16 = 2;
 const PROGRAM: i16 = 3;
 const TOTAL: i16 = 4;
 const LOAD: i16 = 5;
+const DRAW: i16 = 6;
+const LOOK: i16 = 7;
 
 /// A run with all that is on record about it.
 pub(crate) struct Case<'r> {
@@ -65,7 +67,8 @@ impl Judge<'_> {
         let items = 0..i32::try_from(self.input.items).unwrap_or(i32::MAX);
         let mut expected = vec![(LIST, NO_ITEM)];
         if self.finishes((LIST, NO_ITEM)) {
-            expected.extend([PART, STEPS, PROGRAM, LOAD].map(|stage| (stage, NO_ITEM)));
+            let whole = [PART, STEPS, PROGRAM, LOAD, DRAW, LOOK];
+            expected.extend(whole.map(|stage| (stage, NO_ITEM)));
             expected.extend(items.map(|item| (PART, item)));
         }
         let total_is_reached = expected.len() > 1 && expected.iter().all(|place| self.finishes(*place));
@@ -89,7 +92,7 @@ impl Judge<'_> {
     fn fate(&self, (stage, item): Place) -> Fate {
         match (stage, item) {
             // The split, and the programs, have none of their own.
-            (PART, NO_ITEM) | (PROGRAM | LOAD, _) => Fate::Finishes(Vec::new()),
+            (PART, NO_ITEM) | (PROGRAM | LOAD | DRAW | LOOK, _) => Fate::Finishes(Vec::new()),
             (stage, item) => fate::of(self.input.seed, name(stage), u32::try_from(item).ok()).fate,
         }
     }
@@ -143,6 +146,11 @@ impl Judge<'_> {
             (PART, NO_ITEM) => text == self.input.items.to_string(),
             (PROGRAM, _) => serde_json::from_str(text).is_ok_and(|said: Said| self.is_said(&said, attempt)),
             (LOAD, _) => serde_json::from_str(text).is_ok_and(|loaded: Loaded| self.is_loaded(&loaded, attempt)),
+            (DRAW, _) => self.shown().is_some_and(|picture| text.contains(&digest::hex(&picture.digest))),
+            (LOOK, _) => serde_json::from_str(text).is_ok_and(|looked: Looked| {
+                looked.attempt == attempt
+                    && self.shown().is_some_and(|picture| looked.seen == digest::hex(&picture.digest))
+            }),
             _ => serde_json::from_str(text).is_ok_and(|output: Output| self.is_right(place, &output, attempt)),
         };
         if !right {
@@ -164,11 +172,21 @@ impl Judge<'_> {
         is_own && (1..=attempt).contains(&loaded.attempt)
     }
 
+    /// What `draw` has made, as far as it can be seen.
+    fn shown(&self) -> Option<&Kept> {
+        self.case.kept.iter().find(|kept| kept.stage == DRAW).copied()
+    }
+
     /// What can be seen of it is what the attempt that finished has kept.
     fn kept(&mut self) {
         for kept in &self.case.kept {
-            let expected = digest::of(&workload::drawn(self.input.seed, kept.attempt.unsigned_abs()));
-            if kept.stage != STEPS || kept.digest != expected {
+            let attempt = kept.attempt.unsigned_abs();
+            let expected = match kept.stage {
+                STEPS => Some(workload::drawn(self.input.seed, attempt)),
+                DRAW => Some(workload::picture(self.case.run.uuid, attempt)),
+                _ => None,
+            };
+            if expected.is_none_or(|expected| kept.digest != digest::of(&expected)) {
                 self.say("artifacts that are not of their own run and attempt", (kept.stage, kept.item));
             }
         }
@@ -214,6 +232,7 @@ impl Judge<'_> {
             (LIST, _) => Vec::new(),
             (TOTAL, _) => self.jobs.keys().filter(|(stage, _)| *stage != TOTAL).copied().collect(),
             (PART, 0..) => vec![(PART, NO_ITEM)],
+            (LOOK, _) => vec![(DRAW, NO_ITEM)],
             _ => vec![(LIST, NO_ITEM)],
         }
     }

@@ -58,7 +58,7 @@ pass_env = ["CHAOS_OF_PITON"]
 
 [stages.total]
 rust = "chaos-total"
-needs = ["part", "steps", "program", "load"]
+needs = ["part", "steps", "program", "load", "look"]
 timeout = "4s"
 rate = "200/1s"
 
@@ -68,6 +68,16 @@ needs = ["list"]
 pass_env = ["DATABASE_URL", "CHAOS_OF_PITON"]
 finish = true
 timeout = "20s"
+
+[stages.draw]
+command = ["sh", "-c", 'yes "$PITON_ATTEMPT of $PITON_RUN" | head -n 2000 > "$1"; sleep 0.1', "draw", "{{out:some/picture.txt}}"]
+needs = ["list"]
+pass_env = ["CHAOS_OF_PITON"]
+
+[stages.look]
+command = ["sh", "-c", 'sleep 0.1; printf "{\"attempt\":%s,\"seen\":\"%s\"}" "$PITON_ATTEMPT" "$(sha256sum < "$1" | cut -c 1-64)"', "look", "{{file:draw/some/picture.txt}}"]
+needs = ["draw"]
+pass_env = ["CHAOS_OF_PITON"]
 "#;
 
 /// A run's input.
@@ -132,6 +142,19 @@ pub(crate) struct Given {
 /// What an attempt of `steps` keeps.
 pub(crate) fn drawn(seed: u64, attempt: u32) -> String {
     format!("{attempt} of {seed}")
+}
+
+/// What an attempt of `draw` makes: some hundred kilobytes.
+pub(crate) fn picture(run: Uuid, attempt: u32) -> String {
+    format!("{attempt} of {run}\n").repeat(2000)
+}
+
+/// What `look` says of the file that it was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Looked {
+    pub(crate) attempt: u32,
+    /// Its SHA-256.
+    pub(crate) seen: String,
 }
 
 pub(crate) async fn list(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {

@@ -5,7 +5,7 @@ use anyhow::Context;
 use super::refusal::refused;
 use crate::artifacts::Artifacts;
 use crate::model::id::{RunId, VersionId};
-use crate::stage::run_files::{LocalFile, listed, upload};
+use crate::stage::run_files::{LocalFile, find, fits, listed, upload};
 use crate::store::Store;
 use crate::store::starts::RunStart;
 
@@ -23,9 +23,10 @@ pub(super) async fn start(
         return Ok(id);
     }
     let artifacts = artifacts.context("there is no artifact store for the files: name one with --artifacts STORE")?;
+    let files = find(files).await?;
     // Said before anything is uploaded.
-    listed(&start.input, &[], most)?;
-    let files = upload(&artifacts, &store.own_addresses().await?, id, files).await?;
+    fits(&start.input, &files, most)?;
+    let files = upload(&artifacts, &store.own_addresses().await?, &files).await?;
     let start = RunStart { input: listed(&start.input, &files, most)?, ..start };
     store.start_run_on_files(id, version, &start, &files).await.map_err(refused)?;
     Ok(id)

@@ -12,6 +12,7 @@ use super::await_end::Ends;
 use super::error::BuildError;
 use super::piton::{Piton, Shared};
 use crate::app::App;
+use crate::artifacts::Artifacts;
 use crate::queue::catalog::Catalog;
 use crate::stage::handler::Handlers;
 use crate::stage::http;
@@ -84,6 +85,7 @@ pub struct Builder {
     app: App,
     database: Database,
     migrations: Migrations,
+    artifacts: Result<Option<Artifacts>, BuildError>,
 }
 
 impl Piton {
@@ -95,7 +97,17 @@ impl Piton {
 
 impl Builder {
     pub(super) fn new(app: App, database: Database) -> Builder {
-        Builder { app, database, migrations: Migrations::default() }
+        Builder { app, database, migrations: Migrations::default(), artifacts: Ok(None) }
+    }
+
+    /// The artifact store, the same one for all workers and for [starts on files](super::Start::file): a folder, or a bucket as
+    /// `s3://`, `gs://` or `abfss://`. Default: `artifacts` in the data folder of whoever runs the program.
+    pub fn artifacts(self, store: &str) -> Builder {
+        Builder { artifacts: Artifacts::at(store).map(Some).map_err(BuildError::Artifacts), ..self }
+    }
+
+    pub(crate) fn artifacts_at(self, store: Artifacts) -> Builder {
+        Builder { artifacts: Ok(Some(store)), ..self }
     }
 
     /// Whether the schema may be brought up to date. Default [`Migrations::Check`].
@@ -116,7 +128,7 @@ impl Builder {
         change: impl FnOnce(Vec<Workflow>, &mut Handlers) -> Result<Vec<Workflow>, BuildError>,
     ) -> Result<Piton, BuildError> {
         http::install_tls();
-        let workflows = workflows(&self.app)?;
+        let (artifacts, workflows) = (self.artifacts?, workflows(&self.app)?);
         let mut handlers = self.app.handlers;
         let workflows = change(workflows, &mut handlers)?;
         let url = self.database.url();
@@ -139,7 +151,7 @@ impl Builder {
             }
         };
         let ends = Arc::new(Ends::new(store.clone(), catalog.run_ended.clone()));
-        Ok(Piton { shared: Arc::new(Shared { store, server, pooling, url, catalog, workflows: ids, ends }) })
+        Ok(Piton { shared: Arc::new(Shared { store, server, pooling, url, catalog, workflows: ids, ends, artifacts }) })
     }
 }
 

@@ -42,6 +42,9 @@ pub enum BuildError {
     /// The connection string is invalid.
     #[error("{0}")]
     Address(String),
+    /// The name of the artifact store makes no sense.
+    #[error("{0}")]
+    Artifacts(String),
     /// The database cannot be connected to.
     #[error("{0}")]
     Connect(String),
@@ -71,6 +74,9 @@ pub enum StartError {
     /// out of bounds.
     #[error("{0}")]
     Invalid(String),
+    /// A [file](crate::Start::file) cannot be read, or the artifact store did not take it. Nothing is started.
+    #[error("{0}")]
+    File(String),
     /// [`Start::same_input`](crate::Start::same_input) was asked for, and the run under that key has another input.
     #[error("run {0} was started under that key before, on another input")]
     OtherInput(RunId),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::await_end::Ends;
+use crate::artifacts::Artifacts;
+use crate::config;
 use crate::model::id::WorkflowId;
 use crate::queue::catalog::Catalog;
 use crate::store::Store;
@@ -28,4 +30,14 @@ pub(super) struct Shared {
     pub(super) catalog: Arc<Catalog>,
     pub(super) workflows: Vec<WorkflowId>,
     pub(super) ends: Arc<Ends>,
+    /// The artifact store, where one was named.
+    pub(super) artifacts: Option<Artifacts>,
+}
+
+impl Piton {
+    /// The artifact store: the one that was named, else a folder in the data folder of whoever runs the program.
+    pub(super) fn artifacts(&self) -> Option<Artifacts> {
+        let in_data_folder = || Some(Artifacts::in_folder(config::data_folder()?.join("artifacts")));
+        self.shared.artifacts.clone().or_else(in_data_folder)
+    }
 }

@@ -87,8 +87,8 @@ impl WorkerBuilder {
         self.with(|settings| settings.grace = grace)
     }
 
-    /// The artifact store, the same one for all workers: a folder, or a bucket as `s3://`, `gs://` or `abfss://`. Default:
-    /// `artifacts` in the data folder of whoever runs the program.
+    /// The artifact store, the same one for all workers: a folder, or a bucket as `s3://`, `gs://` or `abfss://`. Default: that of
+    /// [its `Piton`](super::Builder::artifacts).
     pub fn artifacts(self, store: &str) -> WorkerBuilder {
         match Artifacts::at(store) {
             Ok(store) => self.with(|settings| {
@@ -109,7 +109,7 @@ impl WorkerBuilder {
         let shared = piton.shared.clone();
         let settings = settings?;
         let name = OwnName::take(&settings.name)?;
-        let settings = with_resources(settings, &shared.url)?;
+        let settings = with_resources(settings, &piton)?;
         let store = Store::for_work(shared.server.clone(), shared.pooling, CONNECTIONS);
         let shutdown = Shutdown::new();
         let (asked, queues, catalog) = (shutdown.clone(), shared.workflows.clone(), shared.catalog.clone());
@@ -199,10 +199,10 @@ impl Drop for OwnName {
 }
 
 /// With the artifact store, and with what its helpers are told.
-fn with_resources(settings: WorkerSettings, url: &str) -> Result<WorkerSettings, WorkerError> {
-    let is_named = settings.artifacts.is_some();
-    let in_data_folder = || Some(Artifacts::in_folder(config::data_folder()?.join("artifacts")));
-    let artifacts = settings.artifacts.clone().or_else(in_data_folder);
+fn with_resources(settings: WorkerSettings, piton: &Piton) -> Result<WorkerSettings, WorkerError> {
+    let url = &piton.shared.url;
+    let is_named = settings.artifacts.is_some() || piton.shared.artifacts.is_some();
+    let artifacts = settings.artifacts.clone().or_else(|| piton.artifacts());
     // For stages that ask for it.
     if !variables::database_is(url.to_owned()) {
         let said = "another worker of this process works on another database, which stages are told of as DATABASE_URL";

@@ -73,6 +73,14 @@ meters! {
         "Size of the artifacts, and of the outputs of the runs, that cleanup has deleted, in bytes.";
     CLEANUP_ERRORS = Process Kind::Counter, "piton_cleanup_errors_total" ["what", "type"]
         "What cleanup could not delete; piton.cleanup_items has the reasons.";
+    FILE_CACHE_REQUESTS = Process Kind::Counter, "piton_file_cache_requests_total" ["result"]
+        "Files of the artifact store that attempts of this worker read: hit (it had the file at hand) or miss (it fetched the file).";
+    FILE_CACHE_FETCHED_BYTES = Process Kind::Counter, "piton_file_cache_fetched_bytes_total" []
+        "Size of the files that this worker has fetched from the artifact store for its attempts, in bytes.";
+    FILE_CACHE_EVICTED = Process Kind::Counter, "piton_file_cache_evicted_total" []
+        "Fetched files that this worker has deleted to make room for others: many misses for many of them ask for a larger --file-cache.";
+    FILE_CACHE_BYTES = Process Kind::Gauge, "piton_file_cache_bytes" []
+        "Size of the fetched files that this worker has at hand, in bytes.";
     LIVE = Process Kind::Gauge, "piton_live" []
         "1 while every part of this worker runs and none stands still, else 0: restart it.";
     READY = Process Kind::Gauge, "piton_ready" []

@@ -5,6 +5,7 @@
 
 pub(crate) mod batches;
 pub(crate) mod catalog;
+pub(crate) mod file_cache;
 pub(crate) mod finishes;
 pub(crate) mod part;
 pub(crate) mod recovered;

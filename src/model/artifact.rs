@@ -60,6 +60,12 @@ pub(crate) enum Misnamed {
     )]
     Name(String),
     #[error(
+        "an artifact cannot be named \"{}\": a name is the path of a file below a folder: parts of 1 to {LONGEST_NAME} bytes with a / \
+         between them, none of them . or .., {LONGEST_PATH} bytes together",
+        quoted(.0)
+    )]
+    Path(String),
+    #[error(
         "an artifact cannot be of the type \"{}\": a type begins with a small letter and has up to 63 small letters, digits \
          and _; {reserved} are given by Piton",
         quoted(.0), reserved = RESERVED.join(", ")
@@ -78,6 +84,13 @@ impl ArtifactName {
     pub(crate) fn parse(text: &str) -> Result<ArtifactName, Misnamed> {
         let is_right = text.len() <= LONGEST_NAME && is_part(text);
         if is_right { Ok(ArtifactName(text.to_owned())) } else { Err(Misnamed::Name(shown(text))) }
+    }
+
+    /// The name of a file that somebody gives: the path of it below a folder, so that it can be one again.
+    pub(crate) fn of_file(text: &str) -> Result<ArtifactName, Misnamed> {
+        let is_right =
+            text.len() <= LONGEST_PATH && text.split('/').all(|part| part.len() <= LONGEST_NAME && is_part(part));
+        if is_right { Ok(ArtifactName(text.to_owned())) } else { Err(Misnamed::Path(shown(text))) }
     }
 
     /// The way to a file below a folder.

@@ -60,7 +60,9 @@ use crate::system::{descriptors, regular};
 use crate::workflow::definition::{CommandStage, OutputFormat, StandardInput};
 use crate::workflow::duration;
 
-pub(crate) use self::folder::{Folder, delete_abandoned, try_out as try_out_folder};
+pub(crate) use self::folder::{
+    Folder, delete_abandoned, delete_abandoned_in, found_in, keep_deleting_abandoned, try_out as try_out_folder,
+};
 pub(crate) use self::fork_client::end_fork_server;
 pub(crate) use self::heard::{Listener, Stream};
 pub(crate) use self::last_wait::LAST_WAIT;

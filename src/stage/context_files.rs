@@ -1,8 +1,9 @@
 //! What a handler reads of the files of other stages.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::blocking::blocking;
+use super::cached_file::GivenFile;
 use super::command::Folder;
 use super::context::StageContext;
 use super::stage_files;
@@ -63,28 +64,29 @@ impl StageContext {
         let within = folder.path().join("file");
         tokio::fs::create_dir(&within).await?;
         let path = within.join(last.unwrap_or("file"));
-        self.artifacts.give(&found, &path).await?;
-        Ok(FetchedFile { path, _folder: folder })
+        let file = self.artifacts.give(&found, &path).await?;
+        Ok(FetchedFile { file, _folder: folder })
     }
 }
 
 /// A file that [`StageContext::fetch`] has fetched. It is gone when this is dropped.
 #[derive(Debug)]
 pub struct FetchedFile {
-    path: PathBuf,
+    // Goes before its folder.
+    file: GivenFile,
     _folder: Folder,
 }
 
 impl FetchedFile {
     /// Where it is. Its name is that of the artifact, without the folders in it.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 }
 
 impl AsRef<Path> for FetchedFile {
     fn as_ref(&self) -> &Path {
-        &self.path
+        self.path()
     }
 }
 

@@ -1,21 +1,22 @@
 //! Files from the artifact store that this worker has at hand, so that a file that a thousand items need is fetched once.
-//!
-//! What attempts are given is a clone of a cached file where the file system makes clones, else a hard link, else a copy. A
-//! program could write into a link, and so into the cached file (it is read-only, and root may all the same): so each cached file
-//! has a modification time that no write leaves as it was, and one whose time or size is another is fetched anew.
 
 use std::collections::HashMap;
-use std::fs::{self, File, FileTimes, Permissions};
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+
+use rustix::fs::statvfs;
+use tokio::sync::OwnedMutexGuard;
 
 use super::blocking::blocking;
+use super::cached_file::{CachedFile, GivenFile, MODE};
 use super::command::Folder;
 use crate::artifacts::{Artifacts, Expected, FetchError};
+use crate::meters::file_cache::{self, Request};
+use crate::model::artifact::in_a_line;
 use crate::model::digest;
 
 /// Bytes that are kept where nobody says how many.
@@ -34,8 +35,10 @@ pub(crate) struct FileCache {
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// Its bytes, once it is there. Locked while it is fetched: whoever needs the same file waits for it.
-    bytes: tokio::sync::Mutex<Option<u64>>,
+    /// Locked while it is fetched: whoever needs the same file waits for it.
+    file: Arc<tokio::sync::Mutex<Option<Arc<CachedFile>>>>,
+    /// Its bytes on the disk, also while it is fetched.
+    bytes: AtomicU64,
     used: AtomicU64,
 }
 
@@ -45,12 +48,22 @@ pub(crate) enum GiveError {
     Fetch(FetchError),
     /// The cache's own folder.
     Folder(io::Error),
+    /// The disk of that folder has no room for it.
+    NoRoom {
+        folder: PathBuf,
+        needed: u64,
+    },
 }
 
 impl FileCache {
     /// With room for that many bytes; a file that is larger is fetched for each attempt.
     pub(crate) fn of(most: u64) -> FileCache {
         FileCache { most, folder: tokio::sync::Mutex::default(), entries: Mutex::default(), clock: AtomicU64::new(0) }
+    }
+
+    /// What it has on the disk, or is about to.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entries().values().map(|entry| entry.bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// Puts the file at the address where nothing is yet.
@@ -60,31 +73,79 @@ impl FileCache {
         address: &str,
         expected: Expected,
         to: &Path,
-    ) -> Result<(), GiveError> {
+    ) -> Result<GivenFile, GiveError> {
         let folder = self.folder().await.map_err(GiveError::Folder)?;
-        let cached = folder.path().join(digest::hex(&expected.digest));
-        let entry = self.entry(&expected.digest);
-        let mut there = entry.bytes.lock().await;
-        if let Some(bytes) = *there
-            && self.pass_on(&cached, bytes, to).await?
-        {
-            return Ok(());
+        let digest = expected.digest.clone();
+        let (entry, mut there) = self.entry(&digest).await;
+        if let Some(file) = &*there {
+            if let Some(given) = pass_on(file, to).await? {
+                Request::Hit.count();
+                return Ok(given);
+            }
+            delete(there.take(), &entry).await;
+            let name = in_a_line(&expected.name);
+            tracing::warn!(
+                "`{name}` was changed on this worker's disk by something other than Piton, and is fetched anew"
+            );
         }
-        *there = None;
-        let bytes = expected.bytes;
-        let fetched = fetch(store, address, expected, folder.path(), &cached).await?;
-        if !fetched {
-            return Err(GiveError::Folder(io::ErrorKind::NotFound.into()));
+        Request::Miss.count();
+        let file = self.fetch(store, address, expected, folder.path(), &entry).await.inspect_err(|_| {
+            entry.bytes.store(0, Ordering::Relaxed);
+        })?;
+        if file.bytes > self.most {
+            // Whoever waits for it begins anew.
+            self.entries().remove(&digest);
+            let to = to.to_owned();
+            return blocking(move || file.hand_over(&to)).await.map_err(GiveError::Folder);
         }
-        *there = Some(bytes);
-        let given = self.pass_on(&cached, bytes, to).await;
+        let given = pass_on(&file, to).await;
+        *there = Some(file);
         drop(there);
-        self.make_room(folder.path()).await;
-        match given? {
-            true => Ok(()),
-            // Somebody was faster than the next line: a program of the same user that looks for such files.
-            false => Err(GiveError::Folder(io::Error::other("a file was changed while it was passed on"))),
+        self.keep_at_most(self.most).await;
+        // Somebody was faster than the line before: a program of the same user that looks for such files.
+        given?.ok_or_else(|| GiveError::Folder(io::Error::other("a file was changed while it was passed on")))
+    }
+
+    /// What was not used for longest goes first, so that disk and cache have room for it before its first byte is written.
+    async fn fetch(
+        &self,
+        store: &Artifacts,
+        address: &str,
+        expected: Expected,
+        folder: &Path,
+        entry: &Entry,
+    ) -> Result<Arc<CachedFile>, GiveError> {
+        let (bytes, digest) = (expected.bytes, expected.digest.clone());
+        if bytes <= self.most {
+            self.keep_at_most(self.most - bytes).await;
         }
+        if !has_room(folder, bytes).await {
+            self.keep_at_most(0).await;
+            if !has_room(folder, bytes).await {
+                return Err(GiveError::NoRoom { folder: folder.to_owned(), needed: bytes });
+            }
+        }
+        entry.bytes.store(bytes, Ordering::Relaxed);
+        let begun = blocking({
+            let folder = folder.to_owned();
+            move || tempfile::Builder::new().prefix("fetched-").tempfile_in(folder)
+        });
+        let (file, path) = begun.await.map_err(GiveError::Folder)?.into_parts();
+        store.fetch(address, expected, file).await.map_err(|error| match error {
+            // Others write there, too.
+            FetchError::Written(error) if error.kind() == io::ErrorKind::StorageFull => {
+                GiveError::NoRoom { folder: folder.to_owned(), needed: bytes }
+            }
+            error => GiveError::Fetch(error),
+        })?;
+        file_cache::fetched(bytes);
+        let cached = folder.join(digest::hex(&digest));
+        let kept = blocking(move || {
+            std::fs::set_permissions(&path, Permissions::from_mode(MODE))?;
+            path.persist(&cached).map_err(|error| error.error)?;
+            CachedFile::new(cached, bytes, digest)
+        });
+        Ok(Arc::new(kept.await.map_err(GiveError::Folder)?))
     }
 
     async fn folder(&self) -> io::Result<Arc<Folder>> {
@@ -113,116 +174,66 @@ impl FileCache {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn entry(&self, digest: &[u8]) -> Arc<Entry> {
-        let entry = self.entries().entry(digest.to_owned()).or_default().clone();
-        entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        entry
-    }
-
-    /// `false` where the cached file is not what was put there.
-    async fn pass_on(&self, cached: &Path, bytes: u64, to: &Path) -> Result<bool, GiveError> {
-        let (cached, to) = (cached.to_owned(), to.to_owned());
-        let passed = blocking(move || {
-            if !is_untouched(&cached, bytes) {
-                fs::remove_file(&cached).ok();
-                return Ok(false);
+    /// What is known of the file, and its lock.
+    async fn entry(&self, digest: &[u8]) -> (Arc<Entry>, OwnedMutexGuard<Option<Arc<CachedFile>>>) {
+        loop {
+            let entry = self.entries().entry(digest.to_owned()).or_default().clone();
+            entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+            let locked = entry.file.clone().lock_owned().await;
+            // It may have been dropped for another one meanwhile.
+            if self.entries().get(digest).is_some_and(|known| Arc::ptr_eq(known, &entry)) {
+                return (entry, locked);
             }
-            same(&cached, &to)?;
-            Ok(is_untouched(&to, bytes))
-        });
-        passed.await.map_err(GiveError::Folder)
+        }
     }
 
-    /// Deletes what was not used for longest until the rest fits. What attempts were given stays theirs.
-    async fn make_room(&self, folder: &Path) {
+    /// Deletes what was not used for longest until the rest fits. What attempts were given stays theirs, and what is just being
+    /// fetched or passed on stays, too.
+    async fn keep_at_most(&self, most: u64) {
         let mut known: Vec<(u64, Vec<u8>, Arc<Entry>)> = (self.entries().iter())
             .map(|(digest, entry)| (entry.used.load(Ordering::Relaxed), digest.clone(), entry.clone()))
             .collect();
         known.sort_unstable_by_key(|(used, ..)| std::cmp::Reverse(*used));
         let mut kept = 0u64;
         for (_, digest, entry) in known {
-            // One that is just being fetched or passed on counts the next time.
-            let Ok(mut there) = entry.bytes.try_lock() else { continue };
-            kept = kept.saturating_add(there.unwrap_or(0));
-            if kept <= self.most {
+            let bytes = entry.bytes.load(Ordering::Relaxed);
+            let fits = kept.saturating_add(bytes) <= most;
+            let Ok(mut there) = entry.file.try_lock() else {
+                kept = kept.saturating_add(bytes);
+                continue;
+            };
+            if there.is_some() && fits {
+                kept += bytes;
                 continue;
             }
-            kept -= there.take().unwrap_or(0);
-            let file = folder.join(digest::hex(&digest));
-            blocking(move || {
-                fs::remove_file(file).ok();
-                Ok(())
-            })
-            .await
-            .ok();
+            if there.is_some() {
+                file_cache::evicted();
+            }
+            delete(there.take(), &entry).await;
             self.entries().remove(&digest);
         }
     }
 }
 
-async fn fetch(
-    store: &Artifacts,
-    address: &str,
-    expected: Expected,
-    folder: &Path,
-    cached: &Path,
-) -> Result<bool, GiveError> {
-    let folder = folder.to_owned();
-    let begun = blocking(move || tempfile::Builder::new().prefix("fetched-").tempfile_in(folder));
-    let (file, path) = begun.await.map_err(GiveError::Folder)?.into_parts();
-    store.fetch(address, expected, file).await.map_err(GiveError::Fetch)?;
-    let cached = cached.to_owned();
-    let kept = blocking(move || {
-        let file = File::options().write(true).open(&path)?;
-        file.set_permissions(Permissions::from_mode(0o444))?;
-        file.set_times(FileTimes::new().set_modified(made()))?;
-        path.persist(&cached).map_err(|error| error.error)?;
-        Ok(true)
+async fn pass_on(file: &Arc<CachedFile>, to: &Path) -> Result<Option<GivenFile>, GiveError> {
+    let (file, to) = (file.clone(), to.to_owned());
+    blocking(move || file.pass_on(&to)).await.map_err(GiveError::Folder)
+}
+
+async fn delete(file: Option<Arc<CachedFile>>, entry: &Entry) {
+    entry.bytes.store(0, Ordering::Relaxed);
+    let Some(file) = file else { return };
+    let deleted = blocking(move || {
+        file.delete();
+        Ok(())
     });
-    kept.await.map_err(GiveError::Folder)
+    // It does not panic.
+    deleted.await.ok();
 }
 
-/// The modification time of every file that is handed out.
-fn made() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
-}
-
-/// Whether nobody has written into it since it was put there.
-pub(crate) fn is_untouched(path: &Path, bytes: u64) -> bool {
-    let about = fs::symlink_metadata(path);
-    about.is_ok_and(|about| {
-        about.is_file() && about.len() == bytes && about.modified().is_ok_and(|modified| modified == made())
-    })
-}
-
-/// The same file under another name.
-fn same(from: &Path, to: &Path) -> io::Result<()> {
-    if clone(from, to).is_ok() || fs::hard_link(from, to).is_ok() {
-        return Ok(());
-    }
-    fs::copy(from, to)?;
-    File::open(to)?.set_times(FileTimes::new().set_modified(made()))
-}
-
-/// A file of its own that shares its blocks with the other, where the file system can.
-#[cfg(target_os = "linux")]
-fn clone(from: &Path, to: &Path) -> io::Result<()> {
-    let begun = PathBuf::from(to);
-    let made = || {
-        let into = File::options().write(true).create_new(true).open(&begun)?;
-        rustix::fs::ioctl_ficlone(&into, File::open(from)?)?;
-        into.set_permissions(Permissions::from_mode(0o444))?;
-        into.set_times(FileTimes::new().set_modified(self::made()))
-    };
-    made().inspect_err(|error| {
-        // Somebody else's stays.
-        if error.kind() != io::ErrorKind::AlreadyExists {
-            fs::remove_file(to).ok();
-        }
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn clone(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+/// Where the system does not say, the write does.
+async fn has_room(folder: &Path, bytes: u64) -> bool {
+    let folder = folder.to_owned();
+    let free = blocking(move || Ok(statvfs(&folder)?));
+    free.await.map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= bytes)
 }

@@ -84,6 +84,9 @@ impl Http {
         if !response.status().is_success() || stage.classes.of(response.status().as_u16()).is_some() {
             return Err(refused(stage, response, secrets).await);
         }
+        if let Some(stored) = stored {
+            stored.are_untouched().await?;
+        }
         Ok(response)
     }
 

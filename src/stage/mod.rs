@@ -4,6 +4,7 @@ pub(crate) mod about;
 mod answer;
 pub(crate) mod artifacts;
 mod blocking;
+mod cached_file;
 pub(crate) mod command;
 pub(crate) mod context;
 pub(crate) mod context_files;

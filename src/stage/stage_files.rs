@@ -32,7 +32,9 @@ pub(crate) async fn find(artifacts: &AttemptArtifacts, input: &str, named: &Name
             if meant.is_empty() && name.exact().is_some() {
                 return Err(none("the run was started on", name, all.iter().map(Artifact::name)));
             }
-            find_all(artifacts, &meant).await
+            // Under the name by which the run knows it, also where another run has made it under another one.
+            let found = find_all(artifacts, &meant).await?;
+            Ok(found.into_iter().zip(meant).map(|(file, meant)| Whole { name: meant.name, ..file }).collect())
         }
         NamedFile::Of { head, name } => of_stage(artifacts, head, name).await,
     }

@@ -52,6 +52,8 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "start_run",
     "start_run_once",
     "start_runs",
+    "list_files",
+    "start_run_on_files",
     "stages_of",
     "stages_behind",
     "arrivals_missing",

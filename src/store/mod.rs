@@ -66,7 +66,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor, Postgres};
+use sqlx::{ConnectOptions, Connection, Executor, Postgres, Transaction};
 use tokio::time::timeout;
 
 use self::connect::{Pooling, Server, in_words, message};
@@ -239,6 +239,10 @@ impl Store {
     /// For those who ask and decide, on a pool of their own, which knows nothing of the engine's settings.
     pub(crate) fn on(pool: PgPool, server: Server, pooling: Pooling) -> Store {
         Store { patient: pool.clone(), pool, user: User::People, pooling, server: Arc::new(server) }
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(self.pool.begin().await?)
     }
 
     /// One of its connections.

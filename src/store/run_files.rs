@@ -1,8 +1,9 @@
 //! Files that runs are started on.
 
+use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
-use super::starts::{RunStart, start_run};
+use super::starts::{RunStart, start_current, start_run};
 use super::{Store, StoreError};
 use crate::model::id::{RunId, RunKey, VersionId};
 
@@ -33,18 +34,36 @@ impl Store {
     ) -> Result<RunKey, StoreError> {
         let mut transaction = self.pool.begin().await?;
         let key = start_run(&mut *transaction, id, version, start).await?;
-        for file in files {
-            sqlx::query("select piton.begin_on_file($1, $2, $3, $4, $5, $6)")
-                .bind(id.0)
-                .bind(file.id)
-                .bind(&file.name)
-                .bind(&file.below)
-                .bind(i64::try_from(file.bytes).unwrap_or(i64::MAX))
-                .bind(&file.digest[..])
-                .execute(&mut *transaction)
-                .await?;
-        }
+        begin(&mut transaction, id, files).await?;
         transaction.commit().await?;
         Ok(key)
     }
+}
+
+/// The same of the current version of that workflow, in a transaction of the caller.
+pub(crate) async fn start_current_on_files(
+    connection: &mut PgConnection,
+    workflow: &str,
+    start: &RunStart,
+    files: &[RunFile],
+) -> Result<RunId, StoreError> {
+    let id = start_current(&mut *connection, workflow, start).await?;
+    begin(connection, id, files).await?;
+    Ok(id)
+}
+
+/// In the transaction that starts the run.
+async fn begin(connection: &mut PgConnection, run: RunId, files: &[RunFile]) -> Result<(), StoreError> {
+    for file in files {
+        sqlx::query("select piton.begin_on_file($1, $2, $3, $4, $5, $6)")
+            .bind(run.0)
+            .bind(file.id)
+            .bind(&file.name)
+            .bind(&file.below)
+            .bind(i64::try_from(file.bytes).unwrap_or(i64::MAX))
+            .bind(&file.digest[..])
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }

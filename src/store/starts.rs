@@ -110,6 +110,17 @@ impl Store {
         start_current_once(&self.pool, workflow, key, start, same_input).await
     }
 
+    /// The same on artifacts: a JSON array of their ids, or an object with a name for each.
+    pub(crate) async fn start_current_on_artifacts(
+        &self,
+        (workflow, key): (&str, Option<&str>),
+        start: &RunStart,
+        files: &str,
+        same_input: bool,
+    ) -> Result<StartedOnce, StoreError> {
+        start_current_on_artifacts(&self.pool, (workflow, key), start, files, same_input).await
+    }
+
     /// Starts a run of the current version of that workflow, as whoever asks in SQL does.
     pub(crate) async fn start_current(&self, workflow: &str, start: &RunStart) -> Result<RunId, StoreError> {
         start_current(&self.pool, workflow, start).await
@@ -126,6 +137,20 @@ pub(crate) async fn start_current_once<'e>(
 ) -> Result<StartedOnce, StoreError> {
     let sql = "select run, is_new, is_other_input from piton.start_run_once($1, $2, $3::json, $4, $5, $6, $7, $8, $9)";
     let asked = sqlx::query_as_with(sql, start.arguments(workflow, key)?).bind(same_input);
+    Ok(asked.fetch_one(executor).await?)
+}
+
+/// Starts a run of the current version of that workflow on artifacts.
+pub(crate) async fn start_current_on_artifacts<'e>(
+    executor: impl PgExecutor<'e>,
+    (workflow, key): (&str, Option<&str>),
+    start: &RunStart,
+    files: &str,
+    same_input: bool,
+) -> Result<StartedOnce, StoreError> {
+    let sql = "select run, is_new, is_other_input
+               from piton.start_run_on_files($1, $9::json, $3::json, $2, $4, $5, $6, $7, $8, $10)";
+    let asked = sqlx::query_as_with(sql, start.arguments(workflow, key)?).bind(files).bind(same_input);
     Ok(asked.fetch_one(executor).await?)
 }
 

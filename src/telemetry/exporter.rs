@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::series::{Bounded, Series};
 use crate::meters::catalog::{ALL, BUILD_INFO, LOOP_LAG, RECONNECTS, SERIES_LEFT_OUT, SNAPSHOT_AGE, SNAPSHOT_LEADER};
+use crate::meters::file_cache;
 use crate::meters::part::Part;
 use crate::meters::recovered::Recovered;
 use crate::meters::{Kind, Meter, Source};
@@ -144,6 +145,7 @@ fn begin_at_zero() {
     RECONNECTS.counter(&[]).increment(0);
     Part::ALL.into_iter().for_each(Part::begins_at_zero);
     Recovered::begins_at_zero();
+    file_cache::begin_at_zero();
 }
 
 fn of(source: Source) -> impl Iterator<Item = &'static Meter> {

@@ -94,12 +94,12 @@ impl TestPitonBuilder {
             None => TestDatabase::new().await?,
         };
         let mocked = self.mocked;
-        let builder = Piton::builder(self.app, database.url());
-        let piton = builder.build_with(|workflows, handlers| arrange(workflows, &mocked, handlers)).await?;
         let folder = Folder::default();
+        let artifacts = Artifacts::in_folder(folder.path().to_owned());
+        let builder = Piton::builder(self.app, database.url()).artifacts_at(artifacts.clone());
+        let piton = builder.build_with(|workflows, handlers| arrange(workflows, &mocked, handlers)).await?;
         let booted = piton.clone();
-        let worker =
-            Process::start(move || std::future::ready(Ok(booted)), Artifacts::in_folder(folder.path().to_owned()));
+        let worker = Process::start(move || std::future::ready(Ok(booted)), artifacts);
         Ok(TestPiton { worker, piton, limit: self.limit, database, _folder: folder })
     }
 }

@@ -1,13 +1,14 @@
 //! Gauges of a worker's parts, read at each scrape.
 
 use super::shared::Shared;
-use crate::meters::catalog::{CONNECTIONS, CONNECTIONS_MAX, SLOTS, STAGES_MISSING};
+use crate::meters::catalog::{CONNECTIONS, CONNECTIONS_MAX, FILE_CACHE_BYTES, SLOTS, STAGES_MISSING};
 use crate::telemetry::exporter::Exporter;
 
 /// From now on every scrape asks the parts.
 pub(super) fn show(exporter: &Exporter, shared: &Shared) {
     let (slots, store, catalog) = (shared.slots.clone(), shared.store.clone(), shared.catalog.clone());
     let for_stages = shared.starter.for_stages.clone();
+    let resources = shared.starter.resources.clone();
     exporter.before_scrapes(move || {
         let usage = slots.usage();
         let states = [("busy", usage.busy), ("lent", usage.lent), ("free", usage.free)];
@@ -16,6 +17,7 @@ pub(super) fn show(exporter: &Exporter, shared: &Shared) {
         CONNECTIONS.gauge(&["idle"]).set(connections.idle as f64);
         CONNECTIONS.gauge(&["in_use"]).set(connections.in_use as f64);
         CONNECTIONS_MAX.gauge(&[]).set(connections.max as f64);
+        FILE_CACHE_BYTES.gauge(&[]).set(resources.files().bytes() as f64);
         for (workflow, stages) in catalog.missing() {
             STAGES_MISSING.gauge(&[&workflow]).set(stages as f64);
         }

@@ -22,6 +22,7 @@ use crate::queue::catalog::Catalog;
 use crate::queue::ends::Ends;
 use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
+use crate::stage::command;
 use crate::stage::resources::Resources;
 use crate::stage::within::within;
 use crate::store::Store;
@@ -257,6 +258,7 @@ async fn watch(resources: Arc<Resources>, slots: Arc<Slots>, stop: CancellationT
     tokio::select! {
         () = resources.watch(stop) => {}
         () = slots.grow() => {}
+        () = command::keep_deleting_abandoned() => {}
     }
     // No attempt is left that reads of it.
     resources.files().clear().await;

@@ -98,11 +98,11 @@ fn connect(
     let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
     for stage in stages {
         found.extend(bad_inputs(stage));
-        stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, word, place, found));
+        stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, (word, false), place, found));
         stage.named.owns.iter().for_each(|(word, own)| texts::own(stage, word, *own, found));
         for (word, file) in &stage.named.files {
             match texts::place_of(stage, word, file) {
-                Ok(place) => graph.look_up(stage, word, &place, found),
+                Ok(place) => graph.look_up(stage, (word, true), &place, found),
                 Err(mistake) => found.push(mistake),
             }
         }
@@ -218,8 +218,8 @@ impl Graph<'_> {
     }
 
     /// Tells of a place that the input of the stage does not have, as far as that is known before a run.
-    fn look_up(&self, stage: &DraftStage, word: &Word, place: &Place, found: &mut Vec<Mistake>) {
-        let head = place.head.as_str();
+    fn look_up(&self, stage: &DraftStage, (word, reads_file): (&Word, bool), place: &Place, found: &mut Vec<Mistake>) {
+        let (head, own) = (place.head.as_str(), shown(&stage.word.text));
         let (title, help) = match head {
             "input" => {
                 if let Some(declared) = self.input {
@@ -240,11 +240,8 @@ impl Graph<'_> {
                 (title, format!("write {{{{{head}}}}} for the name of the file, and let the stage read it"))
             }
             _ if self.by_name.contains_key(head) && head != stage.word.text => {
-                let title = format!(
-                    "{} reads the output of {}, which is not among its needs",
-                    shown(&place.to_string()),
-                    shown(head)
-                );
+                let what = if reads_file { "a file" } else { "the output" };
+                let title = format!("stage {own} reads {what} of {}, which is not among its needs", shown(head));
                 (title, format!("add \"{head}\" to needs"))
             }
             _ => {
@@ -253,9 +250,10 @@ impl Graph<'_> {
                 let own = ["input", "item"];
                 let known = || own.into_iter().chain(stage.needs.iter().map(|need| need.text.as_str()));
                 let meant = if found.len() > SHOWN { None } else { similar(head, known()) };
-                let help = match meant {
-                    Some(meant) => format!("did you mean {}?", shown(meant)),
-                    None => "a place begins with `input`, `item` or a stage that is needed".to_owned(),
+                let help = match (meant, texts::meant_file(place)) {
+                    (_, Some(file)) => file,
+                    (Some(meant), None) => format!("did you mean {}?", shown(meant)),
+                    (None, None) => "a place begins with `input`, `item` or a stage that is needed".to_owned(),
                 };
                 (title, help)
             }

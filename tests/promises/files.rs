@@ -284,6 +284,9 @@ output = "text"
 needs = ["c"]
 [stages.c]
 command = ["cat", "{{file:item/x}}", "{{file:c/x}}", "{{file:item}}", "{{file:d/x}}"]
+[stages.e]
+command = ["{{file:c/run.sh}}", "{{files:c/x.txt}}", "{{c/x.txt}}"]
+needs = ["c"]
 "#;
 
 #[tokio::test]
@@ -292,7 +295,7 @@ async fn a_check_tells_of_files_that_cannot_be_there_and_how_to_name_them() {
     let program = Path::new(env!("CARGO_BIN_EXE_piton"));
     let checked = world.command_of(program, ["workflows", "check", "workflows/0.toml"]).output().unwrap();
     insta::assert_snapshot!(String::from_utf8_lossy(&checked.stderr), @r##"
-    error: `b` reads the output of `b`, which is not among its needs
+    error: stage `a` reads a file of `b`, which is not among its needs
      --> workflows/0.toml:4:19
       |
     4 | command = ["cat", "{{file:b/x.txt}}", "--all={{file:c/*.txt}}", "{{file:}}"]
@@ -396,7 +399,31 @@ async fn a_check_tells_of_files_that_cannot_be_there_and_how_to_name_them() {
        |
        = help: a place begins with `input`, `item` or a stage that is needed
 
-    13 mistakes in `workflows/0.toml`
+    error: `{{file:c/run.sh}}` cannot be the program: files that stages make are not executable
+      --> workflows/0.toml:17:12
+       |
+    17 | command = ["{{file:c/run.sh}}", "{{files:c/x.txt}}", "{{c/x.txt}}"]
+       |            ^^^^^^^^^^^^^^^^^^^
+       |
+       = help: name a program that reads it, such as command = ["sh", "{{file:build/run.sh}}"]
+
+    error: `files:c/x.txt` is in no input of stage `e`
+      --> workflows/0.toml:17:33
+       |
+    17 | command = ["{{file:c/run.sh}}", "{{files:c/x.txt}}", "{{c/x.txt}}"]
+       |                                 ^^^^^^^^^^^^^^^^^^^
+       |
+       = help: did you mean `file:c/x.txt`?
+
+    error: `c/x.txt` is in no input of stage `e`
+      --> workflows/0.toml:17:54
+       |
+    17 | command = ["{{file:c/run.sh}}", "{{files:c/x.txt}}", "{{c/x.txt}}"]
+       |                                                      ^^^^^^^^^^^^^
+       |
+       = help: write `file:c/x.txt` for a file that a stage has kept
+
+    16 mistakes in `workflows/0.toml`
     "##);
 }
 

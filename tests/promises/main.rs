@@ -4,6 +4,7 @@
 
 mod alerts;
 mod api;
+mod archive;
 mod artifacts;
 mod aside;
 mod batches;
@@ -41,6 +42,7 @@ mod harness;
 mod health;
 mod heartbeats;
 mod hostile;
+mod hostile_files;
 mod house;
 mod http;
 mod http_server;
@@ -92,6 +94,7 @@ mod shutdown;
 mod sql;
 mod sql_stages;
 mod stages;
+mod starts_on_files;
 mod state_metrics;
 mod statements;
 mod steps;

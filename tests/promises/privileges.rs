@@ -41,6 +41,7 @@ const READ: &[&str] = &[
 /// What operators decide with.
 const DECIDE: &[&str] = &[
     "add_to_batch",
+    "begin_on_file",
     "cancel_batch",
     "cancel_batch_runs",
     "cancel_run",
@@ -67,6 +68,7 @@ const DECIDE: &[&str] = &[
     "seal_batch",
     "start_batch",
     "start_run",
+    "start_run_on_files",
     "start_run_once",
     "start_runs",
     "stop_batch",
@@ -78,7 +80,6 @@ const DECIDE: &[&str] = &[
 const ENGINE: &[&str] = &[
     "artifacts_deleted",
     "begin_cleanup",
-    "begin_on_file",
     "claim_limited",
     "clean_batches",
     "clean_records",
@@ -121,6 +122,7 @@ const INNER: &[&str] = &[
     "is_same_json",
     "limit_share",
     "limits_between",
+    "list_files",
     "move_to_the_past",
     "new_key",
     "queue_named",
@@ -462,6 +464,7 @@ const VERBS: &[&str] = &[
     "select piton.start_run_once('chain', 'k1', '{\"a\": 1}')",
     "select piton.start_run('chain', '{\"a\": 1}', key => 'k1')",
     "select piton.start_run_once('chain', 'k2', same_input => true)",
+    "select piton.start_run_on_files('chain', '[]', '{\"a\": 1}', key => 'k3')",
     "select count(*) from piton.start_runs('chain', array['{}', '{}']::json[])",
     "select piton.cancel_run((select run from piton.runs_overview where state = 'running' order by run limit 1), 'why', 'Ada')",
     "select piton.pause('why', 'chain')",
@@ -617,7 +620,6 @@ async fn an_operator_decides_and_writes_no_row() {
         "alter table piton.audit disable trigger audit_is_kept",
         "create function piton.mine() returns int language sql as 'select 1'",
         "select piton.start_run_of(1, piton.new_id(), '{}', 0)",
-        "select piton.begin_on_file(piton.new_id(), piton.new_id(), 'a', 'b', 0, '')",
         "select piton.make_current(1, 1)",
         "select piton.end_run(gen_random_uuid(), 'why', 'Ada', null)",
     ] {

@@ -32,7 +32,7 @@ impl Record {
         let given = Given { input, list: Output { attempt: 1, value: 0, items: vec![0, 1], steps: Vec::new() } };
         let input = serde_json::to_string(&input).expect("JSON");
         let state = if item_dies { "blocked" } else { "done" };
-        let run = RunEnd { id: 1, uuid: Uuid::nil(), state: state.to_owned(), input };
+        let run = RunEnd { id: 1, uuid: Uuid::from_u128(seed.into()), state: state.to_owned(), input };
         let mut record = Record { run, attempts: Vec::new(), deaths: Vec::new(), kept: Vec::new() };
         let value = |stage: &str, item| fate::of(seed, stage, item).value;
         let total = value("total", None) + value("part", Some(0)) + value("part", Some(1)) + value("steps", None);
@@ -42,7 +42,7 @@ impl Record {
             serde_json::to_string(&output).expect("JSON")
         };
         let list = Output { value: value("list", None), ..given.list };
-        let said = Said { attempt: 1, run: Uuid::nil(), given: Given { list, ..given } };
+        let said = Said { attempt: 1, run: record.run.uuid, given: Given { list, ..given } };
         record.done(LIST, NO_ITEM, output(value("list", None), &[0, 1], &[]));
         record.done(PART, NO_ITEM, "2".to_owned());
         record.done(PART, 0, output(value("part", Some(0)), &[], &[]));
@@ -50,8 +50,15 @@ impl Record {
         record.done(PROGRAM, NO_ITEM, serde_json::to_string(&said).expect("JSON"));
         let loaded = Loaded { run: Uuid::nil(), attempt: 1, seed };
         record.done(LOAD, NO_ITEM, serde_json::to_string(&loaded).expect("JSON"));
+        let picture = digest::of(&workload::picture(record.run.uuid, 1));
+        let seen = digest::hex(&picture);
+        record.done(DRAW, NO_ITEM, format!("{{\"files\":[{{\"digest\":\"{seen}\"}}]}}"));
+        let looked = Looked { attempt: 1, seen };
+        record.done(LOOK, NO_ITEM, serde_json::to_string(&looked).expect("JSON"));
         let digest = digest::of(&workload::drawn(seed, 1)).to_vec();
         record.kept.push(Kept { run_id: 1, stage: STEPS, item: NO_ITEM, attempt: 1, digest });
+        let digest = picture.to_vec();
+        record.kept.push(Kept { run_id: 1, stage: DRAW, item: NO_ITEM, attempt: 1, digest });
         if item_dies {
             let Fate::Dies(stumble) = fate::of(seed, "part", Some(1)).fate else { unreachable!("it was chosen so") };
             record.dead(PART, 1, stumble.class());

@@ -21,8 +21,8 @@ pub(crate) struct InputArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FileArgs {
-    /// File that the run begins on, by its own name or another one; it is uploaded, and listed in the input under `files`. May be
-    /// given several times.
+    /// File that the run begins on, by its own name or another one, or a folder with all files in it; they are uploaded, and listed
+    /// in the input under `files`. May be given several times.
     #[arg(long = "file", value_name = "[NAME=]FILE", value_parser = LocalFile::parse)]
     pub(crate) file: Vec<LocalFile>,
 }

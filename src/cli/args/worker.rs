@@ -81,7 +81,7 @@ pub(crate) struct SettingsArgs {
     #[arg(long, env = "PITON_INPUT_MEMORY", default_value = written(PayloadLimits::default().input_memory_bytes as u64), value_parser = bytes)]
     pub(crate) input_memory: usize,
     /// Room for files of the artifact store that stages read, in the folder for temporary files; 0 keeps none.
-    #[arg(long, env = "PITON_FILE_CACHE", default_value = written(file_cache::DEFAULT_BYTES), value_parser = bytes)]
+    #[arg(long, env = "PITON_FILE_CACHE", default_value = written(file_cache::DEFAULT_BYTES), value_parser = bytes_or_none)]
     pub(crate) file_cache: usize,
     /// Bring the schema up to date before working, as `piton migrate` does; one process at a time does it.
     #[arg(long, env = "PITON_MIGRATE")]
@@ -120,6 +120,11 @@ fn poll(text: &str) -> Result<Duration, String> {
 /// A size as [`bytes`] reads it.
 fn written(bytes: u64) -> String {
     if bytes.is_multiple_of(1 << 30) { format!("{}GiB", bytes >> 30) } else { format!("{}MiB", bytes >> 20) }
+}
+
+/// A size as below, or 0 for nothing at all.
+fn bytes_or_none(text: &str) -> Result<usize, String> {
+    if text.trim() == "0" { Ok(0) } else { bytes(text) }
 }
 
 /// With or without a unit.

@@ -50,6 +50,8 @@ pub(super) fn start(
     arguments.extend(["--slots".to_owned(), args.slots.to_string()]);
     arguments.extend(["--lease".to_owned(), format!("{}ms", args.lease.as_millis())]);
     arguments.extend(["--grace".to_owned(), format!("{}ms", GRACE.as_millis())]);
+    // Of the files that stages hand to each other, only some are at hand.
+    arguments.extend(["--file-cache".to_owned(), "1MiB".to_owned()]);
     arguments.extend(["--log".to_owned(), global.log.clone().unwrap_or_else(|| ordinary::WORKER_LOG.to_owned())]);
     if let (false, Some(folder)) = (own, &global.workflows) {
         arguments.extend(["--workflows".to_owned(), folder.display().to_string()]);

@@ -7,6 +7,7 @@ use crate::artifacts::{ArtifactError, ArtifactReader, Artifacts, Expected, Fetch
 use crate::model::artifact::{Artifact, in_a_line};
 use crate::model::digest;
 use crate::model::failure::Failure;
+use crate::stage::cached_file::GivenFile;
 use crate::stage::file_cache::GiveError;
 use crate::stage::steps::wait;
 use crate::store::artifacts::Whole;
@@ -65,12 +66,18 @@ impl AttemptArtifacts {
     }
 
     /// Puts a file where it is to be read, verified. It may be shared with other attempts.
-    pub(crate) async fn give(&self, file: &Whole, to: &Path) -> Result<(), Failure> {
+    pub(crate) async fn give(&self, file: &Whole, to: &Path) -> Result<GivenFile, Failure> {
         let store = self.place_of(file)?;
         match self.0.resources.files().give(store, &file.address, self.expected(file), to).await {
-            Ok(()) => Ok(()),
+            Ok(given) => Ok(given),
             Err(GiveError::Fetch(FetchError::Content(failure))) => Err(failure),
             Err(GiveError::Fetch(FetchError::Store(error))) => Err(self.unreadable(file, &error).await),
+            Err(GiveError::NoRoom { folder, needed }) => Err(Failure::resource_unavailable(format!(
+                "artifact `{}` has no room on the disk of {}: it has {needed} bytes; let TMPDIR name a folder with more room, or \
+                 keep fewer files there (--file-cache)",
+                in_a_line(&file.name),
+                folder.display()
+            ))),
             Err(GiveError::Fetch(FetchError::Written(error)) | GiveError::Folder(error)) => {
                 let (name, to) = (in_a_line(&file.name), to.display());
                 Err(Failure::from(error)

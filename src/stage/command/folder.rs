@@ -78,8 +78,22 @@ pub(crate) fn try_out() -> io::Result<()> {
 
 /// Deletes the folders of attempts whose worker was killed on this machine when nobody was left to do it.
 pub(crate) fn delete_abandoned() {
-    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
-    for entry in entries.flatten().filter(is_abandoned) {
+    delete_abandoned_in(&std::env::temp_dir(), YOUNG);
+}
+
+/// Looks for such folders at that interval: the files of a killed worker may be large, and it may never come back.
+pub(crate) async fn keep_deleting_abandoned() {
+    loop {
+        tokio::time::sleep(YOUNG).await;
+        // It does not panic.
+        tokio::task::spawn_blocking(delete_abandoned).await.ok();
+    }
+}
+
+/// Those in that folder that are so old.
+pub(crate) fn delete_abandoned_in(folder: &Path, age: Duration) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| is_abandoned(entry, age)) {
         match tree::delete(&entry.path()) {
             Ok(()) => tracing::debug!("deleted {}, which a killed worker had left", entry.path().display()),
             Err(error) => tracing::debug!("{} stays: {error}", entry.path().display()),
@@ -87,11 +101,20 @@ pub(crate) fn delete_abandoned() {
     }
 }
 
-fn is_abandoned(entry: &DirEntry) -> bool {
+/// Folders of attempts that are there and so old, whoever they belong to.
+pub(crate) fn found_in(folder: &Path, age: Duration) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| is_of_an_attempt(entry) && is_old(entry, age)).map(|entry| entry.path()).collect()
+}
+
+fn is_abandoned(entry: &DirEntry, age: Duration) -> bool {
+    is_of_an_attempt(entry) && is_our_users(entry) && is_old(entry, age) && !is_locked(&entry.path())
+}
+
+fn is_of_an_attempt(entry: &DirEntry) -> bool {
     let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
     // Not what a link names: anybody may put one there.
-    let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-    is_ours && is_folder && is_our_users(entry) && is_old(entry) && !is_locked(&entry.path())
+    is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir())
 }
 
 /// What somebody else has made may be changed while it is deleted.
@@ -99,9 +122,9 @@ fn is_our_users(entry: &DirEntry) -> bool {
     entry.metadata().is_ok_and(|about| about.uid() == rustix::process::geteuid().as_raw())
 }
 
-fn is_old(entry: &DirEntry) -> bool {
+fn is_old(entry: &DirEntry, age: Duration) -> bool {
     let modified = entry.metadata().and_then(|about| about.modified());
-    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > YOUNG))
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed >= age))
 }
 
 fn is_locked(folder: &Path) -> bool {
@@ -109,5 +132,34 @@ fn is_locked(folder: &Path) -> bool {
         Ok(lock) => matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
         // Killed before there was one; what cannot be looked into is somebody else's.
         Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_worker_has_left_is_deleted_and_what_a_live_one_uses_is_not() {
+        let below = tempfile::tempdir().unwrap();
+        let made = |name: &str| {
+            let folder = below.path().join(format!("{PREFIX}{name}"));
+            fs::create_dir_all(folder.join("inputs/make")).unwrap();
+            fs::write(folder.join("inputs/make/large"), [0; 4096]).unwrap();
+            folder
+        };
+        let (live, killed, early) = (made("live"), made("killed"), made("early"));
+        let held = lock(&live).unwrap();
+        drop(lock(&killed).unwrap());
+        fs::create_dir(below.path().join("somebody else's")).unwrap();
+        std::os::unix::fs::symlink(&live, below.path().join(format!("{PREFIX}link"))).unwrap();
+        delete_abandoned_in(below.path(), Duration::from_secs(60));
+        assert_eq!(found_in(below.path(), Duration::ZERO).len(), 3, "they are young");
+        delete_abandoned_in(below.path(), Duration::ZERO);
+        assert_eq!(found_in(below.path(), Duration::ZERO), [live.as_path()]);
+        assert!(live.join("inputs/make/large").exists() && !killed.exists() && !early.exists());
+        drop(held);
+        delete_abandoned_in(below.path(), Duration::ZERO);
+        assert!(!live.exists() && below.path().join("somebody else's").exists());
     }
 }

@@ -12,7 +12,7 @@ use crate::model::artifact::{ArtifactName, in_a_line};
 use crate::model::failure::Failure;
 use crate::model::id::NO_ITEM;
 use crate::stage::blocking::blocking;
-use crate::stage::file_cache::is_untouched;
+use crate::stage::cached_file::GivenFile;
 use crate::stage::fill::FilesByText;
 use crate::stage::handler::Offer;
 use crate::stage::stage_files;
@@ -30,8 +30,8 @@ pub(super) const FOLDER: &str = "inputs";
 pub(super) struct Inputs {
     /// Where each file is, by the text that names it.
     by_text: FilesByText,
-    /// Each file once, with its size.
-    given: BTreeMap<PathBuf, (uuid::Uuid, u64)>,
+    /// Each file once, with its id.
+    given: BTreeMap<PathBuf, (uuid::Uuid, GivenFile)>,
 }
 
 impl Inputs {
@@ -56,7 +56,7 @@ impl Inputs {
     }
 
     async fn give(&mut self, file: &Whole, named: &NamedFile, offer: &Offer, folder: &Path) -> Result<String, Failure> {
-        let (id, bytes) = (file.id, u64::try_from(file.bytes).unwrap_or_default());
+        let id = file.id;
         let mut path = folder.join(way(file, is_of_the_run(named), None)?);
         if self.given.get(&path).is_some_and(|(other, _)| *other != id) {
             path = folder.join(way(file, is_of_the_run(named), Some(id))?);
@@ -66,8 +66,8 @@ impl Inputs {
         };
         if let Entry::Vacant(place) = self.given.entry(path) {
             make_way(place.key()).await?;
-            offer.context.artifacts.give(file, place.key()).await?;
-            place.insert((id, bytes));
+            let given = offer.context.artifacts.give(file, place.key()).await?;
+            place.insert((id, given));
         }
         Ok(text)
     }
@@ -79,14 +79,12 @@ impl Inputs {
             return Ok(());
         }
         let changed = blocking(move || {
-            Ok(self
-                .given
-                .into_iter()
-                .find(|(path, (_, bytes))| path.symlink_metadata().is_ok() && !is_untouched(path, *bytes)))
+            let mut changed = self.given.into_values().filter(|(_, file)| !file.is_untouched());
+            Ok(changed.next().map(|(_, file)| file.path().to_owned()))
         });
         match changed.await? {
             None => Ok(()),
-            Some((path, _)) => Err(Failure::unknown(format!(
+            Some(path) => Err(Failure::unknown(format!(
                 "an input file was written into while the command ran: {}; input files are read-only, let programs write copies \
                  into $PITON_ARTIFACTS",
                 in_a_line(&path.file_name().unwrap_or_default().to_string_lossy())
@@ -124,8 +122,18 @@ fn way(file: &Whole, is_of_the_run: bool, apart: Option<uuid::Uuid>) -> Result<P
         way.push(file.item.to_string());
     }
     way.extend(apart.map(|id| id.to_string()));
-    way.extend(parts);
+    way.extend(parts.into_iter().map(short_enough));
     Ok(way)
+}
+
+/// A part of a name as a file system takes it: of one that is too long, its end. Names that were not text are longer than they were.
+fn short_enough(part: String) -> String {
+    const LONGEST: usize = 255;
+    let mut from = part.len().saturating_sub(LONGEST);
+    while !part.is_char_boundary(from) {
+        from += 1;
+    }
+    if from == 0 { part } else { part.get(from..).unwrap_or_default().to_owned() }
 }
 
 async fn make_way(path: &Path) -> Result<(), Failure> {
@@ -135,4 +143,28 @@ async fn make_way(path: &Path) -> Result<(), Failure> {
 
 fn folders_of(folder: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, item: i32) -> Whole {
+        let (address, digest, stage) = (String::new(), Vec::new(), "s".to_owned());
+        Whole { id: uuid::Uuid::nil(), run: 1, name: name.to_owned(), address, bytes: 0, digest, stage, item }
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder_or_is_too_long_for_it() {
+        let way = |name: &str| way(&file(name, 3), false, None);
+        for wrong in ["", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/", "a\0b"] {
+            assert!(way(wrong).is_err(), "{wrong:?}");
+        }
+        for right in ["a\nb", "Ä b/c", "Ä", ".hidden", "...", "{{file:x}}", "-rf"] {
+            assert_eq!(way(right).unwrap(), Path::new("s/3").join(right));
+        }
+        let long = way(&format!("d/{}.txt", "é".repeat(300))).unwrap();
+        let name = long.file_name().unwrap().to_str().unwrap();
+        assert!((254..=255).contains(&name.len()) && name.ends_with("é.txt"), "{name}");
+    }
 }

@@ -1,12 +1,14 @@
 //! Files that are sent as a multipart form, and read while they are sent.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use reqwest::multipart::{Form, Part};
 
 use crate::model::failure::Failure;
 use crate::model::resource::out_of_descriptors;
 use crate::stage::blocking::blocking;
+use crate::stage::cached_file::GivenFile;
 use crate::stage::command::Folder;
 use crate::stage::fill::Filler;
 use crate::stage::handler::Offer;
@@ -46,7 +48,11 @@ pub(super) async fn form(
 
 /// Files of the artifact store: verified before anything of them is sent. They are there for as long as this is.
 #[derive(Debug)]
-pub(super) struct Stored(Folder);
+pub(super) struct Stored {
+    // They go before their folder.
+    given: Mutex<Vec<GivenFile>>,
+    folder: Folder,
+}
 
 impl Stored {
     /// `None` where the stage sends none.
@@ -54,7 +60,22 @@ impl Stored {
         if !stage.files.values().any(|file| matches!(file, FormFile::Stored(_))) {
             return Ok(None);
         }
-        Ok(Some(Stored(blocking(Folder::make).await?)))
+        Ok(Some(Stored { given: Mutex::default(), folder: blocking(Folder::make).await? }))
+    }
+
+    /// Whether what was sent is what the stages before this one made: a program of another attempt may have written into it.
+    pub(super) async fn are_untouched(self) -> Result<(), Failure> {
+        let are_untouched = blocking(move || {
+            let given = self.given.into_inner().unwrap_or_else(PoisonError::into_inner);
+            Ok(given.iter().all(GivenFile::is_untouched))
+        });
+        if are_untouched.await? {
+            return Ok(());
+        }
+        Err(Failure::unknown(
+            "a file was written into while it was sent, by a program of another stage; input files are read-only, let programs \
+             write copies into $PITON_ARTIFACTS",
+        ))
     }
 
     async fn give(&self, at: usize, file: &NamedFile, offer: &Offer) -> Result<PathBuf, Failure> {
@@ -67,10 +88,11 @@ impl Stored {
         };
         // The name that the server sees is that of the file, without its folders.
         let name = one.name.rsplit('/').next().filter(|name| !matches!(*name, "" | "." | "..")).unwrap_or("file");
-        let folder = self.0.path().join(at.to_string());
+        let folder = self.folder.path().join(at.to_string());
         tokio::fs::create_dir(&folder).await?;
         let path = folder.join(name);
-        offer.context.artifacts.give(one, &path).await?;
+        let given = offer.context.artifacts.give(one, &path).await?;
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).push(given);
         Ok(path)
     }
 }

@@ -52,6 +52,16 @@ pub(super) fn place_of(stage: &DraftStage, word: &Word, file: &NamedFile) -> Res
     }
 }
 
+/// What to write instead of a place that looks as if a file were meant.
+pub(super) fn meant_file(place: &Place) -> Option<String> {
+    let text = place.to_string();
+    match text.split_once(':') {
+        Some((kind, name)) => similar(kind, ["file", "out"]).map(|kind| format!("did you mean `{kind}:{name}`?")),
+        None if text.contains('/') => Some(format!("write `file:{text}` for a file that a stage has kept")),
+        None => None,
+    }
+}
+
 /// Tells of a place of the run's input that no run of this workflow has for certain.
 pub(super) fn place(declared: &DeclaredInput, word: &Word, place: &Place, found: &mut Vec<Mistake>) {
     let Some(name) = place.path.first() else { return };

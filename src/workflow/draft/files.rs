@@ -41,6 +41,15 @@ pub(super) fn note(key: Key, word: &Word, template: &Template, named: &mut Named
     }
 }
 
+/// Tells of a program that is itself a file of a stage.
+pub(super) fn program(word: &Word, template: &Template, found: &mut Vec<Mistake>) {
+    if template.files().next().is_some() || template.outs().next().is_some() {
+        let title = format!("{} cannot be the program: files that stages make are not executable", shown(&word.text));
+        let help = "name a program that reads it, such as command = [\"sh\", \"{{file:build/run.sh}}\"]";
+        found.push(Mistake::new(word.span.clone(), title, "", help));
+    }
+}
+
 /// The name of the file that an answer becomes.
 pub(super) fn name(value: &Value<'_>, key: Key, output: AnswerFormat, found: &mut Vec<Mistake>) -> Option<FileName> {
     let word = value::text(value, key, false, found)?;

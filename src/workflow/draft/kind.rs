@@ -205,7 +205,9 @@ impl<'i> Keys<'_, 'i> {
             elements.iter().filter_map(|element| value::template(element, keys::COMMAND, self.found)).collect();
         let all = argv.len() == elements.len();
         match argv.first() {
-            Some((program, _)) if !program.text.trim().is_empty() => {}
+            Some((program, template)) if !program.text.trim().is_empty() => {
+                files::program(program, template, self.found);
+            }
             _ if !all => {}
             _ => {
                 let help = format!("write {}", keys::COMMAND.example);

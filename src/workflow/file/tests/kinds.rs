@@ -274,7 +274,7 @@ needs = ['script']"
           add for_each = "…", the place of an array, or read from `input`
     3:31 `scrpt` is in no input of stage `script`
           a place begins with `input`, `item` or a stage that is needed
-    5:17 `script.title` reads the output of `script`, which is not among its needs
+    5:17 stage `b` reads the output of `script`, which is not among its needs
           add "script" to needs
     5:37 `other.title` is in no input of stage `b`
           a place begins with `input`, `item` or a stage that is needed
