@@ -76,7 +76,7 @@ const SIGNALS_RACE: Duration = Duration::from_secs(1);
 
 /// What this process is, when it was started as a part of a command stage and not by a person.
 pub(crate) fn part(role: &OsStr) -> Option<ExitCode> {
-    (role == fork_server::ROLE).then(fork_server::main)
+    (role == own_program::FORK_SERVER).then(fork_server::main)
 }
 
 /// Runs one attempt. When the future is dropped, the program is ended as at its time limit.

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
-use super::fork_server::{DESCRIPTORS, ROLE};
-use super::own_program::own_program;
+use super::fork_server::DESCRIPTORS;
+use super::own_program::{FORK_SERVER, own_program};
 
 /// How soon orders are sent again when the server has not taken the last ones yet.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -77,7 +77,7 @@ impl Server {
         let (orders, theirs) = UnixStream::pair()?;
         let mut command = Command::new(own_program()?);
         // It needs nothing that this process knows, and no program gets anything by way of it.
-        command.arg(ROLE).env_clear().stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).process_group(0);
+        command.arg(FORK_SERVER).env_clear().stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).process_group(0);
         Ok(Server { orders, process: command.spawn()? })
     }
 

@@ -21,9 +21,6 @@ use super::report::Report;
 use super::requests::Requests;
 use crate::system::fork::{Forked, SingleThread};
 
-/// First argument of this program as a fork server. Its standard input is the socket from which it takes orders.
-pub(super) const ROLE: &str = "__command-fork-server";
-
 /// Descriptors that come with each order: the guard's socket, the program's standard output and its standard error.
 pub(super) const DESCRIPTORS: usize = 3;
 
