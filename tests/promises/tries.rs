@@ -122,7 +122,7 @@ async fn a_tried_program_has_its_input_and_its_files_and_nothing_is_recorded_by_
     assert!(out.contains("Files that it would have kept:\n  said.txt  26 B  "), "{out}");
     assert!(out.contains("Nothing was recorded. Everything is in "), "{out}");
     let kept = world.path("kept");
-    assert_eq!(read(kept.join("input.json")), r#"{"item":"a"}"#);
+    assert_eq!(read(kept.join("input.json")), r#"{"input":{},"item":"a"}"#);
     assert_eq!(read(kept.join("inputs/list/notes/tip.txt")), "tip");
     assert_eq!(read(kept.join("artifacts/said.txt")).trim(), format!("a{KEY}"));
     assert!(!format!("{out}{err}").contains(KEY), "a secret was shown: {out}{err}");
