@@ -26,13 +26,14 @@ pub(super) fn refused(error: StoreError) -> anyhow::Error {
 }
 
 /// What a view is for those who ask in SQL, a command is here.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 7] = [
     ("piton.pauses_overview", "pauses"),
     ("piton.dead_letters_overview", "dead-letter list"),
     ("piton.runs_overview", "runs"),
     ("from piton.runs.", "runs"),
     ("piton.batches_overview", "batch list"),
     ("piton.versions_overview", "workflows versions"),
+    ("piton.artifacts_overview", "artifacts list RUN"),
 ];
 
 /// The hint of a function as this face has it; `None` where that is about SQL alone.

@@ -48,7 +48,7 @@ impl Record {
         record.done(PART, 0, output(value("part", Some(0)), &[], &[]));
         record.done(STEPS, NO_ITEM, output(value("steps", None), &[], &[1, 1, 1]));
         record.done(PROGRAM, NO_ITEM, serde_json::to_string(&said).expect("JSON"));
-        let loaded = Loaded { run: Uuid::nil(), attempt: 1, seed };
+        let loaded = Loaded { run: record.run.uuid, attempt: 1, seed };
         record.done(LOAD, NO_ITEM, serde_json::to_string(&loaded).expect("JSON"));
         let picture = digest::of(&workload::picture(record.run.uuid, 1));
         let seen = digest::hex(&picture);

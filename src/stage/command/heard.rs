@@ -119,8 +119,7 @@ mod tests {
         let mut said = Said { stream: Stream::Output, listener, secrets, pending: Vec::new() };
         pieces.iter().for_each(|piece| said.push(piece));
         said.push(&[]);
-        let heard = all.lock().unwrap().clone();
-        heard
+        all.lock().unwrap().clone()
     }
 
     #[test]
