@@ -70,18 +70,21 @@ impl Store {
     /// Ids and inputs of runs.
     pub(crate) async fn run_inputs(&self, runs: &[RunKey]) -> Result<Vec<StoredRun>, StoreError> {
         let keys: Vec<i64> = runs.iter().map(|r| r.0).collect();
+        let mut connection = self.warm.connection().await?;
         let rows: Vec<RunColumns> = sqlx::query_as(
             "select id, uuid, input::text, redone, traceparent, tracestate from piton.runs where id = any($1)",
         )
         .bind(&keys)
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *connection)
         .await?;
+        connection.keep();
         Ok(rows.into_iter().map(stored_run).collect())
     }
 
     /// Outputs of jobs that are done, by run, stage and item in that order.
     pub(crate) async fn outputs(&self, wanted: &[Wanted]) -> Result<Vec<Stored>, StoreError> {
         let (whole, single): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.item.is_none());
+        let mut connection = self.warm.connection().await?;
         let rows: Vec<StoredRow> = sqlx::query_as(
             "select k.run_id, k.stage, k.item, k.digest, k.output::text
              from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
@@ -97,8 +100,9 @@ impl Store {
         .bind(single.iter().map(|w| w.run.0).collect::<Vec<_>>())
         .bind(single.iter().map(|w| w.stage).collect::<Vec<_>>())
         .bind(single.iter().map(|w| w.item.unwrap_or(NO_ITEM)).collect::<Vec<_>>())
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *connection)
         .await?;
+        connection.keep();
         Ok(rows.into_iter().map(stored).collect())
     }
 

@@ -67,7 +67,10 @@ impl Store {
         batch: &[(Claim, Ending)],
         artifacts: &[Option<i32>],
     ) -> Result<Landed, StoreError> {
-        commit_on(&self.pool, batch, artifacts).await
+        let mut connection = self.warm.connection().await?;
+        let landed = commit_on(&mut *connection, batch, artifacts).await?;
+        connection.keep();
+        Ok(landed)
     }
 
     /// What became of claims that a commit did not find: by position; of one that is not in the answer, somebody else

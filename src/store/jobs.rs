@@ -157,6 +157,7 @@ impl Store {
     ) -> Result<Claimed, StoreError> {
         let queues = queues.columns();
         let limit = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let mut connection = self.warm.connection().await?;
         let rows: Vec<PickedRow> = sqlx::query_as(include_str!("sql/claim.sql"))
             .bind(worker.0)
             .bind(&queues.workflows)
@@ -168,8 +169,9 @@ impl Store {
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
             .bind(ClaimToken::new().0)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *connection)
             .await?;
+        connection.keep();
         Ok(Claimed::of(rows, worker))
     }
 

@@ -255,6 +255,7 @@ impl Store {
     /// One look at what changes by itself, and with it a heartbeat where one is due.
     pub(crate) async fn look(&self, look: Look<'_>) -> Result<Seen, StoreError> {
         let queues = look.queues.columns();
+        let mut connection = self.warm.connection().await?;
         let rows: Vec<LookRow> = sqlx::query_as(include_str!("sql/look.sql"))
             .bind(look.me.0)
             .bind(i64::try_from(look.lease.as_millis()).unwrap_or(i64::MAX))
@@ -265,8 +266,9 @@ impl Store {
             .bind(&queues.unknown_versions)
             .bind(&queues.unknown_stages)
             .bind(i64::try_from(MOST_RUNNERS).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *connection)
             .await?;
+        connection.keep();
         let [first, ..] = rows.as_slice() else { return Err(StoreError::Damaged("no answer to a look".to_owned())) };
         let place = |(rank, due_at)| Place { rank, due_at };
         Ok(Seen {

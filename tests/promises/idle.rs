@@ -2,8 +2,9 @@
 
 use sqlx::{ConnectOptions, Executor};
 
-use crate::harness::{SOON, World, until};
+use crate::harness::{Process, SOON, World, until};
 use crate::scrape::{address, text};
+use crate::statements::Statements;
 use crate::workflows::CHAIN;
 
 #[tokio::test]
@@ -42,4 +43,26 @@ async fn an_idle_worker_makes_at_most_one_statement_a_second_and_none_for_a_scra
     assert!(scrapes > 30, "{scrapes} scrapes");
     assert!(statements >= 3, "the statistics do not count");
     assert!(statements as f64 <= seconds, "{statements} statements in {seconds:.1} s");
+}
+
+#[tokio::test]
+async fn a_busy_worker_sends_its_statements_and_hardly_a_question_whether_a_connection_still_answers() {
+    let world = World::with(&[CHAIN]).await;
+    world.deploy("chain");
+    let (database, folder) = world.database();
+    let statements = Statements::counted(&folder);
+    let workflows = world.path("workflows");
+    let mut command = world.command(["worker", "--name", "w1", "--workflows", workflows.to_str().unwrap()]);
+    command.env("DATABASE_URL", statements.url(&database));
+    let worker = Process::spawn(command, world.path("w1.log"));
+    worker.says("worker started").await;
+    let (sent, asked) = statements.counts();
+    // One after another: each stage is claimed or handed on, and committed, by itself.
+    for _ in 0..50 {
+        sqlx::query("select piton.start_run('chain', '{}')").execute(&world.pool).await.unwrap();
+        until(SOON, "it is done", async || world.count("select count(*) from piton.jobs").await == 0).await;
+    }
+    let (sent, asked) = (statements.counts().0 - sent, statements.counts().1 - asked);
+    assert!(sent >= 200, "a claim and three commits of each run are counted: {sent}");
+    assert!(asked * 4 < sent, "{asked} questions beside {sent} statements");
 }

@@ -22,6 +22,8 @@ struct Shared {
     socket: PathBuf,
     stop_at: (usize, Side),
     seen: AtomicUsize,
+    /// Questions whether a connection still answers: nothing was executed before them.
+    pings: AtomicUsize,
     /// Nothing is let through any more.
     is_stopped: AtomicBool,
     reached: Mutex<Sender<()>>,
@@ -31,6 +33,7 @@ struct Shared {
 pub(crate) struct Statements {
     port: u16,
     reached: Receiver<()>,
+    shared: Arc<Shared>,
 }
 
 impl Statements {
@@ -44,19 +47,30 @@ impl Statements {
         };
         let socket = entries.find(is_socket).unwrap();
         let (reach, reached) = channel();
-        let (seen, is_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let shared = Arc::new(Shared { socket, stop_at, seen, is_stopped, reached: Mutex::new(reach) });
+        let (seen, pings, is_stopped) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        let shared = Arc::new(Shared { socket, stop_at, seen, pings, is_stopped, reached: Mutex::new(reach) });
+        let serving = Arc::clone(&shared);
         // For as long as the tests last: nobody connects any more when its own is over.
         thread::spawn(move || {
             for client in listener.incoming() {
-                shared.serve(client.unwrap());
+                serving.serve(client.unwrap());
             }
         });
-        Statements { port, reached }
+        Statements { port, reached, shared }
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgresql://piton@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
+    /// Stops at none of them.
+    pub(crate) fn counted(folder: &Path) -> Statements {
+        Statements::before(folder, (usize::MAX, Side::Before))
+    }
+
+    /// How many statements were sent, and how many questions whether a connection still answers.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.shared.seen.load(Ordering::SeqCst), self.shared.pings.load(Ordering::SeqCst))
     }
 
     /// Waits until the statement is reached; `false` when the process ended without.
@@ -90,10 +104,14 @@ impl Shared {
     fn pass_statements(&self, mut from: TcpStream, mut to: &UnixStream) -> Option<()> {
         let first = message(&mut from, false)?;
         to.write_all(&first).ok()?;
-        let mut executes = false;
+        let (mut executes, mut prepares) = (false, false);
         loop {
             let next = message(&mut from, true)?;
             executes |= matches!(next[0], b'E' | b'Q');
+            prepares |= next[0] == b'P';
+            if next[0] == b'S' && !std::mem::take(&mut prepares) && !executes {
+                self.pings.fetch_add(1, Ordering::SeqCst);
+            }
             let is_whole = matches!(next[0], b'S' | b'Q') && std::mem::take(&mut executes);
             if is_whole {
                 let number = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
