@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
+use super::commit_one::{self, LandedRow, OneEnd};
 use super::endings::{Ending, EndingColumns};
 use super::moment::Moment;
 use super::{Store, StoreError};
@@ -22,7 +23,7 @@ const ARTIFACT: &str = include_str!("sql/artifact.sql");
 
 /// Whether the statement lands what a stage has come to, or ends a transaction of somebody's: there is a before and an after to it.
 pub(crate) fn ends_work(sql: &str) -> bool {
-    [COMMIT, COMMIT_COMMON, STEP, ARTIFACT].contains(&sql)
+    [COMMIT, COMMIT_COMMON, commit_one::HAND_OFF, commit_one::LAST, STEP, ARTIFACT].contains(&sql)
         || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")
 }
 
@@ -114,6 +115,9 @@ pub(super) async fn commit_on(
     batch: &[(Claim, Ending)],
     artifacts: &[Option<i32>],
 ) -> Result<Landed, StoreError> {
+    if let Some(one) = OneEnd::of(batch, artifacts) {
+        return Ok(Landed::of(&one.commit(executor).await?));
+    }
     let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
     let ends = EndingColumns::of(batch, artifacts);
     let rows = match batch.len() <= FEW && ends.are_common() {
@@ -122,9 +126,6 @@ pub(super) async fn commit_on(
     };
     Ok(Landed::of(&rows))
 }
-
-/// Ordinal, whether jobs became ready, when, and whether that one ended its run.
-type LandedRow = (i64, bool, Moment, bool);
 
 async fn commit_any(
     executor: impl PgExecutor<'_>,

@@ -19,6 +19,7 @@ pub(crate) mod chaos_rows;
 pub(crate) mod checkpoints;
 pub(crate) mod cleanup;
 pub(crate) mod commit;
+mod commit_one;
 mod conditions;
 pub(crate) mod connect;
 pub(crate) mod dead_letters;

@@ -9,6 +9,9 @@ use crate::workflows::CHAIN;
 
 const ANY: &str = include_str!("../../src/store/sql/commit.sql");
 const COMMON: &str = include_str!("../../src/store/sql/commit_common.sql");
+/// For a batch of one.
+const HAND_OFF: &str = include_str!("../../src/store/sql/commit_hand_off.sql");
+const LAST: &str = include_str!("../../src/store/sql/commit_last.sql");
 /// Everything that an end may touch.
 const TABLES: [&str; 7] = ["jobs", "checkpoints", "runs", "attempts", "joins", "dead_letters", "artifacts"];
 
@@ -144,6 +147,21 @@ fn calls(cases: &[Case], jobs: &[Job]) -> [String; 2] {
     ]
 }
 
+/// One end as a call of the statement that is for it alone.
+fn call_alone(case: &Case, job: &Job) -> String {
+    let Job { run_id, id, worker_id, .. } = job;
+    let token = if case.is_fenced { 8 } else { 7 };
+    let (name, then) = match case.end {
+        End::Stays(stage, item, until) => ("hand_off", format!("{stage}, {item}, {until}")),
+        End::Over { ends_run } => ("last", ends_run.to_string()),
+    };
+    let digest = format!("{:02x}", case.job).repeat(32);
+    format!(
+        "execute {name}({run_id}, {id}, 1, -1, 3, {worker_id}, {token}, {then}, '2026-01-01', '{{\"of\": {}}}', '\\x{digest}')",
+        case.job
+    )
+}
+
 /// All rows after that call, and its answer; then the call has never been.
 async fn rows_after(connection: &mut PgConnection, call: &str) -> (Vec<(i64, bool, bool)>, Vec<Value>) {
     connection.execute("savepoint before").await.unwrap();
@@ -168,10 +186,10 @@ async fn common_ends_leave_the_same_rows_and_answers_as_any_other_way_to_commit_
     let world = World::with(&[CHAIN]).await;
     let jobs = running(&world).await;
     let mut connection = world.pool.acquire().await.unwrap().detach();
-    for (name, text) in [("any_end", ANY), ("common_end", COMMON)] {
+    for (name, text) in [("any_end", ANY), ("common_end", COMMON), ("hand_off", HAND_OFF), ("last", LAST)] {
         connection.execute(AssertSqlSafe(format!("prepare {name} as {text}"))).await.unwrap();
     }
-    // In one transaction, so that both have the same now().
+    // In one transaction, so that all have the same now().
     connection.execute("begin").await.unwrap();
     let (_, untouched) = rows_after(&mut connection, "select 0::int8 as ord, false as woke, false as ended_run").await;
     for (what, cases, landed) in batches() {
@@ -182,6 +200,10 @@ async fn common_ends_leave_the_same_rows_and_answers_as_any_other_way_to_commit_
         assert_eq!(any.0, common.0, "{what}: the answers");
         for (table, (any, common)) in TABLES.iter().zip(any.1.iter().zip(&common.1)) {
             assert_eq!(any, common, "{what}: piton.{table}");
+        }
+        if let [case] = cases.as_slice() {
+            let alone = rows_after(&mut connection, &call_alone(case, &jobs[case.job - 1])).await;
+            assert_eq!(common, alone, "{what}, alone");
         }
     }
 }

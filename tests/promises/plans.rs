@@ -181,6 +181,11 @@ async fn costs(world: &World, count: i64, checkpoints: i16) -> Vec<Cost> {
                            '{{now}}', '{{\"{{}}\"}}', '{{\"\\\\x{}\"}}', '{{false}}')",
             "00".repeat(32)
         ),
+        format!(
+            "commit_hand_off({run}, {job}, 1, -1, 1, {worker}, 1, 2, -1, 0, 'now', '{{}}', '\\x{}')",
+            "00".repeat(32)
+        ),
+        format!("commit_last({run}, {job}, 1, -1, 1, {worker}, 1, true, 'now', '{{}}', '\\x{}')", "00".repeat(32)),
     ];
     sqlx::query("delete from piton.checkpoints where run_id = $1").bind(run).execute(&world.pool).await.unwrap();
     let mut connection = engine(world).await;
