@@ -14,9 +14,6 @@ use crate::model::claim::Claim;
 
 const COMMIT: &str = include_str!("sql/commit.sql");
 const COMMIT_COMMON: &str = include_str!("sql/commit_common.sql");
-/// Batches up to this size go by the statement for common ends, where they hold nothing else: what it saves is the start of a plan, which
-/// a larger batch shares.
-const FEW: usize = 16;
 /// Steps and artifacts land by statements of their own.
 const STEP: &str = include_str!("sql/step.sql");
 const ARTIFACT: &str = include_str!("sql/artifact.sql");
@@ -120,7 +117,7 @@ pub(super) async fn commit_on(
     }
     let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
     let ends = EndingColumns::of(batch, artifacts);
-    let rows = match batch.len() <= FEW && ends.are_common() {
+    let rows = match ends.are_common() {
         true => commit_common(executor, &claims, &ends).await?,
         false => commit_any(executor, &claims, &ends).await?,
     };

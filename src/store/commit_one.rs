@@ -75,31 +75,13 @@ impl<'b> OneEnd<'b> {
 mod tests {
     use std::time::Duration;
 
-    use chrono::DateTime;
-
     use super::*;
     use crate::model::failure::Failure;
-    use crate::model::id::{AttemptKey, ClaimToken, NO_ITEM, RunKey, VersionId, WorkerId, WorkflowId};
     use crate::model::lane::Births;
-    use crate::model::place::Place;
     use crate::workflow::plan::Next;
 
-    fn claim() -> Claim {
-        Claim {
-            key: AttemptKey { run: RunKey(1), job: 1, stage: 0, item: NO_ITEM, attempt: 1, token: ClaimToken(0) },
-            until: 0,
-            workflow: WorkflowId(1),
-            version: VersionId(1),
-            worker: WorkerId(1),
-            started_at: DateTime::UNIX_EPOCH,
-            waited: Duration::ZERO,
-            place: Place { rank: 0, due_at: DateTime::UNIX_EPOCH },
-            in_a_row: 0,
-        }
-    }
-
     fn done(next: Next, turn: Turn) -> (Claim, Ending) {
-        (claim(), Ending::Done { output: Payload::of(&1, usize::MAX).expect("JSON"), next, turn })
+        (Claim::made_up(), Ending::Done { output: Payload::of(&1, usize::MAX).expect("JSON"), next, turn })
     }
 
     #[test]
@@ -118,7 +100,7 @@ mod tests {
             (done(on(), Turn::Stays), Some(1)),
             (done(Next { births, ..on() }, Turn::Stays), None),
             (done(Next { arrivals: vec![(2, -1)], ..Next::default() }, Turn::Yields), None),
-            ((claim(), retry), None),
+            ((Claim::made_up(), retry), None),
         ];
         for (end, artifacts) in others {
             assert_eq!(then(end, artifacts), None);
