@@ -13,6 +13,7 @@ use super::named_file::FileName;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::template::Template;
+use super::warm::Warm;
 
 /// How long an attempt may take where the file says nothing.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -153,11 +154,23 @@ pub(crate) struct CommandStage {
     /// It may end its attempt with `piton.finish`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) finish: bool,
+    /// It is started once and does one job after another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) warm: Option<Warm>,
     #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
     pub(crate) output: OutputFormat,
     /// Of exit codes that mean something else than usual.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub(crate) classes: Classes,
+}
+
+impl CommandStage {
+    /// A program that is started before there is a job knows nothing of one.
+    pub(super) fn is_rightly_warm(&self) -> bool {
+        self.warm.as_ref().is_none_or(|warm| {
+            warm.is_within_bounds() && self.argv.iter().chain(&self.dir).all(Template::is_known_before_a_job)
+        })
+    }
 }
 
 /// A request to a server.

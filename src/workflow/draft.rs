@@ -8,6 +8,7 @@ mod named;
 mod requires;
 mod retry;
 mod url;
+mod warm;
 
 use std::ops::Range;
 use std::time::Duration;

@@ -36,3 +36,4 @@ mod suggestion;
 mod syntax;
 pub(crate) mod template;
 mod value;
+pub(crate) mod warm;
