@@ -19,12 +19,13 @@ pub(crate) type Wrong = (&'static str, String);
 const INACCURACY: TimeDelta = TimeDelta::seconds(1);
 
 /// The stages, in the order of the file.
-const STAGES: [&str; 5] = ["list", "part", "steps", "program", "total"];
+const STAGES: [&str; 6] = ["list", "part", "steps", "program", "total", "warm"];
 const LIST: i16 = 0;
 const PART: i16 = 1;
 const STEPS: i16 = 2;
 const PROGRAM: i16 = 3;
 const TOTAL: i16 = 4;
+const WARM: i16 = 5;
 
 /// A run with all that is on record about it.
 pub(crate) struct Case<'r> {
@@ -63,7 +64,7 @@ impl Judge<'_> {
         let items = 0..i32::try_from(self.input.items).unwrap_or(i32::MAX);
         let mut expected = vec![(LIST, NO_ITEM)];
         if self.finishes((LIST, NO_ITEM)) {
-            expected.extend([(PART, NO_ITEM), (STEPS, NO_ITEM), (PROGRAM, NO_ITEM)]);
+            expected.extend([(PART, NO_ITEM), (STEPS, NO_ITEM), (PROGRAM, NO_ITEM), (WARM, NO_ITEM)]);
             expected.extend(items.map(|item| (PART, item)));
         }
         let total_is_reached = expected.len() > 1 && expected.iter().all(|place| self.finishes(*place));
@@ -86,8 +87,8 @@ impl Judge<'_> {
 
     fn fate(&self, (stage, item): Place) -> Fate {
         match (stage, item) {
-            // The split, and the program, have none of their own.
-            (PART, NO_ITEM) | (PROGRAM, _) => Fate::Finishes(Vec::new()),
+            // The split has none of its own, nor have programs; the warm one meets its own, and finishes.
+            (PART, NO_ITEM) | (PROGRAM | WARM, _) => Fate::Finishes(Vec::new()),
             (stage, item) => fate::of(self.input.seed, name(stage), u32::try_from(item).ok()).fate,
         }
     }
@@ -140,6 +141,9 @@ impl Judge<'_> {
         let right = match place {
             (PART, NO_ITEM) => text == self.input.items.to_string(),
             (PROGRAM, _) => serde_json::from_str(text).is_ok_and(|said: Said| self.is_said(&said, attempt)),
+            (WARM, _) => serde_json::from_str(text).is_ok_and(|said: Said| {
+                self.is_said(&said, attempt) && said.in_hand == Some(self.input.seed)
+            }),
             _ => serde_json::from_str(text).is_ok_and(|output: Output| self.is_right(place, &output, attempt)),
         };
         if !right {

@@ -17,6 +17,8 @@ pub(crate) const NAME: &str = "chaos";
 pub(crate) const DRAWN: &str = "drawn.txt";
 /// Set for every process of a campaign, and in every program its stages start.
 pub(crate) const MARK: &str = "CHAOS_OF_PITON";
+/// Where its warm program is.
+pub(crate) const PROGRAM: &str = "CHAOS_PROGRAM";
 /// Steps that the stage `steps` remembers.
 pub(crate) const STEPS: usize = 3;
 
@@ -55,9 +57,16 @@ pass_env = ["CHAOS_OF_PITON"]
 
 [stages.total]
 rust = "chaos-total"
-needs = ["part", "steps", "program"]
+needs = ["part", "steps", "program", "warm"]
 timeout = "4s"
 rate = "200/1s"
+
+[stages.warm]
+command = ["${CHAOS_PROGRAM}", "__chaos-warm"]
+warm = { processes = 2, max_jobs = 20 }
+needs = ["list"]
+timeout = "4s"
+pass_env = ["CHAOS_OF_PITON"]
 "#;
 
 /// A run's input.
@@ -110,6 +119,9 @@ pub(crate) struct Said {
     pub(crate) run: Uuid,
     /// What it was given.
     pub(crate) given: Given,
+    /// Of the warm one: the seed that its process had in hand.
+    #[serde(default)]
+    pub(crate) in_hand: Option<u64>,
 }
 
 /// As far as it is of interest.

@@ -90,7 +90,9 @@ impl Starter {
 
 /// A command stage ends its program itself, and has something to tell of it; the others are cut off.
 fn time_limit(stage: &Stage) -> Duration {
-    match stage.kind {
+    match &stage.kind {
+        // It waits for a process for as long as others have them, and then keeps to its limit itself.
+        StageKind::Command(command) if command.warm.is_some() => Duration::MAX,
         StageKind::Command(_) => stage.timeout.saturating_add(2 * command::LAST_WAIT),
         StageKind::Rust { .. } | StageKind::Http(_) => stage.timeout,
     }

@@ -15,6 +15,7 @@ mod own_program;
 mod tail;
 mod trial;
 mod verdict;
+pub(crate) mod warm;
 
 use std::ffi::OsString;
 use std::io;

@@ -1,6 +1,7 @@
-//! What this process asks of its operating system: which program it is, how many files it may open, regular files, and removing
-//! folders.
+//! What this process asks of its operating system: which program it is, how many files it may open, regular files, removing
+//! folders, and other processes.
 
 pub(crate) mod descriptors;
+pub(crate) mod processes;
 pub(crate) mod regular;
 pub(crate) mod tree;

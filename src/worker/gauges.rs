@@ -1,11 +1,15 @@
 //! Gauges of a worker's parts, read at each scrape.
 
+use std::sync::Arc;
+
 use super::shared::Shared;
-use crate::meters::catalog::{CONNECTIONS, CONNECTIONS_MAX, SLOTS, STAGES_MISSING};
+use crate::meters::catalog::{CONNECTIONS, CONNECTIONS_MAX, SLOTS, STAGES_MISSING, WARM_PROCESSES};
+use crate::stage::command::warm::Pools;
 use crate::telemetry::exporter::Exporter;
 
 /// From now on every scrape asks the parts.
-pub(super) fn show(exporter: &Exporter, shared: &Shared) {
+pub(super) fn show(exporter: &Exporter, shared: &Shared, warm: &Arc<Pools>) {
+    let warm = warm.clone();
     let (slots, store, catalog) = (shared.slots.clone(), shared.store.clone(), shared.catalog.clone());
     exporter.before_scrapes(move || {
         let usage = slots.usage();
@@ -15,6 +19,10 @@ pub(super) fn show(exporter: &Exporter, shared: &Shared) {
         CONNECTIONS.gauge(&["idle"]).set(connections.idle as f64);
         CONNECTIONS.gauge(&["in_use"]).set(connections.in_use as f64);
         CONNECTIONS_MAX.gauge(&[]).set(connections.max as f64);
+        for count in warm.counts() {
+            let labels = [&*count.workflow, &*count.stage, count.state.as_str()];
+            WARM_PROCESSES.gauge(&labels).set(count.processes as f64);
+        }
         for (workflow, stages) in catalog.missing() {
             STAGES_MISSING.gauge(&[&workflow]).set(stages as f64);
         }

@@ -42,12 +42,14 @@ impl Record {
             serde_json::to_string(&output).expect("JSON")
         };
         let list = Output { value: value("list", None), ..given.list };
-        let said = Said { attempt: 1, run: Uuid::nil(), given: Given { list, ..given } };
+        let said = Said { attempt: 1, run: Uuid::nil(), given: Given { list, ..given }, in_hand: None };
+        let warm = Said { in_hand: Some(seed), ..said.clone() };
         record.done(LIST, NO_ITEM, output(value("list", None), &[0, 1], &[]));
         record.done(PART, NO_ITEM, "2".to_owned());
         record.done(PART, 0, output(value("part", Some(0)), &[], &[]));
         record.done(STEPS, NO_ITEM, output(value("steps", None), &[], &[1, 1, 1]));
         record.done(PROGRAM, NO_ITEM, serde_json::to_string(&said).expect("JSON"));
+        record.done(WARM, NO_ITEM, serde_json::to_string(&warm).expect("JSON"));
         let digest = digest::of(&workload::drawn(seed, 1)).to_vec();
         record.kept.push(Kept { run_id: 1, stage: STEPS, item: NO_ITEM, attempt: 1, digest });
         if item_dies {
@@ -110,7 +112,15 @@ fn what_ended_as_it_should_is_not_complained_of() {
 #[test]
 fn what_is_wrong_is_found() {
     type Harm = fn(&mut Record);
-    let harms: [(Harm, &str); 7] = [
+    let harms: [(Harm, &str); 8] = [
+        (
+            |r| {
+                let warm = r.attempts.iter_mut().find(|a| a.stage == WARM).expect("it is there");
+                let text = warm.output.take().expect("it is done");
+                warm.output = Some(text.replace("\"in_hand\":", "\"in_hand\":1"));
+            },
+            "outputs that are not of the attempt that committed them, or not right",
+        ),
         (|r| r.attempts.retain(|a| a.stage != PROGRAM), "jobs that have not exactly one checkpoint"),
         (|r| r.done(STEPS, 3, String::new()), "jobs that should never have begun"),
         (|r| r.run.state = "blocked".to_owned(), "runs that did not end as they should"),

@@ -64,7 +64,8 @@ pub(super) fn start(
             .env("PITON_DATABASE_SILENCE", format!("{}ms", SILENCE.as_millis()))
             .env("PITON_ARTIFACT_STORE", folder.join("artifacts"))
             .env("TMPDIR", &folder)
-            .env(workload::MARK, &mark);
+            .env(workload::MARK, &mark)
+            .env(workload::PROGRAM, &program);
         command
     }))
 }

@@ -87,10 +87,14 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
 
 /// Ends what is left of a program whose guard was killed, as far as it stayed in its process group.
 pub(super) fn end_orphans(folder: &Path) {
-    let noted = regular::read_words(&folder.join(GROUP)).unwrap_or_default();
-    if let Some(group) = pid(&noted) {
+    if let Some(group) = program(folder) {
         kill_process_group(group, Signal::KILL).ok();
     }
+}
+
+/// The program that a guard has started in that folder, which leads its process group.
+pub(super) fn program(folder: &Path) -> Option<Pid> {
+    pid(&regular::read_words(&folder.join(GROUP)).ok()?)
 }
 
 /// Whether a guard that ended like that found that the system has no place for another process.

@@ -108,6 +108,14 @@ fn a_command_that_cannot_be_run_is_told() {
 }
 
 #[test]
+fn a_warm_program_is_started_before_it_has_a_job() {
+    assert_snapshot!(command("warm = { processes = 0, idle = 30, memory = '1GiB', proceses = 2 }"));
+    assert_snapshot!(command("warm = true\nstdin = 'none'"));
+    assert_snapshot!(command("warm = { max_memory = '12' }\ndir = '/srv/{{input.place}}'\nstdin = 'none'"));
+    assert_snapshot!(line("warm = {}\ncommand = ['python3', 'x.py', '{{input.lang}}']"));
+}
+
+#[test]
 fn what_no_worker_can_be_asked_for_before_a_run_is_told() {
     assert_snapshot!(command("requires = ['jq', '{{input.tool}}', 's3://bucket/in', '', '${A']"), @r#"
     4:19 `{{input.tool}}` depends on the run, and a worker looks for it before any
