@@ -225,3 +225,6 @@ impl fmt::Debug for Members {
         f.debug_list().entries(self.all.iter().map(|member| (member.number, member.state))).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
