@@ -19,11 +19,17 @@ pub(crate) const ROLE: &str = "__chaos-warm";
 const TAKES: Duration = Duration::from_millis(20);
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Message {
-    Start { id: String, run: Uuid, attempt: u32, input: Box<RawValue> },
-    Cancel,
-    Stop,
+struct Message {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    run: Uuid,
+    #[serde(default)]
+    attempt: u32,
+    /// As it was written.
+    input: Option<Box<RawValue>>,
 }
 
 /// Works until it is told to stop, or is to die.
@@ -45,10 +51,11 @@ fn serve() -> std::io::Result<u8> {
     // What this process works on: an answer that came out of another one's state would show it.
     let mut in_hand = 0;
     for line in from.lines() {
-        let (id, run, attempt, input) = match serde_json::from_str(&line?)? {
-            Message::Start { id, run, attempt, input } => (id, run, attempt, input),
-            Message::Cancel => continue,
-            Message::Stop => return Ok(0),
+        let Message { kind, id, run, attempt, input } = serde_json::from_str(&line?)?;
+        let input = match (kind.as_str(), input) {
+            ("start", Some(input)) => input,
+            ("stop", _) => return Ok(0),
+            _ => continue,
         };
         let given: Given = serde_json::from_str(input.get())?;
         let seed = given.input.seed;

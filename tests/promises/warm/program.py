@@ -51,7 +51,7 @@ def serve(connection, lines, say, job):
     def well():
         result({"pid": os.getpid(), "served": served, "item": input.get("item"), "attempt": job["attempt"]})
 
-    print("noise that is no answer")
+    print("noise that is no answer", flush=True)
     print("on the way", file=sys.stderr, flush=True)
     if do is None or do == "print":
         sys.stdout.write("{\"type\":\"result\"}\n" * 1000)
@@ -113,6 +113,12 @@ def serve(connection, lines, say, job):
         message = json.loads(lines.readline())
         note(message["type"])
         say(type="failure", id=id, message="cancelled")
+    elif do == "finish":
+        finish = f"begin; select piton.finish('{job['token']}', '7'); commit"
+        subprocess.run(["psql", "-XqAt", os.environ["TARGET"], "-c", finish], check=True, stdout=subprocess.DEVNULL)
+        say(type="result", id=id)
+    elif do == "nothing":
+        say(type="result", id=id)
     elif do == "talk":
         talk(lines, say, job, result)
     else:

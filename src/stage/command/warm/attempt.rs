@@ -35,6 +35,9 @@ use crate::workflow::template::Template;
 /// What is there at the time limit may still be on its way through this process.
 const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
+/// What a program printed before it said that it failed comes through other pipes.
+const PRINTED: Duration = Duration::from_millis(20);
+
 /// Runs one attempt. The limit counts from the moment at which a process is there for it. When the future is dropped, the
 /// process has a moment to answer, and is ended if it does not.
 pub(crate) async fn run(
@@ -117,6 +120,7 @@ async fn worked(
     let ended = match conversation.until_ended().await? {
         Heard::Answer(Answer::Done(said)) => payload(stage, offer, said, secrets),
         Heard::Answer(Answer::Failed { class, message, retry_after, detail }) => {
+            tokio::time::sleep(PRINTED).await;
             let class = class.and_then(|class| class.parse().ok()).unwrap_or(FailureClass::Unknown);
             let message = message.unwrap_or_else(|| "the program says no more than that it failed".to_owned());
             let failure = Failure::new(class, message).detail(json!({}));
@@ -132,6 +136,7 @@ async fn worked(
                 // Whoever stopped the worker sent the signal to its programs too, and that is no failure of theirs.
                 return offer.context.hand_back().await;
             }
+            tokio::time::sleep(PRINTED).await;
             let words = output.stderr();
             let program = stage.argv.first().map_or("", Template::as_str);
             let failure = match gone {
@@ -245,7 +250,8 @@ impl Places {
         let folders: Vec<PathBuf> = [places.artifacts.clone()].into_iter().chain(places.inputs.clone()).collect();
         blocking(move || {
             use std::os::unix::fs::DirBuilderExt;
-            folders.iter().try_for_each(|folder| std::fs::DirBuilder::new().mode(0o700).create(folder))
+            // Whoever tidies up old temporary folders may have taken that of the process.
+            folders.iter().try_for_each(|folder| std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder))
         })
         .await?;
         inputs::make_ways_out(stage, &places.artifacts)?;

@@ -194,8 +194,9 @@ struct Life {
 
 impl Life {
     async fn until_it_ends(&mut self) -> Why {
+        let idle = self.origin.warm.idle;
+        let mut idle_since = tokio::time::Instant::now();
         loop {
-            let idle = self.origin.warm.idle;
             let order = tokio::select! {
                 biased;
                 line = self.connection.next() => match self.heard_between_jobs(line).await {
@@ -205,10 +206,14 @@ impl Life {
                 status = self.program.ended() => return self.died(status).await,
                 order = self.orders.recv() => order,
                 () = self.stop.cancelled() => return Why::Stopping,
-                () = tokio::time::sleep(idle) => match (self.tell)(Report::WantsToEnd) {
-                    true => return Why::Idle(duration::words(idle)),
-                    false => continue,
-                },
+                () = tokio::time::sleep_until(idle_since + idle) => {
+                    if (self.tell)(Report::WantsToEnd) {
+                        return Why::Idle(duration::words(idle));
+                    }
+                    // An attempt has it, and prepares its job.
+                    idle_since = tokio::time::Instant::now();
+                    continue;
+                }
             };
             let ended = match order {
                 None => return Why::Stopping,
@@ -219,6 +224,7 @@ impl Life {
             if let Some(why) = ended {
                 return why;
             }
+            idle_since = tokio::time::Instant::now();
             (self.tell)(Report::Idle);
         }
     }
