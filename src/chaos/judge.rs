@@ -141,9 +141,8 @@ impl Judge<'_> {
         let right = match place {
             (PART, NO_ITEM) => text == self.input.items.to_string(),
             (PROGRAM, _) => serde_json::from_str(text).is_ok_and(|said: Said| self.is_said(&said, attempt)),
-            (WARM, _) => serde_json::from_str(text).is_ok_and(|said: Said| {
-                self.is_said(&said, attempt) && said.in_hand == Some(self.input.seed)
-            }),
+            (WARM, _) => serde_json::from_str(text)
+                .is_ok_and(|said: Said| self.is_said(&said, attempt) && said.in_hand == Some(self.input.seed)),
             _ => serde_json::from_str(text).is_ok_and(|output: Output| self.is_right(place, &output, attempt)),
         };
         if !right {

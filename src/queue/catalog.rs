@@ -83,11 +83,8 @@ impl Catalog {
     pub(crate) fn warm_processes(&self, slots: usize) -> usize {
         let versions = lock(&self.versions);
         let stages = versions.values().flat_map(|version| &version.workflow.stages);
-        let processes = stages.filter_map(|stage| match &stage.kind {
-            StageKind::Command(command) => command.warm.as_ref(),
-            StageKind::Rust { .. } | StageKind::Http(_) => None,
-        });
-        processes.map(|warm| usize::try_from(warm.processes).unwrap_or(usize::MAX).min(slots)).sum()
+        let processes = stages.filter_map(|stage| stage.kind.warm_processes());
+        processes.map(|processes| usize::try_from(processes).unwrap_or(usize::MAX).min(slots)).sum()
     }
 
     /// Registers a workflow file's definition in the database and here. With a deployer it becomes the current version, if it

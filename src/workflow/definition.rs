@@ -266,6 +266,14 @@ impl StageKind {
         matches!(self, StageKind::Command(_))
     }
 
+    /// Processes that a worker keeps for a warm stage at most: so many of its attempts can work there at once.
+    pub(crate) fn warm_processes(&self) -> Option<u32> {
+        match self {
+            StageKind::Command(command) => command.warm.as_ref().map(|warm| warm.processes),
+            StageKind::Rust { .. } | StageKind::Http(_) => None,
+        }
+    }
+
     /// The templates in it, with their places in the input.
     pub(crate) fn templates(&self) -> Vec<&Template> {
         match self {

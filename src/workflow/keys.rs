@@ -236,7 +236,8 @@ pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
-pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
+pub(crate) const COMMAND_STAGE: &[Key] =
+    &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
 /// Of the table `warm`.
 pub(crate) const WARM_KEYS: &[Key] = &[PROCESSES, START_TIMEOUT, IDLE, MAX_JOBS, MAX_MEMORY];
 pub(crate) const HTTP_STAGE: &[Key] =

@@ -122,7 +122,11 @@ async fn whatever_a_warm_program_does_ends_in_a_class_in_its_time_and_spares_the
         (json!({"do": "greet"}), "unknown", "`python3` said in the middle of a job that it is ready"),
         (json!({"do": "unknown"}), "unknown", "`python3` sent a message of the type `done`, which it does not know"),
         (json!({"do": "long"}), "invalid_input", "the command answered with more than"),
-        (json!({"do": "daemon"}), "unknown", "left processes running when its job was done (sleep), which were stopped"),
+        (
+            json!({"do": "daemon"}),
+            "unknown",
+            "left processes running when its job was done (sleep), which were stopped",
+        ),
         (json!({"do": "hang_up"}), "unknown", "`python3` closed its connection in the middle of a job"),
         (json!({"do": "fail", "failure": {"class": "auth_failure", "message": "no"}}), "auth_failure", "no"),
         (json!({"do": "fail", "failure": {}}), "unknown", "the program says no more than that it failed"),
@@ -146,7 +150,8 @@ async fn whatever_a_warm_program_does_ends_in_a_class_in_its_time_and_spares_the
         assert!(begun.elapsed() < Duration::from_secs(20), "{input}: the next one took {:?}", begun.elapsed());
     }
     // What comes after an answer is nobody's failure.
-    for (input, told) in [("twice", "one job has one answer"), ("die_after", "it died between two jobs: exit status 3")] {
+    for (input, told) in [("twice", "one job has one answer"), ("die_after", "it died between two jobs: exit status 3")]
+    {
         let before = worker.log().matches(told).count();
         let run = world.start("hurried", &json!({"do": input}).to_string());
         assert_eq!(world.ended(&run).await, "done", "{input}");
@@ -172,7 +177,11 @@ async fn a_program_that_ends_after_each_of_its_jobs_fails_none_of_them() {
 
 #[tokio::test]
 async fn a_program_that_does_not_start_costs_one_attempt_and_not_one_for_each_job() {
-    let late = warm("late", "start_timeout = \"800ms\"", "for_each = \"input.items\"\nretry = { max_retries = 30, resource_unavailable = { max_retries = 30, base = \"10ms\", cap = \"10ms\" } }");
+    let late = warm(
+        "late",
+        "start_timeout = \"800ms\"",
+        "for_each = \"input.items\"\nretry = { max_retries = 30, resource_unavailable = { max_retries = 30, base = \"10ms\", cap = \"10ms\" } }",
+    );
     let mut world = world(&[&late]).await;
     world.environment.push(("LATE", world.path("model").to_str().unwrap().to_owned()));
     let worker = worker(&world, "w1", &["--slots", "64"]);
@@ -239,12 +248,8 @@ async fn a_job_that_is_cancelled_leaves_its_program_to_the_next() {
 
 #[tokio::test]
 async fn a_program_is_replaced_when_it_is_idle_worn_out_or_of_an_older_version() {
-    let world = world(&[
-        &warm("idle", "idle = \"300ms\"", ""),
-        &warm("worn", "max_jobs = 2", ""),
-        &warm("old", "", ""),
-    ])
-    .await;
+    let world =
+        world(&[&warm("idle", "idle = \"300ms\"", ""), &warm("worn", "max_jobs = 2", ""), &warm("old", "", "")]).await;
     let worker = worker(&world, "w1", &[]);
     let run = world.start("idle", "{}");
     output(&world, &run).await;
@@ -282,8 +287,26 @@ async fn a_program_tells_and_asks_what_a_handler_can() {
     let run = world.start("talk", r#"{"do": "talk"}"#);
     let told = output(&world, &run).await;
     assert_eq!(told["paid"], json!({"attempt": 1}), "the step was not done again");
-    assert_eq!((&told["kept"], &told["refused"], &told["has"]), (&json!("kept.txt"), &json!(["refused", "invalid_input"]), &json!(true)));
-    let knows = ["artifacts", "attempt", "deadline", "env", "id", "idempotency_key", "input", "inputs", "run", "stage", "timeout", "traceparent", "worker", "workflow"];
+    assert_eq!(
+        (&told["kept"], &told["refused"], &told["has"]),
+        (&json!("kept.txt"), &json!(["refused", "invalid_input"]), &json!(true))
+    );
+    let knows = [
+        "artifacts",
+        "attempt",
+        "deadline",
+        "env",
+        "id",
+        "idempotency_key",
+        "input",
+        "inputs",
+        "run",
+        "stage",
+        "timeout",
+        "traceparent",
+        "worker",
+        "workflow",
+    ];
     assert_eq!(told["knows"], json!(knows));
     let files: Vec<(String, String)> = sqlx::query_as(
         "select a.name, a.type from piton.artifacts a join piton.checkpoints k using (run_id, stage, item, attempt)

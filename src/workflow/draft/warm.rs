@@ -52,7 +52,10 @@ pub(super) fn misfits(stage: &CommandStage, at: &Value<'_>, found: &mut Vec<Mist
     }
     if let Some(dir) = stage.dir.as_ref().filter(|dir| depends_on_the_job(dir)) {
         wrong(
-            format!("the folder {} depends on the job, and a warm program is started before it has one", shown(dir.as_str())),
+            format!(
+                "the folder {} depends on the job, and a warm program is started before it has one",
+                shown(dir.as_str())
+            ),
             "start it in one folder, and name the job's in `env`".to_owned(),
         );
     }

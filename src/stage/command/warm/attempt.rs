@@ -140,11 +140,13 @@ async fn worked(
             let words = output.stderr();
             let program = stage.argv.first().map_or("", Template::as_str);
             let failure = match gone {
-                Gone::Died(end) | Gone::AtItsEnd(end) => match verdict::of(program, end, &words, &stage.classes, secrets) {
-                    Err(failure) => failure,
-                    Ok(_) => Failure::unknown(format!("`{program}` ended before it answered"))
-                        .detail(json!({"status": 0, "stderr": words.without(secrets)})),
-                },
+                Gone::Died(end) | Gone::AtItsEnd(end) => {
+                    match verdict::of(program, end, &words, &stage.classes, secrets) {
+                        Err(failure) => failure,
+                        Ok(_) => Failure::unknown(format!("`{program}` ended before it answered"))
+                            .detail(json!({"status": 0, "stderr": words.without(secrets)})),
+                    }
+                }
                 Gone::Broken(said) => output.add_to(Failure::unknown(format!("`{program}` {said}")), secrets),
                 Gone::OutOfMemory(said) => {
                     let failure = Failure::new(FailureClass::OutOfMemory, format!("`{program}` {said}"));
@@ -177,7 +179,8 @@ async fn prepared(
         }
     };
     let id = format!("{:016x}", rand::random::<u64>());
-    let start = start(stage, offer, limit, &id, (&places.artifacts, inputs_folder, places.inputs.is_some()), inputs.by_text())?;
+    let start =
+        start(stage, offer, limit, &id, (&places.artifacts, inputs_folder, places.inputs.is_some()), inputs.by_text())?;
     Ok((inputs, start, id))
 }
 
@@ -317,4 +320,3 @@ impl Drop for Places {
 fn remove(folders: [Option<PathBuf>; 2]) {
     folders.iter().flatten().for_each(|folder| drop(tree::delete(folder)));
 }
-

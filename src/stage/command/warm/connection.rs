@@ -53,7 +53,8 @@ impl Connection {
             if self.received.len() > self.most {
                 return Err(Silence::TooLong);
             }
-            let sends = if self.to_send.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let sends =
+                if self.to_send.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
             let ready = self.stream.ready(sends).await.map_err(Silence::Broken)?;
             if ready.is_writable() {
                 self.send_some();

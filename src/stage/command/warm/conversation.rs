@@ -66,7 +66,9 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 Question::Record { name, .. } => {
-                    let said = format!("step `{name}` was not asked for: send `step` first, and `record` after `found: false`");
+                    let said = format!(
+                        "step `{name}` was not asked for: send `step` first, and `record` after `found: false`"
+                    );
                     self.refuse(&Failure::invalid_input(said));
                 }
             }
@@ -120,7 +122,8 @@ impl<'a> Conversation<'a> {
                         return serde_json::from_str::<Box<RawValue>>(&value).map_err(Failure::from);
                     }
                     Some(Next::Asked(_)) => {
-                        let said = format!("step `{name}` is not recorded yet: send `record` before anything else is asked");
+                        let said =
+                            format!("step `{name}` is not recorded yet: send `record` before anything else is asked");
                         self.refuse(&Failure::invalid_input(said));
                     }
                     Some(Next::Ended(heard)) => {

@@ -60,7 +60,6 @@ impl Job {
         self.events.capacity() < self.events.max_capacity()
     }
 
-
     /// Whether there is room for another message and for the last one.
     pub(super) fn has_room(&self) -> bool {
         self.events.capacity() > 1

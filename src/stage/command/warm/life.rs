@@ -174,10 +174,8 @@ fn died_before_it_was_ready(origin: &Origin, program: &Program, end: End, secret
     let words = program.output().stderr();
     let failure = match verdict::of(origin.program(), end, &words, &origin.command.classes, secrets) {
         Err(failure) => failure.map_message(|said| format!("{said} (before it was ready)")),
-        Ok(_) => {
-            Failure::resource_unavailable(format!("`{}` ended before it was ready", origin.program()))
-                .detail(serde_json::json!({"status": 0, "stderr": words.without(secrets)}))
-        }
+        Ok(_) => Failure::resource_unavailable(format!("`{}` ended before it was ready", origin.program()))
+            .detail(serde_json::json!({"status": 0, "stderr": words.without(secrets)})),
     };
     program.output().add_stdout_to(failure, secrets)
 }
@@ -248,7 +246,9 @@ impl Life {
                     job.tell(Event::Answered(answer));
                     return self.worn_out();
                 };
-                let said = format!("left processes running when its job was done ({left}), which were stopped; make it wait for them");
+                let said = format!(
+                    "left processes running when its job was done ({left}), which were stopped; make it wait for them"
+                );
                 job.tell(Event::Gone(Gone::Broken(said.clone())));
                 Some(Why::Broken(said))
             }
@@ -353,7 +353,9 @@ impl Life {
         };
         let limit = duration::words(CANCEL_WAIT);
         let answered = timeout(CANCEL_WAIT, answered).await;
-        answered.unwrap_or_else(|_| Err(Why::Broken(format!("it did not answer within {limit} when its job was cancelled"))))?;
+        answered.unwrap_or_else(|_| {
+            Err(Why::Broken(format!("it did not answer within {limit} when its job was cancelled")))
+        })?;
         self.worn_out().map_or(Ok(()), Err)
     }
 
@@ -369,7 +371,8 @@ impl Life {
         let most = self.origin.warm.max_memory_bytes?;
         let used = self.program.resident_bytes();
         let mib = |bytes: u64| bytes >> 20;
-        (used > most).then(|| format!("used {} MiB of memory, more than its max_memory of {} MiB", mib(used), mib(most)))
+        (used > most)
+            .then(|| format!("used {} MiB of memory, more than its max_memory of {} MiB", mib(used), mib(most)))
     }
 
     /// Nothing but lines for the log is expected then.
@@ -382,7 +385,9 @@ impl Life {
                     Err(_) => Why::Broken("it closed its connection between two jobs".to_owned()),
                 });
             }
-            Err(Silence::TooLong | Silence::Broken(_)) => return Some(Why::Broken("it could not be read from".to_owned())),
+            Err(Silence::TooLong | Silence::Broken(_)) => {
+                return Some(Why::Broken("it could not be read from".to_owned()));
+            }
         };
         let what = match message::read(&line) {
             Ok(Said::Log(log)) => {
@@ -411,7 +416,8 @@ fn heard(line: &[u8], job: &Job) -> Result<Option<Answer>, Gone> {
         Ok(Said::Log(log)) => About::Log(log),
         Ok(Said::Of(_, About::Log(_) | About::Progress { .. })) => return Ok(None),
         Ok(Said::Of(..)) => {
-            let said = "sent a message about another job than the one it has: each job has one answer, under its own id";
+            let said =
+                "sent a message about another job than the one it has: each job has one answer, under its own id";
             return Err(Gone::Broken(said.to_owned()));
         }
         Ok(Said::Ready) => return Err(Gone::Broken("said in the middle of a job that it is ready".to_owned())),

@@ -83,9 +83,11 @@ impl Members {
         while let Some(waiter) = self.waiting.pop_front() {
             let first: &Waiter = passed_over.front().unwrap_or(&waiter);
             let is_held_back = !is_same(first, &waiter.origin) && now.duration_since(first.since) > PATIENCE;
-            let idle = self.all.iter_mut().rev().find(|member| {
-                member.state == State::Idle && Arc::ptr_eq(&member.origin, &waiter.origin)
-            });
+            let idle = self
+                .all
+                .iter_mut()
+                .rev()
+                .find(|member| member.state == State::Idle && Arc::ptr_eq(&member.origin, &waiter.origin));
             match idle {
                 Some(member) if !is_held_back => give(member, waiter),
                 _ => passed_over.push_back(waiter),
@@ -104,7 +106,8 @@ impl Members {
         let Some(first) = self.waiting.front() else { return };
         let is_full = self.all.len() >= places(&first.origin);
         let comes = self.all.iter().any(|member| {
-            member.state == State::Stopping || member.state == State::Starting && Arc::ptr_eq(&member.origin, &first.origin)
+            member.state == State::Stopping
+                || member.state == State::Starting && Arc::ptr_eq(&member.origin, &first.origin)
         });
         if !is_full || comes {
             return;

@@ -36,7 +36,12 @@ pub(super) enum About {
 pub(super) enum Answer {
     /// With the output as it was written, if it said one.
     Done(Option<String>),
-    Failed { class: Option<String>, message: Option<String>, retry_after: Option<Duration>, detail: Option<serde_json::Value> },
+    Failed {
+        class: Option<String>,
+        message: Option<String>,
+        retry_after: Option<Duration>,
+        detail: Option<serde_json::Value>,
+    },
 }
 
 /// A line for the log.
@@ -49,10 +54,20 @@ pub(super) struct Log {
 /// What a program asks for.
 #[derive(Debug, PartialEq)]
 pub(super) enum Question {
-    File { path: String, name: Option<String>, artifact_type: Option<String>, content_type: Option<String> },
-    Step { name: String },
+    File {
+        path: String,
+        name: Option<String>,
+        artifact_type: Option<String>,
+        content_type: Option<String>,
+    },
+    Step {
+        name: String,
+    },
     /// With the value as it was written.
-    Record { name: String, value: String },
+    Record {
+        name: String,
+        value: String,
+    },
 }
 
 /// A message before it is known what it means.
@@ -97,7 +112,9 @@ pub(super) fn read(line: &[u8]) -> Result<Said, String> {
     })?;
     let about = match line.kind.as_str() {
         "ready" if line.protocol == Some(PROTOCOL) => return Ok(Said::Ready),
-        "ready" => return Err(format!("a `ready` without \"protocol\": {PROTOCOL}, the only version that this Piton speaks")),
+        "ready" => {
+            return Err(format!("a `ready` without \"protocol\": {PROTOCOL}, the only version that this Piton speaks"));
+        }
         "log" => match (line.log()?, line.id) {
             (log, None) => return Ok(Said::Log(log)),
             (log, Some(id)) => return Ok(Said::Of(id, About::Log(log))),
@@ -125,7 +142,12 @@ pub(super) fn read(line: &[u8]) -> Result<Said, String> {
             name: needed(line.name.clone(), "record", "name")?,
             value: needed(line.value, "record", "value")?.get().to_owned(),
         }),
-        other => return Err(format!("a message of the type `{}`, which it does not know", crate::stage::answer::quoted(other))),
+        other => {
+            return Err(format!(
+                "a message of the type `{}`, which it does not know",
+                crate::stage::answer::quoted(other)
+            ));
+        }
     };
     Ok(Said::Of(needed(line.id, &line.kind, "id")?, about))
 }
@@ -179,11 +201,30 @@ pub(super) struct Start<'s> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Reply<'r> {
-    Cancel { id: &'r str },
-    File { id: &'r str, name: &'r str, file: &'r Artifact },
-    Step { id: &'r str, name: &'r str, found: bool, #[serde(skip_serializing_if = "Option::is_none")] value: Option<&'r RawValue> },
-    Recorded { id: &'r str, name: &'r str },
-    Refused { id: &'r str, class: &'r str, message: &'r str },
+    Cancel {
+        id: &'r str,
+    },
+    File {
+        id: &'r str,
+        name: &'r str,
+        file: &'r Artifact,
+    },
+    Step {
+        id: &'r str,
+        name: &'r str,
+        found: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value: Option<&'r RawValue>,
+    },
+    Recorded {
+        id: &'r str,
+        name: &'r str,
+    },
+    Refused {
+        id: &'r str,
+        class: &'r str,
+        message: &'r str,
+    },
 }
 
 /// A message as a line. What was written as it is may hold line ends, which in JSON are no more than spaces.
@@ -211,23 +252,53 @@ mod tests {
     #[test]
     fn every_message_of_the_page_is_read() {
         assert_eq!(read_text(r#"{"type":"ready","protocol":1,"new":2}"#), Ok(Said::Ready));
-        assert_eq!(of(r#"{"type":"result","id":"7","output":{"n": 1.10}}"#), About::Answer(Answer::Done(Some(r#"{"n": 1.10}"#.to_owned()))));
-        assert_eq!(of(r#"{"type":"result","id":"7","output":null}"#), About::Answer(Answer::Done(Some("null".to_owned()))));
+        assert_eq!(
+            of(r#"{"type":"result","id":"7","output":{"n": 1.10}}"#),
+            About::Answer(Answer::Done(Some(r#"{"n": 1.10}"#.to_owned())))
+        );
+        assert_eq!(
+            of(r#"{"type":"result","id":"7","output":null}"#),
+            About::Answer(Answer::Done(Some("null".to_owned())))
+        );
         assert_eq!(of(r#"{"type":"result","id":"7"}"#), About::Answer(Answer::Done(None)));
-        let failed = |class: &str, wait| About::Answer(Answer::Failed {
-            class: Some(class.to_owned()), message: Some("no".to_owned()), retry_after: wait, detail: Some(serde_json::json!([1])),
-        });
-        let line = r#"{"type":"failure","id":"7","class":"rate_limited","message":"no","retry_after":"30s","detail":[1]}"#;
+        let failed = |class: &str, wait| {
+            About::Answer(Answer::Failed {
+                class: Some(class.to_owned()),
+                message: Some("no".to_owned()),
+                retry_after: wait,
+                detail: Some(serde_json::json!([1])),
+            })
+        };
+        let line =
+            r#"{"type":"failure","id":"7","class":"rate_limited","message":"no","retry_after":"30s","detail":[1]}"#;
         assert_eq!(of(line), failed("rate_limited", Some(Duration::from_secs(30))));
         assert_eq!(of(&line.replace("\"30s\"", "1.5")), failed("rate_limited", Some(Duration::from_millis(1500))));
-        assert_eq!(of(&line.replace("\"30s\"", "[]")), failed("rate_limited", None), "what is wrong with one value takes nothing from the others");
-        assert_eq!(of(r#"{"type":"progress","id":"7","done":1,"of":3}"#), About::Progress { done: 1, of: 3, note: String::new() });
+        assert_eq!(
+            of(&line.replace("\"30s\"", "[]")),
+            failed("rate_limited", None),
+            "what is wrong with one value takes nothing from the others"
+        );
+        assert_eq!(
+            of(r#"{"type":"progress","id":"7","done":1,"of":3}"#),
+            About::Progress { done: 1, of: 3, note: String::new() }
+        );
         let log = || Log { level: tracing::Level::WARN, message: "hot".to_owned() };
         assert_eq!(of(r#"{"type":"log","id":"7","level":"warn","message":"hot"}"#), About::Log(log()));
         assert_eq!(read_text(r#"{"type":"log","level":"warning","message":"hot"}"#), Ok(Said::Log(log())));
-        assert_eq!(of(r#"{"type":"step","id":"7","name":"a"}"#), About::Question(Question::Step { name: "a".to_owned() }));
-        assert_eq!(of(r#"{"type":"record","id":"7","name":"a","value":null}"#), About::Question(Question::Record { name: "a".to_owned(), value: "null".to_owned() }));
-        let file = Question::File { path: "/a".to_owned(), name: None, artifact_type: Some("preview".to_owned()), content_type: None };
+        assert_eq!(
+            of(r#"{"type":"step","id":"7","name":"a"}"#),
+            About::Question(Question::Step { name: "a".to_owned() })
+        );
+        assert_eq!(
+            of(r#"{"type":"record","id":"7","name":"a","value":null}"#),
+            About::Question(Question::Record { name: "a".to_owned(), value: "null".to_owned() })
+        );
+        let file = Question::File {
+            path: "/a".to_owned(),
+            name: None,
+            artifact_type: Some("preview".to_owned()),
+            content_type: None,
+        };
         assert_eq!(of(r#"{"type":"file","id":"7","path":"/a","artifact_type":"preview"}"#), About::Question(file));
     }
 
@@ -248,6 +319,9 @@ mod tests {
     fn a_message_is_one_line_whatever_the_input_looks_like() {
         let input: Box<RawValue> = serde_json::from_str("{\"a\":\n \"x\\n\", \"n\": 1.10}").expect("JSON");
         let value = Reply::Step { id: "7", name: "a\nb", found: true, value: Some(&input) };
-        assert_eq!(line(&value), r#"{"type":"step","id":"7","name":"a\nb","found":true,"value":{"a":  "x\n", "n": 1.10}}"#);
+        assert_eq!(
+            line(&value),
+            r#"{"type":"step","id":"7","name":"a\nb","found":true,"value":{"a":  "x\n", "n": 1.10}}"#
+        );
     }
 }

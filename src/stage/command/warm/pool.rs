@@ -206,6 +206,8 @@ fn origin(stage: &CommandStage, offer: &Offer) -> Origin {
 
 /// It is not this job's fault, nor that of its attempt: the job goes back.
 fn not_now() -> Failure {
-    Failure::resource_unavailable("the warm program of its stage did not start; the attempt that waited for it says why")
-        .for_lack_of(Resource::WarmProgram)
+    Failure::resource_unavailable(
+        "the warm program of its stage did not start; the attempt that waited for it says why",
+    )
+    .for_lack_of(Resource::WarmProgram)
 }

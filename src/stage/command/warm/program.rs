@@ -60,7 +60,8 @@ impl Program {
         let listener = UnixListener::bind(&socket).map_err(|error| no_folder(&error))?;
         let filled = filled(&origin.command, &socket)?;
         let memory = origin.command.memory_bytes;
-        let Running { guard, mut control, stdout, stderr_pipe, .. } = Running::start(&filled, &folder, memory, secrets)?;
+        let Running { guard, mut control, stdout, stderr_pipe, .. } =
+            Running::start(&filled, &folder, memory, secrets)?;
         // Nothing comes on its standard input. A guard that is gone says so by its status.
         guard::send_input(&mut control, &[]).await.ok();
         let output = Arc::new(Output::new(secrets));
@@ -133,7 +134,9 @@ impl Program {
                 while connection.next().await.is_ok() {}
                 std::future::pending::<()>().await;
             };
-            let ended = async { tokio::select! { _ = self.guard.wait() => {}, () = listening => {} } };
+            let ended = async {
+                tokio::select! { _ = self.guard.wait() => {}, () = listening => {} }
+            };
             timeout(STOP_WAIT, ended).await.ok();
         }
         let stopped = async {

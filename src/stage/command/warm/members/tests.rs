@@ -71,7 +71,8 @@ fn the_others_of_a_program_that_does_not_start_go_back() {
     let number = started(&mut members)[0].0;
     let origin = members.remove(number).expect("it was there");
     members.refuse(&origin, Failure::invalid_input("it does not start"), || Failure::unknown("not now"));
-    let said = |given: &mut Given| given.try_recv().ok().and_then(Result::err).map(|failure| failure.message().to_owned());
+    let said =
+        |given: &mut Given| given.try_recv().ok().and_then(Result::err).map(|failure| failure.message().to_owned());
     assert_eq!(said(&mut given[0]).as_deref(), Some("it does not start"));
     assert_eq!(said(&mut given[1]).as_deref(), Some("not now"));
     assert_eq!(said(&mut given[2]), None);
