@@ -1,36 +1,33 @@
 //! One attempt at a warm stage.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::super::inputs::{self, Inputs};
-use super::super::{SIGNALS_RACE, environment, files, no_folder, verdict};
+use super::super::{SIGNALS_RACE, environment, no_folder};
 use super::conversation::{Conversation, Heard};
+use super::failures;
 use super::filled;
 use super::job::Gone;
 use super::lease::Lease;
 use super::message::{self, Answer, Start};
+use super::places::Places;
 use super::pool::Pools;
-use crate::model::failure::{Failure, FailureClass};
+use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::stage::answer;
-use crate::stage::blocking::blocking;
 use crate::stage::fill::FilesByText;
 use crate::stage::finish::NOTHING;
 use crate::stage::handler::Offer;
-use crate::stage::kept_files;
 use crate::stage::secrets::Secrets;
-use crate::system::tree;
 use crate::workflow::definition::{CommandStage, OutputFormat};
 use crate::workflow::duration;
-use crate::workflow::template::Template;
 
 /// What is there at the time limit may still be on its way through this process.
 const ON_ITS_WAY: Duration = Duration::from_millis(100);
@@ -119,14 +116,9 @@ async fn worked(
     lease.begin(job);
     let ended = match conversation.until_ended().await? {
         Heard::Answer(Answer::Done(said)) => payload(stage, offer, said, secrets),
-        Heard::Answer(Answer::Failed { class, message, retry_after, detail }) => {
+        Heard::Answer(Answer::Failed(failed)) => {
             tokio::time::sleep(PRINTED).await;
-            let class = class.and_then(|class| class.parse().ok()).unwrap_or(FailureClass::Unknown);
-            let message = message.unwrap_or_else(|| "the program says no more than that it failed".to_owned());
-            let failure = Failure::new(class, message).detail(json!({}));
-            let failure = detail.into_iter().fold(failure, |failure, detail| failure.detail(json!({"detail": detail})));
-            let failure = retry_after.into_iter().fold(failure, Failure::retry_after);
-            Err(output.add_to(failure, secrets))
+            Err(failures::said(failed, &output, secrets))
         }
         Heard::Gone(Gone::AtItsEnd(_)) => return None,
         Heard::Gone(gone) => {
@@ -137,24 +129,7 @@ async fn worked(
                 return offer.context.hand_back().await;
             }
             tokio::time::sleep(PRINTED).await;
-            let words = output.stderr();
-            let program = stage.argv.first().map_or("", Template::as_str);
-            let failure = match gone {
-                Gone::Died(end) | Gone::AtItsEnd(end) => {
-                    match verdict::of(program, end, &words, &stage.classes, secrets) {
-                        Err(failure) => failure,
-                        Ok(_) => Failure::unknown(format!("`{program}` ended before it answered"))
-                            .detail(json!({"status": 0, "stderr": words.without(secrets)})),
-                    }
-                }
-                Gone::Broken(said) => output.add_to(Failure::unknown(format!("`{program}` {said}")), secrets),
-                Gone::OutOfMemory(said) => {
-                    let failure = Failure::new(FailureClass::OutOfMemory, format!("`{program}` {said}"));
-                    output.add_to(failure, secrets)
-                }
-                Gone::TooLarge(most) => verdict::too_much("answered with", most),
-            };
-            Err(output.add_stdout_to(failure, secrets))
+            Err(failures::of_its_end(gone, stage, &output, secrets))
         }
     };
     Some(match ended {
@@ -233,90 +208,4 @@ fn payload(stage: &CommandStage, offer: &Offer, said: Option<String>, secrets: &
         )));
     }
     answer::payload(&said, OutputFormat::Json, "the program answered", offer.limits.payload_bytes, secrets)
-}
-
-/// The folders of one job, in that of its process.
-struct Places {
-    artifacts: PathBuf,
-    /// Where the stage names files.
-    inputs: Option<PathBuf>,
-    removed: bool,
-}
-
-impl Places {
-    async fn make(folder: &Path, stage: &CommandStage) -> io::Result<Places> {
-        let number = rand::random::<u64>();
-        let artifacts = folder.join(format!("job-{number:016x}"));
-        let has_inputs = stage.env.values().any(|text| text.files().next().is_some());
-        let inputs = has_inputs.then(|| folder.join(format!("in-{number:016x}")));
-        let places = Places { artifacts, inputs, removed: false };
-        let folders: Vec<PathBuf> = [places.artifacts.clone()].into_iter().chain(places.inputs.clone()).collect();
-        blocking(move || {
-            use std::os::unix::fs::DirBuilderExt;
-            // Whoever tidies up old temporary folders may have taken that of the process.
-            folders.iter().try_for_each(|folder| std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder))
-        })
-        .await?;
-        inputs::make_ways_out(stage, &places.artifacts)?;
-        Ok(places)
-    }
-
-    /// The end of an attempt, once the files that it left are kept.
-    async fn kept(
-        mut self,
-        ended: Result<Payload, Failure>,
-        offer: &Offer,
-        begun: Instant,
-        limit: Duration,
-        secrets: &Secrets,
-    ) -> Result<Payload, Failure> {
-        // Most jobs leave none.
-        let artifacts = self.artifacts.clone();
-        let is_empty = self.inputs.is_none() && blocking(move || std::fs::remove_dir(artifacts)).await.is_ok();
-        if is_empty {
-            self.removed = true;
-            return ended;
-        }
-        let store = &offer.context.artifacts;
-        let ended = match ended {
-            Ok(payload) => {
-                let kept = files::keep(&self.artifacts, store, secrets);
-                match timeout_at(files::until_kept(begun, limit), kept).await {
-                    Ok(kept) => kept.map(|kept| kept_files::listed(payload, &kept, offer.limits.payload_bytes)),
-                    Err(_) => Err(Failure::network_timeout(format!(
-                        "the program answered, but its files could not be kept within the stage's timeout of {}",
-                        duration::words(limit)
-                    ))),
-                }
-            }
-            Err(failure) => {
-                Err(files::keep_failed(&self.artifacts, store, secrets, files::until(begun, limit), failure).await)
-            }
-        };
-        self.removed = true;
-        let folders = [Some(self.artifacts.clone()), self.inputs.clone()];
-        blocking(move || {
-            remove(folders);
-            Ok(())
-        })
-        .await?;
-        ended
-    }
-}
-
-impl Drop for Places {
-    fn drop(&mut self) {
-        // The attempt was dropped in the middle: a slow disk is no matter of whoever drops it.
-        if !self.removed
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let folders = [Some(std::mem::take(&mut self.artifacts)), self.inputs.take()];
-            drop(runtime.spawn_blocking(move || remove(folders)));
-        }
-    }
-}
-
-/// What cannot be removed goes with the folder of the process.
-fn remove(folders: [Option<PathBuf>; 2]) {
-    folders.iter().flatten().for_each(|folder| drop(tree::delete(folder)));
 }

@@ -5,13 +5,12 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::environment;
-use super::super::verdict::{self, End};
+use super::super::verdict::End;
 use super::connection::{Connection, Silence};
 use super::job::{Event, Gone, Job};
 use super::log;
@@ -19,13 +18,11 @@ use super::message::{self, About, Answer, Reply, Said};
 use super::origin::Origin;
 use super::output::Output;
 use super::program::Program;
-use crate::events::program;
+use super::start::start;
+use super::why::Why;
 use crate::model::failure::Failure;
-use crate::stage::secrets::Secrets;
 use crate::workflow::duration;
 
-/// Bytes of a message beside the output in it.
-const AROUND_AN_OUTPUT: usize = 4 * 1024;
 /// How long a program may take to answer a job that is cancelled.
 const CANCEL_WAIT: Duration = Duration::from_secs(2);
 /// What ends so soon after it got a job was about to end before.
@@ -66,19 +63,6 @@ pub(super) struct Place {
     pub(super) took: Duration,
 }
 
-/// Why a process ends.
-enum Why {
-    /// It has had no job for so long, in words.
-    Idle(String),
-    HasDone(u32),
-    Replaced,
-    Stopping,
-    /// By itself, between two jobs or with one.
-    Died(End),
-    /// For what it did.
-    Broken(String),
-}
-
 /// From its start to its end.
 pub(super) async fn live(
     origin: Arc<Origin>,
@@ -109,75 +93,10 @@ pub(super) async fn live(
     let mut life = Life { origin, program, connection, orders, stop, tell, jobs: 0 };
     let why = life.until_it_ends().await;
     (life.tell)(Report::Ending);
-    let is_gentle = why.is_told(&life, &secrets);
+    let is_gentle = why.is_told(&life.origin, life.jobs, &secrets);
     let Life { program, connection, tell, .. } = life;
     program.end(is_gentle.then_some(connection)).await;
     tell(Report::Gone);
-}
-
-/// Starts a program and waits until it is ready.
-async fn start(origin: &Origin, secrets: &Secrets) -> Result<(Program, Connection), Failure> {
-    let (mut program, listener) = Program::start(origin, secrets).await?;
-    let limit = origin.warm.start_timeout;
-    let greeted = tokio::select! {
-        biased;
-        greeted = timeout(limit, greeted(&listener, origin, secrets)) => {
-            greeted.unwrap_or_else(|_| Err(format!("was not ready within its start_timeout of {}", duration::words(limit))))
-        }
-        status = program.ended() => {
-            let ended = program.buried(status).await;
-            let failure = match ended {
-                Ok(end) => died_before_it_was_ready(origin, &program, end, secrets),
-                Err(lacking) => {
-                    let said = format!("cannot start `{}`: the system starts no process", origin.program());
-                    Failure::resource_unavailable(said).for_lack_of(lacking)
-                }
-            };
-            program.end(None).await;
-            return Err(failure);
-        }
-    };
-    match greeted {
-        Ok(connection) => {
-            program.find();
-            Ok((program, connection))
-        }
-        Err(what) => {
-            let failure = Failure::resource_unavailable(format!("`{}` {what}", origin.program()));
-            let failure = program.output().add_to(failure.detail(serde_json::json!({"status": "stopped"})), secrets);
-            program.end(None).await;
-            Err(failure)
-        }
-    }
-}
-
-/// Waits for the program to connect and to say that it is ready. The error goes on from the program's name.
-async fn greeted(listener: &UnixListener, origin: &Origin, secrets: &Secrets) -> Result<Connection, String> {
-    let (stream, _) = listener.accept().await.map_err(|error| format!("could not be listened to: {error}"))?;
-    let mut connection = Connection::new(stream, origin.most.saturating_add(AROUND_AN_OUTPUT));
-    loop {
-        let line = connection.next().await.map_err(|silence| match silence {
-            Silence::Closed => "hung up before it was ready".to_owned(),
-            Silence::TooLong => "sent a line that is too long before it was ready".to_owned(),
-            Silence::Broken(error) => format!("could not be read from: {error}"),
-        })?;
-        match message::read(&line) {
-            Ok(Said::Ready) => return Ok(connection),
-            Ok(Said::Log(log)) => log::between_jobs(origin, &log, secrets),
-            Ok(Said::Of(..)) => return Err("sent a message about a job before it was ready".to_owned()),
-            Err(what) => return Err(format!("sent {what}, before it was ready")),
-        }
-    }
-}
-
-fn died_before_it_was_ready(origin: &Origin, program: &Program, end: End, secrets: &Secrets) -> Failure {
-    let words = program.output().stderr();
-    let failure = match verdict::of(origin.program(), end, &words, &origin.command.classes, secrets) {
-        Err(failure) => failure.map_message(|said| format!("{said} (before it was ready)")),
-        Ok(_) => Failure::resource_unavailable(format!("`{}` ended before it was ready", origin.program()))
-            .detail(serde_json::json!({"status": 0, "stderr": words.without(secrets)})),
-    };
-    program.output().add_stdout_to(failure, secrets)
 }
 
 struct Life {
@@ -430,25 +349,4 @@ fn heard(line: &[u8], job: &Job) -> Result<Option<Answer>, Gone> {
         About::Question(question) => job.tell(Event::Asked(question)),
     }
     Ok(None)
-}
-
-impl Why {
-    /// Writes it into the log. Whether the program may be asked to end.
-    fn is_told(&self, life: &Life, secrets: &Secrets) -> bool {
-        let Origin { workflow, stage, worker, .. } = &*life.origin;
-        let jobs = u64::from(life.jobs);
-        let (why, is_well) = match self {
-            Why::Idle(time) => (format!("it had no job for {time}"), true),
-            Why::HasDone(jobs) => (format!("it has done its {jobs} jobs"), true),
-            Why::Replaced => ("another version of the workflow needs its place".to_owned(), true),
-            Why::Stopping => ("its worker stops".to_owned(), true),
-            Why::Died(End::Exited(0, _)) => ("it ended by itself between two jobs".to_owned(), true),
-            Why::Died(end) => (format!("it died between two jobs: {}", end.in_words()), false),
-            Why::Broken(why) => (why.clone(), false),
-        };
-        let why = secrets.hide_in_beginning(&why, true, usize::MAX);
-        let tell = if is_well { program::ended } else { program::broken };
-        tell(workflow, stage, worker, jobs, &why);
-        is_well
-    }
 }

@@ -36,12 +36,16 @@ pub(super) enum About {
 pub(super) enum Answer {
     /// With the output as it was written, if it said one.
     Done(Option<String>),
-    Failed {
-        class: Option<String>,
-        message: Option<String>,
-        retry_after: Option<Duration>,
-        detail: Option<serde_json::Value>,
-    },
+    Failed(Failed),
+}
+
+/// Why a job failed, as far as its program says.
+#[derive(Debug, PartialEq)]
+pub(super) struct Failed {
+    pub(super) class: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) detail: Option<serde_json::Value>,
 }
 
 /// A line for the log.
@@ -120,12 +124,12 @@ pub(super) fn read(line: &[u8]) -> Result<Said, String> {
             (log, Some(id)) => return Ok(Said::Of(id, About::Log(log))),
         },
         "result" => About::Answer(Answer::Done(line.output.map(|output| output.get().to_owned()))),
-        "failure" => About::Answer(Answer::Failed {
+        "failure" => About::Answer(Answer::Failed(Failed {
             class: line.class.clone(),
             message: line.message.map(verdict::text),
             retry_after: line.retry_after.and_then(verdict::wait),
             detail: line.detail.and_then(|detail| serde_json::from_str(detail.get()).ok()),
-        }),
+        })),
         "progress" => About::Progress {
             done: needed(line.done, "progress", "done")?,
             of: needed(line.of, "progress", "of")?,
@@ -262,12 +266,12 @@ mod tests {
         );
         assert_eq!(of(r#"{"type":"result","id":"7"}"#), About::Answer(Answer::Done(None)));
         let failed = |class: &str, wait| {
-            About::Answer(Answer::Failed {
+            About::Answer(Answer::Failed(Failed {
                 class: Some(class.to_owned()),
                 message: Some("no".to_owned()),
                 retry_after: wait,
                 detail: Some(serde_json::json!([1])),
-            })
+            }))
         };
         let line =
             r#"{"type":"failure","id":"7","class":"rate_limited","message":"no","retry_after":"30s","detail":[1]}"#;

@@ -7,6 +7,7 @@
 mod attempt;
 mod connection;
 mod conversation;
+mod failures;
 mod filled;
 mod job;
 mod lease;
@@ -16,9 +17,12 @@ mod members;
 mod message;
 mod origin;
 mod output;
+mod places;
 mod pool;
 mod program;
 mod rest;
+mod start;
+mod why;
 
 pub(crate) use self::attempt::run;
 pub(crate) use self::pool::Pools;
