@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::commands::output;
 use crate::harness::{Process, SOON, World, until};
+use crate::scrape::Scrape;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/promises/warm/program.py");
 
@@ -95,6 +96,13 @@ async fn a_program_is_started_once_and_does_one_job_after_another() {
     let most = outputs.iter().map(|output| output["served"].as_i64().unwrap()).max().unwrap();
     assert!(most >= 30, "{most} of 60 jobs by one process");
     world.assert_nothing_is_left().await;
+    until(SOON, "metrics show them", async || {
+        let scrape = Scrape::of(&worker).await;
+        let idle = scrape.sum("piton_warm_processes", &[("workflow", "many"), ("state", "idle")]);
+        let ready = scrape.sum("piton_warm_starts_total", &[("workflow", "many"), ("outcome", "ready")]);
+        idle >= processes.len() as f64 && idle == ready
+    })
+    .await;
     // The programs are asked to end, and do.
     worker.signal("TERM");
     assert_eq!(worker.exit_code().await, Some(0), "{}", worker.log());
