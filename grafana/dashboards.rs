@@ -437,6 +437,17 @@ fn workers() -> Value {
             STACK, &[
                 (r#"sum by (state) (piton_slots{instance=~"$instance"})"#, "{{state}}"),
             ])
+        .lines("Processes of warm stages",
+            "Programs that stay loaded from job to job, by state. Starting for long: see piton_warm_start_seconds, and program_not_started in the log.",
+            STACK, &[
+                (r#"sum by (workflow, stage, state) (piton_warm_processes{instance=~"$instance"})"#, "{{workflow}} {{stage}} {{state}}"),
+            ])
+        .lines("Starts of warm programs",
+            "Per second. Every process that fails, or is replaced, is started again.",
+            LINES, &[
+                (r#"sum by (workflow, stage, outcome) (rate(piton_warm_starts_total{instance=~"$instance"}[$__rate_interval]))"#, "{{workflow}} {{stage}} {{outcome}}"),
+                (r#"histogram_quantile(0.95, sum by (le) (rate(piton_warm_start_seconds_bucket{instance=~"$instance"}[$__rate_interval])))"#, "seconds to start, 95 of 100"),
+            ])
         .lines("Live and ready",
             "Live: every part runs. Ready: it claims, and its database answers.",
             LINES, &[

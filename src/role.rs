@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+#[cfg(feature = "lab")]
+use crate::chaos;
 use crate::embedded;
 use crate::stage::command;
 use crate::worker::is_runner;
@@ -27,6 +29,10 @@ impl Role {
             let arguments: Vec<_> = arguments.collect();
             if first == SUPERVISOR_ARGUMENT {
                 return Role::Helper(embedded::run_supervisor(&arguments));
+            }
+            #[cfg(feature = "lab")]
+            if first == chaos::warm::ROLE {
+                return Role::Helper(chaos::warm::main());
             }
             if let Some(code) = command::part(&first) {
                 return Role::Helper(code);

@@ -20,7 +20,7 @@ pub(crate) type Wrong = (&'static str, String);
 const INACCURACY: TimeDelta = TimeDelta::seconds(1);
 
 /// The stages, in the order of the file.
-const STAGES: [&str; 8] = ["list", "part", "steps", "program", "total", "load", "draw", "look"];
+const STAGES: [&str; 9] = ["list", "part", "steps", "program", "total", "load", "draw", "look", "warm"];
 const LIST: i16 = 0;
 const PART: i16 = 1;
 const STEPS: i16 = 2;
@@ -29,6 +29,7 @@ const TOTAL: i16 = 4;
 const LOAD: i16 = 5;
 const DRAW: i16 = 6;
 const LOOK: i16 = 7;
+const WARM: i16 = 8;
 
 /// A run with all that is on record about it.
 pub(crate) struct Case<'r> {
@@ -67,7 +68,7 @@ impl Judge<'_> {
         let items = 0..i32::try_from(self.input.items).unwrap_or(i32::MAX);
         let mut expected = vec![(LIST, NO_ITEM)];
         if self.finishes((LIST, NO_ITEM)) {
-            let whole = [PART, STEPS, PROGRAM, LOAD, DRAW, LOOK];
+            let whole = [PART, STEPS, PROGRAM, LOAD, DRAW, LOOK, WARM];
             expected.extend(whole.map(|stage| (stage, NO_ITEM)));
             expected.extend(items.map(|item| (PART, item)));
         }
@@ -91,8 +92,8 @@ impl Judge<'_> {
 
     fn fate(&self, (stage, item): Place) -> Fate {
         match (stage, item) {
-            // The split, and the programs, have none of their own.
-            (PART, NO_ITEM) | (PROGRAM | LOAD | DRAW | LOOK, _) => Fate::Finishes(Vec::new()),
+            // The split has none of its own, nor have the programs; the warm one meets its own, and finishes.
+            (PART, NO_ITEM) | (PROGRAM | LOAD | DRAW | LOOK | WARM, _) => Fate::Finishes(Vec::new()),
             (stage, item) => fate::of(self.input.seed, name(stage), u32::try_from(item).ok()).fate,
         }
     }
@@ -151,6 +152,8 @@ impl Judge<'_> {
                 looked.attempt == attempt
                     && self.shown().is_some_and(|picture| looked.seen == digest::hex(&picture.digest))
             }),
+            (WARM, _) => serde_json::from_str(text)
+                .is_ok_and(|said: Said| self.is_said(&said, attempt) && said.in_hand == Some(self.input.seed)),
             _ => serde_json::from_str(text).is_ok_and(|output: Output| self.is_right(place, &output, attempt)),
         };
         if !right {

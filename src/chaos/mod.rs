@@ -19,6 +19,7 @@ mod process_tree;
 mod proxy;
 pub(crate) mod report;
 pub(crate) mod servers;
+pub(crate) mod warm;
 pub(crate) mod workload;
 
 pub(crate) use error::ChaosError;

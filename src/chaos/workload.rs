@@ -17,7 +17,7 @@ pub(crate) const NAME: &str = "chaos";
 pub(crate) const DRAWN: &str = "drawn.txt";
 /// Set for every process of a campaign, and in every program its stages start.
 pub(crate) const MARK: &str = "CHAOS_OF_PITON";
-/// Names the program of the stage `load`: this one.
+/// Names the program of the stages `load` and `warm`: this one.
 pub(crate) const PROGRAM: &str = "CHAOS_PROGRAM";
 /// Steps that the stage `steps` remembers.
 pub(crate) const STEPS: usize = 3;
@@ -58,7 +58,7 @@ pass_env = ["CHAOS_OF_PITON"]
 
 [stages.total]
 rust = "chaos-total"
-needs = ["part", "steps", "program", "load", "look"]
+needs = ["part", "steps", "program", "load", "look", "warm"]
 timeout = "4s"
 rate = "200/1s"
 
@@ -77,6 +77,13 @@ pass_env = ["CHAOS_OF_PITON"]
 [stages.look]
 command = ["sh", "-c", 'sleep 0.1; printf "{\"attempt\":%s,\"seen\":\"%s\"}" "$PITON_ATTEMPT" "$(sha256sum < "$1" | cut -c 1-64)"', "look", "{{file:draw/some/picture.txt}}"]
 needs = ["draw"]
+pass_env = ["CHAOS_OF_PITON"]
+
+[stages.warm]
+command = ["${CHAOS_PROGRAM}", "__chaos-warm"]
+warm = { processes = 2, max_jobs = 20 }
+needs = ["list"]
+timeout = "4s"
 pass_env = ["CHAOS_OF_PITON"]
 "#;
 
@@ -130,6 +137,9 @@ pub(crate) struct Said {
     pub(crate) run: Uuid,
     /// What it was given.
     pub(crate) given: Given,
+    /// Of the warm one: the seed that its process had in hand.
+    #[serde(default)]
+    pub(crate) in_hand: Option<u64>,
 }
 
 /// As far as it is of interest.

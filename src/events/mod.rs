@@ -8,6 +8,7 @@ pub(crate) mod attempt;
 pub(crate) mod dead_letter;
 pub(crate) mod decision;
 pub(crate) mod health;
+pub(crate) mod program;
 pub(crate) mod run;
 pub(crate) mod worker;
 

@@ -51,6 +51,12 @@ meters! {
         "Jobs that this worker took from workers that were gone: resumed, restarted or dead_lettered.";
     STAGES_MISSING = Process Kind::Gauge, "piton_stages_missing" ["workflow"]
         "Stages that this worker leaves to others because it lacks their handler, program or variable, or something that they require.";
+    WARM_PROCESSES = Process Kind::Gauge, "piton_warm_processes" ["workflow", "stage", "state"]
+        "Processes of warm stages on this worker: starting, idle, busy or stopping.";
+    WARM_STARTS = Process Kind::Counter, "piton_warm_starts_total" ["workflow", "stage", "outcome"]
+        "Processes of warm stages that this worker started: ready, or failed (not ready in time, or ended before).";
+    WARM_START_SECONDS = Process Kind::Histogram(SPANS), "piton_warm_start_seconds" ["workflow", "stage"]
+        "How long processes of warm stages took until they were ready, in seconds.";
     SUSPECTED = Process Kind::Counter, "piton_crash_suspects_total" ["workflow", "stage"]
         "Jobs that this worker found in a dead process, and that now wait to run alone.";
     DATABASE_ERRORS = Process Kind::Counter, "piton_database_errors_total" ["part"]

@@ -21,6 +21,8 @@ states! {
         /// The folder in which programs get folders of their own.
         TemporaryFolder = "the temporary folder",
         ArtifactStore = "the artifact store",
+        /// The warm program of a stage does not start: only that stage is left to others meanwhile.
+        WarmProgram = "a warm program",
     }
 }
 
@@ -34,6 +36,7 @@ impl Resource {
             Resource::SystemDescriptors => "see who holds so many on this machine, or raise fs.file-max",
             Resource::Processes => "raise the limit (ulimit -u, TasksMax=, --pids-limit), or give it fewer --slots",
             Resource::TemporaryFolder => "let TMPDIR name a folder that it can write to",
+            Resource::WarmProgram => "see in its log why the program does not start",
             Resource::ArtifactStore => "let PITON_ARTIFACT_STORE (or --artifacts) name a store that it can write to",
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -35,6 +36,8 @@ pub(crate) struct Catalog {
     pub(crate) definitions: Definitions,
     versions: Mutex<HashMap<VersionId, Arc<Version>>>,
     unknown: Mutex<Vec<(VersionId, i16)>>,
+    /// Stages that are left alone until then: their warm program did not start here.
+    resting: Mutex<HashMap<(VersionId, i16), Instant>>,
     /// What the machine of the worker has; none where nobody works.
     resources: OnceLock<Arc<Resources>>,
     /// Versions whose definitions cannot be used.
@@ -52,6 +55,7 @@ impl Catalog {
             definitions: Definitions::default(),
             versions: Mutex::default(),
             unknown: Mutex::default(),
+            resting: Mutex::default(),
             resources: OnceLock::new(),
             unusable: Mutex::default(),
             registered: Mutex::default(),
@@ -73,6 +77,14 @@ impl Catalog {
     pub(crate) fn has_commands(&self) -> bool {
         let is_command = |stage: &Stage| matches!(stage.kind, StageKind::Command(_));
         lock(&self.versions).values().any(|version| version.workflow.stages.iter().any(is_command))
+    }
+
+    /// How many processes the warm stages of the versions that are known may have here at once: no more than there are slots.
+    pub(crate) fn warm_processes(&self, slots: usize) -> usize {
+        let versions = lock(&self.versions);
+        let stages = versions.values().flat_map(|version| &version.workflow.stages);
+        let processes = stages.filter_map(|stage| stage.kind.warm_processes());
+        processes.map(|processes| usize::try_from(processes).unwrap_or(usize::MAX).min(slots)).sum()
     }
 
     /// Registers a workflow file's definition in the database and here. With a deployer it becomes the current version, if it
@@ -195,6 +207,21 @@ impl Catalog {
         }
     }
 
+    /// The warm program of a stage did not start here: its jobs are left to others until then.
+    pub(crate) fn let_rest(&self, version: VersionId, stage: i16, until: Instant) {
+        lock(&self.resting).insert((version, stage), until);
+    }
+
+    /// Stages whose rest is not over.
+    fn resting(&self) -> Vec<(VersionId, i16)> {
+        let mut resting = lock(&self.resting);
+        if !resting.is_empty() {
+            let now = Instant::now();
+            resting.retain(|_, until| *until > now);
+        }
+        resting.keys().copied().collect()
+    }
+
     /// Its definition cannot be used. `true` when that is found out for the first time.
     pub(crate) fn give_up(&self, version: VersionId) -> bool {
         lock(&self.unusable).insert(version)
@@ -207,6 +234,7 @@ impl Catalog {
     /// Stages to leave for a worker that knows them, or has what they need.
     pub(crate) fn unknown(&self) -> Vec<(VersionId, i16)> {
         let mut left = lock(&self.unknown).clone();
+        left.extend(self.resting());
         if let Some(resources) = self.lacking() {
             for version in lock(&self.versions).values() {
                 left.extend(version.kept_from(resources).map(|stage| (version.id, stage)));
@@ -252,6 +280,7 @@ impl Catalog {
 
     pub(crate) fn is_unknown(&self, version: VersionId, stage: i16) -> bool {
         lock(&self.unknown).contains(&(version, stage))
+            || self.resting().contains(&(version, stage))
             || self.lacking().is_some()
                 && lock(&self.versions).get(&version).is_some_and(|version| self.is_kept_from(version, stage))
     }

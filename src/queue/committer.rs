@@ -133,6 +133,10 @@ impl Committer {
         let is_handler = stage.is_some_and(|stage| matches!(stage.kind, StageKind::Rust { .. }));
         let in_words = resource::named(failure.message()).filter(|_| is_handler && descriptors::are_short());
         let Some(resource) = failure.lacks().or(in_words) else { return false };
+        if resource == Resource::WarmProgram {
+            // The stage rests here, and nothing else does.
+            return true;
+        }
         self.starter.resources.found_lacking(resource, failure.message());
         match resource {
             Resource::Descriptors => {
@@ -143,7 +147,10 @@ impl Committer {
                 self.slots.give_up_some(Instant::now());
                 true
             }
-            Resource::SystemDescriptors | Resource::TemporaryFolder | Resource::ArtifactStore => true,
+            Resource::SystemDescriptors
+            | Resource::TemporaryFolder
+            | Resource::ArtifactStore
+            | Resource::WarmProgram => true,
         }
     }
 

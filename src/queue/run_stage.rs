@@ -18,7 +18,7 @@ use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
-use crate::stage::command;
+use crate::stage::command::{self, warm};
 use crate::stage::context::StageContext;
 use crate::stage::finish::Finishing;
 use crate::stage::handler::Offer;
@@ -26,7 +26,7 @@ use crate::stage::http::Http;
 use crate::stage::input::StageInput;
 use crate::stage::sql;
 use crate::store::Store;
-use crate::workflow::definition::{Stage, StageKind};
+use crate::workflow::definition::{CommandStage, Stage, StageKind};
 use crate::workflow::plan::Finished;
 
 /// What apalis carries: a claim with everything its attempt needs.
@@ -53,6 +53,7 @@ pub(crate) struct RunStage {
     catalog: Arc<Catalog>,
     limits: PayloadLimits,
     http: Arc<Http>,
+    warm: Arc<warm::Pools>,
 }
 
 impl Service<Task<StageTask>> for RunStage {
@@ -71,8 +72,8 @@ impl Service<Task<StageTask>> for RunStage {
 }
 
 impl RunStage {
-    pub(crate) fn new(store: Store, catalog: Arc<Catalog>, limits: PayloadLimits) -> RunStage {
-        RunStage { store, catalog, limits, http: Arc::default() }
+    pub(crate) fn new(store: Store, catalog: Arc<Catalog>, limits: PayloadLimits, warm: Arc<warm::Pools>) -> RunStage {
+        RunStage { store, catalog, limits, http: Arc::default(), warm }
     }
 
     fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Output, Failure>>, Failure> {
@@ -134,16 +135,21 @@ impl RunStage {
         claim: &Claim,
         offer: Offer,
     ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
+        let about = offer.context.about.clone();
         let work = self.work_by_kind(stage, claim, offer)?;
         if !stage.depends_on_the_machine() {
             return Ok(work);
         }
         let (stage, catalog) = (stage.clone(), self.catalog.clone());
         let (version, number) = (claim.version, claim.key.stage);
+        let (pools, workflow, name) = (self.warm.clone(), about.workflow.clone(), about.stage.clone());
         Ok(Box::pin(async move {
             let ended = work.await;
             if ended.is_err() {
                 catalog.doubt(version, number, &stage);
+                if let Some(until) = pools.resting(&workflow, &name) {
+                    catalog.let_rest(version, number, until);
+                }
             }
             ended
         }))
@@ -164,13 +170,14 @@ impl RunStage {
                 let (command, limit) = (command.clone(), stage.timeout);
                 let finishing =
                     Finishing::new(self.store.clone(), *claim, offer.context.clone(), self.limits.payload_bytes);
+                let pools = self.warm.clone();
                 Ok(Box::pin(finishing.around(async move |token| {
-                    command::run(&command, Offer { token: Some(token), ..offer }, limit).await
+                    run_command(&pools, &command, Offer { token: Some(token), ..offer }, limit).await
                 })))
             }
             StageKind::Command(command) => {
-                let (command, limit) = (command.clone(), stage.timeout);
-                Ok(Box::pin(async move { command::run(&command, offer, limit).await }))
+                let (command, limit, pools) = (command.clone(), stage.timeout, self.warm.clone());
+                Ok(Box::pin(async move { run_command(&pools, &command, offer, limit).await }))
             }
             StageKind::Http(request) => {
                 let (request, http) = (request.clone(), self.http.clone());
@@ -181,6 +188,19 @@ impl RunStage {
                 Ok(Box::pin(async move { sql::run(&statement, offer, limit).await }))
             }
         }
+    }
+}
+
+/// Runs a program for this attempt alone, or in one that is kept warm.
+async fn run_command(
+    pools: &warm::Pools,
+    command: &CommandStage,
+    offer: Offer,
+    limit: Duration,
+) -> Result<Payload, Failure> {
+    match command.warm {
+        Some(_) => warm::run(pools, command, offer, limit).await,
+        None => command::run(command, offer, limit).await,
     }
 }
 

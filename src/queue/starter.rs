@@ -91,7 +91,9 @@ impl Starter {
 
 /// A command stage ends its program itself, and has something to tell of it; most others are cut off.
 fn time_limit(stage: &Stage) -> Duration {
-    match stage.kind {
+    match &stage.kind {
+        // It waits for a process for as long as others have them, and then keeps to its limit itself.
+        StageKind::Command(command) if command.warm.is_some() => Duration::MAX,
         StageKind::Command(_) => stage.timeout.saturating_add(2 * command::LAST_WAIT),
         // Postgres ends its statement, and has something to tell of it, too.
         StageKind::Sql(_) => stage.timeout.saturating_add(Duration::from_secs(1)),

@@ -30,6 +30,7 @@ mod shell;
 mod tail;
 mod trial;
 mod verdict;
+pub(crate) mod warm;
 
 use std::ffi::OsStr;
 use std::io;

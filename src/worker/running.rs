@@ -22,7 +22,7 @@ use crate::queue::catalog::Catalog;
 use crate::queue::ends::Ends;
 use crate::queue::run_stage::RunStage;
 use crate::queue::slots::Slots;
-use crate::stage::command;
+use crate::stage::command::{self, warm::Pools};
 use crate::stage::resources::Resources;
 use crate::stage::within::within;
 use crate::store::Store;
@@ -58,6 +58,7 @@ pub(super) struct Running {
     /// There is nothing more to do for a runner.
     none_left: CancellationToken,
     apalis: Handle,
+    warm: Arc<Pools>,
     apalis_context: WorkerContext,
 }
 
@@ -75,13 +76,14 @@ impl Running {
         let (end_sender, ends) = mpsc::unbounded_channel();
         let channels = (task_sender, Ends::new(end_sender));
         let shared = Shared::new(store, catalog, workflows, &settings, boot.id, channels);
+        let warm = Arc::new(Pools::default());
         if let Some(Metrics { exporter, .. }) = &metrics {
-            gauges::show(exporter, &shared);
+            gauges::show(exporter, &shared, &warm);
         }
         let committer = shared.committer(&settings, ends);
         let (tell_of_suspects, suspected) = watch::channel(0);
         let runners = Runners::new(&settings, shared.store.clone(), shared.slots.clone(), shared.boot.subscribe());
-        let service = RunStage::new(shared.store.clone(), shared.catalog.clone(), settings.limits);
+        let service = RunStage::new(shared.store.clone(), shared.catalog.clone(), settings.limits, warm.clone());
         let (apalis_context, apalis) = apalis_worker::spawn(
             &settings,
             service,
@@ -106,6 +108,7 @@ impl Running {
             health,
             runners: tokio::spawn(runners.run(suspected, shutdown.clone())),
             apalis,
+            warm,
             apalis_context,
             store: shared.store,
             slots: shared.slots,
@@ -160,6 +163,8 @@ impl Running {
 
     async fn finish(self) {
         self.slots.drained().await;
+        // No attempt needs one any more.
+        self.warm.stop().await;
         apalis_worker::stop(&self.apalis_context, self.apalis).await;
         for committer in self.committers {
             joined("committer", committer).await;

@@ -7,6 +7,8 @@ use crate::system::descriptors;
 
 /// Descriptors of an attempt at a program: the socket to its guard, two pipes, the lock of its folder, and a file that is kept.
 const OF_A_PROGRAM: u64 = 5;
+/// Of a warm program: the socket to its guard, two pipes, the lock of its folder, its connection, and the socket that it came through.
+const OF_A_WARM_PROGRAM: u64 = 6;
 /// Of another attempt: a connection, one that is kept open for the next request, and a file on its way into or out of the store.
 const OF_ANOTHER: u64 = 4;
 /// For what happens now and then, beside the attempts: programs that are just being started, checks of health, cleanup,
@@ -30,6 +32,8 @@ pub(super) fn slots(settings: &WorkerSettings, store: &Store, catalog: &Catalog)
     // A process that runs suspects has one slot and serves nothing.
     let served = if settings.role == Role::Runner { 0 } else { descriptors::for_clients(limit) as u64 };
     let taken = descriptors::open().unwrap_or(SPARE) + store.descriptors_to_come() + served + SPARE;
+    // They are there beside the attempts, also while they have no job.
+    let taken = taken + OF_A_WARM_PROGRAM * catalog.warm_processes(settings.slots) as u64;
     let each = if catalog.has_commands() { OF_A_PROGRAM } else { OF_ANOTHER };
     let room = room(limit, taken, each)?;
     let slots = settings.slots.min(room);

@@ -55,6 +55,8 @@ fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
     let DraftStage { named, concurrency, per_worker, rate, requires, retry, .. } = stage;
+    // An attempt that waits for a process would hold a slot.
+    let per_worker = per_worker.or(kind.warm_processes());
     let knows_run = !named.owns.is_empty();
     let knows_files = !named.files.is_empty() || named.makes_files;
     Some(Stage {

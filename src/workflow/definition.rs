@@ -14,6 +14,7 @@ use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::sql::Statement;
 use super::template::Template;
+use super::warm::Warm;
 
 /// How long an attempt may take where the file says nothing.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -159,11 +160,23 @@ pub(crate) struct CommandStage {
     /// It may end its attempt with `piton.finish`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) finish: bool,
+    /// It is started once and does one job after another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) warm: Option<Warm>,
     #[serde(default, skip_serializing_if = "OutputFormat::is_json")]
     pub(crate) output: OutputFormat,
     /// Of exit codes that mean something else than usual.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub(crate) classes: Classes,
+}
+
+impl CommandStage {
+    /// A program that is started before there is a job knows nothing of one.
+    pub(super) fn is_rightly_warm(&self) -> bool {
+        self.warm.as_ref().is_none_or(|warm| {
+            warm.is_within_bounds() && self.argv.iter().chain(&self.dir).all(Template::is_known_before_a_job)
+        })
+    }
 }
 
 /// A statement that is committed together with its checkpoint.
@@ -266,6 +279,14 @@ impl StandardInput {
 impl StageKind {
     pub(crate) fn is_command(&self) -> bool {
         matches!(self, StageKind::Command(_))
+    }
+
+    /// Processes that a worker keeps for a warm stage at most: so many of its attempts can work there at once.
+    pub(crate) fn warm_processes(&self) -> Option<u32> {
+        match self {
+            StageKind::Command(command) => command.warm.as_ref().map(|warm| warm.processes),
+            StageKind::Rust { .. } | StageKind::Http(_) | StageKind::Sql(_) => None,
+        }
     }
 
     /// The templates in it, with their places in the input.

@@ -9,6 +9,7 @@ mod requires;
 mod retry;
 mod sql;
 mod url;
+mod warm;
 
 use std::ops::Range;
 use std::time::Duration;

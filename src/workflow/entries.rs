@@ -8,6 +8,7 @@ use super::input::{DeclaredInput, InputKey};
 use super::keys::{self, Key};
 use super::rate::Rate;
 use super::retry_rules::{ClassRules, RetryRules};
+use super::warm::Warm;
 
 /// Keys with their values, in the order in which people write them.
 pub(crate) type Entries = Vec<(&'static str, Value)>;
@@ -49,7 +50,7 @@ impl Workflow {
 }
 
 fn entries_of_command(command: &CommandStage, entries: &mut Vec<(Key, Value)>) {
-    let CommandStage { argv, env, pass_env, dir, stdin, memory_bytes, finish, output, classes } = command;
+    let CommandStage { argv, env, pass_env, dir, stdin, memory_bytes, finish, warm, output, classes } = command;
     entries.extend([
         (keys::COMMAND, json!(argv)),
         (keys::ENV, json!(env)),
@@ -58,9 +59,22 @@ fn entries_of_command(command: &CommandStage, entries: &mut Vec<(Key, Value)>) {
         (keys::STDIN, json!(stdin)),
         (keys::MEMORY, json!(memory_bytes.map(size))),
         (keys::FINISH, json!(finish)),
+        (keys::WARM, json!(warm.as_ref().map(entries_of_warm))),
         (keys::OUTPUT, json!(output)),
         (keys::EXIT_CLASSES, json!(classes)),
     ]);
+}
+
+/// What the table `warm` says, with its defaults: a table that says nothing would not be told.
+fn entries_of_warm(warm: &Warm) -> Value {
+    let Warm { processes, start_timeout, idle, max_jobs, max_memory_bytes } = warm;
+    Value::Object(object([
+        (keys::PROCESSES, json!(processes)),
+        (keys::START_TIMEOUT, json!(duration::format(*start_timeout))),
+        (keys::IDLE, json!(duration::format(*idle))),
+        (keys::MAX_JOBS, json!(max_jobs)),
+        (keys::MAX_MEMORY, json!(max_memory_bytes.map(size))),
+    ]))
 }
 
 fn entries_of_request(request: &HttpStage, entries: &mut Vec<(Key, Value)>) {

@@ -68,6 +68,8 @@ pub(crate) enum Shape {
     Input,
     /// Whatever JSON can say.
     Any,
+    /// How a program is kept running.
+    Warm,
     /// One table for each stage.
     Stages,
     /// Tables or arrays whose keys are described by themselves.
@@ -151,6 +153,18 @@ keys! {
         "Memory (address space) that each process of the program may have; no limit by default. Linux only.";
     FINISH = "finish", Shape::Flag, "true or false", "finish = true", OR_REMOVE, "false",
         "The program may end its attempt with piton.finish in a transaction of its own, which commits its rows and its output together. It gets the token for it as PITON_ATTEMPT_TOKEN.";
+    WARM = "warm", Shape::Warm, "a table of limits", "warm = { processes = 2, start_timeout = \"2m\" }", OR_REMOVE, "",
+        "The program is started once and does one job after another, as messages over a socket: for one that takes long to load. It must speak the protocol of docs/warm-programs.md. `{}` takes the defaults.";
+    PROCESSES = "processes", Shape::Number { most: 1_000 }, "a whole number from 1 to 1000", "processes = 2", OR_REMOVE, "1",
+        "Maximum number of processes of the stage on each worker. Each does one job at a time.";
+    START_TIMEOUT = "start_timeout", Shape::Duration, "a duration in quotes", "start_timeout = \"2m\"", OR_REMOVE, "\"1m\"",
+        "Longest time from the start of a process until it is ready.";
+    IDLE = "idle", Shape::Duration, "a duration in quotes", "idle = \"15m\"", OR_REMOVE, "\"5m\"",
+        "A process that has had no job for so long is stopped.";
+    MAX_JOBS = "max_jobs", Shape::Number { most: 1_000_000_000 }, "a whole number from 1 to 1000000000", "max_jobs = 500", OR_REMOVE, "",
+        "A process is replaced after that many jobs; no limit by default.";
+    MAX_MEMORY = "max_memory", Shape::Size, "an amount in quotes", "max_memory = \"12GiB\"", OR_REMOVE, "",
+        "A process whose resident memory, with that of its children, grows beyond this is ended: with its job, if it has one, which fails as out_of_memory; no limit by default. Linux only.";
     OUTPUT = "output", Shape::Word(&["json", "text"]), "\"json\" or \"text\"", "output = \"text\"", OR_REMOVE, "\"json\"",
         "`json`: the output is JSON. `text`: it is one string, without the line end at its end.";
     ANSWER = "output", Shape::Word(&["json", "text", "response", "file"]), "\"json\", \"text\", \"response\" or \"file\"", "output = \"response\"", OR_REMOVE, "\"json\"",
@@ -230,7 +244,10 @@ pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL];
 /// Keys that any stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
-pub(crate) const COMMAND_STAGE: &[Key] = &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, OUTPUT, EXIT_CLASSES];
+pub(crate) const COMMAND_STAGE: &[Key] =
+    &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
+/// Of the table `warm`.
+pub(crate) const WARM_KEYS: &[Key] = &[PROCESSES, START_TIMEOUT, IDLE, MAX_JOBS, MAX_MEMORY];
 pub(crate) const HTTP_STAGE: &[Key] =
     &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, FILE_NAME, STATUS_CLASSES];
 pub(crate) const SQL_STAGE: &[Key] = &[ROLE];

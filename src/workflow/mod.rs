@@ -37,3 +37,4 @@ mod suggestion;
 mod syntax;
 pub(crate) mod template;
 mod value;
+pub(crate) mod warm;

@@ -108,6 +108,7 @@ fn shape(shape: Shape) -> Value {
         }
         Shape::Classes => named(json!({"pattern": CODE}), json!({"enum": class_names()})),
         Shape::Input => input(),
+        Shape::Warm => table(keys::WARM_KEYS),
         Shape::Any | Shape::Tables => json!({}),
         Shape::Stages => stages(),
         Shape::Retry => json!({"$ref": "#/definitions/retry"}),

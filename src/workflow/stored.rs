@@ -74,6 +74,8 @@ pub(crate) enum StoredError {
     Classes(String),
     #[error("the role of stage `{0}` is none that a statement may have")]
     Role(String),
+    #[error("the limits of the warm processes of stage `{0}` are out of bounds, or its program depends on the job")]
+    Warm(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -120,6 +122,7 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             StageKind::Command(command) if !command.classes.are_within(&EXIT_CODES) => {
                 return Err(StoredError::Classes(name()));
             }
+            StageKind::Command(command) if !command.is_rightly_warm() => return Err(StoredError::Warm(name())),
             StageKind::Http(request) if !request.classes.are_within(&STATUSES) => {
                 return Err(StoredError::Classes(name()));
             }

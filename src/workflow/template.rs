@@ -130,6 +130,14 @@ impl Template {
         })
     }
 
+    /// Whether the text is the same for every job.
+    pub(crate) fn is_known_before_a_job(&self) -> bool {
+        self.parts.iter().all(|part| match part {
+            Part::Text(_) | Part::Variable(_) => true,
+            Part::Place(_) | Part::Own(_) | Part::File(_) | Part::Out(_) => false,
+        })
+    }
+
     /// Files that are to be made, by their names.
     pub(crate) fn outs(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {

@@ -25,6 +25,14 @@ rust = "misbehave"
 rust = "work"
 "#;
 
+/// Programs that stay: one that dies after its first job, and one that does not start.
+const STAYS: &str = concat!(
+    "name = \"stays\"\n[stages.dies]\ncommand = [\"python3\", \"",
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/promises/warm/program.py\"]\nwarm = {}\nenv = { NOTES = \"/dev/null\" }\n\
+     [stages.starts-not]\ncommand = [\"sh\", \"-c\", \"exit 65\"]\nwarm = {}\n"
+);
+
 /// Neither a log nor a label holds what this stands in.
 const PAYLOAD: &str = "the-payload-of-a-run";
 
@@ -126,7 +134,7 @@ fn input(how: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
-    let world = World::with(&[SQUARES, WORK, FAILS, TORN]).await;
+    let world = World::with(&[SQUARES, WORK, FAILS, TORN, STAYS]).await;
     let mut told = Told { world: &world, logs: BTreeSet::new() };
     let worker = deaths(&world, &mut told).await;
     let traced = a_trace(&world).await;
@@ -136,6 +144,7 @@ async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
     a_name_of_two(&world, &mut told).await;
     left_to_others(&world, &mut told).await;
     an_ailing_component(&world, &mut told).await;
+    programs_that_stay(&world, &mut told).await;
 
     let events = told.events();
     as_listed(&events);
@@ -274,6 +283,18 @@ async fn an_ailing_component(world: &World, told: &mut Told<'_>) {
     std::fs::remove_file(&store).unwrap();
     worker.says("component_recovered").await;
     worker.says("worker_has_again").await;
+    stop(worker).await;
+}
+
+/// One dies, one does not start, and one ends with its worker.
+async fn programs_that_stay(world: &World, told: &mut Told<'_>) {
+    let worker = told.worker("warm", &[]);
+    let run = world.start("stays", r#"{"do": "die_after"}"#);
+    assert_eq!(world.ended(&run).await, "blocked", "its other program does not start");
+    worker.says("program_broken").await;
+    let run = world.start("stays", "{}");
+    assert_eq!(world.ended(&run).await, "blocked");
+    worker.says("program_started").await;
     stop(worker).await;
 }
 

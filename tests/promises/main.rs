@@ -112,6 +112,7 @@ mod upgrades;
 mod values;
 mod waits;
 mod wakeups;
+mod warm;
 mod why;
 mod workers;
 mod workflow_files;

@@ -62,7 +62,7 @@ async fn a_folder_of_texts_that_is_not_there_is_told_with_its_class() {
 async fn every_idea_runs_as_its_comment_says() {
     let world = World::with(&[]).await;
     let (_service, address) = service(&world).await;
-    let ideas: [(&str, &str, &[&str], Value); 16] = [
+    let ideas: [(&str, &str, &[&str], Value); 17] = [
         ("hello", "greet", &["name=Ada"], json!("Hello, Ada!")),
         ("input", "greet", &["name=Ada"], json!("en: Hello, Ada! (no note)")),
         ("chain", "square", &["n=5"], json!(100)),
@@ -81,6 +81,7 @@ async fn every_idea_runs_as_its_comment_says() {
         ),
         ("python", "sum", &["words=[\"owl\", \"finch\"]"], json!(8)),
         ("per-worker", "report", &["words=[\"to\", \"be\"]"], json!(["TO", "BE"])),
+        ("warm", "length", &["words=[\"to\", \"be\", \"or\", \"not\"]"], json!([2, 2, 2, 3])),
         ("requires", "look", &[], json!("/tmp")),
         ("response", "tell", &[], json!("contract, on page 1 of 3 (200)")),
         (

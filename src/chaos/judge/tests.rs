@@ -42,7 +42,8 @@ impl Record {
             serde_json::to_string(&output).expect("JSON")
         };
         let list = Output { value: value("list", None), ..given.list };
-        let said = Said { attempt: 1, run: record.run.uuid, given: Given { list, ..given } };
+        let said = Said { attempt: 1, run: record.run.uuid, given: Given { list, ..given }, in_hand: None };
+        let warm = Said { in_hand: Some(seed), ..said.clone() };
         record.done(LIST, NO_ITEM, output(value("list", None), &[0, 1], &[]));
         record.done(PART, NO_ITEM, "2".to_owned());
         record.done(PART, 0, output(value("part", Some(0)), &[], &[]));
@@ -55,6 +56,7 @@ impl Record {
         record.done(DRAW, NO_ITEM, format!("{{\"files\":[{{\"digest\":\"{seen}\"}}]}}"));
         let looked = Looked { attempt: 1, seen };
         record.done(LOOK, NO_ITEM, serde_json::to_string(&looked).expect("JSON"));
+        record.done(WARM, NO_ITEM, serde_json::to_string(&warm).expect("JSON"));
         let digest = digest::of(&workload::drawn(seed, 1)).to_vec();
         record.kept.push(Kept { run_id: 1, stage: STEPS, item: NO_ITEM, attempt: 1, digest });
         let digest = picture.to_vec();
@@ -119,7 +121,15 @@ fn what_ended_as_it_should_is_not_complained_of() {
 #[test]
 fn what_is_wrong_is_found() {
     type Harm = fn(&mut Record);
-    let harms: [(Harm, &str); 8] = [
+    let harms: [(Harm, &str); 9] = [
+        (
+            |r| {
+                let warm = r.attempts.iter_mut().find(|a| a.stage == WARM).expect("it is there");
+                let text = warm.output.take().expect("it is done");
+                warm.output = Some(text.replace("\"in_hand\":", "\"in_hand\":1"));
+            },
+            "outputs that are not of the attempt that committed them, or not right",
+        ),
         (|r| r.attempts.retain(|a| a.stage != PROGRAM), "jobs that have not exactly one checkpoint"),
         (|r| r.done(STEPS, 3, String::new()), "jobs that should never have begun"),
         (|r| r.run.state = "blocked".to_owned(), "runs that did not end as they should"),

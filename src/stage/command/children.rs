@@ -5,9 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, wait};
 use signal_hook::SigId;
 use signal_hook::consts::SIGCHLD;
+
+use crate::system::processes;
 
 /// Can be waited for together with sockets: it is readable once a child has ended.
 pub(super) struct Children {
@@ -52,9 +54,7 @@ impl Children {
 
     /// All of them, where the system lists them.
     pub(super) fn list() -> Vec<Pid> {
-        let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
-        let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-        lists.flat_map(|list| list.split_whitespace().filter_map(pid).collect::<Vec<_>>()).collect()
+        processes::children(getpid())
     }
 }
 
@@ -70,14 +70,10 @@ impl Drop for Children {
     }
 }
 
-fn pid(text: &str) -> Option<Pid> {
-    Pid::from_raw(text.parse().ok()?)
-}
-
 /// Processes whose parents end become this one's children, however they tried to get away.
 pub(super) fn adopt_orphans() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+    if let Err(error) = rustix::process::set_child_subreaper(Some(getpid())) {
         use std::io::Write;
         writeln!(io::stderr(), "cannot adopt the processes of a command: {error}").ok();
     }

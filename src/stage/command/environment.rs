@@ -101,7 +101,7 @@ pub(super) fn secrets(stage: &CommandStage, token: Option<&AttemptToken>) -> Sec
     Secrets::with(named.chain(stage.pass_env.iter().map(String::as_str)), own)
 }
 
-fn inherited(passed: &[String]) -> BTreeMap<OsString, OsString> {
+pub(super) fn inherited(passed: &[String]) -> BTreeMap<OsString, OsString> {
     let allowed = |name: &str| ORDINARY.contains(&name) || name.starts_with("LC_") || passed.iter().any(|p| p == name);
     let mut inherited: BTreeMap<OsString, OsString> =
         std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(allowed)).collect();

@@ -23,7 +23,7 @@ use super::requests::Requests;
 use super::verdict;
 use crate::model::resource::starts_no_process;
 use crate::system::fork::SingleThread;
-use crate::system::{descriptors, tree};
+use crate::system::{descriptors, processes, tree};
 
 /// Behind the order: the program is to be stopped. The end of the socket says so too, and that nobody listens.
 pub(super) const STOP: &[u8] = b"s";
@@ -130,7 +130,7 @@ impl Guard {
             // Frozen and thawed, this process may be late to see that they have ended.
             Waited::InVain if Children::list().is_empty() => Some(as_it_is(status)),
             Waited::InVain => {
-                let left = Children::list().iter().filter_map(|pid| name_of(*pid)).collect::<Vec<_>>().join(", ");
+                let left = Children::list().iter().filter_map(|pid| processes::name(*pid)).collect::<Vec<_>>().join(", ");
                 self.end_all();
                 if verdict::is_request_to_stop(status) {
                     // It had no time to wait for them.
@@ -193,11 +193,6 @@ enum Waited {
     AllEnded,
     WorkerGone,
     InVain,
-}
-
-fn name_of(pid: Pid) -> Option<String> {
-    let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).ok()?;
-    Some(name.trim_end().to_owned())
 }
 
 fn as_it_is(status: WaitStatus) -> ExitStatus {

@@ -38,7 +38,7 @@ impl Tail {
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         // Twice as much before it is cut: each byte is moved once.
         if self.bytes.len() + bytes.len() > 2 * self.most {
             self.cut();

@@ -20,7 +20,7 @@ use crate::workflow::classes::Classes;
 use crate::workflow::duration;
 
 /// How a program ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum End {
     /// With what it printed.
     Exited(i32, Vec<u8>),
@@ -46,6 +46,17 @@ impl End {
     /// It ended by a signal with which it was asked to, and not by itself.
     pub(super) fn is_by_a_request_to_stop(&self) -> bool {
         matches!(self, End::Signalled(signal) if REQUESTS_TO_STOP.contains(signal))
+    }
+
+    /// As in "the program ended so".
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            End::Exited(code, _) => format!("exit status {code}"),
+            End::Signalled(number) => format!("killed by {}", signal::name(*number)),
+            End::OutOfTime(limit) => format!("out of time after {limit}"),
+            End::TooMuch(most) => format!("more than {most} bytes of output"),
+            End::Broken(error) => format!("it could not be followed: {error}"),
+        }
     }
 
     /// Shells say 128 and the number for a program that died by a signal.
@@ -144,11 +155,11 @@ fn said(stderr: &str) -> Option<Said<'_>> {
 }
 
 /// A string as it reads, else what was written.
-fn text(said: &RawValue) -> String {
+pub(super) fn text(said: &RawValue) -> String {
     serde_json::from_str(said.get()).unwrap_or_else(|_| said.get().to_owned())
 }
 
-fn wait(asked: &RawValue) -> Option<Duration> {
+pub(super) fn wait(asked: &RawValue) -> Option<Duration> {
     match serde_json::from_str(asked.get()).ok()? {
         Value::String(text) => duration::parse(&text).ok(),
         Value::Number(seconds) => Duration::try_from_secs_f64(seconds.as_f64()?).ok(),

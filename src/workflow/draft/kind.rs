@@ -11,6 +11,7 @@ use super::files;
 use super::named::Named;
 use super::sql;
 use super::url::bad_url;
+use super::warm;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
     AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, SqlStage, StageKind, StandardInput,
@@ -70,9 +71,13 @@ impl<'i> Keys<'_, 'i> {
             stdin: self.stdin(),
             memory_bytes: self.read(keys::MEMORY, value::size),
             finish: self.read(keys::FINISH, value::flag).unwrap_or_default(),
+            warm: self.read(keys::WARM, warm::warm),
             output: self.output(),
             classes: self.classes(keys::EXIT_CLASSES, &EXIT_CODES),
         };
+        if let Some(at) = self.table.get(keys::WARM.name) {
+            warm::misfits(&stage, at, self.found);
+        }
         argv.map(|_| stage)
     }
 

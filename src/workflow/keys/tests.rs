@@ -20,6 +20,8 @@ pub(crate) enum At {
     Class,
     /// A key of the runs' input.
     Input,
+    /// A key of `warm`.
+    Warm,
 }
 
 /// Every key wherever it may stand, but for `stages`, which is no line of its own.
@@ -36,6 +38,7 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
     add(At::Retry, &classes().map(class).collect::<Vec<_>>());
     add(At::Class, CLASS_RULES);
     add(At::Input, INPUT_KEYS);
+    add(At::Warm, WARM_KEYS);
     all
 }
 
@@ -49,6 +52,7 @@ pub(crate) fn file(at: At, line: &str) -> String {
         At::Class => file = format!("[retry.unknown]\n{line}"),
         At::Input if line.starts_with("type") => file = format!("[input.topic]\n{line}"),
         At::Input => file = format!("[input.topic]\ntype = \"any\"\n{line}"),
+        At::Warm => (kind, stage) = (COMMAND.example, format!("{fanned_out}\nwarm = {{ {line} }}")),
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
         At::Stage(Some(of_kind)) => {
             let beside = match line {
@@ -124,7 +128,7 @@ fn code(text: &str) -> String {
 #[test]
 fn the_page_has_a_row_for_every_key_and_no_other() {
     let stage = [KINDS, EVERY_STAGE].concat();
-    let all = [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES].concat();
+    let all = [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES].concat();
     let row = |key: &Key| {
         let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
         format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)

@@ -139,6 +139,34 @@ fn a_command_that_cannot_be_run_is_told() {
 }
 
 #[test]
+fn a_warm_program_is_started_before_it_has_a_job() {
+    assert_snapshot!(command("warm = { processes = 0, idle = 30, memory = '1GiB', proceses = 2 }"), @r#"
+    4:22 `processes` must be a whole number from 1 to 1000: found 0
+          write processes = 2
+    4:32 `idle` must be a duration in quotes: found a whole number
+          write idle = "30s" for seconds
+    4:36 there is no key `memory` in `warm`
+          write max_memory, which ends a process that uses more; `memory` of the stage limits its address space
+    4:53 there is no key `proceses` in `warm`
+          did you mean `processes`?
+    "#);
+    assert_snapshot!(command("warm = true\nmemory = '1GiB'"), @r#"
+    4:8 `warm` must be a table of limits: found true or false
+          write warm = { processes = 2, start_timeout = "2m" }
+    "#);
+    assert_snapshot!(command("warm = {}\ndir = '/srv/{{input.place}}'\nstdin = 'none'"), @r#"
+    4:8 the folder `/srv/{{input.place}}` depends on the job, and a warm program is started before it has one
+          start it in one folder, and name the job's in `env`
+    4:8 a warm program gets no input from standard input: it is empty anyway
+          remove stdin = "none"; each job comes with its input as a message
+    "#);
+    assert_snapshot!(line("warm = {}\ncommand = ['python3', 'x.py', '{{input.lang}}']"), @r#"
+    3:8 `{{input.lang}}` depends on the job, and a warm program is started before it has one
+          let the program read it from its input, or name it in `env`, whose texts come with each job: env = { AUDIO = "…" }
+    "#);
+}
+
+#[test]
 fn what_no_worker_can_be_asked_for_before_a_run_is_told() {
     assert_snapshot!(command("requires = ['jq', '{{input.tool}}', 's3://bucket/in', '', '${A']"), @r#"
     4:19 `{{input.tool}}` depends on the run, and a worker looks for it before any
