@@ -135,7 +135,7 @@ keys! {
     CONCURRENCY = "concurrency", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "concurrency = 4", OR_REMOVE, "",
         "Maximum number of attempts of this stage that run at once, over all runs and all workers; no limit by default.";
     PER_WORKER = "per_worker", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "per_worker = 2", OR_REMOVE, "",
-        "Maximum number of attempts of this stage that run at once on each worker, for what one machine has only so much of; no limit by default.";
+        "Maximum number of attempts of this stage that run at once on each worker, for what one machine has only so much of; no limit by default, and `processes` for a stage with `warm`.";
     RATE = "rate", Shape::Rate, "a number of attempts and a time, in quotes", "rate = \"60/1m\"", OR_REMOVE, "",
         "Maximum number of attempts of this stage that start in that time, over all runs and all workers, spread evenly; no limit by default.";
     REQUIRES = "requires", Shape::Requirements, "an array of tools and places", "requires = [\"tesseract\", \"${PDF_INBOX}\"]", OR_REMOVE, "",

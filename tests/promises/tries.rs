@@ -316,6 +316,21 @@ async fn a_program_that_would_finish_its_attempt_itself_is_only_tried_in_a_shell
     assert_eq!((out.as_str(), code), ("\n1\n", Some(0)), "without a token: {err}");
 }
 
+#[tokio::test]
+async fn a_warm_program_is_tried_as_one_that_does_one_job() {
+    let workflow = r#"
+name = "warm"
+[stages.work]
+command = ["sh", "-c", 'test -z "$PITON_WARM" && cat']
+warm = {}
+"#;
+    let world = World::with(&[workflow]).await;
+    let run = world.start("warm", r#"{"n": 1}"#);
+    let (out, err, code) = told(&tried(&world, &[&run, "work"]));
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("The attempt would have finished, with this output:"), "{out}");
+}
+
 /// Whatever it started is gone, and its folder is there.
 #[tokio::test]
 async fn a_try_that_is_interrupted_leaves_no_process_and_keeps_its_folder() {

@@ -130,7 +130,8 @@ impl Guard {
             // Frozen and thawed, this process may be late to see that they have ended.
             Waited::InVain if Children::list().is_empty() => Some(as_it_is(status)),
             Waited::InVain => {
-                let left = Children::list().iter().filter_map(|pid| processes::name(*pid)).collect::<Vec<_>>().join(", ");
+                let left =
+                    Children::list().iter().filter_map(|pid| processes::name(*pid)).collect::<Vec<_>>().join(", ");
                 self.end_all();
                 if verdict::is_request_to_stop(status) {
                     // It had no time to wait for them.

@@ -128,7 +128,8 @@ fn code(text: &str) -> String {
 #[test]
 fn the_page_has_a_row_for_every_key_and_no_other() {
     let stage = [KINDS, EVERY_STAGE].concat();
-    let all = [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES].concat();
+    let all =
+        [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES].concat();
     let row = |key: &Key| {
         let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
         format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)

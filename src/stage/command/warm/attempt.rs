@@ -199,7 +199,8 @@ fn start(
 
 fn payload(stage: &CommandStage, offer: &Offer, said: Option<String>, secrets: &Secrets) -> Result<Payload, Failure> {
     if said.is_none() && offer.token.is_some() {
-        return Err(Failure::invalid_input(NOTHING));
+        // Its commit may have been lost in a failover.
+        return Err(Failure::unknown(NOTHING));
     }
     let said = said.unwrap_or_else(|| "null".to_owned());
     if stage.output == OutputFormat::Text && !said.starts_with('"') {

@@ -141,7 +141,9 @@ impl Program {
                 while connection.next().await.is_ok() {}
                 std::future::pending::<()>().await;
             };
-            let ended = async { tokio::select! { _ = self.ended() => {}, () = listening => {} } };
+            let ended = async {
+                tokio::select! { _ = self.ended() => {}, () = listening => {} }
+            };
             timeout(STOP_WAIT, ended).await.ok();
         }
         self.control.send(guard::STOP).await.ok();

@@ -167,6 +167,18 @@ fn a_warm_program_is_started_before_it_has_a_job() {
 }
 
 #[test]
+fn a_warm_stage_has_no_more_attempts_on_a_worker_than_processes_unless_the_file_says_so() {
+    let per_worker = |keys: &str| {
+        let text = format!("name = 'story'\n[stages.a]\ncommand = ['a']\n{keys}");
+        parse(&text).expect("a workflow").stages[0].per_worker
+    };
+    assert_eq!(per_worker(""), None);
+    assert_eq!(per_worker("warm = {}"), Some(1));
+    assert_eq!(per_worker("warm = { processes = 3 }"), Some(3));
+    assert_eq!(per_worker("warm = { processes = 3 }\nper_worker = 5"), Some(5));
+}
+
+#[test]
 fn what_no_worker_can_be_asked_for_before_a_run_is_told() {
     assert_snapshot!(command("requires = ['jq', '{{input.tool}}', 's3://bucket/in', '', '${A']"), @r#"
     4:19 `{{input.tool}}` depends on the run, and a worker looks for it before any
