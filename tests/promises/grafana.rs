@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use crate::harness::{Process, SOON, World, stdout, until};
 use crate::prometheus::{Prometheus, free_address};
+use crate::warm;
 use crate::workflows::SQUARES;
 
 #[path = "../../grafana/dashboards.rs"]
@@ -141,10 +142,14 @@ pub(crate) async fn trouble(world: &World, fleet: &Fleet<'_>) -> [Process; 2] {
 
 #[tokio::test]
 async fn every_panel_and_every_rule_has_an_answer_and_an_alert_follows_what_happens() {
-    let world = World::with(&[SQUARES, TROUBLED]).await;
+    let loaded = warm::warm("loaded", "", "");
+    let mut world = World::with(&[SQUARES, TROUBLED, &loaded]).await;
+    world.environment.push(("NOTES", world.path("notes").to_str().unwrap().to_owned()));
     let fleet = Fleet::new(&world);
     let prometheus = Prometheus::start(world.folder.path(), &fleet.addresses).await;
     let workers = trouble(&world, &fleet).await;
+    let run = world.start("loaded", "{}");
+    assert_eq!(world.ended(&run).await, "done");
     // What ended between two snapshots was never seen: the panels on live jobs have one that stays.
     sqlx::query("select piton.start_run('troubled', '{}', run_at => now() + interval '1 hour')")
         .execute(&world.pool)

@@ -81,7 +81,7 @@ async fn every_idea_runs_as_its_comment_says() {
         ),
         ("python", "sum", &["words=[\"owl\", \"finch\"]"], json!(8)),
         ("per-worker", "report", &["words=[\"to\", \"be\"]"], json!(["TO", "BE"])),
-        ("warm", "length", &["words=[\"to\", \"be\", \"or\", \"not\"]"], json!([2, 2, 2, 3])),
+        ("warm", "report", &["words=[\"to\", \"be\", \"or\", \"not\"]"], json!([2, 2, 2, 3])),
         ("requires", "look", &[], json!("/tmp")),
         ("response", "tell", &[], json!("contract, on page 1 of 3 (200)")),
         (

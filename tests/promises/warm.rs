@@ -13,7 +13,7 @@ use crate::scrape::Scrape;
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/promises/warm/program.py");
 
 /// A workflow of one warm stage.
-fn warm(name: &str, warm: &str, keys: &str) -> String {
+pub(crate) fn warm(name: &str, warm: &str, keys: &str) -> String {
     format!(
         "name = \"{name}\"\n[stages.work]\ncommand = [\"python3\", \"{PROGRAM}\"]\nwarm = {{ {warm} }}\n\
          pass_env = [\"NOTES\", \"LATE\", \"API_KEY\", \"LOADS\"]\n{keys}\n"
