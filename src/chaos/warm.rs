@@ -37,7 +37,7 @@ pub(crate) fn main() -> ExitCode {
     match serve() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("the warm program of the campaign: {error}");
+            writeln!(std::io::stderr(), "the warm program of the campaign: {error}").ok();
             ExitCode::from(70)
         }
     }
@@ -61,7 +61,7 @@ fn serve() -> std::io::Result<u8> {
         let seed = given.input.seed;
         in_hand = if in_hand == 0 { seed } else { in_hand };
         std::thread::sleep(TAKES);
-        if seed % 5 == 0 && attempt == 1 {
+        if seed.is_multiple_of(5) && attempt == 1 {
             kill_process(getpid(), Signal::KILL).ok();
         }
         let answer = format!(

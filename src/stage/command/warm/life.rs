@@ -194,10 +194,11 @@ impl Life {
                 biased;
                 () = job.events.closed() => return Ok(None),
                 line = self.connection.next(), if job.has_room() => match line {
-                    Ok(line) => match heard(&line, job)? {
-                        Some(answer) => return Ok(Some(answer)),
-                        None => {}
-                    },
+                    Ok(line) => {
+                        if let Some(answer) = heard(&line, job)? {
+                            return Ok(Some(answer));
+                        }
+                    }
                     Err(Silence::Closed) => {
                         let is_at_its_end = self.is_at_its_end(sent, job);
                         return Err(self.hung_up().await.at_its_end(is_at_its_end));

@@ -22,10 +22,12 @@ use crate::workflow::definition::CommandStage;
 /// Longest wait for all of them to end.
 const LAST_ENDS: Duration = Duration::from_secs(6);
 
+type ByStage = HashMap<(Arc<str>, Arc<str>), Arc<Pool>>;
+
 /// All of them, by workflow and stage.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
-    pools: Mutex<HashMap<(Arc<str>, Arc<str>), Arc<Pool>>>,
+    pools: Mutex<ByStage>,
     stop: CancellationToken,
 }
 
@@ -86,7 +88,7 @@ impl Pools {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Arc<str>, Arc<str>), Arc<Pool>>> {
+    fn lock(&self) -> MutexGuard<'_, ByStage> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
