@@ -115,5 +115,6 @@ fn resources(database: &Database, global: &Global, args: &TryArgs) -> Arc<Resour
     if let Some(store) = &store {
         variables::artifact_store_is(store.name());
     }
-    Arc::new(Resources::new(store, false, WORKER))
+    // No cache: the files stay in the folder when the attempt is over, and nobody else has them.
+    Arc::new(Resources::new(store, false, WORKER).with_file_cache(0))
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -392,18 +393,21 @@ async fn a_result_is_waited_for_while_sessions_are_cut_and_not_on_a_pool_that_wa
     for _ in 0..20 {
         runs.push(piton.start("work", &json!({"work_ms": 400})).await.unwrap());
     }
+    // To its end: the sessions that are opened next are not to be cut.
+    let is_over = AtomicBool::new(false);
     let cutting = async {
-        loop {
+        while !is_over.load(Ordering::Relaxed) {
             world.cut_sessions().await;
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     };
-    let all = futures_util::future::join_all(runs.iter().map(piton::Run::result::<Value>));
-    let results = tokio::select! {
-        results = all => results,
-        () = cutting => unreachable!(),
-        () = tokio::time::sleep(SOON) => panic!("no end"),
+    let all = async {
+        let results = futures_util::future::join_all(runs.iter().map(piton::Run::result::<Value>)).await;
+        is_over.store(true, Ordering::Relaxed);
+        results
     };
+    let both = async { tokio::join!(all, cutting) };
+    let (results, ()) = tokio::time::timeout(SOON, both).await.expect("in time");
     assert!(results.iter().all(Result::is_ok), "{results:?}");
 
     let pool = sqlx::PgPool::connect(&world.url).await.unwrap();
