@@ -211,6 +211,7 @@ impl Campaign {
     /// Every run against what was started, and where they are known against the fates of its jobs.
     async fn judge(&self, wrong: &mut Vec<Wrong>) -> Result<(), ChaosError> {
         let mut behind = 0;
+        let loses_commits = self.scope.kinds.contains(&Kind::Rewind);
         loop {
             let runs = self.inspector.runs_behind(behind, PAGE).await?;
             let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
@@ -226,7 +227,7 @@ impl Campaign {
                 let attempts = attempts.iter().filter(|a| a.run_id == run.id).collect();
                 let deaths = deaths.iter().filter(|d| d.run_id == run.id).collect();
                 let kept = kept.iter().filter(|k| k.run_id == run.id).collect();
-                wrong.extend(judge::judge(&Case { run, attempts, deaths, kept }));
+                wrong.extend(judge::judge(&Case { run, attempts, deaths, kept, loses_commits }));
             }
         }
     }

@@ -102,11 +102,16 @@ impl Record {
     }
 
     fn judged(&self) -> Vec<&'static str> {
+        self.judged_where(false)
+    }
+
+    fn judged_where(&self, loses_commits: bool) -> Vec<&'static str> {
         let case = Case {
             run: &self.run,
             attempts: self.attempts.iter().collect(),
             deaths: self.deaths.iter().collect(),
             kept: self.kept.iter().collect(),
+            loses_commits,
         };
         judge(&case).into_iter().map(|(what, _)| what).collect()
     }
@@ -116,6 +121,25 @@ impl Record {
 fn what_ended_as_it_should_is_not_complained_of() {
     assert_eq!(Record::of(seed(false), false).judged(), Vec::<&str>::new());
     assert_eq!(Record::of(seed(true), true).judged(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_step_that_runs_again_before_those_that_are_read_back_was_lost_in_a_failover() {
+    let mut record = Record::of(seed(false), false);
+    let steps = record.attempts.iter().position(|a| a.stage == STEPS).expect("it is there");
+    let mut first = record.attempts[steps].clone();
+    (first.outcome, first.output) = ("lost".to_owned(), None);
+    let second = &mut record.attempts[steps];
+    second.attempt = 2;
+    let text = second.output.take().expect("it is done");
+    let mut output: Output = serde_json::from_str(&text).expect("JSON");
+    output.attempt = 2;
+    output.steps[0].attempt = 2;
+    second.output = Some(serde_json::to_string(&output).expect("JSON"));
+    record.attempts.insert(steps, first);
+    let wrong = "outputs that are not of the attempt that committed them, or not right";
+    assert!(record.judged_where(false).contains(&wrong));
+    assert!(!record.judged_where(true).contains(&wrong));
 }
 
 #[test]
