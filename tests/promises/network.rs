@@ -235,7 +235,7 @@ async fn a_transaction_of_a_stage_whose_commit_is_never_answered_is_given_up_and
     // Its commit waits for this lock, and for its answer for ever.
     let mut lock = world.pool.begin().await.unwrap();
     sqlx::query("select from piton.jobs for update").execute(&mut *lock).await.unwrap();
-    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%common ends%'";
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into piton.checkpoints%'";
     until(SOON, "its commit waits", async || world.count(waits).await == 1).await;
     proxy.go_deaf();
     lock.rollback().await.unwrap();
