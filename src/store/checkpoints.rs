@@ -70,7 +70,7 @@ impl Store {
     /// Ids and inputs of runs.
     pub(crate) async fn run_inputs(&self, runs: &[RunKey]) -> Result<Vec<StoredRun>, StoreError> {
         let keys: Vec<i64> = runs.iter().map(|r| r.0).collect();
-        let mut connection = self.warm.connection().await?;
+        let mut connection = self.reserve.connection().await?;
         let rows: Vec<RunColumns> = sqlx::query_as(
             "select id, uuid, input::text, redone, traceparent, tracestate from piton.runs where id = any($1)",
         )
@@ -84,7 +84,7 @@ impl Store {
     /// Outputs of jobs that are done, by run, stage and item in that order.
     pub(crate) async fn outputs(&self, wanted: &[Wanted]) -> Result<Vec<Stored>, StoreError> {
         let (whole, single): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.item.is_none());
-        let mut connection = self.warm.connection().await?;
+        let mut connection = self.reserve.connection().await?;
         let rows: Vec<StoredRow> = sqlx::query_as(
             "select k.run_id, k.stage, k.item, k.digest, k.output::text
              from unnest($1::int8[], $2::int2[]) as w (run_id, stage)

@@ -65,7 +65,7 @@ impl Store {
         batch: &[(Claim, Ending)],
         artifacts: &[Option<i32>],
     ) -> Result<Landed, StoreError> {
-        let mut connection = self.warm.connection().await?;
+        let mut connection = self.reserve.connection().await?;
         let landed = commit_on(&mut *connection, batch, artifacts).await?;
         connection.keep();
         Ok(landed)

@@ -78,34 +78,42 @@ mod tests {
     use super::*;
     use crate::model::failure::Failure;
     use crate::model::lane::Births;
+    use crate::store::endings::EndingColumns;
     use crate::workflow::plan::Next;
 
-    fn done(next: Next, turn: Turn) -> (Claim, Ending) {
-        (Claim::made_up(), Ending::Done { output: Payload::of(&1, usize::MAX).expect("JSON"), next, turn })
+    fn done(next: Next, turn: Turn) -> Ending {
+        Ending::Done { output: Payload::of(&1, usize::MAX).expect("JSON"), next, turn }
     }
 
     #[test]
-    fn only_one_end_that_touches_nothing_but_job_checkpoint_and_run_is_committed_alone() {
+    fn ends_that_touch_nothing_but_job_checkpoint_and_run_are_common_alone_and_beside_others() {
         let on = || Next { goes_on: Some(Spot::whole(1)), ..Next::default() };
-        let births = vec![Births { stage: 1, first: 0, until: 3, step: 1 }];
-        let then = |end: (Claim, Ending), artifacts| OneEnd::of(&[end], &[artifacts]).map(|one| one.then);
-        assert_eq!(then(done(on(), Turn::Stays), None), Some(Then::Stays(Spot::whole(1))));
-        let over = Next { ends_run: true, ..Next::default() };
-        assert_eq!(then(done(over, Turn::Yields), None), Some(Then::Ends { with_run: true }));
-        assert_eq!(then(done(Next::default(), Turn::Stays), None), Some(Then::Ends { with_run: false }));
-        let retry = Ending::Retry { failure: Failure::unknown("no"), delay: Duration::ZERO, behind: None };
-        let others = [
-            (done(on(), Turn::Yields), None),
-            (done(on(), Turn::GoesToTheBack), None),
-            (done(on(), Turn::Stays), Some(1)),
-            (done(Next { births, ..on() }, Turn::Stays), None),
-            (done(Next { arrivals: vec![(2, -1)], ..Next::default() }, Turn::Yields), None),
-            ((Claim::made_up(), retry), None),
+        let births = || Births { stage: 1, first: 0, until: 3, step: 1 };
+        let failure = || Failure::unknown("no");
+        let ends = |with_run| Some(Then::Ends { with_run });
+        let cases = [
+            (done(on(), Turn::Stays), None, Some(Then::Stays(Spot::whole(1)))),
+            (done(Next { ends_run: true, ..Next::default() }, Turn::Yields), None, ends(true)),
+            (done(Next::default(), Turn::Yields), None, ends(false)),
+            (done(Next::default(), Turn::Stays), None, ends(false)),
+            (done(on(), Turn::Yields), None, None),
+            (done(on(), Turn::GoesToTheBack), None, None),
+            (done(on(), Turn::Stays), Some(1), None),
+            (done(Next { births: vec![births()], ..on() }, Turn::Stays), None, None),
+            (done(Next { arrivals: vec![(2, -1)], ..Next::default() }, Turn::Yields), None, None),
+            (Ending::Retry { failure: failure(), delay: Duration::ZERO, behind: None }, None, None),
+            (Ending::GiveUp { failure: failure(), behind: None }, None, None),
+            (Ending::Release { why: String::new(), has_waited: false }, None, None),
+            (Ending::Unclaim, None, None),
         ];
-        for (end, artifacts) in others {
-            assert_eq!(then(end, artifacts), None);
+        for (ending, artifacts, then) in cases {
+            let said = format!("{ending:?}");
+            let batch = [(Claim::made_up(), done(on(), Turn::Stays)), (Claim::made_up(), ending)];
+            let alone = OneEnd::of(&batch[1..], &[artifacts]).map(|one| one.then);
+            assert_eq!(alone, then, "{said}");
+            let beside = EndingColumns::of(&batch, &[None, artifacts]).are_common();
+            assert_eq!(beside, then.is_some(), "{said}");
+            assert_eq!(OneEnd::of(&batch, &[None, artifacts]), None, "two are not one: {said}");
         }
-        let two = [done(on(), Turn::Stays), done(on(), Turn::Stays)];
-        assert_eq!(OneEnd::of(&two, &[None, None]), None);
     }
 }

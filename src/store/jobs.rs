@@ -157,7 +157,7 @@ impl Store {
     ) -> Result<Claimed, StoreError> {
         let queues = queues.columns();
         let limit = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let mut connection = self.warm.connection().await?;
+        let mut connection = self.reserve.connection().await?;
         let rows: Vec<PickedRow> = sqlx::query_as(include_str!("sql/claim.sql"))
             .bind(worker.0)
             .bind(&queues.workflows)

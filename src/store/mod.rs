@@ -42,6 +42,7 @@ pub(crate) mod overview;
 pub(crate) mod own_rows;
 pub(crate) mod pauses;
 pub(crate) mod queues;
+mod reserve;
 pub(crate) mod retry_preview;
 pub(crate) mod run_files;
 pub(crate) mod runs;
@@ -58,7 +59,6 @@ pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod wakes;
-mod warm;
 pub(crate) mod why;
 pub(crate) mod workers;
 pub(crate) mod workflows;
@@ -73,7 +73,7 @@ use tokio::time::timeout;
 
 use self::connect::{Pooling, Server, in_words, message};
 pub(crate) use self::connect::{is_away, is_wrong_address};
-use self::warm::Warm;
+use self::reserve::Reserve;
 
 /// A verb of the schema, called in the name of the face that is the first parameter: `piton.audit` is told it. The setting
 /// ends with the statement, so that a pooler hands it to nobody else.
@@ -164,7 +164,7 @@ pub(crate) struct Store {
     /// For statements that may take long. The same pool, where a silent server is no matter.
     patient: PgPool,
     /// Connections of `pool` for the engine's most frequent statements.
-    warm: Arc<Warm>,
+    reserve: Arc<Reserve>,
     user: User,
     pooling: Pooling,
     // What stands in between stays as long as a pool does.
@@ -219,7 +219,7 @@ const HANDED_BACK: Duration = Duration::from_secs(5);
 impl Store {
     /// What the connections of its pools are doing.
     pub(crate) fn connections(&self) -> Connections {
-        let swift = Connections::of_those(&self.pool, self.pool.num_idle() + self.warm.idle());
+        let swift = Connections::of_those(&self.pool, self.pool.num_idle() + self.reserve.idle());
         // One pool may be both.
         if std::ptr::eq(self.pool.options(), self.patient.options()) {
             return swift;
@@ -242,14 +242,14 @@ impl Store {
 
     fn one_pool(user: User, server: Server, pooling: Pooling, max_connections: u32) -> Store {
         let pool = pool(user, server.patient(), &server, pooling, max_connections);
-        let warm = if user == User::Engine { Warm::of(&pool) } else { Warm::none(&pool) };
-        Store { patient: pool.clone(), pool, warm, user, pooling, server: Arc::new(server) }
+        let reserve = if user == User::Engine { Reserve::of(&pool) } else { Reserve::none(&pool) };
+        Store { patient: pool.clone(), pool, reserve, user, pooling, server: Arc::new(server) }
     }
 
     /// For those who ask and decide, on a pool of their own, which knows nothing of the engine's settings.
     pub(crate) fn on(pool: PgPool, server: Server, pooling: Pooling) -> Store {
-        let warm = Warm::none(&pool);
-        Store { patient: pool.clone(), pool, warm, user: User::People, pooling, server: Arc::new(server) }
+        let reserve = Reserve::none(&pool);
+        Store { patient: pool.clone(), pool, reserve, user: User::People, pooling, server: Arc::new(server) }
     }
 
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
@@ -270,7 +270,7 @@ impl Store {
         let swift = max_connections.saturating_sub(PATIENT).max(1);
         let swift = pool(User::Engine, server.swift(), &server, pooling, swift);
         Store {
-            warm: Warm::of(&swift),
+            reserve: Reserve::of(&swift),
             pool: swift,
             patient: pool(User::Engine, server.patient(), &server, pooling, PATIENT),
             user: User::Engine,
@@ -287,7 +287,7 @@ impl Store {
     /// One more connection to the same database, beside the pools: whoever has it waits for nobody who has one of those.
     pub(crate) fn beside(&self) -> Store {
         let pool = pool(self.user, self.server.swift(), &self.server, self.pooling, 1);
-        Store { patient: pool.clone(), warm: Warm::none(&pool), pool, ..self.clone() }
+        Store { patient: pool.clone(), reserve: Reserve::none(&pool), pool, ..self.clone() }
     }
 
     /// The same database, for transactions of stages: a few connections, opened when they are asked for, that have their
@@ -310,7 +310,7 @@ impl Store {
             )
         });
         let pool = connecting.connect_lazy_with(self.server.patient().clone().disable_statement_logging());
-        Store { patient: pool.clone(), warm: Warm::none(&pool), pool, ..self.clone() }
+        Store { patient: pool.clone(), reserve: Reserve::none(&pool), pool, ..self.clone() }
     }
 
     /// Whether a session is ours for one transaction only: then nobody listens, and no lock is held between two.
@@ -320,7 +320,7 @@ impl Store {
 
     /// Ends its connections.
     pub(crate) async fn close(&self) {
-        tokio::join!(self.warm.close(), self.patient.close());
+        tokio::join!(self.reserve.close(), self.patient.close());
     }
 }
 

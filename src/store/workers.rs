@@ -255,7 +255,7 @@ impl Store {
     /// One look at what changes by itself, and with it a heartbeat where one is due.
     pub(crate) async fn look(&self, look: Look<'_>) -> Result<Seen, StoreError> {
         let queues = look.queues.columns();
-        let mut connection = self.warm.connection().await?;
+        let mut connection = self.reserve.connection().await?;
         let rows: Vec<LookRow> = sqlx::query_as(include_str!("sql/look.sql"))
             .bind(look.me.0)
             .bind(i64::try_from(look.lease.as_millis()).unwrap_or(i64::MAX))

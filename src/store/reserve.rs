@@ -17,7 +17,7 @@ use super::stale;
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// The connections of one pool that are kept out of it.
-pub(super) struct Warm {
+pub(super) struct Reserve {
     pool: PgPool,
     /// At most so many: the others are for whoever asks the pool.
     most: usize,
@@ -30,24 +30,24 @@ struct Taken {
 }
 
 /// A connection for one statement. Dropped before [`InUse::keep`], after an error or in mid-statement, it goes back to the pool.
-pub(super) struct InUse<'w> {
-    warm: &'w Warm,
+pub(super) struct InUse<'r> {
+    reserve: &'r Reserve,
     taken: Taken,
 }
 
-impl Warm {
+impl Reserve {
     /// Less than half of the pool's connections are kept out of it.
-    pub(super) fn of(pool: &PgPool) -> Arc<Warm> {
-        Warm::keeping(pool, pool.options().get_max_connections() as usize / 2)
+    pub(super) fn of(pool: &PgPool) -> Arc<Reserve> {
+        Reserve::keeping(pool, pool.options().get_max_connections() as usize / 2)
     }
 
     /// Where statements are rare: every connection goes back.
-    pub(super) fn none(pool: &PgPool) -> Arc<Warm> {
-        Warm::keeping(pool, 0)
+    pub(super) fn none(pool: &PgPool) -> Arc<Reserve> {
+        Reserve::keeping(pool, 0)
     }
 
-    fn keeping(pool: &PgPool, most: usize) -> Arc<Warm> {
-        Arc::new(Warm { pool: pool.clone(), most, kept: Mutex::default() })
+    fn keeping(pool: &PgPool, most: usize) -> Arc<Reserve> {
+        Arc::new(Reserve { pool: pool.clone(), most, kept: Mutex::default() })
     }
 
     pub(super) async fn connection(&self) -> sqlx::Result<InUse<'_>> {
@@ -57,7 +57,7 @@ impl Warm {
             Some(taken) => taken,
             None => Taken { connection: self.pool.acquire().await?, since: Instant::now() },
         };
-        Ok(InUse { warm: self, taken })
+        Ok(InUse { reserve: self, taken })
     }
 
     /// How many of them are idle now.
@@ -78,7 +78,7 @@ impl Warm {
     }
 }
 
-impl Drop for Warm {
+impl Drop for Reserve {
     fn drop(&mut self) {
         // To give them back would take a runtime, which may be gone by now.
         for taken in self.kept().drain(..) {
@@ -87,9 +87,9 @@ impl Drop for Warm {
     }
 }
 
-impl fmt::Debug for Warm {
+impl fmt::Debug for Reserve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Warm").field("most", &self.most).field("idle", &self.idle()).finish_non_exhaustive()
+        f.debug_struct("Reserve").field("most", &self.most).field("idle", &self.idle()).finish_non_exhaustive()
     }
 }
 
@@ -103,8 +103,8 @@ impl Taken {
 impl InUse<'_> {
     /// The statement has had its answer.
     pub(super) fn keep(self) {
-        let mut kept = self.warm.kept();
-        if kept.len() < self.warm.most && self.taken.may_stay() && !self.warm.pool.is_closed() {
+        let mut kept = self.reserve.kept();
+        if kept.len() < self.reserve.most && self.taken.may_stay() && !self.reserve.pool.is_closed() {
             kept.push(self.taken);
         }
     }
