@@ -135,11 +135,11 @@ impl RunStage {
         claim: &Claim,
         offer: Offer,
     ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
+        if !stage.depends_on_the_machine() {
+            return self.work_by_kind(stage, claim, offer);
+        }
         let about = offer.context.about.clone();
         let work = self.work_by_kind(stage, claim, offer)?;
-        if !stage.depends_on_the_machine() {
-            return Ok(work);
-        }
         let (stage, catalog) = (stage.clone(), self.catalog.clone());
         let (version, number) = (claim.version, claim.key.stage);
         let (pools, workflow, name) = (self.warm.clone(), about.workflow.clone(), about.stage.clone());

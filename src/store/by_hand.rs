@@ -1,4 +1,4 @@
-//! What a person has to know of a job who tries it by hand: its attempts, and the input that its run had then.
+//! What there is to know of a job that a person tries by hand: its attempts, and the input that its run had then.
 
 use chrono::{DateTime, Utc};
 
