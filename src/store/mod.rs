@@ -59,6 +59,7 @@ pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod wakes;
+pub(crate) mod warm;
 pub(crate) mod why;
 pub(crate) mod workers;
 pub(crate) mod workflows;

@@ -9,6 +9,7 @@ use super::boots::{OLD_LOCK_SPACE, Standing};
 use super::gone::{Sign, SuspectedBoot};
 use super::moment::{MaybeMoment, Moment};
 use super::queues::Queues;
+use super::warm::WarmPrograms;
 use super::{Store, StoreError};
 use crate::model::id::{VersionId, WorkerId, WorkflowId};
 use crate::model::limited::Limited;
@@ -123,6 +124,9 @@ pub(crate) struct WorkerRow {
     pub(crate) stop_reason: Option<String>,
     /// How its process ended, where that was seen.
     pub(crate) exit: Option<String>,
+    /// Processes of warm stages that it keeps.
+    #[sqlx(json)]
+    pub(crate) warm: Vec<WarmPrograms>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -216,7 +220,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<WorkerRow>, StoreError> {
         let sql = "select w.worker, w.boot, w.host, w.pid, w.state, w.build, w.slots, w.jobs, w.stages, w.runners,
-                          w.started_at, w.last_seen, w.stopping_at, w.stopped_at, w.stop_reason, w.exit
+                          w.started_at, w.last_seen, w.stopping_at, w.stopped_at, w.stop_reason, w.exit, w.warm
                    from piton.workers_overview w
                    where w.parent is null and (w.stopped_at is null or w.stopped_at > now() - $1 * interval '1 second')
                      and ($2::uuid is null or (w.started_at, w.boot) < (

@@ -25,6 +25,7 @@ mod snapshot;
 mod surroundings;
 mod throughput;
 mod wakeups;
+mod warm_programs;
 
 use std::sync::Arc;
 

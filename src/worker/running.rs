@@ -13,6 +13,7 @@ use super::keeper::Keeper;
 use super::recoverer::Sighting;
 use super::runners::Runners;
 use super::shared::Shared;
+use super::warm_programs::Reports;
 use super::{Metrics, NameTaken, Role, Shutdown, WorkerError, WorkerSettings, drain, gauges};
 use crate::events;
 use crate::health::{Health, Phase};
@@ -98,6 +99,8 @@ impl Running {
         let mut keepers = keepers(&shared, &settings, keeper, sightings, &stop_keeping);
         let counted = shared.throughput(metrics.as_ref().map(|metrics| metrics.snapshot_every));
         keepers.push(("throughput", tokio::spawn(counted.run(stop_keeping.clone()))));
+        let reports = Reports { store: shared.store.clone(), pools: warm.clone(), boot: shared.boot.subscribe() };
+        keepers.push(("warm programs", tokio::spawn(reports.run(stop_keeping.clone()))));
         let snapshots = metrics.map(|metrics| shared.snapshots(metrics));
         Running {
             claimer: tokio::spawn(shared.claimer(&settings).run()),
