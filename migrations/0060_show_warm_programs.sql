@@ -2,4 +2,4 @@
 alter table piton.workers add column warm json check (json_typeof(warm) = 'array');
 comment on column piton.workers.warm is 'Processes of warm stages that it keeps, as it last reported: workflow, stage, starting, idle, busy, stopping. Empty where there have been none.';
 
--- functions: f777aa813ef8a446fd12db2cec761f58a628a66d9651292a7a0ce300c3701c87
+-- functions: cdea77d12345366498c75efc3c182b331cf9d07b13bad2661cf0cf0460cf1e38

@@ -28,7 +28,7 @@ join piton.runs r on r.id = e.run_id
 join piton.workflow_versions v on v.id = r.version_id
 join piton.workflows w on w.id = v.workflow_id
 left join piton.workers k on k.id = e.worker_id;
-comment on view piton.attempts_overview is 'The story of runs: every attempt, also those that run now. Those before a redo are in piton.past_attempts and piton.past_checkpoints.';
+comment on view piton.attempts_overview is 'Every attempt, including those that are running. Attempts from before a redo are in piton.past_attempts and piton.past_checkpoints.';
 comment on column piton.attempts_overview.run is 'Id of its run.';
 comment on column piton.attempts_overview.workflow is 'Name of the workflow.';
 comment on column piton.attempts_overview.stage is 'Name of the stage.';

@@ -29,4 +29,4 @@ begin
     from piton.workflows w where w.id = change_current.workflow and before is not null;
 end
 $$;
-comment on function piton.change_current(bigint, bigint, text, text, text) is 'For Piton itself: makes a version of a workflow the current one, brings pauses and limits of its stages up to date, and puts it on record.';
+comment on function piton.change_current(bigint, bigint, text, text, text) is 'For Piton itself: makes a version of a workflow the current one, brings the pauses and limits of its stages up to date, and records it.';

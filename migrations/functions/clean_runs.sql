@@ -44,4 +44,4 @@ begin
     return cardinality(chosen);
 end
 $$;
-comment on function piton.clean_runs(uuid, integer) is 'For Piton itself: deletes the next runs of a cleanup, with all that is known of them, and tells how many items it was through with; 0 when none is left.';
+comment on function piton.clean_runs(uuid, integer) is 'For Piton itself: deletes the next runs of a cleanup, with all that is known of them, and returns how many items it dealt with; 0 when none is left.';

@@ -127,7 +127,7 @@ cross join lateral (
     select case when h.reason in ('silent', 'recovery') and w.alive = 0 then 'nobody is left to take over: start a worker'
                 when h.reason in ('retry', 'later') then 'also ' || c.words end as also
 ) as a;
-comment on view piton.holds is 'What jobs of a stage wait for, for each state that they can be in, and what would move them.';
+comment on view piton.holds is 'What jobs of a stage wait for, for each state they can be in, and what would let them go on.';
 comment on column piton.holds.version_id is 'The workflow version.';
 comment on column piton.holds.stage is 'Position of the stage in its definition.';
 comment on column piton.holds.state is 'Of a job that is ready, limited, or a suspect; that runs, or whose worker is silent or gone (recovery); or that is due, or waits for a retry or for the time that it was put off to (later).';

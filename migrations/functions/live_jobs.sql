@@ -47,4 +47,4 @@ as $$
         tablesample system (100 * least(1, 1000 * current_setting('block_size')::float8 / greatest(pg_relation_size('piton.jobs'), 1)))
     where (select count(*) from many) > 0 and j.state = any (array(select m.state from many m))
 $$;
-comment on function piton.live_jobs(bigint) is 'For Piton itself: live jobs, each with as many as it stands for. Of a state with more than so many, those on a thousand pages of the table stand for all.';
+comment on function piton.live_jobs(bigint) is 'For Piton itself: live jobs, each with the number of jobs it stands for. In a state with more jobs than a maximum, those on a thousand pages of the table stand for all.';

@@ -99,7 +99,7 @@ comment on column piton.outlook_overview.work_left_seconds_before is 'What was l
 comment on column piton.outlook_overview.trend is 'Whether less is left than ten minutes ago: better, worse (by more than a tenth), same, empty (nothing is left, or was), or unknown.';
 comment on column piton.outlook_overview.empty_seconds is 'How long until nothing is left, at the present pace and if nothing comes in: what is left, divided by the attempts that were running side by side (piton.throughput_overview.busy_attempts); for a bottleneck with a limit, its own pace. Empty where it does not empty at this rate.';
 comment on column piton.outlook_overview.why_not_empty is 'Why it does not empty.';
-comment on column piton.outlook_overview.bottleneck is 'The stage that holds it up.';
+comment on column piton.outlook_overview.bottleneck is 'The stage that limits its pace.';
 comment on column piton.outlook_overview.bottleneck_hold is 'paused, limit or stuck, as in piton.throughput_overview; empty where it is the stage with most of the work.';
 comment on column piton.outlook_overview.slowest_stage is 'The stage whose attempts took longest in the last ten minutes.';
 comment on column piton.outlook_overview.slowest_seconds is 'How long, on average.';

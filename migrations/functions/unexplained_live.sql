@@ -40,7 +40,7 @@ from piton.joins o
 join piton.runs r on r.id = o.run_id
 join piton.workflow_versions v on v.id = r.version_id
 where r.state in ('done', 'failed', 'cancelled');
-comment on view piton.unexplained_live is 'The part of piton.unexplained_jobs that begins at jobs, joins and dead letters, and costs no look at the runs that are finished.';
+comment on view piton.unexplained_live is 'The part of piton.unexplained_jobs that starts from jobs, joins and dead letters, and never reads finished runs.';
 comment on column piton.unexplained_live.run is 'Id of the run; empty where there is none.';
 comment on column piton.unexplained_live.stage is 'Name of the stage, where it is about one.';
 comment on column piton.unexplained_live.item is 'Item of a fanned-out stage; empty for a whole stage.';

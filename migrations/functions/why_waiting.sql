@@ -46,13 +46,13 @@ select d.run, d.workflow, d.stage, d.item, 'decision', 'given up: ' || d.class |
        'piton dead-letter retry ' || d.id || ', or piton dead-letter dismiss ' || d.id || ' --reason "…"', d.dead_at, d.attempts
 from piton.dead_letters_overview d
 where d.resolution = 'pending';
-comment on view piton.why_waiting is 'Why nothing moves, and what would move it: a row for every live job, for every stage that waits for others, and for every dead letter that waits for a decision.';
+comment on view piton.why_waiting is 'Why each job waits, and what would let it go on: a row for every live job, for every stage that waits for others, and for every dead letter that waits for a decision.';
 comment on column piton.why_waiting.run is 'Id of the run.';
 comment on column piton.why_waiting.workflow is 'Name of the workflow.';
 comment on column piton.why_waiting.stage is 'Name of the stage.';
 comment on column piton.why_waiting.item is 'Item of a fanned-out stage; empty for a whole stage.';
 comment on column piton.why_waiting.reason is 'In a word: running, silent (its worker has not been heard of for longer than its lease), recovery (its worker is gone), retry (a failed attempt waits for its due time), later (a start that was put off), due (this very second), paused, no_worker, no_handler, limit, suspect, slot; stages (others have to be done first); decision (a dead letter). Of several the one that somebody must act on first.';
-comment on column piton.why_waiting.why is 'The reason in words, and what else keeps it.';
+comment on column piton.why_waiting.why is 'The reason in words, and what else keeps it waiting.';
 comment on column piton.why_waiting.moves is 'What would move it: what to type, where that is up to people.';
 comment on column piton.why_waiting.since is 'Since when; empty for stages that wait for others.';
 comment on column piton.why_waiting.attempt is 'Attempts begun so far; empty for stages that wait for others.';

@@ -170,4 +170,4 @@ as $$
     left join unfed u on u.version_id = s.version_id
     where m.stage is not null or l.stage is not null or u.runs > 0
 $$;
-comment on function piton.work_left(bigint) is 'For Piton itself: what live runs, and those that batches have still to start, have to do, by version and stage: jobs that wait, run, and are to come, how long each takes, and how many of them more workers could do now. Of a state with more than so many jobs they are estimated.';
+comment on function piton.work_left(bigint) is 'For Piton itself: what live runs, and those that batches have still to start, have to do, by version and stage: jobs that wait, run, and are to come, how long each takes, and how many of them more workers could do now. In a state with more jobs than a maximum, they are estimated.';
