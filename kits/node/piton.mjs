@@ -12,6 +12,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { inspect } from "node:util";
 
 /** An attempt that did not finish. Its class decides whether, when and how often the job is tried again. */
 export class Failure extends Error {
@@ -74,6 +75,28 @@ function failureOf(error) {
   return new Unknown(said, { detail });
 }
 
+// Characters of a message and of a detail: what is longer is cut, for Piton reads no line without an end, and a class that it does
+// not get to read decides nothing.
+const MESSAGE = 4000;
+const DETAIL = 60_000;
+
+const cut = (text, most) => (text.length <= most ? text : `${text.slice(0, most)}…`);
+
+/** What Piton hears of a failure. */
+function saidOf({ failureClass, message, retryAfter }) {
+  return { class: failureClass, message: cut(String(message), MESSAGE), retry_after: retryAfter };
+}
+
+/** The detail as JSON, whatever the handler put into it. */
+function detailOf(detail) {
+  try {
+    const text = JSON.stringify(detail);
+    return text === undefined || text.length <= DETAIL ? detail : cut(text, DETAIL);
+  } catch {
+    return cut(inspect(detail), DETAIL);
+  }
+}
+
 /** What a job knows of itself, and what it can say while it works. */
 class Context {
   #channel;
@@ -118,7 +141,7 @@ class Context {
   }
 
   log(message, level = "info") {
-    if (this.#channel) this.#channel.say({ type: "log", id: this.#id, level, message });
+    if (this.#channel) this.#channel.say({ type: "log", id: this.#id, level, message: cut(String(message), DETAIL) });
     else process.stderr.write(`${level}: ${message}\n`);
   }
 
@@ -212,9 +235,8 @@ async function once(given, text) {
   } catch (error) {
     const failure = failureOf(error);
     if (failure !== error) console.error(error);
-    const last = { class: failure.failureClass, message: failure.message, retry_after: failure.retryAfter };
     // The last line of standard error is what Piton reads.
-    fs.writeSync(2, `\n${JSON.stringify(last)}\n`);
+    fs.writeSync(2, `\n${JSON.stringify(saidOf(failure))}\n`);
     process.exitCode = failure.constructor.exitCode;
   } finally {
     process.removeListener("SIGTERM", stop);
@@ -322,8 +344,7 @@ class Warm {
     } catch (error) {
       const failure = failureOf(error);
       if (failure !== error) console.error(error);
-      const { failureClass, message, retryAfter, detail } = failure;
-      this.say({ type: "failure", id: job.id, class: failureClass, message, retry_after: retryAfter, detail });
+      this.say({ type: "failure", id: job.id, ...saidOf(failure), detail: detailOf(failure.detail) });
     }
     this.#current = undefined;
   }

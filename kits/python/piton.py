@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import math
 import os
 import queue
 import re
@@ -181,7 +182,7 @@ class Context:
         if self._channel is None:
             print(f"{level}: {message}", file=sys.stderr, flush=True)
         else:
-            self._tell("log", level=level, message=message)
+            self._tell("log", level=level, message=_cut(str(message), _DETAIL))
 
     def put(self, name: str, data: Union[bytes, str]) -> Path:
         """Writes a file that is kept under that name when the job succeeds."""
@@ -328,16 +329,40 @@ def _input(stream: IO[bytes]) -> Any:
         raise InvalidInput(f"the input is no JSON: {error}") from error
 
 
+#: Characters of a message and of a detail: what is longer is cut, for Piton reads no line without an end, and a class that it
+#: does not get to read decides nothing.
+_MESSAGE, _DETAIL = 4000, 60_000
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def _said(failure: Failure) -> Dict[str, Any]:
+    """What Piton hears of a failure, which is JSON whatever the handler put into it."""
+    said: Dict[str, Any] = {"class": failure.failure_class, "message": _cut(str(failure.message), _MESSAGE)}
+    after = failure.retry_after
+    # Not a number is no time.
+    if isinstance(after, str) or isinstance(after, (int, float)) and math.isfinite(after):
+        said["retry_after"] = after
+    return said
+
+
+def _detail(detail: Any) -> Any:
+    try:
+        text = json.dumps(detail, default=str, allow_nan=False)
+    except (TypeError, ValueError):
+        return _cut(repr(detail), _DETAIL)
+    return json.loads(text) if len(text) <= _DETAIL else _cut(text, _DETAIL)
+
+
 def _fail(error: BaseException) -> NoReturn:
     failure = _failure(error)
     if not isinstance(error, Failure):
         traceback.print_exception(type(error), error, error.__traceback__)
-    said = {"class": failure.failure_class, "message": failure.message}
-    if failure.retry_after is not None:
-        said["retry_after"] = failure.retry_after  # type: ignore[assignment]
     sys.stdout.flush()
     # The last line of standard error is what Piton reads.
-    print("\n" + json.dumps(said, default=str), file=sys.stderr, flush=True)
+    print("\n" + json.dumps(_said(failure)), file=sys.stderr, flush=True)
     sys.exit(failure.exit_code)
 
 
@@ -399,11 +424,9 @@ class _Warm:
             failure = _failure(error)
             if not isinstance(error, Failure):
                 traceback.print_exception(type(error), error, error.__traceback__)
-            answer = {"type": "failure", "class": failure.failure_class, "message": failure.message}
-            if failure.retry_after is not None:
-                answer["retry_after"] = failure.retry_after
+            answer = {"type": "failure", **_said(failure)}
             if failure.detail is not None:
-                answer["detail"] = json.loads(json.dumps(failure.detail, default=str))
+                answer["detail"] = _detail(failure.detail)
         with self._state:
             self._current = None
         self.say(id=job["id"], **answer)

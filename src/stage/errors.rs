@@ -4,7 +4,7 @@
 use tokio::time::error::Elapsed;
 
 use crate::model::failure::{Failure, FailureClass};
-use crate::store::StoreError;
+use crate::store::{StoreError, words_of_postgres};
 use crate::system::descriptors;
 
 impl From<Elapsed> for Failure {
@@ -26,14 +26,18 @@ impl From<sqlx::Error> for Failure {
             Some(("53", "53200")) => FailureClass::OutOfMemory,
             Some(_) | None => match StoreError::from(error) {
                 StoreError::Away(error) => {
-                    return Failure::resource_unavailable(error.to_string()).for_lack_of(lacks);
+                    return Failure::resource_unavailable(words(&error)).for_lack_of(lacks);
                 }
-                StoreError::Refused(error) => return Failure::unknown(error.to_string()),
+                StoreError::Refused(error) => return Failure::unknown(words(&error)),
                 StoreError::Damaged(said) => return Failure::unknown(said),
             },
         };
-        Failure::new(class, error.to_string())
+        Failure::new(class, words(&error))
     }
+}
+
+fn words(error: &sqlx::Error) -> String {
+    words_of_postgres(error).unwrap_or_else(|| error.to_string())
 }
 
 #[cfg(test)]

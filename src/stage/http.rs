@@ -6,19 +6,23 @@ mod clients;
 mod error;
 mod file_answer;
 mod files;
+mod opened;
 mod retry_after;
 mod status;
 
 use std::time::SystemTime;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
 
 use self::answer::Answer;
 use self::body::Body;
 use self::clients::Clients;
+use self::opened::Opened;
 use self::retry_after::Again;
 use super::fill::Filler;
 use super::handler::Offer;
@@ -113,9 +117,9 @@ impl Http {
 }
 
 /// All of an answer that is an output itself.
-async fn whole(mut response: Response, most: usize) -> Result<Answer, Failure> {
-    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-    let body = Body::up_to(most, response).await?;
+async fn whole(response: Response, most: usize) -> Result<Answer, Failure> {
+    let Opened { status, headers, body, .. } = Opened::of(response).await?;
+    let body = Body::up_to(most, body).await.map_err(opened::failure)?;
     if !body.whole {
         return Err(Failure::invalid_input(format!(
             "the server sent more than {most} bytes; keep big things in files (output = \"file\"), or hand on their names"
@@ -162,6 +166,7 @@ fn headers(stage: &HttpStage, filler: &Filler<'_>, offer: &Offer) -> Result<Head
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("piton/", env!("CARGO_PKG_VERSION"))));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     if sends_json(stage) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }

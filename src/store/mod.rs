@@ -129,10 +129,8 @@ impl StoreError {
 
     /// What Postgres said against it, without words around it and without its hint.
     pub(crate) fn refusal(&self) -> Option<String> {
-        let StoreError::Refused(sqlx::Error::Database(said)) = self else { return None };
-        let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
-        let detail = detail.map_or_else(String::new, |detail| format!(". {}", detail.trim_end_matches('.')));
-        Some(format!("{}{detail}", message(&**said)))
+        let StoreError::Refused(error) = self else { return None };
+        words_of_postgres(error)
     }
 
     /// The same, of a statement that waiting does not help.
@@ -147,6 +145,14 @@ impl StoreError {
     pub(crate) fn is_out_of_reach(&self) -> bool {
         matches!(self, StoreError::Away(error) if connect::is_out_of_reach(error))
     }
+}
+
+/// What Postgres said, with its detail, and without the place in its own source that the driver adds.
+pub(crate) fn words_of_postgres(error: &sqlx::Error) -> Option<String> {
+    let said = error.as_database_error()?;
+    let detail = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
+    let detail = detail.map_or_else(String::new, |detail| format!(". {}", detail.trim_end_matches('.')));
+    Some(format!("{}{detail}", message(said)))
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -304,11 +310,22 @@ impl Store {
                 Ok(())
             })
         });
-        // One that was given up may have nobody at its other end, and the pool's own ping would wait for them for ever.
-        let connecting = connecting.after_release(|connection, _| {
-            Box::pin(
-                async move { Ok(timeout(HANDED_BACK, connection.ping()).await.is_ok_and(|answer| answer.is_ok())) },
-            )
+        // Nothing that a stage did to its session is there for the next one. One that was given up may have nobody at its other
+        // end, and would be waited for for ever.
+        let connecting = connecting.after_release(move |connection, _| {
+            Box::pin(async move {
+                let answer = timeout(HANDED_BACK, async {
+                    if !is_ours {
+                        return connection.ping().await;
+                    }
+                    connection.execute(include_str!("sql/as_new.sql")).await?;
+                    if is_remote {
+                        connection.execute(include_str!("sql/notice_the_dead.sql")).await.ok();
+                    }
+                    Ok(())
+                });
+                Ok(answer.await.is_ok_and(|answer| answer.is_ok()))
+            })
         });
         let pool = connecting.connect_lazy_with(self.server.patient().clone().disable_statement_logging());
         Store { patient: pool.clone(), reserve: Reserve::none(&pool), pool, ..self.clone() }

@@ -1,5 +1,6 @@
 //! Requests are what the file says, and whatever a server does ends as an output or as a classified failure.
 
+mod codings;
 mod crashes;
 mod misbehaviour;
 mod secrets;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{SOON, World, folder, stdout};
+use crate::harness::{SOON, World, folder, stdout, until};
 
 const HOME: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -94,6 +94,12 @@ async fn a_program_with_a_kit_does_one_job_returns_fails_by_class_and_keeps_file
             let (of, said): (String, String) = sqlx::query_as(failed).bind(&run).fetch_one(&world.pool).await.unwrap();
             assert!(of == class && said.contains(message), "{}: {item}: {of}: {said}", kit.name);
         }
+        // A message of 3 MB is cut by the kit, so that its class and its wait are read.
+        let run = world.start("kit", r#"["verbose"]"#);
+        let asked = "select count(*) from piton.attempts where class = 'rate_limited' and message like 'mmm%'
+                     and retry_at - ended_at >= interval '30 s' and run_id = (select id from piton.runs where uuid = $1::uuid)";
+        let asked = async || sqlx::query_scalar::<_, i64>(asked).bind(&run).fetch_one(&world.pool).await.unwrap() == 1;
+        until(SOON, "it waits as it was asked to", asked).await;
     }
 }
 
@@ -165,6 +171,19 @@ fn a_warm_program_with_a_kit_does_one_job_after_another() {
         worker.begin("c", "quota");
         let quota = json!({"type": "failure", "id": "c", "class": "rate_limited", "message": "used up", "retry_after": "30s", "detail": {"left": 0}});
         assert_eq!(worker.hear(), quota, "{}", kit.name);
+        // However long it is, and whatever it holds: the class is heard.
+        for item in ["verbose", "odd"] {
+            worker.begin(item, item);
+            let failure = worker.hear();
+            assert_eq!((&failure["id"], &failure["class"]), (&json!(item), &json!("rate_limited")), "{}", kit.name);
+            assert!(
+                failure.to_string().len() < 100_000 && failure["detail"].as_str().is_some(),
+                "{}: {item}",
+                kit.name
+            );
+            let asks = failure["retry_after"].as_str() == Some("30s");
+            assert_eq!(asks, item == "verbose", "{}", kit.name);
+        }
         worker.begin("d", "boom");
         let boom = worker.hear();
         assert_eq!((&boom["type"], &boom["class"]), (&json!("failure"), &json!("unknown")));

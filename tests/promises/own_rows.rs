@@ -190,7 +190,7 @@ async fn a_transaction_that_cannot_be_committed_leaves_no_row_and_fails_by_its_c
     for (how, expected) in [
         ("fail", "rate_limited: as asked"),
         ("swallow", "unknown: a statement of the stage's transaction failed, and the stage went on"),
-        ("deferred", "invalid_input: error returned from database: duplicate key value"),
+        ("deferred", "invalid_input: duplicate key value violates unique constraint"),
     ] {
         let before = world.failures().await.len();
         let run = world.start("enter", &json!({"how": how, "times": 1}).to_string());

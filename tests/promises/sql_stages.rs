@@ -148,6 +148,18 @@ async fn a_statement_that_fails_keeps_nothing_and_fails_by_its_class() {
         assert_eq!((state.as_str(), found.len()), ("blocked", 1), "{statement}: {found:?}");
         assert!(found[0].starts_with(said), "{statement}: {found:?}");
     }
+    // A constraint that is put off fails at the end, in the words of Postgres, and without a line of its source.
+    let put_off = format!(
+        "create table public.parents (id int primary key);
+         create table public.children (parent int constraint orphan references public.parents deferrable initially deferred);
+         grant select, insert on public.parents, public.children to {role}"
+    );
+    world.pool.execute(AssertSqlSafe(put_off)).await.unwrap();
+    let (_, found) = world.end_of(&load(&role, "insert into public.children values (7)", ""), "{}").await;
+    let said = "invalid_input: insert or update on table \"children\" violates foreign key constraint \"orphan\". \
+                Key (parent)=(7) is not present in table \"parents\"";
+    assert_eq!(found, [said]);
+    assert_eq!(world.count("select count(*) from public.children").await, 0);
     assert_eq!(world.count("select count(*) from public.loaded").await, 0);
     assert_eq!(world.count("select count(*) from piton.checkpoints").await, 0);
     // A moment later it may go well: two that wait for each other.
@@ -160,6 +172,32 @@ async fn a_statement_that_fails_keeps_nothing_and_fails_by_its_class() {
     assert_eq!(state, "done", "{found:?}");
     assert!(found.iter().all(|said| said.starts_with("resource_unavailable: ")) && !found.is_empty(), "{found:?}");
     world.pool.execute("delete from public.loaded").await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_that_a_statement_does_to_its_session_is_there_for_the_next_one() {
+    let (world, role) = world().await;
+    let deeds = [
+        "pg_advisory_lock(77)",
+        "set_config('default_transaction_read_only', 'on', false)",
+        "set_config('search_path', 'nowhere', false)",
+        "set_config('timezone', 'Asia/Tokyo', false)",
+    ];
+    let statement = format!("select {}", deeds.join(", "));
+    world.write_workflows(&[&load(&role, &statement, "")]);
+    world.deploy("load");
+    let _worker = world.worker("w1", &[]);
+    // More than there are connections for stages.
+    for _ in 0..9 {
+        let run = world.start("load", "{}");
+        assert_eq!(world.ended(&run).await, "done");
+    }
+    let failed = "select class || ': ' || message from piton.attempts where outcome = 'failed'";
+    let failed: Vec<String> = sqlx::query_scalar(failed).fetch_all(&world.pool).await.unwrap();
+    assert_eq!(failed, [""; 0]);
+    let held = "select count(*) from pg_locks where locktype = 'advisory' and objid = 77";
+    until(SOON, "no session keeps the lock", async || world.count(held).await == 0).await;
+    world.assert_nothing_is_left().await;
 }
 
 #[tokio::test]

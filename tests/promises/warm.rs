@@ -138,7 +138,7 @@ async fn whatever_a_warm_program_does_ends_in_a_class_in_its_time_and_spares_the
         (json!({"do": "shout"}), "unknown", "`python3` sent a line that is not JSON: "),
         (json!({"do": "greet"}), "unknown", "`python3` said in the middle of a job that it is ready"),
         (json!({"do": "unknown"}), "unknown", "`python3` sent a message of the type `done`, which it does not know"),
-        (json!({"do": "long"}), "invalid_input", "the command answered with more than"),
+        (json!({"do": "long"}), "invalid_input", "`python3` sent a message of more than"),
         (
             json!({"do": "daemon"}),
             "unknown",
@@ -325,6 +325,7 @@ async fn a_program_tells_and_asks_what_a_handler_can() {
         "workflow",
     ];
     assert_eq!(told["knows"], json!(knows));
+    assert_eq!(told["named"], json!("of-${API_KEY}.txt"));
     let files: Vec<(String, String)> = sqlx::query_as(
         "select a.name, a.type from piton.artifacts a join piton.checkpoints k using (run_id, stage, item, attempt)
          where k.stage = 1 order by a.name",
@@ -333,10 +334,34 @@ async fn a_program_tells_and_asks_what_a_handler_can() {
     .await
     .unwrap();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, kind)| (name.as_str(), kind.as_str())).collect();
-    assert_eq!(files, [("kept.txt", "preview"), ("left.txt", "output"), ("loud.txt", "output")]);
+    let kept =
+        [("kept.txt", "preview"), ("left.txt", "output"), ("loud.txt", "output"), ("of-${API_KEY}.txt", "output")];
+    assert_eq!(files, kept);
+    let shown = "select string_agg(s.text, ' ') from (
+                     select to_jsonb(a)::text from piton.artifacts a union all select to_jsonb(s)::text from piton.steps s) as s (text)";
+    let shown: String = sqlx::query_scalar(shown).fetch_one(&world.pool).await.unwrap();
+    assert!(shown.contains("sign in as ${API_KEY}") && !shown.contains("a-very-secret-key"), "{shown}");
     let log = worker.log();
     assert!(log.contains("the key is ${API_KEY}") && !log.contains("a-very-secret-key"), "{log}");
     assert!(log.contains("loaded"), "{log}");
+}
+
+#[tokio::test]
+async fn a_warm_program_has_its_socket_however_long_the_path_of_tmpdir_is() {
+    let mut world = world(&[&warm("deep", "", ONCE)]).await;
+    let folder = world.path(&"deep/".repeat(30));
+    std::fs::create_dir_all(&folder).unwrap();
+    world.environment.push(("TMPDIR", folder.to_str().unwrap().to_owned()));
+    let mut worker = worker(&world, "w1", &[]);
+    let run = world.start("deep", "{}");
+    let pid = output(&world, &run).await["pid"].as_i64().unwrap();
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let socket = environment.split(|byte| *byte == 0).find_map(|variable| variable.strip_prefix(b"PITON_WARM="));
+    let socket = Path::new(std::str::from_utf8(socket.unwrap()).unwrap()).to_owned();
+    assert!(socket.exists() && !socket.starts_with(&folder), "{}", socket.display());
+    worker.signal("TERM");
+    assert_eq!(worker.exit_code().await, Some(0), "{}", worker.log());
+    assert!(!socket.parent().unwrap().exists(), "{}", socket.display());
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use std::time::Duration;
 use crate::system::{regular, tree};
 
 const PREFIX: &str = "piton-command-";
+/// Where a path can be short, however long that of TMPDIR is.
+const SHORT: &str = "/tmp";
 /// Locked for as long as the attempt lasts: the lock of a process that was killed is free.
 const LOCK: &str = "lock";
 /// One that was made just now may not be locked yet.
@@ -26,9 +28,18 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn make() -> io::Result<Folder> {
+        Folder::make_in(&std::env::temp_dir())
+    }
+
+    /// One with a short path, for what can have no long one.
+    pub(crate) fn make_short() -> io::Result<Folder> {
+        Folder::make_in(Path::new(SHORT))
+    }
+
+    fn make_in(parent: &Path) -> io::Result<Folder> {
         // What a stage reads and writes is nobody else's on this machine, whatever the worker's umask.
         let private = Permissions::from_mode(0o700);
-        let path = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir()?.keep();
+        let path = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent)?.keep();
         match lock(&path) {
             Ok(lock) => Ok(Folder { path, lock: Some(lock) }),
             Err(error) => {
@@ -78,7 +89,11 @@ pub(crate) fn try_out() -> io::Result<()> {
 
 /// Deletes the folders of attempts whose worker was killed on this machine when nobody was left to do it.
 pub(crate) fn delete_abandoned() {
-    delete_abandoned_in(&std::env::temp_dir(), YOUNG);
+    let usual = std::env::temp_dir();
+    delete_abandoned_in(&usual, YOUNG);
+    if usual != Path::new(SHORT) {
+        delete_abandoned_in(Path::new(SHORT), YOUNG);
+    }
 }
 
 /// Looks for such folders at that interval: the files of a killed worker may be large, and it may never come back.

@@ -1,7 +1,7 @@
 //! A server's answer as a stage's output. Pure.
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use serde_json::Value;
 
 use crate::model::failure::Failure;
@@ -10,9 +10,6 @@ use crate::model::text;
 use crate::stage::answer;
 use crate::stage::secrets::Secrets;
 use crate::workflow::definition::{AnswerFormat, OutputFormat};
-
-/// Codings that nothing is read through. Of gzip, which was asked for, nothing is seen here.
-const CODINGS: [&str; 9] = ["br", "compress", "dcb", "dcz", "deflate", "gzip", "x-compress", "x-gzip", "zstd"];
 
 /// An answer that is a success.
 #[derive(Debug)]
@@ -66,15 +63,6 @@ impl Answer {
 
     /// The body, which is UTF-8.
     fn text(&self) -> Result<&str, Failure> {
-        let codings = self.said(&CONTENT_ENCODING).to_ascii_lowercase();
-        if let Some(coding) = codings.split(',').map(str::trim).find(|coding| CODINGS.contains(coding))
-            && !self.body.is_empty()
-        {
-            return Err(Failure::invalid_input(format!(
-                "the server sent its body as `{coding}`, though it was asked for gzip or plain; ask for plain alone with \
-                 headers = {{ accept-encoding = \"identity\" }}"
-            )));
-        }
         text::utf8(&self.body).map_err(|error| {
             let charset = self.charset().map_or_else(String::new, |said| format!(", and says it is `{said}`"));
             Failure::invalid_input(format!(
@@ -164,12 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn another_encoding_is_refused_by_its_name() {
+    fn another_character_set_is_refused_by_its_name() {
         let latin = answer(200, &[("content-type", b"text/plain; Charset=\"iso-8859-1\"")], b"caf\xe9");
         insta::assert_snapshot!(said(&latin, AnswerFormat::Text), @"invalid_input: the server sent text that is not UTF-8: byte 4 is 0xE9, and says it is `iso-8859-1`; have it answer in UTF-8, or take the answer with a command and keep it as a file");
-        let coded = answer(200, &[("content-encoding", b"identity, BR")], b"1");
-        insta::assert_snapshot!(said(&coded, AnswerFormat::Json), @r#"invalid_input: the server sent its body as `br`, though it was asked for gzip or plain; ask for plain alone with headers = { accept-encoding = "identity" }"#);
-        assert_eq!(said(&answer(204, &[("content-encoding", b"br")], b""), AnswerFormat::Json), "null");
-        assert_eq!(said(&answer(200, &[("content-encoding", b"utf-8")], b"1"), AnswerFormat::Json), "1");
     }
 }

@@ -1,10 +1,9 @@
 //! An answer of any size, kept as a file.
 
-use futures_util::TryStreamExt;
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
-use tokio_util::io::StreamReader;
 
+use super::opened::Opened;
 use crate::model::artifact::{self, ArtifactName, ArtifactType};
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
@@ -25,12 +24,11 @@ pub(super) async fn keep(
 ) -> Result<Payload, Failure> {
     let name = stage.file.as_ref().map_or(NAME, FileName::as_str);
     let name = ArtifactName::of_path(&name.split('/').map(str::to_owned).collect::<Vec<_>>())?;
-    let said = response.headers().get(CONTENT_TYPE).and_then(|said| said.to_str().ok());
+    let opened = Opened::of(response).await?;
+    let said = opened.headers.get(CONTENT_TYPE).and_then(|said| said.to_str().ok());
     let content_type = said.and_then(|said| artifact::content_type(said).ok());
-    let kept = Kept { name, declared: ArtifactType::output(), content_type, bytes: response.content_length() };
-    // Its class is that of a connection that broke off, not that of a file which cannot be read.
-    let pieces = response.bytes_stream().map_err(|error| std::io::Error::other(Failure::from(error)));
-    let file = artifacts.put(kept, StreamReader::new(pieces)).await?;
+    let kept = Kept { name, declared: ArtifactType::output(), content_type, bytes: opened.length };
+    let file = artifacts.put(kept, opened.body).await?;
     let output = Payload::parse("{}", most).map_err(|error| Failure::invalid_input(error.to_string()))?;
     Ok(kept_files::listed(output, &[file], most))
 }

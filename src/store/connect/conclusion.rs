@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
 use sqlx::error::DatabaseError;
 
 use super::away::{is_away, is_wrong_address};
@@ -70,12 +71,19 @@ fn cure(code: &str, reason: &str, name: &str) -> Option<String> {
             let (database, parameters) = database.split_once('?').map_or((database, String::new()), |(database, rest)| {
                 (database, format!("?{rest}"))
             });
-            format!("create it:  psql '{server}/postgres{parameters}' -c 'create database \"{database}\"'")
+            let database = percent_decode_str(database).decode_utf8_lossy().replace('"', "\"\"");
+            let statement = in_quotes(&format!("create database \"{database}\""));
+            format!("create it:  psql '{server}/postgres{parameters}' -c {statement}")
         }
         "53300" => "close other connections to it, raise max_connections there, or use a pooler in session mode".to_owned(),
         _ if reason.ends_with("does not resolve") => "correct the host in DATABASE_URL".to_owned(),
         _ => format!("see how it is:  pg_isready -d '{name}'"),
     })
+}
+
+/// As one word for a shell.
+fn in_quotes(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -132,5 +140,17 @@ mod tests {
         for ((code, reason), expected) in cases {
             assert_eq!(sentence(code, reason, NAME), expected);
         }
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_is_named_as_it_is_and_not_as_in_its_address() {
+        let said =
+            sentence("3D000", "no such database", "postgresql://ada@db/it's%20%22mine%22%2F%C3%A4?sslmode=require");
+        assert!(
+            said.ends_with(
+                r#"psql 'postgresql://ada@db/postgres?sslmode=require' -c 'create database "it'\''s ""mine""/ä"'"#
+            ),
+            "{said}"
+        );
     }
 }

@@ -15,6 +15,10 @@ stage("count", async (input, context) => {
   if (item === "status") throw ofStatus(401);
   if (item === "no json") return { big: 1n };
   if (item === "quota") throw new RateLimited("used up", { retryAfter: "30s", detail: { left: 0 } });
+  if (item === "verbose") {
+    throw new RateLimited("m".repeat(3_000_000), { retryAfter: "30s", detail: { all: "d".repeat(3_000_000) } });
+  }
+  if (item === "odd") throw new RateLimited("used up", { retryAfter: NaN, detail: { left: 1n } });
   if (item === "tell") {
     context.progress(1, 2, "half");
     context.log("halfway", "warn");

@@ -25,6 +25,10 @@ def count(input, context):
         return {"bytes": b"x"}
     if item == "quota":
         raise piton.RateLimited("used up", retry_after="30s", detail={"left": 0})
+    if item == "verbose":
+        raise piton.RateLimited("m" * 3_000_000, retry_after="30s", detail={"all": "d" * 3_000_000})
+    if item == "odd":
+        raise piton.RateLimited("used up", retry_after=float("nan"), detail={"left": float("inf")})
     if item == "tell":
         context.progress(1, 2, "half")
         context.log("halfway", "warn")

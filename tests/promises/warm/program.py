@@ -142,6 +142,11 @@ def talk(lines, say, job, result):
     with open(path, "w") as file:
         file.write("kept at once")
     kept = ask(type="file", path=path, name="kept.txt", artifact_type="preview", content_type="text/plain")
+    # Nothing that is shown beside a file or a step has a secret in it.
+    key = os.environ.get("API_KEY", "")
+    named = ask(type="file", path=path, name=f"of-{key}.txt", content_type=f"text/{key}")["file"]["name"]
+    if not ask(type="step", name=f"sign in as {key}")["found"]:
+        ask(type="record", name=f"sign in as {key}", value=1)
     refused = ask(type="file", path="relative.txt")
     step = ask(type="step", name="paid")
     if step["found"]:
@@ -155,6 +160,7 @@ def talk(lines, say, job, result):
     result({
         "paid": paid,
         "kept": kept["file"]["name"],
+        "named": named,
         "refused": [refused["type"], refused["class"]],
         "knows": sorted(key for key in job if key not in ("type", "tracestate")),
         "has": {"PITON_RUN" in os.environ, "OUT" in os.environ} == {False},

@@ -99,12 +99,13 @@ impl<'a> Conversation<'a> {
             return Err(Failure::invalid_input("the path of a file that is to be kept is absolute: begin it with /"));
         }
         let of_file = path.rsplit('/').next().unwrap_or_default();
-        let mut artifact = self.context.artifact(name.as_deref().unwrap_or(of_file));
+        // All of it is kept beside the file, and shown.
+        let mut artifact = self.context.artifact(&self.secrets.hide(name.as_deref().unwrap_or(of_file)));
         if let Some(word) = artifact_type {
-            artifact = artifact.of_type(&word);
+            artifact = artifact.of_type(&self.secrets.hide(&word));
         }
         if let Some(media_type) = content_type {
-            artifact = artifact.content_type(&media_type);
+            artifact = artifact.content_type(&self.secrets.hide(&media_type));
         }
         artifact.put_file(path).await
     }
@@ -113,7 +114,9 @@ impl<'a> Conversation<'a> {
     async fn step(&mut self, name: &str) -> Option<Option<Heard>> {
         let (mut ended, mut is_new) = (None, false);
         let steps = self.context.steps.clone();
-        let recorded = steps.step(name, || async {
+        // The name is a row; the program hears its own.
+        let kept = self.secrets.hide(name);
+        let recorded = steps.step(&kept, || async {
             is_new = true;
             self.reply(&Reply::Step { id: &self.id, name, found: false, value: None });
             loop {

@@ -38,7 +38,10 @@ pub(super) fn of_its_end(gone: Gone, stage: &CommandStage, output: &Output, secr
         Gone::OutOfMemory(said) => {
             output.add_to(Failure::new(FailureClass::OutOfMemory, format!("`{program}` {said}")), secrets)
         }
-        Gone::TooLarge(most) => verdict::too_much("answered with", most),
+        Gone::TooLarge(most) => Failure::invalid_input(format!(
+            "`{program}` sent a message of more than {most} bytes; keep big things in files and hand on their names, and cut \
+             what a failure or a line for the log says"
+        )),
     };
     output.add_stdout_to(failure, secrets)
 }

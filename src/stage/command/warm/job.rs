@@ -38,7 +38,7 @@ pub(super) enum Gone {
     AtItsEnd(End),
     /// It had to be ended for what it did; goes on from its name.
     Broken(String),
-    /// Its answer has more than so many bytes.
+    /// A message has more bytes than that.
     TooLarge(usize),
     /// It had to be ended for the memory it used; goes on from its name.
     OutOfMemory(String),

@@ -176,7 +176,9 @@ impl Life {
                     Gone::AtItsEnd(end) => Why::Died(end.clone()),
                     Gone::Died(end) => Why::Broken(format!("it died while it worked: {}", end.in_words())),
                     Gone::Broken(said) => Why::Broken(said.clone()),
-                    Gone::TooLarge(_) => Why::Broken("it answered with more than an output may be".to_owned()),
+                    Gone::TooLarge(_) => {
+                        Why::Broken("it sent a message of more bytes than an output may have".to_owned())
+                    }
                     Gone::OutOfMemory(said) => Why::Broken(said.clone()),
                 };
                 job.tell(Event::Gone(gone));

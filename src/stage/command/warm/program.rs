@@ -1,7 +1,7 @@
 //! The process of a warm stage: how it is started, watched and ended.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ use crate::system::{descriptors, processes};
 
 /// Bytes of a path that a socket can have everywhere, without the NUL behind it.
 const LONGEST_PATH: usize = 103;
+const SOCKET: &str = "warm";
 /// How long a program may take to end when it is asked to.
 const STOP_WAIT: Duration = Duration::from_secs(2);
 /// What a job has started may end that long after its answer, as with other programs.
@@ -46,20 +47,31 @@ pub(super) struct Program {
     output: Arc<Output>,
     reading: AbortOnDropHandle<()>,
     folder: Folder,
+    /// Has the socket, where the path of the other one is too long for it.
+    _short: Option<Folder>,
+}
+
+/// The path of the socket: in the folder of the program, or in another one where that has too long a path.
+async fn socket_in(folder: &Path) -> Result<(PathBuf, Option<Folder>), Failure> {
+    let socket = folder.join(SOCKET);
+    if socket.as_os_str().len() <= LONGEST_PATH {
+        return Ok((socket, None));
+    }
+    let short = blocking(Folder::make_short).await.map_err(|error| {
+        Failure::resource_unavailable(format!(
+            "the path of a warm program's socket has more than {LONGEST_PATH} bytes ({}), and no folder can be made in /tmp \
+             instead: {error}; let TMPDIR name a folder with a shorter path",
+            socket.display()
+        ))
+    })?;
+    Ok((short.path().join(SOCKET), Some(short)))
 }
 
 impl Program {
     /// Starts it in a folder of its own, and listens there for it.
     pub(super) async fn start(origin: &Origin, secrets: &Secrets) -> Result<(Program, UnixListener), Failure> {
         let folder = blocking(Folder::make).await.map_err(|error| no_folder(&error))?;
-        let socket = folder.path().join("warm");
-        if socket.as_os_str().len() > LONGEST_PATH {
-            return Err(Failure::resource_unavailable(format!(
-                "the path of a warm program's socket has more than {LONGEST_PATH} bytes ({}); let TMPDIR name a folder with a \
-                 shorter path",
-                socket.display()
-            )));
-        }
+        let (socket, short) = socket_in(folder.path()).await?;
         let listener = UnixListener::bind(&socket).map_err(|error| no_folder(&error))?;
         let filled = filled(&origin.command, &socket)?;
         let limits = Limits { memory: origin.command.memory_bytes, descriptors: descriptors::at_start() };
@@ -73,7 +85,7 @@ impl Program {
             let output = output.clone();
             async move { output.fill(stdout, stderr_pipe).await }
         }));
-        Ok((Program { control, began: None, end: None, output, reading, folder }, listener))
+        Ok((Program { control, began: None, end: None, output, reading, folder, _short: short }, listener))
     }
 
     pub(super) fn folder(&self) -> &Path {
