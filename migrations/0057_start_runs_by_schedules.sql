@@ -6,7 +6,7 @@ create table piton.schedules (
     definition json not null constraint schedules_definition_check check (json_typeof(definition) = 'object'),
     from_file boolean not null,
     revision bigint not null default 1,
-    anchor_at timestamptz not null default now(),
+    anchor_at timestamptz not null default date_trunc('second', now()),
     settled_until timestamptz not null default now(),
     next_tick timestamptz,
     look_at timestamptz not null default now(),
@@ -86,4 +86,4 @@ comment on column piton.schedule_runs.tick is 'The tick, or when somebody trigge
 comment on column piton.schedule_runs.is_triggered is 'Somebody started it between ticks.';
 comment on column piton.schedule_runs.is_open is 'It was not known to have ended when the schedule was last looked at.';
 
--- functions: 53a3aae137a9bee1b5e3ded8a235bac32581fc8aff8732be6aa12ab05852bc3d
+-- functions: 432529385aae0be0958cf0dd628d834aa4c3ce35223f4dca4482689600044813

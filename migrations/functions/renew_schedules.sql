@@ -16,7 +16,7 @@ begin
     on conflict on constraint schedules_pkey do update
     set definition = excluded.definition, from_file = true, revision = s.revision + 1, look_at = now(),
         changed_at = now(), changed_by = excluded.changed_by,
-        anchor_at = case when piton.same_times(s.definition, excluded.definition) then s.anchor_at else now() end,
+        anchor_at = case when piton.same_times(s.definition, excluded.definition) then s.anchor_at else date_trunc('second', now()) end,
         settled_until = case when s.paused_at is not null then now()
                              when piton.same_times(s.definition, excluded.definition) then s.settled_until
                              else least(now(), s.next_tick - interval '1 microsecond') end,

@@ -44,7 +44,7 @@ begin
     on conflict on constraint schedules_pkey do update
     set definition = excluded.definition, from_file = false, revision = s.revision + 1, look_at = now(), next_tick = null,
         changed_at = now(), changed_by = excluded.changed_by,
-        anchor_at = case when piton.same_times(s.definition, excluded.definition) then s.anchor_at else now() end,
+        anchor_at = case when piton.same_times(s.definition, excluded.definition) then s.anchor_at else date_trunc('second', now()) end,
         settled_until = case when s.paused_at is null and piton.same_times(s.definition, excluded.definition) then s.settled_until else now() end,
         paused_at = case when s.paused_because in ('person', 'failures') then s.paused_at end,
         paused_by = case when s.paused_because in ('person', 'failures') then s.paused_by end,

@@ -74,8 +74,13 @@ async fn trigger(store: &Store, global: &Global, args: DecideArgs) -> anyhow::Re
 async fn backfill(store: &Store, global: &Global, args: BackfillArgs) -> anyhow::Result<()> {
     let now = store.now().await?;
     let to = args.to.map_or(now, |to| to.last(now, &Local));
-    let asked =
-        Backfill { from: args.from.last(now, &Local), to, cap: args.cap, name: args.name.as_deref(), again: args.again };
+    let asked = Backfill {
+        from: args.from.last(now, &Local),
+        to,
+        cap: args.cap,
+        name: args.name.as_deref(),
+        again: args.again,
+    };
     let by = name(args.by.by);
     let row = decide::backfill(store, named(&args.named), asked, &by).await.map_err(problem)?;
     say::backfilled(global, &row)

@@ -24,7 +24,9 @@ pub(crate) enum ScheduleProblem {
     Unknown(String),
     #[error("schedule `{schedule}` cannot be read: {why}")]
     Broken { schedule: String, why: String },
-    #[error("schedule `{schedule}` has no tick between {from} and {to} that has no run yet; give other times, or ask for ticks that have one, too (again)")]
+    #[error(
+        "schedule `{schedule}` has no tick between {from} and {to} that has no run yet; give other times, or ask for ticks that have one, too (again)"
+    )]
     NoTick { schedule: String, from: String, to: String },
     #[error("there are more than {MOST_TICKS} ticks between the two times; take them in parts")]
     TooMany,
@@ -138,7 +140,12 @@ pub(crate) async fn backfill(
     let limit = PayloadLimits::default().payload_bytes;
     let inputs = inputs.iter().map(|input| Payload::parse(input, limit)).collect::<Result<Vec<_>, _>>()?;
     let name = asked.name.map_or_else(
-        || format!("{}-{}-{}", named.schedule, from.replace(':', "."), to.replace(':', ".")).chars().take(100).collect(),
+        || {
+            format!("{}-{}-{}", named.schedule, from.replace(':', "."), to.replace(':', "."))
+                .chars()
+                .take(100)
+                .collect()
+        },
         str::to_owned,
     );
     let start = BatchStart { name: &name, workflow: named.workflow, cap: Some(asked.cap), priority: 0 };

@@ -55,7 +55,9 @@ pub(crate) enum CronError {
         "write five fields: minute, hour, day of the month, month, day of the week, such as \"30 2 * * *\"; this has {0}"
     )]
     Count(usize),
-    #[error("there is no `{0}`; write @hourly, @daily, @weekly, @monthly or @yearly, or five fields such as \"30 2 * * *\"")]
+    #[error(
+        "there is no `{0}`; write @hourly, @daily, @weekly, @monthly or @yearly, or five fields such as \"30 2 * * *\""
+    )]
     Short(String),
     #[error("{}: `{part}` is none; {}", .field.head(), .field.cure())]
     Number { field: Field, part: String },
@@ -74,8 +76,13 @@ impl Field {
 
     fn cure(&self) -> String {
         match self.words {
-            [] => format!("write a number, \"*\", a range such as \"{}-{}\", or several with commas", self.least, self.most),
-            [first, .., last] => format!("write a number, \"*\", a name ({first} to {last}), a range, or several with commas"),
+            [] => format!(
+                "write a number, \"*\", a range such as \"{}-{}\", or several with commas",
+                self.least, self.most
+            ),
+            [first, .., last] => {
+                format!("write a number, \"*\", a name ({first} to {last}), a range, or several with commas")
+            }
             [one] => format!("write {one}"),
         }
     }
@@ -276,7 +283,17 @@ mod tests {
         insta::assert_snapshot!(error("5/10 * * * *"), @r#"the first field is the minute (0 to 59): `5/10` has no step that works; write a range and a whole number from 1, such as "*/5" or "10-30/5""#);
         insta::assert_snapshot!(error("0 0 30 2 *"), @"no month has such a day, so it would never start; write another day or another month");
         insta::assert_snapshot!(error("@nightly"), @r#"there is no `@nightly`; write @hourly, @daily, @weekly, @monthly or @yearly, or five fields such as "30 2 * * *""#);
-        for odd in ["", "* * * * x", "1,, * * * *", "-1 * * * *", "+1 * * * *", "١ * * * *", "1-2-3 * * * *", "* * 0 * *", "*/x * * * *"] {
+        for odd in [
+            "",
+            "* * * * x",
+            "1,, * * * *",
+            "-1 * * * *",
+            "+1 * * * *",
+            "١ * * * *",
+            "1-2-3 * * * *",
+            "* * 0 * *",
+            "*/x * * * *",
+        ] {
             error(odd);
         }
     }

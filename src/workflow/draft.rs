@@ -82,7 +82,9 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
                 let known = suggestion(unknown, keys::FILE, found.len());
                 let elsewhere = match unknown {
                     name if is_of_stage(name) => Some("it belongs to a stage: write it below [stages.<name>]"),
-                    name if names(keys::SCHEDULE, name) => Some("it belongs to a schedule: write it below [schedules.<name>]"),
+                    name if names(keys::SCHEDULE, name) => {
+                        Some("it belongs to a schedule: write it below [schedules.<name>]")
+                    }
                     _ => None,
                 };
                 value::unknown_key(&key, "a workflow file", keys::FILE, known, elsewhere, found);

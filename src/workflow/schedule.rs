@@ -70,9 +70,13 @@ pub(crate) enum ScheduleError {
     TooOften,
     #[error("`jitter` is {0}, and must be shorter than `every` and no longer than a day")]
     Jitter(String),
-    #[error("`within` says which missed ticks are made up for, and `missed = \"none\"` makes up for none; remove one of them")]
+    #[error(
+        "`within` says which missed ticks are made up for, and `missed = \"none\"` makes up for none; remove one of them"
+    )]
     WithinOfNone,
-    #[error("`missed = \"all\"` starts a run for each missed tick, several at once; add overlap = \"allow\", or write missed = \"last\"")]
+    #[error(
+        "`missed = \"all\"` starts a run for each missed tick, several at once; add overlap = \"allow\", or write missed = \"last\""
+    )]
     AllOverlap,
     #[error("`pause_after_failures` must be from 1 to {MOST_FAILURES}")]
     Failures,
@@ -102,13 +106,5 @@ impl Schedule {
             return Err(ScheduleError::Failures);
         }
         Ok(self)
-    }
-
-    /// In words: `30 2 * * * in Europe/Berlin`, `every 15m`.
-    pub(crate) fn when(&self) -> String {
-        match &self.timing {
-            Timing::Cron { cron, zone } => format!("{cron} in {zone}"),
-            Timing::Every(every) => format!("every {}", duration::format(*every)),
-        }
     }
 }

@@ -45,7 +45,8 @@ impl fmt::Display for Zone {
 
 fn cure(name: &str) -> String {
     let names: Vec<String> = TimeZoneDatabase::bundled().available().map(|name| name.to_string()).collect();
-    let of_city = names.iter().find(|known| known.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name)));
+    let of_city =
+        names.iter().find(|known| known.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name)));
     let meant = of_city.map(String::as_str).or_else(|| similar(name, names.iter().map(String::as_str)));
     match meant {
         Some(meant) => format!("did you mean \"{meant}\"?"),

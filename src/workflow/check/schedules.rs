@@ -21,13 +21,20 @@ pub(super) fn unfit(
         let given: BTreeMap<String, &RawValue> = serde_json::from_str(&schedule.input).unwrap_or_default();
         let place = format!("the input of schedule {}", shown(name.as_str()));
         let strange = given.keys().filter(|key| declared.key(key).is_none()).map(|key| {
-            (format!("{place} has {}, which the workflow does not declare", shown(key)), "remove it, or declare it below [input]")
+            (
+                format!("{place} has {}, which the workflow does not declare", shown(key)),
+                "remove it, or declare it below [input]",
+            )
         });
-        let lacking = declared.0.iter().filter(|key| {
-            !key.optional && key.default.is_none() && key.key != TICK && !given.contains_key(&key.key)
-        });
+        let lacking = declared
+            .0
+            .iter()
+            .filter(|key| !key.optional && key.default.is_none() && key.key != TICK && !given.contains_key(&key.key));
         let lacking = lacking.map(|key| {
-            (format!("{place} lacks {}, which every run needs", shown(&key.key)), "add it, or give it a default below [input]")
+            (
+                format!("{place} lacks {}, which every run needs", shown(&key.key)),
+                "add it, or give it a default below [input]",
+            )
         });
         let told: Vec<_> = strange.chain(lacking).collect();
         told.into_iter().map(|(title, help)| Mistake::new(span.clone(), title, "", help))

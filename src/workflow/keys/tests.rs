@@ -55,7 +55,9 @@ pub(crate) fn file(at: At, line: &str) -> String {
         At::Class => file = format!("[retry.unknown]\n{line}"),
         At::Input if line.starts_with("type") => file = format!("[input.topic]\n{line}"),
         At::Input => file = format!("[input.topic]\ntype = \"any\"\n{line}"),
-        At::Schedule if line.starts_with("cron") || line.starts_with("every") => file = format!("[schedules.first]\n{line}"),
+        At::Schedule if line.starts_with("cron") || line.starts_with("every") => {
+            file = format!("[schedules.first]\n{line}")
+        }
         At::Schedule => file = format!("[schedules.first]\n{line}\n{}", CRON.example),
         At::Warm => (kind, stage) = (COMMAND.example, format!("{fanned_out}\nwarm = {{ {line} }}")),
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
@@ -134,7 +136,8 @@ fn code(text: &str) -> String {
 fn the_page_has_a_row_for_every_key_and_no_other() {
     let stage = [KINDS, EVERY_STAGE].concat();
     let all =
-        [FILE, SCHEDULE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES].concat();
+        [FILE, SCHEDULE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES]
+            .concat();
     let row = |key: &Key| {
         let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
         format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)

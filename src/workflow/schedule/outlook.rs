@@ -32,6 +32,7 @@ pub(crate) struct Place<'p> {
 
 /// A tick that a run may start for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub(crate) struct Tick {
     pub(crate) at: DateTime<Utc>,
     /// By the clocks of its zone.
@@ -137,12 +138,14 @@ impl Schedule {
     fn latest(&self, place: Place<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let first = self.timing.after(place.settled, place.anchor).filter(|tick| self.is_due(place, *tick, now))?;
         let jitter = self.jitter.map_or(TimeDelta::zero(), delta);
-        BACK.into_iter().map(|back| place.settled.max(now - back - jitter)).find_map(|from| {
-            let ticks = std::iter::successors(Some(from), |at| self.timing.after(*at, place.anchor)).skip(1);
-            ticks.take_while(|tick| *tick <= now).filter(|tick| self.is_due(place, *tick, now)).last()
-        })
-        // Nothing in a year: it is the only one.
-        .or(Some(first))
+        BACK.into_iter()
+            .map(|back| place.settled.max(now - back - jitter))
+            .find_map(|from| {
+                let ticks = std::iter::successors(Some(from), |at| self.timing.after(*at, place.anchor)).skip(1);
+                ticks.take_while(|tick| *tick <= now).filter(|tick| self.is_due(place, *tick, now)).last()
+            })
+            // Nothing in a year: it is the only one.
+            .or(Some(first))
     }
 }
 
