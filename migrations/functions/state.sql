@@ -219,6 +219,21 @@ as $$
     union all
     select 'piton_pauses', null, null, null, count(*)::float8 from piton.pauses
     union all
+    select 'piton_schedules', state.name, null, null,
+           (count(s.name) filter (where case when s.paused_at is null then 'active' when s.paused_because in ('failures', 'definition') then 'stopped'
+                                             else 'paused' end = state.name))::float8
+    from (values ('active'), ('paused'), ('stopped')) as state (name)
+    left join piton.schedules s on true
+    group by state.name
+    union all
+    -- A tick that waits for a run to end is not late.
+    select 'piton_schedule_overdue_seconds', w.name, null, null,
+           coalesce(extract(epoch from now() - min(s.look_at) filter (
+               where s.paused_at is null and s.next_tick <= now() and s.look_at <= now() and s.queued_tick is null
+                 and exists (select from piton.open_queues(array[s.workflow_id])))), 0)::float8
+    from piton.schedules s join piton.workflows w on w.id = s.workflow_id
+    group by w.name
+    union all
     select 'piton_dead_letters', class.name, resolution.name, null, coalesce(r.letters, 0)::float8
     from class
     cross join (values ('pending'), ('retried'), ('dismissed')) as resolution (name)

@@ -16,6 +16,7 @@ mod range;
 mod recovery;
 mod rejection;
 mod runs;
+mod schedules;
 mod state;
 mod throughput;
 mod tokens;
@@ -88,6 +89,7 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(checkpoints::routes())
         .merge(artifacts::routes())
         .merge(batches::routes())
+        .merge(schedules::routes())
         .merge(dead_letters::routes())
         .merge(recovery::routes())
         .merge(cleanup::routes())

@@ -30,6 +30,7 @@ pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
+pub(super) use super::schedules::args::SchedulesArgs;
 #[cfg(feature = "top")]
 pub(super) use super::top::args::TopArgs;
 #[cfg(feature = "testing")]
@@ -125,6 +126,9 @@ pub(crate) enum Command {
     /// Start many runs under one name, see how they are doing, and retry or cancel them together.
     #[command(subcommand)]
     Batch(BatchArgs),
+    /// See when workflows start by themselves; pause, resume, trigger and backfill schedules.
+    #[command(subcommand)]
+    Schedules(SchedulesArgs),
     /// List the files that a run's stages made, and get them.
     #[command(subcommand)]
     Artifacts(ArtifactsArgs),

@@ -31,6 +31,7 @@ mod retry_policy;
 mod run;
 mod run_files;
 mod runs;
+mod schedules;
 mod sentence;
 mod show;
 mod start;
@@ -141,6 +142,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Resume(args) => control::resume(global, args).await,
         Command::Pauses => control::pauses(global).await,
         Command::Batch(action) => batch::batch(app, global, action).await,
+        Command::Schedules(action) => schedules::schedules(global, action).await,
         Command::Artifacts(action) => artifacts::artifacts(global, action).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,

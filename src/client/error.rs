@@ -214,3 +214,28 @@ impl From<crate::worker::WorkerError> for WorkerError {
         }
     }
 }
+
+/// Why nothing was decided about a schedule.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// There is no such workflow or schedule.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is not in that state, or its run cannot start.
+    #[error("{0}")]
+    Refused(String),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(DatabaseError),
+}
+
+impl From<StoreError> for ScheduleError {
+    fn from(error: StoreError) -> ScheduleError {
+        match (error.code().as_deref(), error.refusal()) {
+            (Some("42704"), Some(said)) => ScheduleError::NotFound(said),
+            (Some(_), Some(said)) => ScheduleError::Refused(said),
+            _ => ScheduleError::Database(error.into()),
+        }
+    }
+}

@@ -2,10 +2,14 @@
 
 mod batches;
 mod log;
+mod schedules;
 
 use sqlx::types::Uuid;
 
 pub(crate) use self::batches::{cancel_batch, feed_batch, retry_batch, start_batch};
+pub(crate) use self::schedules::{
+    Backfill, ScheduleProblem, backfill, next_ticks, pause_schedule, resume_schedule, schedule, trigger_schedule,
+};
 
 use crate::events;
 use crate::model::actor::Actor;

@@ -133,6 +133,10 @@ meters! {
         "Size of the artifact store's contents, by type, in bytes; estimated above some 20,000 artifacts.";
     PAUSES = Database Kind::Gauge, "piton_pauses" []
         "Number of pauses: of workflows, stages, or everything. piton.pauses_overview lists them.";
+    SCHEDULES = Database Kind::Gauge, "piton_schedules" ["state"]
+        "Schedules: active, paused (by somebody, or no longer in the current version of their file) or stopped (by pause_after_failures, or because they cannot be read). piton.schedules_overview says why.";
+    SCHEDULE_OVERDUE = Database Kind::Gauge, "piton_schedule_overdue_seconds" ["workflow"]
+        "Seconds since the oldest tick of the workflow's schedules that should have been and that no worker has looked at; 0 if there is none, or while the workflow is paused.";
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
         "Dead letters: all pending ones (estimated above 20,000), and those retried or dismissed within the last 24 hours.";
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]

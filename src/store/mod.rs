@@ -46,6 +46,7 @@ mod reserve;
 pub(crate) mod retry_preview;
 pub(crate) mod run_files;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 pub(crate) mod schema;
 pub(crate) mod snapshot;
 mod stale;

@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) overdue: bool,
     /// Whether a batch is due to be fed; `None` where every item of every batch has begun.
     pub(crate) batches_due: Option<bool>,
+    /// A schedule wants to be looked at.
+    pub(crate) schedules_due: bool,
     /// When the server was started that answered.
     pub(crate) server_started_at: DateTime<Utc>,
 }
@@ -162,6 +164,7 @@ struct LookRow {
     limited_stages: Option<Vec<i16>>,
     overdue: bool,
     batches_due: Option<bool>,
+    schedules_due: bool,
     database_is_young: bool,
     #[sqlx(try_from = "Moment")]
     server_started_at: DateTime<Utc>,
@@ -286,6 +289,7 @@ impl Store {
             limited: first.limited(),
             overdue: first.overdue,
             batches_due: first.batches_due,
+            schedules_due: first.schedules_due,
             server_started_at: first.server_started_at,
         })
     }

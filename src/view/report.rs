@@ -13,6 +13,7 @@ use crate::model::json;
 use crate::model::state::{AttemptOutcome, RunState, ShownState};
 use crate::store::overview::AttemptRow;
 use crate::store::runs::RunRow;
+use crate::store::schedules::ScheduledRun;
 use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 
@@ -38,6 +39,9 @@ pub(crate) struct RunReport {
     traceparent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracestate: Option<String>,
+    /// The schedule that started it, and for which tick.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<ScheduledRun>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stages: Option<Vec<StageReport>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,10 +112,16 @@ impl RunReport {
             failure,
             traceparent: run.trace.as_ref().map(|trace| trace.parent().to_owned()),
             tracestate: run.trace.as_ref().and_then(|trace| trace.state()).map(str::to_owned),
+            schedule: None,
             stages: None,
             attempts: None,
             output: None,
         }
+    }
+
+    /// With the tick it began with, if one.
+    pub(crate) fn began_with(self, schedule: Option<ScheduledRun>) -> RunReport {
+        RunReport { schedule, ..self }
     }
 
     /// Everything about a run.

@@ -17,6 +17,7 @@ mod registration;
 mod runner;
 mod runners;
 mod running;
+mod scheduler;
 mod session;
 mod settings;
 mod shared;

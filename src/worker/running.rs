@@ -230,6 +230,9 @@ fn keep_house(shared: &Shared, settings: &WorkerSettings, health: Option<&Arc<He
     if let Some(cleaner) = shared.cleaner(settings) {
         tokio::spawn(cleaner.run(stop.clone()));
     }
+    if let Some(scheduler) = shared.scheduler(settings) {
+        tokio::spawn(scheduler.run(stop.clone()));
+    }
     if let Some(feeder) = shared.feeder(settings) {
         tokio::spawn(feeder.run(stop.clone()));
     }

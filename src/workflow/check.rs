@@ -1,5 +1,6 @@
 //! Whether the stages of a file fit together: from a draft to the definition.
 
+mod schedules;
 mod texts;
 
 use std::collections::{HashMap, HashSet};
@@ -46,8 +47,10 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
         .zip(for_each)
         .map(|((stage, needs), for_each)| build(stage, needs, for_each))
         .collect();
-    let Draft { description, retry, input, .. } = draft;
-    found.is_empty().then_some(Workflow { name, description, retry, input, stages: built? })
+    let Draft { description, retry, input, schedules, .. } = draft;
+    found.extend(input.iter().flat_map(|input| schedules::unfit(&schedules, input)));
+    let schedules = schedules.into_iter().map(|(name, (schedule, _))| (name, schedule)).collect();
+    found.is_empty().then_some(Workflow { name, description, retry, input, stages: built?, schedules })
 }
 
 fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -> Option<Stage> {

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::classes::Classes;
 use super::form_file::FormFile;
 use super::input::DeclaredInput;
-use super::name::{StageName, WorkflowName};
+use super::name::{ScheduleName, StageName, WorkflowName};
 use super::named_file::FileName;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
+use super::schedule::Schedule;
 use super::sql::Statement;
 use super::template::Template;
 use super::warm::Warm;
@@ -35,6 +36,9 @@ pub(crate) struct Workflow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<DeclaredInput>,
     pub(crate) stages: Vec<Stage>,
+    /// When it starts by itself, once this version is current.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) schedules: BTreeMap<ScheduleName, Schedule>,
 }
 
 impl Workflow {

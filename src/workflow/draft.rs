@@ -7,10 +7,12 @@ mod kind;
 mod named;
 mod requires;
 mod retry;
+mod schedule;
 mod sql;
 mod url;
 mod warm;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -20,9 +22,10 @@ use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
 use super::keys::{self, Key, Shape};
 use super::mistake::{Mistake, shown};
-use super::name::{self, NameError, StageName, WorkflowName};
+use super::name::{self, NameError, ScheduleName, StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
+use super::schedule::Schedule;
 use super::suggestion::suggestion;
 use super::template::Template;
 use super::value::{self, Field, Value, Word};
@@ -36,6 +39,8 @@ pub(crate) struct Draft {
     /// `None` where it is absent or wrong.
     pub(crate) input: Option<DeclaredInput>,
     pub(crate) stages: Field<Vec<DraftStage>>,
+    /// Those that are right, each with its place in the file.
+    pub(crate) schedules: BTreeMap<ScheduleName, (Schedule, Range<usize>)>,
 }
 
 /// One `[stages.<name>]`, key by key.
@@ -72,10 +77,17 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
             "retry" => draft.retry = retry::rules(value, found).unwrap_or_default(),
             "input" => draft.input = input::declared(value, found),
             "stages" => read_stages(value, most, &mut draft, found),
+            "schedules" => draft.schedules = schedule::schedules(value, found),
             unknown => {
                 let known = suggestion(unknown, keys::FILE, found.len());
-                let of_stage = is_of_stage(unknown).then_some("it belongs to a stage: write it below [stages.<name>]");
-                value::unknown_key(&key, "a workflow file", keys::FILE, known, of_stage, found);
+                let elsewhere = match unknown {
+                    name if is_of_stage(name) => Some("it belongs to a stage: write it below [stages.<name>]"),
+                    name if names(keys::SCHEDULE, name) => {
+                        Some("it belongs to a schedule: write it below [schedules.<name>]")
+                    }
+                    _ => None,
+                };
+                value::unknown_key(&key, "a workflow file", keys::FILE, known, elsewhere, found);
                 match known {
                     Some("name") => draft.name = Field::Wrong,
                     Some("stages") => draft.stages = Field::Wrong,

@@ -110,6 +110,13 @@ pub(crate) fn entries_of_input(input: &DeclaredInput) -> Value {
     Value::Object(entries.collect())
 }
 
+/// The schedules of the file, each with its keys.
+pub(crate) fn entries_of_schedules(workflow: &Workflow) -> Map<String, Value> {
+    let schedules = workflow.schedules.iter();
+    // Texts and numbers cannot fail to become JSON.
+    schedules.map(|(name, schedule)| (name.to_string(), serde_json::to_value(schedule).unwrap_or_default())).collect()
+}
+
 /// What a table of rules for retries says; an empty object where it says nothing.
 pub(crate) fn entries_of_rules(rules: &RetryRules) -> Value {
     let RetryRules { max_retries, deadline, classes } = rules;
@@ -191,6 +198,7 @@ mod tests {
         if let Some(input) = &workflow.input {
             text += &format!("input = {}\n", toml(&entries_of_input(input)));
         }
+        text += &format!("schedules = {}\n", toml(&Value::Object(entries_of_schedules(workflow))));
         for stage in &workflow.stages {
             text += &format!("[stages.{}]\n", stage.name);
             let entries = workflow.entries_of(stage, defaults);

@@ -74,6 +74,14 @@ pub(crate) enum Shape {
     Stages,
     /// Tables or arrays whose keys are described by themselves.
     Tables,
+    /// One table for each schedule.
+    Schedules,
+    /// Minutes of the calendar.
+    Cron,
+    /// A time zone by its name.
+    Zone,
+    /// Whatever is an object.
+    Object,
     /// The rules for retries.
     Retry,
     /// The rules for retries of one class.
@@ -113,6 +121,27 @@ keys! {
         "Value that is put into the input if it is left out.";
     INPUT_DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the story is about.\"", OR_REMOVE, "",
         "What it is for.";
+
+    SCHEDULES = "schedules", Shape::Schedules, "tables, one for each schedule", "schedules = { nightly = { cron = \"30 2 * * *\" } }", OR_REMOVE, "",
+        "When the workflow starts by itself, by name. What the current version says counts.";
+    CRON = "cron", Shape::Cron, "a cron text in quotes", "cron = \"30 2 * * *\"", "", "",
+        "Minutes at which a run starts: minute, hour, day of the month, month, day of the week. Also @hourly, @daily, @weekly, @monthly and @yearly, and L for the last day of a month.";
+    EVERY = "every", Shape::Duration, "a duration in quotes", "every = \"15m\"", "", "",
+        "A run starts each time that this has passed since the schedule was made, whatever the clocks do. At least 1s.";
+    ZONE = "zone", Shape::Zone, "the name of a time zone in quotes", "zone = \"Europe/Berlin\"", OR_REMOVE, "\"UTC\"",
+        "Time zone of `cron`. A time that its clocks skip ticks once, at the end of the gap; one that they show twice ticks the first time.";
+    SCHEDULE_INPUT = "input", Shape::Object, "a table", "input = { topic = \"tides\" }", OR_REMOVE, "",
+        "Input of the runs. They get `tick` with it, an object of `at` and `previous`, unless the workflow declares an input without that key.";
+    OVERLAP = "overlap", Shape::Word(&["skip", "queue_one", "allow", "cancel"]), "\"skip\", \"queue_one\", \"allow\" or \"cancel\"", "overlap = \"queue_one\"", OR_REMOVE, "\"skip\"",
+        "What becomes of a tick while a run of an earlier one works. `skip`: nothing starts. `queue_one`: the last such tick starts afterwards. `allow`: its run starts beside it. `cancel`: the earlier run is cancelled. A blocked run does not count as working.";
+    MISSED = "missed", Shape::Word(&["last", "none", "all"]), "\"last\", \"none\" or \"all\"", "missed = \"none\"", OR_REMOVE, "\"last\"",
+        "Which ticks are made up for that passed while no worker looked. `last`: the last one. `none`: none that is more than a minute late. `all`: each one, several at once, so it goes with overlap = \"allow\" only.";
+    WITHIN = "within", Shape::Duration, "a duration in quotes", "within = \"24h\"", OR_REMOVE, "",
+        "Missed ticks that are older are not made up for; no limit by default.";
+    PAUSE_AFTER_FAILURES = "pause_after_failures", Shape::Number { most: 1_000 }, "a whole number from 1 to 1000", "pause_after_failures = 3", OR_REMOVE, "",
+        "The schedule is paused when that many of its runs in a row have failed, are blocked or could not start; never by default.";
+    SCHEDULE_JITTER = "jitter", Shape::Duration, "a duration in quotes", "jitter = \"5m\"", OR_REMOVE, "",
+        "Runs start up to this much after their tick, each by a time of its own, so that many schedules do not start at once. Up to 1d, and shorter than `every`.";
 
     RUST = "rust", Shape::Line, "the name of a registered handler", "rust = \"script\"", "", "",
         "Runs an async function that is registered under this name in the worker's program.";
@@ -235,7 +264,10 @@ const fn class_example(class: FailureClass) -> &'static str {
     }
 }
 
-pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, INPUT, STAGES];
+pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, INPUT, STAGES, SCHEDULES];
+/// Of one schedule.
+pub(crate) const SCHEDULE: &[Key] =
+    &[CRON, EVERY, ZONE, SCHEDULE_INPUT, OVERLAP, MISSED, WITHIN, PAUSE_AFTER_FAILURES, SCHEDULE_JITTER];
 /// Of one key of the input.
 pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTION];
 pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];

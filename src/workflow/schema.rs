@@ -108,6 +108,9 @@ fn shape(shape: Shape) -> Value {
         }
         Shape::Classes => named(json!({"pattern": CODE}), json!({"enum": class_names()})),
         Shape::Input => input(),
+        Shape::Schedules => schedules(),
+        Shape::Cron | Shape::Zone => string(SEEN),
+        Shape::Object => json!({"type": "object"}),
         Shape::Warm => table(keys::WARM_KEYS),
         Shape::Any | Shape::Tables => json!({}),
         Shape::Stages => stages(),
@@ -149,6 +152,14 @@ fn input() -> Value {
     described["not"] = json!({"properties": {keys::REQUIRED.name: {"const": true}},
                               "required": [keys::REQUIRED.name, keys::DEFAULT.name]});
     named(json!({"minLength": 1}), json!({"anyOf": [shape(keys::TYPE.shape), described]}))
+}
+
+/// A schedule goes by the calendar, in a zone, or by the time that passes.
+fn schedules() -> Value {
+    let mut schedule = table(keys::SCHEDULE);
+    schedule["oneOf"] = requires([keys::CRON.name, keys::EVERY.name].into_iter());
+    schedule["dependencies"] = json!({keys::ZONE.name: [keys::CRON.name]});
+    named(json!({"pattern": name::pattern()}), schedule)
 }
 
 fn stages() -> Value {

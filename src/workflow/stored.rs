@@ -1,6 +1,6 @@
 //! The definition as the database keeps it: canonical JSON under its digest.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -9,8 +9,9 @@ use super::classes::{EXIT_CODES, STATUSES};
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
 use super::input::DeclaredInput;
 use super::limits::MOST_STAGES;
-use super::name::WorkflowName;
+use super::name::{ScheduleName, WorkflowName};
 use super::retry_rules::RetryRules;
+use super::schedule::Schedule;
 use super::sql::odd_role;
 use super::{duration, graph};
 
@@ -38,8 +39,8 @@ impl Workflow {
     /// Reads a definition. All that the file was held to is checked again: a damaged row is an error.
     pub(crate) fn from_json(text: &str) -> Result<Workflow, StoredError> {
         let stored: Stored = serde_json::from_str(text).map_err(|e| StoredError::NotReadable(e.to_string()))?;
-        let Stored { name, description, retry, input, stages } = stored;
-        let workflow = Workflow { name, description, retry, input, stages };
+        let Stored { name, description, retry, input, stages, schedules } = stored;
+        let workflow = Workflow { name, description, retry, input, stages, schedules };
         check(&workflow)?;
         Ok(workflow)
     }
@@ -93,6 +94,8 @@ struct Stored {
     #[serde(default)]
     input: Option<DeclaredInput>,
     stages: Vec<Stage>,
+    #[serde(default)]
+    schedules: BTreeMap<ScheduleName, Schedule>,
 }
 
 fn check(workflow: &Workflow) -> Result<(), StoredError> {

@@ -86,6 +86,7 @@ mod run_keys;
 mod runs_told;
 mod s3_server;
 mod scale;
+mod schedules;
 mod scrape;
 mod secrets;
 mod server;

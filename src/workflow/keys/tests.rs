@@ -22,13 +22,15 @@ pub(crate) enum At {
     Input,
     /// A key of `warm`.
     Warm,
+    /// A key of a schedule.
+    Schedule,
 }
 
 /// Every key wherever it may stand, but for `stages`, which is no line of its own.
 pub(crate) fn everywhere() -> Vec<(At, Key)> {
     let mut all = Vec::new();
     let mut add = |at: At, keys: &[Key]| all.extend(keys.iter().map(|key| (at, *key)));
-    add(At::File, &[NAME, DESCRIPTION, RETRY, INPUT]);
+    add(At::File, &[NAME, DESCRIPTION, RETRY, INPUT, SCHEDULES]);
     add(At::Stage(None), KINDS);
     for kind in KINDS {
         add(At::Stage(Some(*kind)), EVERY_STAGE);
@@ -39,6 +41,7 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
     add(At::Class, CLASS_RULES);
     add(At::Input, INPUT_KEYS);
     add(At::Warm, WARM_KEYS);
+    add(At::Schedule, SCHEDULE);
     all
 }
 
@@ -52,6 +55,10 @@ pub(crate) fn file(at: At, line: &str) -> String {
         At::Class => file = format!("[retry.unknown]\n{line}"),
         At::Input if line.starts_with("type") => file = format!("[input.topic]\n{line}"),
         At::Input => file = format!("[input.topic]\ntype = \"any\"\n{line}"),
+        At::Schedule if line.starts_with("cron") || line.starts_with("every") => {
+            file = format!("[schedules.first]\n{line}")
+        }
+        At::Schedule => file = format!("[schedules.first]\n{line}\n{}", CRON.example),
         At::Warm => (kind, stage) = (COMMAND.example, format!("{fanned_out}\nwarm = {{ {line} }}")),
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
         At::Stage(Some(of_kind)) => {
@@ -129,7 +136,8 @@ fn code(text: &str) -> String {
 fn the_page_has_a_row_for_every_key_and_no_other() {
     let stage = [KINDS, EVERY_STAGE].concat();
     let all =
-        [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES].concat();
+        [FILE, SCHEDULE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES]
+            .concat();
     let row = |key: &Key| {
         let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
         format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)
