@@ -2,4 +2,4 @@
 alter table piton.workers add column warm json check (json_typeof(warm) = 'array');
 comment on column piton.workers.warm is 'Processes of warm stages that it keeps, as it last reported: workflow, stage, starting, idle, busy, stopping. Empty where there have been none.';
 
--- functions: 904166739029deb8d582aa50e978d899234a5ec34f0ae48db00bf80318ac4d00
+-- functions: f9233c803212cd63a3264b0115e7e0872110a36158b876209e4236adff352d4a

@@ -14,7 +14,8 @@ select r.uuid as run, w.name as workflow, coalesce(v.definition -> 'stages' -> e
        k.name as worker, e.started_at, e.ended_at,
        piton.finite(coalesce(e.ended_at, now())) - piton.finite(e.started_at) as duration, e.retry_at, e.output_bytes, e.stage as stage_number
 from (
-    select run_id, stage, item, attempt, 'done' as outcome, null as class, null as message, null::json as detail, worker_id, started_at,
+    select run_id, stage, item, attempt, case when skipped is null then 'done' else 'skipped' end as outcome, null as class,
+           skipped as message, null::json as detail, worker_id, started_at,
            finished_at as ended_at, null::timestamptz as retry_at, bytes as output_bytes
     from piton.checkpoints
     union all
@@ -34,9 +35,9 @@ comment on column piton.attempts_overview.workflow is 'Name of the workflow.';
 comment on column piton.attempts_overview.stage is 'Name of the stage.';
 comment on column piton.attempts_overview.item is 'Item of a fanned-out stage; empty for a whole stage and for its split into items.';
 comment on column piton.attempts_overview.attempt is 'Its number, from 1.';
-comment on column piton.attempts_overview.outcome is 'running, done, failed, lost (its worker was gone), released (handed back) or cancelled.';
+comment on column piton.attempts_overview.outcome is 'running, done, skipped, failed, lost (its worker was gone), released (handed back) or cancelled.';
 comment on column piton.attempts_overview.class is 'Failure class; empty where no failure is counted.';
-comment on column piton.attempts_overview.message is 'What went wrong, in words; why it was handed back or cancelled; what a running one last said of its progress.';
+comment on column piton.attempts_overview.message is 'What went wrong, in words; why it was handed back, skipped or cancelled; what a running one last said of its progress.';
 comment on column piton.attempts_overview.worker is 'Name of the worker that ran it.';
 comment on column piton.attempts_overview.started_at is 'When it was claimed.';
 comment on column piton.attempts_overview.ended_at is 'When its end was recorded; empty while it runs.';

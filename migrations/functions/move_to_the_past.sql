@@ -11,8 +11,8 @@ begin
         returning k.*
     )
     insert into piton.past_checkpoints (run_id, stage, item, attempt, worker_id, started_at, finished_at, bytes, digest,
-                                        output, dead_letter)
-    select m.run_id, m.stage, m.item, m.attempt, m.worker_id, m.started_at, m.finished_at, m.bytes, m.digest, m.output,
+                                        output, skipped, dead_letter)
+    select m.run_id, m.stage, m.item, m.attempt, m.worker_id, m.started_at, m.finished_at, m.bytes, m.digest, m.output, m.skipped,
            move_to_the_past.dead_letter
     from moved m;
     with moved as (

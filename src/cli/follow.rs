@@ -152,7 +152,7 @@ async fn look(
 
 /// How the tale begins.
 pub(crate) fn opening(snapshot: &Snapshot, resumed: bool) -> String {
-    let done = snapshot.stages.iter().filter(|s| s.state == StageState::Done).count();
+    let done = snapshot.stages.iter().filter(|s| s.state.is_complete()).count();
     let run = &snapshot.run;
     match resumed {
         false => format!("Run {} of {} started", run.id, run.workflow),

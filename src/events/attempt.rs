@@ -40,6 +40,11 @@ impl Attempt<'_> {
         tell!(debug, "attempt_done", self, [], "attempt done, its checkpoint is committed");
     }
 
+    /// It was skipped; the reason, which may quote values, is in its checkpoint.
+    pub(crate) fn skipped(&self) {
+        tell!(debug, "attempt_skipped", self, [], "attempt skipped, the reason is committed");
+    }
+
     /// It failed, and its job is tried again.
     pub(crate) fn retried(&self, failure: &Failure, wait: Duration) {
         tell!(warn, "attempt_retried", self, [class = %failure.class(), wait_s = wait.as_secs_f64(),],

@@ -18,6 +18,8 @@ use crate::model::failure::FailureClass;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AttemptEnd {
     Done,
+    /// Its condition did not hold, or what it needs was skipped.
+    Skipped,
     Retried,
     DeadLettered,
     /// It was handed back.
@@ -31,8 +33,9 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
-    const ALL: [AttemptEnd; 7] = [
+    const ALL: [AttemptEnd; 8] = [
         AttemptEnd::Done,
+        AttemptEnd::Skipped,
         AttemptEnd::Retried,
         AttemptEnd::DeadLettered,
         AttemptEnd::Released,
@@ -44,6 +47,7 @@ impl AttemptEnd {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             AttemptEnd::Done => "done",
+            AttemptEnd::Skipped => "skipped",
             AttemptEnd::Retried => "retried",
             AttemptEnd::DeadLettered => "dead_lettered",
             AttemptEnd::Released => "released",
@@ -75,6 +79,7 @@ struct Counted {
     /// In the order of [`AttemptEnd::ALL`].
     attempts: [Counter; AttemptEnd::ALL.len()],
     jobs_done: Counter,
+    jobs_skipped: Counter,
     jobs_dead_lettered: Counter,
 }
 
@@ -105,6 +110,7 @@ impl StageMeters {
                 duration: ATTEMPT_DURATION.histogram(&[workflow, stage]),
                 attempts: AttemptEnd::ALL.map(counted),
                 jobs_done: finished(AttemptEnd::Done),
+                jobs_skipped: finished(AttemptEnd::Skipped),
                 jobs_dead_lettered: finished(AttemptEnd::DeadLettered),
             }
         })
@@ -155,6 +161,11 @@ impl StageMeters {
                 counted.jobs_done.increment(1);
                 self.jobs.0.fetch_add(1, Ordering::Relaxed);
             }
+            // It is left no more.
+            AttemptEnd::Skipped => {
+                counted.jobs_skipped.increment(1);
+                self.jobs.0.fetch_add(1, Ordering::Relaxed);
+            }
             AttemptEnd::DeadLettered => {
                 counted.jobs_dead_lettered.increment(1);
                 self.jobs.1.fetch_add(1, Ordering::Relaxed);
@@ -176,8 +187,12 @@ impl StageMeters {
         match outcome {
             AttemptEnd::DeadLettered => DEAD_LETTERED.counter(&labels).increment(1),
             AttemptEnd::Retried => RETRIES.counter(&labels).increment(1),
-            AttemptEnd::Done | AttemptEnd::Released | AttemptEnd::Cancelled | AttemptEnd::Fenced | AttemptEnd::Lost => {
-            }
+            AttemptEnd::Done
+            | AttemptEnd::Skipped
+            | AttemptEnd::Released
+            | AttemptEnd::Cancelled
+            | AttemptEnd::Fenced
+            | AttemptEnd::Lost => {}
         }
     }
 }

@@ -13,6 +13,7 @@ use super::commits::{Commits, first_that_fit};
 use super::count;
 use super::ended::{Ended, Outcome};
 use super::hand_off::HandOff;
+use super::inputs::Came;
 use super::known::Known;
 use super::monitor::Monitor;
 use super::report;
@@ -26,7 +27,7 @@ use crate::meters::part::Part;
 use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::lane;
-use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::payload::PayloadLimits;
 use crate::model::resource::{self, Resource};
 use crate::model::retry::{History, RetryPolicy, Verdict};
 use crate::model::turn::Turn;
@@ -166,12 +167,16 @@ impl Committer {
         let next = plan.map(|plan| plan.after(claim.spot(), output.finished, took > SLOW)).unwrap_or_default();
         let (mut turn, mut hand_off) = (Turn::Yields, None);
         if let (Some(spot), Some(known)) = (next.goes_on, known)
-            && let Some(here) = HandOff::to(spot, &claim, known, &output.payload, &self.starter.room)
+            && let Some(here) = HandOff::to(spot, &claim, known, output.payload.as_str().len(), &self.starter.room)
         {
             turn = self.monitor.turn(&claim, spot.stage);
             hand_off = (turn == Turn::Stays).then_some(here);
         }
-        (claim, Ending::Done { output: output.payload, next, turn }, hand_off)
+        let ending = match output.skipped {
+            None => Ending::Done { output: output.payload, next, turn },
+            Some(reason) => Ending::Skipped { instead: output.payload, reason, next, turn },
+        };
+        (claim, ending, hand_off)
     }
 
     /// What the failed ones among them have behind them.
@@ -272,7 +277,12 @@ impl Committer {
         {
             let at = landed_here.then_some(landed.at).flatten();
             match (at, hand_off, ending) {
-                (Some(at), Some(hand_off), Ending::Done { output, .. }) => self.pass_on(&claim, hand_off, &output, at),
+                (Some(at), Some(hand_off), Ending::Done { output, .. }) => {
+                    self.pass_on(&claim, hand_off, Came::Output(&output), at);
+                }
+                (Some(at), Some(hand_off), Ending::Skipped { reason, .. }) => {
+                    self.pass_on(&claim, hand_off, Came::Skip(&reason), at);
+                }
                 (Some(_), _, Ending::Retry { delay, .. }) => {
                     self.wake.within(delay);
                     self.slots.release(&claim.key);
@@ -283,10 +293,10 @@ impl Committer {
     }
 
     /// The next stage or item starts in the slot of the one before it.
-    fn pass_on(&self, done: &Claim, hand_off: HandOff, output: &Payload, at: DateTime<Utc>) {
+    fn pass_on(&self, done: &Claim, hand_off: HandOff, came: Came<'_>, at: DateTime<Utc>) {
         let claim = hand_off.claim(done, at);
         let hold = self.slots.pass_on(&done.key, claim);
-        let prepared = hand_off.prepare(&self.limits, claim, done, output);
+        let prepared = hand_off.prepare(&self.limits, claim, done, came);
         if self.starter.start(prepared, hold).is_err() {
             tracing::error!(key = ?claim.key, "the apalis worker is gone; recovery will free this claim");
         }
@@ -360,7 +370,7 @@ impl Committer {
 /// job does not stay `running`. `None` where nothing is left that could be to blame.
 fn instead(claim: &Claim, ending: &Ending, refused: &StoreError) -> Option<Ending> {
     match ending {
-        Ending::Done { .. } => {
+        Ending::Done { .. } | Ending::Skipped { .. } => {
             let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
             Some(Ending::GiveUp { failure, behind: lane::behind_a_failed_item(claim.spot(), true) })
         }

@@ -14,6 +14,8 @@ use crate::store::endings::Ending;
 pub(super) fn ran(version: Option<&Version>, claim: &Claim, outcome: &ended::Outcome, took: Duration) {
     match outcome {
         ended::Outcome::NeverBegan => {}
+        // What a skip takes says nothing about the stage.
+        ended::Outcome::Finished(output) if output.skipped.is_some() => {}
         ended::Outcome::Finished(_) | ended::Outcome::Failed(_) | ended::Outcome::HandedBack => {
             meters(version, claim).into_iter().for_each(|meters| meters.ran(took));
         }
@@ -57,6 +59,7 @@ fn one(commits: &Commits, at: usize) {
                 meters.split(born.map(|births| u64::from(births.until.abs_diff(births.first))).sum());
             }
         }
+        Ending::Skipped { .. } => meters.ended(AttemptEnd::Skipped),
         Ending::Retry { failure, .. } => meters.failed(failure.class(), AttemptEnd::Retried),
         Ending::GiveUp { failure, .. } => meters.failed(failure.class(), AttemptEnd::DeadLettered),
         Ending::Release { .. } => meters.ended(AttemptEnd::Released),

@@ -19,6 +19,8 @@ pub(crate) enum Work {
     Handle(StageInput),
     /// The stage fans out: its job becomes that many.
     Split(u32),
+    /// Nothing: what it needs was skipped. With the reason.
+    Skip(Arc<str>),
 }
 
 /// A claim with what was read for it and its work; a failure where the inputs themselves are the trouble.
@@ -33,7 +35,7 @@ impl Prepared {
     pub(crate) fn bytes(&self) -> usize {
         match &self.work {
             Ok(Work::Handle(input)) => input.bytes(),
-            Ok(Work::Split(_)) | Err(_) => 0,
+            Ok(Work::Split(_) | Work::Skip(_)) | Err(_) => 0,
         }
     }
 }

@@ -28,6 +28,7 @@ mod report;
 pub(crate) mod room;
 pub(crate) mod run_stage;
 pub(crate) mod settle;
+mod skips;
 pub(crate) mod slots;
 pub(crate) mod starter;
 pub(crate) mod tally;

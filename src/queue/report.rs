@@ -50,12 +50,14 @@ pub(super) fn refused(slots: &Slots, commits: &Commits, error: &StoreError) {
 
 fn one(slots: &Slots, commits: &Commits, at: usize) {
     // What most ends are is not worth a look at the slots where nobody listens.
-    let is_quiet = matches!(commits.ends.get(at), Some((_, Ending::Done { .. } | Ending::Unclaim)));
+    let is_quiet =
+        matches!(commits.ends.get(at), Some((_, Ending::Done { .. } | Ending::Skipped { .. } | Ending::Unclaim)));
     if is_quiet && !events::tell_all() {
         return;
     }
     with_names(slots, commits, at, |attempt, ending| match ending {
         Ending::Done { .. } => attempt.done(),
+        Ending::Skipped { .. } => attempt.skipped(),
         Ending::Retry { failure, delay, .. } => attempt.retried(failure, *delay),
         Ending::GiveUp { failure, .. } => attempt.given_up(&failure.class(), failure.message()),
         Ending::Release { .. } => attempt.released(),

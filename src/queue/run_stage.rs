@@ -44,6 +44,14 @@ pub(crate) struct StageTask {
 pub(crate) struct Output {
     pub(crate) payload: Payload,
     pub(crate) finished: Finished,
+    /// Why nothing was done; the payload then only stands in place of an output.
+    pub(crate) skipped: Option<Arc<str>>,
+}
+
+/// What came of a stage.
+enum Worked {
+    Done(Payload),
+    Skipped(Arc<str>),
 }
 
 /// Runs attempts by calling handlers.
@@ -79,6 +87,16 @@ impl RunStage {
     fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Output, Failure>>, Failure> {
         let input = match task.work? {
             Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
+            Work::Skip(reason) => {
+                let (version, key) = (&task.known.version, task.claim.key);
+                let is_split = key.item().is_none() && version.splits(key.stage);
+                let finished = match key.item() {
+                    Some(_) => Finished::Item,
+                    None if is_split => Finished::Split(0),
+                    None => Finished::Stage,
+                };
+                return Ok(Box::pin(async move { skipped(reason, finished) }));
+            }
             Work::Handle(input) => input,
         };
         let about = task.context.about.clone();
@@ -88,9 +106,12 @@ impl RunStage {
         let Some(stage) = version.stage(claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        let work = match input.files() {
-            [] => self.work(stage, &claim, offer)?,
-            _ => Box::pin(self.clone().work_on_files(claim, version, input, offer)),
+        let work: BoxFuture<'static, Result<Worked, Failure>> = match (&stage.when, input.files()) {
+            (None, []) => {
+                let work = self.work(stage, &claim, offer)?;
+                Box::pin(async move { Ok(Worked::Done(work.await?)) })
+            }
+            _ => Box::pin(self.clone().work_if(claim, version.clone(), input, offer)),
         };
         let span = tracing::info_span!(
             "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
@@ -100,7 +121,9 @@ impl RunStage {
         let handle = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));
         Ok(Box::pin(async move {
             match handle.await {
-                Ok(payload) => Ok(Output { payload: payload?, finished }),
+                Ok(Ok(Worked::Done(payload))) => Ok(Output { payload, finished, skipped: None }),
+                Ok(Ok(Worked::Skipped(reason))) => skipped(reason, finished),
+                Ok(Err(failure)) => Err(failure),
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => Err(panicked(&panic)),
                     Err(_) => Err(Failure::unknown("the attempt was stopped")),
@@ -111,6 +134,27 @@ impl RunStage {
 }
 
 impl RunStage {
+    /// The stage's work, if its condition holds.
+    async fn work_if(
+        self,
+        claim: Claim,
+        version: Arc<Version>,
+        input: StageInput,
+        offer: Offer,
+    ) -> Result<Worked, Failure> {
+        let Some(stage) = version.stage(claim.key.stage) else {
+            return Err(Failure::unknown("the stage is not in the workflow version"));
+        };
+        if let Some(reason) = input.fails(stage)? {
+            return Ok(Worked::Skipped(reason));
+        }
+        let work = match input.files() {
+            [] => self.work(stage, &claim, offer)?,
+            _ => Box::pin(self.clone().work_on_files(claim, version.clone(), input, offer)),
+        };
+        work.await.map(Worked::Done)
+    }
+
     /// The same, once the outputs it needs are written into files, which are there for as long as it works.
     async fn work_on_files(
         self,
@@ -207,7 +251,17 @@ async fn run_command(
 /// The record of a split is the number of items.
 fn split(items: u32) -> Result<Output, Failure> {
     let payload = Payload::of(&items, usize::MAX).map_err(|e| Failure::unknown(e.to_string()))?;
-    Ok(Output { payload, finished: Finished::Split(items) })
+    Ok(Output { payload, finished: Finished::Split(items), skipped: None })
+}
+
+/// What stands in place of the output of a job that was skipped: null, or no items.
+fn skipped(reason: Arc<str>, finished: Finished) -> Result<Output, Failure> {
+    let payload = match finished {
+        Finished::Split(items) => Payload::of(&items, usize::MAX),
+        Finished::Stage | Finished::Item => Payload::of(&(), usize::MAX),
+    };
+    let payload = payload.map_err(|e| Failure::unknown(e.to_string()))?;
+    Ok(Output { payload, finished, skipped: Some(reason) })
 }
 
 /// What a panic said, as a failure like another.

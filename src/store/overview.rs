@@ -13,6 +13,9 @@ pub(crate) struct StageRow {
     pub(crate) stage: i16,
     /// Checkpoints, the record of a split left out.
     pub(crate) done: i64,
+    /// Those of them that were skipped, and why the stage or one of them was.
+    pub(crate) skipped: i64,
+    pub(crate) skip_reason: Option<String>,
     /// Items of a fanned-out stage, once it is split.
     pub(crate) items: Option<i64>,
     pub(crate) running: i64,
@@ -70,6 +73,9 @@ pub(crate) struct CheckpointRow {
     pub(crate) started_at: DateTime<Utc>,
     #[sqlx(try_from = "Moment")]
     pub(crate) finished_at: DateTime<Utc>,
+    /// Why it has no output, where it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) skipped: Option<String>,
 }
 
 type AttemptColumns =
@@ -95,7 +101,7 @@ impl Store {
         let (after_stage, after_item) = after.unzip();
         let rows = sqlx::query_as(
             "select coalesce(v.definition -> 'stages' -> k.stage::int4 ->> 'name', '#' || k.stage) as stage, k.item, k.attempt, k.bytes,
-                    k.started_at, k.finished_at
+                    k.started_at, k.finished_at, k.skipped
              from piton.runs r
              join piton.workflow_versions v on v.id = r.version_id
              join piton.checkpoints k on k.run_id = r.id

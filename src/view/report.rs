@@ -69,6 +69,12 @@ struct StageReport {
     state: StageState,
     items: Option<i64>,
     done: i64,
+    /// Those of them that were skipped.
+    #[serde(skip_serializing_if = "is_zero")]
+    skipped: i64,
+    /// Why it was skipped, or one of its items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skip_reason: Option<String>,
     attempt: i32,
     failures: i64,
     due_at: Option<DateTime<Utc>>,
@@ -90,6 +96,10 @@ struct AttemptReport {
     started_at: DateTime<Utc>,
     ended_at: DateTime<Utc>,
     retry_at: Option<DateTime<Utc>>,
+}
+
+fn is_zero(count: &i64) -> bool {
+    *count == 0
 }
 
 impl RunReport {
@@ -137,6 +147,8 @@ impl RunReport {
             state: stage.state,
             items: stage.row.as_ref().and_then(|r| r.items),
             done: stage.row.as_ref().map_or(0, |r| r.done),
+            skipped: stage.row.as_ref().map_or(0, |r| r.skipped),
+            skip_reason: stage.row.as_ref().and_then(|r| r.skip_reason.clone()),
             attempt: stage.row.as_ref().map_or(0, |r| r.attempt),
             failures: stage.row.as_ref().map_or(0, |r| r.failures),
             due_at: stage.row.as_ref().and_then(|r| r.due_at),

@@ -54,6 +54,8 @@ pub enum StageState {
     Scheduled,
     /// All of it is done.
     Done,
+    /// Its condition did not hold, or it needs a stage that was skipped.
+    Skipped,
     /// Its dead letter was dismissed, which ended the run.
     Failed,
     /// A dead letter of it is pending.
@@ -106,7 +108,7 @@ impl Snapshot {
             stages.push(StageView { name, fanned, needs, state, waits: Vec::new(), row });
         }
         let done: Vec<String> =
-            stages.iter().filter(|s| s.state == StageState::Done).map(|stage| stage.name.clone()).collect();
+            stages.iter().filter(|s| s.state.is_complete()).map(|stage| stage.name.clone()).collect();
         stages.iter_mut().for_each(|stage| stage.needs.retain(|need| !done.contains(need)));
         Ok(Some(Snapshot { run, definition, stages }))
     }
@@ -135,6 +137,7 @@ fn state(run: &RunRow, name: &str, fanned: bool, row: Option<&StageRow>) -> Stag
     let complete = row.is_some_and(|r| if fanned { r.items.is_some_and(|items| r.done >= items) } else { r.done > 0 });
     match (run.state, row) {
         (RunState::Failed, _) if failed => StageState::Failed,
+        (_, Some(row)) if complete && is_skipped(row, fanned) => StageState::Skipped,
         (_, Some(_)) if complete => StageState::Done,
         (RunState::Failed | RunState::Done | RunState::Cancelled, _) => StageState::Cancelled,
         (RunState::Running | RunState::Blocked, Some(r)) if r.running > 0 => StageState::Running,
@@ -145,22 +148,40 @@ fn state(run: &RunRow, name: &str, fanned: bool, row: Option<&StageRow>) -> Stag
     }
 }
 
+/// As a whole; items of it may be skipped each by itself.
+fn is_skipped(row: &StageRow, fanned: bool) -> bool {
+    row.skipped > 0 && (!fanned || row.items == Some(0))
+}
+
+impl StageState {
+    /// Nothing of it is left.
+    pub(crate) fn is_complete(self) -> bool {
+        matches!(self, StageState::Done | StageState::Skipped)
+    }
+}
+
 impl StageView {
     /// What is to be said about it, after its name.
     pub(crate) fn words(&self) -> String {
         let row = self.row.as_ref();
-        let items = row.filter(|_| self.fanned).and_then(|r| r.items.map(|n| format!("{} of {n} items", r.done)));
+        let items = row.filter(|_| self.fanned).and_then(|row| {
+            let skipped = if row.skipped > 0 { format!(", {} skipped", row.skipped) } else { String::new() };
+            row.items.map(|items| format!("{} of {items} items{skipped}", row.done))
+        });
         let waits = self.waits_in_words();
         let says_it = match self.state {
             StageState::Ready | StageState::Scheduled => !waits.is_empty(),
             StageState::Running => !self.waits.iter().any(|wait| wait.reason == "running") && !waits.is_empty(),
-            StageState::Waiting | StageState::Done | StageState::Failed | StageState::Dead | StageState::Cancelled => {
-                false
-            }
+            StageState::Waiting
+            | StageState::Done
+            | StageState::Skipped
+            | StageState::Failed
+            | StageState::Dead
+            | StageState::Cancelled => false,
         };
         let mut parts: Vec<String> = if says_it { Vec::new() } else { vec![self.state_words()] };
         parts.extend(waits);
-        parts.extend(items.filter(|_| self.state != StageState::Waiting));
+        parts.extend(items.filter(|_| !matches!(self.state, StageState::Waiting | StageState::Skipped)));
         if let Some(row) = row {
             if let (StageState::Running, Some(done), Some(of)) = (self.state, row.progress_done, row.progress_of) {
                 parts.push(format!("{done} of {of}"));
@@ -203,6 +224,10 @@ impl StageView {
                 Some((start, end)) => format!("done in {}", when::span(end - start)),
                 None => "done".to_owned(),
             },
+            StageState::Skipped => match self.row.as_ref().and_then(|row| row.skip_reason.as_deref()) {
+                Some(reason) => format!("skipped: {reason}"),
+                None => "skipped".to_owned(),
+            },
             StageState::Failed => "failed".to_owned(),
             StageState::Dead => match self.row.as_ref().map_or(0, |row| row.dead) {
                 1 => "1 dead letter".to_owned(),
@@ -220,6 +245,7 @@ impl StageView {
             StageState::Running => "▶",
             StageState::Scheduled => "⏲",
             StageState::Done => "✔",
+            StageState::Skipped => "–",
             StageState::Failed | StageState::Dead => "✘",
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Classes;
+use super::condition::Condition;
 use super::form_file::FormFile;
 use super::input::DeclaredInput;
 use super::name::{ScheduleName, StageName, WorkflowName};
@@ -42,6 +43,19 @@ pub(crate) struct Workflow {
 }
 
 impl Workflow {
+    /// Of each stage whether it may be skipped as a whole: by its own condition, or because of what it needs.
+    pub(crate) fn may_be_skipped(&self) -> Vec<bool> {
+        let mut may = vec![false; self.stages.len()];
+        for index in self.topological() {
+            let Some(stage) = self.stage(index) else { continue };
+            let is_open = |need: &StageIndex| may.get(need.at()).copied().unwrap_or_default();
+            let by_need = stage.needs.iter().any(|need| is_open(need) && !stage.accepts(*need));
+            let by_all = !stage.needs.is_empty() && stage.needs.iter().all(is_open);
+            may[index.at()] = by_need || by_all || (stage.when.is_some() && stage.for_each.is_none());
+        }
+        may
+    }
+
     /// The stage of that number; an index of this workflow always has one.
     pub(crate) fn stage(&self, index: StageIndex) -> Option<&Stage> {
         self.stages.get(index.at())
@@ -54,6 +68,12 @@ impl Workflow {
 pub(crate) struct Stage {
     pub(crate) name: StageName,
     pub(crate) needs: Vec<StageIndex>,
+    /// Those of them that may have been skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accepts_skipped: Vec<StageIndex>,
+    /// What its jobs are skipped without; for each item, where it is fanned out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) when: Option<Condition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_each: Option<ForEach>,
     /// How the outputs of needed stages come in.
@@ -89,6 +109,11 @@ impl Stage {
     /// It needs programs or places, which come and go while a worker lives.
     pub(crate) fn depends_on_the_machine(&self) -> bool {
         self.kind.is_command() || !self.requires.is_empty()
+    }
+
+    /// Whether it runs without the output of that need, which is `null` then.
+    pub(crate) fn accepts(&self, need: StageIndex) -> bool {
+        self.accepts_skipped.contains(&need)
     }
 
     /// Whether that stage's output comes in as a file. What the stage is fanned out over comes item by item.

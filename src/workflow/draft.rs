@@ -12,12 +12,13 @@ mod sql;
 mod url;
 mod warm;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::condition::Condition;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
 use super::keys::{self, Key, Shape};
@@ -53,6 +54,10 @@ pub(crate) struct DraftStage {
     pub(crate) kind: Field<StageKind>,
     pub(crate) named: named::Named,
     pub(crate) needs: Vec<Word>,
+    /// Those of them that may have been skipped: written with a `?`, which is left out here.
+    pub(crate) accepted: HashSet<String>,
+    /// `None` where it is absent or wrong.
+    pub(crate) when: Option<(Word, Condition)>,
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
     /// With its place in the file.
@@ -149,6 +154,8 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         kind: Field::Absent,
         named: named::Named::default(),
         needs: Vec::new(),
+        accepted: HashSet::new(),
+        when: None,
         for_each: None,
         inputs: None,
         timeout: None,
@@ -169,7 +176,8 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
     }
     for (key, value) in value::entries(table) {
         match key.text.as_str() {
-            "needs" => stage.needs = value::texts(value, keys::NEEDS, found),
+            "needs" => (stage.needs, stage.accepted) = needs(value, found),
+            "when" => stage.when = value::condition(value, keys::WHEN, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
             "inputs" if kind.is_some_and(|kind| names(keys::of_kind(kind), "inputs")) => {
                 stage.inputs = input_form(value, found).map(|form| (form, value.span()));
@@ -190,6 +198,19 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         }
     }
     stage
+}
+
+/// Names of stages, and those that have a `?` behind them.
+fn needs(value: &Value<'_>, found: &mut Vec<Mistake>) -> (Vec<Word>, HashSet<String>) {
+    let mut needs = value::texts(value, keys::NEEDS, found);
+    let mut accepted = HashSet::new();
+    for need in &mut needs {
+        if let Some(name) = need.text.strip_suffix('?').map(|name| name.trim_end().to_owned()) {
+            accepted.insert(name.clone());
+            need.text = name;
+        }
+    }
+    (needs, accepted)
 }
 
 fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> {

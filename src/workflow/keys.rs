@@ -53,6 +53,8 @@ pub(crate) enum Shape {
     /// A program and its arguments.
     Program,
     StageNames,
+    /// An expression that is true or false.
+    Condition,
     VariableNames,
     /// Tools and places of a machine.
     Requirements,
@@ -154,7 +156,9 @@ keys! {
         "Runs one statement in the database where Piton is, in a transaction with the stage's checkpoint; `role` says whose rights it has, `timeout` is its statement_timeout. {{item.path}} is a parameter with the value from the input, never part of the text.";
 
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
-        "Stages that must be done first. Their outputs are part of the input, under their names.";
+        "Stages that must be done first. Their outputs are part of the input, under their names. If one of them is skipped, so is this stage; a `?` behind its name accepts that, and the output is null.";
+    WHEN = "when", Shape::Condition, "a condition in quotes", "when = \"check.score >= 0.8\"", OR_REMOVE, "",
+        "Condition (an expression of CEL over `input`, `item` and the outputs of needed stages) without which the stage is skipped; with `for_each`, it is decided for each item.";
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
@@ -274,7 +278,8 @@ pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "a
 /// The ways to run a stage; it has one of them.
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL];
 /// Keys that any stage may have.
-pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
+pub(crate) const EVERY_STAGE: &[Key] =
+    &[NEEDS, WHEN, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] =
     &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];

@@ -4,6 +4,7 @@ pub(crate) mod cases;
 mod check;
 mod class;
 pub(crate) mod classes;
+pub(crate) mod condition;
 mod cron;
 pub(crate) mod definition;
 mod draft;

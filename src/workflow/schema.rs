@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::condition;
 use super::duration;
 use super::keys::{self, Key, Shape};
 use super::limits::Limits;
@@ -97,7 +98,8 @@ fn shape(shape: Shape) -> Value {
         Shape::Program => {
             json!({"type": "array", "minItems": 1, "items": [string(SEEN)], "additionalItems": {"type": "string"}})
         }
-        Shape::StageNames => json!({"type": "array", "items": string(&name::pattern()), "uniqueItems": true,
+        Shape::Condition => json!({"type": "string", "pattern": SEEN, "maxLength": condition::LONGEST}),
+        Shape::StageNames => json!({"type": "array", "items": string(&need()), "uniqueItems": true,
                                     "maxItems": Limits::default().max_needs}),
         Shape::Requirements => json!({"type": "array", "items": string(SEEN)}),
         Shape::VariableNames => json!({"type": "array", "items": variable()}),
@@ -117,6 +119,11 @@ fn shape(shape: Shape) -> Value {
         Shape::Retry => json!({"$ref": "#/definitions/retry"}),
         Shape::Class(class) => of_class(class),
     }
+}
+
+/// The name of a stage, perhaps with the mark that accepts its skip.
+fn need() -> String {
+    name::pattern().trim_end_matches('$').to_owned() + r"\??$"
 }
 
 fn string(pattern: &str) -> Value {

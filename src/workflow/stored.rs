@@ -6,6 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::classes::{EXIT_CODES, STATUSES};
+use super::condition;
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
 use super::input::DeclaredInput;
 use super::limits::MOST_STAGES;
@@ -63,6 +64,10 @@ pub(crate) enum StoredError {
     SameName(String),
     #[error("stage `{0}` needs itself, one stage twice, or one that does not exist")]
     Needs(String),
+    #[error(
+        "the condition of stage `{0}` reads what the stage does not have, or it accepts the skip of a stage that it does not need"
+    )]
+    Condition(String),
     #[error("stages need each other in a circle")]
     Circle,
     #[error("stage `{0}` fans out over something that it cannot have")]
@@ -116,6 +121,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         if !stage.needs.iter().all(|need| need.at() < stages.len() && need.at() != at && seen.insert(*need)) {
             return Err(StoredError::Needs(name()));
         }
+        if !stage.accepts_skipped.iter().all(|need| stage.needs.contains(need)) || !can_be_decided(workflow, stage) {
+            return Err(StoredError::Condition(name()));
+        }
         if !can_fan_out(workflow, stage) {
             return Err(StoredError::ForEach(name()));
         }
@@ -142,6 +150,14 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
     }
     let needs: Vec<&[StageIndex]> = stages.iter().map(|stage| stage.needs.as_slice()).collect();
     graph::order(&needs).map(|_| ()).ok_or(StoredError::Circle)
+}
+
+/// Whether it has all that its condition reads.
+fn can_be_decided(workflow: &Workflow, stage: &Stage) -> bool {
+    let Some(condition) = &stage.when else { return true };
+    let needs = stage.needs.iter().filter_map(|need| workflow.stage(*need)).map(|need| need.name.as_str());
+    let names = needs.chain(["input"]).chain(stage.for_each.as_ref().map(|_| "item"));
+    condition.reads().iter().all(|read| condition::meant(&read.head, names.clone()).is_some())
 }
 
 fn can_fan_out(workflow: &Workflow, stage: &Stage) -> bool {

@@ -17,6 +17,7 @@ noted as (
 ),
 done as (
     select stage, count(*) filter (where item <> -1 or not stage = any($2)) as done,
+           count(skipped) as skipped, min(skipped) as skip_reason,
            min(started_at) as started_at, max(finished_at) as finished_at, max(attempt) as attempt
     from piton.checkpoints where run_id = $1 group by stage
 ),
@@ -38,6 +39,8 @@ last as (
 )
 select stage::int2 as stage,
        coalesce(done.done, 0) as done,
+       coalesce(done.skipped, 0) as skipped,
+       done.skip_reason,
        split.items,
        coalesce(live.running, 0) as running,
        coalesce(live.ready, 0) as ready,
