@@ -19,6 +19,7 @@ mod runs;
 mod state;
 mod throughput;
 mod tokens;
+mod waits;
 mod words;
 mod workers;
 mod workflows;
@@ -84,6 +85,7 @@ fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(runs::routes())
         .merge(control::routes())
+        .merge(waits::routes())
         .merge(throughput::routes())
         .merge(checkpoints::routes())
         .merge(artifacts::routes())

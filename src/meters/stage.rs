@@ -20,6 +20,8 @@ pub(crate) enum AttemptEnd {
     Done,
     Retried,
     DeadLettered,
+    /// It goes on when its wait is over, and ends then.
+    Waits,
     /// It was handed back.
     Released,
     /// Its run was ended, its stage is done again, or it was given up by hand.
@@ -31,10 +33,11 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
-    const ALL: [AttemptEnd; 7] = [
+    const ALL: [AttemptEnd; 8] = [
         AttemptEnd::Done,
         AttemptEnd::Retried,
         AttemptEnd::DeadLettered,
+        AttemptEnd::Waits,
         AttemptEnd::Released,
         AttemptEnd::Cancelled,
         AttemptEnd::Fenced,
@@ -46,6 +49,7 @@ impl AttemptEnd {
             AttemptEnd::Done => "done",
             AttemptEnd::Retried => "retried",
             AttemptEnd::DeadLettered => "dead_lettered",
+            AttemptEnd::Waits => "waits",
             AttemptEnd::Released => "released",
             AttemptEnd::Cancelled => "cancelled",
             AttemptEnd::Fenced => "fenced",
@@ -160,6 +164,7 @@ impl StageMeters {
                 self.jobs.1.fetch_add(1, Ordering::Relaxed);
             }
             AttemptEnd::Retried
+            | AttemptEnd::Waits
             | AttemptEnd::Released
             | AttemptEnd::Cancelled
             | AttemptEnd::Fenced
@@ -176,8 +181,12 @@ impl StageMeters {
         match outcome {
             AttemptEnd::DeadLettered => DEAD_LETTERED.counter(&labels).increment(1),
             AttemptEnd::Retried => RETRIES.counter(&labels).increment(1),
-            AttemptEnd::Done | AttemptEnd::Released | AttemptEnd::Cancelled | AttemptEnd::Fenced | AttemptEnd::Lost => {
-            }
+            AttemptEnd::Done
+            | AttemptEnd::Waits
+            | AttemptEnd::Released
+            | AttemptEnd::Cancelled
+            | AttemptEnd::Fenced
+            | AttemptEnd::Lost => {}
         }
     }
 }

@@ -75,7 +75,7 @@ impl Tried {
     pub(crate) fn items(&self) -> Option<u32> {
         match self.work {
             Ok(Work::Split(items)) => Some(items),
-            Ok(Work::Handle(_)) | Err(_) => None,
+            Ok(Work::Handle(_) | Work::Waited(_)) | Err(_) => None,
         }
     }
 
@@ -89,6 +89,7 @@ impl Tried {
         let mut input = match self.work.clone()? {
             Work::Handle(input) => input,
             Work::Split(_) => return Err(Failure::unknown("the stage is split into items here")),
+            Work::Waited(_) => return Err(Failure::unknown("the stage only waits, and its wait is over")),
         };
         input_files::write_into(folder, store, &self.claim, &self.version, &mut input).await?;
         Ok(input.to_json())

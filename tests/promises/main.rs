@@ -110,6 +110,7 @@ mod trouble;
 mod twins;
 mod upgrades;
 mod values;
+mod waiting;
 mod waits;
 mod wakeups;
 mod warm;

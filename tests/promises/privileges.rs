@@ -74,6 +74,7 @@ const DECIDE: &[&str] = &[
     "stop_batch",
     "trace_parent",
     "trace_state",
+    "wake",
 ];
 
 /// What only the engine calls.
@@ -103,6 +104,7 @@ const ENGINE: &[&str] = &[
     "start_run_of",
     "state",
     "take_artifacts",
+    "wait_is_spent",
     "wake_workers",
     "worker_room",
 ];
@@ -162,6 +164,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("stage_times", "insert update"),
     ("steps", "insert"),
     ("throughput", "insert update"),
+    ("waits", "insert update"),
     ("workers", "insert update"),
     ("workflow_versions", "insert update(join_missing,join_stages,start_stages)"),
     ("workflows", "insert"),
