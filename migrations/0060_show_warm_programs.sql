@@ -2,4 +2,4 @@
 alter table piton.workers add column warm json check (json_typeof(warm) = 'array');
 comment on column piton.workers.warm is 'Processes of warm stages that it keeps, as it last reported: workflow, stage, starting, idle, busy, stopping. Empty where there have been none.';
 
--- functions: f9233c803212cd63a3264b0115e7e0872110a36158b876209e4236adff352d4a
+-- functions: 6b9b8ce3e06ffcd00ad6bc1176fcaa2b8b0bde7d186dfb9e65c6622fe8c5d33d

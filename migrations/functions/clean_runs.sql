@@ -36,6 +36,7 @@ begin
     delete from piton.past_attempts where run_id = any(due);
     delete from piton.steps where run_id = any(due);
     delete from piton.finishes where run_id = any(due);
+    delete from piton.waits where run_id = any(due);
     delete from piton.run_files where run_id = any(due);
     delete from piton.schedule_runs where run_id = any(due);
     delete from piton.dead_letters where run_id = any(due);

@@ -33,11 +33,16 @@ noted as (
     ) as b
     group by f.workflow_id
 ),
--- Nothing is empty before its last retry is due. Of very many, the latest ones are looked at.
+-- Nothing is empty before its last retry is due and its last sleep is over. Of very many, the latest ones are looked at.
 late as materialized (
     select l.workflow_id, extract(epoch from max(l.due_at) - now())::float8 as seconds
-    from (select j.workflow_id, j.due_at from piton.jobs j
-          where j.state = 'scheduled' and j.attempt > 0 and j.due_at < 'infinity' order by j.due_at desc limit 20000) as l
+    from ((select j.workflow_id, j.due_at from piton.jobs j
+           where j.state = 'scheduled' and j.attempt > 0 and j.due_at < 'infinity' order by j.due_at desc limit 20000)
+          union all
+          (select j.workflow_id, s.deadline
+           from (select w.run_id, w.job_id, w.deadline from piton.waits w
+                 where w.outcome is null and w.kind = 'sleep' order by w.deadline desc limit 20000) as s
+           join piton.jobs j on j.run_id = s.run_id and j.id = s.job_id)) as l
     group by l.workflow_id
 ),
 -- Up to 20,000 dead letters are looked at.

@@ -20,6 +20,7 @@ mod schedules;
 mod state;
 mod throughput;
 mod tokens;
+mod waits;
 mod words;
 mod workers;
 mod workflows;
@@ -85,6 +86,7 @@ fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(runs::routes())
         .merge(control::routes())
+        .merge(waits::routes())
         .merge(throughput::routes())
         .merge(checkpoints::routes())
         .merge(artifacts::routes())

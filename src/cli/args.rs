@@ -14,10 +14,11 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs};
+pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs, WakeArgs};
 pub(crate) use self::input::{FileArgs, InputArgs, TraceArgs};
 pub(crate) use self::questions::{
-    ChangesArgs, HealthArgs, HealthProbe, RunsArgs, ShowArgs, ThroughputArgs, VerifyArgs, WhyArgs, WorkersArgs,
+    ChangesArgs, HealthArgs, HealthProbe, RunsArgs, ShowArgs, ThroughputArgs, VerifyArgs, WaitsArgs, WhyArgs,
+    WorkersArgs,
 };
 pub(crate) use self::try_stage::{StageItem, TryArgs};
 pub(crate) use self::worker::{ArtifactStoreArgs, CheckArgs, SettingsArgs, WorkerArgs, lease};
@@ -117,6 +118,10 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Cancel a run: running attempts are stopped, waiting jobs are removed, finished stages are kept.
     Cancel(CancelArgs),
+    /// List what runs wait for: a time, a signal, a service; the oldest first, until when, and what would end it.
+    Waits(WaitsArgs),
+    /// End a sleep: the stage goes on at once.
+    Wake(WakeArgs),
     /// Start no more jobs of a workflow, of a stage, or at all; running ones finish.
     Pause(PauseArgs),
     /// Resume what was paused.

@@ -42,6 +42,7 @@ mod trace;
 mod try_stage;
 mod usage;
 mod verify;
+mod waits;
 mod why;
 mod worker;
 mod workers;
@@ -138,6 +139,8 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Throughput(args) => throughput::throughput(global, args).await,
         Command::Changes(args) => changes::changes(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
+        Command::Waits(args) => waits::waits(global, args).await,
+        Command::Wake(args) => waits::wake(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,
         Command::Pauses => control::pauses(global).await,

@@ -16,7 +16,9 @@ pub(crate) use self::builder::url_of;
 pub use self::builder::{Builder, Database, Migrations};
 pub use self::child::child;
 pub(crate) use self::child::was_called;
-pub use self::error::{BuildError, CancelError, DatabaseError, ResultError, ScheduleError, StartError, WorkerError};
+pub use self::error::{
+    BuildError, CancelError, DatabaseError, ResultError, ScheduleError, StartError, WaitError, WorkerError,
+};
 pub use self::piton::Piton;
 pub use self::progress::{RunProgress, StageProgress};
 pub use self::run::Run;

@@ -168,6 +168,18 @@ pub(crate) async fn cancel_run(store: &Store, run: RunId, reason: &str, by: Acto
     Ok(())
 }
 
+/// Ends the sleeps of a stage, or of one item of it, and says how many; or is refused with the reason.
+pub(crate) async fn wake(
+    store: &Store,
+    run: RunId,
+    (stage, item): (&str, Option<i32>),
+    by: Actor<'_>,
+) -> Result<i64, StoreError> {
+    let woken = store.wake(run, (stage, item), by).await?;
+    events::decision::woken(&run, stage, by.name);
+    Ok(woken)
+}
+
 /// Makes a registered version of a workflow current, and returns its digest; or is refused with the reason.
 pub(crate) async fn deploy(
     store: &Store,

@@ -56,6 +56,11 @@ impl Attempt<'_> {
         tell!(error, "job_given_up", self, [class = %class,], "job given up, its run is blocked: {message}");
     }
 
+    /// Its wait is on record, and its job is no longer claimed.
+    pub(crate) fn waits(&self, kind: &dyn Display, until: Option<&str>) {
+        tell!(debug, "attempt_waits", self, [kind = %kind, until,], "attempt waits ({kind}), and holds nothing meanwhile");
+    }
+
     /// It was stopped, and its job is for others to claim.
     pub(crate) fn released(&self) {
         tell!(info, "attempt_released", self, [], "attempt stopped, its job is handed back");

@@ -22,7 +22,7 @@ meters! {
     JOBS_FINISHED = Process Kind::Counter, "piton_jobs_finished_total" ["workflow", "stage", "outcome"]
         "Jobs that ended in a commit of this worker: done, skipped or dead_lettered.";
     ATTEMPTS = Process Kind::Counter, "piton_attempts_total" ["workflow", "stage", "outcome"]
-        "Attempts that ended: done, skipped (its condition did not hold, or what it needs was skipped), retried, dead_lettered, released (handed back), cancelled, fenced (its claim no longer held) or lost (counted by the worker that recovered it).";
+        "Attempts that ended: done, skipped (its condition did not hold, or what it needs was skipped), retried, dead_lettered, waits (it goes on when its wait is over), released (handed back), cancelled, fenced (its claim no longer held) or lost (counted by the worker that recovered it).";
     FAILURES = Process Kind::Counter, "piton_failures_total" ["workflow", "stage", "class"]
         "Failed attempts by failure class.";
     RETRIES = Process Kind::Counter, "piton_retries_total" ["workflow", "stage", "class"]
@@ -112,11 +112,17 @@ meters! {
     SNAPSHOT_DURATION = Database Kind::Gauge, "piton_snapshot_duration_seconds" []
         "How long it took to read the state, in seconds.";
     JOBS = Database Kind::Gauge, "piton_jobs" ["workflow", "stage", "state"]
-        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone) or limited (set aside: their stage has a limit, is paused, or some workers cannot run it). Estimated above 20,000 in a state.";
+        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone), limited (set aside: their stage has a limit, is paused, or some workers cannot run it) or waiting (for something outside). Estimated above 20,000 in a state.";
     JOBS_DUE_SOON = Database Kind::Gauge, "piton_jobs_due_soon" ["workflow"]
         "Scheduled jobs that are due within a minute.";
     JOBS_RETRY_WAIT = Database Kind::Gauge, "piton_jobs_retry_wait" ["workflow"]
         "Jobs that wait for a retry.";
+    WAITS = Database Kind::Gauge, "piton_waits" ["kind"]
+        "Open waits: sleep, signal, callback, poll or run (another run). Up to 100,001 of a kind are counted.";
+    OLDEST_WAIT = Database Kind::Gauge, "piton_oldest_wait_age_seconds" ["kind"]
+        "Age of the oldest open wait in seconds; 0 if there is none.";
+    WAITS_NEAR_TIMEOUT = Database Kind::Gauge, "piton_waits_near_timeout" ["kind"]
+        "Open waits that time out within an hour; sleeps have no timeout.";
     OLDEST_READY = Database Kind::Gauge, "piton_oldest_ready_age_seconds" ["workflow"]
         "Age of the oldest claimable job in seconds; 0 if there is none, or while something of the workflow is paused.";
     RUNS = Database Kind::Gauge, "piton_runs" ["workflow", "state"]

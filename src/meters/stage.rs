@@ -22,6 +22,8 @@ pub(crate) enum AttemptEnd {
     Skipped,
     Retried,
     DeadLettered,
+    /// It goes on when its wait is over, and ends then.
+    Waits,
     /// It was handed back.
     Released,
     /// Its run was ended, its stage is done again, or it was given up by hand.
@@ -33,11 +35,12 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
-    const ALL: [AttemptEnd; 8] = [
+    const ALL: [AttemptEnd; 9] = [
         AttemptEnd::Done,
         AttemptEnd::Skipped,
         AttemptEnd::Retried,
         AttemptEnd::DeadLettered,
+        AttemptEnd::Waits,
         AttemptEnd::Released,
         AttemptEnd::Cancelled,
         AttemptEnd::Fenced,
@@ -50,6 +53,7 @@ impl AttemptEnd {
             AttemptEnd::Skipped => "skipped",
             AttemptEnd::Retried => "retried",
             AttemptEnd::DeadLettered => "dead_lettered",
+            AttemptEnd::Waits => "waits",
             AttemptEnd::Released => "released",
             AttemptEnd::Cancelled => "cancelled",
             AttemptEnd::Fenced => "fenced",
@@ -171,6 +175,7 @@ impl StageMeters {
                 self.jobs.1.fetch_add(1, Ordering::Relaxed);
             }
             AttemptEnd::Retried
+            | AttemptEnd::Waits
             | AttemptEnd::Released
             | AttemptEnd::Cancelled
             | AttemptEnd::Fenced
@@ -189,6 +194,7 @@ impl StageMeters {
             AttemptEnd::Retried => RETRIES.counter(&labels).increment(1),
             AttemptEnd::Done
             | AttemptEnd::Skipped
+            | AttemptEnd::Waits
             | AttemptEnd::Released
             | AttemptEnd::Cancelled
             | AttemptEnd::Fenced

@@ -83,7 +83,7 @@ impl Tried {
     pub(crate) fn items(&self) -> Option<u32> {
         match self.work {
             Ok(Work::Split(items)) => Some(items),
-            Ok(Work::Handle(_) | Work::Skip(_)) | Err(_) => None,
+            Ok(Work::Handle(_) | Work::Skip(_) | Work::Waited(_)) | Err(_) => None,
         }
     }
 
@@ -91,7 +91,7 @@ impl Tried {
     pub(crate) fn why_not(&self) -> &str {
         match &self.work {
             Ok(Work::Skip(reason)) => reason,
-            Ok(Work::Handle(_) | Work::Split(_)) => "it is not fanned out",
+            Ok(Work::Handle(_) | Work::Split(_) | Work::Waited(_)) => "it is not fanned out",
             Err(failure) => failure.message(),
         }
     }
@@ -102,6 +102,7 @@ impl Tried {
             Work::Handle(input) => input,
             Work::Skip(reason) => return Ok(Given::Skip(reason)),
             Work::Split(_) => return Err(Failure::unknown("the stage is split into items here")),
+            Work::Waited(_) => return Err(Failure::unknown("the stage only waits, and its wait is over")),
         };
         if let Some(stage) = self.version.stage(self.claim.key.stage)
             && let Some(reason) = input.fails(stage)?

@@ -72,6 +72,7 @@ impl Committer {
                 return;
             }
             self.set_out_own_rows(&mut batch);
+            self.set_out_waits(&mut batch);
             while !batch.is_empty() {
                 let fit = first_that_fit(batch.iter().map(Ended::bytes));
                 if fit == batch.len() {
@@ -117,7 +118,8 @@ impl Committer {
                     let why = "its worker stopped before it had ended".to_owned();
                     (claim, Ending::Release { why, has_waited: false }, None)
                 }
-                Outcome::NeverBegan => (claim, Ending::Unclaim, None),
+                // Those that wait were set out before.
+                Outcome::NeverBegan | Outcome::Waits(_) => (claim, Ending::Unclaim, None),
             };
             commits.push(version, end, artifacts);
         }
@@ -186,7 +188,7 @@ impl Committer {
             .enumerate()
             .filter_map(|(i, ended)| match &ended.outcome {
                 Outcome::Failed(failure) => Some((i, (ended.claim, failure.class()))),
-                Outcome::Finished(_) | Outcome::HandedBack | Outcome::NeverBegan => None,
+                Outcome::Finished(_) | Outcome::Waits(_) | Outcome::HandedBack | Outcome::NeverBegan => None,
             })
             .collect();
         let mut histories = vec![History::default(); batch.len()];
@@ -215,7 +217,7 @@ impl Committer {
         }
     }
 
-    async fn commit(&self, commits: Commits) {
+    pub(super) async fn commit(&self, commits: Commits) {
         self.announce(&commits);
         let (mut backoff, mut doubt, mut sent_before) = (Backoff::default(), Doubt::default(), false);
         let landed = loop {
@@ -385,7 +387,8 @@ fn instead(claim: &Claim, ending: &Ending, refused: &StoreError) -> Option<Endin
     }
 }
 
-async fn wait(backoff: &mut Backoff, error: &StoreError, results: usize) {
+/// For the database, before results are sent again.
+pub(super) async fn wait(backoff: &mut Backoff, error: &StoreError, results: usize) {
     Part::Commit.had_no_answer();
     if backoff.is_first() {
         tracing::warn!(results, "results wait in memory: {error}");

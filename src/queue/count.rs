@@ -16,7 +16,10 @@ pub(super) fn ran(version: Option<&Version>, claim: &Claim, outcome: &ended::Out
         ended::Outcome::NeverBegan => {}
         // What a skip takes says nothing about the stage.
         ended::Outcome::Finished(output) if output.skipped.is_some() => {}
-        ended::Outcome::Finished(_) | ended::Outcome::Failed(_) | ended::Outcome::HandedBack => {
+        ended::Outcome::Finished(_)
+        | ended::Outcome::Failed(_)
+        | ended::Outcome::Waits(_)
+        | ended::Outcome::HandedBack => {
             meters(version, claim).into_iter().for_each(|meters| meters.ran(took));
         }
     }
@@ -65,6 +68,16 @@ fn one(commits: &Commits, at: usize) {
         Ending::Release { .. } => meters.ended(AttemptEnd::Released),
         Ending::Unclaim => {}
     }
+}
+
+/// An attempt was to wait.
+pub(super) fn waits(version: Option<&Version>, claim: &Claim, has_begun: bool, fate: Option<Fate>) {
+    let outcome = match fate {
+        _ if has_begun => AttemptEnd::Waits,
+        Some(Fate::Cancelled) => AttemptEnd::Cancelled,
+        Some(Fate::Landed { .. }) | None => AttemptEnd::Fenced,
+    };
+    meters(version, claim).into_iter().for_each(|meters| meters.ended(outcome));
 }
 
 fn run_is_done(commits: &Commits, at: usize) {

@@ -13,6 +13,7 @@ use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::{AttemptKey, NO_ITEM, RunKey};
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::wait::EndedWait;
 use crate::stage::fan_out::{self, Split};
 use crate::stage::input::{StageInput, array};
 use crate::store::checkpoints::{Stored, Wanted};
@@ -125,6 +126,8 @@ pub(super) fn within_limit(input: StageInput, stage: &str, limits: &PayloadLimit
 /// Everything the claims of one batch need, read once and shared.
 struct Batch {
     runs: HashMap<RunKey, RunInput>,
+    /// Of those that may have waited.
+    waits: HashMap<AttemptKey, EndedWait>,
     /// Outputs by run and stage, in item order; the record of a split comes first.
     outputs: HashMap<(RunKey, i16), Vec<Stored>>,
     too_large: HashMap<AttemptKey, u64>,
@@ -161,13 +164,20 @@ impl Batch {
                 outputs.entry((stored.run, stored.stage)).or_default().push(stored);
             }
         }
+        let may_have_waited = claims.iter().filter(|(claim, version)| version.waits(claim.key.stage));
+        let may_have_waited: Vec<AttemptKey> = may_have_waited.map(|(claim, _)| claim.key).collect();
+        let waits = match may_have_waited.as_slice() {
+            [] => HashMap::new(),
+            keys => store.ended_waits(keys).await?,
+        };
         let runs = runs.into_iter().map(|stored| (stored.run, stored.into())).collect();
-        Ok(Batch { runs, outputs, too_large: too_large.clone(), ..Batch::empty(limits) })
+        Ok(Batch { runs, waits, outputs, too_large: too_large.clone(), ..Batch::empty(limits) })
     }
 
     fn empty(limits: &PayloadLimits) -> Batch {
         Batch {
             runs: HashMap::new(),
+            waits: HashMap::new(),
             outputs: HashMap::new(),
             too_large: HashMap::new(),
             skips: Skips::default(),
@@ -217,6 +227,9 @@ impl Batch {
                 )));
             }
             return Ok(Work::Split(items));
+        }
+        if let Some(wait) = self.waits.remove(&claim.key) {
+            return Ok(Work::Waited(wait));
         }
         within_limit(self.input(claim, stage, version)?, stage.name.as_str(), &self.limits).map(Work::Handle)
     }

@@ -34,5 +34,6 @@ pub(crate) mod starter;
 pub(crate) mod tally;
 pub(crate) mod time_limit;
 pub(crate) mod version;
+mod waits;
 pub(crate) mod wake;
 mod wanted;

@@ -79,6 +79,11 @@ impl Version {
             .map(|(_, (stage, _))| stage)
     }
 
+    /// Whether jobs of that stage wait for something outside. One that is to be split does not.
+    pub(super) fn waits(&self, stage: i16) -> bool {
+        self.stage(stage).is_some_and(|stage| stage.kind.only_waits())
+    }
+
     /// The claim is the first one of its run.
     pub(crate) fn begins_with(&self, claim: &Claim) -> bool {
         let key = claim.key;

@@ -59,6 +59,7 @@ pub(crate) mod throughput;
 pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod versions;
+pub(crate) mod waits;
 pub(crate) mod wakes;
 pub(crate) mod warm;
 pub(crate) mod why;

@@ -21,6 +21,8 @@ pub(crate) struct StageRow {
     pub(crate) running: i64,
     pub(crate) ready: i64,
     pub(crate) scheduled: i64,
+    /// For something outside.
+    pub(crate) waiting: i64,
     /// Dead letters that are pending.
     pub(crate) dead: i64,
     /// When the next scheduled job is due.
@@ -42,6 +44,13 @@ pub(crate) struct StageRow {
     pub(crate) running_since: Option<DateTime<Utc>>,
     #[sqlx(try_from = "MaybeMoment")]
     pub(crate) finished_at: Option<DateTime<Utc>>,
+}
+
+impl StageRow {
+    /// It has jobs.
+    pub(crate) fn is_live(&self) -> bool {
+        self.running + self.ready + self.scheduled + self.waiting > 0
+    }
 }
 
 /// An attempt that left no checkpoint.

@@ -23,7 +23,7 @@ use crate::model::suspect::{Evidence, MOST_RUNNERS};
 pub(crate) struct Seen {
     /// Whether the others have given this boot up.
     pub(crate) standing: Standing,
-    /// When the next scheduled job is due, if there is one.
+    /// When the next scheduled job is due or the next wait ends by itself, if there is one.
     pub(crate) next_due: Option<Duration>,
     /// The best place of a job that this worker could claim.
     pub(crate) waiting: Option<Place>,

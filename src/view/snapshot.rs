@@ -52,6 +52,8 @@ pub enum StageState {
     Running,
     /// Its jobs wait for their due time.
     Scheduled,
+    /// Its jobs wait for something outside: a time, a signal, an answer.
+    Awaiting,
     /// All of it is done.
     Done,
     /// Its condition did not hold, or it needs a stage that was skipped.
@@ -72,7 +74,7 @@ impl Snapshot {
         id: RunId,
     ) -> Result<Option<Snapshot>, StoreError> {
         let Some(mut snapshot) = Snapshot::glance(store, definitions, id).await? else { return Ok(None) };
-        let is_live = |row: &StageRow| row.running + row.ready + row.scheduled + row.dead > 0;
+        let is_live = |row: &StageRow| row.is_live() || row.dead > 0;
         if snapshot.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live) {
             snapshot.ask_why(store).await?;
         }
@@ -120,8 +122,7 @@ impl Snapshot {
 
     /// Nothing more happens by itself: it has ended, or only its dead letters are left.
     pub(crate) fn is_at_rest(&self) -> bool {
-        let is_live = |row: &StageRow| row.running + row.ready + row.scheduled > 0;
-        let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live);
+        let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(StageRow::is_live);
         self.run.state.is_ended() || (self.run.state == RunState::Blocked && !live)
     }
 }
@@ -129,7 +130,7 @@ impl Snapshot {
 /// Whether the row says of jobs that they do not move: then it is asked why. What has begun just now is not asked about.
 pub(crate) fn is_held(row: &StageRow) -> bool {
     let runs_on = |since: DateTime<Utc>| Utc::now() - since > RUNS_ON;
-    row.ready + row.scheduled + row.dead > 0 || row.running > 0 && row.running_since.is_none_or(runs_on)
+    row.ready + row.scheduled + row.waiting + row.dead > 0 || row.running > 0 && row.running_since.is_none_or(runs_on)
 }
 
 fn state(run: &RunRow, name: &str, fanned: bool, row: Option<&StageRow>) -> StageState {
@@ -143,6 +144,7 @@ fn state(run: &RunRow, name: &str, fanned: bool, row: Option<&StageRow>) -> Stag
         (RunState::Running | RunState::Blocked, Some(r)) if r.running > 0 => StageState::Running,
         (RunState::Running | RunState::Blocked, Some(r)) if r.ready > 0 => StageState::Ready,
         (RunState::Running | RunState::Blocked, Some(r)) if r.scheduled > 0 => StageState::Scheduled,
+        (RunState::Running | RunState::Blocked, Some(r)) if r.waiting > 0 => StageState::Awaiting,
         (RunState::Running | RunState::Blocked, Some(r)) if r.dead > 0 => StageState::Dead,
         (RunState::Running | RunState::Blocked, Some(_) | None) => StageState::Waiting,
     }
@@ -170,7 +172,7 @@ impl StageView {
         });
         let waits = self.waits_in_words();
         let says_it = match self.state {
-            StageState::Ready | StageState::Scheduled => !waits.is_empty(),
+            StageState::Ready | StageState::Scheduled | StageState::Awaiting => !waits.is_empty(),
             StageState::Running => !self.waits.iter().any(|wait| wait.reason == "running") && !waits.is_empty(),
             StageState::Waiting
             | StageState::Done
@@ -220,6 +222,7 @@ impl StageView {
             StageState::Ready => "ready".to_owned(),
             StageState::Running => "running".to_owned(),
             StageState::Scheduled => "scheduled".to_owned(),
+            StageState::Awaiting => "waiting for something outside".to_owned(),
             StageState::Done => match self.row.as_ref().and_then(|r| Some((r.started_at?, r.finished_at?))) {
                 Some((start, end)) => format!("done in {}", when::span(end - start)),
                 None => "done".to_owned(),
@@ -243,7 +246,7 @@ impl StageView {
             StageState::Waiting | StageState::Cancelled => "·",
             StageState::Ready => "○",
             StageState::Running => "▶",
-            StageState::Scheduled => "⏲",
+            StageState::Scheduled | StageState::Awaiting => "⏲",
             StageState::Done => "✔",
             StageState::Skipped => "–",
             StageState::Failed | StageState::Dead => "✘",

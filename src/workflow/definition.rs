@@ -168,6 +168,8 @@ pub(crate) enum StageKind {
     Http(HttpStage),
     /// A statement in the database where Piton is.
     Sql(SqlStage),
+    /// Nothing, until a time.
+    Sleep(SleepStage),
 }
 
 /// A program that is run without a shell.
@@ -215,6 +217,39 @@ pub(crate) struct SqlStage {
     pub(crate) statement: Statement,
     /// Whose rights it has.
     pub(crate) role: String,
+}
+
+/// A time that is waited for. It has either a length or an end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SleepStage {
+    #[serde(
+        rename = "for_ms",
+        default,
+        with = "super::duration::optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) length: Option<Duration>,
+    /// RFC 3339, once it is filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Template>,
+    /// A random share of this comes on top.
+    #[serde(
+        rename = "jitter_ms",
+        default,
+        with = "super::duration::optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) jitter: Option<Duration>,
+}
+
+impl SleepStage {
+    /// Whether it says how long, in one way, and no longer than a file may.
+    pub(super) fn is_sound(&self) -> bool {
+        let lengths = [self.length, self.jitter];
+        self.length.is_some() != self.until.is_some()
+            && lengths.into_iter().flatten().all(|length| super::duration::checked(length).is_ok())
+    }
 }
 
 /// A request to a server.
@@ -306,6 +341,14 @@ impl StandardInput {
 }
 
 impl StageKind {
+    /// It does nothing but wait: its job may find that its wait is over.
+    pub(crate) fn only_waits(&self) -> bool {
+        match self {
+            StageKind::Sleep(_) => true,
+            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => false,
+        }
+    }
+
     pub(crate) fn is_command(&self) -> bool {
         matches!(self, StageKind::Command(_))
     }
@@ -314,7 +357,7 @@ impl StageKind {
     pub(crate) fn warm_processes(&self) -> Option<u32> {
         match self {
             StageKind::Command(command) => command.warm.as_ref().map(|warm| warm.processes),
-            StageKind::Rust { .. } | StageKind::Http(_) | StageKind::Sql(_) => None,
+            StageKind::Rust { .. } | StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) => None,
         }
     }
 
@@ -327,6 +370,7 @@ impl StageKind {
             }
             StageKind::Http(http) => [&http.url].into_iter().chain(http.headers.values()).chain(&http.dir).collect(),
             StageKind::Sql(sql) => sql.statement.parameters().iter().collect(),
+            StageKind::Sleep(sleep) => sleep.until.iter().collect(),
         }
     }
 }

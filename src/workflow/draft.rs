@@ -105,7 +105,8 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
 }
 
 fn is_of_stage(name: &str) -> bool {
-    let all = [keys::KINDS, keys::EVERY_STAGE, keys::COMMAND_STAGE, keys::HTTP_STAGE, keys::SQL_STAGE];
+    let all =
+        [keys::KINDS, keys::EVERY_STAGE, keys::COMMAND_STAGE, keys::HTTP_STAGE, keys::SQL_STAGE, keys::SLEEP_STAGE];
     all.iter().any(|keys| names(keys, name))
 }
 
@@ -175,6 +176,9 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         stage.kind = kind::read(kind, table, &mut stage.named, found);
     }
     for (key, value) in value::entries(table) {
+        if is_no_key_of_a_wait(&key, kind, &stage.word, found) {
+            continue;
+        }
         match key.text.as_str() {
             "needs" => (stage.needs, stage.accepted) = needs(value, found),
             "when" => stage.when = value::condition(value, keys::WHEN, found),
@@ -213,13 +217,25 @@ fn needs(value: &Value<'_>, found: &mut Vec<Mistake>) -> (Vec<Word>, HashSet<Str
     (needs, accepted)
 }
 
+/// Tells of a key that means nothing for a stage which only waits.
+fn is_no_key_of_a_wait(key: &Word, kind: Option<&str>, stage: &Word, found: &mut Vec<Mistake>) -> bool {
+    let name = key.text.as_str();
+    let Some(kind) = kind.filter(|kind| names(keys::EVERY_STAGE, name) && !names(keys::of_every(kind), name)) else {
+        return false;
+    };
+    let title =
+        format!("`{name}` means nothing for stage {}: it waits (`{kind}`), and runs nothing", shown(&stage.text));
+    found.push(Mistake::new(key.span.clone(), title, "", "remove it"));
+    true
+}
+
 fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> {
     let Shape::Word(words) = keys::INPUTS.shape else { return None };
     Some(if value::one_of(value, keys::INPUTS, words, found)? == "file" { InputForm::File } else { InputForm::Value })
 }
 
 /// Kinds with keys that no other has.
-const OWN_KEYS: [&str; 3] = ["command", "http", "sql"];
+const OWN_KEYS: [&str; 4] = ["command", "http", "sql", "sleep"];
 
 /// Tells of a key that a stage of that kind has not, and says which was meant.
 fn unknown_key(
@@ -243,7 +259,7 @@ fn unknown_key(
     }
     let of_kind = kind.map_or(&[][..], keys::of_kind);
     let kinds: Vec<Key> = keys::KINDS.iter().copied().filter(|key| kind.is_none_or(|kind| key.name == kind)).collect();
-    let known = [&kinds, keys::EVERY_STAGE, of_kind].concat();
+    let known = [kinds.as_slice(), kind.map_or(keys::EVERY_STAGE, keys::of_every), of_kind].concat();
     let meant = suggestion(name, &known, found.len());
     let elsewhere =
         names(keys::FILE, name).then_some("it belongs to the workflow: write it above the first [stages.<name>]");

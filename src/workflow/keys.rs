@@ -155,6 +155,11 @@ keys! {
     SQL = "sql", Shape::Text, "a statement of SQL", "sql = \"insert into words select {{input.text}}\"", "", "",
         "Runs one statement in the database where Piton is, in a transaction with the stage's checkpoint; `role` says whose rights it has, `timeout` is its statement_timeout. {{item.path}} is a parameter with the value from the input, never part of the text.";
 
+    SLEEP = "sleep", Shape::Duration, "a duration in quotes", "sleep = \"6h\"", "", "",
+        "Waits that long, 30 days at most, and holds nothing meanwhile. The output says from when until when it slept.";
+    UNTIL = "until", Shape::Text, "a time with its zone", "until = \"{{input.publish_at}}\"", "", "",
+        "Waits until that time (RFC 3339, such as 2027-01-31T06:00:00+01:00), and holds nothing meanwhile. A time that has passed is no wait. {{plan.publish_at}} is taken from the input.";
+
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
         "Stages that must be done first. Their outputs are part of the input, under their names. If one of them is skipped, so is this stage; a `?` behind its name accepts that, and the output is null.";
     WHEN = "when", Shape::Condition, "a condition in quotes", "when = \"check.score >= 0.8\"", OR_REMOVE, "",
@@ -207,6 +212,9 @@ keys! {
 
     ROLE = "role", Shape::Line, "the name of a role", "role = \"etl\"", "", "",
         "Role of the database whose rights the statement of `sql` has. The worker's own must be a member of it, and it must not be able to change Piton's tables.";
+
+    SPREAD = "jitter", Shape::Duration, "a duration in quotes", "jitter = \"30s\"", OR_REMOVE, "",
+        "A random time, up to this long, that each job waits on, so that those which are due together do not all begin at once.";
 
     EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
         "Failure classes by exit code (1 to 255; 128 plus its number for a signal), for programs whose exit codes have meanings of their own.";
@@ -263,6 +271,7 @@ const fn class_example(class: FailureClass) -> &'static str {
         FailureClass::Unknown => "unknown = { max_retries = 1, base = \"10s\" }",
         FailureClass::InvalidInput => "invalid_input = { max_retries = 1 }",
         FailureClass::AuthFailure => "auth_failure = { max_retries = 2, base = \"1m\" }",
+        FailureClass::WaitTimeout => "wait_timeout = { max_retries = 1 }",
         // There are no rules for these.
         FailureClass::Crashed | FailureClass::CorruptCheckpoint => "",
     }
@@ -276,8 +285,12 @@ pub(crate) const SCHEDULE: &[Key] =
 pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTION];
 pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];
 /// The ways to run a stage; it has one of them.
-pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL];
-/// Keys that any stage may have.
+pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL, SLEEP, UNTIL];
+/// Those of them that only wait.
+pub(crate) const WAITS: &[Key] = &[SLEEP, UNTIL];
+/// Keys that a stage may have which only waits: an attempt of it is nothing to be limited.
+pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, FOR_EACH, RETRY];
+/// Keys that any other stage may have.
 pub(crate) const EVERY_STAGE: &[Key] =
     &[NEEDS, WHEN, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
@@ -288,6 +301,7 @@ pub(crate) const WARM_KEYS: &[Key] = &[PROCESSES, START_TIMEOUT, IDLE, MAX_JOBS,
 pub(crate) const HTTP_STAGE: &[Key] =
     &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, FILE_NAME, STATUS_CLASSES];
 pub(crate) const SQL_STAGE: &[Key] = &[ROLE];
+pub(crate) const SLEEP_STAGE: &[Key] = &[SPREAD];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];
@@ -303,13 +317,24 @@ pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
         "command" => COMMAND_STAGE,
         "http" => HTTP_STAGE,
         "sql" => SQL_STAGE,
+        "sleep" | "until" => SLEEP_STAGE,
         _ => &[],
     }
 }
 
-/// Classes that a stage can fail with, and so rules can be made for.
+/// Keys that stages of that kind share with others.
+pub(crate) fn of_every(kind: &str) -> &'static [Key] {
+    if WAITS.iter().any(|key| key.name == kind) { EVERY_WAIT } else { EVERY_STAGE }
+}
+
+/// Classes that a stage can fail with.
 pub(crate) fn classes() -> impl Iterator<Item = FailureClass> {
     FailureClass::ALL.iter().copied().filter(|class| class.is_returned_by_stages())
+}
+
+/// Classes that rules can be made for.
+pub(crate) fn ruled_classes() -> impl Iterator<Item = FailureClass> {
+    FailureClass::ALL.iter().copied().filter(|class| class.has_rules())
 }
 
 #[cfg(test)]

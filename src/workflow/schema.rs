@@ -183,10 +183,17 @@ fn stages() -> Value {
 fn stage() -> Value {
     let of_kinds = keys::KINDS.iter().flat_map(|kind| keys::of_kind(kind.name));
     let mut stage = table(keys::KINDS.iter().chain(keys::EVERY_STAGE).chain(of_kinds.clone()));
-    stage["description"] = json!("A stage, and the one way it runs: `rust`, `command`, `http` or `sql`.");
+    stage["description"] = json!(
+        "A stage, and the one way it runs: `rust`, `command`, `http` or `sql`; or what it waits for: `sleep` or `until`."
+    );
     stage["oneOf"] = requires(keys::KINDS.iter().map(|kind| kind.name));
     let mut dependencies: Map<String, Value> =
         of_kinds.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))).collect();
+    // What only waits has no limits.
+    let not_of_waits =
+        keys::EVERY_STAGE.iter().filter(|key| !keys::EVERY_WAIT.iter().any(|other| other.name == key.name));
+    dependencies
+        .extend(not_of_waits.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))));
     // The one key that two kinds have with different words: a program has neither status nor headers.
     let output = json!({"properties": {keys::OUTPUT.name: shape(keys::OUTPUT.shape)}});
     dependencies.insert(keys::COMMAND.name.to_owned(), output);
@@ -199,7 +206,7 @@ fn stage() -> Value {
 
 fn kinds_with(key: &str) -> impl Iterator<Item = &'static str> {
     let names = keys::KINDS.iter().map(|kind| kind.name);
-    names.filter(move |kind| keys::of_kind(kind).iter().any(|of_kind| of_kind.name == key))
+    names.filter(move |kind| keys::of_kind(kind).iter().chain(keys::of_every(kind)).any(|of_kind| of_kind.name == key))
 }
 
 pub(super) fn requires(names: impl Iterator<Item = &'static str>) -> Value {
@@ -207,7 +214,7 @@ pub(super) fn requires(names: impl Iterator<Item = &'static str>) -> Value {
 }
 
 fn retry() -> Value {
-    let classes: Vec<Key> = keys::classes().map(keys::class).collect();
+    let classes: Vec<Key> = keys::ruled_classes().map(keys::class).collect();
     let mut retry = table(keys::RETRY_RULES.iter().chain(&classes));
     retry["description"] = json!(description(keys::RETRY));
     retry

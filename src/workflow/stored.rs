@@ -82,6 +82,8 @@ pub(crate) enum StoredError {
     Role(String),
     #[error("the limits of the warm processes of stage `{0}` are out of bounds, or its program depends on the job")]
     Warm(String),
+    #[error("stage `{0}` does not say how long it sleeps, or says it twice")]
+    Sleep(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -140,7 +142,12 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             StageKind::Sql(sql) if sql.role.is_empty() || odd_role(&sql.role).is_some() => {
                 return Err(StoredError::Role(name()));
             }
-            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => {}
+            StageKind::Sleep(sleep) if !sleep.is_sound() => return Err(StoredError::Sleep(name())),
+            StageKind::Rust { .. }
+            | StageKind::Command(_)
+            | StageKind::Http(_)
+            | StageKind::Sql(_)
+            | StageKind::Sleep(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
         let (all, each) = (stage.concurrency, stage.per_worker);
@@ -236,7 +243,7 @@ mod tests {
         insta::assert_snapshot!(error(r#""handler":"a""#, r#""handler":"""#), @"the handler of stage `a` has no name");
         insta::assert_snapshot!(error("300000", "0"), @"the timeout of stage `a` is out of bounds");
         insta::assert_snapshot!(error("story", "Story"), @"it is not the JSON of a definition that this version knows: a name begins with a small letter (a to z), not with `S` at line 1 column 15");
-        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql` at line 1 column 64");
+        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql`, `sleep` at line 1 column 64");
         insta::assert_snapshot!(error("}", ""), @"it is not the JSON of a definition that this version knows: expected value at line 1 column 79");
     }
 }

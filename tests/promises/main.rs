@@ -111,6 +111,7 @@ mod trouble;
 mod twins;
 mod upgrades;
 mod values;
+mod waiting;
 mod waits;
 mod wakeups;
 mod warm;

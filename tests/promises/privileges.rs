@@ -81,6 +81,7 @@ const DECIDE: &[&str] = &[
     "trace_parent",
     "trace_state",
     "trigger_schedule",
+    "wake",
 ];
 
 /// What only the engine calls.
@@ -111,6 +112,7 @@ const ENGINE: &[&str] = &[
     "start_run_of",
     "state",
     "take_artifacts",
+    "wait_is_spent",
     "wake_workers",
     "worker_room",
 ];
@@ -170,6 +172,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("stage_times", "insert update"),
     ("steps", "insert"),
     ("throughput", "insert update"),
+    ("waits", "insert update"),
     ("workers", "insert update"),
     ("workflow_versions", "insert update(join_missing,join_stages,start_stages)"),
     ("workflows", "insert"),

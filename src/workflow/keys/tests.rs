@@ -33,11 +33,11 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
     add(At::File, &[NAME, DESCRIPTION, RETRY, INPUT, SCHEDULES]);
     add(At::Stage(None), KINDS);
     for kind in KINDS {
-        add(At::Stage(Some(*kind)), EVERY_STAGE);
+        add(At::Stage(Some(*kind)), of_every(kind.name));
         add(At::Stage(Some(*kind)), of_kind(kind.name));
     }
     add(At::Retry, RETRY_RULES);
-    add(At::Retry, &classes().map(class).collect::<Vec<_>>());
+    add(At::Retry, &ruled_classes().map(class).collect::<Vec<_>>());
     add(At::Class, CLASS_RULES);
     add(At::Input, INPUT_KEYS);
     add(At::Warm, WARM_KEYS);
@@ -135,9 +135,20 @@ fn code(text: &str) -> String {
 #[test]
 fn the_page_has_a_row_for_every_key_and_no_other() {
     let stage = [KINDS, EVERY_STAGE].concat();
-    let all =
-        [FILE, SCHEDULE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES]
-            .concat();
+    let all = [
+        FILE,
+        SCHEDULE,
+        INPUT_KEYS,
+        &stage,
+        COMMAND_STAGE,
+        WARM_KEYS,
+        HTTP_STAGE,
+        SQL_STAGE,
+        SLEEP_STAGE,
+        RETRY_RULES,
+        CLASS_RULES,
+    ]
+    .concat();
     let row = |key: &Key| {
         let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
         format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)
@@ -153,7 +164,7 @@ fn the_page_has_the_defaults_of_every_class() {
         let (key, [base, cap]) = (super::class(class), [policy.base, policy.cap].map(duration::format));
         format!("| `{class}` | {} | {base} | {cap} | `{}` |", policy.max_retries, key.example)
     };
-    let expected: Vec<String> = classes().map(row).collect();
+    let expected: Vec<String> = ruled_classes().map(row).collect();
     held(&rows("| class | retries | base | cap | a right line |"), &expected);
 }
 
