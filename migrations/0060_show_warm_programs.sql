@@ -2,4 +2,4 @@
 alter table piton.workers add column warm json check (json_typeof(warm) = 'array');
 comment on column piton.workers.warm is 'Processes of warm stages that it keeps, as it last reported: workflow, stage, starting, idle, busy, stopping. Empty where there have been none.';
 
--- functions: 6b9b8ce3e06ffcd00ad6bc1176fcaa2b8b0bde7d186dfb9e65c6622fe8c5d33d
+-- functions: 2ff7dbd5efb66abd58a85065c88037410c1681aa5490c9ae99a8c92af1c9f33f
