@@ -20,6 +20,7 @@ mod running;
 mod session;
 mod settings;
 mod shared;
+mod shortages;
 mod sizing;
 mod snapshot;
 mod surroundings;
