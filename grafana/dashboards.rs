@@ -299,6 +299,16 @@ fn overview() -> Value {
             Look { steps: Some(OLDEST_READY), ..TIMES }, &[
                 ("max by (workflow) (piton_oldest_ready_age_seconds)", "{{workflow}}"),
             ])
+        .lines("Overdue schedules",
+            "Since the oldest tick that should have started a run, by workflow. Alert from 2 minutes on.",
+            Look { empty: "no workflow has a schedule", ..TIMES }, &[
+                ("max by (workflow) (piton_schedule_overdue_seconds)", "{{workflow}}"),
+            ])
+        .lines("Schedules by state",
+            "A stopped one starts no more runs, because its runs failed or it cannot be read: piton schedules list.",
+            STACK, &[
+                ("max by (state) (piton_schedules)", "{{state}}"),
+            ])
         .lines("Components",
             "0 is healthy, 1 degraded, 2 unhealthy: the worst of all workers.",
             Look { steps: Some(STATUS), ..LINES }, &[

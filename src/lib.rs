@@ -88,7 +88,7 @@ pub use app::App;
 pub use artifacts::ArtifactReader;
 pub use client::{
     BuildError, Builder, CancelError, Database, DatabaseError, Migrations, Piton, ResultError, Run, RunProgress,
-    StageProgress, Start, StartError, Worker, WorkerBuilder, WorkerError, child,
+    Schedule, ScheduleError, StageProgress, Start, StartError, WaitError, Worker, WorkerBuilder, WorkerError, child,
 };
 pub use model::artifact::Artifact;
 pub use model::failure::{Failure, FailureClass, UnknownClass};

@@ -56,7 +56,8 @@ pub(crate) async fn verify(
 
 /// The first thing that is wrong with a checkpoint.
 fn mismatch(recorded: &Recorded, definition: &Definition) -> Option<Mismatch> {
-    let found = digest::of(&recorded.output);
+    let reason = recorded.skipped.as_deref();
+    let found = reason.map_or_else(|| digest::of(&recorded.output), digest::of_skip);
     let bytes = usize::try_from(recorded.bytes).unwrap_or_default();
     let stage = definition.stage(recorded.stage);
     let what = if stage.is_none() {
@@ -64,7 +65,10 @@ fn mismatch(recorded: &Recorded, definition: &Definition) -> Option<Mismatch> {
     } else if recorded.item != NO_ITEM && stage.is_some_and(|stage| stage.for_each.is_none()) {
         "it is of an item, and its stage is not fanned out".to_owned()
     } else if found.as_slice() != recorded.digest.as_slice() {
-        format!("its output has the digest {}, and {} was committed", hex(&found), hex(&recorded.digest))
+        let what = if reason.is_some() { "its reason to be skipped" } else { "its output" };
+        format!("{what} has the digest {}, and {} was committed", hex(&found), hex(&recorded.digest))
+    } else if reason.is_some() && !matches!(&*recorded.output, "null" | "0") {
+        "it was skipped, and has an output all the same".to_owned()
     } else if recorded.output.len() != bytes {
         format!("its output has {} bytes, and {bytes} were committed", recorded.output.len())
     } else if recorded.finished_at < recorded.run_started_at {

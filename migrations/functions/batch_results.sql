@@ -38,4 +38,4 @@ as $$
     where i.number > batch_results.after and i.number <= batch_results.after::int8 + most
     order by i.number
 $$;
-comment on function piton.batch_results(text, integer, integer) is 'What became of the items of a batch, by its name or id: those behind that number, no more than so many. State is not_started, gone (cleaned up), or that of the run; the output is that of its last stages by name, the failure that of its first pending dead letter, of what it failed with, or why it was cancelled.';
+comment on function piton.batch_results(text, integer, integer) is 'What became of the items of a batch, by its name or id: those after that number, up to a maximum. State is not_started, gone (cleaned up), or that of the run; the output is that of its last stages by name, the failure that of its first pending dead letter, of what it failed with, or why it was cancelled.';

@@ -25,4 +25,4 @@ begin
             'runs/db-' || piton.store_owner() || '/' || below, begin_on_file.bytes, begin_on_file.digest);
 end
 $$;
-comment on function piton.begin_on_file(uuid, uuid, text, text, bigint, bytea) is 'Puts a file on record that a run is started on, which is in the artifact store already, and listed in the run''s input under files. To be called in the transaction of the start.';
+comment on function piton.begin_on_file(uuid, uuid, text, text, bigint, bytea) is 'Records a file that a run is started on. It must be in the artifact store already, and be listed in the run''s input under files. Call it in the transaction of the start.';

@@ -23,4 +23,4 @@ begin
     end loop;
 end
 $$;
-comment on function piton.cancel_batch_runs(bigint, integer, integer, text) is 'For Piton itself: cancels the runs of these items of a cancelled batch that are not finished, and tells which.';
+comment on function piton.cancel_batch_runs(bigint, integer, integer, text) is 'For Piton itself: cancels the unfinished runs of these items of a cancelled batch, and returns them.';

@@ -18,6 +18,7 @@ begin
     where v.id = change_current.version and change_current.verb = 'deploy';
     perform piton.renew_paused_stages(change_current.workflow);
     perform piton.renew_limits(change_current.workflow);
+    perform piton.renew_schedules(change_current.workflow, change_current.version, change_current.actor);
     insert into piton.audit (actor, verb, subject_kind, subject, detail)
     select change_current.actor, change_current.verb, 'workflow', w.name,
            jsonb_build_object('from', (select encode(v.digest, 'hex') from piton.workflow_versions v where v.id = before),
@@ -29,4 +30,4 @@ begin
     from piton.workflows w where w.id = change_current.workflow and before is not null;
 end
 $$;
-comment on function piton.change_current(bigint, bigint, text, text, text) is 'For Piton itself: makes a version of a workflow the current one, brings pauses and limits of its stages up to date, and puts it on record.';
+comment on function piton.change_current(bigint, bigint, text, text, text) is 'For Piton itself: makes a version of a workflow the current one, brings the pauses and limits of its stages, and its schedules, up to date, and records it.';

@@ -13,6 +13,7 @@ as $$
                case a.subject_kind when 'workflow' then a.subject
                                    when 'queue' then nullif(a.subject, 'everything')
                                    when 'retention' then a.detail ->> 'workflow'
+                                   when 'schedule' then a.detail ->> 'workflow'
                                    when 'dead_letter' then w.name
                                    when 'run' then (select k.name from piton.runs r
                                                     join piton.workflow_versions v on v.id = r.version_id
@@ -98,7 +99,7 @@ as $$
     ),
     told as (
         select d.at,
-               case when d.subject_kind = 'workflow' then 'version' when d.verb in ('pause', 'resume') then 'pause'
+               case when d.subject_kind = 'workflow' then 'version' when d.verb in ('pause', 'resume', 'pause_schedule', 'resume_schedule') then 'pause'
                     when d.verb = 'cancel' then 'cancel' when d.verb in ('keep', 'hold', 'release') then 'cleanup'
                     else 'decision' end as kind,
                d.workflow, d.subject, d.times,
@@ -109,6 +110,11 @@ as $$
                                          || left(d.detail ->> 'from', 12)
                     when 'pause' then coalesce('stage ' || (d.detail ->> 'stage'), d.workflow, 'everything') || ' was paused'
                     when 'resume' then coalesce('stage ' || (d.detail ->> 'stage'), d.workflow, 'everything') || ' was resumed'
+                    when 'pause_schedule' then 'schedule ' || d.subject || ' was paused'
+                    when 'resume_schedule' then 'schedule ' || d.subject || ' was resumed'
+                    when 'trigger_schedule' then 'schedule ' || d.subject || ' was triggered: run ' || (d.detail ->> 'run')
+                    when 'set_schedule' then 'schedule ' || d.subject || ' was set'
+                    when 'drop_schedule' then 'schedule ' || d.subject || ' was dropped'
                     when 'retry' then d.times || case d.times when 1 then ' dead letter was' else ' dead letters were' end
                                       || ' retried' || coalesce(' from stage ' || (d.detail ->> 'from_stage'),
                                       case when d.detail ? 'from_beginning' then ' from the beginning' else '' end)

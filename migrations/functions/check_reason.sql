@@ -10,4 +10,4 @@ begin
     end if;
 end
 $$;
-comment on function piton.check_reason(text, text, text) is 'For Piton itself: refuses a decision that no reason was given for.';
+comment on function piton.check_reason(text, text, text) is 'For Piton itself: refuses a decision without a reason.';

@@ -31,4 +31,4 @@ begin
     return cardinality(chosen);
 end
 $$;
-comment on function piton.clean_batches(uuid, integer) is 'For Piton itself: deletes the next batches of a cleanup, with their items, and tells how many it was through with; 0 when none is left.';
+comment on function piton.clean_batches(uuid, integer) is 'For Piton itself: deletes the next batches of a cleanup, with their items, and returns how many it dealt with; 0 when none is left.';

@@ -51,4 +51,4 @@ begin
     return cardinality(chosen);
 end
 $$;
-comment on function piton.clean_records(uuid, integer) is 'For Piton itself: deletes the next workers and workflow versions of a cleanup, and tells how many it was through with; 0 when none is left.';
+comment on function piton.clean_records(uuid, integer) is 'For Piton itself: deletes the next workers and workflow versions of a cleanup, and returns how many it dealt with; 0 when none is left.';

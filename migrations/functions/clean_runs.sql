@@ -36,7 +36,9 @@ begin
     delete from piton.past_attempts where run_id = any(due);
     delete from piton.steps where run_id = any(due);
     delete from piton.finishes where run_id = any(due);
+    delete from piton.waits where run_id = any(due);
     delete from piton.run_files where run_id = any(due);
+    delete from piton.schedule_runs where run_id = any(due);
     delete from piton.dead_letters where run_id = any(due);
     delete from piton.cancellations where run_id = any(due);
     delete from piton.deadlines where run_id = any(due);
@@ -44,4 +46,4 @@ begin
     return cardinality(chosen);
 end
 $$;
-comment on function piton.clean_runs(uuid, integer) is 'For Piton itself: deletes the next runs of a cleanup, with all that is known of them, and tells how many items it was through with; 0 when none is left.';
+comment on function piton.clean_runs(uuid, integer) is 'For Piton itself: deletes the next runs of a cleanup, with all that is known of them, and returns how many items it dealt with; 0 when none is left.';

@@ -27,4 +27,4 @@ begin
     return false;
 end
 $$;
-comment on function piton.deploy_if_new(bigint, bigint, text) is 'For Piton itself: makes a version that was never current the one that runs are started of, and tells whether it did.';
+comment on function piton.deploy_if_new(bigint, bigint, text) is 'For Piton itself: makes a version that was never current the one that runs are started of, and returns whether it did.';

@@ -22,4 +22,4 @@ begin
     return (select encode(v.digest, 'hex') from piton.workflow_versions v where v.id = version);
 end
 $$;
-comment on function piton.deploy_workflow(text, text, text, text) is 'Makes a registered version of a workflow the current one: the one whose digest begins so (6 digits or more). Runs that are started from now on follow it, and its limits hold for the runs of all versions. Returns the whole digest. Does nothing where it is current already.';
+comment on function piton.deploy_workflow(text, text, text, text) is 'Makes a registered version of a workflow the current one, by the first digits of its digest (6 or more). Runs that are started from now on follow it, and its limits hold for the runs of all versions. Returns the whole digest. Does nothing where it is current already.';

@@ -10,4 +10,4 @@ begin
     delete from piton.batch_items i where i.batch_id = discard_batch.batch;
 end
 $$;
-comment on function piton.discard_batch(bigint) is 'Takes away a batch that is still open: nothing of it has begun, and its name is free again.';
+comment on function piton.discard_batch(bigint) is 'Removes a batch that is still open: nothing of it has begun, and its name is free again.';

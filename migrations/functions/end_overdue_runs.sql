@@ -31,4 +31,4 @@ begin
     end loop;
 end
 $$;
-comment on function piton.end_overdue_runs(integer) is 'For Piton itself: cancels runs whose deadline has passed, no more than so many, and tells which. Every worker asks when one is due.';
+comment on function piton.end_overdue_runs(integer) is 'For Piton itself: cancels runs whose deadline has passed, up to a maximum, and returns them. Every worker asks when one is due.';

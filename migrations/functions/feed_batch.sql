@@ -68,4 +68,4 @@ begin
     return room;
 end
 $$;
-comment on function piton.feed_batch(bigint, integer) is 'For Piton itself: starts runs of a sealed batch, as many as its cap has room for, and no more than so many. Returns how many; null where somebody else is at it.';
+comment on function piton.feed_batch(bigint, integer) is 'For Piton itself: starts runs of a sealed batch, as many as its cap has room for, up to a maximum. Returns how many; null if another session is doing it.';

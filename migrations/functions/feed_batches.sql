@@ -20,4 +20,4 @@ begin
     return again;
 end
 $$;
-comment on function piton.feed_batches(integer) is 'For Piton itself: starts more runs of the batches that have room, no more than so many of each. Tells whether there is more to do at once.';
+comment on function piton.feed_batches(integer) is 'For Piton itself: starts more runs of the batches that have room, up to a maximum for each. Returns whether there is more to do at once.';

@@ -32,6 +32,9 @@ begin
             using errcode = 'no_data_found', hint = 'Its jobs: select * from piton.jobs where run_id = ' || found_run.id || '.';
     end if;
     delete from piton.jobs j where j.run_id = job.run_id and j.id = job.id;
+    -- A retry waits anew.
+    update piton.waits w set outcome = 'cancelled', ended_at = now()
+    where w.run_id = job.run_id and w.stage = job.stage and w.item = job.item and w.outcome is null;
     if job.item >= 0 and job.until > job.item + 1 then
         insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
         values (job.run_id, job.workflow_id, job.version_id, job.stage, job.item + 1, job.until, 'ready', job.rank, job.due_at);

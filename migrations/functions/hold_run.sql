@@ -18,4 +18,4 @@ begin
     values (hold_run.actor, 'hold', 'run', hold_run.run, jsonb_build_object('reason', hold_run.reason));
 end
 $$;
-comment on function piton.hold_run(uuid, text, text) is 'Has cleanup leave a run alone, with all that it made, for a reason.';
+comment on function piton.hold_run(uuid, text, text) is 'Keeps cleanup from deleting a run and everything it made, for a reason.';

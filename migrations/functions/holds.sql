@@ -10,6 +10,7 @@ select s.version_id, s.stage, state.name as state, h.reason,
            when 'recovery' then concat_ws('; ', 'running on a worker that is gone', a.also)
            when 'retry' then concat_ws('; ', 'waiting for a retry', a.also)
            when 'later' then concat_ws('; ', 'starting later', a.also)
+           when 'waiting' then concat_ws('; ', 'waiting for something outside', a.also)
            when 'due' then 'due'
            when 'limit' then 'waiting for the stage''s limit: ' || r.reached
                 || case when state.name = 'suspect' then '; also a process died under it, so it runs alone' else '' end
@@ -22,6 +23,7 @@ select s.version_id, s.stage, state.name as state, h.reason,
            when 'running' then 'the end of the attempt, or its time limit'
            when 'retry' then concat_ws(', then ', 'the due time', c.moves)
            when 'later' then concat_ws(', then ', 'the due time', c.moves)
+           when 'waiting' then 'the end of the wait'
            when 'limit' then case when m.reached is null then 'the end of one of those that run, or another worker'
                                   when m.concurrency <= m.running then 'the end of one of those that run'
                                   else 'the time that the rate allows' end
@@ -33,7 +35,7 @@ select s.version_id, s.stage, state.name as state, h.reason,
            else c.moves end as moves,
        a.also
 from piton.stage_names s
-cross join (values ('ready'), ('suspect'), ('limited'), ('due'), ('retry'), ('later'), ('running'), ('silent'), ('recovery')) as state (name)
+cross join (values ('ready'), ('suspect'), ('limited'), ('due'), ('retry'), ('later'), ('waiting'), ('running'), ('silent'), ('recovery')) as state (name)
 left join piton.limited_stages y on y.version_id = s.version_id and y.stage = s.stage
 left join piton.limits_overview m on m.limit_id = y.limit_id
 cross join lateral (
@@ -121,7 +123,7 @@ cross join lateral (
            nullif(concat_ws(', then ', p.moves, lack.moves), '') as moves
 ) as c
 cross join lateral (
-    select case when state.name in ('running', 'silent', 'recovery', 'retry', 'later') then state.name
+    select case when state.name in ('running', 'silent', 'recovery', 'retry', 'later', 'waiting') then state.name
                 when p.words is not null then 'paused'
                 when w.alive = 0 then 'no_worker'
                 when w.able is null then 'no_handler'
@@ -132,12 +134,12 @@ cross join lateral (
 ) as h
 cross join lateral (
     select case when h.reason in ('silent', 'recovery') and w.alive = 0 then 'nobody is left to take over: start a worker'
-                when h.reason in ('retry', 'later') then 'also ' || c.words end as also
+                when h.reason in ('retry', 'later', 'waiting') then 'also ' || c.words end as also
 ) as a;
-comment on view piton.holds is 'What jobs of a stage wait for, for each state that they can be in, and what would move them.';
+comment on view piton.holds is 'What jobs of a stage wait for, for each state they can be in, and what would let them go on.';
 comment on column piton.holds.version_id is 'The workflow version.';
 comment on column piton.holds.stage is 'Position of the stage in its definition.';
-comment on column piton.holds.state is 'Of a job that is ready, limited, or a suspect; that runs, or whose worker is silent or gone (recovery); or that is due, or waits for a retry or for the time that it was put off to (later).';
+comment on column piton.holds.state is 'Of a job that is ready, limited, or a suspect; that runs, or whose worker is silent or gone (recovery); or that is due, or waits for a retry or for the time that it was put off to (later), or for something outside (waiting).';
 comment on column piton.holds.reason is 'In a word, as in piton.why_waiting.';
 comment on column piton.holds.why is 'In words.';
 comment on column piton.holds.moves is 'What would move it.';

@@ -7,4 +7,4 @@ as $$
     select value operator(pg_catalog.=) 0
            or value operator(pg_catalog.>=) double precision '1e-100' and value operator(pg_catalog.<=) double precision '1e12'
 $$;
-comment on function piton.is_measure(double precision) is 'For Piton itself: whether that is a count or a time in seconds that sums, products and quotients can be made of.';
+comment on function piton.is_measure(double precision) is 'For Piton itself: whether that is a count or a number of seconds that can be calculated with.';

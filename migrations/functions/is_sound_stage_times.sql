@@ -5,4 +5,4 @@ as $$
     select piton.is_measure(measured.attempts) and piton.is_measure(measured.seconds) and piton.is_measure(measured.jobs)
            and piton.is_measure(measured.splits) and piton.is_measure(measured.items)
 $$;
-comment on function piton.is_sound_stage_times(piton.stage_times) is 'For Piton itself: whether everything in that row can be reckoned with.';
+comment on function piton.is_sound_stage_times(piton.stage_times) is 'For Piton itself: whether all values of that row can be calculated with.';

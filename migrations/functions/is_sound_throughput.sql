@@ -9,4 +9,4 @@ as $$
                operator(pg_catalog.<=) 1000000000000
            and piton.is_measure(counted.seconds) and piton.is_measure(counted.waited)
 $$;
-comment on function piton.is_sound_throughput(piton.throughput) is 'For Piton itself: whether everything in that row can be reckoned with.';
+comment on function piton.is_sound_throughput(piton.throughput) is 'For Piton itself: whether all values of that row can be calculated with.';

@@ -42,4 +42,4 @@ begin
             jsonb_strip_nulls(jsonb_build_object('workflow', keep.workflow, 'keep', keep.keep)));
 end
 $$;
-comment on function piton.keep(text, text, interval, text, text) is 'Says for how long runs of a state, artifacts of a type, batches and workers that are ended, or versions that are unused, are kept: of one workflow, or of every one. Null is for ever.';
+comment on function piton.keep(text, text, interval, text, text) is 'Sets how long runs of a state, artifacts of a type, ended batches and workers, or unused versions are kept: of one workflow, or of all. Null is for ever.';

@@ -17,7 +17,7 @@ begin
                        when 'scheduled' then case when j.due_at <= now() then 'due' when j.attempt = 0 then 'later' else 'retry' end
                        else j.state end as state,
                    coalesce(k.parent, k.worker) as worker, k.last_seen, count(*) as jobs, min(j.item) as item, min(j.since) as since,
-                   min(j.due_at) as due_at
+                   case j.state when 'waiting' then min(t.deadline) else min(j.due_at) end as due_at, t.kind, t.name
             -- Of either question one branch is never begun, and the plan is kept.
             from (
                 select a.* from piton.jobs a where live_waits.run is null
@@ -25,14 +25,15 @@ begin
                 select a.* from piton.jobs a where a.run_id = (select r.id from piton.runs r where r.uuid = live_waits.run)
             ) as j
             left join piton.workers_overview k on k.worker_id = j.worker_id
-            group by 1, 2, 3, 4, 5
+            left join piton.waits t on j.state = 'waiting' and t.run_id = j.run_id and t.stage = j.stage and t.item = j.item
+            group by j.version_id, j.stage, 3, j.state, 4, 5, t.kind, t.name
         ),
         grouped as (
-            select l.version_id, l.stage, l.state, sum(l.jobs)::int8 as jobs, min(l.item) as item, min(l.since) as since, min(l.due_at) as due_at,
+            select l.version_id, l.stage, l.state, l.kind, l.name, sum(l.jobs)::int8 as jobs, min(l.item) as item, min(l.since) as since, min(l.due_at) as due_at,
                    piton.some_of(array_agg(distinct l.worker) filter (where l.worker is not null)) as workers,
                    count(distinct l.worker) as worker_count, piton.span_words(now() - min(l.last_seen)) as silence
             from live l
-            group by 1, 2, 3
+            group by 1, 2, 3, 4, 5
         ),
         -- What failed before, of those that are due first: there may be a great many.
         failed as (
@@ -58,9 +59,15 @@ begin
                    when 'recovery' then concat_ws('; ',
                        'running on ' || g.workers || case when g.worker_count = 1 then ', which is gone' else ', which are gone' end, h.also)
                    when 'later' then concat_ws('; ', 'starting later' || at.words, h.also)
+                   when 'waiting' then concat_ws('; ',
+                       case g.kind when 'sleep' then 'sleeping' when 'signal' then 'waiting for the signal "' || g.name || '"'
+                                   else h.why end
+                       || coalesce(case when g.jobs = 1 then ' until ' else ', the first until ' end || piton.clock(g.due_at), ''), h.also)
                    when 'retry' then concat_ws('; ', 'waiting for a retry' || coalesce(' after ' || f.classes, '') || at.words, h.also)
                    else h.why end,
-               h.moves
+               case when h.reason = 'waiting' and g.kind = 'signal'
+                    then 'piton signal ' || coalesce(live_waits.run::text, 'RUN') || ' ' || g.name || ' --json …'
+                    else h.moves end
         from grouped g
         -- Looked up, and never worked out for all stages there are.
         cross join lateral (

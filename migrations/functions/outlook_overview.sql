@@ -33,11 +33,16 @@ noted as (
     ) as b
     group by f.workflow_id
 ),
--- Nothing is empty before its last retry is due. Of very many, the latest ones are looked at.
+-- Nothing is empty before its last retry is due and its last sleep is over. Of very many, the latest ones are looked at.
 late as materialized (
     select l.workflow_id, extract(epoch from max(l.due_at) - now())::float8 as seconds
-    from (select j.workflow_id, j.due_at from piton.jobs j
-          where j.state = 'scheduled' and j.attempt > 0 and j.due_at < 'infinity' order by j.due_at desc limit 20000) as l
+    from ((select j.workflow_id, j.due_at from piton.jobs j
+           where j.state = 'scheduled' and j.attempt > 0 and j.due_at < 'infinity' order by j.due_at desc limit 20000)
+          union all
+          (select j.workflow_id, s.deadline
+           from (select w.run_id, w.job_id, w.deadline from piton.waits w
+                 where w.outcome is null and w.kind = 'sleep' order by w.deadline desc limit 20000) as s
+           join piton.jobs j on j.run_id = s.run_id and j.id = s.job_id)) as l
     group by l.workflow_id
 ),
 -- Up to 20,000 dead letters are looked at.
@@ -99,7 +104,7 @@ comment on column piton.outlook_overview.work_left_seconds_before is 'What was l
 comment on column piton.outlook_overview.trend is 'Whether less is left than ten minutes ago: better, worse (by more than a tenth), same, empty (nothing is left, or was), or unknown.';
 comment on column piton.outlook_overview.empty_seconds is 'How long until nothing is left, at the present pace and if nothing comes in: what is left, divided by the attempts that were running side by side (piton.throughput_overview.busy_attempts); for a bottleneck with a limit, its own pace. Empty where it does not empty at this rate.';
 comment on column piton.outlook_overview.why_not_empty is 'Why it does not empty.';
-comment on column piton.outlook_overview.bottleneck is 'The stage that holds it up.';
+comment on column piton.outlook_overview.bottleneck is 'The stage that limits its pace.';
 comment on column piton.outlook_overview.bottleneck_hold is 'paused, limit or stuck, as in piton.throughput_overview; empty where it is the stage with most of the work.';
 comment on column piton.outlook_overview.slowest_stage is 'The stage whose attempts took longest in the last ten minutes.';
 comment on column piton.outlook_overview.slowest_seconds is 'How long, on average.';

@@ -24,4 +24,4 @@ begin
     return plan;
 end
 $$;
-comment on function piton.plan_cleanup(integer, text) is 'Writes down what is due to be deleted, no more than so many items, and returns the plan. Deletes nothing: piton cleanup run --plan does.';
+comment on function piton.plan_cleanup(integer, text) is 'Writes down what is due to be deleted, up to a maximum number of items, and returns the plan. Deletes nothing: piton cleanup run --plan does.';

@@ -47,4 +47,4 @@ begin
     end if;
 end
 $$;
-comment on function piton.plan_next_cleanup(text, text, integer) is 'For Piton itself: writes down what is due among the next so many artifacts, runs, batches, workers or versions behind a key, and returns the plan, empty where nothing is, and the last key that was looked at, empty where there are no more.';
+comment on function piton.plan_next_cleanup(text, text, integer) is 'For Piton itself: writes down what is due among a number of artifacts, runs, batches, workers or versions that follow a key. Returns the plan (empty if nothing is due) and the last key it looked at (empty if there are no more).';

@@ -7,4 +7,4 @@ as $$
                 then 'its run is ' operator(pg_catalog.||) state
                 when held_by is not null then 'its run is held by ' operator(pg_catalog.||) held_by end
 $$;
-comment on function piton.protection(text, text) is 'For Piton itself: why nothing of a run may be deleted; empty where it may.';
+comment on function piton.protection(text, text) is 'For Piton itself: why nothing of a run may be deleted; empty if it may.';

@@ -19,4 +19,4 @@ begin
         using errcode = 'object_not_in_prerequisite_state', hint = 'Start a new run on the same input.';
 end
 $$;
-comment on function piton.refuse_dead_letter(uuid) is 'For Piton itself: says why nothing can be decided about that dead letter, and what to do.';
+comment on function piton.refuse_dead_letter(uuid) is 'For Piton itself: raises the error that says why nothing can be decided about that dead letter, and what to do.';

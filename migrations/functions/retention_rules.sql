@@ -23,7 +23,7 @@ union all
 select 0, '', 'workers', 'ended', case when own.what is not null then own.keep else interval '90 days' end
 from (values (0)) as one (row)
 left join piton.retentions own on own.workflow_id = 0 and own.what = 'workers' and own.type = 'ended';
-comment on view piton.retention_rules is 'For how long what is kept. Types of artifacts that no rule names are kept until one does.';
+comment on view piton.retention_rules is 'How long things are kept. Types of artifacts that no rule names are kept until a rule names them.';
 comment on column piton.retention_rules.workflow_id is 'The workflow; 0 for workers.';
 comment on column piton.retention_rules.workflow is 'Its name; empty for workers.';
 comment on column piton.retention_rules.what is 'runs (counted from their end), artifacts (counted from their making), or batches (counted from their start, or from when they were cancelled), workers (counted from their end), or versions (counted from when they were registered).';

@@ -6,17 +6,17 @@
 -- the whole server: another database may create them at this moment.
 do $$
 declare
-    readers constant text[] := '{batch_named, batch_results, can_begin, changes, clock, finite, input_at, input_fits, is_measure, is_sound_stage_times, is_sound_throughput, limit_heads, limit_room, limit_words, live_jobs, live_waits,
+    readers constant text[] := '{batch_named, batch_results, can_begin, changes, clock, failed_in_a_row, finite, input_at, input_fits, is_measure, is_sound_stage_times, is_sound_throughput, limit_heads, limit_room, limit_words, live_jobs, live_waits,
         protection, retry_preview, run_waits, some_of, span_words, stages_of,
         store_owner, unexplained_runs, work_left}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
     operators constant text[] := readers || '{start_run, start_run_once, start_run_on_files, begin_on_file, is_same_input, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
-        retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, pause, resume, hold_run, release_run,
+        retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, wake, pause, resume, pause_schedule, resume_schedule, trigger_schedule, set_schedule, drop_schedule, tick_input, hold_run, release_run,
         deploy_workflow, rollback_workflow, keep, plan_cleanup, new_id, check_input, trace_parent, trace_state,
         open_batch, pin_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';
     workers constant text[] := operators || '{start_run_of, wake_workers, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited, worker_room, open_queues,
-        end_overdue_runs, feed_batches, plan_next_cleanup, renew_fingerprints, settle_artifacts, settle_throughput, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, outlook_state, state,
-        is_sound_run, is_sound_trace, finish}';
+        end_overdue_runs, feed_batches, fire_schedules, plan_next_cleanup, renew_fingerprints, settle_artifacts, settle_throughput, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, outlook_state, state,
+        is_sound_run, is_sound_trace, finish, wait_is_spent}';
     role text;
     verbs text[];
     verb regprocedure;
@@ -61,7 +61,7 @@ begin
     if exists (select from pg_roles r where r.rolname = 'piton_worker') then
         -- What live work is made of, and what it leaves. A run's input, a checkpoint and an attempt stay as they were written.
         grant insert, update, delete on piton.jobs, piton.joins, piton.leases, piton.finishes to piton_worker;
-        grant insert, update on piton.workers, piton.artifacts, piton.stage_times, piton.throughput to piton_worker;
+        grant insert, update on piton.workers, piton.waits, piton.artifacts, piton.stage_times, piton.throughput to piton_worker;
         grant insert, delete on piton.health_history to piton_worker;
         grant insert on piton.checkpoints, piton.attempts, piton.steps, piton.dead_letters to piton_worker;
         grant update (state, finished_at) on piton.runs to piton_worker;

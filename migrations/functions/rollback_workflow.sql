@@ -33,4 +33,4 @@ begin
     return (select encode(v.digest, 'hex') from piton.workflow_versions v where v.id = version);
 end
 $$;
-comment on function piton.rollback_workflow(text, text, text, text) is 'Makes the version of a workflow current again that its current one has replaced when it was deployed, or the one whose digest begins so. Returns the whole digest. Once more goes back further.';
+comment on function piton.rollback_workflow(text, text, text, text) is 'Makes the version that the current one replaced current again, or the version whose digest begins with that text. Returns the whole digest. Calling it again goes back further.';

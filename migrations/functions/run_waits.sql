@@ -12,10 +12,13 @@ begin
     -- In this language its plan is kept.
     return query
     select s.name, t.reason, t.jobs, t.item, t.since,
-           coalesce((select y.why from piton.why_waiting y
-                     where t.jobs = 1 and y.run = run_waits.run and y.stage = s.name and y.reason = t.reason limit 1), t.why), t.moves
+           coalesce(alone.why, t.why), coalesce(alone.moves, t.moves)
     from piton.live_waits(run_waits.run) t
     join piton.stage_names s on s.version_id = t.version_id and s.stage = t.stage
+    left join lateral (
+        select y.why, y.moves from piton.why_waiting y
+        where t.jobs = 1 and y.run = run_waits.run and y.stage = s.name and y.reason = t.reason limit 1
+    ) as alone on true
     union all
     select o.stage, 'stages', 1::int8, null::int4, null::timestamptz, o.why, 'their ends'
     from piton.stages_waiting o where o.run = run_waits.run

@@ -22,4 +22,4 @@ begin
     update piton.batches b set state = 'sealed', sealed_at = now(), feed_at = now() where b.id = open_one.id;
 end
 $$;
-comment on function piton.seal_batch(bigint, integer) is 'All items of a batch are in, so many: its runs begin from now on.';
+comment on function piton.seal_batch(bigint, integer) is 'Closes a batch that has that many items: its runs begin from now on.';

@@ -15,4 +15,4 @@ begin
     return (select b.uuid from piton.batches b where b.id = key);
 end
 $$;
-comment on function piton.start_batch(text, text, json[], integer, integer, text) is 'Starts a run for each input, under one name, and returns the batch''s id. With a cap only so many of them are not finished at once, and workers start more as they end. They start when the caller''s transaction commits; all of them or none. A name is used once.';
+comment on function piton.start_batch(text, text, json[], integer, integer, text) is 'Starts a run for each input, under one name, and returns the batch''s id. With a cap, at most that many are unfinished at a time, and workers start more as others end. They start when the caller''s transaction commits; all of them or none. A name is used once.';

@@ -120,7 +120,7 @@ as $$
     ),
     class (name) as (
         values ('network_timeout'), ('rate_limited'), ('resource_unavailable'), ('out_of_memory'), ('unknown'),
-               ('invalid_input'), ('auth_failure'), ('crashed'), ('corrupt_checkpoint')
+               ('invalid_input'), ('auth_failure'), ('crashed'), ('corrupt_checkpoint'), ('wait_timeout')
     ),
     resolved as (
         select d.class, d.resolution, count(*) as letters from piton.dead_letters d
@@ -157,6 +157,16 @@ as $$
         select h.holder, max(h.age_seconds) as seconds, max(h.transactions) as transactions
         from piton.snapshot_holders h group by h.holder
     ),
+    -- Sleeps have no timeout: theirs is their end.
+    near as (
+        select f.kind, count(*) as waits
+        from (
+            select w.kind from piton.waits w
+            where w.outcome is null and w.deadline < now() + interval '1 hour' order by w.deadline limit 20001
+        ) as f
+        where f.kind <> 'sleep'
+        group by f.kind
+    ),
     relation as (
         select c.oid, c.relname::text as name, coalesce(s.n_dead_tup, 0) as dead
         from pg_class c
@@ -165,7 +175,7 @@ as $$
     )
     select 'piton_jobs', s.workflow, s.stage, state.name, sum(coalesce(l.jobs, 0))::float8
     from stage s
-    cross join (values ('ready'), ('running'), ('scheduled'), ('suspect'), ('limited')) as state (name)
+    cross join (values ('ready'), ('running'), ('scheduled'), ('suspect'), ('limited'), ('waiting')) as state (name)
     left join live l on l.version_id = s.version_id and l.stage = s.number and l.state = state.name
     group by s.workflow, s.stage, state.name
     union all
@@ -217,7 +227,35 @@ as $$
     select 'piton_workflow_current_info', w.name, left(encode(v.digest, 'hex'), 12), null, 1
     from piton.workflows w join piton.workflow_versions v on v.id = w.current_version_id
     union all
+    select series.metric, kind.name, null, null, coalesce(series.value, 0)
+    from (values ('sleep'), ('signal'), ('callback'), ('poll'), ('run')) as kind (name)
+    cross join lateral (
+        select count(*) as waits, min(w.since) as since
+        from (select o.since from piton.waits o where o.kind = kind.name and o.ended_at is null order by o.kind, o.since limit 100001) as w
+    ) as open
+    left join near on near.kind = kind.name
+    cross join lateral (values
+        ('piton_waits', open.waits::float8),
+        ('piton_oldest_wait_age_seconds', extract(epoch from now() - piton.finite(open.since))::float8),
+        ('piton_waits_near_timeout', near.waits::float8)
+    ) as series (metric, value)
+    union all
     select 'piton_pauses', null, null, null, count(*)::float8 from piton.pauses
+    union all
+    select 'piton_schedules', state.name, null, null,
+           (count(s.name) filter (where case when s.paused_at is null then 'active' when s.paused_because in ('failures', 'definition') then 'stopped'
+                                             else 'paused' end = state.name))::float8
+    from (values ('active'), ('paused'), ('stopped')) as state (name)
+    left join piton.schedules s on true
+    group by state.name
+    union all
+    -- A tick that waits for a run to end is not late.
+    select 'piton_schedule_overdue_seconds', w.name, null, null,
+           coalesce(extract(epoch from now() - min(s.look_at) filter (
+               where s.paused_at is null and s.next_tick <= now() and s.look_at <= now() and s.queued_tick is null
+                 and exists (select from piton.open_queues(array[s.workflow_id])))), 0)::float8
+    from piton.schedules s join piton.workflows w on w.id = s.workflow_id
+    group by w.name
     union all
     select 'piton_dead_letters', class.name, resolution.name, null, coalesce(r.letters, 0)::float8
     from class

@@ -35,4 +35,4 @@ begin
     where i.cleanup_id = take_artifacts.plan and i.number = any(chosen) and i.artifact = any(due);
 end
 $$;
-comment on function piton.take_artifacts(uuid, integer) is 'For Piton itself: takes the next artifacts of a cleanup out of sight, and tells where their files are.';
+comment on function piton.take_artifacts(uuid, integer) is 'For Piton itself: hides the next artifacts of a cleanup, and returns where their files are.';

@@ -4,7 +4,7 @@ create or replace view piton.unexplained_jobs as
 select u.run, null::text as stage, null::int4 as item, u.what from piton.unexplained_runs() as u
 union all
 select run, stage, item, what from piton.unexplained_live;
-comment on view piton.unexplained_jobs is 'Always empty. What is in it waits for nothing that is named, and would wait for ever: a row is a defect of Piton, or of what somebody changed by hand.';
+comment on view piton.unexplained_jobs is 'Always empty. A row is something that would wait for ever: a defect in Piton, or the result of a change by hand.';
 comment on column piton.unexplained_jobs.run is 'Id of the run; empty where there is none.';
 comment on column piton.unexplained_jobs.stage is 'Name of the stage, where it is about one.';
 comment on column piton.unexplained_jobs.item is 'Item of a fanned-out stage; empty for a whole stage.';

@@ -28,4 +28,4 @@ begin
               hint = 'select * from piton.versions_overview shows them; a worker, "piton start" or "piton workflows deploy" registers a file.';
 end
 $$;
-comment on function piton.version_named(bigint, text) is 'For Piton itself: the version of a workflow whose digest begins so, or a refusal.';
+comment on function piton.version_named(bigint, text) is 'For Piton itself: the version of a workflow whose digest begins with that text; raises if there is none, or several.';

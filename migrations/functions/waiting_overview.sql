@@ -13,11 +13,11 @@ select d.workflow, d.stage, 'decision', count(*), min(d.dead_at), 'given up: ' |
 from piton.dead_letters_overview d
 where d.resolution = 'pending'
 group by 1, 2;
-comment on view piton.waiting_overview is 'What is stuck and why: live jobs and dead letters, by workflow, stage and reason. Behind it is a row of piton.why_waiting for each.';
+comment on view piton.waiting_overview is 'What waits and why: live jobs and dead letters, counted by workflow, stage and reason. piton.why_waiting has a row for each.';
 comment on column piton.waiting_overview.workflow is 'Name of the workflow.';
 comment on column piton.waiting_overview.stage is 'Name of the stage.';
 comment on column piton.waiting_overview.reason is 'In a word, as in piton.why_waiting.';
 comment on column piton.waiting_overview.jobs is 'How many jobs, or dead letters.';
 comment on column piton.waiting_overview.oldest_since is 'Since when the first of them.';
-comment on column piton.waiting_overview.why is 'The reason in words, and what else keeps them; it reads on from their number.';
+comment on column piton.waiting_overview.why is 'The reason in words, to be read after the number of jobs, and what else keeps them waiting.';
 comment on column piton.waiting_overview.moves is 'What would move them: what to type, where that is up to people.';

@@ -22,7 +22,7 @@ set enable_seqscan = on
 set jit = off
 as $$
     with recursive job as materialized (
-        select j.*, soon.is_due or j.state <> 'scheduled' as is_due
+        select j.*, soon.is_due or j.state not in ('scheduled', 'waiting') as is_due
         from piton.live_jobs(work_left.most) as j
         cross join lateral (select j.due_at < now() + interval '1 minute' as is_due) as soon
         -- Started for later.
@@ -49,7 +49,7 @@ as $$
         cross join lateral (
             select array_agg(distinct o.stage order by o.stage) as stages,
                    array_agg(distinct o.stage order by o.stage)
-                       filter (where o.state = 'scheduled' and o.due_at >= now() + interval '1 minute') as late
+                       filter (where o.state = 'scheduled' and o.due_at >= now() + interval '1 minute' or o.state = 'waiting') as late
             from piton.jobs o where o.run_id = j.run_id
         ) as live
         where not (select k.all_ from known k) and hashint8(j.run_id) & (select k.passed_over from known k) = 0
@@ -170,4 +170,4 @@ as $$
     left join unfed u on u.version_id = s.version_id
     where m.stage is not null or l.stage is not null or u.runs > 0
 $$;
-comment on function piton.work_left(bigint) is 'For Piton itself: what live runs, and those that batches have still to start, have to do, by version and stage: jobs that wait, run, and are to come, how long each takes, and how many of them more workers could do now. Of a state with more than so many jobs they are estimated.';
+comment on function piton.work_left(bigint) is 'For Piton itself: what live runs, and those that batches have still to start, have to do, by version and stage: jobs that wait, run, and are to come, how long each takes, and how many of them more workers could do now. In a state with more jobs than a maximum, they are estimated.';

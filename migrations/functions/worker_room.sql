@@ -18,4 +18,4 @@ as $$
     from piton.stage_limits s
     where s.id operator(pg_catalog.=) any(array[worker_room.limit_id])
 $$;
-comment on function piton.worker_room(bigint, bigint) is 'For Piton itself: how many attempts of a stage may begin on a worker beside those that it runs, by the limit on each worker.';
+comment on function piton.worker_room(bigint, bigint) is 'For Piton itself: how many more attempts of a stage may begin on a worker under its limit per worker.';

@@ -23,7 +23,8 @@ select w.name as worker, w.boot_id as boot,
             group by 1, 2
         ) as held) as stages,
        (select count(*) from piton.workers r where r.parent = w.id and r.stopped_at is null) as runners,
-       w.started_at, w.last_seen, l.lease, w.stopping_at, w.stopped_at, w.stop_reason, w.exit, w.id as worker_id
+       w.started_at, w.last_seen, l.lease, w.stopping_at, w.stopped_at, w.stop_reason, w.exit, w.id as worker_id,
+       case when w.stopped_at is null then coalesce(w.warm, '[]') else '[]' end as warm
 from piton.workers w
 left join piton.workers p on p.id = w.parent
 -- A boot of an older version did not say its lease.
@@ -48,3 +49,4 @@ comment on column piton.workers_overview.stopped_at is 'When it ended, by itself
 comment on column piton.workers_overview.stop_reason is 'drained (it shut down), superseded (another start took its name), or lost.';
 comment on column piton.workers_overview.exit is 'How its process ended, where that was seen.';
 comment on column piton.workers_overview.worker_id is 'What jobs and attempts refer to it by.';
+comment on column piton.workers_overview.warm is 'Processes of warm stages that it keeps, as it reported a few seconds ago at most: workflow, stage, starting, idle, busy, stopping.';

@@ -115,6 +115,9 @@ struct Shown {
     digest: String,
     /// The output is what was committed.
     sound: bool,
+    /// Why there is no output, where the job was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
     #[schema(value_type = serde_json::Value)]
     output: Box<RawValue>,
 }
@@ -139,8 +142,10 @@ async fn show(
     let item = which.item.map(|item| item.0);
     let found = api.store.checkpoint(run.key, number, item.unwrap_or(NO_ITEM)).await?;
     let none = || Problem::no_such_thing(format!("run {} has no such checkpoint of stage `{stage}`", run.id));
-    let WholeCheckpoint { attempt, started_at, finished_at, bytes, digest, output } = found.ok_or_else(none)?;
-    let sound = digest::of(&output).as_slice() == digest.as_slice();
+    let WholeCheckpoint { attempt, started_at, finished_at, bytes, digest, output, skipped } =
+        found.ok_or_else(none)?;
+    let expected = skipped.as_deref().map_or_else(|| digest::of(&output), digest::of_skip);
+    let sound = expected.as_slice() == digest.as_slice();
     let output = RawValue::from_string(output)
         .map_err(|error| StoreError::Damaged(format!("an output that is not JSON: {error}")))?;
     Ok(Json(Shown {
@@ -152,6 +157,7 @@ async fn show(
         bytes,
         digest: digest::hex(&digest),
         sound,
+        skipped,
         output,
     }))
 }

@@ -48,6 +48,7 @@ const CHANGING: [(&str, &str); 5] = [
     tags(
         (name = "runs", description = "Executions of workflows, and their results."),
         (name = "batches", description = "Runs that were started together."),
+        (name = "schedules", description = "When workflows start by themselves."),
         (name = "queues", description = "What waits, and what is paused."),
         (name = "artifacts", description = "Files that stages made."),
         (name = "cleanup", description = "What is deleted, and when."),

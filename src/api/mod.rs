@@ -16,9 +16,11 @@ mod range;
 mod recovery;
 mod rejection;
 mod runs;
+mod schedules;
 mod state;
 mod throughput;
 mod tokens;
+mod waits;
 mod words;
 mod workers;
 mod workflows;
@@ -84,10 +86,12 @@ fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(runs::routes())
         .merge(control::routes())
+        .merge(waits::routes())
         .merge(throughput::routes())
         .merge(checkpoints::routes())
         .merge(artifacts::routes())
         .merge(batches::routes())
+        .merge(schedules::routes())
         .merge(dead_letters::routes())
         .merge(recovery::routes())
         .merge(cleanup::routes())

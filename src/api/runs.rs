@@ -196,7 +196,8 @@ async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunR
     let snapshot = Snapshot::read(&api.store, &api.definitions, id).await?.ok_or_else(none)?;
     let attempts = api.store.attempts(snapshot.run.id, ATTEMPTS).await?;
     let output = report::outputs(&api.store, &snapshot).await?;
-    Ok(Json(RunReport::full(&snapshot, &attempts, output)))
+    let schedule = api.store.schedule_of(id.0).await?;
+    Ok(Json(RunReport::full(&snapshot, &attempts, output).began_with(schedule)))
 }
 
 /// Verify the checkpoints of a run

@@ -14,10 +14,11 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs};
+pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs, WakeArgs};
 pub(crate) use self::input::{FileArgs, InputArgs, TraceArgs};
 pub(crate) use self::questions::{
-    ChangesArgs, HealthArgs, HealthProbe, RunsArgs, ShowArgs, ThroughputArgs, VerifyArgs, WhyArgs, WorkersArgs,
+    ChangesArgs, HealthArgs, HealthProbe, RunsArgs, ShowArgs, ThroughputArgs, VerifyArgs, WaitsArgs, WhyArgs,
+    WorkersArgs,
 };
 pub(crate) use self::try_stage::{StageItem, TryArgs};
 pub(crate) use self::worker::{ArtifactStoreArgs, CheckArgs, SettingsArgs, WorkerArgs, lease};
@@ -30,6 +31,7 @@ pub(super) use super::bench::args::{BenchArgs, BenchWorkerArgs};
 pub(super) use super::chaos::args::{ChaosArgs, ChaosWorkerArgs};
 pub(super) use super::cleanup::args::CleanupArgs;
 pub(super) use super::dead_letter::args::DeadLetterArgs;
+pub(super) use super::schedules::args::SchedulesArgs;
 #[cfg(feature = "top")]
 pub(super) use super::top::args::TopArgs;
 #[cfg(feature = "testing")]
@@ -116,6 +118,10 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Cancel a run: running attempts are stopped, waiting jobs are removed, finished stages are kept.
     Cancel(CancelArgs),
+    /// List what runs wait for: a time, a signal, a service; the oldest first, until when, and what would end it.
+    Waits(WaitsArgs),
+    /// End a sleep: the stage goes on at once.
+    Wake(WakeArgs),
     /// Start no more jobs of a workflow, of a stage, or at all; running ones finish.
     Pause(PauseArgs),
     /// Resume what was paused.
@@ -125,6 +131,9 @@ pub(crate) enum Command {
     /// Start many runs under one name, see how they are doing, and retry or cancel them together.
     #[command(subcommand)]
     Batch(BatchArgs),
+    /// See when workflows start by themselves; pause, resume, trigger and backfill schedules.
+    #[command(subcommand)]
+    Schedules(SchedulesArgs),
     /// List the files that a run's stages made, and get them.
     #[command(subcommand)]
     Artifacts(ArtifactsArgs),

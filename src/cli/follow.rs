@@ -110,7 +110,9 @@ async fn told(
 
 /// The stages that are under way, or what would move them where none runs.
 fn where_it_stands(snapshot: &Snapshot) -> Vec<String> {
-    let under_way = |s: &&StageView| matches!(s.state, StageState::Running | StageState::Ready | StageState::Scheduled);
+    let under_way = |s: &&StageView| {
+        matches!(s.state, StageState::Running | StageState::Ready | StageState::Scheduled | StageState::Awaiting)
+    };
     let stages: Vec<&StageView> = snapshot.stages.iter().filter(under_way).collect();
     let holds: Vec<String> =
         stages.iter().flat_map(|s| &s.waits).filter(|wait| wait.reason != "stages").map(why::in_words).collect();
@@ -121,8 +123,8 @@ fn where_it_stands(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// How many of its jobs are where: reasons count them.
-fn jobs(stage: &StageView) -> Option<[i64; 5]> {
-    stage.row.as_ref().map(|row| [row.done, row.running, row.ready, row.scheduled, row.dead])
+fn jobs(stage: &StageView) -> Option<[i64; 6]> {
+    stage.row.as_ref().map(|row| [row.done, row.running, row.ready, row.scheduled, row.waiting, row.dead])
 }
 
 /// A snapshot in which a reason that was asked for lately stands until it is asked for again, or its jobs move on: asking costs
@@ -141,7 +143,10 @@ async fn look(
             stage.waits = old.waits.clone();
         }
     }
-    let is_new = now.stages.iter().any(|stage| stage.state == StageState::Scheduled && stage.waits.is_empty());
+    let is_new = now
+        .stages
+        .iter()
+        .any(|stage| matches!(stage.state, StageState::Scheduled | StageState::Awaiting) && stage.waits.is_empty());
     let is_held = now.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_held);
     if is_new || is_held && asked.is_none_or(|asked| asked.elapsed() > ASK_EVERY) {
         now.ask_why(store).await?;
@@ -152,7 +157,7 @@ async fn look(
 
 /// How the tale begins.
 pub(crate) fn opening(snapshot: &Snapshot, resumed: bool) -> String {
-    let done = snapshot.stages.iter().filter(|s| s.state == StageState::Done).count();
+    let done = snapshot.stages.iter().filter(|s| s.state.is_complete()).count();
     let run = &snapshot.run;
     match resumed {
         false => format!("Run {} of {} started", run.id, run.workflow),

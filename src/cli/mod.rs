@@ -31,6 +31,7 @@ mod retry_policy;
 mod run;
 mod run_files;
 mod runs;
+mod schedules;
 mod sentence;
 mod show;
 mod start;
@@ -41,6 +42,7 @@ mod trace;
 mod try_stage;
 mod usage;
 mod verify;
+mod waits;
 mod why;
 mod worker;
 mod workers;
@@ -137,10 +139,13 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Throughput(args) => throughput::throughput(global, args).await,
         Command::Changes(args) => changes::changes(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
+        Command::Waits(args) => waits::waits(global, args).await,
+        Command::Wake(args) => waits::wake(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,
         Command::Pauses => control::pauses(global).await,
         Command::Batch(action) => batch::batch(app, global, action).await,
+        Command::Schedules(action) => schedules::schedules(global, action).await,
         Command::Artifacts(action) => artifacts::artifacts(global, action).await,
         Command::DeadLetter(action) => dead_letter::dead_letter(global, action).await,
         Command::Recover(recover) => recover::recover(global, recover).await,

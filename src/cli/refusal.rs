@@ -26,7 +26,8 @@ pub(super) fn refused(error: StoreError) -> anyhow::Error {
 }
 
 /// What a view is for those who ask in SQL, a command is here.
-const COMMANDS: [(&str, &str); 7] = [
+const COMMANDS: [(&str, &str); 8] = [
+    ("piton.waits_overview", "waits"),
     ("piton.pauses_overview", "pauses"),
     ("piton.dead_letters_overview", "dead-letter list"),
     ("piton.runs_overview", "runs"),

@@ -140,7 +140,8 @@ async fn finish(
     let output = report::outputs(&database.store, last).await?;
     if global.json {
         let attempts = database.store.attempts(last.run.id, 1000).await?;
-        outln!("{}", serde_json::to_string(&RunReport::full(last, &attempts, output))?);
+        let schedule = database.store.schedule_of(last.run.id.0).await?;
+        outln!("{}", serde_json::to_string(&RunReport::full(last, &attempts, output).began_with(schedule))?);
     } else if last.run.state == RunState::Done {
         show::print_outputs(&output)?;
     }

@@ -18,6 +18,7 @@ use crate::model::state::{Resolution, RunState};
 use crate::store::dead_letters::Filter;
 use crate::store::overview::AttemptRow;
 use crate::store::runs::RunFailure;
+use crate::store::schedules::ScheduledRun;
 use crate::view::report::{self, RunReport};
 use crate::view::snapshot::Snapshot;
 use crate::view::when;
@@ -33,11 +34,14 @@ pub(crate) async fn show(global: Global, args: ShowArgs) -> anyhow::Result<Exit>
     };
     let attempts = database.store.attempts(snapshot.run.id, ATTEMPTS).await?;
     let output = report::outputs(&database.store, &snapshot).await?;
+    let schedule = database.store.schedule_of(snapshot.run.id.0).await?;
     if global.json {
-        outln!("{}", serde_json::to_string(&RunReport::full(&snapshot, &attempts, output))?);
+        let report = RunReport::full(&snapshot, &attempts, output).began_with(schedule);
+        outln!("{}", serde_json::to_string(&report)?);
     } else {
         out!("{}", story(&snapshot, &attempts));
         outln!("{}", version(&database, &snapshot).await?);
+        out!("{}", schedule.as_ref().map_or_else(String::new, begun_by));
         if snapshot.run.state == RunState::Done {
             print_outputs(&output)?;
         }
@@ -68,6 +72,17 @@ async fn version(database: &Database, snapshot: &Snapshot) -> anyhow::Result<Str
         Some(now) => format!("It follows version {} of {name}; the current one is {}.", short(&digest), now.version),
         None => format!("It follows version {} of {name}.", short(&digest)),
     })
+}
+
+/// Which tick it began with.
+fn begun_by(schedule: &ScheduledRun) -> String {
+    let ScheduledRun { schedule, tick, is_triggered } = schedule;
+    let tick = when::clock(*tick);
+    if *is_triggered {
+        format!("Schedule {schedule} was triggered by hand, at {tick}.\n")
+    } else {
+        format!("Schedule {schedule} started it for its tick of {tick}.\n")
+    }
 }
 
 /// That there are some, and how to see them.

@@ -20,8 +20,8 @@ use super::exit::Exit;
 use super::{artifacts, output};
 use crate::app::App;
 use crate::cli::output::errln;
-use crate::model::payload::PayloadLimits;
-use crate::queue::by_hand::Tried;
+use crate::model::payload::{Payload, PayloadLimits};
+use crate::queue::by_hand::{Given, Tried};
 use crate::queue::catalog::Catalog;
 use crate::stage::handler::Offer;
 use crate::stage::records::ByHand;
@@ -53,8 +53,13 @@ async fn try_on(database: &Database, app: App, global: &Global, args: &TryArgs) 
     let folder = TryFolder::make(args.keep.as_deref())?;
     errln!("{}", job.title(folder.path()));
     let tried = Tried::read(&database.store, &limits, job.meant()).await?;
-    let input = match tried.input(&database.store, &folder.needs()?).await {
-        Ok(input) => input,
+    let input = match tried.given(&database.store, &folder.needs()?).await {
+        Ok(Given::Input(input)) => input,
+        Ok(Given::Skip(reason)) => {
+            let mut report = Report::new(&job, &folder, Ok(Payload::of(&(), usize::MAX)?));
+            report.skipped = Some(reason);
+            return report.show(global.json);
+        }
         Err(failure) => {
             return Report::new(&job, &folder, Err(failure)).show(global.json);
         }
@@ -97,6 +102,11 @@ fn refuse(stage: &Stage, args: &TryArgs) -> anyhow::Result<()> {
         StageKind::Rust { .. } | StageKind::Http(_) if args.shell => {
             bail!("--shell is for commands, and stage `{}` has no program; leave --shell out to try it", stage.name)
         }
+        StageKind::Sleep(_) => bail!(
+            "stage `{}` only waits, so there is nothing to try; `piton wake RUN {}` ends its wait",
+            stage.name,
+            stage.name
+        ),
         StageKind::Sql(_) => bail!(
             "stage `{}` is a statement that commits what it writes; try it in psql, between BEGIN and ROLLBACK, as the role that the \
              file names",

@@ -88,7 +88,7 @@ pub(super) fn in_words(wait: &RunWait) -> String {
 }
 
 /// A program of somebody's own has another name.
-fn as_typed(moves: &str) -> String {
+pub(super) fn as_typed(moves: &str) -> String {
     match config::program().as_str() {
         "piton" => moves.to_owned(),
         program => moves.replace("piton ", &format!("{program} ")),

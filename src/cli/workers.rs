@@ -5,6 +5,7 @@ use super::database::Database;
 use super::exit::Exit;
 use crate::cli::output::outln;
 use crate::config;
+use crate::store::warm::WarmPrograms;
 use crate::store::workers::{EndedToo, WorkerRow};
 use crate::view::when;
 
@@ -51,6 +52,15 @@ fn lines(worker: &WorkerRow, now: chrono::DateTime<chrono::Utc>) -> String {
     for busy in &worker.stages {
         let oldest = when::span(now - busy.oldest_since);
         text.push_str(&format!("\n    {}, {}: {}, the oldest for {oldest}", busy.workflow, busy.stage, busy.jobs));
+    }
+    for programs in &worker.warm {
+        let WarmPrograms { workflow, stage, starting, idle, busy, stopping } = programs;
+        let states = [(busy, "busy"), (idle, "idle"), (starting, "starting"), (stopping, "stopping")];
+        let states = states.iter().filter(|(count, _)| **count > 0).map(|(count, state)| format!("{count} {state}"));
+        text.push_str(&format!(
+            "\n    warm programs of {workflow}, {stage}: {}",
+            states.collect::<Vec<_>>().join(", ")
+        ));
     }
     text
 }

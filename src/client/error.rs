@@ -175,6 +175,35 @@ impl CancelError {
     }
 }
 
+/// Why a wait was not ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// There is no such run, or it has no such stage or signal.
+    #[error("{0}")]
+    NotFound(String),
+    /// It was ended before, nothing waits there, or the run has ended.
+    #[error("{0}")]
+    Over(String),
+    /// What was given does not fit.
+    #[error("{0}")]
+    Invalid(String),
+    /// The database did not answer, or refused.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl WaitError {
+    pub(super) fn of(error: StoreError) -> WaitError {
+        match (error.code().as_deref(), error.refusal()) {
+            (Some("P0002"), Some(said)) => WaitError::NotFound(said),
+            (Some("55000"), Some(said)) => WaitError::Over(said),
+            (Some(code), Some(said)) if code.starts_with("22") || code.starts_with("54") => WaitError::Invalid(said),
+            _ => WaitError::Database(error.into()),
+        }
+    }
+}
+
 /// Why a worker did not start, or stopped without being asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -211,6 +240,31 @@ impl From<crate::worker::WorkerError> for WorkerError {
             Inner::NameTaken(_) => WorkerError::NameTaken(error.to_string()),
             Inner::NoRoom(_) => WorkerError::Lacking(error.to_string()),
             Inner::Store(error) => WorkerError::Database(error.into()),
+        }
+    }
+}
+
+/// Why nothing was decided about a schedule.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// There is no such workflow or schedule.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is not in that state, or its run cannot start.
+    #[error("{0}")]
+    Refused(String),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(DatabaseError),
+}
+
+impl From<StoreError> for ScheduleError {
+    fn from(error: StoreError) -> ScheduleError {
+        match (error.code().as_deref(), error.refusal()) {
+            (Some("42704"), Some(said)) => ScheduleError::NotFound(said),
+            (Some(_), Some(said)) => ScheduleError::Refused(said),
+            _ => ScheduleError::Database(error.into()),
         }
     }
 }

@@ -8,6 +8,7 @@ mod error;
 mod piton;
 mod progress;
 mod run;
+mod schedule;
 mod start;
 mod worker;
 
@@ -15,9 +16,12 @@ pub(crate) use self::builder::url_of;
 pub use self::builder::{Builder, Database, Migrations};
 pub use self::child::child;
 pub(crate) use self::child::was_called;
-pub use self::error::{BuildError, CancelError, DatabaseError, ResultError, StartError, WorkerError};
+pub use self::error::{
+    BuildError, CancelError, DatabaseError, ResultError, ScheduleError, StartError, WaitError, WorkerError,
+};
 pub use self::piton::Piton;
 pub use self::progress::{RunProgress, StageProgress};
 pub use self::run::Run;
+pub use self::schedule::Schedule;
 pub use self::start::Start;
 pub use self::worker::{Worker, WorkerBuilder};

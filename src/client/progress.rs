@@ -23,6 +23,8 @@ pub struct StageProgress {
     pub state: StageState,
     /// Finished jobs: items of a fanned-out stage; at most one of another.
     pub done: i64,
+    /// Those of them that were skipped.
+    pub skipped: i64,
     /// Items of a fanned-out stage, once they are known.
     pub items: Option<i64>,
     /// Failed attempts so far.
@@ -46,6 +48,7 @@ impl StageProgress {
             stage: stage.name.clone(),
             state: stage.state,
             done: row.map_or(0, |row| row.done),
+            skipped: row.map_or(0, |row| row.skipped),
             items: row.and_then(|row| row.items),
             failures: row.map_or(0, |row| row.failures),
             progress: row.and_then(|row| row.progress_done.zip(row.progress_of)),

@@ -6,7 +6,7 @@ use futures_util::stream::{self, Stream};
 use serde::de::DeserializeOwned;
 
 use super::actor::{actor, name};
-use super::error::{CancelError, DatabaseError, ResultError};
+use super::error::{CancelError, DatabaseError, ResultError, WaitError};
 use super::piton::Piton;
 use super::progress::RunProgress;
 use crate::model::id::{RunId, RunKey};
@@ -106,6 +106,13 @@ impl Run {
     pub async fn cancel(&self, reason: &str) -> Result<(), CancelError> {
         let by = name();
         self.store().cancel_run(self.id, reason, actor(&by)).await.map_err(|error| CancelError::of(self.id, error))
+    }
+
+    /// Ends a sleep of one of its stages: all its items go on at once. Returns how many jobs that are.
+    pub async fn wake(&self, stage: &str) -> Result<u64, WaitError> {
+        let by = name();
+        let woken = self.store().wake(self.id, (stage, None), actor(&by)).await.map_err(WaitError::of)?;
+        Ok(woken.unsigned_abs())
     }
 
     fn store(&self) -> &Store {

@@ -2,10 +2,14 @@
 
 mod batches;
 mod log;
+mod schedules;
 
 use sqlx::types::Uuid;
 
 pub(crate) use self::batches::{cancel_batch, feed_batch, retry_batch, start_batch};
+pub(crate) use self::schedules::{
+    Backfill, ScheduleProblem, backfill, next_ticks, pause_schedule, resume_schedule, schedule, trigger_schedule,
+};
 
 use crate::events;
 use crate::model::actor::Actor;
@@ -162,6 +166,18 @@ pub(crate) async fn cancel_run(store: &Store, run: RunId, reason: &str, by: Acto
     store.cancel_run(run, reason, by).await?;
     events::decision::cancelled(&run, by.name);
     Ok(())
+}
+
+/// Ends the sleeps of a stage, or of one item of it, and says how many; or is refused with the reason.
+pub(crate) async fn wake(
+    store: &Store,
+    run: RunId,
+    (stage, item): (&str, Option<i32>),
+    by: Actor<'_>,
+) -> Result<i64, StoreError> {
+    let woken = store.wake(run, (stage, item), by).await?;
+    events::decision::woken(&run, stage, by.name);
+    Ok(woken)
 }
 
 /// Makes a registered version of a workflow current, and returns its digest; or is refused with the reason.

@@ -41,6 +41,11 @@ impl Attempt<'_> {
         tell!(debug, "attempt_done", self, [], "attempt done, its checkpoint is committed");
     }
 
+    /// It was skipped; the reason, which may quote values, is in its checkpoint.
+    pub(crate) fn skipped(&self) {
+        tell!(debug, "attempt_skipped", self, [], "attempt skipped, the reason is committed");
+    }
+
     /// It failed, and its job is tried again.
     pub(crate) fn retried(&self, failure: &Failure, wait: Duration) {
         tell!(warn, "attempt_retried", self, [class = %failure.class(), wait_s = wait.as_secs_f64(),],
@@ -50,6 +55,11 @@ impl Attempt<'_> {
     /// It failed, and its job is a dead letter.
     pub(crate) fn given_up(&self, class: &dyn Display, message: &str) {
         tell!(error, "job_given_up", self, [class = %class,], "job given up, its run is blocked: {}", in_a_line(message));
+    }
+
+    /// Its wait is on record, and its job is no longer claimed.
+    pub(crate) fn waits(&self, kind: &dyn Display, until: Option<&str>) {
+        tell!(debug, "attempt_waits", self, [kind = %kind, until,], "attempt waits ({kind}), and holds nothing meanwhile");
     }
 
     /// It was stopped, and its job is for others to claim.

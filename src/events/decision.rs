@@ -8,6 +8,10 @@ pub(crate) fn cancelled(run: &dyn Display, by: &str) {
     tracing::info!(target: TARGET, event = "run_cancelled", %run, by, "run cancelled");
 }
 
+pub(crate) fn woken(run: &dyn Display, stage: &str, by: &str) {
+    tracing::info!(target: TARGET, event = "wait_woken", %run, stage, by, "a sleep was ended");
+}
+
 pub(crate) fn batch_started(batch: &str, workflow: &str, items: impl TryInto<i64>, by: &str) {
     let items = items.try_into().unwrap_or(i64::MAX);
     tracing::info!(target: TARGET, event = "batch_started", batch, workflow, items, by, "batch started");

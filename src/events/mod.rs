@@ -10,6 +10,7 @@ pub(crate) mod decision;
 pub(crate) mod health;
 pub(crate) mod program;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod worker;
 
 /// Filters know the events by it: `--log warn,piton::events=debug`.

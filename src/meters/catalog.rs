@@ -20,9 +20,9 @@ meters! {
     JOBS_STARTED = Process Kind::Counter, "piton_jobs_started_total" ["workflow", "stage"]
         "Jobs whose first attempt this worker started.";
     JOBS_FINISHED = Process Kind::Counter, "piton_jobs_finished_total" ["workflow", "stage", "outcome"]
-        "Jobs that ended in a commit of this worker: done or dead_lettered.";
+        "Jobs that ended in a commit of this worker: done, skipped or dead_lettered.";
     ATTEMPTS = Process Kind::Counter, "piton_attempts_total" ["workflow", "stage", "outcome"]
-        "Attempts that ended: done, retried, dead_lettered, released (handed back), cancelled, fenced (its claim no longer held) or lost (counted by the worker that recovered it).";
+        "Attempts that ended: done, skipped (its condition did not hold, or what it needs was skipped), retried, dead_lettered, waits (it goes on when its wait is over), released (handed back), cancelled, fenced (its claim no longer held) or lost (counted by the worker that recovered it).";
     FAILURES = Process Kind::Counter, "piton_failures_total" ["workflow", "stage", "class"]
         "Failed attempts by failure class.";
     RETRIES = Process Kind::Counter, "piton_retries_total" ["workflow", "stage", "class"]
@@ -112,11 +112,17 @@ meters! {
     SNAPSHOT_DURATION = Database Kind::Gauge, "piton_snapshot_duration_seconds" []
         "How long it took to read the state, in seconds.";
     JOBS = Database Kind::Gauge, "piton_jobs" ["workflow", "stage", "state"]
-        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone) or limited (set aside: their stage has a limit, is paused, or some workers cannot run it). Estimated above 20,000 in a state.";
+        "Live jobs: ready, running, scheduled (due later), suspect (waiting to run alone), limited (set aside: their stage has a limit, is paused, or some workers cannot run it) or waiting (for something outside). Estimated above 20,000 in a state.";
     JOBS_DUE_SOON = Database Kind::Gauge, "piton_jobs_due_soon" ["workflow"]
         "Scheduled jobs that are due within a minute.";
     JOBS_RETRY_WAIT = Database Kind::Gauge, "piton_jobs_retry_wait" ["workflow"]
         "Jobs that wait for a retry.";
+    WAITS = Database Kind::Gauge, "piton_waits" ["kind"]
+        "Open waits: sleep, signal, callback, poll or run (another run). Up to 100,001 of a kind are counted.";
+    OLDEST_WAIT = Database Kind::Gauge, "piton_oldest_wait_age_seconds" ["kind"]
+        "Age of the oldest open wait in seconds; 0 if there is none.";
+    WAITS_NEAR_TIMEOUT = Database Kind::Gauge, "piton_waits_near_timeout" ["kind"]
+        "Open waits that time out within an hour; sleeps have no timeout.";
     OLDEST_READY = Database Kind::Gauge, "piton_oldest_ready_age_seconds" ["workflow"]
         "Age of the oldest claimable job in seconds; 0 if there is none, or while something of the workflow is paused.";
     RUNS = Database Kind::Gauge, "piton_runs" ["workflow", "state"]
@@ -133,6 +139,10 @@ meters! {
         "Size of the artifact store's contents, by type, in bytes; estimated above some 20,000 artifacts.";
     PAUSES = Database Kind::Gauge, "piton_pauses" []
         "Number of pauses: of workflows, stages, or everything. piton.pauses_overview lists them.";
+    SCHEDULES = Database Kind::Gauge, "piton_schedules" ["state"]
+        "Schedules: active, paused (by somebody, or no longer in the current version of their file) or stopped (by pause_after_failures, or because they cannot be read). piton.schedules_overview says why.";
+    SCHEDULE_OVERDUE = Database Kind::Gauge, "piton_schedule_overdue_seconds" ["workflow"]
+        "Seconds since the oldest tick of the workflow's schedules that should have been and that no worker has looked at; 0 if there is none, or while the workflow is paused.";
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
         "Dead letters: all pending ones (estimated above 20,000), and those retried or dismissed within the last 24 hours.";
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]

@@ -18,8 +18,12 @@ use crate::model::failure::FailureClass;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AttemptEnd {
     Done,
+    /// Its condition did not hold, or what it needs was skipped.
+    Skipped,
     Retried,
     DeadLettered,
+    /// It goes on when its wait is over, and ends then.
+    Waits,
     /// It was handed back.
     Released,
     /// Its run was ended, its stage is done again, or it was given up by hand.
@@ -31,10 +35,12 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
-    const ALL: [AttemptEnd; 7] = [
+    const ALL: [AttemptEnd; 9] = [
         AttemptEnd::Done,
+        AttemptEnd::Skipped,
         AttemptEnd::Retried,
         AttemptEnd::DeadLettered,
+        AttemptEnd::Waits,
         AttemptEnd::Released,
         AttemptEnd::Cancelled,
         AttemptEnd::Fenced,
@@ -44,8 +50,10 @@ impl AttemptEnd {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             AttemptEnd::Done => "done",
+            AttemptEnd::Skipped => "skipped",
             AttemptEnd::Retried => "retried",
             AttemptEnd::DeadLettered => "dead_lettered",
+            AttemptEnd::Waits => "waits",
             AttemptEnd::Released => "released",
             AttemptEnd::Cancelled => "cancelled",
             AttemptEnd::Fenced => "fenced",
@@ -75,6 +83,7 @@ struct Counted {
     /// In the order of [`AttemptEnd::ALL`].
     attempts: [Counter; AttemptEnd::ALL.len()],
     jobs_done: Counter,
+    jobs_skipped: Counter,
     jobs_dead_lettered: Counter,
 }
 
@@ -105,6 +114,7 @@ impl StageMeters {
                 duration: ATTEMPT_DURATION.histogram(&[workflow, stage]),
                 attempts: AttemptEnd::ALL.map(counted),
                 jobs_done: finished(AttemptEnd::Done),
+                jobs_skipped: finished(AttemptEnd::Skipped),
                 jobs_dead_lettered: finished(AttemptEnd::DeadLettered),
             }
         })
@@ -155,11 +165,17 @@ impl StageMeters {
                 counted.jobs_done.increment(1);
                 self.jobs.0.fetch_add(1, Ordering::Relaxed);
             }
+            // It is left no more.
+            AttemptEnd::Skipped => {
+                counted.jobs_skipped.increment(1);
+                self.jobs.0.fetch_add(1, Ordering::Relaxed);
+            }
             AttemptEnd::DeadLettered => {
                 counted.jobs_dead_lettered.increment(1);
                 self.jobs.1.fetch_add(1, Ordering::Relaxed);
             }
             AttemptEnd::Retried
+            | AttemptEnd::Waits
             | AttemptEnd::Released
             | AttemptEnd::Cancelled
             | AttemptEnd::Fenced
@@ -176,8 +192,13 @@ impl StageMeters {
         match outcome {
             AttemptEnd::DeadLettered => DEAD_LETTERED.counter(&labels).increment(1),
             AttemptEnd::Retried => RETRIES.counter(&labels).increment(1),
-            AttemptEnd::Done | AttemptEnd::Released | AttemptEnd::Cancelled | AttemptEnd::Fenced | AttemptEnd::Lost => {
-            }
+            AttemptEnd::Done
+            | AttemptEnd::Skipped
+            | AttemptEnd::Waits
+            | AttemptEnd::Released
+            | AttemptEnd::Cancelled
+            | AttemptEnd::Fenced
+            | AttemptEnd::Lost => {}
         }
     }
 }

@@ -7,6 +7,11 @@ pub(crate) fn of(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
+/// SHA-256 of what stands in place of an output where a job was skipped: of the reason, so that none is taken away or put there.
+pub(crate) fn of_skip(reason: &str) -> [u8; 32] {
+    of(&format!("skipped: {reason}"))
+}
+
 /// Two hexadecimal digits for each byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

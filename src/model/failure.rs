@@ -1,4 +1,4 @@
-//! Why an attempt failed: one of nine classes, a message for people, and the wait that a retry should honour.
+//! Why an attempt failed: one of ten classes, a message for people, and the wait that a retry should honour.
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,6 +33,8 @@ states! {
         Crashed = "crashed",
         /// A stored output is not what was committed. Handlers cannot return it.
         CorruptCheckpoint = "corrupt_checkpoint",
+        /// Nobody answered before the deadline of a wait; not retried. Handlers cannot return it.
+        WaitTimeout = "wait_timeout",
     }
 }
 
@@ -47,9 +49,14 @@ fn returnable() -> String {
 }
 
 impl FailureClass {
-    /// A stage cannot know that a process died or that a checkpoint is damaged.
+    /// A stage cannot know that a process died, that a checkpoint is damaged, or that a wait is over.
     pub(crate) fn is_returned_by_stages(self) -> bool {
-        !matches!(self, FailureClass::Crashed | FailureClass::CorruptCheckpoint)
+        !matches!(self, FailureClass::Crashed | FailureClass::CorruptCheckpoint | FailureClass::WaitTimeout)
+    }
+
+    /// Whether files may say how it is retried. To retry a wait is to wait once more.
+    pub(crate) fn has_rules(self) -> bool {
+        self.is_returned_by_stages() || self == FailureClass::WaitTimeout
     }
 }
 
@@ -84,7 +91,7 @@ const REFUSED: &str = "the database refused the text of this failure; the log of
 const DETAIL_LIMIT: usize = 512 * 1024;
 
 impl Failure {
-    /// A failure of that class. The two that a stage cannot know of, `crashed` and `corrupt_checkpoint`, become
+    /// A failure of that class. Those that a stage cannot know of, `crashed`, `corrupt_checkpoint` and `wait_timeout`, become
     /// `unknown`.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
         let class = if class.is_returned_by_stages() { class } else { FailureClass::Unknown };
@@ -316,10 +323,11 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_cannot_return_the_two_classes_that_are_piton_s_own() {
+    fn a_handler_cannot_return_the_classes_that_are_piton_s_own() {
         let class_of = |class| Failure::new(class, "x").class();
         assert_eq!(class_of(FailureClass::Crashed), FailureClass::Unknown);
         assert_eq!(class_of(FailureClass::CorruptCheckpoint), FailureClass::Unknown);
+        assert_eq!(class_of(FailureClass::WaitTimeout), FailureClass::Unknown);
         assert_eq!(class_of(FailureClass::AuthFailure), FailureClass::AuthFailure);
     }
 

@@ -34,3 +34,4 @@ mod texts;
 pub(crate) mod times;
 pub(crate) mod trace;
 pub(crate) mod turn;
+pub(crate) mod wait;

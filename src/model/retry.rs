@@ -93,7 +93,8 @@ fn default_policy(class: FailureClass) -> ClassPolicy {
         FailureClass::InvalidInput
         | FailureClass::AuthFailure
         | FailureClass::Crashed
-        | FailureClass::CorruptCheckpoint => of(0, 2, 30),
+        | FailureClass::CorruptCheckpoint
+        | FailureClass::WaitTimeout => of(0, 2, 30),
     }
 }
 

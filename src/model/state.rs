@@ -129,10 +129,12 @@ mod tests {
     use super::*;
     use crate::model::failure::FailureClass;
     use crate::model::health::{Component, Status};
+    use crate::model::wait::{WaitKind, WaitOutcome};
 
     const ENGINE: &str = include_str!("../../migrations/0001_create_the_engine.sql");
     const LETTERS: &str = include_str!("../../migrations/0006_keep_dead_letters.sql");
     const RUNS: &str = include_str!("../../migrations/0013_let_people_decide.sql");
+    const WAITS: &str = include_str!("../../migrations/0056_let_jobs_wait.sql");
     const HEALTH: &str = include_str!("../../migrations/0012_keep_how_workers_were.sql");
 
     fn check(column: &str, words: impl Iterator<Item = &'static str>) -> String {
@@ -147,9 +149,10 @@ mod tests {
             (HEALTH, check("component", Component::ALL.iter().map(|c| c.as_str()))),
             (HEALTH, check("status", Status::ALL.iter().map(|s| s.as_str()))),
             (LETTERS, check("resolution", Resolution::ALL.iter().map(|r| r.as_str()))),
-            (LETTERS, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
+            (WAITS, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
+            (WAITS, check("kind", WaitKind::ALL.iter().map(|k| k.as_str()))),
+            (WAITS, check("outcome", WaitOutcome::ALL.iter().map(|o| o.as_str()))),
             (ENGINE, check("outcome", AttemptOutcome::ALL.iter().map(|s| s.as_str()))),
-            (ENGINE, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
         ] {
             let schema = schema.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(schema.contains(&expected), "the schema does not say: {expected}");

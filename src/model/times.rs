@@ -16,6 +16,13 @@ pub(crate) fn checked(at: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     Err(format!("a time lies between the years {FIRST_YEAR} and {LAST_YEAR}"))
 }
 
+/// A time as RFC 3339 has it: with its zone, for without one nobody can say when it is.
+pub(crate) fn parse(text: &str) -> Result<DateTime<Utc>, String> {
+    let at = DateTime::parse_from_rfc3339(text.trim());
+    let at = at.map_err(|_| "a time has date, time and zone, such as 2027-01-31T06:00:00+01:00".to_owned())?;
+    checked(at.to_utc())
+}
+
 /// Of the system's clock, which knows far more years; `None` outside of these.
 pub(crate) fn of_system(time: SystemTime) -> Option<DateTime<Utc>> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
@@ -26,6 +33,16 @@ pub(crate) fn of_system(time: SystemTime) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_has_a_zone() {
+        let utc = |text: &str| parse(text).map(|at| at.to_rfc3339());
+        assert_eq!(utc("2027-01-31T06:00:00+01:00").as_deref(), Ok("2027-01-31T05:00:00+00:00"));
+        assert_eq!(utc(" 2027-01-31t06:00:00.5z").as_deref(), Ok("2027-01-31T06:00:00.500+00:00"));
+        for odd in ["2027-01-31T06:00:00", "2027-01-31", "tomorrow", "", "9999-12-31T23:59:59-10:00"] {
+            assert!(utc(odd).is_err(), "{odd}");
+        }
+    }
 
     #[test]
     fn far_times_are_refused() {

@@ -44,6 +44,14 @@ pub(crate) struct Meant {
     pub(crate) run_input: Option<Arc<str>>,
 }
 
+/// What an attempt gets.
+pub(crate) enum Given {
+    /// JSON.
+    Input(String),
+    /// Nothing: it would be skipped, for that reason.
+    Skip(Arc<str>),
+}
+
 /// An attempt that holds nothing.
 pub(crate) struct Tried {
     pub(crate) version: Arc<Version>,
@@ -75,23 +83,34 @@ impl Tried {
     pub(crate) fn items(&self) -> Option<u32> {
         match self.work {
             Ok(Work::Split(items)) => Some(items),
-            Ok(Work::Handle(_)) | Err(_) => None,
+            Ok(Work::Handle(_) | Work::Skip(_) | Work::Waited(_)) | Err(_) => None,
         }
     }
 
     /// Why there are none, where it is its split that was read.
     pub(crate) fn why_not(&self) -> &str {
-        self.work.as_ref().err().map_or("it is not fanned out", Failure::message)
+        match &self.work {
+            Ok(Work::Skip(reason)) => reason,
+            Ok(Work::Handle(_) | Work::Split(_) | Work::Waited(_)) => "it is not fanned out",
+            Err(failure) => failure.message(),
+        }
     }
 
     /// The input that it gets. Outputs that come in files are written into that folder.
-    pub(crate) async fn input(&self, store: &Store, folder: &Path) -> Result<String, Failure> {
+    pub(crate) async fn given(&self, store: &Store, folder: &Path) -> Result<Given, Failure> {
         let mut input = match self.work.clone()? {
             Work::Handle(input) => input,
+            Work::Skip(reason) => return Ok(Given::Skip(reason)),
             Work::Split(_) => return Err(Failure::unknown("the stage is split into items here")),
+            Work::Waited(_) => return Err(Failure::unknown("the stage only waits, and its wait is over")),
         };
+        if let Some(stage) = self.version.stage(self.claim.key.stage)
+            && let Some(reason) = input.fails(stage)?
+        {
+            return Ok(Given::Skip(reason));
+        }
         input_files::write_into(folder, store, &self.claim, &self.version, &mut input).await?;
-        Ok(input.to_json())
+        Ok(Given::Input(input.to_json()))
     }
 
     /// Its context. What the stage records and keeps is in `records` alone.

@@ -13,6 +13,7 @@ use super::commits::{Commits, first_that_fit};
 use super::count;
 use super::ended::{Ended, Outcome};
 use super::hand_off::HandOff;
+use super::inputs::Came;
 use super::known::Known;
 use super::monitor::Monitor;
 use super::report;
@@ -26,7 +27,7 @@ use crate::meters::part::Part;
 use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::lane;
-use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::payload::PayloadLimits;
 use crate::model::resource::{self, Resource};
 use crate::model::retry::{History, RetryPolicy, Verdict};
 use crate::model::turn::Turn;
@@ -71,6 +72,7 @@ impl Committer {
                 return;
             }
             self.set_out_own_rows(&mut batch);
+            self.set_out_waits(&mut batch);
             while !batch.is_empty() {
                 let fit = first_that_fit(batch.iter().map(Ended::bytes));
                 if fit == batch.len() {
@@ -116,7 +118,8 @@ impl Committer {
                     let why = "its worker stopped before it had ended".to_owned();
                     (claim, Ending::Release { why, has_waited: false }, None)
                 }
-                Outcome::NeverBegan => (claim, Ending::Unclaim, None),
+                // Those that wait were set out before.
+                Outcome::NeverBegan | Outcome::Waits(_) => (claim, Ending::Unclaim, None),
             };
             commits.push(version, end, artifacts);
         }
@@ -166,12 +169,16 @@ impl Committer {
         let next = plan.map(|plan| plan.after(claim.spot(), output.finished, took > SLOW)).unwrap_or_default();
         let (mut turn, mut hand_off) = (Turn::Yields, None);
         if let (Some(spot), Some(known)) = (next.goes_on, known)
-            && let Some(here) = HandOff::to(spot, &claim, known, &output.payload, &self.starter.room)
+            && let Some(here) = HandOff::to(spot, &claim, known, output.payload.as_str().len(), &self.starter.room)
         {
             turn = self.monitor.turn(&claim, spot.stage);
             hand_off = (turn == Turn::Stays).then_some(here);
         }
-        (claim, Ending::Done { output: output.payload, next, turn }, hand_off)
+        let ending = match output.skipped {
+            None => Ending::Done { output: output.payload, next, turn },
+            Some(reason) => Ending::Skipped { instead: output.payload, reason, next, turn },
+        };
+        (claim, ending, hand_off)
     }
 
     /// What the failed ones among them have behind them.
@@ -181,7 +188,7 @@ impl Committer {
             .enumerate()
             .filter_map(|(i, ended)| match &ended.outcome {
                 Outcome::Failed(failure) => Some((i, (ended.claim, failure.class()))),
-                Outcome::Finished(_) | Outcome::HandedBack | Outcome::NeverBegan => None,
+                Outcome::Finished(_) | Outcome::Waits(_) | Outcome::HandedBack | Outcome::NeverBegan => None,
             })
             .collect();
         let mut histories = vec![History::default(); batch.len()];
@@ -210,7 +217,7 @@ impl Committer {
         }
     }
 
-    async fn commit(&self, commits: Commits) {
+    pub(super) async fn commit(&self, commits: Commits) {
         self.announce(&commits);
         let (mut backoff, mut doubt, mut sent_before) = (Backoff::default(), Doubt::default(), false);
         let landed = loop {
@@ -272,7 +279,12 @@ impl Committer {
         {
             let at = landed_here.then_some(landed.at).flatten();
             match (at, hand_off, ending) {
-                (Some(at), Some(hand_off), Ending::Done { output, .. }) => self.pass_on(&claim, hand_off, &output, at),
+                (Some(at), Some(hand_off), Ending::Done { output, .. }) => {
+                    self.pass_on(&claim, hand_off, Came::Output(&output), at);
+                }
+                (Some(at), Some(hand_off), Ending::Skipped { reason, .. }) => {
+                    self.pass_on(&claim, hand_off, Came::Skip(&reason), at);
+                }
                 (Some(_), _, Ending::Retry { delay, .. }) => {
                     self.wake.within(delay);
                     self.slots.release(&claim.key);
@@ -283,10 +295,10 @@ impl Committer {
     }
 
     /// The next stage or item starts in the slot of the one before it.
-    fn pass_on(&self, done: &Claim, hand_off: HandOff, output: &Payload, at: DateTime<Utc>) {
+    fn pass_on(&self, done: &Claim, hand_off: HandOff, came: Came<'_>, at: DateTime<Utc>) {
         let claim = hand_off.claim(done, at);
         let hold = self.slots.pass_on(&done.key, claim);
-        let prepared = hand_off.prepare(&self.limits, claim, done, output);
+        let prepared = hand_off.prepare(&self.limits, claim, done, came);
         if self.starter.start(prepared, hold).is_err() {
             tracing::error!(key = ?claim.key, "the apalis worker is gone; recovery will free this claim");
         }
@@ -360,7 +372,7 @@ impl Committer {
 /// job does not stay `running`. `None` where nothing is left that could be to blame.
 fn instead(claim: &Claim, ending: &Ending, refused: &StoreError) -> Option<Ending> {
     match ending {
-        Ending::Done { .. } => {
+        Ending::Done { .. } | Ending::Skipped { .. } => {
             let failure = Failure::unknown(format!("the database refused the stage's result: {refused}"));
             Some(Ending::GiveUp { failure, behind: lane::behind_a_failed_item(claim.spot(), true) })
         }
@@ -375,7 +387,8 @@ fn instead(claim: &Claim, ending: &Ending, refused: &StoreError) -> Option<Endin
     }
 }
 
-async fn wait(backoff: &mut Backoff, error: &StoreError, results: usize) {
+/// For the database, before results are sent again.
+pub(super) async fn wait(backoff: &mut Backoff, error: &StoreError, results: usize) {
     Part::Commit.had_no_answer();
     if backoff.is_first() {
         tracing::warn!(results, "results wait in memory: {error}");

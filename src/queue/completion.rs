@@ -110,7 +110,7 @@ impl Completion {
         *state = State::Committing { open, outcome: None, handler: Some(handler) };
         drop(state);
         let finished = if self.claim.key.item().is_some() { Finished::Item } else { Finished::Stage };
-        let outcome = Outcome::Finished(Output { payload: output, finished });
+        let outcome = Outcome::Finished(Output { payload: output, finished, skipped: None });
         self.send_from(now, outcome, Some(Box::new(OwnRows { transaction, answer, handler_has_ended })));
         Some(answered)
     }

@@ -14,7 +14,12 @@ use crate::store::endings::Ending;
 pub(super) fn ran(version: Option<&Version>, claim: &Claim, outcome: &ended::Outcome, took: Duration) {
     match outcome {
         ended::Outcome::NeverBegan => {}
-        ended::Outcome::Finished(_) | ended::Outcome::Failed(_) | ended::Outcome::HandedBack => {
+        // What a skip takes says nothing about the stage.
+        ended::Outcome::Finished(output) if output.skipped.is_some() => {}
+        ended::Outcome::Finished(_)
+        | ended::Outcome::Failed(_)
+        | ended::Outcome::Waits(_)
+        | ended::Outcome::HandedBack => {
             meters(version, claim).into_iter().for_each(|meters| meters.ran(took));
         }
     }
@@ -57,11 +62,22 @@ fn one(commits: &Commits, at: usize) {
                 meters.split(born.map(|births| u64::from(births.until.abs_diff(births.first))).sum());
             }
         }
+        Ending::Skipped { .. } => meters.ended(AttemptEnd::Skipped),
         Ending::Retry { failure, .. } => meters.failed(failure.class(), AttemptEnd::Retried),
         Ending::GiveUp { failure, .. } => meters.failed(failure.class(), AttemptEnd::DeadLettered),
         Ending::Release { .. } => meters.ended(AttemptEnd::Released),
         Ending::Unclaim => {}
     }
+}
+
+/// An attempt was to wait.
+pub(super) fn waits(version: Option<&Version>, claim: &Claim, has_begun: bool, fate: Option<Fate>) {
+    let outcome = match fate {
+        _ if has_begun => AttemptEnd::Waits,
+        Some(Fate::Cancelled) => AttemptEnd::Cancelled,
+        Some(Fate::Landed { .. }) | None => AttemptEnd::Fenced,
+    };
+    meters(version, claim).into_iter().for_each(|meters| meters.ended(outcome));
 }
 
 fn run_is_done(commits: &Commits, at: usize) {

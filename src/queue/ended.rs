@@ -8,6 +8,7 @@ use super::known::Known;
 use super::run_stage::Output;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
+use crate::model::wait::NewWait;
 use crate::stage::own_rows::RowsAnswer;
 use crate::store::own_rows::RowsTransaction;
 
@@ -16,6 +17,8 @@ use crate::store::own_rows::RowsTransaction;
 pub(crate) enum Outcome {
     Finished(Output),
     Failed(Failure),
+    /// It goes on when that wait is over.
+    Waits(NewWait),
     /// It was stopped: the worker shuts down, or the claim no longer holds.
     HandedBack,
     /// It was claimed and never started.
@@ -61,7 +64,7 @@ impl Ended {
         match &self.outcome {
             Outcome::Finished(output) => output.payload.as_str().len(),
             Outcome::Failed(failure) => failure.bytes(),
-            Outcome::HandedBack | Outcome::NeverBegan => 0,
+            Outcome::Waits(_) | Outcome::HandedBack | Outcome::NeverBegan => 0,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::store::checkpoints::Stored;
 
 /// The output, if it is what was committed (promise 8).
 pub(super) fn verified<'s>(stored: &'s Stored, version: &Version) -> Result<&'s str, Failure> {
-    let found = digest::of(&stored.output);
+    let found = stored.skipped.as_ref().map_or_else(|| digest::of(&stored.output), |reason| digest::of_skip(reason));
     if found.as_slice() == stored.digest.as_slice() {
         return Ok(&stored.output);
     }

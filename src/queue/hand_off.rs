@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::inputs;
+use super::inputs::{self, Came};
 use super::known::{Known, Prepared, Work};
 use super::room::Room;
 use crate::model::claim::Claim;
 use crate::model::id::AttemptKey;
 use crate::model::lane::Spot;
-use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::payload::PayloadLimits;
 use crate::stage::input::StageInput;
 
 /// Where a branch goes, and what is known for it.
@@ -24,9 +24,9 @@ pub(super) struct HandOff {
 
 impl HandOff {
     /// `None` where the next input has to be read, or has to wait for room: then the branch is claimed like any other.
-    pub(super) fn to(spot: Spot, done: &Claim, known: Known, output: &Payload, room: &Room) -> Option<HandOff> {
+    pub(super) fn to(spot: Spot, done: &Claim, known: Known, bytes: usize, room: &Room) -> Option<HandOff> {
         if spot.stage != done.key.stage {
-            let bytes = known.run.input.as_ref().map_or(0, |input| input.len()) + output.as_str().len();
+            let bytes = known.run.input.as_ref().map_or(0, |input| input.len()) + bytes;
             let taken = room.take_now(bytes).ok()?;
             return Some(HandOff { spot, known: Known { lane: None, taken, ..known }, item: None });
         }
@@ -47,9 +47,9 @@ impl HandOff {
     }
 
     /// Its inputs: the run's, and the output that was just committed or the next item.
-    pub(super) fn prepare(self, limits: &PayloadLimits, claim: Claim, done: &Claim, output: &Payload) -> Prepared {
+    pub(super) fn prepare(self, limits: &PayloadLimits, claim: Claim, done: &Claim, came: Came<'_>) -> Prepared {
         match self.item {
-            None => inputs::prepare_next(limits, claim, self.known, (done.key.stage, output)),
+            None => inputs::prepare_next(limits, claim, self.known, (done.key.stage, came)),
             Some(input) => {
                 let work = inputs::within_limit(input, &self.known.version.stage_name(claim.key.stage), limits);
                 Prepared { claim, known: self.known, work: work.map(Work::Handle) }

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use super::evidence::{corrupt, corrupt_at, count_of, miscounted, missing, too_much, verified};
 use super::known::{Known, Lane, Prepared, RunInput, Work};
 use super::portions::{self, Sizes};
+use super::skips::{self, Needs, Skips};
 use super::version::Version;
-use super::wanted::{fanned_source, source_name, source_number, wants};
+use super::wanted::{asks_after, fanned_source, source_name, source_number, wants};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::{AttemptKey, NO_ITEM, RunKey};
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::wait::EndedWait;
 use crate::stage::fan_out::{self, Split};
 use crate::stage::input::{StageInput, array};
 use crate::store::checkpoints::{Stored, Wanted};
 use crate::store::{Store, StoreError};
-use crate::workflow::definition::{ForEach, Source, Stage};
+use crate::workflow::definition::{ForEach, Source, Stage, StageIndex};
 
 /// Claims whose inputs are read at once.
 pub(crate) struct Portion {
@@ -82,16 +84,27 @@ pub(crate) async fn prepare_on(
     Ok(batch.all_prepared(portion))
 }
 
+/// What a stage has come to.
+#[derive(Clone, Copy)]
+pub(crate) enum Came<'o> {
+    Output(&'o Payload),
+    /// It was skipped, for that reason.
+    Skip(&'o str),
+}
+
 /// The inputs of a branch's next stage, whose one need has just been committed by this worker: nothing is read.
 pub(crate) fn prepare_next(
     limits: &PayloadLimits,
     claim: Claim,
     known: Known,
-    (stage, output): (i16, &Payload),
+    (stage, need): (i16, Came<'_>),
 ) -> Prepared {
     let mut batch = Batch::empty(limits);
     batch.runs.insert(claim.key.run, known.run);
-    batch.joined.insert((claim.key.run, stage), Ok(output.text()));
+    match need {
+        Came::Output(output) => _ = batch.joined.insert((claim.key.run, stage), Ok(output.text())),
+        Came::Skip(reason) => batch.skips.insert((claim.key.run, stage), reason),
+    }
     batch.prepared(claim, known.version)
 }
 
@@ -113,9 +126,13 @@ pub(super) fn within_limit(input: StageInput, stage: &str, limits: &PayloadLimit
 /// Everything the claims of one batch need, read once and shared.
 struct Batch {
     runs: HashMap<RunKey, RunInput>,
+    /// Of those that may have waited.
+    waits: HashMap<AttemptKey, EndedWait>,
     /// Outputs by run and stage, in item order; the record of a split comes first.
     outputs: HashMap<(RunKey, i16), Vec<Stored>>,
     too_large: HashMap<AttemptKey, u64>,
+    /// Stages that were skipped.
+    skips: Skips,
     /// Arrays that were split and arrays that were joined, so that a thousand items share one.
     splits: HashMap<(RunKey, i16, i16), Result<Arc<Split>, Failure>>,
     joined: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
@@ -138,15 +155,32 @@ impl Batch {
                 outputs.entry((stored.run, stored.stage)).or_default().push(stored);
             }
         }
+        let asked: BTreeSet<(RunKey, i16)> = claims
+            .iter()
+            .flat_map(|(claim, version)| asks_after(claim, version).into_iter().map(|stage| (claim.key.run, stage)))
+            .collect();
+        if !asked.is_empty() {
+            for stored in store.skips(&asked.into_iter().collect::<Vec<_>>()).await? {
+                outputs.entry((stored.run, stored.stage)).or_default().push(stored);
+            }
+        }
+        let may_have_waited = claims.iter().filter(|(claim, version)| version.waits(claim.key.stage));
+        let may_have_waited: Vec<AttemptKey> = may_have_waited.map(|(claim, _)| claim.key).collect();
+        let waits = match may_have_waited.as_slice() {
+            [] => HashMap::new(),
+            keys => store.ended_waits(keys).await?,
+        };
         let runs = runs.into_iter().map(|stored| (stored.run, stored.into())).collect();
-        Ok(Batch { runs, outputs, too_large: too_large.clone(), ..Batch::empty(limits) })
+        Ok(Batch { runs, waits, outputs, too_large: too_large.clone(), ..Batch::empty(limits) })
     }
 
     fn empty(limits: &PayloadLimits) -> Batch {
         Batch {
             runs: HashMap::new(),
+            waits: HashMap::new(),
             outputs: HashMap::new(),
             too_large: HashMap::new(),
+            skips: Skips::default(),
             splits: HashMap::new(),
             joined: HashMap::new(),
             limits: *limits,
@@ -181,6 +215,9 @@ impl Batch {
         if let Some(bytes) = self.too_large.get(&claim.key) {
             return Err(too_much(stage.name.as_str(), *bytes, &self.limits));
         }
+        if let Some(reason) = self.skip(claim, stage, version)? {
+            return Ok(Work::Skip(reason));
+        }
         if let (Some(for_each), NO_ITEM) = (&stage.for_each, claim.key.item) {
             let items = self.item_count(claim, for_each, version)?;
             if items > self.limits.items {
@@ -191,7 +228,47 @@ impl Batch {
             }
             return Ok(Work::Split(items));
         }
+        if let Some(wait) = self.waits.remove(&claim.key) {
+            return Ok(Work::Waited(wait));
+        }
         within_limit(self.input(claim, stage, version)?, stage.name.as_str(), &self.limits).map(Work::Handle)
+    }
+
+    /// Why there is nothing to do: what it needs was skipped. Once a stage is split, its items ask for the item they follow alone.
+    fn skip(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<Option<Arc<str>>, Failure> {
+        let run = claim.key.run;
+        if claim.key.item != NO_ITEM {
+            let followed = stage.for_each.as_ref().and_then(|for_each| fanned_source(for_each, version));
+            let Some(upstream) = followed.filter(|upstream| !stage.accepts(StageIndex::of(*upstream as usize))) else {
+                return Ok(None);
+            };
+            let item = self.stored(run, upstream).iter().find(|stored| stored.item == claim.key.item);
+            return match item.filter(|item| item.skipped.is_some()) {
+                Some(item) => {
+                    verified(item, version)?;
+                    Ok(skips::followed(&version.stage_name(upstream), claim.key.item, item.skipped.as_deref()))
+                }
+                None => Ok(None),
+            };
+        }
+        let mut needs = Needs::default();
+        for need in &stage.needs {
+            let number = need.0 as i16;
+            let reason = if version.may_be_skipped(number) { self.skipped(run, number, version)? } else { None };
+            needs.add(&version.stage_name(number), reason.as_deref(), stage.accepts(*need));
+        }
+        Ok(needs.reason())
+    }
+
+    /// Why that stage was skipped as a whole; `None` where it was not.
+    fn skipped(&self, run: RunKey, stage: i16, version: &Version) -> Result<Option<Arc<str>>, Failure> {
+        if let Some(reason) = self.skips.get((run, stage)) {
+            return Ok(Some(reason));
+        }
+        let record = self.stored(run, stage).iter().find(|stored| stored.item == NO_ITEM && stored.skipped.is_some());
+        let Some(record) = record else { return Ok(None) };
+        verified(record, version)?;
+        Ok(record.skipped.as_deref().map(Arc::from))
     }
 
     fn input(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<StageInput, Failure> {
@@ -241,6 +318,12 @@ impl Batch {
     }
 
     fn item_count(&mut self, claim: &Claim, for_each: &ForEach, version: &Version) -> Result<u32, Failure> {
+        // Of a need that is accepted without an output.
+        if let Source::Stage(index) = for_each.source
+            && self.skipped(claim.key.run, index.0 as i16, version)?.is_some()
+        {
+            return Ok(0);
+        }
         if let Some(upstream) = fanned_source(for_each, version) {
             return self.split_record(claim.key.run, upstream, version);
         }
@@ -287,6 +370,9 @@ impl Batch {
 
     fn put_together(&self, run: RunKey, stage: i16, version: &Version) -> Result<String, Failure> {
         let name = version.stage_name(stage);
+        if self.skipped(run, stage, version)?.is_some() {
+            return Ok("null".to_owned());
+        }
         if version.stage(stage).is_none_or(|s| s.for_each.is_none()) {
             let stored = self.stored(run, stage).first().ok_or_else(|| missing(&name, NO_ITEM))?;
             return Ok(verified(stored, version)?.to_owned());

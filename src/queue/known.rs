@@ -8,6 +8,7 @@ use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::RunId;
 use crate::model::trace::TraceContext;
+use crate::model::wait::EndedWait;
 use crate::stage::fan_out::Split;
 use crate::stage::input::StageInput;
 use crate::store::checkpoints::StoredRun;
@@ -19,6 +20,10 @@ pub(crate) enum Work {
     Handle(StageInput),
     /// The stage fans out: its job becomes that many.
     Split(u32),
+    /// Nothing: what it needs was skipped. With the reason.
+    Skip(Arc<str>),
+    /// End the attempt with what its wait came to.
+    Waited(EndedWait),
 }
 
 /// A claim with what was read for it and its work; a failure where the inputs themselves are the trouble.
@@ -33,7 +38,8 @@ impl Prepared {
     pub(crate) fn bytes(&self) -> usize {
         match &self.work {
             Ok(Work::Handle(input)) => input.bytes(),
-            Ok(Work::Split(_)) | Err(_) => 0,
+            Ok(Work::Waited(wait)) => wait.answer.as_ref().map_or(0, |(text, _)| text.len()),
+            Ok(Work::Split(_) | Work::Skip(_)) | Err(_) => 0,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Logs attempts and runs once their outcome is known.
 
+use chrono::SecondsFormat;
+
 use super::commits::Commits;
 use super::slots::Slots;
 use super::version::Version;
@@ -7,6 +9,7 @@ use crate::events;
 use crate::events::attempt::Attempt;
 use crate::events::run::Run;
 use crate::model::claim::Claim;
+use crate::model::wait::NewWait;
 use crate::stage::about::About;
 use crate::store::StoreError;
 use crate::store::commit::{Fate, Landed};
@@ -43,6 +46,19 @@ pub(super) fn missed(slots: &Slots, commits: &Commits, at: usize, fate: Option<F
     }
 }
 
+/// The wait of that attempt is on record.
+pub(super) fn waits(slots: &Slots, version: Option<&Version>, claim: &Claim, wait: &NewWait) {
+    if events::tell_all() {
+        let until = wait.deadline.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        with_name(slots, version, claim, |attempt| attempt.waits(&wait.kind, until.as_deref()));
+    }
+}
+
+/// The claim of an attempt that was to wait was not found.
+pub(super) fn cannot_wait(slots: &Slots, version: Option<&Version>, claim: &Claim, is_cancelled: bool) {
+    with_name(slots, version, claim, |attempt| if is_cancelled { attempt.cancelled() } else { attempt.fenced() });
+}
+
 /// Postgres refused the only end in there.
 pub(super) fn refused(slots: &Slots, commits: &Commits, error: &StoreError) {
     with_names(slots, commits, 0, |attempt, _| attempt.refused(error));
@@ -50,12 +66,14 @@ pub(super) fn refused(slots: &Slots, commits: &Commits, error: &StoreError) {
 
 fn one(slots: &Slots, commits: &Commits, at: usize) {
     // What most ends are is not worth a look at the slots where nobody listens.
-    let is_quiet = matches!(commits.ends.get(at), Some((_, Ending::Done { .. } | Ending::Unclaim)));
+    let is_quiet =
+        matches!(commits.ends.get(at), Some((_, Ending::Done { .. } | Ending::Skipped { .. } | Ending::Unclaim)));
     if is_quiet && !events::tell_all() {
         return;
     }
     with_names(slots, commits, at, |attempt, ending| match ending {
         Ending::Done { .. } => attempt.done(),
+        Ending::Skipped { .. } => attempt.skipped(),
         Ending::Retry { failure, delay, .. } => attempt.retried(failure, *delay),
         Ending::GiveUp { failure, .. } => attempt.given_up(&failure.class(), failure.message()),
         Ending::Release { .. } => attempt.released(),
@@ -75,19 +93,23 @@ fn run_is_done(slots: &Slots, commits: &Commits, at: usize) {
 /// A claim that was never started has numbers for names.
 fn with_names(slots: &Slots, commits: &Commits, at: usize, tell: impl FnOnce(&Attempt<'_>, &Ending)) {
     let Some((claim, ending)) = commits.ends.get(at) else { return };
+    with_name(slots, commits.version(at), claim, |attempt| tell(attempt, ending));
+}
+
+fn with_name(slots: &Slots, version: Option<&Version>, claim: &Claim, tell: impl FnOnce(&Attempt<'_>)) {
     if let Some(about) = slots.about(&claim.key) {
-        return tell(&attempt_of(&about), ending);
+        return tell(&attempt_of(&about));
     }
     let attempt = Attempt {
         run: &format_args!("#{}", claim.key.run),
-        workflow: commits.version(at).map(|version| &*version.name),
+        workflow: version.map(|version| &*version.name),
         stage: &format!("#{}", claim.key.stage),
         item: claim.key.item(),
         attempt: claim.key.attempt.unsigned_abs(),
         worker: &format!("#{}", claim.worker),
         trace: None,
     };
-    tell(&attempt, ending);
+    tell(&attempt);
 }
 
 fn attempt_of(about: &About) -> Attempt<'_> {

@@ -18,6 +18,7 @@ use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::payload::{Payload, PayloadLimits};
+use crate::model::wait::NewWait;
 use crate::stage::command::{self, warm};
 use crate::stage::context::StageContext;
 use crate::stage::finish::Finishing;
@@ -25,6 +26,7 @@ use crate::stage::handler::Offer;
 use crate::stage::http::Http;
 use crate::stage::input::StageInput;
 use crate::stage::sql;
+use crate::stage::wait::{self, Reached};
 use crate::store::Store;
 use crate::workflow::definition::{CommandStage, Stage, StageKind};
 use crate::workflow::plan::Finished;
@@ -39,11 +41,27 @@ pub(crate) struct StageTask {
     pub(crate) time_limit: Duration,
 }
 
+/// What an attempt comes to, where it does not fail.
+#[derive(Debug, Clone)]
+pub(crate) enum Ran {
+    Finished(Output),
+    /// It goes on when the wait is over.
+    Waits(NewWait),
+}
+
 /// A finished attempt.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     pub(crate) payload: Payload,
     pub(crate) finished: Finished,
+    /// Why nothing was done; the payload then only stands in place of an output.
+    pub(crate) skipped: Option<Arc<str>>,
+}
+
+/// What came of a stage.
+enum Worked {
+    Done(Payload),
+    Skipped(Arc<str>),
 }
 
 /// Runs attempts by calling handlers.
@@ -57,9 +75,9 @@ pub(crate) struct RunStage {
 }
 
 impl Service<Task<StageTask>> for RunStage {
-    type Response = Output;
+    type Response = Ran;
     type Error = BoxDynError;
-    type Future = BoxFuture<'static, Result<Output, BoxDynError>>;
+    type Future = BoxFuture<'static, Result<Ran, BoxDynError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
         Poll::Ready(Ok(()))
@@ -76,21 +94,40 @@ impl RunStage {
         RunStage { store, catalog, limits, http: Arc::default(), warm }
     }
 
-    fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Output, Failure>>, Failure> {
-        let input = match task.work? {
-            Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
-            Work::Handle(input) => input,
-        };
+    fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Ran, Failure>>, Failure> {
         let about = task.context.about.clone();
         let finished = if about.item.is_some() { Finished::Item } else { Finished::Stage };
+        let input = match task.work? {
+            Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
+            Work::Waited(ended) => {
+                let payload = wait::ended(&ended, self.limits.payload_bytes)?;
+                return Ok(Box::pin(async move { Ok(Ran::Finished(done(payload, finished))) }));
+            }
+            Work::Skip(reason) => {
+                let splits = about.item.is_none() && task.known.version.splits(task.claim.key.stage);
+                let finished = if splits { Finished::Split(0) } else { finished };
+                return Ok(Box::pin(async move { skipped(reason, finished) }));
+            }
+            Work::Handle(input) => input,
+        };
         let (claim, version) = (task.claim, task.known.version);
         let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits, token: None };
         let Some(stage) = version.stage(claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        let work = match input.files() {
-            [] => self.work(stage, &claim, offer)?,
-            _ => Box::pin(self.clone().work_on_files(claim, version, input, offer)),
+        if let StageKind::Sleep(sleep) = &stage.kind {
+            if let Some(reason) = input.fails(stage)? {
+                return Ok(Box::pin(async move { skipped(reason, finished) }));
+            }
+            let reached = wait::sleep(sleep, &offer, claim.started_at, rand::random())?;
+            return Ok(Box::pin(async move { Ok(ran(reached, finished)) }));
+        }
+        let work: BoxFuture<'static, Result<Worked, Failure>> = match (&stage.when, input.files()) {
+            (None, []) => {
+                let work = self.work(stage, &claim, offer)?;
+                Box::pin(async move { Ok(Worked::Done(work.await?)) })
+            }
+            _ => Box::pin(self.clone().work_if(claim, version.clone(), input, offer)),
         };
         let span = tracing::info_span!(
             "stage", run = %about.run, workflow = &*about.workflow, stage = &*about.stage, item = about.item,
@@ -100,7 +137,9 @@ impl RunStage {
         let handle = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));
         Ok(Box::pin(async move {
             match handle.await {
-                Ok(payload) => Ok(Output { payload: payload?, finished }),
+                Ok(Ok(Worked::Done(payload))) => Ok(Ran::Finished(done(payload, finished))),
+                Ok(Ok(Worked::Skipped(reason))) => skipped(reason, finished),
+                Ok(Err(failure)) => Err(failure),
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => Err(panicked(&panic)),
                     Err(_) => Err(Failure::unknown("the attempt was stopped")),
@@ -111,6 +150,27 @@ impl RunStage {
 }
 
 impl RunStage {
+    /// The stage's work, if its condition holds.
+    async fn work_if(
+        self,
+        claim: Claim,
+        version: Arc<Version>,
+        input: StageInput,
+        offer: Offer,
+    ) -> Result<Worked, Failure> {
+        let Some(stage) = version.stage(claim.key.stage) else {
+            return Err(Failure::unknown("the stage is not in the workflow version"));
+        };
+        if let Some(reason) = input.fails(stage)? {
+            return Ok(Worked::Skipped(reason));
+        }
+        let work = match input.files() {
+            [] => self.work(stage, &claim, offer)?,
+            _ => Box::pin(self.clone().work_on_files(claim, version.clone(), input, offer)),
+        };
+        work.await.map(Worked::Done)
+    }
+
     /// The same, once the outputs it needs are written into files, which are there for as long as it works.
     async fn work_on_files(
         self,
@@ -187,6 +247,7 @@ impl RunStage {
                 let (statement, limit) = (statement.clone(), stage.timeout);
                 Ok(Box::pin(async move { sql::run(&statement, offer, limit).await }))
             }
+            StageKind::Sleep(_) => Err(Failure::unknown("a stage that only waits does no work")),
         }
     }
 }
@@ -205,9 +266,30 @@ async fn run_command(
 }
 
 /// The record of a split is the number of items.
-fn split(items: u32) -> Result<Output, Failure> {
+fn split(items: u32) -> Result<Ran, Failure> {
     let payload = Payload::of(&items, usize::MAX).map_err(|e| Failure::unknown(e.to_string()))?;
-    Ok(Output { payload, finished: Finished::Split(items) })
+    Ok(Ran::Finished(done(payload, Finished::Split(items))))
+}
+
+fn done(payload: Payload, finished: Finished) -> Output {
+    Output { payload, finished, skipped: None }
+}
+
+/// What stands in place of the output of a job that was skipped: null, or no items.
+fn skipped(reason: Arc<str>, finished: Finished) -> Result<Ran, Failure> {
+    let payload = match finished {
+        Finished::Split(items) => Payload::of(&items, usize::MAX),
+        Finished::Stage | Finished::Item => Payload::of(&(), usize::MAX),
+    };
+    let payload = payload.map_err(|e| Failure::unknown(e.to_string()))?;
+    Ok(Ran::Finished(Output { payload, finished, skipped: Some(reason) }))
+}
+
+fn ran(reached: Reached, finished: Finished) -> Ran {
+    match reached {
+        Reached::Output(payload) => Ran::Finished(done(payload, finished)),
+        Reached::Wait(wait) => Ran::Waits(wait),
+    }
 }
 
 /// What a panic said, as a failure like another.

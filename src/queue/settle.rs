@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 use super::completion::Completion;
 use super::ended::Outcome;
 use super::ends::Ends;
-use super::run_stage::{Output, StageTask};
+use super::run_stage::{Ran, StageTask};
 use super::tally::Tally;
 use crate::model::failure::Failure;
 
@@ -37,7 +37,7 @@ pub(crate) struct Settle<S> {
 
 impl<S> Service<Task<StageTask>> for Settle<S>
 where
-    S: Service<Task<StageTask>, Response = Output, Error = BoxDynError>,
+    S: Service<Task<StageTask>, Response = Ran, Error = BoxDynError>,
     S::Future: Send + 'static,
 {
     type Response = ();
@@ -64,7 +64,8 @@ where
                 // What is finished counts, also when it is to be handed back at this moment.
                 biased;
                 result = attempt => match result {
-                    Ok(output) => Outcome::Finished(output),
+                    Ok(Ran::Finished(output)) => Outcome::Finished(output),
+                    Ok(Ran::Waits(wait)) => Outcome::Waits(wait),
                     Err(error) => Outcome::Failed(failure(error)),
                 },
                 () = cancellation.cancelled() => Outcome::HandedBack,

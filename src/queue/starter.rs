@@ -9,7 +9,7 @@ use apalis_core::task::task_id::TaskId;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::known::Prepared;
+use super::known::{Prepared, Work};
 use super::report;
 use super::room::Room;
 use super::run_stage::StageTask;
@@ -77,8 +77,11 @@ impl Starter {
         let stopping = self.stopping.clone();
         let own_rows = OwnRows::new(Ok(self.for_stages.clone()), self.limits.payload_bytes);
         let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
-        version.meters.begins(&claim);
-        report::started(version, &claim, &context.about);
+        // One that waited has begun before.
+        if !matches!(work, Ok(Work::Waited(_))) {
+            version.meters.begins(&claim);
+            report::started(version, &claim, &context.about);
+        }
         let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })
             .task_id(TaskId::from_int(hold.number))
             // apalis counts the attempt itself when it starts.
@@ -97,6 +100,6 @@ fn time_limit(stage: &Stage) -> Duration {
         StageKind::Command(_) => stage.timeout.saturating_add(2 * command::LAST_WAIT),
         // Postgres ends its statement, and has something to tell of it, too.
         StageKind::Sql(_) => stage.timeout.saturating_add(Duration::from_secs(1)),
-        StageKind::Rust { .. } | StageKind::Http(_) => stage.timeout,
+        StageKind::Rust { .. } | StageKind::Http(_) | StageKind::Sleep(_) => stage.timeout,
     }
 }

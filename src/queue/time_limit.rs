@@ -7,7 +7,7 @@ use apalis_core::task::Task;
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
-use super::run_stage::{Output, StageTask};
+use super::run_stage::{Ran, StageTask};
 use crate::model::failure::Failure;
 use crate::stage::within::within;
 use crate::workflow::duration;
@@ -32,12 +32,12 @@ pub(crate) struct TimeLimit<S> {
 
 impl<S> Service<Task<StageTask>> for TimeLimit<S>
 where
-    S: Service<Task<StageTask>, Response = Output, Error = BoxDynError>,
+    S: Service<Task<StageTask>, Response = Ran, Error = BoxDynError>,
     S::Future: Send + 'static,
 {
-    type Response = Output;
+    type Response = Ran;
     type Error = BoxDynError;
-    type Future = BoxFuture<'static, Result<Output, BoxDynError>>;
+    type Future = BoxFuture<'static, Result<Ran, BoxDynError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
         self.inner.poll_ready(cx)

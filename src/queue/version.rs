@@ -18,6 +18,8 @@ use crate::workflow::retry_rules::RetryRules;
 pub(crate) struct Version {
     definition: Arc<Definition>,
     pub(crate) plan: Plan,
+    /// Of each stage whether it may be skipped as a whole.
+    may_be_skipped: Vec<bool>,
     /// How each stage's failures are retried.
     policies: Vec<RetryPolicy>,
     /// Whether each stage uses the artifact store, as far as was seen here.
@@ -41,12 +43,18 @@ impl Version {
         let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
         let store_use = workflow.stages.iter().map(|_| AtomicU8::default()).collect();
         let meters = WorkflowMeters::new(&definition.name, &definition.stage_names, plan.start.first().copied());
-        Version { definition, plan, policies, store_use, meters }
+        let may_be_skipped = workflow.may_be_skipped();
+        Version { definition, plan, may_be_skipped, policies, store_use, meters }
     }
 
     /// How its failures are retried; `None` where the definition has no such stage.
     pub(crate) fn policy(&self, stage: i16) -> Option<&RetryPolicy> {
         self.policies.get(usize::try_from(stage).ok()?)
+    }
+
+    /// Whether that stage may have been skipped as a whole.
+    pub(super) fn may_be_skipped(&self, stage: i16) -> bool {
+        usize::try_from(stage).ok().and_then(|at| self.may_be_skipped.get(at)).copied().unwrap_or_default()
     }
 
     /// An attempt of that stage has ended, and has used the artifact store or not.
@@ -70,6 +78,11 @@ impl Version {
         stages.filter_map(|(at, (number, stage))| {
             resources.keeps_from(&stage.kind, self.store_use(at)).map(|lacks| (number, lacks))
         })
+    }
+
+    /// Whether jobs of that stage wait for something outside. One that is to be split does not.
+    pub(super) fn waits(&self, stage: i16) -> bool {
+        self.stage(stage).is_some_and(|stage| stage.kind.only_waits())
     }
 
     /// The claim is the first one of its run.

@@ -25,6 +25,14 @@ pub(super) fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
     needed.filter(|n| !to_split || Some(*n) == source).map(want).collect()
 }
 
+/// Stages of which a claim asks only whether they were skipped: their outputs are not read, or come in files.
+pub(super) fn asks_after(claim: &Claim, version: &Version) -> Vec<i16> {
+    let Some(stage) = version.stage(claim.key.stage).filter(|_| claim.key.item == NO_ITEM) else { return Vec::new() };
+    let read = |number: i16| wants(claim, version).iter().any(|wanted| wanted.stage == number);
+    let needs = stage.needs.iter().map(|need| need.0 as i16);
+    needs.filter(|number| version.may_be_skipped(*number) && !read(*number)).collect()
+}
+
 /// The upstream stage a fan-out goes over, where that stage is fanned out itself: item follows item.
 pub(super) fn fanned_source(for_each: &ForEach, version: &Version) -> Option<i16> {
     match for_each.source {

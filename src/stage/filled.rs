@@ -27,6 +27,10 @@ pub(crate) fn texts(kind: &StageKind, input: &str, context: &StageContext) -> Re
         StageKind::Command(stage) => command(stage, &filler),
         StageKind::Http(stage) => request(stage, &filler),
         StageKind::Sql(stage) => statement(stage, &filler),
+        StageKind::Sleep(stage) => match &stage.until {
+            Some(until) => Ok(json!({"until": filler.plain(until)?})),
+            None => Ok(json!({})),
+        },
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::model::failure::Failure;
+use crate::workflow::condition::{self, Decision};
+use crate::workflow::definition::Stage;
+
 /// Parts by name, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct StageInput {
@@ -28,6 +32,25 @@ impl StageInput {
     /// Whoever takes them pushes the names of the files.
     pub(crate) fn take_files(&mut self) -> Vec<(Arc<str>, i16)> {
         std::mem::take(&mut self.files)
+    }
+
+    /// Why the stage is skipped on it: its condition does not hold. One that cannot be decided is a failure.
+    pub(crate) fn fails(&self, stage: &Stage) -> Result<Option<Arc<str>>, Failure> {
+        let Some(condition) = &stage.when else { return Ok(None) };
+        match condition.decide(|name| self.part(name)) {
+            Ok(Decision::Holds) => Ok(None),
+            Ok(Decision::Fails(reason)) => Ok(Some(reason.into())),
+            Err(undecided) => {
+                let message = format!("the condition of stage `{}` cannot be decided: {undecided}", stage.name);
+                Err(Failure::invalid_input(message))
+            }
+        }
+    }
+
+    /// The part of that name, as an expression writes it.
+    fn part(&self, name: &str) -> Option<&str> {
+        let meant = condition::meant(name, self.parts.iter().map(|(name, _)| &**name))?;
+        self.parts.iter().find(|(name, _)| **name == *meant).map(|(_, json)| &**json)
     }
 
     /// The same input for another item, which is its last part.

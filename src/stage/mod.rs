@@ -34,4 +34,5 @@ pub(crate) mod state;
 pub(crate) mod states;
 pub(crate) mod steps;
 pub(crate) mod variables;
+pub(crate) mod wait;
 pub(crate) mod within;

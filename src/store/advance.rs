@@ -63,6 +63,8 @@ impl Store {
              from (
                  select due_at as at from piton.jobs where state = 'scheduled'
                  union all
+                 select deadline from piton.waits where outcome is null
+                 union all
                  select l.next_at from piton.stage_limits l
                  where l.next_at > clock_timestamp()
                    and exists (select from piton.jobs j where j.state = 'limited' and j.limit_id = l.id)) as due

@@ -26,6 +26,8 @@ pub(crate) struct Stored {
     pub(crate) item: i32,
     pub(crate) digest: Vec<u8>,
     pub(crate) output: String,
+    /// Why there is none, where the job was skipped.
+    pub(crate) skipped: Option<String>,
 }
 
 /// One output with all that was committed beside it.
@@ -39,12 +41,13 @@ pub(crate) struct WholeCheckpoint {
     pub(crate) bytes: i32,
     pub(crate) digest: Vec<u8>,
     pub(crate) output: String,
+    pub(crate) skipped: Option<String>,
 }
 
-type StoredRow = (i64, i16, i32, Vec<u8>, String);
+type StoredRow = (i64, i16, i32, Vec<u8>, String, Option<String>);
 
-fn stored((run, stage, item, digest, output): StoredRow) -> Stored {
-    Stored { run: RunKey(run), stage, item, digest, output }
+fn stored((run, stage, item, digest, output, skipped): StoredRow) -> Stored {
+    Stored { run: RunKey(run), stage, item, digest, output, skipped }
 }
 
 /// What every stage of a run gets, as it was read.
@@ -86,11 +89,11 @@ impl Store {
         let (whole, single): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.item.is_none());
         let mut connection = self.reserve.connection().await?;
         let rows: Vec<StoredRow> = sqlx::query_as(
-            "select k.run_id, k.stage, k.item, k.digest, k.output::text
+            "select k.run_id, k.stage, k.item, k.digest, k.output::text, k.skipped
              from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
              join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage
              union all
-             select k.run_id, k.stage, k.item, k.digest, k.output::text
+             select k.run_id, k.stage, k.item, k.digest, k.output::text, k.skipped
              from unnest($3::int8[], $4::int2[], $5::int4[]) as w (run_id, stage, item)
              join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage and k.item = w.item
              order by 1, 2, 3",
@@ -100,6 +103,23 @@ impl Store {
         .bind(single.iter().map(|w| w.run.0).collect::<Vec<_>>())
         .bind(single.iter().map(|w| w.stage).collect::<Vec<_>>())
         .bind(single.iter().map(|w| w.item.unwrap_or(NO_ITEM)).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
+        connection.keep();
+        Ok(rows.into_iter().map(stored).collect())
+    }
+
+    /// Those of these stages that were skipped as a whole, without an output that nobody needs for that.
+    pub(crate) async fn skips(&self, stages: &[(RunKey, i16)]) -> Result<Vec<Stored>, StoreError> {
+        let mut connection = self.reserve.connection().await?;
+        let rows: Vec<StoredRow> = sqlx::query_as(
+            "select k.run_id, k.stage, k.item, k.digest, k.output::text, k.skipped
+             from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
+             join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage and k.item = -1
+             where k.skipped is not null",
+        )
+        .bind(stages.iter().map(|(run, _)| run.0).collect::<Vec<_>>())
+        .bind(stages.iter().map(|(_, stage)| *stage).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
         connection.keep();
@@ -121,7 +141,7 @@ impl Store {
         (first, last): (i32, i32),
     ) -> Result<Vec<Stored>, StoreError> {
         let rows: Vec<StoredRow> = sqlx::query_as(
-            "select run_id, stage, item, digest, output::text from piton.checkpoints
+            "select run_id, stage, item, digest, output::text, skipped from piton.checkpoints
              where run_id = $1 and stage = $2 and item between $3 and $4 order by item",
         )
         .bind(run.0)
@@ -140,7 +160,7 @@ impl Store {
         stage: i16,
         item: i32,
     ) -> Result<Option<WholeCheckpoint>, StoreError> {
-        let sql = "select attempt, started_at, finished_at, bytes, digest, output::text as output
+        let sql = "select attempt, started_at, finished_at, bytes, digest, output::text as output, skipped
                    from piton.checkpoints where run_id = $1 and stage = $2 and item = $3";
         Ok(sqlx::query_as(sql).bind(run.0).bind(stage).bind(item).fetch_optional(&self.pool).await?)
     }

@@ -85,6 +85,10 @@ mod tests {
         Ending::Done { output: Payload::of(&1, usize::MAX).expect("JSON"), next, turn }
     }
 
+    fn skipped(next: Next, turn: Turn) -> Ending {
+        Ending::Skipped { instead: Payload::of(&(), usize::MAX).expect("JSON"), reason: "no".into(), next, turn }
+    }
+
     #[test]
     fn ends_that_touch_nothing_but_job_checkpoint_and_run_are_common_alone_and_beside_others() {
         let on = || Next { goes_on: Some(Spot::whole(1)), ..Next::default() };
@@ -96,6 +100,8 @@ mod tests {
             (done(Next { ends_run: true, ..Next::default() }, Turn::Yields), None, ends(true)),
             (done(Next::default(), Turn::Yields), None, ends(false)),
             (done(Next::default(), Turn::Stays), None, ends(false)),
+            (skipped(on(), Turn::Stays), None, None),
+            (skipped(Next::default(), Turn::Yields), None, None),
             (done(on(), Turn::Yields), None, None),
             (done(on(), Turn::GoesToTheBack), None, None),
             (done(on(), Turn::Stays), Some(1), None),

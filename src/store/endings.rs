@@ -1,10 +1,12 @@
 //! How attempts end, as the columns of their commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::model::claim::Claim;
+use crate::model::digest;
 use crate::model::failure::Failure;
 use crate::model::fingerprint::fingerprint;
 use crate::model::lane::{Births, Spot};
@@ -18,6 +20,8 @@ use crate::workflow::plan::Next;
 pub(crate) enum Ending {
     /// It finished: the output becomes a checkpoint, and what follows can start.
     Done { output: Payload, next: Next, turn: Turn },
+    /// It was skipped: the reason becomes a checkpoint with that in place of an output, and what follows can start.
+    Skipped { instead: Payload, reason: Arc<str>, next: Next, turn: Turn },
     /// It failed and is due again after the delay, alone: the items that were to come after it are born without it.
     Retry { failure: Failure, delay: Duration, behind: Option<Births> },
     /// It failed and is not tried again by itself: it becomes a dead letter, and its run is blocked. The items that were
@@ -57,6 +61,8 @@ pub(super) struct Extras<'b> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<Tried<'b>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    skips: Vec<Skip<'b>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     dead_letters: Vec<Dead<'b>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     arrivals: Vec<Arrival>,
@@ -75,6 +81,16 @@ struct Tried<'b> {
     message: Option<&'b str>,
     /// JSON text, which is kept as it is.
     detail: Option<String>,
+}
+
+/// A job that was skipped.
+#[derive(Debug, PartialEq, Serialize)]
+struct Skip<'b> {
+    ord: i64,
+    output: &'b str,
+    /// In hexadecimal digits.
+    digest: String,
+    reason: &'b str,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -139,6 +155,7 @@ impl<'b> EndingColumns<'b> {
             columns.push_becomes(becomes(claim, ending));
             let (output, ends_run) = match ending {
                 Ending::Done { output, next, .. } => (Some(output), next.ends_run),
+                Ending::Skipped { next, .. } => (None, next.ends_run),
                 Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release { .. } | Ending::Unclaim => {
                     (None, false)
                 }
@@ -173,8 +190,12 @@ impl<'b> EndingColumns<'b> {
 
 impl<'b> Extras<'b> {
     fn push(&mut self, ord: i64, ending: &'b Ending, kept: Option<i32>) {
+        if let Ending::Skipped { instead, reason, .. } = ending {
+            let digest = digest::hex(&digest::of_skip(reason));
+            self.skips.push(Skip { ord, output: instead.as_str(), digest, reason });
+        }
         let births = match ending {
-            Ending::Done { next, .. } => {
+            Ending::Done { next, .. } | Ending::Skipped { next, .. } => {
                 self.arrivals.extend(next.arrivals.iter().map(|&(stage, change)| Arrival { ord, stage, change }));
                 next.births.as_slice()
             }
@@ -198,7 +219,8 @@ impl<'b> Extras<'b> {
         let birth = |&Births { stage, first, until, step }: &Births| Birth { ord, stage, first, until, step };
         self.births.extend(births.iter().map(birth));
         self.artifacts.extend(kept.map(|whole| Kept::of(ord, ending, whole)));
-        let arrives = matches!(ending, Ending::Done { next, .. } if !next.arrivals.is_empty());
+        let arrives =
+            matches!(ending, Ending::Done { next, .. } | Ending::Skipped { next, .. } if !next.arrivals.is_empty());
         if arrives || !births.is_empty() || matches!(ending, Ending::GiveUp { .. }) {
             self.growing.push(ord);
         }
@@ -226,7 +248,7 @@ impl<'b> Tried<'b> {
 impl Kept {
     fn of(ord: i64, ending: &Ending, whole: i32) -> Kept {
         match ending {
-            Ending::Done { .. } => Kept { ord, becomes: None, whole },
+            Ending::Done { .. } | Ending::Skipped { .. } => Kept { ord, becomes: None, whole },
             Ending::Retry { .. } | Ending::GiveUp { .. } => Kept { ord, becomes: Some("failed"), whole: 0 },
             Ending::Release { .. } | Ending::Unclaim => Kept { ord, becomes: Some("orphan"), whole: 0 },
         }
@@ -238,7 +260,7 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
     let (here, attempt) = (claim.spot(), claim.key.attempt);
     let row = |state, spot, attempt, delay_ms| Some(Becomes { state, spot, attempt, delay_ms });
     match ending {
-        Ending::Done { next, turn, .. } => {
+        Ending::Done { next, turn, .. } | Ending::Skipped { next, turn, .. } => {
             let there = next.goes_on?;
             match turn {
                 Turn::Stays => row("running", there, 1, KEEPS_ITS_PLACE),

@@ -13,11 +13,16 @@ pub(crate) struct StageRow {
     pub(crate) stage: i16,
     /// Checkpoints, the record of a split left out.
     pub(crate) done: i64,
+    /// Those of them that were skipped, and why the stage or one of them was.
+    pub(crate) skipped: i64,
+    pub(crate) skip_reason: Option<String>,
     /// Items of a fanned-out stage, once it is split.
     pub(crate) items: Option<i64>,
     pub(crate) running: i64,
     pub(crate) ready: i64,
     pub(crate) scheduled: i64,
+    /// For something outside.
+    pub(crate) waiting: i64,
     /// Dead letters that are pending.
     pub(crate) dead: i64,
     /// When the next scheduled job is due.
@@ -39,6 +44,13 @@ pub(crate) struct StageRow {
     pub(crate) running_since: Option<DateTime<Utc>>,
     #[sqlx(try_from = "MaybeMoment")]
     pub(crate) finished_at: Option<DateTime<Utc>>,
+}
+
+impl StageRow {
+    /// It has jobs.
+    pub(crate) fn is_live(&self) -> bool {
+        self.running + self.ready + self.scheduled + self.waiting > 0
+    }
 }
 
 /// An attempt that left no checkpoint.
@@ -70,6 +82,9 @@ pub(crate) struct CheckpointRow {
     pub(crate) started_at: DateTime<Utc>,
     #[sqlx(try_from = "Moment")]
     pub(crate) finished_at: DateTime<Utc>,
+    /// Why it has no output, where it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) skipped: Option<String>,
 }
 
 type AttemptColumns =
@@ -95,7 +110,7 @@ impl Store {
         let (after_stage, after_item) = after.unzip();
         let rows = sqlx::query_as(
             "select coalesce(v.definition -> 'stages' -> k.stage::int4 ->> 'name', '#' || k.stage) as stage, k.item, k.attempt, k.bytes,
-                    k.started_at, k.finished_at
+                    k.started_at, k.finished_at, k.skipped
              from piton.runs r
              join piton.workflow_versions v on v.id = r.version_id
              join piton.checkpoints k on k.run_id = r.id

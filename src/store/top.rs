@@ -6,6 +6,7 @@ use sqlx::types::Uuid;
 use super::moment::Moment;
 use super::pauses::Pause;
 use super::throughput::Outlook;
+use super::warm::WarmPrograms;
 use super::why::WaitingGroup;
 use super::{Store, StoreError};
 
@@ -50,6 +51,9 @@ pub(crate) struct FleetWorker {
     /// Version of its program, and when that was written; empty for boots of older versions.
     pub(crate) build: Option<String>,
     pub(crate) host: String,
+    /// Processes of warm stages.
+    #[sqlx(json)]
+    pub(crate) warm: Vec<WarmPrograms>,
 }
 
 /// Dead letters of one stage that wait for a decision and were given up for the same cause.

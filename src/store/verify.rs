@@ -22,6 +22,8 @@ pub(crate) struct Recorded {
     pub(crate) bytes: i32,
     pub(crate) digest: Vec<u8>,
     pub(crate) output: String,
+    /// Why there is none, where the job was skipped.
+    pub(crate) skipped: Option<String>,
 }
 
 impl Recorded {

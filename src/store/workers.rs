@@ -9,6 +9,7 @@ use super::boots::{OLD_LOCK_SPACE, Standing};
 use super::gone::{Sign, SuspectedBoot};
 use super::moment::{MaybeMoment, Moment};
 use super::queues::Queues;
+use super::warm::WarmPrograms;
 use super::{Store, StoreError};
 use crate::model::id::{VersionId, WorkerId, WorkflowId};
 use crate::model::limited::Limited;
@@ -22,7 +23,7 @@ use crate::model::suspect::{Evidence, MOST_RUNNERS};
 pub(crate) struct Seen {
     /// Whether the others have given this boot up.
     pub(crate) standing: Standing,
-    /// When the next scheduled job is due, if there is one.
+    /// When the next scheduled job is due or the next wait ends by itself, if there is one.
     pub(crate) next_due: Option<Duration>,
     /// The best place of a job that this worker could claim.
     pub(crate) waiting: Option<Place>,
@@ -37,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) overdue: bool,
     /// Whether a batch is due to be fed; `None` where every item of every batch has begun.
     pub(crate) batches_due: Option<bool>,
+    /// A schedule wants to be looked at.
+    pub(crate) schedules_due: bool,
     /// When the server was started that answered.
     pub(crate) server_started_at: DateTime<Utc>,
 }
@@ -123,6 +126,9 @@ pub(crate) struct WorkerRow {
     pub(crate) stop_reason: Option<String>,
     /// How its process ended, where that was seen.
     pub(crate) exit: Option<String>,
+    /// Processes of warm stages that it keeps.
+    #[sqlx(json)]
+    pub(crate) warm: Vec<WarmPrograms>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -158,6 +164,7 @@ struct LookRow {
     limited_stages: Option<Vec<i16>>,
     overdue: bool,
     batches_due: Option<bool>,
+    schedules_due: bool,
     database_is_young: bool,
     #[sqlx(try_from = "Moment")]
     server_started_at: DateTime<Utc>,
@@ -216,7 +223,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<WorkerRow>, StoreError> {
         let sql = "select w.worker, w.boot, w.host, w.pid, w.state, w.build, w.slots, w.jobs, w.stages, w.runners,
-                          w.started_at, w.last_seen, w.stopping_at, w.stopped_at, w.stop_reason, w.exit
+                          w.started_at, w.last_seen, w.stopping_at, w.stopped_at, w.stop_reason, w.exit, w.warm
                    from piton.workers_overview w
                    where w.parent is null and (w.stopped_at is null or w.stopped_at > now() - $1 * interval '1 second')
                      and ($2::uuid is null or (w.started_at, w.boot) < (
@@ -282,6 +289,7 @@ impl Store {
             limited: first.limited(),
             overdue: first.overdue,
             batches_due: first.batches_due,
+            schedules_due: first.schedules_due,
             server_started_at: first.server_started_at,
         })
     }

@@ -13,6 +13,7 @@ use crate::model::json;
 use crate::model::state::{AttemptOutcome, RunState, ShownState};
 use crate::store::overview::AttemptRow;
 use crate::store::runs::RunRow;
+use crate::store::schedules::ScheduledRun;
 use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 
@@ -38,6 +39,9 @@ pub(crate) struct RunReport {
     traceparent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracestate: Option<String>,
+    /// The schedule that started it, and for which tick.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<ScheduledRun>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stages: Option<Vec<StageReport>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +69,12 @@ struct StageReport {
     state: StageState,
     items: Option<i64>,
     done: i64,
+    /// Those of them that were skipped.
+    #[serde(skip_serializing_if = "is_zero")]
+    skipped: i64,
+    /// Why it was skipped, or one of its items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skip_reason: Option<String>,
     attempt: i32,
     failures: i64,
     due_at: Option<DateTime<Utc>>,
@@ -88,6 +98,10 @@ struct AttemptReport {
     retry_at: Option<DateTime<Utc>>,
 }
 
+fn is_zero(count: &i64) -> bool {
+    *count == 0
+}
+
 impl RunReport {
     /// A run by its row alone.
     pub(crate) fn brief(run: &RunRow) -> RunReport {
@@ -108,10 +122,16 @@ impl RunReport {
             failure,
             traceparent: run.trace.as_ref().map(|trace| trace.parent().to_owned()),
             tracestate: run.trace.as_ref().and_then(|trace| trace.state()).map(str::to_owned),
+            schedule: None,
             stages: None,
             attempts: None,
             output: None,
         }
+    }
+
+    /// With the tick it began with, if one.
+    pub(crate) fn began_with(self, schedule: Option<ScheduledRun>) -> RunReport {
+        RunReport { schedule, ..self }
     }
 
     /// Everything about a run.
@@ -127,6 +147,8 @@ impl RunReport {
             state: stage.state,
             items: stage.row.as_ref().and_then(|r| r.items),
             done: stage.row.as_ref().map_or(0, |r| r.done),
+            skipped: stage.row.as_ref().map_or(0, |r| r.skipped),
+            skip_reason: stage.row.as_ref().and_then(|r| r.skip_reason.clone()),
             attempt: stage.row.as_ref().map_or(0, |r| r.attempt),
             failures: stage.row.as_ref().map_or(0, |r| r.failures),
             due_at: stage.row.as_ref().and_then(|r| r.due_at),

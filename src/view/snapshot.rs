@@ -52,8 +52,12 @@ pub enum StageState {
     Running,
     /// Its jobs wait for their due time.
     Scheduled,
+    /// Its jobs wait for something outside: a time, a signal, an answer.
+    Awaiting,
     /// All of it is done.
     Done,
+    /// Its condition did not hold, or it needs a stage that was skipped.
+    Skipped,
     /// Its dead letter was dismissed, which ended the run.
     Failed,
     /// A dead letter of it is pending.
@@ -70,7 +74,7 @@ impl Snapshot {
         id: RunId,
     ) -> Result<Option<Snapshot>, StoreError> {
         let Some(mut snapshot) = Snapshot::glance(store, definitions, id).await? else { return Ok(None) };
-        let is_live = |row: &StageRow| row.running + row.ready + row.scheduled + row.dead > 0;
+        let is_live = |row: &StageRow| row.is_live() || row.dead > 0;
         if snapshot.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live) {
             snapshot.ask_why(store).await?;
         }
@@ -106,7 +110,7 @@ impl Snapshot {
             stages.push(StageView { name, fanned, needs, state, waits: Vec::new(), row });
         }
         let done: Vec<String> =
-            stages.iter().filter(|s| s.state == StageState::Done).map(|stage| stage.name.clone()).collect();
+            stages.iter().filter(|s| s.state.is_complete()).map(|stage| stage.name.clone()).collect();
         stages.iter_mut().for_each(|stage| stage.needs.retain(|need| !done.contains(need)));
         Ok(Some(Snapshot { run, definition, stages }))
     }
@@ -118,8 +122,7 @@ impl Snapshot {
 
     /// Nothing more happens by itself: it has ended, or only its dead letters are left.
     pub(crate) fn is_at_rest(&self) -> bool {
-        let is_live = |row: &StageRow| row.running + row.ready + row.scheduled > 0;
-        let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(is_live);
+        let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(StageRow::is_live);
         self.run.state.is_ended() || (self.run.state == RunState::Blocked && !live)
     }
 }
@@ -127,7 +130,7 @@ impl Snapshot {
 /// Whether the row says of jobs that they do not move: then it is asked why. What has begun just now is not asked about.
 pub(crate) fn is_held(row: &StageRow) -> bool {
     let runs_on = |since: DateTime<Utc>| Utc::now() - since > RUNS_ON;
-    row.ready + row.scheduled + row.dead > 0 || row.running > 0 && row.running_since.is_none_or(runs_on)
+    row.ready + row.scheduled + row.waiting + row.dead > 0 || row.running > 0 && row.running_since.is_none_or(runs_on)
 }
 
 fn state(run: &RunRow, name: &str, fanned: bool, row: Option<&StageRow>) -> StageState {
@@ -135,13 +138,27 @@ fn state(run: &RunRow, name: &str, fanned: bool, row: Option<&StageRow>) -> Stag
     let complete = row.is_some_and(|r| if fanned { r.items.is_some_and(|items| r.done >= items) } else { r.done > 0 });
     match (run.state, row) {
         (RunState::Failed, _) if failed => StageState::Failed,
+        (_, Some(row)) if complete && is_skipped(row, fanned) => StageState::Skipped,
         (_, Some(_)) if complete => StageState::Done,
         (RunState::Failed | RunState::Done | RunState::Cancelled, _) => StageState::Cancelled,
         (RunState::Running | RunState::Blocked, Some(r)) if r.running > 0 => StageState::Running,
         (RunState::Running | RunState::Blocked, Some(r)) if r.ready > 0 => StageState::Ready,
         (RunState::Running | RunState::Blocked, Some(r)) if r.scheduled > 0 => StageState::Scheduled,
+        (RunState::Running | RunState::Blocked, Some(r)) if r.waiting > 0 => StageState::Awaiting,
         (RunState::Running | RunState::Blocked, Some(r)) if r.dead > 0 => StageState::Dead,
         (RunState::Running | RunState::Blocked, Some(_) | None) => StageState::Waiting,
+    }
+}
+
+/// As a whole; items of it may be skipped each by itself.
+fn is_skipped(row: &StageRow, fanned: bool) -> bool {
+    row.skipped > 0 && (!fanned || row.items == Some(0))
+}
+
+impl StageState {
+    /// Nothing of it is left.
+    pub(crate) fn is_complete(self) -> bool {
+        matches!(self, StageState::Done | StageState::Skipped)
     }
 }
 
@@ -149,18 +166,24 @@ impl StageView {
     /// What is to be said about it, after its name.
     pub(crate) fn words(&self) -> String {
         let row = self.row.as_ref();
-        let items = row.filter(|_| self.fanned).and_then(|r| r.items.map(|n| format!("{} of {n} items", r.done)));
+        let items = row.filter(|_| self.fanned).and_then(|row| {
+            let skipped = if row.skipped > 0 { format!(", {} skipped", row.skipped) } else { String::new() };
+            row.items.map(|items| format!("{} of {items} items{skipped}", row.done))
+        });
         let waits = self.waits_in_words();
         let says_it = match self.state {
-            StageState::Ready | StageState::Scheduled => !waits.is_empty(),
+            StageState::Ready | StageState::Scheduled | StageState::Awaiting => !waits.is_empty(),
             StageState::Running => !self.waits.iter().any(|wait| wait.reason == "running") && !waits.is_empty(),
-            StageState::Waiting | StageState::Done | StageState::Failed | StageState::Dead | StageState::Cancelled => {
-                false
-            }
+            StageState::Waiting
+            | StageState::Done
+            | StageState::Skipped
+            | StageState::Failed
+            | StageState::Dead
+            | StageState::Cancelled => false,
         };
         let mut parts: Vec<String> = if says_it { Vec::new() } else { vec![self.state_words()] };
         parts.extend(waits);
-        parts.extend(items.filter(|_| self.state != StageState::Waiting));
+        parts.extend(items.filter(|_| !matches!(self.state, StageState::Waiting | StageState::Skipped)));
         if let Some(row) = row {
             if let (StageState::Running, Some(done), Some(of)) = (self.state, row.progress_done, row.progress_of) {
                 parts.push(format!("{done} of {of}"));
@@ -199,9 +222,14 @@ impl StageView {
             StageState::Ready => "ready".to_owned(),
             StageState::Running => "running".to_owned(),
             StageState::Scheduled => "scheduled".to_owned(),
+            StageState::Awaiting => "waiting for something outside".to_owned(),
             StageState::Done => match self.row.as_ref().and_then(|r| Some((r.started_at?, r.finished_at?))) {
                 Some((start, end)) => format!("done in {}", when::span(end - start)),
                 None => "done".to_owned(),
+            },
+            StageState::Skipped => match self.row.as_ref().and_then(|row| row.skip_reason.as_deref()) {
+                Some(reason) => format!("skipped: {reason}"),
+                None => "skipped".to_owned(),
             },
             StageState::Failed => "failed".to_owned(),
             StageState::Dead => match self.row.as_ref().map_or(0, |row| row.dead) {
@@ -218,8 +246,9 @@ impl StageView {
             StageState::Waiting | StageState::Cancelled => "·",
             StageState::Ready => "○",
             StageState::Running => "▶",
-            StageState::Scheduled => "⏲",
+            StageState::Scheduled | StageState::Awaiting => "⏲",
             StageState::Done => "✔",
+            StageState::Skipped => "–",
             StageState::Failed | StageState::Dead => "✘",
         }
     }

@@ -41,6 +41,8 @@ pub(super) struct Signals {
     pub(super) look_now: Arc<Notify>,
     /// A run is past its deadline.
     pub(super) overdue: Arc<Notify>,
+    /// A schedule wants to be looked at.
+    pub(super) schedules: Arc<Notify>,
     /// The database does not count this boot among those that live.
     pub(super) given_up: Arc<Notify>,
 }
@@ -91,6 +93,9 @@ impl Keeper {
             Standing::Alive if heartbeats => self.heartbeats.landed_with_a_look(begun),
             Standing::Alive => {}
             Standing::Ended | Standing::Unknown => self.signals.given_up.notify_one(),
+        }
+        if seen.schedules_due {
+            self.signals.schedules.notify_one();
         }
         if seen.overdue {
             self.signals.overdue.notify_one();

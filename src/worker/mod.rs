@@ -17,6 +17,7 @@ mod registration;
 mod runner;
 mod runners;
 mod running;
+mod scheduler;
 mod session;
 mod settings;
 mod shared;
@@ -26,6 +27,7 @@ mod snapshot;
 mod surroundings;
 mod throughput;
 mod wakeups;
+mod warm_programs;
 
 use std::sync::Arc;
 

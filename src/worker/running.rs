@@ -13,6 +13,7 @@ use super::keeper::Keeper;
 use super::recoverer::Sighting;
 use super::runners::Runners;
 use super::shared::Shared;
+use super::warm_programs::Reports;
 use super::{Metrics, NameTaken, Role, Shutdown, WorkerError, WorkerSettings, drain, gauges};
 use crate::events;
 use crate::health::{Health, Phase};
@@ -98,6 +99,8 @@ impl Running {
         let mut keepers = keepers(&shared, &settings, keeper, sightings, &stop_keeping);
         let counted = shared.throughput(metrics.as_ref().map(|metrics| metrics.snapshot_every));
         keepers.push(("throughput", tokio::spawn(counted.run(stop_keeping.clone()))));
+        let reports = Reports { store: shared.store.clone(), pools: warm.clone(), boot: shared.boot.subscribe() };
+        keepers.push(("warm programs", tokio::spawn(reports.run(stop_keeping.clone()))));
         let snapshots = metrics.map(|metrics| shared.snapshots(metrics));
         Running {
             claimer: tokio::spawn(shared.claimer(&settings).run()),
@@ -226,6 +229,9 @@ async fn last_claim(claimer: JoinHandle<()>) {
 fn keep_house(shared: &Shared, settings: &WorkerSettings, health: Option<&Arc<Health>>, stop: &CancellationToken) {
     if let Some(cleaner) = shared.cleaner(settings) {
         tokio::spawn(cleaner.run(stop.clone()));
+    }
+    if let Some(scheduler) = shared.scheduler(settings) {
+        tokio::spawn(scheduler.run(stop.clone()));
     }
     if let Some(feeder) = shared.feeder(settings) {
         tokio::spawn(feeder.run(stop.clone()));

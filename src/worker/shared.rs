@@ -14,6 +14,7 @@ use super::heartbeats::Heartbeats;
 use super::keeper::{Keeper, Signals};
 use super::progress::Progress;
 use super::recoverer::{Recoverer, Sighting};
+use super::scheduler::Scheduler;
 use super::session::Session;
 use super::shortages::Shortages;
 use super::snapshot::{SeenStages, Snapshots, Sweep};
@@ -186,6 +187,13 @@ impl Shared {
     pub(super) fn feeder(&self, settings: &WorkerSettings) -> Option<Feeder> {
         let feeder = Feeder { store: self.store.patient(), monitor: self.monitor.clone() };
         (settings.role == Role::Ordinary).then_some(feeder)
+    }
+
+    /// None in a process that runs suspects.
+    pub(super) fn scheduler(&self, settings: &WorkerSettings) -> Option<Scheduler> {
+        let (store, workflows) = (self.store.patient(), self.workflows.clone());
+        let scheduler = Scheduler { store, workflows, due: self.signals.schedules.clone() };
+        (settings.role == Role::Ordinary).then_some(scheduler)
     }
 
     pub(super) fn surroundings(&self) -> Surroundings {

@@ -109,6 +109,8 @@ pub(crate) struct JobExpectation {
     /// Texts of its last attempt, filled in.
     pub(crate) texts: Option<Word>,
     pub(crate) failure: Option<ExpectedFailure>,
+    /// Whether it is skipped.
+    pub(crate) skipped: Option<bool>,
 }
 
 /// What a job ends with as a dead letter.

@@ -1,5 +1,7 @@
 //! Whether the stages of a file fit together: from a draft to the definition.
 
+mod conditions;
+mod schedules;
 mod texts;
 
 use std::collections::{HashMap, HashSet};
@@ -40,20 +42,33 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
     };
     let (needs, for_each) = connect(&stages, draft.input.as_ref(), limits, found);
     let name = draft.name.clone().right()?;
+    let names: HashMap<String, StageIndex> =
+        (0..).zip(&stages).map(|(at, stage)| (stage.word.text.clone(), StageIndex::of(at))).collect();
+    let index_of = |name: &str| names.get(name).copied();
     let built: Option<Vec<Stage>> = stages
         .into_iter()
         .zip(needs)
         .zip(for_each)
-        .map(|((stage, needs), for_each)| build(stage, needs, for_each))
+        .map(|((stage, needs), for_each)| build(stage, needs, for_each, &index_of))
         .collect();
-    let Draft { description, retry, input, .. } = draft;
-    found.is_empty().then_some(Workflow { name, description, retry, input, stages: built? })
+    let Draft { description, retry, input, schedules, .. } = draft;
+    found.extend(input.iter().flat_map(|input| schedules::unfit(&schedules, input)));
+    let schedules = schedules.into_iter().map(|(name, (schedule, _))| (name, schedule)).collect();
+    found.is_empty().then_some(Workflow { name, description, retry, input, stages: built?, schedules })
 }
 
-fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -> Option<Stage> {
+fn build(
+    stage: DraftStage,
+    needs: Vec<StageIndex>,
+    for_each: Option<ForEach>,
+    index_of: &impl Fn(&str) -> Option<StageIndex>,
+) -> Option<Stage> {
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
+    let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
+    let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).collect();
+    let when = stage.when.map(|(_, condition)| condition);
     let DraftStage { named, concurrency, per_worker, rate, requires, retry, .. } = stage;
     // An attempt that waits for a process would hold a slot.
     let per_worker = per_worker.or(kind.warm_processes());
@@ -62,6 +77,8 @@ fn build(stage: DraftStage, needs: Vec<StageIndex>, for_each: Option<ForEach>) -
     Some(Stage {
         name,
         needs,
+        accepts_skipped,
+        when,
         for_each,
         inputs,
         kind,
@@ -100,11 +117,15 @@ fn connect(
     let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
     for stage in stages {
         found.extend(bad_inputs(stage));
-        stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, (word, false), place, found));
+        stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, (word, Names::Value), place, found));
+        let look_up = |word: &Word, place: &Place, found: &mut Vec<Mistake>| {
+            graph.look_up(stage, (word, Names::Condition), place, found);
+        };
+        conditions::check(stage, graph.input, &look_up, found);
         stage.named.owns.iter().for_each(|(word, own)| texts::own(stage, word, *own, found));
         for (word, file) in &stage.named.files {
             match texts::place_of(stage, word, file) {
-                Ok(place) => graph.look_up(stage, (word, true), &place, found),
+                Ok(place) => graph.look_up(stage, (word, Names::File), &place, found),
                 Err(mistake) => found.push(mistake),
             }
         }
@@ -113,6 +134,17 @@ fn connect(
         found.push(graph.told(&circle));
     }
     (graph.needs, for_each)
+}
+
+/// What a place is named for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Names {
+    /// Its value stands in a text.
+    Value,
+    /// A file that it refers to.
+    File,
+    /// A condition reads it, and may ask first whether it is there.
+    Condition,
 }
 
 impl Graph<'_> {
@@ -220,7 +252,7 @@ impl Graph<'_> {
     }
 
     /// Tells of a place that the input of the stage does not have, as far as that is known before a run.
-    fn look_up(&self, stage: &DraftStage, (word, reads_file): (&Word, bool), place: &Place, found: &mut Vec<Mistake>) {
+    fn look_up(&self, stage: &DraftStage, (word, names): (&Word, Names), place: &Place, found: &mut Vec<Mistake>) {
         let (head, own) = (place.head.as_str(), shown(&stage.word.text));
         let (title, help) = match head {
             "input" => {
@@ -235,14 +267,20 @@ impl Graph<'_> {
                 (title, "add for_each = \"…\", the place of an array, or read from `input`".to_owned())
             }
             _ if stage.needs.iter().any(|need| need.text == head) => {
-                if place.path.is_empty() || !comes_as_file(stage, head) {
+                let may_be_absent = stage.accepted.contains(head) && place.fallback.is_none();
+                let is_in_file = !place.path.is_empty() && comes_as_file(stage, head);
+                if may_be_absent && !is_in_file && names != Names::Condition {
+                    found.push(texts::may_be_skipped(word, place, names == Names::File));
+                    return;
+                }
+                if !is_in_file {
                     return;
                 }
                 let title = format!("{} is in a file: the stage has inputs = \"file\"", shown(&place.to_string()));
                 (title, format!("write {{{{{head}}}}} for the name of the file, and let the stage read it"))
             }
             _ if self.by_name.contains_key(head) && head != stage.word.text => {
-                let what = if reads_file { "a file" } else { "the output" };
+                let what = if names == Names::File { "a file" } else { "the output" };
                 let title = format!("stage {own} reads {what} of {}, which is not among its needs", shown(head));
                 (title, format!("add \"{head}\" to needs"))
             }

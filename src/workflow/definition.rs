@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::classes::Classes;
+use super::condition::Condition;
 use super::form_file::FormFile;
 use super::input::DeclaredInput;
-use super::name::{StageName, WorkflowName};
+use super::name::{ScheduleName, StageName, WorkflowName};
 use super::named_file::FileName;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
+use super::schedule::Schedule;
 use super::sql::Statement;
 use super::template::Template;
 use super::warm::Warm;
@@ -35,9 +37,25 @@ pub(crate) struct Workflow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<DeclaredInput>,
     pub(crate) stages: Vec<Stage>,
+    /// When it starts by itself, once this version is current.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) schedules: BTreeMap<ScheduleName, Schedule>,
 }
 
 impl Workflow {
+    /// Of each stage whether it may be skipped as a whole: by its own condition, or because of what it needs.
+    pub(crate) fn may_be_skipped(&self) -> Vec<bool> {
+        let mut may = vec![false; self.stages.len()];
+        for index in self.topological() {
+            let Some(stage) = self.stage(index) else { continue };
+            let is_open = |need: &StageIndex| may.get(need.at()).copied().unwrap_or_default();
+            let by_need = stage.needs.iter().any(|need| is_open(need) && !stage.accepts(*need));
+            let by_all = !stage.needs.is_empty() && stage.needs.iter().all(is_open);
+            may[index.at()] = by_need || by_all || (stage.when.is_some() && stage.for_each.is_none());
+        }
+        may
+    }
+
     /// The stage of that number; an index of this workflow always has one.
     pub(crate) fn stage(&self, index: StageIndex) -> Option<&Stage> {
         self.stages.get(index.at())
@@ -50,6 +68,12 @@ impl Workflow {
 pub(crate) struct Stage {
     pub(crate) name: StageName,
     pub(crate) needs: Vec<StageIndex>,
+    /// Those of them that may have been skipped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accepts_skipped: Vec<StageIndex>,
+    /// What its jobs are skipped without; for each item, where it is fanned out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) when: Option<Condition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_each: Option<ForEach>,
     /// How the outputs of needed stages come in.
@@ -85,6 +109,11 @@ impl Stage {
     /// It needs programs or places, which come and go while a worker lives.
     pub(crate) fn depends_on_the_machine(&self) -> bool {
         self.kind.is_command() || !self.requires.is_empty()
+    }
+
+    /// Whether it runs without the output of that need, which is `null` then.
+    pub(crate) fn accepts(&self, need: StageIndex) -> bool {
+        self.accepts_skipped.contains(&need)
     }
 
     /// Whether that stage's output comes in as a file. What the stage is fanned out over comes item by item.
@@ -139,6 +168,8 @@ pub(crate) enum StageKind {
     Http(HttpStage),
     /// A statement in the database where Piton is.
     Sql(SqlStage),
+    /// Nothing, until a time.
+    Sleep(SleepStage),
 }
 
 /// A program that is run without a shell.
@@ -186,6 +217,39 @@ pub(crate) struct SqlStage {
     pub(crate) statement: Statement,
     /// Whose rights it has.
     pub(crate) role: String,
+}
+
+/// A time that is waited for. It has either a length or an end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SleepStage {
+    #[serde(
+        rename = "for_ms",
+        default,
+        with = "super::duration::optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) length: Option<Duration>,
+    /// RFC 3339, once it is filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Template>,
+    /// A random share of this comes on top.
+    #[serde(
+        rename = "jitter_ms",
+        default,
+        with = "super::duration::optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) jitter: Option<Duration>,
+}
+
+impl SleepStage {
+    /// Whether it says how long, in one way, and no longer than a file may.
+    pub(super) fn is_sound(&self) -> bool {
+        let lengths = [self.length, self.jitter];
+        self.length.is_some() != self.until.is_some()
+            && lengths.into_iter().flatten().all(|length| super::duration::checked(length).is_ok())
+    }
 }
 
 /// A request to a server.
@@ -277,6 +341,14 @@ impl StandardInput {
 }
 
 impl StageKind {
+    /// It does nothing but wait: its job may find that its wait is over.
+    pub(crate) fn only_waits(&self) -> bool {
+        match self {
+            StageKind::Sleep(_) => true,
+            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => false,
+        }
+    }
+
     pub(crate) fn is_command(&self) -> bool {
         matches!(self, StageKind::Command(_))
     }
@@ -285,7 +357,7 @@ impl StageKind {
     pub(crate) fn warm_processes(&self) -> Option<u32> {
         match self {
             StageKind::Command(command) => command.warm.as_ref().map(|warm| warm.processes),
-            StageKind::Rust { .. } | StageKind::Http(_) | StageKind::Sql(_) => None,
+            StageKind::Rust { .. } | StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) => None,
         }
     }
 
@@ -298,6 +370,7 @@ impl StageKind {
             }
             StageKind::Http(http) => [&http.url].into_iter().chain(http.headers.values()).chain(&http.dir).collect(),
             StageKind::Sql(sql) => sql.statement.parameters().iter().collect(),
+            StageKind::Sleep(sleep) => sleep.until.iter().collect(),
         }
     }
 }

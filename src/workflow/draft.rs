@@ -7,22 +7,26 @@ mod kind;
 mod named;
 mod requires;
 mod retry;
+mod schedule;
 mod sql;
 mod url;
 mod warm;
 
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::condition::Condition;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
 use super::keys::{self, Key, Shape};
 use super::mistake::{Mistake, shown};
-use super::name::{self, NameError, StageName, WorkflowName};
+use super::name::{self, NameError, ScheduleName, StageName, WorkflowName};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
+use super::schedule::Schedule;
 use super::suggestion::suggestion;
 use super::template::Template;
 use super::value::{self, Field, Value, Word};
@@ -36,6 +40,8 @@ pub(crate) struct Draft {
     /// `None` where it is absent or wrong.
     pub(crate) input: Option<DeclaredInput>,
     pub(crate) stages: Field<Vec<DraftStage>>,
+    /// Those that are right, each with its place in the file.
+    pub(crate) schedules: BTreeMap<ScheduleName, (Schedule, Range<usize>)>,
 }
 
 /// One `[stages.<name>]`, key by key.
@@ -48,6 +54,10 @@ pub(crate) struct DraftStage {
     pub(crate) kind: Field<StageKind>,
     pub(crate) named: named::Named,
     pub(crate) needs: Vec<Word>,
+    /// Those of them that may have been skipped: written with a `?`, which is left out here.
+    pub(crate) accepted: HashSet<String>,
+    /// `None` where it is absent or wrong.
+    pub(crate) when: Option<(Word, Condition)>,
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
     /// With its place in the file.
@@ -72,10 +82,17 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
             "retry" => draft.retry = retry::rules(value, found).unwrap_or_default(),
             "input" => draft.input = input::declared(value, found),
             "stages" => read_stages(value, most, &mut draft, found),
+            "schedules" => draft.schedules = schedule::schedules(value, found),
             unknown => {
                 let known = suggestion(unknown, keys::FILE, found.len());
-                let of_stage = is_of_stage(unknown).then_some("it belongs to a stage: write it below [stages.<name>]");
-                value::unknown_key(&key, "a workflow file", keys::FILE, known, of_stage, found);
+                let elsewhere = match unknown {
+                    name if is_of_stage(name) => Some("it belongs to a stage: write it below [stages.<name>]"),
+                    name if names(keys::SCHEDULE, name) => {
+                        Some("it belongs to a schedule: write it below [schedules.<name>]")
+                    }
+                    _ => None,
+                };
+                value::unknown_key(&key, "a workflow file", keys::FILE, known, elsewhere, found);
                 match known {
                     Some("name") => draft.name = Field::Wrong,
                     Some("stages") => draft.stages = Field::Wrong,
@@ -88,7 +105,8 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
 }
 
 fn is_of_stage(name: &str) -> bool {
-    let all = [keys::KINDS, keys::EVERY_STAGE, keys::COMMAND_STAGE, keys::HTTP_STAGE, keys::SQL_STAGE];
+    let all =
+        [keys::KINDS, keys::EVERY_STAGE, keys::COMMAND_STAGE, keys::HTTP_STAGE, keys::SQL_STAGE, keys::SLEEP_STAGE];
     all.iter().any(|keys| names(keys, name))
 }
 
@@ -137,6 +155,8 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         kind: Field::Absent,
         named: named::Named::default(),
         needs: Vec::new(),
+        accepted: HashSet::new(),
+        when: None,
         for_each: None,
         inputs: None,
         timeout: None,
@@ -156,8 +176,12 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         stage.kind = kind::read(kind, table, &mut stage.named, found);
     }
     for (key, value) in value::entries(table) {
+        if is_no_key_of_a_wait(&key, kind, &stage.word, found) {
+            continue;
+        }
         match key.text.as_str() {
-            "needs" => stage.needs = value::texts(value, keys::NEEDS, found),
+            "needs" => (stage.needs, stage.accepted) = needs(value, found),
+            "when" => stage.when = value::condition(value, keys::WHEN, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
             "inputs" if kind.is_some_and(|kind| names(keys::of_kind(kind), "inputs")) => {
                 stage.inputs = input_form(value, found).map(|form| (form, value.span()));
@@ -180,13 +204,38 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
     stage
 }
 
+/// Names of stages, and those that have a `?` behind them.
+fn needs(value: &Value<'_>, found: &mut Vec<Mistake>) -> (Vec<Word>, HashSet<String>) {
+    let mut needs = value::texts(value, keys::NEEDS, found);
+    let mut accepted = HashSet::new();
+    for need in &mut needs {
+        if let Some(name) = need.text.strip_suffix('?').map(|name| name.trim_end().to_owned()) {
+            accepted.insert(name.clone());
+            need.text = name;
+        }
+    }
+    (needs, accepted)
+}
+
+/// Tells of a key that means nothing for a stage which only waits.
+fn is_no_key_of_a_wait(key: &Word, kind: Option<&str>, stage: &Word, found: &mut Vec<Mistake>) -> bool {
+    let name = key.text.as_str();
+    let Some(kind) = kind.filter(|kind| names(keys::EVERY_STAGE, name) && !names(keys::of_every(kind), name)) else {
+        return false;
+    };
+    let title =
+        format!("`{name}` means nothing for stage {}: it waits (`{kind}`), and runs nothing", shown(&stage.text));
+    found.push(Mistake::new(key.span.clone(), title, "", "remove it"));
+    true
+}
+
 fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> {
     let Shape::Word(words) = keys::INPUTS.shape else { return None };
     Some(if value::one_of(value, keys::INPUTS, words, found)? == "file" { InputForm::File } else { InputForm::Value })
 }
 
 /// Kinds with keys that no other has.
-const OWN_KEYS: [&str; 3] = ["command", "http", "sql"];
+const OWN_KEYS: [&str; 4] = ["command", "http", "sql", "sleep"];
 
 /// Tells of a key that a stage of that kind has not, and says which was meant.
 fn unknown_key(
@@ -210,7 +259,7 @@ fn unknown_key(
     }
     let of_kind = kind.map_or(&[][..], keys::of_kind);
     let kinds: Vec<Key> = keys::KINDS.iter().copied().filter(|key| kind.is_none_or(|kind| key.name == kind)).collect();
-    let known = [&kinds, keys::EVERY_STAGE, of_kind].concat();
+    let known = [kinds.as_slice(), kind.map_or(keys::EVERY_STAGE, keys::of_every), of_kind].concat();
     let meant = suggestion(name, &known, found.len());
     let elsewhere =
         names(keys::FILE, name).then_some("it belongs to the workflow: write it above the first [stages.<name>]");

@@ -36,7 +36,7 @@ pub(crate) struct Part<T> {
 pub(crate) struct Effective {
     pub(crate) max_retries: Part<u32>,
     pub(crate) deadline: Part<Option<Duration>>,
-    /// Those that a stage can fail with.
+    /// Those that rules can be made for.
     pub(crate) classes: Vec<EffectiveClass>,
 }
 
@@ -68,7 +68,7 @@ impl Effective {
         Effective {
             max_retries: layers.part(|policy| policy.max_retries, |rules| rules.max_retries.is_some()),
             deadline: layers.part(|policy| policy.deadline, |rules| rules.deadline.is_some()),
-            classes: super::keys::classes().map(|class| layers.class(class)).collect(),
+            classes: super::keys::ruled_classes().map(|class| layers.class(class)).collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{CommandStage, HttpStage, SqlStage, Stage, StageKind, Workflow};
+use super::definition::{CommandStage, HttpStage, SleepStage, SqlStage, Stage, StageKind, Workflow};
 use super::duration;
 use super::input::{DeclaredInput, InputKey};
 use super::keys::{self, Key};
@@ -31,14 +31,20 @@ impl Workflow {
             StageKind::Sql(SqlStage { statement, role }) => {
                 entries.extend([(keys::SQL, json!(statement)), (keys::ROLE, json!(role))]);
             }
+            StageKind::Sleep(SleepStage { length, until, jitter }) => entries.extend([
+                (keys::SLEEP, json!(length.map(duration::format))),
+                (keys::UNTIL, json!(until)),
+                (keys::SPREAD, json!(jitter.map(duration::format))),
+            ]),
         }
         let needs: Vec<String> = stage.needs.iter().map(|need| self.named(*need)).collect();
-        // Of a stage that needs none there is nothing to tell; requests and statements have their inputs as values.
-        let comes_in = !needs.is_empty() && !matches!(stage.kind, StageKind::Http(_) | StageKind::Sql(_));
+        // Of a stage that needs none there is nothing to tell; only programs and handlers have inputs in files.
+        let comes_in = !needs.is_empty() && matches!(stage.kind, StageKind::Rust { .. } | StageKind::Command(_));
         entries.push((keys::NEEDS, json!(needs)));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
-        entries.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));
+        let timeout = (!stage.kind.only_waits()).then(|| duration::format(stage.timeout));
+        entries.push((keys::TIMEOUT, json!(timeout)));
         entries.push((keys::CONCURRENCY, json!(stage.concurrency)));
         entries.push((keys::PER_WORKER, json!(stage.per_worker)));
         entries.push((keys::RATE, json!(stage.rate.map(Rate::format))));
@@ -108,6 +114,13 @@ pub(crate) fn entries_of_input(input: &DeclaredInput) -> Value {
         (key.clone(), if more.is_empty() { json!(kind) } else { Value::Object(all) })
     });
     Value::Object(entries.collect())
+}
+
+/// The schedules of the file, each with its keys.
+pub(crate) fn entries_of_schedules(workflow: &Workflow) -> Map<String, Value> {
+    let schedules = workflow.schedules.iter();
+    // Texts and numbers cannot fail to become JSON.
+    schedules.map(|(name, schedule)| (name.to_string(), serde_json::to_value(schedule).unwrap_or_default())).collect()
 }
 
 /// What a table of rules for retries says; an empty object where it says nothing.
@@ -191,6 +204,7 @@ mod tests {
         if let Some(input) = &workflow.input {
             text += &format!("input = {}\n", toml(&entries_of_input(input)));
         }
+        text += &format!("schedules = {}\n", toml(&Value::Object(entries_of_schedules(workflow))));
         for stage in &workflow.stages {
             text += &format!("[stages.{}]\n", stage.name);
             let entries = workflow.entries_of(stage, defaults);

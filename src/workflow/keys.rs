@@ -53,6 +53,8 @@ pub(crate) enum Shape {
     /// A program and its arguments.
     Program,
     StageNames,
+    /// An expression that is true or false.
+    Condition,
     VariableNames,
     /// Tools and places of a machine.
     Requirements,
@@ -74,6 +76,14 @@ pub(crate) enum Shape {
     Stages,
     /// Tables or arrays whose keys are described by themselves.
     Tables,
+    /// One table for each schedule.
+    Schedules,
+    /// Minutes of the calendar.
+    Cron,
+    /// A time zone by its name.
+    Zone,
+    /// Whatever is an object.
+    Object,
     /// The rules for retries.
     Retry,
     /// The rules for retries of one class.
@@ -114,6 +124,27 @@ keys! {
     INPUT_DESCRIPTION = "description", Shape::Text, "a string", "description = \"What the story is about.\"", OR_REMOVE, "",
         "What it is for.";
 
+    SCHEDULES = "schedules", Shape::Schedules, "tables, one for each schedule", "schedules = { nightly = { cron = \"30 2 * * *\" } }", OR_REMOVE, "",
+        "When the workflow starts by itself, by name. What the current version says counts.";
+    CRON = "cron", Shape::Cron, "a cron text in quotes", "cron = \"30 2 * * *\"", "", "",
+        "Minutes at which a run starts: minute, hour, day of the month, month, day of the week. Also @hourly, @daily, @weekly, @monthly and @yearly, and L for the last day of a month.";
+    EVERY = "every", Shape::Duration, "a duration in quotes", "every = \"15m\"", "", "",
+        "A run starts each time that this has passed since the schedule was made, whatever the clocks do. At least 1s.";
+    ZONE = "zone", Shape::Zone, "the name of a time zone in quotes", "zone = \"Europe/Berlin\"", OR_REMOVE, "\"UTC\"",
+        "Time zone of `cron`. A time that its clocks skip ticks once, at the end of the gap; one that they show twice ticks the first time.";
+    SCHEDULE_INPUT = "input", Shape::Object, "a table", "input = { topic = \"tides\" }", OR_REMOVE, "",
+        "Input of the runs. They get `tick` with it, an object of `at` and `previous`, unless the workflow declares an input without that key.";
+    OVERLAP = "overlap", Shape::Word(&["skip", "queue_one", "allow", "cancel"]), "\"skip\", \"queue_one\", \"allow\" or \"cancel\"", "overlap = \"queue_one\"", OR_REMOVE, "\"skip\"",
+        "What becomes of a tick while a run of an earlier one works. `skip`: nothing starts. `queue_one`: the last such tick starts afterwards. `allow`: its run starts beside it. `cancel`: the earlier run is cancelled. A blocked run does not count as working.";
+    MISSED = "missed", Shape::Word(&["last", "none", "all"]), "\"last\", \"none\" or \"all\"", "missed = \"none\"", OR_REMOVE, "\"last\"",
+        "Which ticks are made up for that passed while no worker looked. `last`: the last one. `none`: none that is more than a minute late. `all`: each one, several at once, so it goes with overlap = \"allow\" only.";
+    WITHIN = "within", Shape::Duration, "a duration in quotes", "within = \"24h\"", OR_REMOVE, "",
+        "Missed ticks that are older are not made up for; no limit by default.";
+    PAUSE_AFTER_FAILURES = "pause_after_failures", Shape::Number { most: 1_000 }, "a whole number from 1 to 1000", "pause_after_failures = 3", OR_REMOVE, "",
+        "The schedule is paused when that many of its runs in a row have failed, are blocked or could not start; never by default.";
+    SCHEDULE_JITTER = "jitter", Shape::Duration, "a duration in quotes", "jitter = \"5m\"", OR_REMOVE, "",
+        "Runs start up to this much after their tick, each by a time of its own, so that many schedules do not start at once. Up to 1d, and shorter than `every`.";
+
     RUST = "rust", Shape::Line, "the name of a registered handler", "rust = \"script\"", "", "",
         "Runs an async function that is registered under this name in the worker's program.";
     COMMAND = "command", Shape::Program, "a program and its arguments", "command = [\"wc\", \"-w\"]", "", "",
@@ -124,8 +155,15 @@ keys! {
     SQL = "sql", Shape::Text, "a statement of SQL", "sql = \"insert into words select {{input.text}}\"", "", "",
         "Runs one statement in the database where Piton is, in a transaction with the stage's checkpoint; `role` says whose rights it has, `timeout` is its statement_timeout. {{item.path}} is a parameter with the value from the input, never part of the text.";
 
+    SLEEP = "sleep", Shape::Duration, "a duration in quotes", "sleep = \"6h\"", "", "",
+        "Waits that long, 30 days at most, and holds nothing meanwhile. The output says from when until when it slept.";
+    UNTIL = "until", Shape::Text, "a time with its zone", "until = \"{{input.publish_at}}\"", "", "",
+        "Waits until that time (RFC 3339, such as 2027-01-31T06:00:00+01:00), and holds nothing meanwhile. A time that has passed is no wait. {{plan.publish_at}} is taken from the input.";
+
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
-        "Stages that must be done first. Their outputs are part of the input, under their names.";
+        "Stages that must be done first. Their outputs are part of the input, under their names. If one of them is skipped, so is this stage; a `?` behind its name accepts that, and the output is null.";
+    WHEN = "when", Shape::Condition, "a condition in quotes", "when = \"check.score >= 0.8\"", OR_REMOVE, "",
+        "Condition (an expression of CEL over `input`, `item` and the outputs of needed stages) without which the stage is skipped; with `for_each`, it is decided for each item.";
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
@@ -174,6 +212,9 @@ keys! {
 
     ROLE = "role", Shape::Line, "the name of a role", "role = \"etl\"", "", "",
         "Role of the database whose rights the statement of `sql` has. The worker's own must be a member of it, and it must not be able to change Piton's tables.";
+
+    SPREAD = "jitter", Shape::Duration, "a duration in quotes", "jitter = \"30s\"", OR_REMOVE, "",
+        "A random time, up to this long, that each job waits on, so that those which are due together do not all begin at once.";
 
     EXIT_CLASSES = "classes", Shape::Classes, "a table of exit codes and classes", "classes = { 3 = \"rate_limited\" }", OR_REMOVE, "",
         "Failure classes by exit code (1 to 255; 128 plus its number for a signal), for programs whose exit codes have meanings of their own.";
@@ -230,19 +271,28 @@ const fn class_example(class: FailureClass) -> &'static str {
         FailureClass::Unknown => "unknown = { max_retries = 1, base = \"10s\" }",
         FailureClass::InvalidInput => "invalid_input = { max_retries = 1 }",
         FailureClass::AuthFailure => "auth_failure = { max_retries = 2, base = \"1m\" }",
+        FailureClass::WaitTimeout => "wait_timeout = { max_retries = 1 }",
         // There are no rules for these.
         FailureClass::Crashed | FailureClass::CorruptCheckpoint => "",
     }
 }
 
-pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, INPUT, STAGES];
+pub(crate) const FILE: &[Key] = &[NAME, DESCRIPTION, RETRY, INPUT, STAGES, SCHEDULES];
+/// Of one schedule.
+pub(crate) const SCHEDULE: &[Key] =
+    &[CRON, EVERY, ZONE, SCHEDULE_INPUT, OVERLAP, MISSED, WITHIN, PAUSE_AFTER_FAILURES, SCHEDULE_JITTER];
 /// Of one key of the input.
 pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTION];
 pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];
 /// The ways to run a stage; it has one of them.
-pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL];
-/// Keys that any stage may have.
-pub(crate) const EVERY_STAGE: &[Key] = &[NEEDS, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
+pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL, SLEEP, UNTIL];
+/// Those of them that only wait.
+pub(crate) const WAITS: &[Key] = &[SLEEP, UNTIL];
+/// Keys that a stage may have which only waits: an attempt of it is nothing to be limited.
+pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, FOR_EACH, RETRY];
+/// Keys that any other stage may have.
+pub(crate) const EVERY_STAGE: &[Key] =
+    &[NEEDS, WHEN, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] =
     &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
@@ -251,6 +301,7 @@ pub(crate) const WARM_KEYS: &[Key] = &[PROCESSES, START_TIMEOUT, IDLE, MAX_JOBS,
 pub(crate) const HTTP_STAGE: &[Key] =
     &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, FILE_NAME, STATUS_CLASSES];
 pub(crate) const SQL_STAGE: &[Key] = &[ROLE];
+pub(crate) const SLEEP_STAGE: &[Key] = &[SPREAD];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];
@@ -266,13 +317,24 @@ pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
         "command" => COMMAND_STAGE,
         "http" => HTTP_STAGE,
         "sql" => SQL_STAGE,
+        "sleep" | "until" => SLEEP_STAGE,
         _ => &[],
     }
 }
 
-/// Classes that a stage can fail with, and so rules can be made for.
+/// Keys that stages of that kind share with others.
+pub(crate) fn of_every(kind: &str) -> &'static [Key] {
+    if WAITS.iter().any(|key| key.name == kind) { EVERY_WAIT } else { EVERY_STAGE }
+}
+
+/// Classes that a stage can fail with.
 pub(crate) fn classes() -> impl Iterator<Item = FailureClass> {
     FailureClass::ALL.iter().copied().filter(|class| class.is_returned_by_stages())
+}
+
+/// Classes that rules can be made for.
+pub(crate) fn ruled_classes() -> impl Iterator<Item = FailureClass> {
+    FailureClass::ALL.iter().copied().filter(|class| class.has_rules())
 }
 
 #[cfg(test)]

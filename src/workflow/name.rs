@@ -124,6 +124,11 @@ name! {
     StageName, text => if RESERVED.contains(&text.as_str()) { Err(NameError::Reserved(text.clone())) } else { Ok(()) }
 }
 
+name! {
+    /// The name of a schedule of a workflow: `[a-z][a-z0-9_-]{0,62}`.
+    ScheduleName, text => Ok::<(), NameError>(())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

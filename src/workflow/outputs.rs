@@ -35,6 +35,16 @@ impl StageKind {
                     )
                 })
             }
+            StageKind::Sleep(_) => {
+                let slept: Value = serde_json::from_str(json).unwrap_or_default();
+                let is_slept = slept["since"].is_string() && slept["until"].is_string() && slept["woken"].is_boolean();
+                (!is_slept).then(|| {
+                    format!(
+                        "of a stage that sleeps it is an object of since and until (times) and woken (true or false), and this is {}",
+                        shortened(json)
+                    )
+                })
+            }
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => None,
         }
     }

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::condition;
 use super::duration;
 use super::keys::{self, Key, Shape};
 use super::limits::Limits;
@@ -97,7 +98,8 @@ fn shape(shape: Shape) -> Value {
         Shape::Program => {
             json!({"type": "array", "minItems": 1, "items": [string(SEEN)], "additionalItems": {"type": "string"}})
         }
-        Shape::StageNames => json!({"type": "array", "items": string(&name::pattern()), "uniqueItems": true,
+        Shape::Condition => json!({"type": "string", "pattern": SEEN, "maxLength": condition::LONGEST}),
+        Shape::StageNames => json!({"type": "array", "items": string(&need()), "uniqueItems": true,
                                     "maxItems": Limits::default().max_needs}),
         Shape::Requirements => json!({"type": "array", "items": string(SEEN)}),
         Shape::VariableNames => json!({"type": "array", "items": variable()}),
@@ -108,12 +110,20 @@ fn shape(shape: Shape) -> Value {
         }
         Shape::Classes => named(json!({"pattern": CODE}), json!({"enum": class_names()})),
         Shape::Input => input(),
+        Shape::Schedules => schedules(),
+        Shape::Cron | Shape::Zone => string(SEEN),
+        Shape::Object => json!({"type": "object"}),
         Shape::Warm => table(keys::WARM_KEYS),
         Shape::Any | Shape::Tables => json!({}),
         Shape::Stages => stages(),
         Shape::Retry => json!({"$ref": "#/definitions/retry"}),
         Shape::Class(class) => of_class(class),
     }
+}
+
+/// The name of a stage, perhaps with the mark that accepts its skip.
+fn need() -> String {
+    name::pattern().trim_end_matches('$').to_owned() + r"\??$"
 }
 
 fn string(pattern: &str) -> Value {
@@ -151,6 +161,14 @@ fn input() -> Value {
     named(json!({"minLength": 1}), json!({"anyOf": [shape(keys::TYPE.shape), described]}))
 }
 
+/// A schedule goes by the calendar, in a zone, or by the time that passes.
+fn schedules() -> Value {
+    let mut schedule = table(keys::SCHEDULE);
+    schedule["oneOf"] = requires([keys::CRON.name, keys::EVERY.name].into_iter());
+    schedule["dependencies"] = json!({keys::ZONE.name: [keys::CRON.name]});
+    named(json!({"pattern": name::pattern()}), schedule)
+}
+
 fn stages() -> Value {
     let mut stages = named(
         json!({"pattern": name::pattern(), "not": {"enum": name::RESERVED}}),
@@ -165,10 +183,17 @@ fn stages() -> Value {
 fn stage() -> Value {
     let of_kinds = keys::KINDS.iter().flat_map(|kind| keys::of_kind(kind.name));
     let mut stage = table(keys::KINDS.iter().chain(keys::EVERY_STAGE).chain(of_kinds.clone()));
-    stage["description"] = json!("A stage, and the one way it runs: `rust`, `command`, `http` or `sql`.");
+    stage["description"] = json!(
+        "A stage, and the one way it runs: `rust`, `command`, `http` or `sql`; or what it waits for: `sleep` or `until`."
+    );
     stage["oneOf"] = requires(keys::KINDS.iter().map(|kind| kind.name));
     let mut dependencies: Map<String, Value> =
         of_kinds.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))).collect();
+    // What only waits has no limits.
+    let not_of_waits =
+        keys::EVERY_STAGE.iter().filter(|key| !keys::EVERY_WAIT.iter().any(|other| other.name == key.name));
+    dependencies
+        .extend(not_of_waits.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))));
     // The one key that two kinds have with different words: a program has neither status nor headers.
     let output = json!({"properties": {keys::OUTPUT.name: shape(keys::OUTPUT.shape)}});
     dependencies.insert(keys::COMMAND.name.to_owned(), output);
@@ -181,7 +206,7 @@ fn stage() -> Value {
 
 fn kinds_with(key: &str) -> impl Iterator<Item = &'static str> {
     let names = keys::KINDS.iter().map(|kind| kind.name);
-    names.filter(move |kind| keys::of_kind(kind).iter().any(|of_kind| of_kind.name == key))
+    names.filter(move |kind| keys::of_kind(kind).iter().chain(keys::of_every(kind)).any(|of_kind| of_kind.name == key))
 }
 
 pub(super) fn requires(names: impl Iterator<Item = &'static str>) -> Value {
@@ -189,7 +214,7 @@ pub(super) fn requires(names: impl Iterator<Item = &'static str>) -> Value {
 }
 
 fn retry() -> Value {
-    let classes: Vec<Key> = keys::classes().map(keys::class).collect();
+    let classes: Vec<Key> = keys::ruled_classes().map(keys::class).collect();
     let mut retry = table(keys::RETRY_RULES.iter().chain(&classes));
     retry["description"] = json!(description(keys::RETRY));
     retry

@@ -1,16 +1,18 @@
 //! The definition as the database keeps it: canonical JSON under its digest.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::classes::{EXIT_CODES, STATUSES};
+use super::condition;
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
 use super::input::DeclaredInput;
 use super::limits::MOST_STAGES;
-use super::name::WorkflowName;
+use super::name::{ScheduleName, WorkflowName};
 use super::retry_rules::RetryRules;
+use super::schedule::Schedule;
 use super::sql::odd_role;
 use super::{duration, graph};
 
@@ -38,8 +40,8 @@ impl Workflow {
     /// Reads a definition. All that the file was held to is checked again: a damaged row is an error.
     pub(crate) fn from_json(text: &str) -> Result<Workflow, StoredError> {
         let stored: Stored = serde_json::from_str(text).map_err(|e| StoredError::NotReadable(e.to_string()))?;
-        let Stored { name, description, retry, input, stages } = stored;
-        let workflow = Workflow { name, description, retry, input, stages };
+        let Stored { name, description, retry, input, stages, schedules } = stored;
+        let workflow = Workflow { name, description, retry, input, stages, schedules };
         check(&workflow)?;
         Ok(workflow)
     }
@@ -62,6 +64,10 @@ pub(crate) enum StoredError {
     SameName(String),
     #[error("stage `{0}` needs itself, one stage twice, or one that does not exist")]
     Needs(String),
+    #[error(
+        "the condition of stage `{0}` reads what the stage does not have, or it accepts the skip of a stage that it does not need"
+    )]
+    Condition(String),
     #[error("stages need each other in a circle")]
     Circle,
     #[error("stage `{0}` fans out over something that it cannot have")]
@@ -76,6 +82,8 @@ pub(crate) enum StoredError {
     Role(String),
     #[error("the limits of the warm processes of stage `{0}` are out of bounds, or its program depends on the job")]
     Warm(String),
+    #[error("stage `{0}` does not say how long it sleeps, or says it twice")]
+    Sleep(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -93,6 +101,8 @@ struct Stored {
     #[serde(default)]
     input: Option<DeclaredInput>,
     stages: Vec<Stage>,
+    #[serde(default)]
+    schedules: BTreeMap<ScheduleName, Schedule>,
 }
 
 fn check(workflow: &Workflow) -> Result<(), StoredError> {
@@ -113,6 +123,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         if !stage.needs.iter().all(|need| need.at() < stages.len() && need.at() != at && seen.insert(*need)) {
             return Err(StoredError::Needs(name()));
         }
+        if !stage.accepts_skipped.iter().all(|need| stage.needs.contains(need)) || !can_be_decided(workflow, stage) {
+            return Err(StoredError::Condition(name()));
+        }
         if !can_fan_out(workflow, stage) {
             return Err(StoredError::ForEach(name()));
         }
@@ -129,7 +142,12 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             StageKind::Sql(sql) if sql.role.is_empty() || odd_role(&sql.role).is_some() => {
                 return Err(StoredError::Role(name()));
             }
-            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => {}
+            StageKind::Sleep(sleep) if !sleep.is_sound() => return Err(StoredError::Sleep(name())),
+            StageKind::Rust { .. }
+            | StageKind::Command(_)
+            | StageKind::Http(_)
+            | StageKind::Sql(_)
+            | StageKind::Sleep(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
         let (all, each) = (stage.concurrency, stage.per_worker);
@@ -139,6 +157,14 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
     }
     let needs: Vec<&[StageIndex]> = stages.iter().map(|stage| stage.needs.as_slice()).collect();
     graph::order(&needs).map(|_| ()).ok_or(StoredError::Circle)
+}
+
+/// Whether it has all that its condition reads.
+fn can_be_decided(workflow: &Workflow, stage: &Stage) -> bool {
+    let Some(condition) = &stage.when else { return true };
+    let needs = stage.needs.iter().filter_map(|need| workflow.stage(*need)).map(|need| need.name.as_str());
+    let names = needs.chain(["input"]).chain(stage.for_each.as_ref().map(|_| "item"));
+    condition.reads().iter().all(|read| condition::meant(&read.head, names.clone()).is_some())
 }
 
 fn can_fan_out(workflow: &Workflow, stage: &Stage) -> bool {
@@ -217,7 +243,7 @@ mod tests {
         insta::assert_snapshot!(error(r#""handler":"a""#, r#""handler":"""#), @"the handler of stage `a` has no name");
         insta::assert_snapshot!(error("300000", "0"), @"the timeout of stage `a` is out of bounds");
         insta::assert_snapshot!(error("story", "Story"), @"it is not the JSON of a definition that this version knows: a name begins with a small letter (a to z), not with `S` at line 1 column 15");
-        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql` at line 1 column 64");
+        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql`, `sleep` at line 1 column 64");
         insta::assert_snapshot!(error("}", ""), @"it is not the JSON of a definition that this version knows: expected value at line 1 column 79");
     }
 }

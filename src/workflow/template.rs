@@ -98,6 +98,15 @@ impl Template {
         &self.written
     }
 
+    /// The text itself, where nothing in it is filled in.
+    pub(crate) fn as_plain(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Variables of the environment that it names.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {

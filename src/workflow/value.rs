@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::condition::Condition;
 use super::duration;
 use super::keys::{Key, Shape};
 use super::mistake::{Mistake, shown};
@@ -176,6 +177,15 @@ pub(crate) fn share(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Op
             let (title, help) = (format!("`{}` must be {}", key.name, key.what), format!("write {}", key.example));
             wrong(value, title, "", help, found)
         }
+    }
+}
+
+/// An expression that is true or false.
+pub(crate) fn condition(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<(Word, Condition)> {
+    let word = text(value, key, true, found)?;
+    match Condition::parse(&word.text) {
+        Ok(condition) => Some((word, condition)),
+        Err(error) => wrong(value, format!("`{}` is no condition", key.name), "", error.to_string(), found),
     }
 }
 

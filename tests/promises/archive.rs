@@ -57,13 +57,13 @@ async fn documents_become_the_same_page_whichever_worker_is_killed() {
         assert!(expected.contains(said), "{said}: {expected}");
     }
     assert!(!expected.contains("never shown") && expected.contains("\"lighthouse\":{\"3\":1,\"4\":1}"), "{expected}");
-    // Killed in turn, a little later each time, as often as it takes.
+    // Either is killed at any moment, as often as it takes.
     let run = start(&world, "pause=0.3");
     let mut workers = [Some(worker(&world, "north")), Some(worker(&world, "south"))];
     let mut deaths = 0;
     while world.state(&run).await == "running" {
-        tokio::time::sleep(Duration::from_millis(700 + 131 * deaths)).await;
-        let which = usize::from(deaths % 3 != 0);
+        tokio::time::sleep(Duration::from_millis(rand::random_range(300..2000))).await;
+        let which = usize::from(rand::random_bool(0.5));
         workers[which].take().unwrap().kill();
         workers[which] = Some(worker(&world, ["north", "south"][which]));
         deaths += 1;

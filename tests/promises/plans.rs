@@ -17,6 +17,7 @@ const SMALL: &[&str] = &[
     "workers_uncleared",
     "workers_live_name",
     "jobs_scheduled",
+    "waits_due",
     "paused_stages_pkey",
     "limited_stages_pkey",
     "stage_limits_workflow_id_stage_key",
@@ -98,7 +99,7 @@ async fn assert_only_look_ups(connection: &mut PgConnection, when: &str) {
 /// So many runs, each with a job in every state, a join and so many checkpoints.
 async fn fill(world: &World, count: i64, checkpoints: i16) {
     // Not deleted: a first look would walk over what the deletion left.
-    sqlx::raw_sql("truncate piton.jobs, piton.joins, piton.checkpoints, piton.runs")
+    sqlx::raw_sql("truncate piton.jobs, piton.waits, piton.joins, piton.checkpoints, piton.runs")
         .execute(&world.pool)
         .await
         .unwrap();
@@ -116,12 +117,16 @@ async fn fill(world: &World, count: i64, checkpoints: i16) {
          limited as (
              insert into piton.stage_limits as l (workflow_id, stage, concurrency)
              select id, 'second', 5 from piton.workflows
-             on conflict (workflow_id, stage) do update set concurrency = l.concurrency returning id)
+             on conflict (workflow_id, stage) do update set concurrency = l.concurrency returning id),
+         job as (
          insert into piton.jobs (run_id, workflow_id, version_id, stage, state, attempt, deaths, worker_id, token, due_at, limit_id)
          select run.id, v.workflow_id, v.id, 1, state, 1, (state = 'suspect')::int4, case state when 'running' then worker.id end, 1,
                 now() + case state when 'scheduled' then interval '1 hour' else '0' end,
                 case state when 'limited' then limited.id end
-         from run, worker, limited, piton.workflow_versions v, unnest(array['ready', 'running', 'scheduled', 'suspect', 'limited']) state",
+         from run, worker, limited, piton.workflow_versions v, unnest(array['ready', 'running', 'scheduled', 'suspect', 'limited', 'waiting']) state
+         returning run_id, id, stage, item, jobs.state)
+         insert into piton.waits (run_id, stage, item, job_id, attempt, kind, since, deadline)
+         select run_id, stage, item, id, 1, 'sleep', now(), now() + interval '1 hour' from job where state = 'waiting'",
     )
     .bind(count)
     .bind(checkpoints)

@@ -62,9 +62,10 @@ async fn a_folder_of_texts_that_is_not_there_is_told_with_its_class() {
 async fn every_idea_runs_as_its_comment_says() {
     let world = World::with(&[]).await;
     let (_service, address) = service(&world).await;
-    let ideas: [(&str, &str, &[&str], Value); 17] = [
+    let ideas: [(&str, &str, &[&str], Value); 18] = [
         ("hello", "greet", &["name=Ada"], json!("Hello, Ada!")),
         ("input", "greet", &["name=Ada"], json!("en: Hello, Ada! (no note)")),
+        ("schedule", "report", &[], json!("by hand: from the beginning to now")),
         ("chain", "square", &["n=5"], json!(100)),
         ("fan-out", "sum", &["words=[\"to\", \"be\", \"or\", \"not\"]"], json!(9)),
         ("large-join", "sum", &["n=20"], json!(420)),

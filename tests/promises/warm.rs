@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::commands::output;
-use crate::harness::{Process, SOON, World, until};
+use crate::harness::{Process, SOON, World, stdout, until};
 use crate::scrape::Scrape;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/promises/warm/program.py");
@@ -103,6 +103,15 @@ async fn a_program_is_started_once_and_does_one_job_after_another() {
         idle >= processes.len() as f64 && idle == ready
     })
     .await;
+    until(SOON, "so do lists of workers", async || {
+        let said = world.command(["workers", "--json"]).output().unwrap();
+        let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+        said[0]["warm"]
+            == json!([{"workflow": "many", "stage": "work", "starting": 0, "idle": processes.len(), "busy": 0, "stopping": 0}])
+    })
+    .await;
+    let said = stdout(&world.command(["workers"]).output().unwrap());
+    assert!(said.contains(&format!("warm programs of many, work: {} idle", processes.len())), "{said}");
     // The programs are asked to end, and do.
     worker.signal("TERM");
     assert_eq!(worker.exit_code().await, Some(0), "{}", worker.log());

@@ -1,12 +1,16 @@
-"""MODEL TEXT PAUSE: prints what a text is about: the words that set it apart, and its most telling sentences."""
+"""What a text is about: the words that set it apart, and its most telling sentences.
+
+The model ($MODEL) is loaded once and serves one document ($TEXT) after another, for as long as the program is kept warm. Cold, and by
+hand, it does one: piton try RUN 'describe[2]'
+"""
 
 import collections
 import json
 import math
 import re
-import sys
 import time
 
+import piton
 from words import read, words
 
 KEYWORDS = 6
@@ -37,13 +41,22 @@ class Model:
         return keywords, " ".join(sentences[at] for at in sorted(best))
 
 
-def main(model, text, pause):
-    model = Model(model)
-    item = json.load(sys.stdin)["item"]
-    time.sleep(float(pause))
-    keywords, summary = model.describe(read(text))
-    json.dump({"name": item["name"], "title": item["title"], "keywords": keywords, "summary": summary}, sys.stdout)
+# The model that is loaded, and the digest of its file: jobs of another run may come with another model.
+loaded = (None, None)
+
+
+@piton.stage
+def describe(input, context):
+    global loaded
+    digest = next(file["digest"] for file in input["learn"]["files"] if file["name"] == "model.json")
+    if loaded[0] != digest:
+        context.progress(0, 2, "loading the model")
+        loaded = (digest, Model(context.env["MODEL"]))
+    context.progress(1, 2, "reading")
+    time.sleep(float(context.env["PAUSE"]))
+    keywords, summary = loaded[1].describe(read(context.env["TEXT"]))
+    return {"name": input["item"]["name"], "title": input["item"]["title"], "keywords": keywords, "summary": summary}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    piton.serve()

@@ -18,6 +18,20 @@ pub(crate) struct CancelArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct WakeArgs {
+    /// Id of the run.
+    pub(crate) run: RunId,
+    /// Name of the stage that sleeps.
+    pub(crate) stage: String,
+    /// Only this item of it.
+    #[arg(long)]
+    pub(crate) item: Option<i32>,
+    /// Who does it [default: your user name].
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct PauseArgs {
     #[command(flatten)]
     pub(crate) what: QueueArgs,

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::cli::dead_letter::args::WhereArgs;
 use crate::model::id::RunId;
 use crate::model::state::ShownState;
+use crate::model::wait::WaitKind;
 use crate::telemetry::server::Address;
 use crate::view::when::{self, Past};
 
@@ -15,6 +16,29 @@ pub(crate) struct WhyArgs {
     /// Only this workflow.
     #[arg(long, conflicts_with = "run")]
     pub(crate) workflow: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaitsArgs {
+    /// Only this run.
+    #[arg(long)]
+    pub(crate) run: Option<RunId>,
+    /// Only this workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// Only waits of this kind: sleep, signal, callback, poll or run.
+    #[arg(long, value_parser = wait_kind)]
+    pub(crate) kind: Option<WaitKind>,
+    /// How many to list, the oldest first.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+}
+
+fn wait_kind(word: &str) -> Result<WaitKind, String> {
+    WaitKind::from_word(word).ok_or_else(|| {
+        let known: Vec<&str> = WaitKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("a wait is one of {}", known.join(", "))
+    })
 }
 
 #[derive(Debug, Clone, Args)]

@@ -9,6 +9,7 @@ use super::columns::{self, Choice, Column, Rows};
 use super::state::{Panel, Top, stands};
 use crate::store::throughput::Outlook;
 use crate::store::top::{Cause, FleetWorker};
+use crate::store::warm::WarmPrograms;
 use crate::store::why::WaitingGroup;
 use crate::view::throughput::{held_by, rate, seconds};
 use crate::view::when;
@@ -136,13 +137,29 @@ fn columns_of_workers(top: &Top) -> Vec<Column> {
         state => state.to_owned(),
     };
     let slots = |worker: &FleetWorker| worker.slots.map_or_else(|| "?".to_owned(), |slots| slots.to_string());
-    vec![
+    let mut columns = vec![
         Column::name("worker", workers.iter().map(|worker| worker.name.clone())),
         Column::short("state", workers.iter().map(state)),
         Column::number("busy", workers.iter().map(|worker| format!("{} of {}", worker.busy, slots(worker)))),
+    ];
+    if workers.iter().any(|worker| !worker.warm.is_empty()) {
+        columns.push(Column::short("warm", workers.iter().map(warm)));
+    }
+    columns.extend([
         Column::extra("build", workers.iter().map(|worker| worker.build.clone().unwrap_or_else(|| "?".to_owned()))),
         Column::extra("host", workers.iter().map(|worker| worker.host.clone())),
-    ]
+    ]);
+    columns
+}
+
+/// How many warm programs it keeps, and how many of them have a job or are not ready yet.
+fn warm(worker: &FleetWorker) -> String {
+    let sum = |of: fn(&WarmPrograms) -> i64| worker.warm.iter().map(of).sum::<i64>();
+    match (sum(WarmPrograms::all), sum(|programs| programs.busy), sum(|programs| programs.starting)) {
+        (0, ..) => "-".to_owned(),
+        (all, busy, 0) => format!("{busy} of {all}"),
+        (all, busy, starting) => format!("{busy} of {all}, {starting} starting"),
+    }
 }
 
 pub(super) fn workers_of(top: &Top) -> &[FleetWorker] {

@@ -60,7 +60,7 @@ fn cause(fingerprint: &str, class: &str, letters: i64, example: &str) -> Cause {
 fn worker(name: &str, state: &str, slots: Option<i32>, busy: i64, seconds: i64) -> FleetWorker {
     let (name, state) = (name.to_owned(), state.to_owned());
     let (build, host) = (Some("0.1.0 of 2026-12-20".to_owned()), "node-7".to_owned());
-    FleetWorker { name, state, slots, busy, last_seen: before(seconds), build, host }
+    FleetWorker { name, state, slots, busy, last_seen: before(seconds), build, host, warm: Vec::new() }
 }
 
 fn look() -> TopLook {

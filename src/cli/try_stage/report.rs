@@ -1,5 +1,7 @@
 //! What the attempt would have been.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -21,13 +23,15 @@ pub(super) struct Report<'j> {
     job: &'j Job,
     folder: &'j TryFolder,
     ended: Result<Payload, Failure>,
+    /// Why nothing was run.
+    pub(super) skipped: Option<Arc<str>>,
     pub(super) status: Option<u16>,
     pub(super) files: Vec<KeptFile>,
 }
 
 impl<'j> Report<'j> {
     pub(super) fn new(job: &'j Job, folder: &'j TryFolder, ended: Result<Payload, Failure>) -> Report<'j> {
-        Report { job, folder, ended, status: None, files: Vec::new() }
+        Report { job, folder, ended, skipped: None, status: None, files: Vec::new() }
     }
 
     /// Shows it.
@@ -43,6 +47,10 @@ impl<'j> Report<'j> {
     fn tell(&self) -> anyhow::Result<()> {
         let status = self.status.map_or_else(String::new, |status| format!(" (status {status})"));
         match &self.ended {
+            Ok(_) if self.skipped.is_some() => {
+                let reason = self.skipped.as_deref().unwrap_or_default();
+                outln!("Nothing was run: the attempt would be skipped: {reason}");
+            }
             Ok(output) => {
                 outln!("The attempt would have finished{status}, with this output:");
                 let output = RawValue::from_string(output.as_str().to_owned())?;
@@ -108,6 +116,8 @@ impl<'j> Report<'j> {
             folder: String,
             status: Option<u16>,
             output: Option<Box<RawValue>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            skipped: Option<&'s str>,
             failure: Option<Value>,
             files: &'s [KeptFile],
         }
@@ -120,7 +130,8 @@ impl<'j> Report<'j> {
             attempt: job.attempt,
             folder: self.folder.path().display().to_string(),
             status: self.status,
-            output: output.transpose()?,
+            output: output.transpose()?.filter(|_| self.skipped.is_none()),
+            skipped: self.skipped.as_deref(),
             failure,
             files: &self.files,
         };

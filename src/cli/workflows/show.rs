@@ -10,7 +10,7 @@ use crate::cli::output::{out, outln};
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Origin, Part};
-use crate::workflow::entries::{Defaults, entries_of_input, entries_of_rules, toml};
+use crate::workflow::entries::{Defaults, entries_of_input, entries_of_rules, entries_of_schedules, toml};
 
 pub(super) fn show(workflow: &Workflow, current: &Current, effective: bool, as_json: bool) -> anyhow::Result<Exit> {
     if as_json {
@@ -36,6 +36,10 @@ fn text(workflow: &Workflow, effective: bool) -> String {
     }
     text += &rules("retry", &entries_of_rules(&workflow.retry));
     text += &workflow.input.as_ref().map_or_else(String::new, |input| rules("input", &entries_of_input(input)));
+    for (name, keys) in entries_of_schedules(workflow) {
+        text += &format!("\n[schedules.{name}]\n");
+        text.extend(keys.as_object().into_iter().flatten().map(|(key, value)| line(key, &toml(value))));
+    }
     let mut told: Vec<(&Stage, Effective)> = Vec::new();
     for stage in &workflow.stages {
         text += &format!("\n[{}]\n", stage.name);

@@ -44,7 +44,7 @@ found (what, run_id, place) as (
     union all
     select 'outputs that are not what was committed', run_id, 'stage ' || stage || ' item ' || item
     from piton.checkpoints
-    where digest <> sha256(convert_to(output::text, 'UTF8')) or bytes <> octet_length(output::text)
+    where digest <> sha256(convert_to(coalesce('skipped: ' || skipped, output::text), 'UTF8')) or bytes <> octet_length(output::text)
     union all
     select 'checkpoints that were found to be damaged', run_id, message from piton.dead_letters where class = 'corrupt_checkpoint'
     union all

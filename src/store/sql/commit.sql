@@ -4,7 +4,7 @@
 --
 -- $1 to $21 are arrays with an element for every attempt of the batch. Of those with a fixed width the element is taken by its
 -- ordinal, which costs less than to unnest them, and only narrow rows pass through the update. $22 is what few of them have, as
--- lists of objects that name the ordinal: failures (or attempts that were handed back), dead_letters, arrivals, births, artifacts,
+-- lists of objects that name the ordinal: failures (or attempts that were handed back), skips, dead_letters, arrivals, births, artifacts,
 -- and the ordinals that are growing: their runs may get new jobs or a dead letter.
 --
 -- Rows are looked up by "= any (array[x])": an equality that the planner can only use as an index condition. With a plain
@@ -88,6 +88,13 @@ recorded as (
            ($7::timestamptz[])[ord], octet_length(output), digest, output::json
     from unnest($14::text[], $15::bytea[]) with ordinality as o (output, digest, ord)
     where output is not null and (ord in (select ord from landed)) is true
+),
+passed as (
+    insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output, skipped)
+    select ($1::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord], ($5::int4[])[ord], ($6::int8[])[ord],
+           ($7::timestamptz[])[ord], octet_length(output), decode(digest, 'hex'), output::json, reason
+    from jsonb_to_recordset($22::jsonb -> 'skips') as s (ord int8, output text, digest text, reason text)
+    where (ord in (select ord from landed)) is true
 ),
 tried as (
     insert into piton.attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at, retry_at)

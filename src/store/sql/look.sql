@@ -1,8 +1,8 @@
--- What boot $1 has to know about once a second: whether it still counts as alive (null where nobody knows it), when the next scheduled job is due,
--- the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the stages it has none
--- for) and whether many others stand before it, how many suspects wait there (no more than $9 are counted), what is paused, which
+-- What boot $1 has to know about once a second: whether it still counts as alive (null where nobody knows it), when the next scheduled job is due
+-- or the next wait ends by itself, the best place among the ready jobs of the workflows $6 that it has handlers for ($7, $8 are the
+-- stages it has none for) and whether many others stand before it, how many suspects wait there (no more than $9 are counted), what is paused, which
 -- stages have limits and the best rank among the jobs that a limit has room for on this worker, whether a run is past its deadline,
--- whether batches have items that have not begun (null where there are none) and are due to be fed, and, in a row each, the
+-- whether schedules are due, whether batches have items that have not begun (null where there are none) and are due to be fed, and, in a row each, the
 -- other boots that seem gone: their session lock is free, their heartbeat is older than their lease (or than $2 where $5 says
 -- so, and where they told none), or they have ended and jobs of theirs are still to be freed. One whose lock is still held has not
 -- died: it is frozen, or cut off.
@@ -109,7 +109,8 @@ gone as (
 select (select w.stopped_at is null from piton.workers w where w.id = $1) as alive,
        -- A day at most, also where the next one is due at the end of all times.
        (select ceil(extract(epoch from least(greatest(d.at, now()), now() + interval '1 day') - now()) * 1000)::int8
-        from (select min(due_at) as at from piton.jobs where state = 'scheduled') as d
+        from (select least((select min(due_at) from piton.jobs where state = 'scheduled'),
+                           (select min(deadline) from piton.waits where outcome is null)) as at) as d
         where d.at is not null) as next_due_ms,
        waiting.rank as waiting_rank, waiting.due_at as waiting_due_at,
        exists (select from head where place > 64) as is_crowded,
@@ -125,6 +126,13 @@ select (select w.stopped_at is null from piton.workers w where w.id = $1) as ali
        exists (select from piton.deadlines where at <= now()) as overdue,
        (select bool_or(b.feed_at <= now()) from piton.batches b
         where b.state = 'sealed' and exists (select from piton.open_queues(array[b.workflow_id]))) as batches_due,
+       -- Or the database's clock went back, and ticks count as decided that are still to come.
+       exists (select from queue q
+               where exists (select from piton.schedules s
+                             where s.workflow_id = any(array[q.workflow_id]) and s.paused_at is null and s.look_at <= now())
+                  or exists (select from piton.schedules s
+                             where s.workflow_id = any(array[q.workflow_id]) and s.paused_at is null
+                               and s.settled_until > now() + interval '1 minute')) as schedules_due,
        pg_postmaster_start_time() > now() - interval '10 seconds' as database_is_young,
        pg_postmaster_start_time() as server_started_at
 from suspected

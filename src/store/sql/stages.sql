@@ -3,12 +3,17 @@ with live as (
     select stage,
            count(*) filter (where state = 'running') as running,
            -- All items of a branch are ready, but for the one under way.
-           coalesce(sum(until::int8 - item - (state in ('running', 'scheduled'))::int4), 0)::int8 as ready,
+           coalesce(sum(until::int8 - item - (state in ('running', 'scheduled', 'waiting'))::int4), 0)::int8 as ready,
            count(*) filter (where state = 'scheduled') as scheduled,
+           count(*) filter (where state = 'waiting') as waiting,
            min(due_at) filter (where state = 'scheduled') as due_at,
            min(since) filter (where state = 'running') as started_at,
            max(attempt) as attempt
     from piton.jobs where run_id = $1 group by stage
+),
+-- What a job waited is a part of it.
+waited as (
+    select stage, min(since) as since from piton.waits where run_id = $1 group by stage
 ),
 noted as (
     select distinct on (stage) stage, progress_done, progress_of, progress_note
@@ -17,6 +22,7 @@ noted as (
 ),
 done as (
     select stage, count(*) filter (where item <> -1 or not stage = any($2)) as done,
+           count(skipped) as skipped, min(skipped) as skip_reason,
            min(started_at) as started_at, max(finished_at) as finished_at, max(attempt) as attempt
     from piton.checkpoints where run_id = $1 group by stage
 ),
@@ -38,10 +44,13 @@ last as (
 )
 select stage::int2 as stage,
        coalesce(done.done, 0) as done,
+       coalesce(done.skipped, 0) as skipped,
+       done.skip_reason,
        split.items,
        coalesce(live.running, 0) as running,
        coalesce(live.ready, 0) as ready,
        coalesce(live.scheduled, 0) as scheduled,
+       coalesce(live.waiting, 0) as waiting,
        coalesce(dead.dead, 0) as dead,
        live.due_at,
        greatest(live.attempt, done.attempt, failed.attempt, 0) as attempt,
@@ -49,7 +58,7 @@ select stage::int2 as stage,
        last.class as last_class,
        last.message as last_message,
        noted.progress_done, noted.progress_of, noted.progress_note,
-       least(done.started_at, live.started_at) as started_at,
+       least(done.started_at, live.started_at, waited.since) as started_at,
        live.started_at as running_since,
        case when live.stage is null then done.finished_at end as finished_at
 from (select stage from live union select stage from done union select stage from failed) as s
@@ -60,4 +69,5 @@ left join failed using (stage)
 left join dead using (stage)
 left join last using (stage)
 left join noted using (stage)
+left join waited using (stage)
 order by stage

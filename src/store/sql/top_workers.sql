@@ -1,6 +1,6 @@
 -- Workers that are alive or ought to be, and what each of them runs: first those that somebody has to look at. One that was lost is
 -- shown for an hour, unless another boot has its name.
-select w.worker as name, w.state, w.slots, w.jobs as busy, w.last_seen, w.build, w.host
+select w.worker as name, w.state, w.slots, w.jobs as busy, w.last_seen, w.build, w.host, w.warm
 from (
     select distinct on (k.name) k.id
     from piton.workers k

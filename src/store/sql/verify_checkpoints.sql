@@ -2,7 +2,7 @@
 -- before one have more than $6 bytes together, and one at least. Each is looked up by itself ("limit 1"): joined, the planner may
 -- walk over all of them.
 select k.run_id, r.uuid as run, r.version_id, r.started_at as run_started_at, k.stage, k.item, k.finished_at,
-       k.bytes, k.digest, k.output::text as output
+       k.bytes, k.digest, k.output::text as output, k.skipped
 from (
     select p.*, sum(p.bytes) over (order by p.run_id, p.stage, p.item rows between unbounded preceding and 1 preceding) as before
     from (

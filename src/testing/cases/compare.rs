@@ -62,7 +62,12 @@ fn compare_stage(name: &str, expected: &StageExpectation, observed: &Observed, f
         Some(items) => {
             let outputs: Option<Vec<String>> = items.into_iter().map(|item| item.output).collect();
             let outputs = observed.stage(name).output.and(outputs);
-            ObservedJob { output: outputs.map(|outputs| format!("[{}]", outputs.join(","))), ..ObservedJob::default() }
+            let skipped = observed.stage(name).skipped;
+            let output = match &skipped {
+                Some(_) => Some("null".to_owned()),
+                None => outputs.map(|outputs| format!("[{}]", outputs.join(","))),
+            };
+            ObservedJob { output, skipped, ..ObservedJob::default() }
         }
         None => observed.stage(name),
     };
@@ -72,6 +77,13 @@ fn compare_stage(name: &str, expected: &StageExpectation, observed: &Observed, f
 fn compare_job(place: &str, expected: &JobExpectation, job: &ObservedJob, found: &mut Vec<String>) {
     if let Some(wanted) = &expected.output {
         compare_output(&format!("{place}.output"), wanted, job.output.as_deref(), found);
+    }
+    match (expected.skipped, &job.skipped) {
+        (Some(true), None) => found.push(format!("{place}.skipped: expected true, found that it was not skipped")),
+        (Some(false), Some(reason)) => {
+            found.push(format!("{place}.skipped: expected false, found that it was: {reason}"))
+        }
+        (Some(true), Some(_)) | (Some(false) | None, _) => {}
     }
     if let Some(attempts) = expected.attempts.filter(|attempts| *attempts != job.attempts) {
         found.push(format!("{place}.attempts: expected {attempts}, found {}", job.attempts));

@@ -33,6 +33,8 @@ pub(super) struct Observed {
 #[derive(Debug, Default, Clone)]
 pub(super) struct ObservedJob {
     pub(super) output: Option<String>,
+    /// Why it was skipped.
+    pub(super) skipped: Option<String>,
     pub(super) attempts: u32,
     /// Class and message of its dead letter.
     pub(super) failure: Option<(String, String)>,
@@ -59,7 +61,8 @@ impl Observed {
             (0i16..).zip(&names).map(|(stage, _)| Wanted { run: run.key, stage, item: None }).collect();
         for stored in store.outputs(&wanted).await? {
             let name = usize::try_from(stored.stage).ok().and_then(|at| names.get(at)).copied().unwrap_or_default();
-            observed.job(name, stored.item).output = Some(stored.output);
+            let job = observed.job(name, stored.item);
+            (job.output, job.skipped) = (Some(stored.output), stored.skipped);
         }
         for row in store.checkpoints(run.key, None, ALL).await? {
             observed.job(&row.stage, row.item).attempts = row.attempt.unsigned_abs();

@@ -20,6 +20,7 @@ use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
 use crate::stage::resources::Resources;
 use crate::stage::variables;
+use crate::store::overview::StageRow;
 use crate::store::starts::RunStart;
 use crate::store::{Store, StoreError};
 use crate::testing::mocked;
@@ -155,10 +156,7 @@ async fn follow(store: &Store, definitions: &Definitions, id: RunId, timeout: Du
 }
 
 fn late(snapshot: &Snapshot, timeout: Duration) -> String {
-    let live = snapshot
-        .stages
-        .iter()
-        .filter(|stage| stage.row.as_ref().is_some_and(|row| row.running + row.ready + row.scheduled > 0));
+    let live = snapshot.stages.iter().filter(|stage| stage.row.as_ref().is_some_and(StageRow::is_live));
     let stages: Vec<String> = live.map(|stage| format!("stage `{}`: {}", stage.name, stage.words())).collect();
     format!("it takes longer than {}; {}", duration::words(timeout), stages.join("; "))
 }

@@ -98,6 +98,7 @@ fn job(reader: &mut Reader<'_>, table: &DeTable<'_>, place: &str, known: &[Key])
             "attempts" => expectation.attempts = value::number(value, keys::COUNT, &mut reader.found),
             "input" => expectation.input = object(reader, value, keys::STAGE_INPUT),
             "texts" => expectation.texts = object(reader, value, keys::TEXTS),
+            "skipped" => expectation.skipped = value::flag(value, keys::SKIPPED, &mut reader.found),
             "fail" => expectation.failure = failure(reader, table, value),
             "message" if table.get("fail").is_none() => {
                 let help = format!("add {}", keys::EXPECTED_FAIL.example);

@@ -58,6 +58,8 @@ keys! {
         "Keys of the input that the last attempt of a mocked stage was given: `input`, `item`, and the names of stages. Keys that are not listed are not compared.";
     TEXTS = "texts", Shape::Any, "a table", "texts = { command = [\"count.sh\", \"a.txt\"] }", OR_REMOVE, "",
         "Texts of a mocked stage as the last attempt had them, filled in: `command`, `env`, `dir`, `http`, `method`, `headers`, `files`, `sql`, `role`, `parameters`. Keys that are not listed are not compared; `${NAME}` stays as it is.";
+    SKIPPED = "skipped", Shape::Flag, "true or false", "skipped = true", OR_REMOVE, "",
+        "Whether it is skipped: its `when` does not hold, or it needs something that was skipped.";
     EXPECTED_FAIL = "fail", Shape::Tables, "the name of a class in quotes", "fail = \"invalid_input\"", OR_REMOVE, "",
         "The job ends as a dead letter, with this class.";
     EXPECTED_MESSAGE = "message", Shape::Text, "a string", "message = \"no such folder\"", OR_REMOVE, "",
@@ -74,6 +76,6 @@ pub(super) const ANSWERS: &[Key] = &[OUTPUT, OUTPUT_FILE, FAIL, ATTEMPTS, ITEMS]
 pub(super) const EXPECTED: &[Key] = &[STATE, REFUSED, RUN_OUTPUT, EXPECTED_FILE, CONTAINS, STAGES];
 /// Of a stage, and of an item.
 pub(super) const JOB: &[Key] =
-    &[STAGE_OUTPUT, EXPECTED_FILE, CONTAINS, COUNT, STAGE_INPUT, TEXTS, EXPECTED_FAIL, EXPECTED_MESSAGE];
+    &[STAGE_OUTPUT, EXPECTED_FILE, CONTAINS, COUNT, STAGE_INPUT, TEXTS, SKIPPED, EXPECTED_FAIL, EXPECTED_MESSAGE];
 /// Of a stage alone.
 pub(super) const STAGE: &[Key] = &[EXPECTED_ITEMS];

@@ -4,7 +4,7 @@ use crate::workflow::definition::StageKind;
 
 /// All that a stage may have.
 pub(super) const TEXT_KEYS: &[&str] =
-    &["command", "env", "dir", "http", "method", "headers", "files", "sql", "role", "parameters"];
+    &["command", "env", "dir", "http", "method", "headers", "files", "sql", "role", "parameters", "until"];
 
 impl StageKind {
     /// The keys that the texts of this stage have in the workflow file; none for a handler.
@@ -22,6 +22,7 @@ impl StageKind {
                 ("dir", stage.dir.is_some()),
             ],
             StageKind::Sql(_) => vec![("sql", true), ("role", true), ("parameters", true)],
+            StageKind::Sleep(stage) => vec![("until", stage.until.is_some())],
         };
         keys.into_iter().filter_map(|(key, is_there)| is_there.then_some(key)).collect()
     }

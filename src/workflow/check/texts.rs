@@ -28,6 +28,19 @@ pub(super) fn own(stage: &DraftStage, word: &Word, own: Own, found: &mut Vec<Mis
     found.push(Mistake::new(word.span.clone(), title, "", help));
 }
 
+/// Tells of the output of a need that is accepted without one.
+pub(super) fn may_be_skipped(word: &Word, place: &Place, names_file: bool) -> Mistake {
+    let head = &place.head;
+    let title = format!("`{head}` may be skipped, and then there is no {}", shown(&place.to_string()));
+    let help = match names_file {
+        true => {
+            format!("write \"{head}\" among the needs, without the `?`, or let the stage look for its files itself")
+        }
+        false => format!("say what stands there then: {{{{{place} | \"\"}}}}"),
+    };
+    Mistake::new(word.span.clone(), title, "", help)
+}
+
 /// The place of the input whose files are named.
 pub(super) fn place_of(stage: &DraftStage, word: &Word, file: &NamedFile) -> Result<Place, Mistake> {
     let at = |head: &str, path: &[&str]| Place {

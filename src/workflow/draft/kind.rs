@@ -12,9 +12,11 @@ use super::named::Named;
 use super::sql;
 use super::url::bad_url;
 use super::warm;
+use crate::model::times;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
-    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, SqlStage, StageKind, StandardInput,
+    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, SleepStage, SqlStage, StageKind,
+    StandardInput,
 };
 use crate::workflow::form_file::FormFile;
 use crate::workflow::keys::{self, Key, Shape};
@@ -46,6 +48,7 @@ pub(super) fn read(kind: &str, table: &DeTable<'_>, named: &mut Named, found: &m
         "rust" => keys.text(keys::RUST).map(|handler| StageKind::Rust { handler }),
         "command" => keys.command().map(StageKind::Command),
         "sql" => keys.sql().map(StageKind::Sql),
+        "sleep" | "until" => Some(StageKind::Sleep(keys.sleep())),
         _ => keys.http().map(StageKind::Http),
     };
     Field::of(read.filter(|_| !keys.wrong))
@@ -103,6 +106,20 @@ impl<'i> Keys<'_, 'i> {
         }
         let role = self.read(keys::ROLE, sql::role);
         read.zip(role).map(|((_, statement), role)| SqlStage { statement, role })
+    }
+
+    /// What is wrong with a time that is written out is known before any run.
+    fn sleep(&mut self) -> SleepStage {
+        let until = self.template(keys::UNTIL);
+        if let (Some(text), Some(value)) = (until.as_ref().and_then(Template::as_plain), self.value(keys::UNTIL))
+            && let Err(why) = times::parse(text)
+        {
+            let (span, title) = (value.span(), format!("{} is no time", shown(text)));
+            self.found.push(Mistake::new(span, title, "", format!("{why}; write {}", keys::UNTIL.example)));
+            self.wrong = true;
+        }
+        let (length, jitter) = (self.read(keys::SLEEP, value::duration), self.read(keys::SPREAD, value::duration));
+        SleepStage { length, until, jitter }
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {

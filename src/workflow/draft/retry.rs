@@ -27,14 +27,15 @@ pub(super) fn rules(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<Retry
 
 fn class_of(key: &Word, name: &str, found: &mut Vec<Mistake>) -> Option<FailureClass> {
     match FailureClass::from_word(name) {
-        Some(class) if class.is_returned_by_stages() => Some(class),
+        Some(class) if class.has_rules() => Some(class),
         Some(_) => {
             let title = format!("there are no rules for {}", shown(name));
             found.push(Mistake::new(key.span.clone(), title, "", "remove it; Piton itself decides what follows"));
             None
         }
         None => {
-            let known: Vec<Key> = keys::RETRY_RULES.iter().copied().chain(keys::classes().map(keys::class)).collect();
+            let known: Vec<Key> =
+                keys::RETRY_RULES.iter().copied().chain(keys::ruled_classes().map(keys::class)).collect();
             let meant = suggestion(name, &known, found.len());
             let of_class = keys::CLASS_RULES
                 .iter()

@@ -22,23 +22,26 @@ pub(crate) enum At {
     Input,
     /// A key of `warm`.
     Warm,
+    /// A key of a schedule.
+    Schedule,
 }
 
 /// Every key wherever it may stand, but for `stages`, which is no line of its own.
 pub(crate) fn everywhere() -> Vec<(At, Key)> {
     let mut all = Vec::new();
     let mut add = |at: At, keys: &[Key]| all.extend(keys.iter().map(|key| (at, *key)));
-    add(At::File, &[NAME, DESCRIPTION, RETRY, INPUT]);
+    add(At::File, &[NAME, DESCRIPTION, RETRY, INPUT, SCHEDULES]);
     add(At::Stage(None), KINDS);
     for kind in KINDS {
-        add(At::Stage(Some(*kind)), EVERY_STAGE);
+        add(At::Stage(Some(*kind)), of_every(kind.name));
         add(At::Stage(Some(*kind)), of_kind(kind.name));
     }
     add(At::Retry, RETRY_RULES);
-    add(At::Retry, &classes().map(class).collect::<Vec<_>>());
+    add(At::Retry, &ruled_classes().map(class).collect::<Vec<_>>());
     add(At::Class, CLASS_RULES);
     add(At::Input, INPUT_KEYS);
     add(At::Warm, WARM_KEYS);
+    add(At::Schedule, SCHEDULE);
     all
 }
 
@@ -52,6 +55,10 @@ pub(crate) fn file(at: At, line: &str) -> String {
         At::Class => file = format!("[retry.unknown]\n{line}"),
         At::Input if line.starts_with("type") => file = format!("[input.topic]\n{line}"),
         At::Input => file = format!("[input.topic]\ntype = \"any\"\n{line}"),
+        At::Schedule if line.starts_with("cron") || line.starts_with("every") => {
+            file = format!("[schedules.first]\n{line}")
+        }
+        At::Schedule => file = format!("[schedules.first]\n{line}\n{}", CRON.example),
         At::Warm => (kind, stage) = (COMMAND.example, format!("{fanned_out}\nwarm = {{ {line} }}")),
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
         At::Stage(Some(of_kind)) => {
@@ -128,8 +135,20 @@ fn code(text: &str) -> String {
 #[test]
 fn the_page_has_a_row_for_every_key_and_no_other() {
     let stage = [KINDS, EVERY_STAGE].concat();
-    let all =
-        [FILE, INPUT_KEYS, &stage, COMMAND_STAGE, WARM_KEYS, HTTP_STAGE, SQL_STAGE, RETRY_RULES, CLASS_RULES].concat();
+    let all = [
+        FILE,
+        SCHEDULE,
+        INPUT_KEYS,
+        &stage,
+        COMMAND_STAGE,
+        WARM_KEYS,
+        HTTP_STAGE,
+        SQL_STAGE,
+        SLEEP_STAGE,
+        RETRY_RULES,
+        CLASS_RULES,
+    ]
+    .concat();
     let row = |key: &Key| {
         let example = if key.shape == Shape::Stages { "[stages.first]" } else { key.example };
         format!("| `{}` | {} | {} | {} | `{example}` |", key.name, key.what, code(key.default), key.about)
@@ -145,7 +164,7 @@ fn the_page_has_the_defaults_of_every_class() {
         let (key, [base, cap]) = (super::class(class), [policy.base, policy.cap].map(duration::format));
         format!("| `{class}` | {} | {base} | {cap} | `{}` |", policy.max_retries, key.example)
     };
-    let expected: Vec<String> = classes().map(row).collect();
+    let expected: Vec<String> = ruled_classes().map(row).collect();
     held(&rows("| class | retries | base | cap | a right line |"), &expected);
 }
 

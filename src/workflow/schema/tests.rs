@@ -86,6 +86,7 @@ fn a_value_of_another_type_is_refused_by_both() {
                 Shape::Share => other == "0.5",
                 Shape::Flag => other == "true",
                 Shape::Any => true,
+                Shape::Object => other == "{ x = 1 }",
                 _ => false,
             };
             let line = format!("{} = {other}", key.name);

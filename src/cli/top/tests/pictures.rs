@@ -13,6 +13,7 @@ use crate::cli::top::state::Panel;
 use crate::cli::top::state::{Over, Top};
 use crate::store::throughput::Outlook;
 use crate::store::top::{Cause, FleetWorker};
+use crate::store::warm::WarmPrograms;
 use crate::store::why::RunWait;
 
 #[test]
@@ -169,6 +170,25 @@ Type: piton dead-letter retry --workflow story --stage picture --fingerprint 0b7
 
 q quit  ? help  Tab other table  Enter letters of the cause  r retry all  d dismiss all  p pause  u resume
 "#);
+}
+
+#[test]
+fn warm_programs_are_shown_beside_the_workers_that_keep_them() {
+    let (mut top, mut seen) = (seen(), look());
+    let programs = |stage: &str, starting, idle, busy| WarmPrograms {
+        workflow: "story".to_owned(),
+        stage: stage.to_owned(),
+        starting,
+        idle,
+        busy,
+        stopping: 0,
+    };
+    seen.workers[0].warm = vec![programs("render", 0, 1, 2), programs("narrate", 1, 0, 0)];
+    seen.workers[1].warm = vec![programs("render", 0, 0, 1)];
+    top.seen(seen);
+    let shown = picture(&top, LARGE);
+    let column: Vec<&str> = shown.lines().filter(|line| line.contains(" of 32  ")).collect();
+    assert!(column[0].contains("2 of 4, 1 starting") && column[1].contains("1 of 1"), "{shown}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::workflow::definition::Workflow;
 use crate::workflow::duration;
 use crate::workflow::effective::{Effective, EffectiveClass, Part};
-use crate::workflow::entries::{Defaults, entries_of_input, entries_of_rules};
+use crate::workflow::entries::{Defaults, entries_of_input, entries_of_rules, entries_of_schedules};
 
 /// Keys as in the file; with `policy` where what is effective is asked for.
 pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
@@ -30,6 +30,9 @@ pub(super) fn of(workflow: &Workflow, effective: bool) -> Value {
     });
     if let Some(input) = &workflow.input {
         report["input"] = entries_of_input(input);
+    }
+    if !workflow.schedules.is_empty() {
+        report["schedules"] = Value::Object(entries_of_schedules(workflow));
     }
     report
 }

@@ -25,4 +25,5 @@ mod start;
 mod why;
 
 pub(crate) use self::attempt::run;
-pub(crate) use self::pool::Pools;
+pub(crate) use self::members::State;
+pub(crate) use self::pool::{Count, Pools};

@@ -1,0 +1,57 @@
+//! `piton waits` and `wake`: what runs wait for, and what people do about it.
+
+use super::args::{Global, WaitsArgs, WakeArgs};
+use super::database::Database;
+use super::exit::Exit;
+use super::files;
+use super::refusal::{actor, name, refused};
+use super::why::as_typed;
+use crate::cli::output::outln;
+use crate::decide;
+use crate::store::waits::{OpenWait, WaitFilter};
+use crate::view::when;
+
+pub(crate) async fn waits(global: Global, args: WaitsArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let of = WaitFilter { run: args.run, workflow: args.workflow.as_deref(), kind: args.kind };
+    // One more, to know whether there are more.
+    let mut waits = database.store.open_waits(of, i64::from(args.limit) + 1).await?;
+    if waits.is_empty() {
+        files::refuse_unknown(&database.store, args.workflow.as_deref()).await?;
+    }
+    database.close().await;
+    let is_cut = waits.len() > args.limit as usize;
+    waits.truncate(args.limit as usize);
+    if global.json {
+        outln!("{}", serde_json::to_string(&waits)?);
+        return Ok(Exit::Done);
+    }
+    if waits.is_empty() {
+        outln!("Nothing waits for anything outside.");
+    }
+    for wait in &waits {
+        let OpenWait { run, workflow, stage, item, since, why, moves, .. } = wait;
+        let item = item.map_or_else(String::new, |item| format!(", item {item}"));
+        outln!("{workflow}, {stage}{item}, since {}: {}", when::clock(*since), when::here(why));
+        outln!("    run {run}; {}", as_typed(moves));
+    }
+    if is_cut {
+        outln!("There are more: --limit N lists as many.");
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn wake(global: Global, args: WakeArgs) -> anyhow::Result<Exit> {
+    let database = Database::open(&global).await?;
+    let by = name(args.by);
+    let woken = decide::wake(&database.store, args.run, (&args.stage, args.item), actor(&by)).await.map_err(refused)?;
+    database.close().await;
+    if global.json {
+        outln!("{}", serde_json::json!({"woken": woken}));
+    } else if woken == 1 {
+        outln!("Stage {} goes on.", args.stage);
+    } else {
+        outln!("{woken} items of stage {} go on.", args.stage);
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,70 @@
+//! What a job waits for outside of Piton. A wait is a row that belongs to the job: it is written before anybody can answer, and whatever
+//! attempt comes later finds it again.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::state::states;
+
+states! {
+    /// What ends it.
+    #[derive(serde::Deserialize)]
+    #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+    pub(crate) enum WaitKind {
+        /// A time, or somebody who wakes it.
+        Sleep = "sleep",
+        /// A named answer to the run.
+        Signal = "signal",
+        /// The answer of a service that was asked.
+        Callback = "callback",
+        /// What a service says when it is asked again.
+        Poll = "poll",
+        /// The end of another run.
+        Run = "run",
+    }
+}
+
+states! {
+    /// How it ended: once, by the first of these.
+    pub(crate) enum WaitOutcome {
+        /// There is an answer.
+        Answered = "answered",
+        /// Its deadline passed: of a sleep, its end has come.
+        TimedOut = "timed_out",
+        /// Somebody ended a sleep.
+        Woken = "woken",
+        /// Its job was cancelled, or given up by hand.
+        Cancelled = "cancelled",
+    }
+}
+
+/// A wait that an attempt begins.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NewWait {
+    pub(crate) kind: WaitKind,
+    /// Of a signal.
+    pub(crate) name: Option<String>,
+    /// By the database's clock.
+    pub(crate) since: DateTime<Utc>,
+    /// When it ends by itself.
+    pub(crate) deadline: Option<DateTime<Utc>>,
+}
+
+/// A wait that is over, as its job finds it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EndedWait {
+    pub(crate) kind: WaitKind,
+    pub(crate) outcome: WaitOutcome,
+    /// `None` where the answer came before the job began to wait.
+    pub(crate) since: Option<DateTime<Utc>>,
+    pub(crate) deadline: Option<DateTime<Utc>>,
+    pub(crate) ended_at: DateTime<Utc>,
+    /// The answer, with the digest that it was recorded under.
+    pub(crate) answer: Option<(String, Vec<u8>)>,
+}
+
+/// A time as outputs have it.
+pub(crate) fn written(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}

@@ -1,0 +1,91 @@
+//! Whether what a condition reads will be there when it is decided, as far as that is known before a run.
+
+use crate::workflow::condition::{self, Compared, Condition, Kind, Read};
+use crate::workflow::draft::DraftStage;
+use crate::workflow::input::{DeclaredInput, InputType};
+use crate::workflow::mistake::{Mistake, shown};
+use crate::workflow::place::Place;
+use crate::workflow::value::Word;
+
+/// Tells of what the condition of a stage cannot know; `look_up` tells of a place that no input has.
+pub(super) fn check(
+    stage: &DraftStage,
+    declared: Option<&DeclaredInput>,
+    look_up: &impl Fn(&Word, &Place, &mut Vec<Mistake>),
+    found: &mut Vec<Mistake>,
+) {
+    let Some((word, condition)) = &stage.when else { return };
+    let mut told = Vec::new();
+    for read in condition.reads() {
+        let place = place(stage, read);
+        if told.contains(&place) {
+            continue;
+        }
+        match dashed(stage, word, read).filter(|_| !is_known(stage, &place.head)) {
+            Some(mistake) => found.push(mistake),
+            None => {
+                let tested = Place { fallback: is_tested(condition, read).then(String::new), ..place.clone() };
+                look_up(word, &tested, found);
+                found.extend(unguarded(stage, word, condition, read, &place));
+            }
+        }
+        told.push(place);
+    }
+    for compared in condition.compared() {
+        found.extend(misfit(declared, word, compared));
+    }
+}
+
+fn is_known(stage: &DraftStage, head: &str) -> bool {
+    matches!(head, "input" | "item") || stage.needs.iter().any(|need| need.text == head)
+}
+
+/// The place that a name of an expression means: there, `-` is a sign, so that names have `_` in its place.
+fn place(stage: &DraftStage, read: &Read) -> Place {
+    let meant = condition::meant(&read.head, stage.needs.iter().map(|need| need.text.as_str()));
+    Place { head: meant.unwrap_or(&read.head).to_owned(), path: read.path.clone(), fallback: None }
+}
+
+/// Where the condition asks itself whether it is there.
+fn is_tested(condition: &Condition, read: &Read) -> bool {
+    read.is_asked
+        || condition
+            .reads()
+            .iter()
+            .any(|other| other.is_asked && other.head == read.head && read.path.starts_with(&other.path))
+}
+
+/// A name that is half of one with a `-`: that was taken for a minus.
+fn dashed(stage: &DraftStage, word: &Word, read: &Read) -> Option<Mistake> {
+    let is_half =
+        |name: &&str| name.contains('-') && word.text.contains(*name) && name.split('-').any(|half| half == read.head);
+    let name = stage.needs.iter().map(|need| need.text.as_str()).find(is_half)?;
+    let title = format!("a condition takes the `-` of {} for a minus", shown(name));
+    Some(Mistake::new(word.span.clone(), title, "", format!("write {}", name.replace('-', "_"))))
+}
+
+/// Fields of an output that may be null.
+fn unguarded(stage: &DraftStage, word: &Word, condition: &Condition, read: &Read, place: &Place) -> Option<Mistake> {
+    let asks = || condition.reads().iter().any(|other| other.head == read.head && other.path.is_empty());
+    if !stage.accepted.contains(&place.head) || read.path.is_empty() || asks() {
+        return None;
+    }
+    let title = format!("`{}` may be skipped, and is null then: it has no `{}`", read.head, read.path.join("."));
+    let help = format!("ask first: {} != null && …", read.head);
+    Some(Mistake::new(word.span.clone(), title, "", help))
+}
+
+/// What [input] declares to be of another type than the value beside it.
+fn misfit(declared: Option<&DeclaredInput>, word: &Word, Compared { read, with }: &Compared) -> Option<Mistake> {
+    let (declared, "input", [name]) = (declared?, read.head.as_str(), read.path.as_slice()) else { return None };
+    let kind = declared.key(name)?.kind;
+    let fits = match kind {
+        InputType::Any => true,
+        InputType::String => *with == Kind::Text,
+        InputType::Number | InputType::Integer => *with == Kind::Number,
+        InputType::Boolean => *with == Kind::Bool,
+        InputType::Array | InputType::Object => *with == Kind::Other,
+    };
+    let title = || format!("`{read}` is {}, and is compared with {}", kind.in_words(), with.in_words());
+    (!fits).then(|| Mistake::new(word.span.clone(), title(), "", "compare it with a value of its own type"))
+}
