@@ -2,4 +2,4 @@
 alter table piton.workers add column warm json check (json_typeof(warm) = 'array');
 comment on column piton.workers.warm is 'Processes of warm stages that it keeps, as it last reported: workflow, stage, starting, idle, busy, stopping. Empty where there have been none.';
 
--- functions: 41fc13763ed2fd8b1f64adcf27fbdadf65a560033111dcf507c76eed4162716a
+-- functions: 02b117745dd46400cd843df59d0d78fe219c49d7b2c0a1a741e2164c14e47dde
