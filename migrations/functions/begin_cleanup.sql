@@ -53,4 +53,4 @@ begin
     end if;
 end
 $$;
-comment on function piton.begin_cleanup(uuid, text, boolean) is 'For Piton itself: begins a plan, or continues it; raises if what was shown is no longer what is due. Plans that workers make by themselves are nobody''s decision: their actor is null.';
+comment on function piton.begin_cleanup(uuid, text, boolean) is 'For Piton itself: begins a plan, or continues it; raises if what was shown is no longer what is due. Plans that workers make by themselves are not a person''s decision: their actor is null.';

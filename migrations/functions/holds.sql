@@ -42,7 +42,8 @@ cross join lateral (
     select count(*) filter (where k.state = 'alive') as alive,
            count(*) filter (where k.state = 'stopping') as stopping,
            array_agg(k.worker order by k.worker) filter (where k.state = 'alive' and k.serves and not k.lacks) as able,
-           array_agg(k.worker order by k.worker) filter (where k.state = 'alive' and k.serves and k.lacks) as lacking,
+           array_agg(k.worker order by k.worker) filter (where k.state = 'alive' and k.serves and k.lacks and k.short is null) as lacking,
+           array_agg(k.worker || ' lacks ' || k.short order by k.worker) filter (where k.state = 'alive' and k.serves and k.lacks and k.short is not null) as short,
            array_agg(k.worker order by k.worker) filter (where k.state = 'alive' and not k.serves) as elsewhere,
            array_agg(k.worker || case k.state when 'stopping' then ' is stopping'
                                      else ' has been silent for ' || piton.span_words(now() - k.last_seen) end
@@ -53,7 +54,10 @@ cross join lateral (
     from (
         select o.worker, o.state, o.last_seen, coalesce(s.workflow_id = any(l.serves), false) as serves,
                exists (select from unnest(l.lacks_versions, l.lacks_stages) as u (version_id, stage)
-                       where u.version_id = s.version_id and u.stage = s.stage) as lacks
+                       where u.version_id = s.version_id and u.stage = s.stage) as lacks,
+               -- It says itself what no file names.
+               jsonb_path_query_first(l.shortages, '$[*] ? (@.version == $version && @.stage == $stage).lacks',
+                                      jsonb_build_object('version', s.version_id, 'stage', s.stage)) #>> '{}' as short
         from piton.workers l
         join piton.workers_overview o on o.worker_id = l.id
         -- A runner takes only what its worker has it started for.
@@ -103,12 +107,15 @@ cross join lateral (
                                       || ': ' || piton.some_of(w.leaving)
                 else 'no live worker has what it needs: '
                      || case when w.lacking is not null then piton.some_of(w.lacking) || case when cardinality(w.lacking) = 1 then ' lacks ' else ' lack ' end || needed.words
+                                                             || coalesce('; ' || piton.some_of(w.short), '')
+                             when w.short is not null then piton.some_of(w.short)
                              else case when cardinality(w.elsewhere) > 1 then piton.some_of(w.elsewhere) || ' serve' else coalesce(w.elsewhere[1], 'the one there is') || ' serves' end
                                   || ' other workflows, and would need the file of this one' || needed.besides end
                      || coalesce('; ' || piton.some_of(w.missed), '') end as words,
            case when w.able is not null then null
                 when w.alive = 0 then 'piton worker'
                 when w.lacking is not null then 'piton worker, where there is ' || needed.words
+                when w.short is not null then 'what the log of that worker says, or another worker'
                 else 'piton worker --workflows FOLDER, with the file of its workflow' || needed.besides end as moves
 ) as lack
 cross join lateral (

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::TARGET;
+use crate::model::artifact::in_a_line;
 use crate::model::failure::Failure;
 
 /// An attempt as the log names it.
@@ -48,12 +49,12 @@ impl Attempt<'_> {
     /// It failed, and its job is tried again.
     pub(crate) fn retried(&self, failure: &Failure, wait: Duration) {
         tell!(warn, "attempt_retried", self, [class = %failure.class(), wait_s = wait.as_secs_f64(),],
-              "attempt failed, due again: {}", failure.message());
+              "attempt failed, due again: {}", in_a_line(failure.message()));
     }
 
     /// It failed, and its job is a dead letter.
     pub(crate) fn given_up(&self, class: &dyn Display, message: &str) {
-        tell!(error, "job_given_up", self, [class = %class,], "job given up, its run is blocked: {message}");
+        tell!(error, "job_given_up", self, [class = %class,], "job given up, its run is blocked: {}", in_a_line(message));
     }
 
     /// Its wait is on record, and its job is no longer claimed.

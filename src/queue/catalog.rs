@@ -17,9 +17,13 @@ use crate::model::id::VersionId;
 use crate::stage::handler::Handlers;
 use crate::stage::missing::Missing;
 use crate::stage::resources::Resources;
+use crate::store::shortages::Shortage;
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::{Stage, StageKind, Workflow};
 use crate::workflow::plan::Plan;
+
+/// What is lacking for a stage whose warm program did not start.
+const STARTS: &str = "a warm program that starts";
 
 /// A workflow that this process has registered.
 #[derive(Debug, Clone)]
@@ -237,15 +241,30 @@ impl Catalog {
         left.extend(self.resting());
         if let Some(resources) = self.lacking() {
             for version in lock(&self.versions).values() {
-                left.extend(version.kept_from(resources).map(|stage| (version.id, stage)));
+                left.extend(version.kept_from(resources).map(|(stage, _)| (version.id, stage)));
             }
         }
         left
     }
 
+    /// What this worker lacks, at this moment, for stages that it has everything for that their files name.
+    pub(crate) fn shortages(&self) -> Vec<Shortage> {
+        let shortage = |version: VersionId, stage, lacks| Shortage { version: version.0, stage, lacks };
+        let resting = self.resting().into_iter();
+        let mut shortages: Vec<Shortage> = resting.map(|(version, stage)| shortage(version, stage, STARTS)).collect();
+        if let Some(resources) = self.lacking() {
+            for version in lock(&self.versions).values() {
+                let kept = version.kept_from(resources);
+                shortages.extend(kept.map(|(stage, lacks)| shortage(version.id, stage, lacks.as_str())));
+            }
+        }
+        shortages.sort_unstable();
+        shortages
+    }
+
     /// A stage that this worker can run, and for which its machine lacks something at this moment.
     pub(crate) fn is_kept_from(&self, version: &Version, stage: i16) -> bool {
-        self.lacking().is_some_and(|resources| version.kept_from(resources).any(|kept| kept == stage))
+        self.lacking().is_some_and(|resources| version.kept_from(resources).any(|(kept, _)| kept == stage))
     }
 
     /// What happened since this was last asked, in each stage in which something did.

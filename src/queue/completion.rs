@@ -12,6 +12,7 @@ use super::ended::{Ended, Outcome, OwnRows};
 use super::ends::Ends;
 use super::known::Known;
 use super::run_stage::Output;
+use crate::model::artifact::in_a_line;
 use crate::model::claim::Claim;
 use crate::model::payload::Payload;
 use crate::model::retry::RetryPolicy;
@@ -82,6 +83,7 @@ impl Completion {
             }
             State::Committed { handler } => {
                 if let Outcome::Failed(failure) = &outcome {
+                    let failure = in_a_line(&failure.to_string());
                     tracing::warn!(key = ?self.claim.key, "the stage failed after it was committed, which stands: {failure}");
                 }
                 *handler = None;

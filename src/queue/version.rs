@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::definitions::Definition;
 use crate::meters::workflow::WorkflowMeters;
 use crate::model::claim::Claim;
+use crate::model::resource::Resource;
 use crate::model::retry::RetryPolicy;
 use crate::stage::resources::{Resources, StoreUse};
 use crate::workflow::plan::Plan;
@@ -71,12 +72,12 @@ impl Version {
         [StoreUse::Unknown, StoreUse::None, StoreUse::Some].into_iter().nth(known.into()).unwrap_or(StoreUse::Some)
     }
 
-    /// Stages that need something which this worker's machine lacks.
-    pub(super) fn kept_from(&self, resources: &Resources) -> impl Iterator<Item = i16> {
+    /// Stages that need something which this worker's machine lacks, with what that is.
+    pub(super) fn kept_from(&self, resources: &Resources) -> impl Iterator<Item = (i16, Resource)> {
         let stages = (0i16..).zip(&self.workflow.stages).enumerate();
-        stages
-            .filter(|(at, (_, stage))| resources.keep_from(&stage.kind, self.store_use(*at)))
-            .map(|(_, (stage, _))| stage)
+        stages.filter_map(|(at, (number, stage))| {
+            resources.keeps_from(&stage.kind, self.store_use(at)).map(|lacks| (number, lacks))
+        })
     }
 
     /// Whether jobs of that stage wait for something outside. One that is to be split does not.

@@ -10,6 +10,7 @@ use super::context::StageContext;
 use super::own_rows::StageTransaction;
 use super::steps::wait;
 use crate::meters::finishes::Finish;
+use crate::model::artifact::in_a_line;
 use crate::model::claim::Claim;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
@@ -154,6 +155,7 @@ fn tell(ended: &Result<Payload, Failure>, output: &Payload) {
         Ok(_) => tracing::warn!("the program called piton.finish and returned another output, which is ignored"),
         Err(failure) if failure.message() == NOTHING => {}
         Err(failure) => {
+            let failure = in_a_line(&failure.to_string());
             tracing::warn!("the program called piton.finish and failed afterwards, which changes nothing: {failure}")
         }
     }

@@ -110,22 +110,21 @@ impl Resources {
         self.lacking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a stage needs something that is not here. The store counts for a stage that was seen to use it; and where it
-    /// was named, for those that were not seen to do without.
-    pub(crate) fn keep_from(&self, kind: &StageKind, store: StoreUse) -> bool {
+    /// What a stage needs and is not here. The store counts for a stage that was seen to use it; and where it was named, for those
+    /// that were not seen to do without.
+    pub(crate) fn keeps_from(&self, kind: &StageKind, store: StoreUse) -> Option<Resource> {
         let needs_store = match store {
             StoreUse::Unknown => self.is_named,
             StoreUse::None => false,
             StoreUse::Some => true,
         };
-        let store_is_away = needs_store && self.lacks(Resource::ArtifactStore);
-        match kind {
-            StageKind::Command(_) => {
-                store_is_away || self.lacks(Resource::TemporaryFolder) || self.lacks(Resource::Processes)
-            }
-            StageKind::Rust { .. } => store_is_away,
-            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) => false,
-        }
+        let needed: &[Resource] = match kind {
+            StageKind::Command(_) => &[Resource::ArtifactStore, Resource::TemporaryFolder, Resource::Processes],
+            StageKind::Rust { .. } => &[Resource::ArtifactStore],
+            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) => &[],
+        };
+        let is_needed = |resource: &Resource| needs_store || *resource != Resource::ArtifactStore;
+        needed.iter().copied().filter(is_needed).find(|resource| self.lacks(*resource))
     }
 
     /// Until nothing is lacking that every attempt needs. Whoever is lacking descriptors has some again in a moment, when
@@ -273,11 +272,11 @@ mod tests {
             (false, StoreUse::Some, true),
         ] {
             let resources = Resources::new(None, is_named, "w1");
-            assert!(!resources.keep_from(&rust(), store));
+            assert_eq!(resources.keeps_from(&rust(), store), None);
             resources.found_lacking(Resource::ArtifactStore, "it is full");
-            assert_eq!(resources.keep_from(&rust(), store), keeps, "named {is_named}, {store:?}");
+            assert_eq!(resources.keeps_from(&rust(), store).is_some(), keeps, "named {is_named}, {store:?}");
             resources.is_back(Resource::ArtifactStore);
-            assert!(resources.are_all_there() && !resources.keep_from(&rust(), store));
+            assert!(resources.are_all_there() && resources.keeps_from(&rust(), store).is_none());
         }
     }
 

@@ -30,7 +30,9 @@ type Value = (String, &'static str);
 pub(crate) async fn run(stage: &SqlStage, offer: Offer, limit: Duration) -> Result<Payload, Failure> {
     let most_bytes = offer.limits.payload_bytes;
     let tell = |own| offer.context.tell(own);
-    let Sent { text, parameters } = filled(&stage.statement, &Filler::new(&offer.input, &tell))?;
+    // Of each row the server sends no more than shows that it is too long: a row is in memory as a whole.
+    let row = format!("pg_catalog.\"left\"({ROW}, {})", most_bytes.saturating_add(1));
+    let Sent { text, parameters } = with_rows(&stage.statement, &Filler::new(&offer.input, &tell), &row)?;
     let (role, returns_rows) = (stage.role.clone(), stage.statement.returns_rows());
     let statement = Statement { text, parameters, returns_rows, role, timeout: limit, most_bytes };
     let statement = &statement;
@@ -41,8 +43,15 @@ pub(crate) async fn run(stage: &SqlStage, offer: Offer, limit: Duration) -> Resu
     Payload::of(&*committed, most_bytes).map_err(refused)
 }
 
+/// A row as the text of JSON.
+const ROW: &str = "pg_catalog.row_to_json(piton_rows)::pg_catalog.text";
+
 /// The statement with a parameter for each value. Rows come back as JSON.
 pub(super) fn filled(statement: &sql::Statement, filler: &Filler<'_>) -> Result<Sent, Failure> {
+    with_rows(statement, filler, ROW)
+}
+
+fn with_rows(statement: &sql::Statement, filler: &Filler<'_>, row: &str) -> Result<Sent, Failure> {
     let mut parameters = Vec::new();
     let mut places = Vec::new();
     for template in statement.parameters() {
@@ -66,7 +75,7 @@ pub(super) fn filled(statement: &sql::Statement, filler: &Filler<'_>) -> Result<
     }
     if statement.returns_rows() {
         // On a line of its own: the last one may end with a comment.
-        text.push_str("\n) select pg_catalog.row_to_json(piton_rows)::pg_catalog.text from piton_rows");
+        text.push_str(&format!("\n) select {row} from piton_rows"));
     }
     Ok(Sent { text, parameters })
 }

@@ -48,6 +48,7 @@ pub(crate) mod run_files;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 pub(crate) mod schema;
+pub(crate) mod shortages;
 pub(crate) mod snapshot;
 mod stale;
 pub(crate) mod starts;

@@ -21,6 +21,7 @@ mod scheduler;
 mod session;
 mod settings;
 mod shared;
+mod shortages;
 mod sizing;
 mod snapshot;
 mod surroundings;

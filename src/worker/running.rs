@@ -254,6 +254,7 @@ fn keepers(
     let mut keepers = vec![
         ("keeper", tokio::spawn(keeper.run(stop.clone()))),
         ("progress", tokio::spawn(shared.progress(settings).run(stop.clone()))),
+        ("shortages", tokio::spawn(shared.shortages().run(stop.clone()))),
         ("resources", tokio::spawn(watch(shared.starter.resources.clone(), shared.slots.clone(), stop.clone()))),
     ];
     // A process that runs suspects leaves the rest to the worker that started it, without which it ends.

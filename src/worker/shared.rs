@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::recoverer::{Recoverer, Sighting};
 use super::scheduler::Scheduler;
 use super::session::Session;
+use super::shortages::Shortages;
 use super::snapshot::{SeenStages, Snapshots, Sweep};
 use super::surroundings::Surroundings;
 use super::throughput::{self, Additions, Throughput};
@@ -272,6 +273,10 @@ impl Shared {
 
     pub(super) fn deadlines(&self) -> Deadlines {
         Deadlines { store: self.store.patient(), overdue: self.signals.overdue.clone() }
+    }
+
+    pub(super) fn shortages(&self) -> Shortages {
+        Shortages { store: self.store.clone(), catalog: self.catalog.clone(), boot: self.boot.subscribe() }
     }
 
     pub(super) fn progress(&self, settings: &WorkerSettings) -> Progress {

@@ -120,6 +120,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("xmloption", "document"),
     ("synchronous_commit", "off"),
     ("client_min_messages", "debug1"),
+    ("plpgsql.extra_errors", "'all'"),
 ];
 
 const LIMITED: &str = "name = \"limited\"\n[stages.one]\nrust = \"work\"\nconcurrency = 2\nrate = \"100/s\"\n";

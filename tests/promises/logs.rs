@@ -155,6 +155,26 @@ async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
     }
 }
 
+#[tokio::test]
+async fn what_a_program_says_forges_no_line() {
+    let says = r#"{"class": "CLASS", "message": "broken\n2026-11-29T00:00:00Z ERROR forged"}"#;
+    let stage = |name: &str, class: &str| {
+        let says = says.replace("CLASS", class);
+        format!(
+            "[stages.{name}]\ncommand = [\"sh\", \"-c\", 'printf \"%s\" \"$1\" >&2; exit 1', \"x\", '''{says}''']\n"
+        )
+    };
+    let retry = "retry = { network_timeout = { max_retries = 1, base = \"1ms\" } }\n";
+    let stages = stage("given-up", "invalid_input") + &stage("retried", "network_timeout") + retry;
+    let world = World::with(&[&format!("name = \"forger\"\n{stages}")]).await;
+    let worker = world.worker("w1", &[]);
+    let run = world.start("forger", "{}");
+    assert_eq!(world.ended(&run).await, "blocked");
+    let told = async || worker.log().matches(r"broken\n2026-11-29T00:00:00Z ERROR forged").count() == 3;
+    until(SOON, "both failures and the end of the second are told", told).await;
+    assert!(!worker.log().lines().any(|line| line.starts_with("2026-11-29T00:00:00Z")), "{}", worker.log());
+}
+
 /// Asks it to stop, and waits for its end.
 async fn stop(mut worker: Process) {
     worker.signal("TERM");

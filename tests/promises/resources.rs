@@ -241,6 +241,18 @@ async fn who_waits_for_an_input_that_does_not_come_can_be_stopped() {
     }
 }
 
+/// `why` gives that as the reason why a run waits for a worker.
+async fn says_why(world: &World, run: &str, lacks: &str) {
+    let expected = format!("no live worker has what it needs: {lacks}");
+    let sql =
+        "select count(*) from piton.why_waiting where run = $1::uuid and reason = 'no_handler' and why like '%' || $2
+               and moves like '%the log of that worker%'";
+    until(SOON, &expected, async || {
+        sqlx::query_scalar::<_, i64>(sql).bind(run).bind(&expected).fetch_one(&world.pool).await.unwrap() > 0
+    })
+    .await;
+}
+
 /// A worker with another temporary folder.
 fn with_folder(world: &World, name: &str, folder: &Path) -> Process {
     let workflows = world.path("workflows");
@@ -278,6 +290,13 @@ async fn a_worker_without_a_temporary_folder_leaves_programs_to_others() {
     })
     .await;
     assert_eq!(world.count("select count(*) from piton.attempts").await, 0);
+    // Nobody says that they lack the program.
+    says_why(
+        &world,
+        &runs[0],
+        "w0 lacks the temporary folder, w1 lacks the temporary folder, w2 lacks the temporary folder",
+    )
+    .await;
     // What no worker can run is put aside, sooner or later.
     let begun = "select count(*) from piton.jobs where state not in ('ready', 'limited') or attempt <> 0";
     assert_eq!(world.count(begun).await, 0);
@@ -335,6 +354,7 @@ async fn a_worker_without_its_artifact_store_claims_nothing_that_needs_it() {
     std::fs::write(&file, "text").unwrap();
     let put = || world.start("put", &json!({"path": file, "wait_ms": 0}).to_string());
     let run = put();
+    says_why(&world, &run, "w1 lacks the artifact store").await;
     // Nobody has named a store to this one, and what it has not seen to need one is no matter of it.
     let (data, workflows) = (world.path("data"), world.path("workflows"));
     std::fs::write(&data, "no folder").unwrap();

@@ -175,6 +175,25 @@ async fn a_statement_that_fails_keeps_nothing_and_fails_by_its_class() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_far_too_long_costs_the_worker_no_memory() {
+    let (world, role) = world().await;
+    let long = "with a as (insert into public.loaded (text) values ('x') returning 1)
+                select repeat('ü', 100000000) as text, (select count(*) from a) as n";
+    world.write_workflows(&[&load(&role, long, "")]);
+    world.deploy("load");
+    let worker = world.worker("w1", &[]);
+    let run = world.start("load", "{}");
+    assert_eq!(world.ended(&run).await, "blocked");
+    let said: String = sqlx::query_scalar("select message from piton.attempts").fetch_one(&world.pool).await.unwrap();
+    assert!(said.starts_with("the statement returns more than 1048576 bytes of rows"), "{said}");
+    assert_eq!(world.count("select count(*) from public.loaded").await, 0);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", worker.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 150 << 10, "the worker had {peak} KiB");
+}
+
+#[tokio::test]
 async fn nothing_that_a_statement_does_to_its_session_is_there_for_the_next_one() {
     let (world, role) = world().await;
     let deeds = [

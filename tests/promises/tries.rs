@@ -108,8 +108,12 @@ async fn a_tried_program_has_its_input_and_its_files_and_nothing_is_recorded_by_
         command.env("DATABASE_URL", &reader).output().unwrap()
     };
 
+    // A folder that is there is used, and is nobody else's from then on.
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::create_dir(world.path("kept")).and_then(|()| std::fs::set_permissions(world.path("kept"), open)).unwrap();
     let (out, err, code) = told(&as_reader(&[&run, "shout[0]", "--keep", "kept"]));
     assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(std::fs::metadata(world.path("kept")).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(err.contains("attempt 1 of shout with ${SPOKEN_KEY}"), "{err}");
     assert!(err.contains("Trying shout[0] of run") && err.contains("as attempt 1, in "), "{err}");
     assert!(out.contains(r#"{"said": "tip a", "n": 1.10}"#), "it is heard as it is said: {out}");

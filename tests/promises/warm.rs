@@ -212,6 +212,8 @@ async fn a_program_that_does_not_start_costs_one_attempt_and_not_one_for_each_jo
     assert!(failures <= 4, "{failures} failures of 40 jobs");
     assert_eq!(failures, world.count(failed).await);
     assert!(worker.log().contains("program_not_started"), "{}", worker.log());
+    let rests = "select count(*) from piton.why_waiting where why like '%needs: w1 lacks a warm program that starts'";
+    until(SOON, "jobs wait for a program, and none for python3", async || world.count(rests).await > 0).await;
     std::fs::write(world.path("model"), "").unwrap();
     assert_eq!(world.ended(&run).await, "done");
     assert!(world.count(failed).await <= 6, "it was tried again as a stage");

@@ -43,7 +43,9 @@ impl TryFolder {
             Ok(true) => {
                 bail!("{shown} is not empty, and nothing in it is written over; name another folder with --keep")
             }
-            Ok(false) => {}
+            Ok(false) => fs::set_permissions(&folder, Permissions::from_mode(0o700)).with_context(|| {
+                format!("{shown} cannot be made yours alone, and it is to hold what the run holds; name another folder with --keep")
+            })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let made = fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder);
                 made.with_context(|| format!("cannot make the folder {shown}"))?;

@@ -9,3 +9,6 @@ set standard_conforming_strings = on;
 select set_config(name, '0', false) from pg_settings
 where name in ('statement_timeout', 'lock_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
   and setting <> '0';
+-- What a database asks of its own functions while they are written is no matter of Piton's, which are written already.
+set plpgsql.extra_errors = 'none';
+set plpgsql.extra_warnings = 'none';
