@@ -86,4 +86,4 @@ comment on column piton.schedule_runs.tick is 'The tick, or when somebody trigge
 comment on column piton.schedule_runs.is_triggered is 'Somebody started it between ticks.';
 comment on column piton.schedule_runs.is_open is 'It was not known to have ended when the schedule was last looked at.';
 
--- functions: 432529385aae0be0958cf0dd628d834aa4c3ce35223f4dca4482689600044813
+-- functions: 6f285cb012ad21e9071b2d835f22419acef642ac736dbcdfe5badbf9b31dfe63

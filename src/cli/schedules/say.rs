@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::NamedArgs;
+use super::args::NamedArgs;
 use crate::cli::args::Global;
 use crate::cli::output::{out, outln};
 use crate::config;
