@@ -126,6 +126,7 @@ const INNER: &[&str] = &[
     "check_time",
     "correct_input",
     "end_run",
+    "fire_schedule",
     "fit_input",
     "is_same_json",
     "limit_share",
@@ -133,6 +134,7 @@ const INNER: &[&str] = &[
     "list_files",
     "move_to_the_past",
     "new_key",
+    "note_schedule",
     "queue_named",
     "quoted",
     "redo",
@@ -149,7 +151,11 @@ const INNER: &[&str] = &[
     "renew_limited_stages",
     "renew_limits",
     "renew_paused_stages",
+    "renew_schedules",
+    "same_times",
+    "schedule_named",
     "stages_behind",
+    "stop_schedule",
     "version_named",
 ];
 

@@ -9,7 +9,7 @@ use crate::config;
 use crate::store::batches::BatchRow;
 use crate::store::schedules::ScheduleRow;
 use crate::view::when;
-use crate::workflow::schedule::Tick;
+use crate::workflow::schedule::outlook::Tick;
 
 pub(super) fn list(global: &Global, rows: &[ScheduleRow]) -> anyhow::Result<()> {
     if global.json {
