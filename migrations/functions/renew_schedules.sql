@@ -11,8 +11,8 @@ begin
     insert into piton.schedules as s (workflow_id, name, definition, from_file, changed_by)
     select renew_schedules.workflow, d.key, d.value, true, renew_schedules.actor
     from piton.workflow_versions v
-    cross join lateral json_each(coalesce(v.definition -> 'schedules', '{}')) as d
-    where v.id = renew_schedules.version
+    cross join lateral json_each(case json_typeof(v.definition -> 'schedules') when 'object' then v.definition -> 'schedules' else '{}' end) as d
+    where v.id = renew_schedules.version and json_typeof(d.value) = 'object' and d.key ~ '^[a-z][a-z0-9_-]{0,62}$'
     on conflict on constraint schedules_pkey do update
     set definition = excluded.definition, from_file = true, revision = s.revision + 1, look_at = now(),
         changed_at = now(), changed_by = excluded.changed_by,
@@ -34,7 +34,7 @@ begin
           and (s.paused_at is null or s.paused_because in ('failures', 'definition'))
           and not exists (
               select from piton.workflow_versions v
-              cross join lateral json_object_keys(coalesce(v.definition -> 'schedules', '{}')) as d (key)
+              cross join lateral json_object_keys(case json_typeof(v.definition -> 'schedules') when 'object' then v.definition -> 'schedules' else '{}' end) as d (key)
               where v.id = renew_schedules.version and d.key = s.name)
         returning s.name
     loop

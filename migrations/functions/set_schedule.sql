@@ -21,6 +21,10 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Name it such as nightly.';
     end if;
     perform piton.check_input(definition);
+    if json_typeof(definition -> 'input') <> 'object' then
+        raise exception 'the "input" of a schedule must be an object'
+            using errcode = 'invalid_parameter_value', hint = 'Its runs get "tick" in it. Leave it out for none.';
+    end if;
     select k.key into odd from json_object_keys(definition) as k (key)
     where k.key not in ('cron', 'every', 'zone', 'input', 'overlap', 'missed', 'within', 'pause_after_failures', 'jitter') limit 1;
     if odd is not null or ((definition -> 'cron') is null) = ((definition -> 'every') is null) then

@@ -20,7 +20,7 @@ use super::workflows::refuse_unknown;
 use crate::decide::{self, Backfill, ScheduleProblem};
 use crate::store::batches::BatchRow;
 use crate::store::schedules::{Named, ScheduleRow};
-use crate::workflow::schedule::Tick;
+use crate::workflow::schedule::outlook::Tick;
 
 /// Ticks that are shown with a schedule.
 const NEXT: usize = 10;

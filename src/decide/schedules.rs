@@ -10,7 +10,8 @@ use crate::model::payload::{Payload, PayloadError, PayloadLimits};
 use crate::store::batches::{BatchRow, BatchStart};
 use crate::store::schedules::{Named, ScheduleRow};
 use crate::store::{Store, StoreError};
-use crate::workflow::schedule::{Place, Schedule, Tick};
+use crate::workflow::schedule::Schedule;
+use crate::workflow::schedule::outlook::{Place, Tick};
 
 /// Runs of one backfill.
 const MOST_TICKS: usize = 10_000;

@@ -12,7 +12,7 @@ pub(crate) fn fired(fired: &Fired) {
             tracing::info!(target: TARGET, event = "schedule_started_run", workflow, schedule, %run, tick = said, "a schedule started a run");
         }
         ("paused", _) => {
-            tracing::warn!(target: TARGET, event = "schedule_paused", workflow, schedule, by = "piton", reason = said, "a schedule was paused");
+            tracing::warn!(target: TARGET, event = "schedule_stopped", workflow, schedule, reason = said, "a schedule starts no more runs");
         }
         ("refused", _) => {
             tracing::warn!(target: TARGET, event = "schedule_refused", workflow, schedule, reason = said, "the run of a schedule could not start");

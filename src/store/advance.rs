@@ -50,6 +50,10 @@ impl Store {
             // Made of the catalog's own names, quoted.
             sqlx::query(AssertSqlSafe(update)).bind(micros).execute(&mut *transaction).await?;
         }
+        // The ticks of schedules are others then, though they may come at the same time.
+        sqlx::query("update piton.run_keys set key = 'moved/' || gen_random_uuid() where key like 'schedule/%'")
+            .execute(&mut *transaction)
+            .await?;
         // Workers look at once.
         sqlx::query("select pg_notify('piton_jobs', '')").execute(&mut *transaction).await?;
         transaction.commit().await?;

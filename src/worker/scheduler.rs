@@ -13,7 +13,8 @@ use crate::events;
 use crate::model::id::WorkflowId;
 use crate::store::schedules::DueSchedule;
 use crate::store::{Store, StoreError};
-use crate::workflow::schedule::{Outlook, Place, Schedule, Tick};
+use crate::workflow::schedule::Schedule;
+use crate::workflow::schedule::outlook::{Outlook, Place, Tick};
 
 /// Schedules of one statement: what a kill undoes, and is done again.
 const AT_ONCE: i64 = 200;

@@ -120,15 +120,10 @@ fn workflow_name(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<Workflow
         Ok(name) => Some(name),
         Err(error) => {
             let help = name::nearest(&word.text).map_or(error.to_string(), |name| format!("write name = \"{name}\""));
-            found.push(bad_name("workflow", &word, &error, help));
+            found.push(value::bad_name("workflow", &word, &error, help));
             None
         }
     }
-}
-
-fn bad_name(what: &str, word: &Word, error: &NameError, help: String) -> Mistake {
-    let title = format!("{} is no name for a {what}", shown(&word.text));
-    Mistake::new(word.span.clone(), title, error.to_string(), help)
 }
 
 fn read_stages(value: &Value<'_>, most: usize, draft: &mut Draft, found: &mut Vec<Mistake>) {
@@ -276,7 +271,7 @@ fn stage_name(word: &Word, found: &mut Vec<Mistake>) -> Option<StageName> {
                 (_, Some(name)) => format!("write [stages.{name}]"),
                 (_, None) => "choose a name such as [stages.first]".to_owned(),
             };
-            found.push(bad_name("stage", word, &error, help));
+            found.push(value::bad_name("stage", word, &error, help));
             None
         }
     }

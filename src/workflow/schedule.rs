@@ -1,21 +1,17 @@
 //! A schedule of a workflow: when it starts runs by itself, on which input, and what becomes of ticks that do not fit. Pure.
 
-mod outlook;
+pub(crate) mod outlook;
 mod stored;
 
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-pub(crate) use self::outlook::{Outlook, Place, Tick};
 use super::duration;
 use super::timing::Timing;
 use crate::model::state::states;
 
 /// A schedule that can be kept. In JSON it has the keys of its table in a workflow file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "stored::Stored", into = "stored::Stored")]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Schedule {
     pub(crate) timing: Timing,
     /// JSON text of the input, an object; the runs get the tick with it.

@@ -11,6 +11,7 @@ use super::condition::Condition;
 use super::duration;
 use super::keys::{Key, Shape};
 use super::mistake::{Mistake, shown};
+use super::name::NameError;
 use super::rate::Rate;
 use super::similar::similar;
 use super::template::Template;
@@ -258,6 +259,12 @@ pub(crate) fn wrong_type<T>(value: &Value<'_>, key: Key, found: &mut Vec<Mistake
     let label = format!("found {}", name_of(value.get_ref()));
     found.push(Mistake::new(value.span(), title, label, format!("write {}", key.example)));
     None
+}
+
+/// What is wrong with a name, and the nearest one that is right.
+pub(crate) fn bad_name(what: &str, word: &Word, error: &NameError, help: String) -> Mistake {
+    let title = format!("{} is no name for a {what}", shown(&word.text));
+    Mistake::new(word.span.clone(), title, error.to_string(), help)
 }
 
 /// The type of a value, as people call it.

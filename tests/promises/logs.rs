@@ -134,7 +134,7 @@ fn input(how: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
-    let world = World::with(&[SQUARES, WORK, FAILS, TORN, STAYS]).await;
+    let world = World::with(&[SQUARES, WORK, FAILS, TORN, STAYS, DECLARED]).await;
     let mut told = Told { world: &world, logs: BTreeSet::new() };
     let worker = deaths(&world, &mut told).await;
     let traced = a_trace(&world).await;
@@ -145,6 +145,7 @@ async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
     left_to_others(&world, &mut told).await;
     an_ailing_component(&world, &mut told).await;
     programs_that_stay(&world, &mut told).await;
+    schedules(&world, &mut told).await;
 
     let events = told.events();
     as_listed(&events);
@@ -315,6 +316,35 @@ async fn programs_that_stay(world: &World, told: &mut Told<'_>) {
     let run = world.start("stays", "{}");
     assert_eq!(world.ended(&run).await, "blocked");
     worker.says("program_started").await;
+    stop(worker).await;
+}
+
+/// A workflow that starts on nothing without a topic.
+const DECLARED: &str = "name = 'declared'\n[input]\ntopic = 'string'\n[stages.a]\nrust = 'work'\n";
+
+/// One that starts its run, one that is refused, and one that cannot be read; and what people do to them.
+async fn schedules(world: &World, told: &mut Told<'_>) {
+    let worker = told.worker("scheduling", &[]);
+    worker.says("worker_started").await;
+    let all = "select piton.set_schedule('work', 'often', '{\"every\": \"1h\", \"input\": {\"work_ms\": 0}}'),
+                      piton.set_schedule('work', 'broken', '{\"cron\": \"61 * * * *\"}'),
+                      piton.set_schedule('declared', 'lacks', '{\"every\": \"1h\"}')";
+    sqlx::query(all).execute(&world.pool).await.unwrap();
+    let earlier = "update piton.schedules set anchor_at = anchor_at - interval '1 hour', settled_until = settled_until - interval '1 hour',
+                                              look_at = now() where paused_at is null";
+    sqlx::query(earlier).execute(&world.pool).await.unwrap();
+    for event in ["schedule_started_run", "schedule_refused", "schedule_stopped"] {
+        worker.says(event).await;
+    }
+    let again = "update piton.schedules set settled_until = settled_until - interval '1 minute', look_at = now() where name = 'often'";
+    sqlx::query(again).execute(&world.pool).await.unwrap();
+    worker.says("schedule_started_none").await;
+    told.decides(&["schedules", "trigger", "work", "often"]);
+    told.decides(&["schedules", "pause", "work", "often", "--reason", "enough"]);
+    told.decides(&["schedules", "resume", "work", "often"]);
+    let open =
+        "select count(*) from piton.schedule_runs s join piton.runs r on r.id = s.run_id where r.state = 'running'";
+    until(SOON, "its runs are done", async || world.count(open).await == 0).await;
     stop(worker).await;
 }
 

@@ -150,6 +150,7 @@ async fn no_row_that_a_worker_can_write_makes_a_view_a_metric_or_a_page_fail() {
         &["recover", "--dry-run"],
         &["batch", "list"],
         &["pauses"],
+        &["schedules", "list"],
     ] {
         let output = world.command(asked).output().unwrap();
         if !output.status.success() {
@@ -172,6 +173,7 @@ async fn no_row_that_a_worker_can_write_makes_a_view_a_metric_or_a_page_fail() {
         "/cleanup",
         "/batches",
         "/pauses",
+        "/schedules",
     ] {
         let answer = api.get(path);
         if answer.status != 200 {

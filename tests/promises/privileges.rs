@@ -128,6 +128,7 @@ const INNER: &[&str] = &[
     "check_time",
     "correct_input",
     "end_run",
+    "fire_schedule",
     "fit_input",
     "is_same_json",
     "limit_share",
@@ -135,6 +136,7 @@ const INNER: &[&str] = &[
     "list_files",
     "move_to_the_past",
     "new_key",
+    "note_schedule",
     "queue_named",
     "quoted",
     "redo",
@@ -151,7 +153,11 @@ const INNER: &[&str] = &[
     "renew_limited_stages",
     "renew_limits",
     "renew_paused_stages",
+    "renew_schedules",
+    "same_times",
+    "schedule_named",
     "stages_behind",
+    "stop_schedule",
     "version_named",
 ];
 

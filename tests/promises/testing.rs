@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use piton::testing::{Mock, TestAttempt, TestDatabase, TestError, TestPiton, crash_at_every_commit};
-use piton::{App, Artifact, Committed, Failure, FailureClass, Input, ResultError, RunState, StageContext, State};
+use piton::{
+    App, Artifact, Committed, Failure, FailureClass, Input, ResultError, RunState, ScheduleError, StageContext, State,
+};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::io::AsyncReadExt;
@@ -381,4 +383,33 @@ fn server_of(child: &mut Child) -> (PathBuf, PathBuf) {
     let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
     let run = options.get_socket().cloned().unwrap_or_else(|| options.get_host().into());
     (run.ancestors().nth(2).map(Path::to_owned).unwrap(), run.join(".s.PGSQL.5432"))
+}
+
+async fn tick(Input(input): Input<Value>) -> Result<Value, Failure> {
+    Ok(input["input"]["tick"].clone())
+}
+
+#[tokio::test]
+async fn schedules_start_runs_in_a_test_when_time_goes_by() {
+    let file = "name = 'hours'\n[stages.tick]\nrust = 'tick'\n[schedules.hourly]\nevery = '1h'\n";
+    let app = App::new().workflow("hours.toml", file).handler("tick", tick);
+    let piton = TestPiton::builder(app).limit(SOON * 2).build().await.unwrap();
+    let runs = async || -> i64 {
+        let sql =
+            "select count(*) from piton.schedule_runs s join piton.runs r on r.id = s.run_id where r.state = 'done'";
+        sqlx::query_scalar(sql).fetch_one(piton.pool()).await.unwrap()
+    };
+    for hour in 1..=3 {
+        piton.advance("1h").await.unwrap();
+        until(SOON, "the tick of the hour has its run", async || runs().await == hour).await;
+    }
+    let hourly = piton.piton().schedule("hours", "hourly");
+    hourly.pause("enough").await.unwrap();
+    let run = hourly.trigger().await.unwrap();
+    let told: Value = piton.result(&run).await.unwrap();
+    assert!(told["at"].is_string() && told["previous"].is_string(), "{told}");
+    hourly.resume().await.unwrap();
+    assert!(matches!(hourly.resume().await, Err(ScheduleError::Refused(said)) if said.contains("is not paused")));
+    let unknown = piton.piton().schedule("hours", "daily").trigger().await.map(|run| run.id());
+    assert!(matches!(unknown, Err(ScheduleError::NotFound(said)) if said.contains("no schedule \"daily\"")));
 }

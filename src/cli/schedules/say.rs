@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::NamedArgs;
+use super::args::NamedArgs;
 use crate::cli::args::Global;
 use crate::cli::output::{out, outln};
 use crate::config;
 use crate::store::batches::BatchRow;
 use crate::store::schedules::ScheduleRow;
 use crate::view::when;
-use crate::workflow::schedule::Tick;
+use crate::workflow::schedule::outlook::Tick;
 
 pub(super) fn list(global: &Global, rows: &[ScheduleRow]) -> anyhow::Result<()> {
     if global.json {

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::bad_name;
 use crate::workflow::cron::Cron;
 use crate::workflow::json::json;
 use crate::workflow::keys::{self, Key, Shape};
@@ -52,7 +51,7 @@ fn schedule_name(word: &Word, found: &mut Vec<Mistake>) -> Option<ScheduleName> 
                 Some(name) => format!("write [schedules.{name}]"),
                 None => "choose a name such as [schedules.nightly]".to_owned(),
             };
-            found.push(bad_name("schedule", word, &error, help));
+            found.push(value::bad_name("schedule", word, &error, help));
             None
         }
     }

@@ -1,6 +1,7 @@
 //! A schedule as JSON: the keys of its table in a workflow file, those with a default left out.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{Missed, Overlap, Schedule, ScheduleError};
@@ -11,7 +12,7 @@ use crate::workflow::zone::{Zone, ZoneError};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stored {
+struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cron: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,7 +39,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// Why stored keys are no schedule.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StoredError {
+enum StoredError {
     #[error("`cron`: {0}")]
     Cron(#[from] CronError),
     #[error("`zone`: {0}")]
@@ -47,6 +48,18 @@ pub(super) enum StoredError {
     Duration(&'static str, DurationError),
     #[error("{0}")]
     Schedule(#[from] ScheduleError),
+}
+
+impl Serialize for Schedule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Stored::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schedule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Schedule, D::Error> {
+        Schedule::try_from(Stored::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
 }
 
 impl TryFrom<Stored> for Schedule {
