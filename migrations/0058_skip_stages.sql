@@ -7,4 +7,4 @@ comment on column piton.checkpoints.skipped is 'Why the job was skipped; empty w
 comment on column piton.past_checkpoints.skipped is 'Why the job was skipped; empty where it was done.';
 
 
--- functions: e1caf21a0a337e7af9cb95239ca4f65db1121f0455a1b0db917aa0796c795687
+-- functions: ab3007a01c4b35ecc0a3b22fc0f32a5e89beab7c5b2c70d0c2a40777da32c98e

@@ -142,7 +142,8 @@ async fn show(
     let item = which.item.map(|item| item.0);
     let found = api.store.checkpoint(run.key, number, item.unwrap_or(NO_ITEM)).await?;
     let none = || Problem::no_such_thing(format!("run {} has no such checkpoint of stage `{stage}`", run.id));
-    let WholeCheckpoint { attempt, started_at, finished_at, bytes, digest, output, skipped } = found.ok_or_else(none)?;
+    let WholeCheckpoint { attempt, started_at, finished_at, bytes, digest, output, skipped } =
+        found.ok_or_else(none)?;
     let expected = skipped.as_deref().map_or_else(|| digest::of(&output), digest::of_skip);
     let sound = expected.as_slice() == digest.as_slice();
     let output = RawValue::from_string(output)

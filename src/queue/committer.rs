@@ -167,8 +167,7 @@ impl Committer {
         let next = plan.map(|plan| plan.after(claim.spot(), output.finished, took > SLOW)).unwrap_or_default();
         let (mut turn, mut hand_off) = (Turn::Yields, None);
         if let (Some(spot), Some(known)) = (next.goes_on, known)
-            && let Some(here) =
-                HandOff::to(spot, &claim, known, output.payload.as_str().len(), &self.starter.room)
+            && let Some(here) = HandOff::to(spot, &claim, known, output.payload.as_str().len(), &self.starter.room)
         {
             turn = self.monitor.turn(&claim, spot.stage);
             hand_off = (turn == Turn::Stays).then_some(here);

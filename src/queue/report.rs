@@ -50,7 +50,8 @@ pub(super) fn refused(slots: &Slots, commits: &Commits, error: &StoreError) {
 
 fn one(slots: &Slots, commits: &Commits, at: usize) {
     // What most ends are is not worth a look at the slots where nobody listens.
-    let is_quiet = matches!(commits.ends.get(at), Some((_, Ending::Done { .. } | Ending::Skipped { .. } | Ending::Unclaim)));
+    let is_quiet =
+        matches!(commits.ends.get(at), Some((_, Ending::Done { .. } | Ending::Skipped { .. } | Ending::Unclaim)));
     if is_quiet && !events::tell_all() {
         return;
     }

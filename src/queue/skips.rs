@@ -86,10 +86,7 @@ mod tests {
         assert_eq!(reason(&[]), None);
         assert_eq!(reason(&[("a", None, false), ("b", Some("x"), true)]), None);
         let skipped = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            reason(&[("a", None, false), ("b", Some("x"), false)]),
-            skipped("needs `b`, which was skipped: x")
-        );
+        assert_eq!(reason(&[("a", None, false), ("b", Some("x"), false)]), skipped("needs `b`, which was skipped: x"));
         assert_eq!(
             reason(&[("a", Some("x"), true), ("b", Some("y"), true)]),
             skipped("all that it needs was skipped: `a`, `b`")
@@ -104,6 +101,9 @@ mod tests {
     fn a_chain_of_skips_keeps_the_first_reason() {
         let first = reason(&[("a", Some("`a.x` is false"), false)]).unwrap();
         assert_eq!(reason(&[("b", Some(&first), false)]).unwrap(), "needs `b`, which was skipped: `a.x` is false");
-        assert_eq!(followed("c", 3, Some(&first)).as_deref(), Some("needs item 3 of `c`, which was skipped: `a.x` is false"));
+        assert_eq!(
+            followed("c", 3, Some(&first)).as_deref(),
+            Some("needs item 3 of `c`, which was skipped: `a.x` is false")
+        );
     }
 }

@@ -219,7 +219,8 @@ impl<'b> Extras<'b> {
         let birth = |&Births { stage, first, until, step }: &Births| Birth { ord, stage, first, until, step };
         self.births.extend(births.iter().map(birth));
         self.artifacts.extend(kept.map(|whole| Kept::of(ord, ending, whole)));
-        let arrives = matches!(ending, Ending::Done { next, .. } | Ending::Skipped { next, .. } if !next.arrivals.is_empty());
+        let arrives =
+            matches!(ending, Ending::Done { next, .. } | Ending::Skipped { next, .. } if !next.arrivals.is_empty());
         if arrives || !births.is_empty() || matches!(ending, Ending::GiveUp { .. }) {
             self.growing.push(ord);
         }

@@ -265,8 +265,9 @@ impl Graph<'_> {
             }
             _ if stage.needs.iter().any(|need| need.text == head) => {
                 let may_be_absent = stage.accepted.contains(head) && place.fallback.is_none();
-                let is_in_file = !place.path.is_empty() && comes_as_file(stage, head);
-                if may_be_absent && !is_in_file && names != Names::Condition {
+                let is_asked = names == Names::Condition;
+                let is_in_file = (is_asked || !place.path.is_empty()) && comes_as_file(stage, head);
+                if may_be_absent && !is_in_file && !is_asked {
                     found.push(texts::may_be_skipped(word, place, names == Names::File));
                     return;
                 }
@@ -274,7 +275,14 @@ impl Graph<'_> {
                     return;
                 }
                 let title = format!("{} is in a file: the stage has inputs = \"file\"", shown(&place.to_string()));
-                (title, format!("write {{{{{head}}}}} for the name of the file, and let the stage read it"))
+                let help = match is_asked {
+                    true => {
+                        "a condition reads no files: let the stage before it decide, and need that one for its answer"
+                            .to_owned()
+                    }
+                    false => format!("write {{{{{head}}}}} for the name of the file, and let the stage read it"),
+                };
+                (title, help)
             }
             _ if self.by_name.contains_key(head) && head != stage.word.text => {
                 let what = if names == Names::File { "a file" } else { "the output" };

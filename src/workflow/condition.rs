@@ -132,8 +132,7 @@ impl Condition {
         if found.reads.is_empty() {
             return Err(ConditionError::Constant);
         }
-        let parsed =
-            Parsed { counted: budget::counted(expression), reads: found.reads, compared: found.compared };
+        let parsed = Parsed { counted: budget::counted(expression), reads: found.reads, compared: found.compared };
         Ok(Condition { written: text.to_owned(), parsed: Arc::new(parsed) })
     }
 
@@ -249,7 +248,13 @@ fn kind(expression: &IdedExpr) -> Option<Kind> {
 fn syntax(errors: &cel::ParseErrors) -> String {
     let said = errors.errors.first().map(|error| {
         let (_, column) = error.pos;
-        let said = error.msg.split(" expecting ").next().unwrap_or_default().replace("Syntax error: ", "").replace("token recognition error at:", "no part of an expression:");
+        let said = error
+            .msg
+            .split(" expecting ")
+            .next()
+            .unwrap_or_default()
+            .replace("Syntax error: ", "")
+            .replace("token recognition error at:", "no part of an expression:");
         format!("{} at character {column}", shortened(&said, 120))
     });
     said.unwrap_or_else(|| "it is no expression of CEL".to_owned())

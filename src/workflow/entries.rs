@@ -32,10 +32,11 @@ impl Workflow {
                 entries.extend([(keys::SQL, json!(statement)), (keys::ROLE, json!(role))]);
             }
         }
-        let needs: Vec<String> = stage.needs.iter().map(|need| self.named(*need)).collect();
+        let needs: Vec<String> = stage.needs.iter().map(|need| self.needed(stage, *need)).collect();
         // Of a stage that needs none there is nothing to tell; requests and statements have their inputs as values.
         let comes_in = !needs.is_empty() && !matches!(stage.kind, StageKind::Http(_) | StageKind::Sql(_));
         entries.push((keys::NEEDS, json!(needs)));
+        entries.push((keys::WHEN, json!(stage.when)));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
         entries.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));

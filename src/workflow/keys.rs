@@ -129,7 +129,7 @@ keys! {
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
         "Stages that must be done first. Their outputs are part of the input, under their names. If one of them is skipped, so is this stage; a `?` behind its name accepts that, and the output is null.";
     WHEN = "when", Shape::Condition, "a condition in quotes", "when = \"check.score >= 0.8\"", OR_REMOVE, "",
-        "Condition (an expression of CEL over `input`, `item` and the outputs of needed stages) without which the stage is skipped; with `for_each`, it is decided for each item.";
+        "Condition on which the stage runs: an expression in CEL over `input`, `item` and the outputs of needed stages. Otherwise it is skipped. With `for_each`, it is decided for each item.";
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",

@@ -63,7 +63,9 @@ pub(crate) enum StoredError {
     SameName(String),
     #[error("stage `{0}` needs itself, one stage twice, or one that does not exist")]
     Needs(String),
-    #[error("the condition of stage `{0}` reads what the stage does not have, or it accepts the skip of a stage that it does not need")]
+    #[error(
+        "the condition of stage `{0}` reads what the stage does not have, or it accepts the skip of a stage that it does not need"
+    )]
     Condition(String),
     #[error("stages need each other in a circle")]
     Circle,

@@ -19,6 +19,7 @@ mod cleanup_crashes;
 mod command_line;
 mod commands;
 mod common_ends;
+mod conditions;
 mod connection_strings;
 mod control;
 mod crashes;

@@ -80,7 +80,9 @@ fn compare_job(place: &str, expected: &JobExpectation, job: &ObservedJob, found:
     }
     match (expected.skipped, &job.skipped) {
         (Some(true), None) => found.push(format!("{place}.skipped: expected true, found that it was not skipped")),
-        (Some(false), Some(reason)) => found.push(format!("{place}.skipped: expected false, found that it was: {reason}")),
+        (Some(false), Some(reason)) => {
+            found.push(format!("{place}.skipped: expected false, found that it was: {reason}"))
+        }
         (Some(true), Some(_)) | (Some(false) | None, _) => {}
     }
     if let Some(attempts) = expected.attempts.filter(|attempts| *attempts != job.attempts) {

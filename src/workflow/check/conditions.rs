@@ -23,6 +23,11 @@ pub(super) fn check(
         }
         match dashed(stage, word, read).filter(|_| !is_known(stage, &place.head)) {
             Some(mistake) => found.push(mistake),
+            None if may_be_left_out(declared, &place) && !is_tested(condition, read) => {
+                let title = format!("`{read}` may be left out");
+                let help = format!("ask first: has({read}) && …; or give it a default below [input]");
+                found.push(Mistake::new(word.span.clone(), title, "", help));
+            }
             None => {
                 let tested = Place { fallback: is_tested(condition, read).then(String::new), ..place.clone() };
                 look_up(word, &tested, found);
@@ -40,6 +45,12 @@ fn is_known(stage: &DraftStage, head: &str) -> bool {
     matches!(head, "input" | "item") || stage.needs.iter().any(|need| need.text == head)
 }
 
+/// A key of the input that a run need not have.
+fn may_be_left_out(declared: Option<&DeclaredInput>, place: &Place) -> bool {
+    let key = place.path.first().filter(|_| place.head == "input");
+    key.and_then(|key| declared?.key(key)).is_some_and(|key| key.optional)
+}
+
 /// The place that a name of an expression means: there, `-` is a sign, so that names have `_` in its place.
 fn place(stage: &DraftStage, read: &Read) -> Place {
     let meant = condition::meant(&read.head, stage.needs.iter().map(|need| need.text.as_str()));
@@ -49,12 +60,16 @@ fn place(stage: &DraftStage, read: &Read) -> Place {
 /// Where the condition asks itself whether it is there.
 fn is_tested(condition: &Condition, read: &Read) -> bool {
     read.is_asked
-        || condition.reads().iter().any(|other| other.is_asked && other.head == read.head && read.path.starts_with(&other.path))
+        || condition
+            .reads()
+            .iter()
+            .any(|other| other.is_asked && other.head == read.head && read.path.starts_with(&other.path))
 }
 
 /// A name that is half of one with a `-`: that was taken for a minus.
 fn dashed(stage: &DraftStage, word: &Word, read: &Read) -> Option<Mistake> {
-    let is_half = |name: &&str| name.contains('-') && word.text.contains(*name) && name.split('-').any(|half| half == read.head);
+    let is_half =
+        |name: &&str| name.contains('-') && word.text.contains(*name) && name.split('-').any(|half| half == read.head);
     let name = stage.needs.iter().map(|need| need.text.as_str()).find(is_half)?;
     let title = format!("a condition takes the `-` of {} for a minus", shown(name));
     Some(Mistake::new(word.span.clone(), title, "", format!("write {}", name.replace('-', "_"))))

@@ -201,10 +201,15 @@ pub(super) fn depth(expression: &IdedExpr) -> usize {
         ),
         Expr::Select(select) => depth(&select.operand),
         Expr::List(list) => deepest(&mut list.elements.iter()),
-        Expr::Map(map) => map.entries.iter().map(|entry| match &entry.expr {
-            EntryExpr::MapEntry(entry) => depth(&entry.key).max(depth(&entry.value)),
-            EntryExpr::StructField(field) => depth(&field.value),
-        }).max().unwrap_or(0),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .map(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => depth(&entry.key).max(depth(&entry.value)),
+                EntryExpr::StructField(field) => depth(&field.value),
+            })
+            .max()
+            .unwrap_or(0),
         Expr::Struct(_) | Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => 0,
     }
 }

@@ -40,7 +40,8 @@ fn a_condition_is_decided_on_the_values_by_name() {
     for text in holds {
         assert_eq!(decided(text, VALUES), Ok(true), "{text}");
     }
-    for text in ["check.score > 0.8", "!(status == 'succeeded')", "check.n == '3'", "check.n > 5 && check.nothing > 1"] {
+    for text in ["check.score > 0.8", "!(status == 'succeeded')", "check.n == '3'", "check.n > 5 && check.nothing > 1"]
+    {
         assert_eq!(decided(text, VALUES), Ok(false), "{text}");
     }
 }
@@ -77,9 +78,13 @@ fn a_reason_has_the_expression_and_the_values_within_limits() {
     let long = format!("{{\"lang\": {:?}}}", "x".repeat(1000));
     let decided = condition.decide(|name| Some(if name == "check" { "{\"score\": 0.50}" } else { &long }));
     let Ok(Decision::Fails(reason)) = decided else { panic!("{decided:?}") };
-    assert_eq!(reason, format!(
-        "`check.score >= 0.8 && input.lang in ['de', 'en']` is false: check.score = 0.50, input.lang = \"{}…", "x".repeat(59)
-    ));
+    assert_eq!(
+        reason,
+        format!(
+            "`check.score >= 0.8 && input.lang in ['de', 'en']` is false: check.score = 0.50, input.lang = \"{}…",
+            "x".repeat(59)
+        )
+    );
 }
 
 #[test]
@@ -95,7 +100,10 @@ fn what_is_no_condition_says_what_would_be() {
     assert_eq!(Condition::parse(&"check.a && ".repeat(300)), Err(ConditionError::TooLong));
     let sum = vec!["check.a"; 200].join("+");
     assert_eq!(Condition::parse(&format!("{sum} > 1")), Err(ConditionError::TooDeep));
-    assert!(matches!(Condition::parse(&format!("{}check{}", "(".repeat(500), ")".repeat(500))), Err(ConditionError::Syntax(_))));
+    assert!(matches!(
+        Condition::parse(&format!("{}check{}", "(".repeat(500), ")".repeat(500))),
+        Err(ConditionError::Syntax(_))
+    ));
 }
 
 #[test]
@@ -111,14 +119,30 @@ fn what_would_take_for_ever_is_given_up() {
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     let large = format!("{{\"input\": {:?}}}", "x".repeat(2 << 20));
     assert_eq!(decided("input == ''", &large), Err(Undecided::TooLarge.to_string()));
-    assert_eq!(decided("status == ''", &large.replace("\"input\"", "\"status\": \"\", \"input\"")), Ok(true), "it reads only that");
+    assert_eq!(
+        decided("status == ''", &large.replace("\"input\"", "\"status\": \"\", \"input\"")),
+        Ok(true),
+        "it reads only that"
+    );
 }
 
 fn expression() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        Just("check.score".to_owned()), Just("check".to_owned()), Just("item".to_owned()), Just("many".to_owned()),
-        Just("null".to_owned()), Just("true".to_owned()), Just("1".to_owned()), Just("1u".to_owned()), Just("-9223372036854775808".to_owned()),
-        Just("0.0".to_owned()), Just("'x'".to_owned()), Just("b'x'".to_owned()), Just("[]".to_owned()), Just("{}".to_owned()), "[a-z]{1,3}",
+        Just("check.score".to_owned()),
+        Just("check".to_owned()),
+        Just("item".to_owned()),
+        Just("many".to_owned()),
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("1".to_owned()),
+        Just("1u".to_owned()),
+        Just("-9223372036854775808".to_owned()),
+        Just("0.0".to_owned()),
+        Just("'x'".to_owned()),
+        Just("b'x'".to_owned()),
+        Just("[]".to_owned()),
+        Just("{}".to_owned()),
+        "[a-z]{1,3}",
     ];
     leaf.prop_recursive(5, 40, 3, |inner| {
         let two = (inner.clone(), inner.clone());
