@@ -20,6 +20,8 @@ pub(crate) enum AttemptEnd {
     Done,
     /// Its condition did not hold, or what it needs was skipped.
     Skipped,
+    /// It was given up, and its run goes on without it.
+    Tolerated,
     Retried,
     DeadLettered,
     /// It was handed back.
@@ -33,9 +35,10 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
-    const ALL: [AttemptEnd; 8] = [
+    const ALL: [AttemptEnd; 9] = [
         AttemptEnd::Done,
         AttemptEnd::Skipped,
+        AttemptEnd::Tolerated,
         AttemptEnd::Retried,
         AttemptEnd::DeadLettered,
         AttemptEnd::Released,
@@ -48,6 +51,7 @@ impl AttemptEnd {
         match self {
             AttemptEnd::Done => "done",
             AttemptEnd::Skipped => "skipped",
+            AttemptEnd::Tolerated => "tolerated",
             AttemptEnd::Retried => "retried",
             AttemptEnd::DeadLettered => "dead_lettered",
             AttemptEnd::Released => "released",
@@ -80,6 +84,7 @@ struct Counted {
     attempts: [Counter; AttemptEnd::ALL.len()],
     jobs_done: Counter,
     jobs_skipped: Counter,
+    jobs_tolerated: Counter,
     jobs_dead_lettered: Counter,
 }
 
@@ -111,6 +116,7 @@ impl StageMeters {
                 attempts: AttemptEnd::ALL.map(counted),
                 jobs_done: finished(AttemptEnd::Done),
                 jobs_skipped: finished(AttemptEnd::Skipped),
+                jobs_tolerated: finished(AttemptEnd::Tolerated),
                 jobs_dead_lettered: finished(AttemptEnd::DeadLettered),
             }
         })
@@ -166,6 +172,10 @@ impl StageMeters {
                 counted.jobs_skipped.increment(1);
                 self.jobs.0.fetch_add(1, Ordering::Relaxed);
             }
+            AttemptEnd::Tolerated => {
+                counted.jobs_tolerated.increment(1);
+                self.jobs.0.fetch_add(1, Ordering::Relaxed);
+            }
             AttemptEnd::DeadLettered => {
                 counted.jobs_dead_lettered.increment(1);
                 self.jobs.1.fetch_add(1, Ordering::Relaxed);
@@ -185,7 +195,7 @@ impl StageMeters {
         let labels: [&str; 3] = [&self.workflow, &self.stage, class.as_str()];
         FAILURES.counter(&labels).increment(1);
         match outcome {
-            AttemptEnd::DeadLettered => DEAD_LETTERED.counter(&labels).increment(1),
+            AttemptEnd::DeadLettered | AttemptEnd::Tolerated => DEAD_LETTERED.counter(&labels).increment(1),
             AttemptEnd::Retried => RETRIES.counter(&labels).increment(1),
             AttemptEnd::Done
             | AttemptEnd::Skipped

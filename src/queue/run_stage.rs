@@ -88,13 +88,7 @@ impl RunStage {
         let input = match task.work? {
             Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
             Work::Skip(reason) => {
-                let (version, key) = (&task.known.version, task.claim.key);
-                let is_split = key.item().is_none() && version.splits(key.stage);
-                let finished = match key.item() {
-                    Some(_) => Finished::Item,
-                    None if is_split => Finished::Split(0),
-                    None => Finished::Stage,
-                };
+                let finished = finished_by(&task.claim, task.known.version.splits(task.claim.key.stage));
                 return Ok(Box::pin(async move { skipped(reason, finished) }));
             }
             Work::Handle(input) => input,
@@ -254,8 +248,17 @@ fn split(items: u32) -> Result<Output, Failure> {
     Ok(Output { payload, finished: Finished::Split(items), skipped: None })
 }
 
+/// What a job ends that does nothing: a stage that would be split then has no items.
+pub(super) fn finished_by(claim: &Claim, splits: bool) -> Finished {
+    match claim.key.item() {
+        Some(_) => Finished::Item,
+        None if splits => Finished::Split(0),
+        None => Finished::Stage,
+    }
+}
+
 /// What stands in place of the output of a job that was skipped: null, or no items.
-fn skipped(reason: Arc<str>, finished: Finished) -> Result<Output, Failure> {
+pub(super) fn skipped(reason: Arc<str>, finished: Finished) -> Result<Output, Failure> {
     let payload = match finished {
         Finished::Split(items) => Payload::of(&items, usize::MAX),
         Finished::Stage | Finished::Item => Payload::of(&(), usize::MAX),

@@ -66,7 +66,7 @@ fn build(
     let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
     let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).collect();
     let when = stage.when.map(|(_, condition)| condition);
-    let DraftStage { named, concurrency, per_worker, rate, requires, retry, .. } = stage;
+    let DraftStage { named, optional, concurrency, per_worker, rate, requires, retry, .. } = stage;
     // An attempt that waits for a process would hold a slot.
     let per_worker = per_worker.or(kind.warm_processes());
     let knows_run = !named.owns.is_empty();
@@ -76,6 +76,7 @@ fn build(
         needs,
         accepts_skipped,
         when,
+        optional,
         for_each,
         inputs,
         kind,

@@ -255,7 +255,13 @@ fn syntax(errors: &cel::ParseErrors) -> String {
             .unwrap_or_default()
             .replace("Syntax error: ", "")
             .replace("token recognition error at:", "no part of an expression:");
-        format!("{} at character {column}", shortened(&said, 120))
+        match said.contains("int literal") {
+            // What is longer is seen as a text: see `decide`.
+            true => format!(
+                "the number at character {column} does not fit into 64 bits: compare with it as a text, in quotes"
+            ),
+            false => format!("{} at character {column}", shortened(&said, 120)),
+        }
     });
     said.unwrap_or_else(|| "it is no expression of CEL".to_owned())
 }

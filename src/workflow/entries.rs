@@ -37,6 +37,7 @@ impl Workflow {
         let comes_in = !needs.is_empty() && !matches!(stage.kind, StageKind::Http(_) | StageKind::Sql(_));
         entries.push((keys::NEEDS, json!(needs)));
         entries.push((keys::WHEN, json!(stage.when)));
+        entries.push((keys::OPTIONAL, json!(stage.optional)));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
         entries.push((keys::TIMEOUT, json!(duration::format(stage.timeout))));

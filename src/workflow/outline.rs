@@ -56,10 +56,11 @@ impl Workflow {
     }
 }
 
-/// The condition of a stage in a line; empty where it has none.
+/// The condition of a stage in a line, and whether its run goes on without it; empty where there is nothing to say.
 fn asks(stage: &Stage) -> String {
+    let optional = if stage.optional { "optional".to_owned() } else { String::new() };
     let condition = stage.when.as_ref().map(|when| when.as_str().split_whitespace().collect::<Vec<_>>().join(" "));
-    condition.map_or_else(String::new, |condition| format!("when {condition}"))
+    runs(&[condition.map_or_else(String::new, |condition| format!("when {condition}")), optional])
 }
 
 /// Those of them that say something.
@@ -165,8 +166,8 @@ mod tests {
     fn conditions_and_accepted_skips_stand_in_the_graph() {
         insta::assert_snapshot!(choices().graph_text(), @r#"
         check      first
-        subtitles  after check                     when check.score >= 0.8 && input.lang in ["de", "en"]
-        page       after check                     for each of check.pages, when item.words > 0
+        subtitles  after check                    when check.score >= 0.8 && input.lang in ["de", "en"]
+        page       after check                    for each of check.pages, when item.words > 0
         report     after check, subtitles?, page
         "#);
     }

@@ -1,4 +1,5 @@
-//! Random graphs of conditions against a small model: the same skips, whatever fails, is retried or killed on the way.
+//! Random graphs of conditions and optional stages against a small model: the same skips and the same tolerated failures, whatever fails, is
+//! retried or killed on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -17,6 +18,7 @@ struct Stage {
     goes_over: Option<Over>,
     /// It has a condition.
     asks: bool,
+    optional: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -41,6 +43,8 @@ struct Graph {
     items: usize,
     /// Of each stage whether its condition holds; of each item of a fan-out.
     holds: Vec<Vec<bool>>,
+    /// Of each optional stage its jobs that fail.
+    fails: Vec<BTreeSet<i32>>,
     text: String,
 }
 
@@ -48,8 +52,14 @@ impl Graph {
     fn of(seed: u64) -> Graph {
         let mut dice = StdRng::seed_from_u64(seed);
         let (count, items) = (dice.random_range(2..9), dice.random_range(0..4));
-        let mut graph =
-            Graph { name: format!("c{seed}"), stages: Vec::new(), items, holds: Vec::new(), text: String::new() };
+        let mut graph = Graph {
+            name: format!("c{seed}"),
+            stages: Vec::new(),
+            items,
+            holds: Vec::new(),
+            fails: Vec::new(),
+            text: String::new(),
+        };
         writeln!(graph.text, "name = '{}'", graph.name).unwrap();
         for _ in 0..count {
             graph.add(&mut dice);
@@ -97,7 +107,13 @@ impl Graph {
             })
             .collect();
         self.holds.push(holds);
-        self.stages.push(Stage { needs, goes_over, asks });
+        let optional = dice.random_bool(0.3);
+        if optional {
+            writeln!(self.text, "optional = true").unwrap();
+        }
+        let jobs = if goes_over.is_some() { 0..self.items as i32 } else { -1..0 };
+        self.fails.push(jobs.filter(|_| optional && dice.random_bool(0.5)).collect());
+        self.stages.push(Stage { needs, goes_over, asks, optional });
     }
 
     /// Its items are the numbers of the input, whoever hands them on.
@@ -126,25 +142,33 @@ impl Graph {
         json!({"items": (0..self.items).collect::<Vec<_>>(), "keeps": keeps})
     }
 
-    /// The model.
-    fn ends(&self) -> Vec<End> {
+    /// The model; `fail` where optional jobs fail that are to.
+    fn ends(&self, fail: bool) -> Vec<End> {
         let mut ends: Vec<End> = Vec::new();
         for (number, stage) in self.stages.iter().enumerate() {
             let is_skipped = |need: usize| ends[need] == End::Skipped;
             let lacks = stage.needs.iter().any(|(need, accepts)| is_skipped(*need) && !accepts);
             let has_none = !stage.needs.is_empty() && stage.needs.iter().all(|(need, _)| is_skipped(*need));
+            let fails = |item: i32| fail && self.fails[number].contains(&item);
             let holds = |item: usize| !stage.asks || self.holds[number][item];
+            let runs = |item: usize, asked: usize| holds(asked) && !fails(item as i32);
             ends.push(match stage.goes_over {
                 _ if lacks || has_none => End::Skipped,
-                None if holds(0) => End::Done,
+                None if holds(0) && !fails(-1) => End::Done,
                 None => End::Skipped,
-                Some(Over::Input) => End::Items((0..self.items).map(|item| !holds(item)).collect()),
+                Some(Over::Input) => End::Items((0..self.items).map(|item| !runs(item, item)).collect()),
                 Some(Over::Need(need)) => match &ends[need] {
                     End::Skipped => End::Items(Vec::new()),
-                    End::Done => End::Items((0..self.items).map(|item| !holds(item)).collect()),
+                    End::Done => End::Items((0..self.items).map(|item| !runs(item, item)).collect()),
                     End::Items(before) => {
                         let accepts = stage.needs.iter().any(|(other, accepts)| *other == need && *accepts);
-                        End::Items(before.iter().map(|skipped| (*skipped && !accepts) || !holds(0)).collect())
+                        End::Items(
+                            before
+                                .iter()
+                                .enumerate()
+                                .map(|(item, skipped)| (*skipped && !accepts) || !runs(item, 0))
+                                .collect(),
+                        )
                     }
                 },
             });
@@ -153,9 +177,9 @@ impl Graph {
     }
 
     /// Checkpoints by stage and item, with whether each is a skip.
-    fn checkpoints(&self) -> BTreeMap<(i16, i32), bool> {
+    fn checkpoints(&self, fail: bool) -> BTreeMap<(i16, i32), bool> {
         let mut expected = BTreeMap::new();
-        for (stage, end) in (0i16..).zip(self.ends()) {
+        for (stage, end) in (0i16..).zip(self.ends(fail)) {
             expected.insert((stage, -1), end == End::Skipped);
             if let End::Items(items) = end {
                 expected.extend((0i32..).zip(items).map(|(item, skipped)| ((stage, item), skipped)));
@@ -166,12 +190,13 @@ impl Graph {
 
     /// A job that runs, and is to fail.
     fn victim(&self, dice: &mut StdRng) -> Option<(usize, i32)> {
-        let ends = self.ends();
+        let ends = self.ends(true);
         let is_fanned = |stage: i16| matches!(ends[stage as usize], End::Items(_));
         let run: Vec<(i16, i32)> = self
-            .checkpoints()
+            .checkpoints(true)
             .into_iter()
             .filter(|((stage, item), skipped)| !skipped && (*item >= 0 || !is_fanned(*stage)))
+            .filter(|((stage, _), _)| !self.stages[*stage as usize].optional)
             .map(|(job, _)| job)
             .collect();
         (!run.is_empty()).then(|| run[dice.random_range(0..run.len())]).map(|(stage, item)| (stage as usize, item))
@@ -200,11 +225,20 @@ async fn every_graph_of_conditions_ends_as_the_model_says_whatever_happens_on_th
     // One job of every other graph fails at first, and is retried from it, or from a stage before it.
     let victims: Vec<Option<(usize, i32)>> =
         graphs.iter().enumerate().map(|(at, graph)| graph.victim(&mut dice).filter(|_| at % 2 == 0)).collect();
-    let lines: Vec<String> = graphs
-        .iter()
-        .zip(&victims)
-        .filter_map(|(graph, victim)| victim.map(|(stage, item)| format!("{} {item}", graph.stage(stage))))
-        .collect();
+    let line = |graph: &Graph, stage: usize, item: i32| format!("{} {item}", graph.stage(stage));
+    let of_graph = |graph: &Graph| -> Vec<String> {
+        graph
+            .fails
+            .iter()
+            .enumerate()
+            .flat_map(|(stage, items)| items.iter().map(move |item| (stage, *item)))
+            .map(|(stage, item)| line(graph, stage, item))
+            .collect()
+    };
+    let optional: Vec<String> = graphs.iter().flat_map(of_graph).collect();
+    let died =
+        graphs.iter().zip(&victims).filter_map(|(graph, victim)| victim.map(|(stage, item)| line(graph, stage, item)));
+    let lines: Vec<String> = died.chain(optional.iter().cloned()).collect();
     fails(&world, &lines.iter().map(String::as_str).collect::<Vec<_>>());
     let mut runs = Vec::new();
     let mut worker = world.worker("w1", &["--slots", "8"]);
@@ -219,7 +253,8 @@ async fn every_graph_of_conditions_ends_as_the_model_says_whatever_happens_on_th
         let expected = if victim.is_some() { "blocked" } else { "done" };
         assert_eq!(world.ended(run).await, expected, "{}\n{}", graph.text, graph.input());
     }
-    fails(&world, &[]);
+    // What is optional goes on failing.
+    fails(&world, &optional.iter().map(String::as_str).collect::<Vec<_>>());
     for (at, (graph, victim)) in graphs.iter().zip(&victims).enumerate() {
         let Some((stage, _)) = victim else { continue };
         let from = if at % 4 == 0 {
@@ -233,9 +268,34 @@ async fn every_graph_of_conditions_ends_as_the_model_says_whatever_happens_on_th
     }
     for (run, graph) in runs.iter().zip(&graphs) {
         assert_eq!(world.ended(run).await, "done", "{}\n{}", graph.text, graph.input());
-        assert_eq!(found(&world, run).await, graph.checkpoints(), "{}\n{}", graph.text, graph.input());
+        assert_eq!(found(&world, run).await, graph.checkpoints(true), "{}\n{}", graph.text, graph.input());
     }
     world.assert_nothing_is_left().await;
     stdout(&world.command(["verify", "--all"]).output().unwrap());
+
+    // What was tolerated is retried at last, and the runs are brought up to date behind it.
+    fails(&world, &[]);
+    let mut tolerated = 0;
+    for (run, graph) in runs.iter().zip(&graphs) {
+        while let Some(letter) = next_tolerated(&world, run).await {
+            tolerated += 1;
+            retry(&world, &[&letter]);
+            assert_eq!(world.ended(run).await, "done", "{}\n{}", graph.text, graph.input());
+        }
+        assert_eq!(found(&world, run).await, graph.checkpoints(false), "{}\n{}", graph.text, graph.input());
+    }
+    assert!(tolerated > 10, "{tolerated} were tolerated");
+    world.assert_nothing_is_left().await;
+    stdout(&world.command(["verify", "--all"]).output().unwrap());
     drop(worker);
+}
+
+async fn next_tolerated(world: &World, run: &str) -> Option<String> {
+    sqlx::query_scalar(
+        "select id::text from piton.dead_letters_overview where run = $1::uuid and resolution = 'tolerated' order by dead_at limit 1",
+    )
+    .bind(run)
+    .fetch_optional(&world.pool)
+    .await
+    .unwrap()
 }

@@ -49,7 +49,32 @@ fn a_condition_reads_what_its_stage_has() {
         "input.n == '3'",
         "size(input.lang)",
     ];
-    assert_snapshot!(told(&conditions, when), @"");
+    assert_snapshot!(told(&conditions, when), @r#"
+    item.x == 1
+    10:8 `a` has no `item`: it is not fanned out
+          add for_each = "…", the place of an array, or read from `input`
+    scan-pages.n == 2
+    10:8 a condition takes the `-` of `scan-pages` for a minus
+          write scan_pages
+    chek.x == 1
+    10:8 `chek.x` is in no input of stage `a`
+          did you mean `check`?
+    check.x == 1
+    10:8 `check` may be skipped, and is null then: it has no `x`
+          ask first: check != null && …
+    input.zap
+    10:8 `input.zap` is not among the keys of [input]
+          declare it below [input], such as zap = "string"
+    input.note == 'x'
+    10:8 `input.note` may be left out
+          ask first: has(input.note) && …; or give it a default below [input]
+    input.n == '3'
+    10:8 `input.n` is a whole number, and is compared with a text
+          compare it with a value of its own type
+    size(input.lang)
+    10:8 `when` is no condition
+          it is a number, and not true or false; compare it with something
+    "#);
     let stages = [
         "command = ['x']\nneeds = ['check']\nwhen = 'check.x == 1'\ninputs = 'file'",
         "rust = 'a'\nwhen = 'check.x == 1'",
@@ -57,7 +82,30 @@ fn a_condition_reads_what_its_stage_has() {
         "rust = 'a'\nneeds = ['check?', 'check']",
         "rust = 'a'\nneeds = ['check?', 'no?']",
     ];
-    assert_snapshot!(told(&stages, stage), @"");
+    assert_snapshot!(told(&stages, stage), @r#"
+    command = ['x']
+    needs = ['check']
+    when = 'check.x == 1'
+    inputs = 'file'
+    10:8 `check.x` is in a file: the stage has inputs = "file"
+          a condition reads no files: let the stage before it decide, and need that one for its answer
+    rust = 'a'
+    when = 'check.x == 1'
+    9:8 stage `a` reads the output of `check`, which is not among its needs
+          add "check" to needs
+    rust = 'a'
+    when = true
+    9:8 `when` must be a condition in quotes: found true or false
+          write when = "check.score >= 0.8"
+    rust = 'a'
+    needs = ['check?', 'check']
+    9:20 stage `a` needs `check` twice
+          name each stage once
+    rust = 'a'
+    needs = ['check?', 'no?']
+    9:20 there is no stage `no`
+          the other stages are `check`, `scan-pages`
+    "#);
 }
 
 #[test]
@@ -65,5 +113,18 @@ fn a_text_says_what_stands_where_a_need_was_skipped() {
     let lines = |text: &str| format!("command = ['x', '{text}']\nneeds = ['check?', 'scan-pages']");
     assert!(parse(&format!("{CHECK}[stages.a]\n{}", lines("{{check.url | \"\"}} {{scan-pages.n}}"))).is_ok());
     let texts = ["{{check.url}}", "{{check}}", "{{file:check/a.txt}}", "{{file:check.picture}}"];
-    assert_snapshot!(told(&texts, |text| stage(&lines(text))), @"");
+    assert_snapshot!(told(&texts, |text| stage(&lines(text))), @r#"
+    {{check.url}}
+    8:17 `check` may be skipped, and then there is no `check.url`
+          say what stands there then: {{check.url | ""}}
+    {{check}}
+    8:17 `check` may be skipped, and then there is no `check`
+          say what stands there then: {{check | ""}}
+    {{file:check/a.txt}}
+    8:17 `check` may be skipped, and then it keeps no files
+          write "check" among the needs, without the `?`, or let the stage look for its files itself
+    {{file:check.picture}}
+    8:17 `check` may be skipped, and then it keeps no files
+          write "check" among the needs, without the `?`, or let the stage look for its files itself
+    "#);
 }
