@@ -134,7 +134,7 @@ meters! {
     PAUSES = Database Kind::Gauge, "piton_pauses" []
         "Number of pauses: of workflows, stages, or everything. piton.pauses_overview lists them.";
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
-        "Dead letters: all pending ones (estimated above 20,000), and those retried or dismissed within the last 24 hours.";
+        "Dead letters: all pending ones (estimated above 20,000), and those tolerated, retried or dismissed within the last 24 hours.";
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]
         "Workers: alive, stopping, silent (no heartbeat for longer than their lease, and not counted as lost yet) or lost within the last hour. When the last worker dies, nobody exports this metric.";
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []

@@ -223,7 +223,7 @@ mod tests {
             entries.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect::<Vec<_>>().join(", ")
         };
         insta::assert_snapshot!(entries(Defaults::LeftOut), @r#"http = "https://a.b/""#);
-        insta::assert_snapshot!(entries(Defaults::Shown), @r#"http = "https://a.b/", method = "POST", connect_timeout = "10s", redirects = 0, output = "json", timeout = "5m""#);
+        insta::assert_snapshot!(entries(Defaults::Shown), @r#"http = "https://a.b/", method = "POST", connect_timeout = "10s", redirects = 0, output = "json", optional = false, timeout = "5m""#);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! An optional stage that is given up leaves a dead letter that is tolerated, and its run goes on without it.
 
+use piton::testing::crash_at_every_commit;
+use piton::{App, Failure, Input};
 use serde_json::{Value, json};
 
 use crate::harness::{World, stdout};
@@ -139,4 +141,52 @@ async fn what_is_tolerated_can_be_retried_while_its_run_goes_on_or_is_blocked() 
     assert_eq!(shown(&world, &run)["tolerated"], Value::Null);
     world.assert_nothing_is_left().await;
     stdout(&world.command(["verify", "--all"]).output().unwrap());
+}
+
+/// Conditions on a stage and on items, an accepted skip, and optional stages and items that are given up.
+const ALL: &str = r#"
+name = "all"
+[stages.check]
+rust = "echo"
+[stages.subtitles]
+rust = "echo"
+needs = ["check"]
+when = "check.input.score > 0.8"
+[stages.burn]
+rust = "echo"
+needs = ["subtitles"]
+[stages.music]
+rust = "no"
+needs = ["check"]
+optional = true
+[stages.scene]
+rust = "even"
+needs = ["check"]
+for_each = "check.input.scenes"
+when = "item != 2"
+optional = true
+[stages.film]
+rust = "echo"
+needs = ["scene", "burn?", "music?"]
+"#;
+
+#[tokio::test]
+async fn skips_and_tolerated_failures_survive_a_kill_at_every_commit() {
+    async fn echo(Input(input): Input<Value>) -> Result<Value, Failure> {
+        Ok(input)
+    }
+    async fn no() -> Result<Value, Failure> {
+        Err(Failure::invalid_input("no music"))
+    }
+    async fn even(Input(input): Input<Value>) -> Result<Value, Failure> {
+        let item = input["item"].as_u64().unwrap_or_default();
+        if item % 2 == 0 { Ok(json!(item)) } else { Err(Failure::invalid_input("odd")) }
+    }
+    async fn app(_: String) -> Result<App, std::convert::Infallible> {
+        Ok(App::new().workflow("all.toml", ALL).handler("echo", echo).handler("no", no).handler("even", even))
+    }
+    let report = crash_at_every_commit(app).run("all", &json!({"score": 0.5, "scenes": [0, 1, 2, 4]})).await.unwrap();
+    assert_eq!(report.output["scene"], json!([0, null, null, 4]));
+    assert_eq!((&report.output["burn"], &report.output["music"]), (&Value::Null, &Value::Null));
+    assert!(report.kills >= 10, "{report:?}");
 }

@@ -1,3 +1,5 @@
+//! What conditions say of values, and that none can do harm.
+
 use proptest::prelude::*;
 
 use super::*;
