@@ -2,4 +2,4 @@
 alter table piton.workers add column warm json check (json_typeof(warm) = 'array');
 comment on column piton.workers.warm is 'Processes of warm stages that it keeps, as it last reported: workflow, stage, starting, idle, busy, stopping. Empty where there have been none.';
 
--- functions: 02b117745dd46400cd843df59d0d78fe219c49d7b2c0a1a741e2164c14e47dde
+-- functions: d9a030f39ab14e75f2fead76f9cd6d020caced216cb89096a0576c5a2b7493ee

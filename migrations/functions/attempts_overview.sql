@@ -12,21 +12,20 @@ select r.uuid as run, w.name as workflow, coalesce(v.definition -> 'stages' -> e
                 'its stage was done again')
             else e.message end as message,
        k.name as worker, begun.at as started_at, e.ended_at,
-       piton.finite(coalesce(e.ended_at, now())) - piton.finite(begun.at) as duration, e.retry_at, e.output_bytes, e.stage as stage_number
+       piton.finite(coalesce(e.ended_at, now())) - piton.finite(begun.at) as duration, e.retry_at, e.output_bytes, e.stage as stage_number, e.skipped
 from (
-    select run_id, stage, item, attempt, case when skipped is null then 'done' else 'skipped' end as outcome, null as class,
-           skipped as message, null::json as detail, worker_id, started_at,
-           finished_at as ended_at, null::timestamptz as retry_at, bytes as output_bytes
+    select run_id, stage, item, attempt, 'done' as outcome, null as class, null as message, null::json as detail, worker_id, started_at,
+           finished_at as ended_at, null::timestamptz as retry_at, bytes as output_bytes, skipped
     from piton.checkpoints
     union all
-    select run_id, stage, item, attempt, outcome, class, message, case when outcome = 'released' then detail end, worker_id, started_at, ended_at, retry_at, null
+    select run_id, stage, item, attempt, outcome, class, message, case when outcome = 'released' then detail end, worker_id, started_at, ended_at, retry_at, null, null
     from piton.attempts
     union all
-    select run_id, stage, item, attempt, 'running', null, nullif(progress_note, ''), null, worker_id, since, null, null, null
+    select run_id, stage, item, attempt, 'running', null, nullif(progress_note, ''), null, worker_id, since, null, null, null, null
     from piton.jobs where state = 'running'
     union all
     -- The attempt that began to wait goes on under its number.
-    select j.run_id, j.stage, j.item, w.attempt, 'waiting', null, null, null, null, w.since, null, null, null
+    select j.run_id, j.stage, j.item, w.attempt, 'waiting', null, null, null, null, w.since, null, null, null, null
     from piton.jobs j
     join piton.waits w on w.run_id = j.run_id and w.stage = j.stage and w.item = j.item and w.outcome is null
     where j.state = 'waiting'
@@ -44,9 +43,9 @@ comment on column piton.attempts_overview.workflow is 'Name of the workflow.';
 comment on column piton.attempts_overview.stage is 'Name of the stage.';
 comment on column piton.attempts_overview.item is 'Item of a fanned-out stage; empty for a whole stage and for its split into items.';
 comment on column piton.attempts_overview.attempt is 'Its number, from 1.';
-comment on column piton.attempts_overview.outcome is 'running, waiting (for something outside, on no worker), done, skipped, failed, lost (its worker was gone), released (handed back) or cancelled.';
+comment on column piton.attempts_overview.outcome is 'running, waiting (for something outside, on no worker), done, failed, lost (its worker was gone), released (handed back) or cancelled.';
 comment on column piton.attempts_overview.class is 'Failure class; empty where no failure is counted.';
-comment on column piton.attempts_overview.message is 'What went wrong, in words; why it was handed back, skipped or cancelled; what a running one last said of its progress.';
+comment on column piton.attempts_overview.message is 'What went wrong, in words; why it was handed back or cancelled; what a running one last said of its progress.';
 comment on column piton.attempts_overview.worker is 'Name of the worker that ran it.';
 comment on column piton.attempts_overview.started_at is 'When it was claimed; where it waited for something, when that began.';
 comment on column piton.attempts_overview.ended_at is 'When its end was recorded; empty while it runs.';
@@ -54,3 +53,4 @@ comment on column piton.attempts_overview.duration is 'How long it ran and waite
 comment on column piton.attempts_overview.retry_at is 'When its job is due again because of it; empty when it was given up.';
 comment on column piton.attempts_overview.output_bytes is 'Size of its output.';
 comment on column piton.attempts_overview.stage_number is 'Position of the stage in the definition.';
+comment on column piton.attempts_overview.skipped is 'Why it did nothing: its job was skipped; empty for any other. Its outcome is done.';

@@ -10,6 +10,20 @@ declare
 begin
     perform piton.check_said(actor, reason);
     perform piton.check_reason(reason, 'a dead letter is dismissed', 'piton.dismiss_dead_letter(id, ''why'')');
+    -- Of one that is tolerated nothing of the run depends.
+    with dismissed as (
+        update piton.dead_letters d
+        set resolution = 'dismissed', resolved_at = now(), resolved_by = dismiss_dead_letter.actor, note = reason
+        where d.id = dismiss_dead_letter.dead_letter and d.resolution = 'tolerated'
+        returning d.id, d.run_id
+    )
+    insert into piton.audit (actor, verb, subject_kind, subject, detail)
+    select dismiss_dead_letter.actor, 'dismiss', 'dead_letter', d.id,
+           jsonb_build_object('run', r.uuid, 'reason', dismiss_dead_letter.reason, 'tolerated', true)
+    from dismissed d join piton.runs r on r.id = d.run_id;
+    if found then
+        return;
+    end if;
     perform from piton.runs r
     where r.id = (select d.run_id from piton.dead_letters d where d.id = dismiss_dead_letter.dead_letter)
       and r.state = 'blocked'
@@ -41,4 +55,4 @@ begin
     delete from piton.joins j where j.run_id = letter.run_id;
 end
 $$;
-comment on function piton.dismiss_dead_letter(uuid, text, text) is 'Ends the run of a dead letter as failed, for a reason: its other jobs are cancelled, its other dead letters dismissed with it.';
+comment on function piton.dismiss_dead_letter(uuid, text, text) is 'Ends the run of a dead letter as failed, for a reason: its other jobs are cancelled, its other dead letters dismissed with it. Of a tolerated one nothing of the run depends.';

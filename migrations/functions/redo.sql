@@ -32,10 +32,10 @@ begin
     with again as (
         update piton.dead_letters d
         set done_again = true,
-            resolution = case d.resolution when 'pending' then 'retried' else d.resolution end,
-            resolved_at = coalesce(d.resolved_at, now()),
-            resolved_by = coalesce(d.resolved_by, redo.actor),
-            note = case when d.resolution <> 'pending' then d.note
+            resolution = case when d.resolution in ('pending', 'tolerated') then 'retried' else d.resolution end,
+            resolved_at = case when d.resolution = 'tolerated' then now() else coalesce(d.resolved_at, now()) end,
+            resolved_by = case when d.resolution = 'tolerated' then redo.actor else coalesce(d.resolved_by, redo.actor) end,
+            note = case when d.resolution not in ('pending', 'tolerated') then d.note
                         when d.id = letter.id then redo.note
                         else 'done again with dead letter ' || letter.id || coalesce(': ' || redo.note, '') end
         where d.run_id = letter.run_id and not d.done_again

@@ -20,11 +20,15 @@ begin
             select q.stage, q.item from piton.redo_place(d.id, from_stage) q where not from_beginning
             union all
             select null, null where from_beginning
+            union all
+            -- Its run went on behind it.
+            select d.stage, nullif(d.item, -1) where not named and d.resolution = 'tolerated'
         ) as p
-        where named or d.class = 'corrupt_checkpoint'
+        where named or d.class = 'corrupt_checkpoint' or d.resolution = 'tolerated'
         order by d.run_id, d.stage, d.item
     loop
-        if not named or exists (select from piton.dead_letters d where d.id = begun.id and d.resolution = 'pending') then
+        if not named or exists (select from piton.dead_letters d
+                                where d.id = begun.id and d.resolution in ('pending', 'tolerated')) then
             perform piton.redo(begun.id, begun.stage, begun.item, actor, note, named);
         end if;
     end loop;

@@ -11,7 +11,7 @@ begin
     if not found then
         raise exception 'there is no dead letter %', dead_letter
             using errcode = 'no_data_found', hint = 'List them: select * from piton.dead_letters_overview.';
-    elsif letter.resolution <> 'pending' then
+    elsif letter.resolution not in ('pending', 'tolerated') then
         raise exception 'dead letter % was % by % already', dead_letter, letter.resolution, piton.quoted(letter.resolved_by)
             using errcode = 'object_not_in_prerequisite_state', hint = 'A new failure of the job is a new dead letter.';
     end if;

@@ -20,16 +20,17 @@ begin
     select array_agg(locked.id) into runs
     from (
         select r.id from piton.runs r
-        where r.state = 'blocked'
+        -- One that is tolerated is retried also where its run has come to its end without it.
+        where r.state in ('running', 'blocked', 'done')
           and r.id in (select d.run_id from unnest(dead_letters) as asked (id) join piton.dead_letters d on d.id = asked.id
-                       where d.resolution = 'pending')
+                       where d.resolution in ('pending', 'tolerated'))
         order by r.id
         for update
     ) as locked;
     select array_agg(d.id) into chosen
     from unnest(runs) as locked (id)
     join piton.dead_letters d on d.run_id = locked.id
-    where d.resolution = 'pending' and (d.id in (select unnest(dead_letters))) is true;
+    where d.resolution in ('pending', 'tolerated') and (d.id in (select unnest(dead_letters))) is true;
     perform piton.redo_dead_letters(chosen, actor, note, from_stage, from_beginning);
     with alone as (
         update piton.dead_letters d
@@ -52,7 +53,7 @@ begin
     from unnest(chosen) as c (id)
     join piton.dead_letters d on d.id = c.id
     join piton.runs r on r.id = d.run_id;
-    update piton.runs r set state = 'running'
+    update piton.runs r set state = 'running', finished_at = null
     from unnest(runs) as locked (id)
     where r.id = locked.id
       and not exists (select from piton.dead_letters d where d.run_id = r.id and d.resolution = 'pending');
@@ -62,4 +63,4 @@ begin
     return coalesce(cardinality(chosen), 0);
 end
 $$;
-comment on function piton.retry_dead_letters(uuid[], text, text, text, boolean) is 'Lets the jobs of those dead letters that are pending go on, each with a new budget of retries: from the last checkpoint, from a stage that is named, or from the beginning of their runs; where a checkpoint was corrupt, from the stage that made it. Returns how many there were.';
+comment on function piton.retry_dead_letters(uuid[], text, text, text, boolean) is 'Lets the jobs of those dead letters that are pending or tolerated go on, each with a new budget of retries: from the last checkpoint, from a stage that is named, or from the beginning of their runs; where a checkpoint was corrupt, from the stage that made it. Returns how many there were.';

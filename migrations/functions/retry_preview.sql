@@ -18,13 +18,13 @@ begin
     if from_stage is not null then
         perform piton.refuse_stage(d.id, from_stage)
         from unnest(dead_letters) as asked (id) join piton.dead_letters d on d.id = asked.id
-        where d.resolution = 'pending';
+        where d.resolution in ('pending', 'tolerated');
     end if;
     return query
     with chosen as materialized (
-        select d.id, d.run_id, d.workflow_id, d.version_id, d.stage, d.item, d.class
+        select d.id, d.run_id, d.workflow_id, d.version_id, d.stage, d.item, d.class, d.resolution
         from unnest(dead_letters) as asked (id) join piton.dead_letters d on d.id = asked.id
-        where d.resolution = 'pending'
+        where d.resolution in ('pending', 'tolerated')
     ),
     -- What depends on the version alone is asked for once for each, and not for each run.
     place_of_version as materialized (
@@ -35,11 +35,15 @@ begin
     run as materialized (
         select c.run_id, c.workflow_id, c.version_id, array_agg(distinct c.stage) as stages from chosen c group by 1, 2, 3
     ),
-    -- Of one run where a corrupt checkpoint is made anew, else of every run of the version.
+    -- Of one run where a corrupt checkpoint is made anew, or where it went on behind a letter that is tolerated, else of every run of the version.
     place as (
         select c.run_id, c.version_id, p.stage, p.item
         from chosen c cross join lateral piton.redo_place(c.id, null) p
         where c.class = 'corrupt_checkpoint' and retry_preview.from_stage is null and not from_beginning
+        union
+        select c.run_id, c.version_id, c.stage, nullif(c.item, -1)
+        from chosen c
+        where c.resolution = 'tolerated' and retry_preview.from_stage is null and not from_beginning
         union
         select null, s.version_id, s.stage, null
         from place_of_version s
@@ -59,7 +63,7 @@ begin
         select c.run_id, c.version_id, c.stage, c.item from chosen c
         union
         select r.run_id, r.version_id, d.stage, d.item
-        from run r join piton.dead_letters d on d.run_id = r.run_id and d.resolution = 'pending'
+        from run r join piton.dead_letters d on d.run_id = r.run_id and d.resolution in ('pending', 'tolerated')
         where exists (select from undone u where u.version_id = r.version_id and u.stage = d.stage
                       and (u.run_id is null or u.run_id = d.run_id) and (u.item is null or u.item = d.item))
     ),

@@ -5,7 +5,8 @@ select r.uuid as run, w.name as workflow, case when later.starts_at is null then
        (select count(*) from piton.dead_letters d where d.run_id = r.id and d.resolution = 'pending') as dead_letters,
        coalesce(v.stage_names[r.failed_stage + 1], letter.stage) as failed_stage,
        coalesce(r.failure_class, letter.class) as failure_class, coalesce(r.failure_message, letter.message) as failure_message,
-       encode(v.digest, 'hex') as workflow_version, r.input, later.starts_at
+       encode(v.digest, 'hex') as workflow_version, r.input, later.starts_at,
+       (select count(*) from piton.dead_letters d where d.run_id = r.id and d.resolution = 'tolerated') as tolerated
 from piton.runs r
 join piton.workflow_versions v on v.id = r.version_id
 join piton.workflows w on w.id = v.workflow_id
@@ -37,3 +38,4 @@ comment on column piton.runs_overview.failure_message is 'Its message.';
 comment on column piton.runs_overview.workflow_version is 'Digest of the version that it follows.';
 comment on column piton.runs_overview.input is 'Its input.';
 comment on column piton.runs_overview.starts_at is 'When a scheduled one may begin; empty for any other.';
+comment on column piton.runs_overview.tolerated is 'Its dead letters of optional stages, which it went on without: with some, it is degraded.';

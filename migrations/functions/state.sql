@@ -259,7 +259,7 @@ as $$
     union all
     select 'piton_dead_letters', class.name, resolution.name, null, coalesce(r.letters, 0)::float8
     from class
-    cross join (values ('pending'), ('retried'), ('dismissed')) as resolution (name)
+    cross join (values ('pending'), ('tolerated'), ('retried'), ('dismissed')) as resolution (name)
     left join resolved r on r.class = class.name and r.resolution = resolution.name
     union all
     select 'piton_workers', state.name, null, null, (count(k.state) filter (where k.state = state.name))::float8

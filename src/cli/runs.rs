@@ -32,6 +32,9 @@ pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit>
             let took = run.finished_at.map_or_else(|| "-".to_owned(), |end| when::span(end - run.started_at));
             let started = when::clock(run.started_at);
             outln!("{}  {:<20}  {:<9}  {started:<19}  {took}", run.id, run.workflow, run.shown);
+            if run.tolerated > 0 {
+                outln!("    degraded: it went on without {} that was optional and given up", jobs(run.tolerated));
+            }
             if let Some(line) = beneath(run) {
                 outln!("    {line}");
             }
@@ -39,6 +42,10 @@ pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit>
     }
     database.close().await;
     Ok(Exit::Done)
+}
+
+fn jobs(count: i64) -> String {
+    if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") }
 }
 
 /// When it starts, or what it failed of or is blocked by.

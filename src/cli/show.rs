@@ -15,7 +15,7 @@ use crate::model::id::{NO_ITEM, RunId};
 use crate::model::json;
 use crate::model::quoted::quoted;
 use crate::model::state::{Resolution, RunState};
-use crate::store::dead_letters::Filter;
+use crate::store::dead_letters::{DeadLetter, Filter};
 use crate::store::overview::AttemptRow;
 use crate::store::runs::RunFailure;
 use crate::store::schedules::ScheduledRun;
@@ -54,6 +54,9 @@ pub(crate) async fn show(global: Global, args: ShowArgs) -> anyhow::Result<Exit>
         out!("{}", artifacts(&database, &snapshot).await?);
         out!("{}", finished_programs(&database, &snapshot).await?);
         outln!("{}", what_to_do(&snapshot));
+        if snapshot.run.tolerated > 0 {
+            out!("{}", what_is_tolerated(&database, snapshot.run.id).await?);
+        }
         if snapshot.run.state == RunState::Blocked {
             out!("{}", what_blocks(&database, snapshot.run.id).await?);
         }
@@ -109,22 +112,33 @@ async fn finished_programs(database: &Database, snapshot: &Snapshot) -> anyhow::
 /// Dead letters, or programs, that are told of one run.
 const TOLD: i64 = 5;
 
+/// Dead letters of a run, and a line for each.
+async fn letters(database: &Database, run: RunId, resolution: Resolution) -> anyhow::Result<(Vec<DeadLetter>, String)> {
+    let filter = Filter { resolution: Some(resolution), run: Some(run), ..Filter::default() };
+    let letters = database.store.dead_letters(&filter, None, TOLD).await?;
+    let line = |letter: &DeadLetter| {
+        let item = letter.item.map_or_else(String::new, |item| format!("[{item}]"));
+        format!("  {}  {}{item}: {}: {}\n", letter.id, letter.stage, letter.class, quoted(&letter.message))
+    };
+    let text = letters.iter().map(line).collect();
+    Ok((letters, text))
+}
+
+/// What a run went on without, and what to type.
+async fn what_is_tolerated(database: &Database, run: RunId) -> anyhow::Result<String> {
+    let (letters, text) = letters(database, run, Resolution::Tolerated).await?;
+    let id = letters.first().map_or_else(|| "ID".to_owned(), |letter| letter.id.to_string());
+    Ok(format!(
+        "It is degraded: it went on without what is optional and was given up:\n{text}\
+         Try one again, and do all that needs it again, with:  {} dead-letter retry {id}\n",
+        config::program()
+    ))
+}
+
 /// The dead letters that a run waits for, and what to type.
 async fn what_blocks(database: &Database, run: RunId) -> anyhow::Result<String> {
-    let filter = Filter { resolution: Some(Resolution::Pending), run: Some(run), ..Filter::default() };
-    let letters = database.store.dead_letters(&filter, None, TOLD).await?;
     let program = config::program();
-    let mut text = String::new();
-    for letter in &letters {
-        let item = letter.item.map_or_else(String::new, |item| format!("[{item}]"));
-        text.push_str(&format!(
-            "  {}  {}{item}: {}: {}\n",
-            letter.id,
-            letter.stage,
-            letter.class,
-            quoted(&letter.message)
-        ));
-    }
+    let (letters, mut text) = letters(database, run, Resolution::Pending).await?;
     if let [only] = letters.as_slice() {
         let id = only.id;
         text.push_str(&format!("See all of it with:   {program} dead-letter show {id}\n"));

@@ -36,6 +36,6 @@ fn one(letter: &DeadLetter, by: &str) {
     match Resolution::from_word(&letter.resolution) {
         Some(Resolution::Retried) => told.retried(),
         Some(Resolution::Dismissed) => told.dismissed(),
-        Some(Resolution::Pending) | None => told.forced(),
+        Some(Resolution::Pending | Resolution::Tolerated) | None => told.forced(),
     }
 }

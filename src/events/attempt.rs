@@ -62,6 +62,11 @@ impl Attempt<'_> {
         tell!(debug, "attempt_waits", self, [kind = %kind, until,], "attempt waits ({kind}), and holds nothing meanwhile");
     }
 
+    /// It failed, and its job is a dead letter that its run goes on without.
+    pub(crate) fn tolerated(&self, class: &dyn Display, message: &str) {
+        tell!(warn, "job_tolerated", self, [class = %class,], "optional job given up, its run goes on without it: {message}");
+    }
+
     /// It was stopped, and its job is for others to claim.
     pub(crate) fn released(&self) {
         tell!(info, "attempt_released", self, [], "attempt stopped, its job is handed back");

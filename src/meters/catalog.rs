@@ -20,9 +20,9 @@ meters! {
     JOBS_STARTED = Process Kind::Counter, "piton_jobs_started_total" ["workflow", "stage"]
         "Jobs whose first attempt this worker started.";
     JOBS_FINISHED = Process Kind::Counter, "piton_jobs_finished_total" ["workflow", "stage", "outcome"]
-        "Jobs that ended in a commit of this worker: done, skipped or dead_lettered.";
+        "Jobs that ended in a commit of this worker: done, skipped, tolerated (given up, its stage is optional, and the run went on) or dead_lettered.";
     ATTEMPTS = Process Kind::Counter, "piton_attempts_total" ["workflow", "stage", "outcome"]
-        "Attempts that ended: done, skipped (its condition did not hold, or what it needs was skipped), retried, dead_lettered, waits (it goes on when its wait is over), released (handed back), cancelled, fenced (its claim no longer held) or lost (counted by the worker that recovered it).";
+        "Attempts that ended: done, skipped (its condition did not hold, or what it needs was skipped), tolerated (given up, its stage is optional), retried, dead_lettered, waits (it goes on when its wait is over), released (handed back), cancelled, fenced (its claim no longer held) or lost (counted by the worker that recovered it).";
     FAILURES = Process Kind::Counter, "piton_failures_total" ["workflow", "stage", "class"]
         "Failed attempts by failure class.";
     RETRIES = Process Kind::Counter, "piton_retries_total" ["workflow", "stage", "class"]
@@ -144,7 +144,7 @@ meters! {
     SCHEDULE_OVERDUE = Database Kind::Gauge, "piton_schedule_overdue_seconds" ["workflow"]
         "Seconds since the oldest tick of the workflow's schedules that should have been and that no worker has looked at; 0 if there is none, or while the workflow is paused.";
     DEAD_LETTERS = Database Kind::Gauge, "piton_dead_letters" ["class", "resolution"]
-        "Dead letters: all pending ones (estimated above 20,000), and those retried or dismissed within the last 24 hours.";
+        "Dead letters: all pending ones (estimated above 20,000), and those tolerated, retried or dismissed within the last 24 hours.";
     WORKERS = Database Kind::Gauge, "piton_workers" ["state"]
         "Workers: alive, stopping, silent (no heartbeat for longer than their lease, and not counted as lost yet) or lost within the last hour. When the last worker dies, nobody exports this metric.";
     UNEXPLAINED = Database Kind::Gauge, "piton_unexplained_jobs" []

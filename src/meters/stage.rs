@@ -20,6 +20,8 @@ pub(crate) enum AttemptEnd {
     Done,
     /// Its condition did not hold, or what it needs was skipped.
     Skipped,
+    /// It was given up, and its run goes on without it.
+    Tolerated,
     Retried,
     DeadLettered,
     /// It goes on when its wait is over, and ends then.
@@ -35,9 +37,10 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
-    const ALL: [AttemptEnd; 9] = [
+    const ALL: [AttemptEnd; 10] = [
         AttemptEnd::Done,
         AttemptEnd::Skipped,
+        AttemptEnd::Tolerated,
         AttemptEnd::Retried,
         AttemptEnd::DeadLettered,
         AttemptEnd::Waits,
@@ -51,6 +54,7 @@ impl AttemptEnd {
         match self {
             AttemptEnd::Done => "done",
             AttemptEnd::Skipped => "skipped",
+            AttemptEnd::Tolerated => "tolerated",
             AttemptEnd::Retried => "retried",
             AttemptEnd::DeadLettered => "dead_lettered",
             AttemptEnd::Waits => "waits",
@@ -84,6 +88,7 @@ struct Counted {
     attempts: [Counter; AttemptEnd::ALL.len()],
     jobs_done: Counter,
     jobs_skipped: Counter,
+    jobs_tolerated: Counter,
     jobs_dead_lettered: Counter,
 }
 
@@ -115,6 +120,7 @@ impl StageMeters {
                 attempts: AttemptEnd::ALL.map(counted),
                 jobs_done: finished(AttemptEnd::Done),
                 jobs_skipped: finished(AttemptEnd::Skipped),
+                jobs_tolerated: finished(AttemptEnd::Tolerated),
                 jobs_dead_lettered: finished(AttemptEnd::DeadLettered),
             }
         })
@@ -170,6 +176,10 @@ impl StageMeters {
                 counted.jobs_skipped.increment(1);
                 self.jobs.0.fetch_add(1, Ordering::Relaxed);
             }
+            AttemptEnd::Tolerated => {
+                counted.jobs_tolerated.increment(1);
+                self.jobs.0.fetch_add(1, Ordering::Relaxed);
+            }
             AttemptEnd::DeadLettered => {
                 counted.jobs_dead_lettered.increment(1);
                 self.jobs.1.fetch_add(1, Ordering::Relaxed);
@@ -190,7 +200,7 @@ impl StageMeters {
         let labels: [&str; 3] = [&self.workflow, &self.stage, class.as_str()];
         FAILURES.counter(&labels).increment(1);
         match outcome {
-            AttemptEnd::DeadLettered => DEAD_LETTERED.counter(&labels).increment(1),
+            AttemptEnd::DeadLettered | AttemptEnd::Tolerated => DEAD_LETTERED.counter(&labels).increment(1),
             AttemptEnd::Retried => RETRIES.counter(&labels).increment(1),
             AttemptEnd::Done
             | AttemptEnd::Skipped

@@ -93,6 +93,8 @@ states! {
     pub(crate) enum Resolution {
         /// Nothing yet; its run is blocked.
         Pending = "pending",
+        /// Nothing yet, and its run goes on without its job: its stage is optional.
+        Tolerated = "tolerated",
         /// Its job goes on.
         Retried = "retried",
         /// Its run has failed.
@@ -132,7 +134,7 @@ mod tests {
     use crate::model::wait::{WaitKind, WaitOutcome};
 
     const ENGINE: &str = include_str!("../../migrations/0001_create_the_engine.sql");
-    const LETTERS: &str = include_str!("../../migrations/0006_keep_dead_letters.sql");
+    const SKIPS: &str = include_str!("../../migrations/0058_skip_stages.sql");
     const RUNS: &str = include_str!("../../migrations/0013_let_people_decide.sql");
     const WAITS: &str = include_str!("../../migrations/0056_let_jobs_wait.sql");
     const HEALTH: &str = include_str!("../../migrations/0012_keep_how_workers_were.sql");
@@ -148,7 +150,7 @@ mod tests {
             (RUNS, check("state", RunState::ALL.iter().map(|s| s.as_str()))),
             (HEALTH, check("component", Component::ALL.iter().map(|c| c.as_str()))),
             (HEALTH, check("status", Status::ALL.iter().map(|s| s.as_str()))),
-            (LETTERS, check("resolution", Resolution::ALL.iter().map(|r| r.as_str()))),
+            (SKIPS, check("resolution", Resolution::ALL.iter().map(|r| r.as_str()))),
             (WAITS, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
             (WAITS, check("kind", WaitKind::ALL.iter().map(|k| k.as_str()))),
             (WAITS, check("outcome", WaitOutcome::ALL.iter().map(|o| o.as_str()))),

@@ -17,7 +17,8 @@ use super::inputs::Came;
 use super::known::Known;
 use super::monitor::Monitor;
 use super::report;
-use super::run_stage::Output;
+use super::run_stage::{self, Output, finished_by};
+use super::skips;
 use super::slots::Slots;
 use super::starter::Starter;
 use super::version::Version;
@@ -104,16 +105,7 @@ impl Committer {
                     let why = format!("its worker lacked something: {}", failure.message());
                     (claim, Ending::Release { why, has_waited: true }, None)
                 }
-                Outcome::Failed(failure) => {
-                    let policy = known.as_ref().and_then(|known| known.version.policy(claim.key.stage));
-                    let policy = policy.unwrap_or(&self.default_policy);
-                    let behind = lane::behind_a_failed_item(claim.spot(), took > SLOW);
-                    let ending = match policy.decide(failure.class(), history, failure.wait(), rand::random()) {
-                        Verdict::Retry(delay) => Ending::Retry { failure, delay, behind },
-                        Verdict::GiveUp => Ending::GiveUp { failure, behind },
-                    };
-                    (claim, ending, None)
-                }
+                Outcome::Failed(failure) => self.failed(claim, known, failure, history, took),
                 Outcome::HandedBack => {
                     let why = "its worker stopped before it had ended".to_owned();
                     (claim, Ending::Release { why, has_waited: false }, None)
@@ -126,6 +118,32 @@ impl Committer {
         let ends = commits.ends.len();
         self.commit(commits).await;
         self.waiting.decrement(ends as f64);
+    }
+
+    /// Whether it is tried again, and what follows where it is not.
+    fn failed(
+        &self,
+        claim: Claim,
+        known: Option<Known>,
+        failure: Failure,
+        history: History,
+        took: Duration,
+    ) -> (Claim, Ending, Option<HandOff>) {
+        let version = known.as_ref().map(|known| known.version.clone());
+        let policy = version.as_ref().and_then(|version| version.policy(claim.key.stage));
+        let policy = policy.unwrap_or(&self.default_policy);
+        let behind = lane::behind_a_failed_item(claim.spot(), took > SLOW);
+        let verdict = policy.decide(failure.class(), history, failure.wait(), rand::random());
+        if let Verdict::Retry(delay) = verdict {
+            return (claim, Ending::Retry { failure, delay, behind }, None);
+        }
+        let tolerated = version.and_then(|version| tolerated(&claim, &version, &failure));
+        match tolerated.map(|output| self.finished(claim, known, output, took)) {
+            Some((claim, Ending::Skipped { instead, reason, next, turn }, hand_off)) => {
+                (claim, Ending::Tolerated { failure, instead, reason, next, turn }, hand_off)
+            }
+            Some(_) | None => (claim, Ending::GiveUp { failure, behind }, None),
+        }
     }
 
     /// What its worker lacked is no failure of a job, which goes back; but for one that ran alone and found no descriptor left:
@@ -282,7 +300,7 @@ impl Committer {
                 (Some(at), Some(hand_off), Ending::Done { output, .. }) => {
                     self.pass_on(&claim, hand_off, Came::Output(&output), at);
                 }
-                (Some(at), Some(hand_off), Ending::Skipped { reason, .. }) => {
+                (Some(at), Some(hand_off), Ending::Skipped { reason, .. } | Ending::Tolerated { reason, .. }) => {
                     self.pass_on(&claim, hand_off, Came::Skip(&reason), at);
                 }
                 (Some(_), _, Ending::Retry { delay, .. }) => {
@@ -368,6 +386,16 @@ impl Committer {
     }
 }
 
+/// What stands in place of the output of an optional stage that is given up. Evidence of damage is never passed over (promise 8).
+fn tolerated(claim: &Claim, version: &Version, failure: &Failure) -> Option<Output> {
+    let stage = version.stage(claim.key.stage).filter(|stage| stage.optional)?;
+    if failure.class() == FailureClass::CorruptCheckpoint {
+        return None;
+    }
+    let reason = format!("it was given up: {}: {}", failure.class(), failure.message());
+    run_stage::skipped(skips::shortened(&reason).into(), finished_by(claim, stage.for_each.is_some())).ok()
+}
+
 /// How an attempt ends whose end was refused: a result becomes a failure, and the text of a failure another one, so that the
 /// job does not stay `running`. `None` where nothing is left that could be to blame.
 fn instead(claim: &Claim, ending: &Ending, refused: &StoreError) -> Option<Ending> {
@@ -379,6 +407,11 @@ fn instead(claim: &Claim, ending: &Ending, refused: &StoreError) -> Option<Endin
         Ending::Retry { failure, delay, behind } => {
             let (delay, behind) = (*delay, *behind);
             failure.without_its_text().map(|failure| Ending::Retry { failure, delay, behind })
+        }
+        Ending::Tolerated { failure, .. } => {
+            let behind = lane::behind_a_failed_item(claim.spot(), true);
+            let failure = failure.without_its_text().unwrap_or_else(|| failure.clone());
+            Some(Ending::GiveUp { failure, behind })
         }
         Ending::GiveUp { failure, behind } => {
             failure.without_its_text().map(|failure| Ending::GiveUp { failure, behind: *behind })

@@ -63,6 +63,7 @@ fn one(commits: &Commits, at: usize) {
             }
         }
         Ending::Skipped { .. } => meters.ended(AttemptEnd::Skipped),
+        Ending::Tolerated { failure, .. } => meters.failed(failure.class(), AttemptEnd::Tolerated),
         Ending::Retry { failure, .. } => meters.failed(failure.class(), AttemptEnd::Retried),
         Ending::GiveUp { failure, .. } => meters.failed(failure.class(), AttemptEnd::DeadLettered),
         Ending::Release { .. } => meters.ended(AttemptEnd::Released),

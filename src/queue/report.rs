@@ -74,6 +74,7 @@ fn one(slots: &Slots, commits: &Commits, at: usize) {
     with_names(slots, commits, at, |attempt, ending| match ending {
         Ending::Done { .. } => attempt.done(),
         Ending::Skipped { .. } => attempt.skipped(),
+        Ending::Tolerated { failure, .. } => attempt.tolerated(&failure.class(), failure.message()),
         Ending::Retry { failure, delay, .. } => attempt.retried(failure, *delay),
         Ending::GiveUp { failure, .. } => attempt.given_up(&failure.class(), failure.message()),
         Ending::Release { .. } => attempt.released(),

@@ -104,9 +104,8 @@ impl RunStage {
                 return Ok(Box::pin(async move { Ok(Ran::Finished(done(payload, finished))) }));
             }
             Work::Skip(reason) => {
-                let splits = about.item.is_none() && task.known.version.splits(task.claim.key.stage);
-                let finished = if splits { Finished::Split(0) } else { finished };
-                return Ok(Box::pin(async move { skipped(reason, finished) }));
+                let finished = finished_by(&task.claim, task.known.version.splits(task.claim.key.stage));
+                return Ok(Box::pin(async move { skipped(reason, finished).map(Ran::Finished) }));
             }
             Work::Handle(input) => input,
         };
@@ -117,7 +116,7 @@ impl RunStage {
         };
         if let StageKind::Sleep(sleep) = &stage.kind {
             if let Some(reason) = input.fails(stage)? {
-                return Ok(Box::pin(async move { skipped(reason, finished) }));
+                return Ok(Box::pin(async move { skipped(reason, finished).map(Ran::Finished) }));
             }
             let reached = wait::sleep(sleep, &offer, claim.started_at, rand::random())?;
             return Ok(Box::pin(async move { Ok(ran(reached, finished)) }));
@@ -138,7 +137,7 @@ impl RunStage {
         Ok(Box::pin(async move {
             match handle.await {
                 Ok(Ok(Worked::Done(payload))) => Ok(Ran::Finished(done(payload, finished))),
-                Ok(Ok(Worked::Skipped(reason))) => skipped(reason, finished),
+                Ok(Ok(Worked::Skipped(reason))) => skipped(reason, finished).map(Ran::Finished),
                 Ok(Err(failure)) => Err(failure),
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => Err(panicked(&panic)),
@@ -275,14 +274,23 @@ fn done(payload: Payload, finished: Finished) -> Output {
     Output { payload, finished, skipped: None }
 }
 
+/// What a job ends that does nothing: a stage that would be split then has no items.
+pub(super) fn finished_by(claim: &Claim, splits: bool) -> Finished {
+    match claim.key.item() {
+        Some(_) => Finished::Item,
+        None if splits => Finished::Split(0),
+        None => Finished::Stage,
+    }
+}
+
 /// What stands in place of the output of a job that was skipped: null, or no items.
-fn skipped(reason: Arc<str>, finished: Finished) -> Result<Ran, Failure> {
+pub(super) fn skipped(reason: Arc<str>, finished: Finished) -> Result<Output, Failure> {
     let payload = match finished {
         Finished::Split(items) => Payload::of(&items, usize::MAX),
         Finished::Stage | Finished::Item => Payload::of(&(), usize::MAX),
     };
     let payload = payload.map_err(|e| Failure::unknown(e.to_string()))?;
-    Ok(Ran::Finished(Output { payload, finished, skipped: Some(reason) }))
+    Ok(Output { payload, finished, skipped: Some(reason) })
 }
 
 fn ran(reached: Reached, finished: Finished) -> Ran {

@@ -64,7 +64,7 @@ fn because_of(needs: &str, reason: &str) -> String {
     format!("{needs}{SKIPPED}{first}")
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),

@@ -22,6 +22,9 @@ pub(crate) enum Ending {
     Done { output: Payload, next: Next, turn: Turn },
     /// It was skipped: the reason becomes a checkpoint with that in place of an output, and what follows can start.
     Skipped { instead: Payload, reason: Arc<str>, next: Next, turn: Turn },
+    /// It failed for good, and its run goes on as after a skip: a dead letter that is tolerated, and the reason as a checkpoint behind its
+    /// last attempt.
+    Tolerated { failure: Failure, instead: Payload, reason: Arc<str>, next: Next, turn: Turn },
     /// It failed and is due again after the delay, alone: the items that were to come after it are born without it.
     Retry { failure: Failure, delay: Duration, behind: Option<Births> },
     /// It failed and is not tried again by itself: it becomes a dead letter, and its run is blocked. The items that were
@@ -91,6 +94,8 @@ struct Skip<'b> {
     /// In hexadecimal digits.
     digest: String,
     reason: &'b str,
+    /// By how much the number of its attempt is behind that of the claim, whose own is that of a failure.
+    behind: i32,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -99,6 +104,8 @@ struct Dead<'b> {
     class: &'static str,
     message: &'b str,
     fingerprint: String,
+    /// Its run goes on.
+    tolerated: bool,
 }
 
 /// How many more branches, or fewer, a join waits for.
@@ -155,7 +162,7 @@ impl<'b> EndingColumns<'b> {
             columns.push_becomes(becomes(claim, ending));
             let (output, ends_run) = match ending {
                 Ending::Done { output, next, .. } => (Some(output), next.ends_run),
-                Ending::Skipped { next, .. } => (None, next.ends_run),
+                Ending::Skipped { next, .. } | Ending::Tolerated { next, .. } => (None, next.ends_run),
                 Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release { .. } | Ending::Unclaim => {
                     (None, false)
                 }
@@ -190,12 +197,19 @@ impl<'b> EndingColumns<'b> {
 
 impl<'b> Extras<'b> {
     fn push(&mut self, ord: i64, ending: &'b Ending, kept: Option<i32>) {
-        if let Ending::Skipped { instead, reason, .. } = ending {
+        if let Ending::Skipped { instead, reason, .. } | Ending::Tolerated { instead, reason, .. } = ending {
             let digest = digest::hex(&digest::of_skip(reason));
-            self.skips.push(Skip { ord, output: instead.as_str(), digest, reason });
+            let behind = i32::from(matches!(ending, Ending::Tolerated { .. }));
+            self.skips.push(Skip { ord, output: instead.as_str(), digest, reason, behind });
+        }
+        if let Ending::GiveUp { failure, .. } | Ending::Tolerated { failure, .. } = ending {
+            self.failures.push(Tried::failed(ord, failure));
+            let (class, message) = (failure.class(), failure.message());
+            let (fingerprint, tolerated) = (fingerprint(class, message), matches!(ending, Ending::Tolerated { .. }));
+            self.dead_letters.push(Dead { ord, class: class.as_str(), message, fingerprint, tolerated });
         }
         let births = match ending {
-            Ending::Done { next, .. } | Ending::Skipped { next, .. } => {
+            Ending::Done { next, .. } | Ending::Skipped { next, .. } | Ending::Tolerated { next, .. } => {
                 self.arrivals.extend(next.arrivals.iter().map(|&(stage, change)| Arrival { ord, stage, change }));
                 next.births.as_slice()
             }
@@ -203,13 +217,7 @@ impl<'b> Extras<'b> {
                 self.failures.push(Tried::failed(ord, failure));
                 behind.as_slice()
             }
-            Ending::GiveUp { failure, behind } => {
-                self.failures.push(Tried::failed(ord, failure));
-                let (class, message) = (failure.class(), failure.message());
-                let fingerprint = fingerprint(class, message);
-                self.dead_letters.push(Dead { ord, class: class.as_str(), message, fingerprint });
-                behind.as_slice()
-            }
+            Ending::GiveUp { behind, .. } => behind.as_slice(),
             Ending::Release { why, .. } => {
                 self.failures.push(Tried::released(ord, why));
                 &[]
@@ -219,9 +227,12 @@ impl<'b> Extras<'b> {
         let birth = |&Births { stage, first, until, step }: &Births| Birth { ord, stage, first, until, step };
         self.births.extend(births.iter().map(birth));
         self.artifacts.extend(kept.map(|whole| Kept::of(ord, ending, whole)));
-        let arrives =
-            matches!(ending, Ending::Done { next, .. } | Ending::Skipped { next, .. } if !next.arrivals.is_empty());
-        if arrives || !births.is_empty() || matches!(ending, Ending::GiveUp { .. }) {
+        let arrives = match ending {
+            Ending::Done { next, .. } | Ending::Skipped { next, .. } => !next.arrivals.is_empty(),
+            Ending::GiveUp { .. } | Ending::Tolerated { .. } => true,
+            Ending::Retry { .. } | Ending::Release { .. } | Ending::Unclaim => false,
+        };
+        if arrives || !births.is_empty() {
             self.growing.push(ord);
         }
     }
@@ -249,7 +260,9 @@ impl Kept {
     fn of(ord: i64, ending: &Ending, whole: i32) -> Kept {
         match ending {
             Ending::Done { .. } | Ending::Skipped { .. } => Kept { ord, becomes: None, whole },
-            Ending::Retry { .. } | Ending::GiveUp { .. } => Kept { ord, becomes: Some("failed"), whole: 0 },
+            Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Tolerated { .. } => {
+                Kept { ord, becomes: Some("failed"), whole: 0 }
+            }
             Ending::Release { .. } | Ending::Unclaim => Kept { ord, becomes: Some("orphan"), whole: 0 },
         }
     }
@@ -260,7 +273,7 @@ fn becomes(claim: &Claim, ending: &Ending) -> Option<Becomes> {
     let (here, attempt) = (claim.spot(), claim.key.attempt);
     let row = |state, spot, attempt, delay_ms| Some(Becomes { state, spot, attempt, delay_ms });
     match ending {
-        Ending::Done { next, turn, .. } | Ending::Skipped { next, turn, .. } => {
+        Ending::Done { next, turn, .. } | Ending::Skipped { next, turn, .. } | Ending::Tolerated { next, turn, .. } => {
             let there = next.goes_on?;
             match turn {
                 Turn::Stays => row("running", there, 1, KEEPS_ITS_PLACE),

@@ -27,6 +27,8 @@ pub(crate) struct RunRow {
     pub(crate) failure: Option<RunFailure>,
     /// When it may begin, where that is to come.
     pub(crate) starts_at: Option<DateTime<Utc>>,
+    /// Its dead letters that are tolerated: with some it is degraded.
+    pub(crate) tolerated: i64,
     /// The trace it was started in.
     pub(crate) trace: Option<TraceContext>,
 }
@@ -62,6 +64,7 @@ struct RunColumns {
     failure_class: Option<String>,
     failure_message: Option<String>,
     dead_letters: i64,
+    tolerated: i64,
     traceparent: Option<String>,
     tracestate: Option<String>,
 }
@@ -71,7 +74,7 @@ macro_rules! runs_among {
     ($picked:literal) => {
         concat!(
             "select r.id, r.uuid, r.version_id, o.workflow, r.state, o.state as shown, r.started_at, r.finished_at, o.starts_at,
-                    o.failed_stage, o.failure_class, o.failure_message, o.dead_letters, r.traceparent, r.tracestate
+                    o.failed_stage, o.failure_class, o.failure_message, o.dead_letters, o.tolerated, r.traceparent, r.tracestate
              from (",
             $picked,
             ") as r
@@ -102,6 +105,7 @@ fn run_row(columns: RunColumns) -> Result<RunRow, StoreError> {
         finished_at: columns.finished_at,
         failure,
         starts_at: columns.starts_at,
+        tolerated: columns.tolerated,
         trace: columns.traceparent.and_then(|parent| TraceContext::parse(&parent, columns.tracestate.as_deref()).ok()),
     })
 }

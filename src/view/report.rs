@@ -32,6 +32,9 @@ pub(crate) struct RunReport {
     /// When a scheduled one may begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     starts_at: Option<DateTime<Utc>>,
+    /// It went on without optional stages that were given up: so many dead letters are tolerated.
+    #[serde(skip_serializing_if = "is_zero")]
+    tolerated: i64,
     /// Why it failed; of a blocked one, its oldest dead letter that is pending.
     failure: Option<FailureReport>,
     /// The trace it was started in.
@@ -119,6 +122,7 @@ impl RunReport {
             started_at: run.started_at,
             finished_at: run.finished_at,
             starts_at: run.starts_at,
+            tolerated: run.tolerated,
             failure,
             traceparent: run.trace.as_ref().map(|trace| trace.parent().to_owned()),
             tracestate: run.trace.as_ref().and_then(|trace| trace.state()).map(str::to_owned),

@@ -69,7 +69,7 @@ fn build(
     let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
     let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).collect();
     let when = stage.when.map(|(_, condition)| condition);
-    let DraftStage { named, concurrency, per_worker, rate, requires, retry, .. } = stage;
+    let DraftStage { named, optional, concurrency, per_worker, rate, requires, retry, .. } = stage;
     // An attempt that waits for a process would hold a slot.
     let per_worker = per_worker.or(kind.warm_processes());
     let knows_run = !named.owns.is_empty();
@@ -79,6 +79,7 @@ fn build(
         needs,
         accepts_skipped,
         when,
+        optional,
         for_each,
         inputs,
         kind,
@@ -268,8 +269,9 @@ impl Graph<'_> {
             }
             _ if stage.needs.iter().any(|need| need.text == head) => {
                 let may_be_absent = stage.accepted.contains(head) && place.fallback.is_none();
-                let is_in_file = !place.path.is_empty() && comes_as_file(stage, head);
-                if may_be_absent && !is_in_file && names != Names::Condition {
+                let is_asked = names == Names::Condition;
+                let is_in_file = (is_asked || !place.path.is_empty()) && comes_as_file(stage, head);
+                if may_be_absent && !is_in_file && !is_asked {
                     found.push(texts::may_be_skipped(word, place, names == Names::File));
                     return;
                 }
@@ -277,7 +279,14 @@ impl Graph<'_> {
                     return;
                 }
                 let title = format!("{} is in a file: the stage has inputs = \"file\"", shown(&place.to_string()));
-                (title, format!("write {{{{{head}}}}} for the name of the file, and let the stage read it"))
+                let help = match is_asked {
+                    true => {
+                        "a condition reads no files: let the stage before it decide, and need that one for its answer"
+                            .to_owned()
+                    }
+                    false => format!("write {{{{{head}}}}} for the name of the file, and let the stage read it"),
+                };
+                (title, help)
             }
             _ if self.by_name.contains_key(head) && head != stage.word.text => {
                 let what = if names == Names::File { "a file" } else { "the output" };

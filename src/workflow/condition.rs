@@ -5,7 +5,9 @@
 //! and how often when it is decided (`budget.rs`).
 
 mod budget;
+mod mistake;
 mod reads;
+mod undecided;
 mod values;
 
 use std::fmt;
@@ -18,17 +20,15 @@ use cel::{Context, Env, ExecutionError, IdedExpr, Value};
 use serde::{Deserialize, Serialize};
 
 use self::budget::Budget;
+pub(crate) use self::mistake::ConditionError;
+pub(crate) use self::mistake::LONGEST;
+use self::mistake::{DEEPEST, FUNCTIONS};
 pub(crate) use self::reads::{Compared, Kind, Read};
+pub(crate) use self::undecided::Undecided;
 use crate::model::json;
 
-/// Characters of an expression, and how deeply its parts may be nested.
-pub(super) const LONGEST: usize = 2_000;
-const DEEPEST: usize = 64;
 /// The parser's own limit counts brackets and the like.
 const DEEPEST_BRACKETS: u16 = 32;
-/// Functions beside the operators and the macros `has`, `all`, `exists`, `exists_one`, `filter` and `map`.
-const FUNCTIONS: [&str; 11] =
-    ["bool", "bytes", "contains", "double", "endsWith", "int", "matches", "size", "startsWith", "string", "uint"];
 /// Values that a reason shows, and characters of each.
 const SHOWN: usize = 5;
 const SHOWN_OF_ONE: usize = 60;
@@ -53,52 +53,12 @@ struct Parsed {
     compared: Vec<Compared>,
 }
 
-/// Why a text is no condition; says what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ConditionError {
-    #[error("it has more than {LONGEST} characters; let the stage before it decide, and ask for its answer")]
-    TooLong,
-    #[error("it is nested more than {DEEPEST} deep")]
-    TooDeep,
-    #[error("{0}; write one such as check.score >= 0.8 && input.lang in ['de', 'en']")]
-    Syntax(String),
-    #[error("there is no function `{0}`; there are {list}, and the macros has, all, exists, exists_one, filter and map", list = FUNCTIONS.join(", "))]
-    Function(String),
-    #[error("the pattern of `matches` must be a text in quotes that is a regular expression of at most 200 characters")]
-    Pattern,
-    #[error("it reads nothing, and so is the same for every run")]
-    Constant,
-    #[error("it is {0}, and not true or false; compare it with something")]
-    NoBool(&'static str),
-}
-
 /// What came of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
     Holds,
     /// With the reason, for people: the expression, and the values that it read.
     Fails(String),
-}
-
-/// Why a condition is neither true nor false.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Undecided {
-    #[error("`{place}` is missing: `{holder}` has no field `{field}`; has({place}) asks whether it is there")]
-    Missing { place: String, holder: String, field: String },
-    #[error("there is no `{0}`")]
-    NoName(String),
-    #[error("a value in it has no field `{0}`; has() asks whether it is there")]
-    MissingInside(String),
-    #[error("it is {0}, and not true or false")]
-    NoBool(&'static str),
-    #[error("{0}")]
-    Refused(String),
-    #[error("what it reads has more than {} bytes; hand on less", values::MOST_BYTES)]
-    TooLarge,
-    #[error("it takes too many steps over the values that it reads; let the stage before it decide")]
-    TooManySteps,
-    #[error("`{0}` holds a text that cannot be read")]
-    Unreadable(String),
 }
 
 impl Condition {
@@ -255,7 +215,13 @@ fn syntax(errors: &cel::ParseErrors) -> String {
             .unwrap_or_default()
             .replace("Syntax error: ", "")
             .replace("token recognition error at:", "no part of an expression:");
-        format!("{} at character {column}", shortened(&said, 120))
+        match said.contains("int literal") {
+            // What is longer is seen as a text: see `decide`.
+            true => format!(
+                "the number at character {column} does not fit into 64 bits: compare with it as a text, in quotes"
+            ),
+            false => format!("{} at character {column}", shortened(&said, 120)),
+        }
     });
     said.unwrap_or_else(|| "it is no expression of CEL".to_owned())
 }

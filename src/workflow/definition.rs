@@ -51,7 +51,7 @@ impl Workflow {
             let is_open = |need: &StageIndex| may.get(need.at()).copied().unwrap_or_default();
             let by_need = stage.needs.iter().any(|need| is_open(need) && !stage.accepts(*need));
             let by_all = !stage.needs.is_empty() && stage.needs.iter().all(is_open);
-            may[index.at()] = by_need || by_all || (stage.when.is_some() && stage.for_each.is_none());
+            may[index.at()] = by_need || by_all || stage.optional || (stage.when.is_some() && stage.for_each.is_none());
         }
         may
     }
@@ -74,6 +74,9 @@ pub(crate) struct Stage {
     /// What its jobs are skipped without; for each item, where it is fanned out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) when: Option<Condition>,
+    /// Given up, it is tolerated: the run goes on as after a skip.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) optional: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_each: Option<ForEach>,
     /// How the outputs of needed stages come in.

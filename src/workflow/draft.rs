@@ -58,6 +58,7 @@ pub(crate) struct DraftStage {
     pub(crate) accepted: HashSet<String>,
     /// `None` where it is absent or wrong.
     pub(crate) when: Option<(Word, Condition)>,
+    pub(crate) optional: bool,
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
     /// With its place in the file.
@@ -152,6 +153,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         needs: Vec::new(),
         accepted: HashSet::new(),
         when: None,
+        optional: false,
         for_each: None,
         inputs: None,
         timeout: None,
@@ -176,6 +178,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         }
         match key.text.as_str() {
             "needs" => (stage.needs, stage.accepted) = needs(value, found),
+            "optional" => stage.optional = value::flag(value, keys::OPTIONAL, found).unwrap_or_default(),
             "when" => stage.when = value::condition(value, keys::WHEN, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
             "inputs" if kind.is_some_and(|kind| names(keys::of_kind(kind), "inputs")) => {

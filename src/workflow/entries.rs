@@ -37,10 +37,12 @@ impl Workflow {
                 (keys::SPREAD, json!(jitter.map(duration::format))),
             ]),
         }
-        let needs: Vec<String> = stage.needs.iter().map(|need| self.named(*need)).collect();
+        let needs: Vec<String> = stage.needs.iter().map(|need| self.needed(stage, *need)).collect();
         // Of a stage that needs none there is nothing to tell; only programs and handlers have inputs in files.
         let comes_in = !needs.is_empty() && matches!(stage.kind, StageKind::Rust { .. } | StageKind::Command(_));
         entries.push((keys::NEEDS, json!(needs)));
+        entries.push((keys::WHEN, json!(stage.when)));
+        entries.push((keys::OPTIONAL, json!(stage.optional)));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
         let timeout = (!stage.kind.only_waits()).then(|| duration::format(stage.timeout));
@@ -235,7 +237,7 @@ mod tests {
             entries.iter().map(|(key, value)| format!("{key} = {}", toml(value))).collect::<Vec<_>>().join(", ")
         };
         insta::assert_snapshot!(entries(Defaults::LeftOut), @r#"http = "https://a.b/""#);
-        insta::assert_snapshot!(entries(Defaults::Shown), @r#"http = "https://a.b/", method = "POST", connect_timeout = "10s", redirects = 0, output = "json", timeout = "5m""#);
+        insta::assert_snapshot!(entries(Defaults::Shown), @r#"http = "https://a.b/", method = "POST", connect_timeout = "10s", redirects = 0, output = "json", optional = false, timeout = "5m""#);
     }
 
     #[test]

@@ -163,7 +163,9 @@ keys! {
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
         "Stages that must be done first. Their outputs are part of the input, under their names. If one of them is skipped, so is this stage; a `?` behind its name accepts that, and the output is null.";
     WHEN = "when", Shape::Condition, "a condition in quotes", "when = \"check.score >= 0.8\"", OR_REMOVE, "",
-        "Condition (an expression of CEL over `input`, `item` and the outputs of needed stages) without which the stage is skipped; with `for_each`, it is decided for each item.";
+        "Condition on which the stage runs: an expression in CEL over `input`, `item` and the outputs of needed stages. Otherwise it is skipped. With `for_each`, it is decided for each item.";
+    OPTIONAL = "optional", Shape::Flag, "true or false", "optional = true", OR_REMOVE, "false",
+        "The run goes on without this stage, or without an item of it, when that is given up: it leaves a dead letter that is tolerated and can still be retried, and what needs it is skipped or gets null, as after a skip.";
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
@@ -292,7 +294,7 @@ pub(crate) const WAITS: &[Key] = &[SLEEP, UNTIL];
 pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, FOR_EACH, RETRY];
 /// Keys that any other stage may have.
 pub(crate) const EVERY_STAGE: &[Key] =
-    &[NEEDS, WHEN, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
+    &[NEEDS, WHEN, OPTIONAL, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] =
     &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];

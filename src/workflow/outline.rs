@@ -9,13 +9,13 @@ use super::definition::{ForEach, Source, Stage, StageIndex, Workflow};
 const NAMED: usize = 4;
 
 impl Workflow {
-    /// One line per stage, needs first: what it comes after, and what it is fanned out over.
+    /// One line per stage, needs first: what it comes after, what it is fanned out over, and on which condition.
     pub(crate) fn graph_text(&self) -> String {
         let rows: Vec<[String; 3]> = self
             .topological()
             .into_iter()
             .filter_map(|index| self.stage(index))
-            .map(|stage| [stage.name.to_string(), self.comes_after(stage), self.fans_out(stage)])
+            .map(|stage| [stage.name.to_string(), self.comes_after(stage), runs(&[self.fans_out(stage), asks(stage)])])
             .collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (name, after) = (width(0), width(1));
@@ -24,12 +24,18 @@ impl Workflow {
     }
 
     fn comes_after(&self, stage: &Stage) -> String {
-        let named: Vec<String> = stage.needs.iter().take(NAMED).map(|need| self.named(*need)).collect();
+        let named: Vec<String> = stage.needs.iter().take(NAMED).map(|need| self.needed(stage, *need)).collect();
         match stage.needs.len() {
             0 => "first".to_owned(),
             count if count > NAMED => format!("after {} and {} more", named.join(", "), count - NAMED),
             _ => format!("after {}", named.join(", ")),
         }
+    }
+
+    /// As it stands in the file.
+    pub(super) fn needed(&self, stage: &Stage, need: StageIndex) -> String {
+        let mark = if stage.accepts(need) { "?" } else { "" };
+        format!("{}{mark}", self.named(need))
     }
 
     fn fans_out(&self, stage: &Stage) -> String {
@@ -50,12 +56,39 @@ impl Workflow {
     }
 }
 
-/// What each stage needs, and whether its items come from there; in the order in which stages can run.
-fn edges(workflow: &Workflow) -> Vec<(StageIndex, StageIndex, bool)> {
+/// The condition of a stage in a line, and whether its run goes on without it; empty where there is nothing to say.
+fn asks(stage: &Stage) -> String {
+    let optional = if stage.optional { "optional".to_owned() } else { String::new() };
+    let condition = stage.when.as_ref().map(|when| when.as_str().split_whitespace().collect::<Vec<_>>().join(" "));
+    runs(&[condition.map_or_else(String::new, |condition| format!("when {condition}")), optional])
+}
+
+/// Those of them that say something.
+fn runs(words: &[String]) -> String {
+    words.iter().filter(|words| !words.is_empty()).cloned().collect::<Vec<_>>().join(", ")
+}
+
+/// How a need leads to a stage.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Edge {
+    Plain,
+    /// Items come along it.
+    Items,
+    /// The stage runs without it, too.
+    Accepted,
+}
+
+/// What each stage needs, and how; in the order in which stages can run.
+fn edges(workflow: &Workflow) -> Vec<(StageIndex, StageIndex, Edge)> {
     let into = |to: StageIndex| {
         let stage = workflow.stage(to)?;
         let source = stage.for_each.as_ref().map(|for_each| for_each.source);
-        Some(stage.needs.iter().map(move |need| (*need, to, source == Some(Source::Stage(*need)))))
+        let edge = move |need: StageIndex| match stage.accepts(need) {
+            true => Edge::Accepted,
+            false if source == Some(Source::Stage(need)) => Edge::Items,
+            false => Edge::Plain,
+        };
+        Some(stage.needs.iter().map(move |need| (*need, to, edge(*need))))
     };
     workflow.topological().into_iter().filter_map(into).flatten().collect()
 }
@@ -94,6 +127,28 @@ mod tests {
         )
     }
 
+    /// With conditions, and needs that are accepted without an output.
+    pub(super) fn choices() -> Workflow {
+        parse(
+            r#"name = 'choices'
+            [stages.check]
+            rust = 'check'
+            [stages.subtitles]
+            rust = 'subtitles'
+            needs = ['check']
+            when = """check.score >= 0.8 &&
+                input.lang in ["de", "en"]"""
+            [stages.page]
+            rust = 'page'
+            needs = ['check']
+            for_each = 'check.pages'
+            when = 'item.words > 0'
+            [stages.report]
+            rust = 'report'
+            needs = ['check', 'subtitles?', 'page']"#,
+        )
+    }
+
     /// Whatever a file can hold that means something elsewhere.
     pub(super) fn odd() -> Workflow {
         parse(
@@ -105,6 +160,16 @@ mod tests {
             needs = ['style']
             for_each = 'style.a\b<c>#d;&`e`é'",
         )
+    }
+
+    #[test]
+    fn conditions_and_accepted_skips_stand_in_the_graph() {
+        insta::assert_snapshot!(choices().graph_text(), @r#"
+        check      first
+        subtitles  after check                    when check.score >= 0.8 && input.lang in ["de", "en"]
+        page       after check                    for each of check.pages, when item.words > 0
+        report     after check, subtitles?, page
+        "#);
     }
 
     #[test]

@@ -25,6 +25,17 @@ rust = "misbehave"
 rust = "work"
 "#;
 
+/// A stage that is given up and not needed, and one that is skipped.
+const SPARE: &str = r#"
+name = "spare"
+[stages.may-fail]
+rust = "misbehave"
+optional = true
+[stages.asks]
+rust = "misbehave"
+when = "input.how == 'never'"
+"#;
+
 /// Programs that stay: one that dies after its first job, and one that does not start.
 const STAYS: &str = concat!(
     "name = \"stays\"\n[stages.dies]\ncommand = [\"python3\", \"",
@@ -134,10 +145,12 @@ fn input(how: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
-    let world = World::with(&[SQUARES, WORK, FAILS, TORN, STAYS, DECLARED]).await;
+    let world = World::with(&[SQUARES, WORK, FAILS, TORN, SPARE, STAYS, DECLARED]).await;
     let mut told = Told { world: &world, logs: BTreeSet::new() };
     let worker = deaths(&world, &mut told).await;
     let traced = a_trace(&world).await;
+    let spare = world.start("spare", &input("fail", r#", "times": 9, "class": "invalid_input""#));
+    assert_eq!(world.ended(&spare).await, "done");
     decisions(&world, &mut told, &worker).await;
     stop(worker).await;
     a_frozen_worker(&world, &mut told).await;
@@ -370,7 +383,7 @@ type Told5 = (String, String, String, i64, i64);
 
 async fn as_in_the_tables(world: &World, events: &[Event]) {
     let names = ["attempt_started", "attempt_done", "attempt_retried", "job_given_up", "attempt_released"];
-    let names = [&names[..], &["attempt_cancelled", "attempt_lost"]].concat();
+    let names = [&names[..], &["attempt_cancelled", "attempt_lost", "attempt_skipped", "job_tolerated"]].concat();
     let text = |event: &Event, field: &str| event[field].as_str().unwrap().to_owned();
     let number = |event: &Event, field: &str| event.get(field).map_or(-1, |number| number.as_i64().unwrap());
     let mut told: Vec<Told5> = events
@@ -381,10 +394,14 @@ async fn as_in_the_tables(world: &World, events: &[Event]) {
     told.sort();
     let ended: Vec<Told5> = sqlx::query_as(
         "with ended as (
-             select run_id, stage, item, attempt, 'attempt_done' as event from piton.checkpoints
+             select run_id, stage, item, attempt, case when skipped is null then 'attempt_done' else 'attempt_skipped' end as event
+             from piton.checkpoints k
+             -- Behind what is tolerated there is no attempt.
+             where not exists (select from piton.dead_letters d where d.run_id = k.run_id and d.stage = k.stage and d.item = k.item
+                               and d.attempt = k.attempt - 1 and d.resolution = 'tolerated')
              union all
              select a.run_id, a.stage, a.item, a.attempt,
-                    case when d.id is not null then 'job_given_up' when a.outcome = 'failed' then 'attempt_retried'
+                    case when d.resolution = 'tolerated' then 'job_tolerated' when d.id is not null then 'job_given_up' when a.outcome = 'failed' then 'attempt_retried'
                          else 'attempt_' || a.outcome end
              from piton.attempts a
              left join piton.dead_letters d on d.run_id = a.run_id and d.stage = a.stage and d.item = a.item
@@ -421,7 +438,7 @@ async fn as_in_the_tables(world: &World, events: &[Event]) {
         assert_eq!(told(event), world.count(rows).await, "{event}");
     }
     let letters = world.count("select count(*) from piton.dead_letters").await;
-    assert_eq!(told("job_given_up") + told("dead_letter_forced"), letters);
+    assert_eq!(told("job_given_up") + told("job_tolerated") + told("dead_letter_forced"), letters);
     let boots = world.count("select count(*) from piton.workers").await;
     assert_eq!(told("worker_started") + told("worker_given_up"), boots);
     assert_eq!((told("attempt_fenced"), told("claim_returned"), told("dead_letter_forced")), (1, 1, 1));

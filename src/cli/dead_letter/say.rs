@@ -158,7 +158,10 @@ impl Story {
         for c in &self.checkpoints {
             let item = if c.item == NO_ITEM { String::new() } else { format!("[{}]", c.item) };
             let ended = when::clock(c.finished_at);
-            writeln!(text, "  {ended}  {}{item}  {} B, attempt {}", c.stage, c.bytes, c.attempt).ok();
+            match c.skipped {
+                Some(_) => writeln!(text, "  {ended}  {}{item}  skipped", c.stage).ok(),
+                None => writeln!(text, "  {ended}  {}{item}  {} B, attempt {}", c.stage, c.bytes, c.attempt).ok(),
+            };
         }
         text
     }

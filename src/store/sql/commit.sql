@@ -91,9 +91,9 @@ recorded as (
 ),
 passed as (
     insert into piton.checkpoints (run_id, stage, item, attempt, worker_id, started_at, bytes, digest, output, skipped)
-    select ($1::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord], ($5::int4[])[ord], ($6::int8[])[ord],
+    select ($1::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord], ($5::int4[])[ord] + behind, ($6::int8[])[ord],
            ($7::timestamptz[])[ord], octet_length(output), decode(digest, 'hex'), output::json, reason
-    from jsonb_to_recordset($22::jsonb -> 'skips') as s (ord int8, output text, digest text, reason text)
+    from jsonb_to_recordset($22::jsonb -> 'skips') as s (ord int8, output text, digest text, reason text, behind int4)
     where (ord in (select ord from landed)) is true
 ),
 tried as (
@@ -108,17 +108,20 @@ tried as (
 ),
 buried as (
     insert into piton.dead_letters (id, run_id, workflow_id, version_id, stage, item, attempt, rank, class, message,
-                                    fingerprint, worker_id)
+                                    fingerprint, worker_id, resolution, resolved_at, resolved_by)
     select piton.new_id(), ($1::int8[])[ord], ($16::int8[])[ord], ($17::int8[])[ord], ($3::int2[])[ord], ($4::int4[])[ord],
-           ($5::int4[])[ord], ($18::int2[])[ord], class, message, fingerprint, ($6::int8[])[ord]
-    from jsonb_to_recordset($22::jsonb -> 'dead_letters') as d (ord int8, class text, message text, fingerprint text)
+           ($5::int4[])[ord], ($18::int2[])[ord], class, message, fingerprint, ($6::int8[])[ord],
+           case when tolerated then 'tolerated' else 'pending' end, case when tolerated then now() end,
+           case when tolerated then 'its workflow' end
+    from jsonb_to_recordset($22::jsonb -> 'dead_letters')
+         as d (ord int8, class text, message text, fingerprint text, tolerated bool)
     where (ord in (select ord from landed)) is true
-    returning run_id
+    returning run_id, resolution
 ),
 blocked as (
     -- The state of the newest row counts: whoever has just decided about the run saw no dead letter of this statement.
     update piton.runs r set state = case r.state when 'running' then 'blocked' else r.state end
-    from (select distinct run_id from buried order by 1) as b
+    from (select distinct run_id from buried where resolution = 'pending' order by 1) as b
     where r.id = any(array[b.run_id])
 ),
 shown as (

@@ -38,7 +38,7 @@ keys! {
         "One answer for each item of a fan-out.";
 
     STATE = "state", Shape::Word(&["done", "blocked"]), "\"done\" or \"blocked\"", "state = \"blocked\"", OR_REMOVE, "",
-        "How the run ends: blocked if a failure is expected of a stage, else done.";
+        "How the run ends: blocked if a failure is expected of a stage, else done. The failure of an optional stage blocks nothing: write state = \"done\" with it.";
     REFUSED = "refused", Shape::Text, "a string", "refused = \"topic\"", OR_REMOVE, "",
         "The run does not start, because of its input; the reason holds this text.";
     RUN_OUTPUT = "output", Shape::Any, "a value", "output = \"seven words\"", OR_REMOVE, "",

@@ -23,6 +23,11 @@ pub(super) fn check(
         }
         match dashed(stage, word, read).filter(|_| !is_known(stage, &place.head)) {
             Some(mistake) => found.push(mistake),
+            None if may_be_left_out(declared, &place) && !is_tested(condition, read) => {
+                let title = format!("`{read}` may be left out");
+                let help = format!("ask first: has({read}) && …; or give it a default below [input]");
+                found.push(Mistake::new(word.span.clone(), title, "", help));
+            }
             None => {
                 let tested = Place { fallback: is_tested(condition, read).then(String::new), ..place.clone() };
                 look_up(word, &tested, found);
@@ -38,6 +43,12 @@ pub(super) fn check(
 
 fn is_known(stage: &DraftStage, head: &str) -> bool {
     matches!(head, "input" | "item") || stage.needs.iter().any(|need| need.text == head)
+}
+
+/// A key of the input that a run need not have.
+fn may_be_left_out(declared: Option<&DeclaredInput>, place: &Place) -> bool {
+    let key = place.path.first().filter(|_| place.head == "input");
+    key.and_then(|key| declared?.key(key)).is_some_and(|key| key.optional)
 }
 
 /// The place that a name of an expression means: there, `-` is a sign, so that names have `_` in its place.

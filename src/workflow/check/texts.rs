@@ -31,7 +31,9 @@ pub(super) fn own(stage: &DraftStage, word: &Word, own: Own, found: &mut Vec<Mis
 /// Tells of the output of a need that is accepted without one.
 pub(super) fn may_be_skipped(word: &Word, place: &Place, names_file: bool) -> Mistake {
     let head = &place.head;
-    let title = format!("`{head}` may be skipped, and then there is no {}", shown(&place.to_string()));
+    let lacks =
+        if names_file { "it keeps no files".to_owned() } else { format!("there is no {}", shown(&place.to_string())) };
+    let title = format!("`{head}` may be skipped, and then {lacks}");
     let help = match names_file {
         true => {
             format!("write \"{head}\" among the needs, without the `?`, or let the stage look for its files itself")

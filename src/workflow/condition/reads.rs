@@ -5,7 +5,7 @@ use std::fmt;
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
-use super::Undecided;
+use super::undecided::Undecided;
 use crate::model::json;
 
 /// Characters of a pattern of `matches`.

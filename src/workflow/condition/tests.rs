@@ -1,3 +1,5 @@
+//! What conditions say of values, and that none can do harm.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -91,12 +93,12 @@ fn a_reason_has_the_expression_and_the_values_within_limits() {
 fn what_is_no_condition_says_what_would_be() {
     let said = |text: &str| Condition::parse(text).expect_err("no condition").to_string();
     insta::assert_snapshot!(said("check.score >"), @"mismatched input '<EOF>' at character 14; write one such as check.score >= 0.8 && input.lang in ['de', 'en']");
-    insta::assert_snapshot!(said("check.score = 1"), @"");
+    insta::assert_snapshot!(said("check.score = 1"), @"no part of an expression: '= ' at character 13; write one such as check.score >= 0.8 && input.lang in ['de', 'en']");
     insta::assert_snapshot!(said("now() > check.at"), @"there is no function `now`; there are bool, bytes, contains, double, endsWith, int, matches, size, startsWith, string, uint, and the macros has, all, exists, exists_one, filter and map");
     insta::assert_snapshot!(said("1 == 1"), @"it reads nothing, and so is the same for every run");
     insta::assert_snapshot!(said("size(check.tags)"), @"it is a number, and not true or false; compare it with something");
     insta::assert_snapshot!(said("input.lang.matches(input.pattern)"), @"the pattern of `matches` must be a text in quotes that is a regular expression of at most 200 characters");
-    insta::assert_snapshot!(said("check.id == 12345678901234567890123"), @"");
+    insta::assert_snapshot!(said("check.id == 12345678901234567890123"), @"the number at character 13 does not fit into 64 bits: compare with it as a text, in quotes; write one such as check.score >= 0.8 && input.lang in ['de', 'en']");
     assert_eq!(Condition::parse(&"check.a && ".repeat(300)), Err(ConditionError::TooLong));
     let sum = vec!["check.a"; 200].join("+");
     assert_eq!(Condition::parse(&format!("{sum} > 1")), Err(ConditionError::TooDeep));

@@ -7,11 +7,8 @@ use cel::Value;
 use cel::objects::{Key, Map};
 use serde_json::value::RawValue;
 
-use super::Undecided;
 use super::reads::Read;
-
-/// Of all that is seen.
-pub(super) const MOST_BYTES: usize = 1 << 20;
+use super::undecided::{MOST_BYTES, Undecided};
 
 /// Which parts of a value are read.
 #[derive(Default)]

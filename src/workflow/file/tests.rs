@@ -1,5 +1,6 @@
 //! What the author of a mistake reads, word for word, and that no file can do harm.
 
+mod conditions;
 mod fuzz;
 mod harm;
 mod input;

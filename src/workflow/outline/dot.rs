@@ -1,26 +1,32 @@
 //! The graph of a workflow in DOT, which Graphviz draws.
 
-use super::edges;
+use super::{Edge, asks, edges};
 use crate::workflow::definition::Workflow;
 
 impl Workflow {
     /// One node for each stage, an edge for each need. A stage that is fanned out is doubly framed and says over what;
-    /// the edge that its items come along is bold.
+    /// the edge that its items come along is bold. A condition stands below the name, and the edge from a
+    /// stage that may have been skipped is dashed.
     pub(crate) fn graph_dot(&self) -> String {
         let mut text =
             format!("digraph {} {{\n  node [shape=box, fontname=\"sans-serif\"];\n", quoted(self.name.as_str()));
         for stage in self.topological().into_iter().filter_map(|index| self.stage(index)) {
             let name = quoted(stage.name.as_str());
-            text += &match self.fans_out(stage).as_str() {
-                "" => format!("  {name};\n"),
-                over => {
-                    let label = quoted(&format!("{}\n{over}", stage.name));
-                    format!("  {name} [label={label}, peripheries=2];\n")
-                }
+            let (over, asks) = (self.fans_out(stage), asks(stage));
+            let below: Vec<&str> = [over.as_str(), &asks].into_iter().filter(|words| !words.is_empty()).collect();
+            let label = quoted(&format!("{}\n{}", stage.name, below.join("\n")));
+            text += &match (over.is_empty(), below.is_empty()) {
+                (_, true) => format!("  {name};\n"),
+                (true, false) => format!("  {name} [label={label}];\n"),
+                (false, false) => format!("  {name} [label={label}, peripheries=2];\n"),
             };
         }
-        for (from, to, fanned) in edges(self) {
-            let style = if fanned { " [style=bold]" } else { "" };
+        for (from, to, edge) in edges(self) {
+            let style = match edge {
+                Edge::Plain => "",
+                Edge::Items => " [style=bold]",
+                Edge::Accepted => " [style=dashed]",
+            };
             text += &format!("  {} -> {}{style};\n", quoted(&self.named(from)), quoted(&self.named(to)));
         }
         text + "}\n"
@@ -34,7 +40,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::workflow::outline::tests::{odd, story};
+    use crate::workflow::outline::tests::{choices, odd, story};
 
     #[test]
     fn a_graph_is_nodes_and_edges_for_graphviz() {
@@ -57,6 +63,24 @@ mod tests {
           "picture" -> "assembly";
           "script" -> "assembly";
           "check" -> "assembly";
+        }
+        "#);
+    }
+
+    #[test]
+    fn conditions_stand_in_nodes_and_accepted_skips_are_dashed() {
+        insta::assert_snapshot!(choices().graph_dot(), @r#"
+        digraph "choices" {
+          node [shape=box, fontname="sans-serif"];
+          "check";
+          "subtitles" [label="subtitles\nwhen check.score >= 0.8 && input.lang in [\"de\", \"en\"]"];
+          "page" [label="page\nfor each of check.pages\nwhen item.words > 0", peripheries=2];
+          "report";
+          "check" -> "subtitles";
+          "check" -> "page" [style=bold];
+          "check" -> "report";
+          "subtitles" -> "report" [style=dashed];
+          "page" -> "report";
         }
         "#);
     }

@@ -1,23 +1,32 @@
 //! The graph of a workflow for Mermaid, which many Markdown pages draw.
 
-use super::edges;
+use super::{Edge, asks, edges};
 use crate::workflow::definition::{StageIndex, Workflow};
 
 impl Workflow {
     /// One node for each stage, an edge for each need. A stage that is fanned out is doubly framed and says over what;
-    /// the edge that its items come along is thick.
+    /// the edge that its items come along is thick. A condition stands below the name, and the edge from a
+    /// stage that may have been skipped is dotted.
     pub(crate) fn graph_mermaid(&self) -> String {
         let mut text = String::from("flowchart TD\n");
         for index in self.topological() {
             let Some(stage) = self.stage(index) else { continue };
             let name = escaped(stage.name.as_str());
-            text += &match self.fans_out(stage).as_str() {
-                "" => format!("  {}[\"{name}\"]\n", id(index)),
-                over => format!("  {}[[\"{name}<br>{}\"]]\n", id(index), escaped(over)),
+            let (over, asks) = (self.fans_out(stage), asks(stage));
+            let below = [over.as_str(), &asks].into_iter().filter(|words| !words.is_empty());
+            let label: String = [name].into_iter().chain(below.map(escaped)).collect::<Vec<_>>().join("<br>");
+            text += &match over.is_empty() {
+                true => format!("  {}[\"{label}\"]\n", id(index)),
+                false => format!("  {}[[\"{label}\"]]\n", id(index)),
             };
         }
-        for (from, to, fanned) in edges(self) {
-            text += &format!("  {} {} {}\n", id(from), if fanned { "==>" } else { "-->" }, id(to));
+        for (from, to, edge) in edges(self) {
+            let arrow = match edge {
+                Edge::Plain => "-->",
+                Edge::Items => "==>",
+                Edge::Accepted => "-.->",
+            };
+            text += &format!("  {} {arrow} {}\n", id(from), id(to));
         }
         text
     }
@@ -36,7 +45,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::workflow::outline::tests::{odd, story};
+    use crate::workflow::outline::tests::{choices, odd, story};
 
     #[test]
     fn a_graph_is_nodes_and_edges_for_mermaid() {
@@ -58,6 +67,22 @@ mod tests {
           s5 --> s0
           s1 --> s0
           s2 --> s0
+        "#);
+    }
+
+    #[test]
+    fn conditions_stand_in_nodes_and_accepted_skips_are_dotted() {
+        insta::assert_snapshot!(choices().graph_mermaid(), @r#"
+        flowchart TD
+          s0["check"]
+          s1["subtitles<br>when check.score #62;#61; 0.8 #38;#38; input.lang in #91;#34;de#34;#44; #34;en#34;#93;"]
+          s2[["page<br>for each of check.pages<br>when item.words #62; 0"]]
+          s3["report"]
+          s0 --> s1
+          s0 ==> s2
+          s0 --> s3
+          s1 -.-> s3
+          s2 --> s3
         "#);
     }
 
