@@ -1,5 +1,6 @@
 //! The innermost service: one attempt, on a tokio task of its own.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub(crate) struct RunStage {
     warm: Arc<warm::Pools>,
 }
 
-impl Service<Task<StageTask>> for RunStage {
+impl Service<Task<Box<StageTask>>> for RunStage {
     type Response = Output;
     type Error = BoxDynError;
     type Future = BoxFuture<'static, Result<Output, BoxDynError>>;
@@ -65,9 +66,8 @@ impl Service<Task<StageTask>> for RunStage {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, task: Task<StageTask>) -> Self::Future {
-        let started = self.start(task.args);
-        Box::pin(async move { started?.await.map_err(BoxDynError::from) })
+    fn call(&mut self, task: Task<Box<StageTask>>) -> Self::Future {
+        self.start(*task.args).unwrap_or_else(|failure| Box::pin(ready(Err(failure.into()))))
     }
 }
 
@@ -76,9 +76,9 @@ impl RunStage {
         RunStage { store, catalog, limits, http: Arc::default(), warm }
     }
 
-    fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Output, Failure>>, Failure> {
+    fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Output, BoxDynError>>, Failure> {
         let input = match task.work? {
-            Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
+            Work::Split(items) => return Ok(Box::pin(ready(split(items).map_err(BoxDynError::from)))),
             Work::Handle(input) => input,
         };
         let about = task.context.about.clone();
@@ -102,8 +102,8 @@ impl RunStage {
             match handle.await {
                 Ok(payload) => Ok(Output { payload: payload?, finished }),
                 Err(error) => match error.try_into_panic() {
-                    Ok(panic) => Err(panicked(&panic)),
-                    Err(_) => Err(Failure::unknown("the attempt was stopped")),
+                    Ok(panic) => Err(panicked(&panic).into()),
+                    Err(_) => Err(Failure::unknown("the attempt was stopped").into()),
                 },
             }
         }))
