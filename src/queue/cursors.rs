@@ -33,7 +33,10 @@ pub(super) enum Shown {
     /// That one, or none: every queue was asked from its head.
     All(Option<Place>),
     /// All that was known between these places is taken, and the best of the others has that place, or there is none.
-    Taken { from: Place, best: Option<Place> },
+    Taken {
+        from: Place,
+        best: Option<Place>,
+    },
 }
 
 impl Shown {
@@ -42,7 +45,11 @@ impl Shown {
         match self {
             Shown::All(best) => best,
             // Otherwise branches would yield to a job that this very worker has claimed. What has come in before `from` is for the next look.
-            Shown::Taken { from, best } if known.is_some_and(|known| from <= known && best.is_none_or(|b| known < b)) => best,
+            Shown::Taken { from, best }
+                if known.is_some_and(|known| from <= known && best.is_none_or(|b| known < b)) =>
+            {
+                best
+            }
             Shown::Taken { .. } | Shown::Nothing => known,
         }
     }
