@@ -46,11 +46,6 @@ comment on column piton.waits.role is 'The database user who did that, as the se
 comment on column piton.waits.digest is 'SHA-256 of the payload''s text, verified when it becomes the output.';
 comment on column piton.waits.payload is 'The answer.';
 
-alter table piton.jobs
-    drop constraint jobs_state_check,
-    add constraint jobs_state_check check (state in ('ready', 'running', 'scheduled', 'suspect', 'limited', 'waiting')) not valid,
-    drop constraint jobs_alone_check,
-    add constraint jobs_alone_check check (state not in ('scheduled', 'suspect', 'waiting') or until = item + 1) not valid;
 comment on column piton.jobs.state is 'scheduled -> ready -> running -> (next stage: running on, or ready | retry: scheduled | its process died: suspect | it waits for something outside: waiting | end: no row); suspect -> running, alone; ready -> limited -> running where its stage has a limit; waiting -> ready when its wait is over.';
 
 alter table piton.attempts

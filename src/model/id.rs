@@ -1,6 +1,7 @@
 //! The numbers that identify things inside the engine, and the id that people see.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use uuid::Uuid;
@@ -88,7 +89,7 @@ fn key_of([a, b, c, d, e, f, g, h, ..]: &[u8; 32]) -> i64 {
 /// The job row moves through the stages of its branch, so the stage and the item belong to the fence: attempt 1
 /// of the next stage must not be mistaken for attempt 1 of this one. The token belongs to it because all the other numbers
 /// can come twice: where commits are lost (a failover, a restored backup), sequences go back with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AttemptKey {
     pub(crate) run: RunKey,
     pub(crate) job: i64,
@@ -99,6 +100,13 @@ pub(crate) struct AttemptKey {
     pub(crate) attempt: i32,
     /// Drawn at random for the claim; a branch that stays with its worker keeps it.
     pub(crate) token: ClaimToken,
+}
+
+/// Of the job alone: a worker looks its attempts up several times a stage, and hardly ever knows two of one job.
+impl Hash for AttemptKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.job.hash(state);
+    }
 }
 
 /// What one claim has and no other ever gets: 64 random bits, one draw for all jobs of a claiming statement.

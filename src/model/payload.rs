@@ -113,26 +113,35 @@ fn shape(text: &str, limit: usize) -> Result<(), PayloadError> {
     if text.len() > limit {
         return Err(PayloadError::TooLarge { bytes: text.len(), limit });
     }
-    let (mut depth, mut in_string) = (0usize, false);
-    let mut bytes = text.bytes().enumerate();
-    while let Some((at, byte)) = bytes.next() {
+    let (bytes, mut at, mut depth) = (text.as_bytes(), 0, 0usize);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
         match byte {
-            b'"' => in_string = !in_string,
-            b'\\' if in_string => {
-                let more = escape(&text.as_bytes()[at..]).map_err(|wrong| wrong.at(text, at))?;
-                bytes.nth(more);
-            }
-            b'[' | b'{' if !in_string => {
+            b'"' => at = behind_string(text, at)?,
+            b'[' | b'{' => {
                 depth += 1;
                 if depth > MAX_DEPTH {
                     return Err(PayloadError::TooDeep);
                 }
             }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Where the text goes on behind a string whose first character is at that place. Most of a payload is strings, and of those only quotes
+/// and backslashes matter.
+fn behind_string(text: &str, mut at: usize) -> Result<usize, PayloadError> {
+    while let Some(found) = memchr::memchr2(b'"', b'\\', &text.as_bytes()[at.min(text.len())..]) {
+        at += found;
+        if text.as_bytes()[at] == b'"' {
+            return Ok(at + 1);
+        }
+        at += 2 + escape(&text.as_bytes()[at..]).map_err(|wrong| wrong.at(text, at))?;
+    }
+    Ok(text.len())
 }
 
 /// Bytes of an escape that are behind its backslash and the character after that and must not be looked at by themselves:

@@ -19,13 +19,13 @@ use super::tally::Tally;
 /// The end of the claimer's channel. It owns no connection and spawns nothing: claimer and committers are the worker's.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    pub(crate) tasks: UnboundedReceiver<Task<StageTask>>,
+    pub(crate) tasks: UnboundedReceiver<Task<Box<StageTask>>>,
     pub(crate) ends: Ends,
     pub(crate) tally: Arc<Tally>,
 }
 
 impl Backend for Queue {
-    type Task = Task<StageTask>;
+    type Task = Task<Box<StageTask>>;
     type Error = Infallible;
 
     fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
@@ -46,7 +46,7 @@ impl Backend for Queue {
 }
 
 impl BackendConfig for Queue {
-    type Args = StageTask;
+    type Args = Box<StageTask>;
     type Id = RandomId;
     type Kind = Ephemeral;
     type Config = ();

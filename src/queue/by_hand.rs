@@ -134,7 +134,7 @@ impl Tried {
             worker: worker.into(),
             trace: self.run.trace.clone(),
         });
-        let cancellation = CancellationToken::new();
+        let cancellation = Arc::new(CancellationToken::new());
         let mut own_rows = OwnRows::new(Err(NO_ROWS), limits.payload_bytes);
         own_rows.belong_to(Arc::new(End(self.version.policy(claim.key.stage).cloned().unwrap_or_default())));
         StageContext {

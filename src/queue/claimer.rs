@@ -183,9 +183,7 @@ impl Claimer {
         let took = begun.elapsed();
         self.meters.answered(took, claimed.claims.len());
         let more = self.cursors.moved(each, free, &claimed, took);
-        if let Some(best) = self.cursors.waiting() {
-            self.monitor.note(best);
-        }
+        self.monitor.note(self.cursors.waiting());
         self.start(claimed.claims).await;
         if claimed.set_aside.is_empty() {
             return Ok(more);

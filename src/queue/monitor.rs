@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::aside::Crowd;
 use super::catalog::Catalog;
+use super::cursors::Shown;
 use super::feeding::Feeding;
 use super::wake::Wake;
 use crate::model::claim::Claim;
@@ -99,11 +100,13 @@ impl Monitor {
         Ok(seen)
     }
 
-    /// A claim of every queue from its head has shown who waits behind what it took.
-    pub(crate) fn note(&self, best: Option<Place>) {
+    /// A claim has shown who waits behind what it took.
+    pub(super) fn note(&self, shown: Shown) {
         let mut waiting = self.waiting();
-        waiting.best = best;
-        waiting.seen = Some(Instant::now());
+        waiting.best = shown.best(waiting.best);
+        if let Shown::All(_) = shown {
+            waiting.seen = Some(Instant::now());
+        }
     }
 
     /// Looks again if what is known is too old to pass slots on by it.

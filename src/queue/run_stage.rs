@@ -1,5 +1,6 @@
 //! The innermost service: one attempt, on a tokio task of its own.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -74,7 +75,7 @@ pub(crate) struct RunStage {
     warm: Arc<warm::Pools>,
 }
 
-impl Service<Task<StageTask>> for RunStage {
+impl Service<Task<Box<StageTask>>> for RunStage {
     type Response = Ran;
     type Error = BoxDynError;
     type Future = BoxFuture<'static, Result<Ran, BoxDynError>>;
@@ -83,9 +84,8 @@ impl Service<Task<StageTask>> for RunStage {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, task: Task<StageTask>) -> Self::Future {
-        let started = self.start(task.args);
-        Box::pin(async move { started?.await.map_err(BoxDynError::from) })
+    fn call(&mut self, task: Task<Box<StageTask>>) -> Self::Future {
+        self.start(*task.args).unwrap_or_else(|failure| Box::pin(ready(Err(failure.into()))))
     }
 }
 
@@ -94,18 +94,18 @@ impl RunStage {
         RunStage { store, catalog, limits, http: Arc::default(), warm }
     }
 
-    fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Ran, Failure>>, Failure> {
+    fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Ran, BoxDynError>>, Failure> {
         let about = task.context.about.clone();
         let finished = if about.item.is_some() { Finished::Item } else { Finished::Stage };
         let input = match task.work? {
-            Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
+            Work::Split(items) => return Ok(now(split(items))),
             Work::Waited(ended) => {
                 let payload = wait::ended(&ended, self.limits.payload_bytes)?;
-                return Ok(Box::pin(async move { Ok(Ran::Finished(done(payload, finished))) }));
+                return Ok(now(Ok(Ran::Finished(done(payload, finished)))));
             }
             Work::Skip(reason) => {
                 let finished = finished_by(&task.claim, task.known.version.splits(task.claim.key.stage));
-                return Ok(Box::pin(async move { skipped(reason, finished).map(Ran::Finished) }));
+                return Ok(now(skipped(reason, finished).map(Ran::Finished)));
             }
             Work::Handle(input) => input,
         };
@@ -116,10 +116,10 @@ impl RunStage {
         };
         if let StageKind::Sleep(sleep) = &stage.kind {
             if let Some(reason) = input.fails(stage)? {
-                return Ok(Box::pin(async move { skipped(reason, finished).map(Ran::Finished) }));
+                return Ok(now(skipped(reason, finished).map(Ran::Finished)));
             }
             let reached = wait::sleep(sleep, &offer, claim.started_at, rand::random())?;
-            return Ok(Box::pin(async move { Ok(ran(reached, finished)) }));
+            return Ok(now(Ok(ran(reached, finished))));
         }
         let work: BoxFuture<'static, Result<Worked, Failure>> = match (&stage.when, input.files()) {
             (None, []) => {
@@ -137,11 +137,11 @@ impl RunStage {
         Ok(Box::pin(async move {
             match handle.await {
                 Ok(Ok(Worked::Done(payload))) => Ok(Ran::Finished(done(payload, finished))),
-                Ok(Ok(Worked::Skipped(reason))) => skipped(reason, finished).map(Ran::Finished),
-                Ok(Err(failure)) => Err(failure),
+                Ok(Ok(Worked::Skipped(reason))) => Ok(Ran::Finished(skipped(reason, finished)?)),
+                Ok(Err(failure)) => Err(failure.into()),
                 Err(error) => match error.try_into_panic() {
-                    Ok(panic) => Err(panicked(&panic)),
-                    Err(_) => Err(Failure::unknown("the attempt was stopped")),
+                    Ok(panic) => Err(panicked(&panic).into()),
+                    Err(_) => Err(Failure::unknown("the attempt was stopped").into()),
                 },
             }
         }))
@@ -262,6 +262,11 @@ async fn run_command(
         Some(_) => warm::run(pools, command, offer, limit).await,
         None => command::run(command, offer, limit).await,
     }
+}
+
+/// What takes no time.
+fn now(ran: Result<Ran, Failure>) -> BoxFuture<'static, Result<Ran, BoxDynError>> {
+    Box::pin(ready(ran.map_err(BoxDynError::from)))
 }
 
 /// The record of a split is the number of items.

@@ -35,9 +35,9 @@ pub(crate) struct Settle<S> {
     tally: Arc<Tally>,
 }
 
-impl<S> Service<Task<StageTask>> for Settle<S>
+impl<S> Service<Task<Box<StageTask>>> for Settle<S>
 where
-    S: Service<Task<StageTask>, Response = Ran, Error = BoxDynError>,
+    S: Service<Task<Box<StageTask>>, Response = Ran, Error = BoxDynError>,
     S::Future: Send + 'static,
 {
     type Response = ();
@@ -48,9 +48,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut task: Task<StageTask>) -> Self::Future {
+    fn call(&mut self, mut task: Task<Box<StageTask>>) -> Self::Future {
         self.tally.begins();
-        let StageTask { claim, known, .. } = &task.args;
+        let StageTask { claim, known, .. } = &*task.args;
         let known = Some(known.clone());
         let artifacts = task.args.context.artifacts.clone();
         let completion = Arc::new(Completion::new(*claim, known, self.ends.clone(), artifacts));

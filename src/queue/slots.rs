@@ -19,7 +19,7 @@ use crate::store::jobs::Progress;
 struct Slot {
     claim: Claim,
     since: Instant,
-    cancellation: CancellationToken,
+    cancellation: Arc<CancellationToken>,
     progress: ProgressCell,
     /// Names for people, once they are known.
     about: Option<Arc<About>>,
@@ -30,7 +30,7 @@ struct Slot {
 /// What an attempt gets from its slot.
 #[derive(Debug)]
 pub(crate) struct Hold {
-    pub(crate) cancellation: CancellationToken,
+    pub(crate) cancellation: Arc<CancellationToken>,
     pub(crate) progress: ProgressCell,
     /// Counts the slots taken in this process.
     pub(crate) number: u64,
@@ -227,7 +227,7 @@ impl Slots {
     }
 
     fn put(&self, held: &mut HashMap<AttemptKey, Slot>, claim: Claim) -> Hold {
-        let cancellation = self.hand_back.child_token();
+        let cancellation = Arc::new(self.hand_back.child_token());
         let progress = ProgressCell::default();
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
         let (since, about, next) = (Instant::now(), None, None);

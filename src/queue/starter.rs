@@ -33,16 +33,16 @@ use crate::workflow::definition::{Stage, StageKind};
 pub(crate) struct Starter {
     pub(crate) slots: Arc<Slots>,
     pub(crate) worker_name: Arc<str>,
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     /// For transactions of stages.
     pub(crate) for_stages: Arc<Store>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) limits: PayloadLimits,
     /// Of all that it starts.
     pub(crate) room: Room,
-    pub(crate) tasks: UnboundedSender<Task<StageTask>>,
+    pub(crate) tasks: UnboundedSender<Task<Box<StageTask>>>,
     pub(crate) tally: Arc<Tally>,
-    /// The worker shuts down. A token would count each of its clones under a lock that all attempts share.
+    /// The worker shuts down. Without the `Arc` a token counts its clones under a lock, here one that all attempts share.
     pub(crate) stopping: Arc<CancellationToken>,
 }
 
@@ -65,15 +65,10 @@ impl Starter {
         let time_limit = version.stage(key.stage).map_or(Duration::ZERO, time_limit);
         self.slots.name(&key, about.clone());
         let Hold { cancellation, progress, .. } = hold;
-        let steps =
-            Steps::new(Records::Database(self.store.clone()), claim, self.limits.payload_bytes, cancellation.clone());
-        let artifacts = AttemptArtifacts::new(
-            Records::Database(self.store.clone()),
-            self.resources.clone(),
-            claim,
-            about.clone(),
-            cancellation.clone(),
-        );
+        let records = Records::Database(self.store.clone());
+        let steps = Steps::new(records.clone(), claim, self.limits.payload_bytes, cancellation.clone());
+        let artifacts =
+            AttemptArtifacts::new(records, self.resources.clone(), claim, about.clone(), cancellation.clone());
         let stopping = self.stopping.clone();
         let own_rows = OwnRows::new(Ok(self.for_stages.clone()), self.limits.payload_bytes);
         let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
@@ -82,7 +77,7 @@ impl Starter {
             version.meters.begins(&claim);
             report::started(version, &claim, &context.about);
         }
-        let task = TaskBuilder::new(StageTask { claim, known, work, context, time_limit })
+        let task = TaskBuilder::new(Box::new(StageTask { claim, known, work, context, time_limit }))
             .task_id(TaskId::from_int(hold.number))
             // apalis counts the attempt itself when it starts.
             .attempt(usize::try_from(key.attempt - 1).unwrap_or_default())

@@ -30,9 +30,9 @@ pub(crate) struct TimeLimit<S> {
     inner: S,
 }
 
-impl<S> Service<Task<StageTask>> for TimeLimit<S>
+impl<S> Service<Task<Box<StageTask>>> for TimeLimit<S>
 where
-    S: Service<Task<StageTask>, Response = Ran, Error = BoxDynError>,
+    S: Service<Task<Box<StageTask>>, Response = Ran, Error = BoxDynError>,
     S::Future: Send + 'static,
 {
     type Response = Ran;
@@ -43,8 +43,8 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, task: Task<StageTask>) -> Self::Future {
-        let StageTask { claim, known, time_limit, .. } = &task.args;
+    fn call(&mut self, task: Task<Box<StageTask>>) -> Self::Future {
+        let StageTask { claim, known, time_limit, .. } = &*task.args;
         // The one in the file: the limit may have been stretched.
         let timeout = known.version.stage(claim.key.stage).map_or(*time_limit, |stage| stage.timeout);
         let time_limit = *time_limit;

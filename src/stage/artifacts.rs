@@ -34,7 +34,7 @@ struct Inner {
     resources: Arc<Resources>,
     claim: Claim,
     about: Arc<About>,
-    cancellation: CancellationToken,
+    cancellation: Arc<CancellationToken>,
     /// It has asked for the store.
     used: AtomicBool,
     /// Something may be on record.
@@ -61,7 +61,7 @@ impl AttemptArtifacts {
         resources: Arc<Resources>,
         claim: Claim,
         about: Arc<About>,
-        cancellation: CancellationToken,
+        cancellation: Arc<CancellationToken>,
     ) -> AttemptArtifacts {
         let (used, begun) = (AtomicBool::new(false), AtomicBool::new(false));
         let (whole, names) = (AtomicI32::new(0), Mutex::default());
@@ -239,7 +239,7 @@ mod tests {
             resources,
             Claim::made_up(),
             Arc::new(about),
-            CancellationToken::new(),
+            Arc::default(),
         )
     }
 

@@ -29,7 +29,7 @@ use crate::workflow::own::Own;
 #[derive(Debug, Clone)]
 pub struct StageContext {
     pub(crate) about: Arc<About>,
-    pub(crate) cancellation: CancellationToken,
+    pub(crate) cancellation: Arc<CancellationToken>,
     /// The worker shuts down.
     pub(crate) stopping: Arc<CancellationToken>,
     pub(crate) progress: ProgressCell,

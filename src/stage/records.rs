@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 /// Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) enum Records {
-    Database(Store),
+    Database(Arc<Store>),
     Memory(Arc<Memory>),
     ByHand(Arc<ByHand>),
 }

@@ -24,31 +24,33 @@ const LONGEST_NAME: usize = 200;
 /// Bytes of all outputs of a job's steps: the next attempt reads them at once.
 const MOST_BYTES: usize = 64 << 20;
 
-/// The steps of one attempt.
+/// The steps of one attempt. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Steps {
+pub(crate) struct Steps(Arc<Inner>);
+
+struct Inner {
     records: Records,
     claim: Claim,
     /// Bytes of one output.
     limit: usize,
-    cancellation: CancellationToken,
+    cancellation: Arc<CancellationToken>,
     /// What earlier attempts recorded; read when the first step asks.
-    earlier: Arc<OnceCell<HashMap<String, StoredStep>>>,
+    earlier: OnceCell<HashMap<String, StoredStep>>,
     /// Names that this attempt has used.
-    used: Arc<Mutex<HashSet<String>>>,
+    used: Mutex<HashSet<String>>,
     /// Bytes of what was recorded, by this attempt and by earlier ones.
-    bytes: Arc<AtomicUsize>,
+    bytes: AtomicUsize,
 }
 
 impl Steps {
-    pub(crate) fn new(records: Records, claim: Claim, limit: usize, cancellation: CancellationToken) -> Steps {
-        let (earlier, used, bytes) = (Arc::default(), Arc::default(), Arc::default());
-        Steps { records, claim, limit, cancellation, earlier, used, bytes }
+    pub(crate) fn new(records: Records, claim: Claim, limit: usize, cancellation: Arc<CancellationToken>) -> Steps {
+        let (earlier, used, bytes) = (OnceCell::new(), Mutex::default(), AtomicUsize::default());
+        Steps(Arc::new(Inner { records, claim, limit, cancellation, earlier, used, bytes }))
     }
 
     /// The job, and where it is known.
     pub(super) fn job(&self) -> (&Records, &Claim) {
-        (&self.records, &self.claim)
+        (&self.0.records, &self.0.claim)
     }
 
     /// What the step of that name returned in an earlier attempt; else it runs now and is recorded.
@@ -63,10 +65,10 @@ impl Steps {
             return read_back(stored);
         }
         let output = work().await.map_err(Into::into)?;
-        let payload = Payload::of(&output, self.limit)
+        let payload = Payload::of(&output, self.0.limit)
             .map_err(|error| Failure::invalid_input(format!("the output of step `{name}` was refused: {error}")))?;
         let bytes = payload.as_str().len();
-        refuse_too_many(name, self.bytes.fetch_add(bytes, Ordering::Relaxed), bytes)?;
+        refuse_too_many(name, self.0.bytes.fetch_add(bytes, Ordering::Relaxed), bytes)?;
         self.record(name, &payload).await?;
         Ok(output)
     }
@@ -78,7 +80,7 @@ impl Steps {
                 "a step's name has 1 to {LONGEST_NAME} characters, and no NUL; this one has {length}"
             )));
         }
-        if !self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned()) {
+        if !self.0.used.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned()) {
             return Err(Failure::invalid_input(format!(
                 "two steps of one attempt are named `{name}`; give each a name of its own, such as `{name}-2`"
             )));
@@ -87,15 +89,15 @@ impl Steps {
     }
 
     async fn earlier(&self) -> Result<&HashMap<String, StoredStep>, Failure> {
-        self.earlier.get_or_try_init(|| self.read_earlier()).await
+        self.0.earlier.get_or_try_init(|| self.read_earlier()).await
     }
 
     async fn read_earlier(&self) -> Result<HashMap<String, StoredStep>, Failure> {
         let mut backoff = Backoff::default();
         loop {
-            match self.records.steps(&self.claim).await {
+            match self.0.records.steps(&self.0.claim).await {
                 Ok(steps) => {
-                    self.bytes.fetch_add(steps.iter().map(|step| step.output.len()).sum(), Ordering::Relaxed);
+                    self.0.bytes.fetch_add(steps.iter().map(|step| step.output.len()).sum(), Ordering::Relaxed);
                     return Ok(steps.into_iter().map(|step| (step.name.clone(), step)).collect());
                 }
                 Err(error) => wait(&mut backoff, error, "a step").await?,
@@ -106,14 +108,14 @@ impl Steps {
     async fn record(&self, name: &str, output: &Payload) -> Result<(), Failure> {
         let mut backoff = Backoff::default();
         loop {
-            match self.records.record_step(&self.claim, name, output).await {
+            match self.0.records.record_step(&self.0.claim, name, output).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => break,
                 Err(error) => wait(&mut backoff, error, "a step").await?,
             }
         }
         // Whatever the handler does next, its result will not be used.
-        self.cancellation.cancel();
+        self.0.cancellation.cancel();
         Err(Failure::unknown(format!("step `{name}` was not recorded: this attempt no longer holds the job")))
     }
 }
@@ -158,7 +160,7 @@ fn read_back<T: DeserializeOwned>(stored: &StoredStep) -> Result<T, Failure> {
 
 impl fmt::Debug for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Steps").field("job", &self.claim.key).finish_non_exhaustive()
+        f.debug_struct("Steps").field("job", &self.0.claim.key).finish_non_exhaustive()
     }
 }
 

@@ -118,11 +118,10 @@ pub(super) async fn commit_on(
     }
     let claims = ClaimColumns::of(batch.iter().map(|(claim, _)| claim));
     let ends = EndingColumns::of(batch, artifacts);
-    let rows = match ends.are_common() {
-        true => commit_common(executor, &claims, &ends).await?,
-        false => commit_any(executor, &claims, &ends).await?,
-    };
-    Ok(Landed::of(&rows))
+    match ends.are_common() {
+        true => Ok(commit_common(executor, &claims, &ends).await?),
+        false => Ok(Landed::of(&commit_any(executor, &claims, &ends).await?)),
+    }
 }
 
 async fn commit_any(
@@ -161,10 +160,10 @@ async fn commit_common(
     executor: impl PgExecutor<'_>,
     claims: &ClaimColumns,
     ends: &EndingColumns<'_>,
-) -> sqlx::Result<Vec<LandedRow>> {
+) -> sqlx::Result<Landed> {
     let goes_on = ends.becomes.iter().zip(&ends.new_stage);
     let new_stage: Vec<Option<i16>> = goes_on.map(|(becomes, stage)| becomes.map(|_| *stage)).collect();
-    sqlx::query_as(COMMIT_COMMON)
+    let (Moment(at), landed, ended_runs): (Moment, Vec<i64>, Vec<i64>) = sqlx::query_as(COMMIT_COMMON)
         .bind(&claims.run)
         .bind(&claims.job)
         .bind(&claims.stage)
@@ -179,8 +178,11 @@ async fn commit_common(
         .bind(&ends.output)
         .bind(&ends.digest)
         .bind(&ends.ends_run)
-        .fetch_all(executor)
-        .await
+        .fetch_one(executor)
+        .await?;
+    let positions = |ordinals: Vec<i64>| ordinals.into_iter().filter_map(position).collect();
+    let at = (!landed.is_empty()).then_some(at);
+    Ok(Landed { positions: positions(landed), ended_runs: positions(ended_runs), woke: false, at })
 }
 
 /// Ordinals count from 1.

@@ -71,7 +71,7 @@ pub struct TestAttempt {
     records: Arc<Memory>,
     folder: Arc<Folder>,
     progress: ProgressCell,
-    cancellation: CancellationToken,
+    cancellation: Arc<CancellationToken>,
 }
 
 impl Default for TestAttempt {
@@ -96,7 +96,7 @@ impl TestAttempt {
             records: Arc::default(),
             folder: Arc::default(),
             progress: ProgressCell::default(),
-            cancellation: CancellationToken::new(),
+            cancellation: Arc::default(),
         }
     }
 
@@ -185,7 +185,7 @@ impl TestAttempt {
             records: self.records.clone(),
             folder: self.folder.clone(),
             progress: ProgressCell::default(),
-            cancellation: CancellationToken::new(),
+            cancellation: Arc::default(),
         }
     }
 

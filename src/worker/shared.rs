@@ -71,7 +71,7 @@ impl Shared {
         workflows: Vec<WorkflowId>,
         settings: &WorkerSettings,
         id: WorkerId,
-        (tasks, ends): (mpsc::UnboundedSender<Task<StageTask>>, Ends),
+        (tasks, ends): (mpsc::UnboundedSender<Task<Box<StageTask>>>, Ends),
     ) -> Shared {
         let (slots, wake, boot) = (Slots::new(settings.slots), Arc::new(Wake::default()), watch::Sender::new(id));
         let (stop_claiming, none_left) = (CancellationToken::new(), CancellationToken::new());
@@ -89,7 +89,7 @@ impl Shared {
         let starter = Starter {
             slots: slots.clone(),
             worker_name: settings.name.as_str().into(),
-            store: store.clone(),
+            store: Arc::new(store.clone()),
             for_stages: Arc::new(store.for_stages()),
             resources: settings.resources.clone(),
             limits: settings.limits,

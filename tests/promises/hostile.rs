@@ -241,7 +241,7 @@ async fn what_can_never_run_is_named() {
     for (column, value) in
         [("attempt", "2147483647"), ("version_id", "999999"), ("due_at", "'infinity'"), ("run_id", "900000000")]
     {
-        execute(&world, "alter table piton.jobs drop constraint if exists jobs_due_at_check".to_owned()).await;
+        execute(&world, "alter table piton.jobs drop constraint if exists jobs_are_sound".to_owned()).await;
         let fk = "alter table piton.jobs drop constraint if exists jobs_run_id_fkey";
         execute(&world, fk.to_owned()).await;
         execute(

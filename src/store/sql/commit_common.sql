@@ -47,4 +47,7 @@ done as (
     from landed l
     where ($14::bool[])[l.ord] and r.id = any(array[($1::int8[])[l.ord]]) and r.state = 'running'
 )
-select ord, false as woke, now() as at, ($14::bool[])[ord] as ended_run from landed
+-- In one row, whatever their number.
+select now() as at, coalesce(array_agg(ord), '{}') as landed,
+       coalesce(array_agg(ord) filter (where ($14::bool[])[ord]), '{}') as ended_runs
+from landed
