@@ -220,6 +220,7 @@ mod tests {
           memory           512MiB
           finish           false
           output           text
+          optional         false
           timeout          5m
           retries          6 at most for one job (w), no deadline
                            class                 retries  base     cap  jitter  Retry-After
@@ -239,6 +240,7 @@ mod tests {
           redirects        0
           output           json
           needs            list
+          optional         false
           for_each         input.files
           timeout          2m
           retries          9 at most for one job (s), none later than 2h after the first attempt (s)
@@ -254,6 +256,7 @@ mod tests {
         [index]
           rust             index
           needs            list, transcribe
+          optional         false
           inputs           value
           timeout          5m
           retries          like list
