@@ -92,7 +92,9 @@ impl RunStage {
         let input = match task.work? {
             Work::Split(items) => return Ok(Box::pin(async move { split(items) })),
             Work::Waited(ended) => {
-                let payload = wait::ended(&ended, self.limits.payload_bytes)?;
+                let stage = task.known.version.stage(task.claim.key.stage);
+                let stage = stage.ok_or_else(|| Failure::unknown("the stage is not in the workflow version"))?;
+                let payload = wait::ended(&stage.kind, &ended, self.limits.payload_bytes)?;
                 return Ok(Box::pin(async move { Ok(Ran::Finished(Output { payload, finished })) }));
             }
             Work::Handle(input) => input,
@@ -102,8 +104,8 @@ impl RunStage {
         let Some(stage) = version.stage(claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        if let StageKind::Sleep(sleep) = &stage.kind {
-            let reached = wait::sleep(sleep, &offer, claim.started_at, rand::random())?;
+        if stage.kind.only_waits() {
+            let reached = wait::begin(&stage.kind, &offer, claim.started_at, rand::random())?;
             return Ok(Box::pin(async move { Ok(ran(reached, finished)) }));
         }
         let work = match input.files() {
@@ -205,7 +207,7 @@ impl RunStage {
                 let (statement, limit) = (statement.clone(), stage.timeout);
                 Ok(Box::pin(async move { sql::run(&statement, offer, limit).await }))
             }
-            StageKind::Sleep(_) => Err(Failure::unknown("a stage that only waits does no work")),
+            StageKind::Sleep(_) | StageKind::Signal(_) => Err(Failure::unknown("a stage that only waits does no work")),
         }
     }
 }

@@ -124,7 +124,7 @@ impl Resources {
                 store_is_away || self.lacks(Resource::TemporaryFolder) || self.lacks(Resource::Processes)
             }
             StageKind::Rust { .. } => store_is_away,
-            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) => false,
+            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) => false,
         }
     }
 

@@ -74,6 +74,7 @@ const DECIDE: &[&str] = &[
     "stop_batch",
     "trace_parent",
     "trace_state",
+    "signal",
     "wake",
 ];
 

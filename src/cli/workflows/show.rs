@@ -226,6 +226,7 @@ mod tests {
                            unknown               3        2s       30s  0.25    honoured
                            invalid_input         0
                            auth_failure          0
+                           wait_timeout          0
 
         [transcribe]
           http             ${SPEECH_URL}/v1/{{item.id}}
@@ -246,6 +247,7 @@ mod tests {
                            unknown               3        2s       30s      0.25     honoured
                            invalid_input         0
                            auth_failure          0
+                           wait_timeout          0
 
         [index]
           rust             index

@@ -22,6 +22,8 @@ pub(crate) enum At {
     Input,
     /// A key of `warm`.
     Warm,
+    /// A key of `wait`.
+    Wait,
 }
 
 /// Every key wherever it may stand, but for `stages`, which is no line of its own.
@@ -39,6 +41,7 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
     add(At::Class, CLASS_RULES);
     add(At::Input, INPUT_KEYS);
     add(At::Warm, WARM_KEYS);
+    add(At::Wait, WAIT_KEYS);
     all
 }
 
@@ -53,6 +56,18 @@ pub(crate) fn file(at: At, line: &str) -> String {
         At::Input if line.starts_with("type") => file = format!("[input.topic]\n{line}"),
         At::Input => file = format!("[input.topic]\ntype = \"any\"\n{line}"),
         At::Warm => (kind, stage) = (COMMAND.example, format!("{fanned_out}\nwarm = {{ {line} }}")),
+        At::Wait => {
+            let others = [FOR, SIGNAL, SIGNAL_TIMEOUT].map(|key| key.example);
+            let others = others.into_iter().filter(|other| other.split(' ').next() != line.split(' ').next());
+            let all: Vec<&str> = others.chain([line]).filter(|line| !line.is_empty()).collect();
+            (kind, stage) = ("", format!("wait = {{ {} }}", all.join(", ")));
+        }
+        // A signal answers no item.
+        At::Stage(None) if line.starts_with("wait") => (kind, stage) = (line, "needs = [\"check\"]".to_owned()),
+        At::Stage(Some(of_kind)) if of_kind.name == "wait" => {
+            let beside = if line.starts_with("needs") { "" } else { "needs = [\"check\"]" };
+            (kind, stage) = (of_kind.example, format!("{beside}\n{line}"));
+        }
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
         At::Stage(Some(of_kind)) => {
             let beside = match line {
@@ -137,6 +152,7 @@ fn the_page_has_a_row_for_every_key_and_no_other() {
         HTTP_STAGE,
         SQL_STAGE,
         SLEEP_STAGE,
+        WAIT_KEYS,
         RETRY_RULES,
         CLASS_RULES,
     ]
