@@ -28,7 +28,11 @@ fn operations(document: &Value) -> Vec<(String, String)> {
         let path = path
             .replace("{run}", "01890a5d-ac96-774b-bcce-b302099a8057")
             .replace("{id}", "01890a5d-ac96-774b-bcce-b302099a8057");
-        let path = path.replace("{stage}", "first").replace("{workflow}", "chain").replace("{batch}", "nightly");
+        let path = path
+            .replace("{name}", "go")
+            .replace("{stage}", "first")
+            .replace("{workflow}", "chain")
+            .replace("{batch}", "nightly");
         assert!(!path.contains('{'), "{path}");
         operations.extend(item.as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone())));
     }

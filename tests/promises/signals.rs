@@ -282,9 +282,9 @@ wait = { for = "signal", name = "go", timeout = "72h" }
 needs = ["approval"]
 sleep = "1h"
 jitter = "1m"
-[stages.end]
+[stages.last]
 needs = ["ask", "nap"]
-rust = "end"
+rust = "last"
 "#;
 
 /// Answers its own run; a later attempt finds that it did.
@@ -297,7 +297,7 @@ async fn ask(context: StageContext, pool: State<PgPool>) -> Result<bool, Failure
     }
 }
 
-async fn end(Input(input): Input<Value>) -> Result<Value, Failure> {
+async fn last(Input(input): Input<Value>) -> Result<Value, Failure> {
     Ok(input["nap"]["woken"].clone())
 }
 
@@ -305,7 +305,9 @@ async fn end(Input(input): Input<Value>) -> Result<Value, Failure> {
 async fn a_kill_at_any_commit_of_a_wait_changes_nothing() {
     let app = |url: String| async move {
         let pool = PgPool::connect_lazy(&url)?;
-        Ok::<_, sqlx::Error>(App::new().workflow("asks.toml", ASKS).handler("ask", ask).handler("end", end).state(pool))
+        Ok::<_, sqlx::Error>(
+            App::new().workflow("asks.toml", ASKS).handler("ask", ask).handler("last", last).state(pool),
+        )
     };
     let report = crash_at_every_commit(app)
         .normalize(|stage, output| {

@@ -56,3 +56,41 @@ fn signal_name(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<SignalName
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::workflow::keys::tests::parse;
+
+    #[test]
+    fn what_is_wrong_with_a_wait_is_told_with_its_cure() {
+        let said = |stages: &str| parse(&format!("name = 'a'\n{stages}")).expect_err("wrong").to_string();
+        let signal = "wait = { for = 'signal', name = 'go', timeout = '1h' }";
+        let cases = [
+            (
+                "[stages.a]\nwait = { for = 'signal', name = 'go' }".to_owned(),
+                "`wait` has no timeout, and would wait for ever",
+            ),
+            ("[stages.a]\nwait = { timeout = '1h', name = 'go' }".to_owned(), "add for = \"signal\""),
+            (
+                "[stages.a]\nwait = { for = 'signal', name = 'Go now', timeout = '1h' }".to_owned(),
+                "write name = \"go-now\"",
+            ),
+            (
+                format!("[stages.a]\n{signal}\n[stages.b]\n{signal}"),
+                "stage `b` waits for the signal `go`, as stage `a` does",
+            ),
+            (format!("[stages.a]\n{signal}\nfor_each = 'input'"), "which answers a stage and not its items"),
+            (format!("[stages.a]\n{signal}\nsleep = '1h'"), "stage `a` says twice how it runs"),
+            (
+                "[stages.a]\nsleep = '1h'\nconcurrency = 2".to_owned(),
+                "`concurrency` means nothing for stage `a`: it waits (`sleep`)",
+            ),
+            ("[stages.a]\nuntil = '2027-01-31 06:00'".to_owned(), "a time has date, time and zone"),
+            ("[stages.a]\ncommand = ['x']\njitter = '1s'".to_owned(), "`jitter` is for stages of the kind `sleep`"),
+        ];
+        for (stages, expected) in cases {
+            let said = said(&stages);
+            assert!(said.contains(expected), "{stages}\n{said}");
+        }
+    }
+}

@@ -82,7 +82,7 @@ pub(crate) fn file(at: At, line: &str) -> String {
     if kind.starts_with("sql") && !line.starts_with("role") {
         stage = format!("{stage}\n{}", ROLE.example);
     }
-    let name = if line.starts_with("name") { "" } else { NAME.example };
+    let name = if matches!(at, At::File) && line.starts_with("name") { "" } else { NAME.example };
     format!(
         "{name}\n{file}\n[stages.script]\nrust = \"script\"\n[stages.check]\nrust = \"check\"\n\
          [stages.last]\n{kind}\n{stage}\n"
