@@ -260,6 +260,17 @@ fn overview() -> Value {
             Look { unit: "s", ..STACK }, &[
                 ("max by (workflow) (piton_work_left_seconds)", "{{workflow}}"),
             ])
+        .lines("Waiting for something outside",
+            "Jobs that sleep, or wait for a signal, a service or another run, and how many of them time out within an hour: piton waits lists them.",
+            LINES, &[
+                ("max by (kind) (piton_waits)", "{{kind}}"),
+                ("max by (kind) (piton_waits_near_timeout)", "{{kind}}, times out within an hour"),
+            ])
+        .lines("Oldest wait",
+            "Since when the oldest of them has waited.",
+            Look { unit: "s", ..LINES }, &[
+                ("max by (kind) (piton_oldest_wait_age_seconds)", "{{kind}}"),
+            ])
         .lines("Time to empty by workflow",
             "At the pace of the last minutes, and if nothing comes in. There is no line where a workflow does not empty.",
             Look { empty: "nothing is left, or does not empty", ..TIMES }, &[

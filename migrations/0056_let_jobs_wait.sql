@@ -55,3 +55,8 @@ alter table piton.dead_letters
     drop constraint dead_letters_class_check,
     add constraint dead_letters_class_check check (class in ('network_timeout', 'rate_limited', 'resource_unavailable', 'out_of_memory', 'unknown', 'invalid_input', 'auth_failure', 'crashed', 'corrupt_checkpoint', 'wait_timeout')) not valid;
 
+-- A signal may be for others than whoever started the run. The default is for those that are started from now on.
+alter table piton.runs add column started_by text;
+alter table piton.runs alter column started_by set default session_user;
+comment on column piton.runs.started_by is 'The database user who started it, as the server knows it; the worker''s, of an item of a batch. Empty for runs of an older Piton.';
+

@@ -2,4 +2,4 @@
 alter table piton.workers add column warm json check (json_typeof(warm) = 'array');
 comment on column piton.workers.warm is 'Processes of warm stages that it keeps, as it last reported: workflow, stage, starting, idle, busy, stopping. Empty where there have been none.';
 
--- functions: a0f6c81e4fb2fa98a3bf6c7e0b70ff7a444a7afa2dc00b5134018a97b9b56eeb
+-- functions: b2136ec2c3bed662ccca40f5c1247168baa1ebe4849dbb342b229671212c1a9e

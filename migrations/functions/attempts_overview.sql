@@ -23,12 +23,6 @@ from (
     union all
     select run_id, stage, item, attempt, 'running', null, nullif(progress_note, ''), null, worker_id, since, null, null, null, null
     from piton.jobs where state = 'running'
-    union all
-    -- The attempt that began to wait goes on under its number.
-    select j.run_id, j.stage, j.item, w.attempt, 'waiting', null, null, null, null, w.since, null, null, null, null
-    from piton.jobs j
-    join piton.waits w on w.run_id = j.run_id and w.stage = j.stage and w.item = j.item and w.outcome is null
-    where j.state = 'waiting'
 ) as e
 join piton.runs r on r.id = e.run_id
 join piton.workflow_versions v on v.id = r.version_id
@@ -37,13 +31,13 @@ left join piton.workers k on k.id = e.worker_id
 -- What an attempt waited is a part of it.
 left join piton.waits t on t.run_id = e.run_id and t.stage = e.stage and t.item = e.item and t.attempt = e.attempt
 cross join lateral (select least(e.started_at, t.since) as at) as begun;
-comment on view piton.attempts_overview is 'Every attempt, including those that are running. Attempts from before a redo are in piton.past_attempts and piton.past_checkpoints.';
+comment on view piton.attempts_overview is 'Every attempt, including those that are running; one that waits for something outside is in piton.waits_overview until it has ended. Attempts from before a redo are in piton.past_attempts and piton.past_checkpoints.';
 comment on column piton.attempts_overview.run is 'Id of its run.';
 comment on column piton.attempts_overview.workflow is 'Name of the workflow.';
 comment on column piton.attempts_overview.stage is 'Name of the stage.';
 comment on column piton.attempts_overview.item is 'Item of a fanned-out stage; empty for a whole stage and for its split into items.';
 comment on column piton.attempts_overview.attempt is 'Its number, from 1.';
-comment on column piton.attempts_overview.outcome is 'running, waiting (for something outside, on no worker), done, failed, lost (its worker was gone), released (handed back) or cancelled.';
+comment on column piton.attempts_overview.outcome is 'running, done, failed, lost (its worker was gone), released (handed back) or cancelled.';
 comment on column piton.attempts_overview.class is 'Failure class; empty where no failure is counted.';
 comment on column piton.attempts_overview.message is 'What went wrong, in words; why it was handed back or cancelled; what a running one last said of its progress.';
 comment on column piton.attempts_overview.worker is 'Name of the worker that ran it.';

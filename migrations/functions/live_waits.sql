@@ -66,7 +66,7 @@ begin
                    when 'retry' then concat_ws('; ', 'waiting for a retry' || coalesce(' after ' || f.classes, '') || at.words, h.also)
                    else h.why end,
                case when h.reason = 'waiting' and g.kind = 'signal'
-                    then 'piton signal ' || coalesce(live_waits.run::text, 'RUN') || ' ' || g.name || ' --json …'
+                    then 'piton signal ' || coalesce(live_waits.run::text, 'RUN') || ' ' || g.name || ' --set …'
                     else h.moves end
         from grouped g
         -- Looked up, and never worked out for all stages there are.

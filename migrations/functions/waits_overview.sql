@@ -10,7 +10,7 @@ select r.uuid as run, k.name as workflow, s.name as stage, nullif(w.item, -1) as
            || coalesce(' until ' || piton.clock(w.deadline), '') as why,
        case w.kind
            when 'sleep' then 'its end, or piton wake ' || r.uuid || ' ' || s.name || coalesce(' --item ' || nullif(w.item, -1), '')
-           when 'signal' then 'piton signal ' || r.uuid || ' ' || w.name || ' --json …'
+           when 'signal' then 'piton signal ' || r.uuid || ' ' || w.name || ' --set …'
            when 'run' then 'its end'
            else 'the answer, or the timeout' end as moves,
        w.run_id, w.stage as stage_number, w.item as item_number

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,11 +15,12 @@ use super::words::{Limit, Text};
 use super::workflows::refuse_unknown;
 use crate::decide;
 use crate::model::id::RunId;
+use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::wait::WaitKind;
 use crate::store::waits::{OpenWait, WaitFilter};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(waits)).routes(routes!(wake))
+    OpenApiRouter::new().routes(routes!(waits)).routes(routes!(signal)).routes(routes!(wake))
 }
 
 /// Which waits.
@@ -62,6 +64,44 @@ async fn waits(State(api): State<Api>, Query(which): Query<Which>) -> Result<Jso
         refuse_unknown(&api, workflow).await?;
     }
     Ok(Json(Waits { waits }))
+}
+
+/// The answer.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"payload": {"approved": true}}))]
+struct Answer {
+    /// Any JSON, within what the workflow's file says of it.
+    #[schema(value_type = serde_json::Value)]
+    payload: Box<RawValue>,
+}
+
+/// What was answered.
+#[derive(Serialize, ToSchema)]
+struct Signalled {
+    signalled: String,
+}
+
+/// Answer a stage that waits for a signal
+///
+/// The first answer counts; one that comes before the stage waits is kept for it.
+#[utoipa::path(
+    post, path = "/runs/{run}/signals/{name}", tag = "runs",
+    params(("run" = Uuid, Path, description = "Its id."), ("name" = String, Path, description = "Name of the signal.")),
+    request_body = Answer,
+    responses((status = 200, description = "It has its answer.", body = Signalled)),
+)]
+async fn signal(
+    State(api): State<Api>,
+    who: Who,
+    Path((run, name)): Path<(RunId, Text)>,
+    Body(answer): Body<Answer>,
+) -> Result<Json<Signalled>, Problem> {
+    let most = PayloadLimits::default().payload_bytes;
+    let payload = Payload::parse(answer.payload.get(), most)
+        .map_err(|error| Problem::invalid(format!("the payload of the signal: {error}")))?;
+    decide::signal(&api.store, run, (&name.0, &payload), who.actor()).await?;
+    Ok(Json(Signalled { signalled: name.0 }))
 }
 
 /// What is to be woken.

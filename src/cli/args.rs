@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs, WakeArgs};
+pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs, SignalArgs, WakeArgs};
 pub(crate) use self::input::{FileArgs, InputArgs, TraceArgs};
 pub(crate) use self::questions::{
     ChangesArgs, HealthArgs, HealthProbe, RunsArgs, ShowArgs, ThroughputArgs, VerifyArgs, WaitsArgs, WhyArgs,
@@ -120,6 +120,8 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// List what runs wait for: a time, a signal, a service; the oldest first, until when, and what would end it.
     Waits(WaitsArgs),
+    /// Answer a stage that waits for a signal. The first answer counts; one that comes early is kept.
+    Signal(SignalArgs),
     /// End a sleep: the stage goes on at once.
     Wake(WakeArgs),
     /// Start no more jobs of a workflow, of a stage, or at all; running ones finish.

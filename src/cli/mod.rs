@@ -140,6 +140,7 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Changes(args) => changes::changes(global, args).await,
         Command::Cancel(args) => control::cancel(global, args).await,
         Command::Waits(args) => waits::waits(global, args).await,
+        Command::Signal(args) => waits::signal(global, args).await,
         Command::Wake(args) => waits::wake(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,

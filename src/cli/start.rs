@@ -111,15 +111,20 @@ pub(crate) async fn say_not_current(versions: &[Arc<Version>], store: &Store) ->
 
 /// The input from a file or standard input, with single values set over it.
 pub(crate) fn read_input(args: &InputArgs, limit: usize) -> anyhow::Result<Payload> {
-    let payload = match args.input.as_deref() {
+    read_json(args.input.as_deref(), &args.set, limit)
+}
+
+/// The same of whatever is given so.
+pub(super) fn read_json(input: Option<&str>, settings: &[String], limit: usize) -> anyhow::Result<Payload> {
+    let payload = match input {
         None => parse("--input", "{}", limit)?,
         Some(file) => read_file(file, limit)?,
     };
-    if args.set.is_empty() {
+    if settings.is_empty() {
         return Ok(payload);
     }
     let set = |json: String, setting: &String| set(&json, setting);
-    let text = args.set.iter().try_fold(payload.as_str().to_owned(), set)?;
+    let text = settings.iter().try_fold(payload.as_str().to_owned(), set)?;
     Payload::parse(&text, limit).map_err(|error| anyhow::anyhow!("the run's input, with what is set: {error}"))
 }
 

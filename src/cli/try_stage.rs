@@ -102,6 +102,11 @@ fn refuse(stage: &Stage, args: &TryArgs) -> anyhow::Result<()> {
         StageKind::Rust { .. } | StageKind::Http(_) if args.shell => {
             bail!("--shell is for commands, and stage `{}` has no program; leave --shell out to try it", stage.name)
         }
+        StageKind::Signal(signal) => bail!(
+            "stage `{}` only waits, so there is nothing to try; `piton signal RUN {}` answers it",
+            stage.name,
+            signal.name
+        ),
         StageKind::Sleep(_) => bail!(
             "stage `{}` only waits, so there is nothing to try; `piton wake RUN {}` ends its wait",
             stage.name,

@@ -1,13 +1,16 @@
-//! `piton waits` and `wake`: what runs wait for, and what people do about it.
+//! `piton waits`, `signal` and `wake`: what runs wait for, and what people do about it.
 
-use super::args::{Global, WaitsArgs, WakeArgs};
+use super::args::{Global, SignalArgs, WaitsArgs, WakeArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::files;
 use super::refusal::{actor, name, refused};
+use super::start;
 use super::why::as_typed;
 use crate::cli::output::outln;
+use crate::config;
 use crate::decide;
+use crate::model::payload::PayloadLimits;
 use crate::store::waits::{OpenWait, WaitFilter};
 use crate::view::when;
 
@@ -37,6 +40,21 @@ pub(crate) async fn waits(global: Global, args: WaitsArgs) -> anyhow::Result<Exi
     }
     if is_cut {
         outln!("There are more: --limit N lists as many.");
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn signal(global: Global, args: SignalArgs) -> anyhow::Result<Exit> {
+    let most = PayloadLimits::default().payload_bytes;
+    let payload = start::read_json(args.input.as_deref(), &args.set, most)?;
+    let database = Database::open(&global).await?;
+    let (run, by) = (args.run, name(args.by));
+    decide::signal(&database.store, run, (&args.name, &payload), actor(&by)).await.map_err(refused)?;
+    database.close().await;
+    if global.json {
+        outln!("{}", serde_json::json!({"signalled": {"run": run, "signal": args.name}}));
+    } else {
+        outln!("Run {run} has its answer to {}: {} show {run}", args.name, config::program());
     }
     Ok(Exit::Done)
 }

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::postgres::PgConnection;
 
 use super::actor::{actor, name};
 use super::error::{CancelError, DatabaseError, ResultError, WaitError};
 use super::piton::Piton;
 use super::progress::RunProgress;
 use crate::model::id::{RunId, RunKey};
+use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::{RunState, ShownState};
 use crate::store::backoff::Backoff;
 use crate::store::runs::RunFailure;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, waits};
 use crate::view::report;
 use crate::view::snapshot::Snapshot;
 
@@ -108,6 +111,31 @@ impl Run {
         self.store().cancel_run(self.id, reason, actor(&by)).await.map_err(|error| CancelError::of(self.id, error))
     }
 
+    /// Answers its stage that waits for a signal of that name, or will. The first answer counts; a later one is
+    /// [`WaitError::Over`].
+    ///
+    /// ```no_run
+    /// # async fn approve(piton: &piton::Piton, id: piton::RunId) -> Result<(), piton::WaitError> {
+    /// piton.run(id).signal("approval", &serde_json::json!({"approved": true})).await
+    /// # }
+    /// ```
+    pub async fn signal(&self, signal: &str, payload: &impl Serialize) -> Result<(), WaitError> {
+        let (by, payload) = (name(), answer(payload)?);
+        self.store().signal(self.id, (signal, &payload), actor(&by)).await.map_err(WaitError::of)
+    }
+
+    /// The same in a transaction of the caller: it counts when that commits, and never if it does not. The connection must be to the
+    /// same database.
+    pub async fn signal_in(
+        &self,
+        connection: &mut PgConnection,
+        signal: &str,
+        payload: &impl Serialize,
+    ) -> Result<(), WaitError> {
+        let (by, payload) = (name(), answer(payload)?);
+        waits::signal(connection, self.id, (signal, &payload), actor(&by)).await.map_err(WaitError::of)
+    }
+
     /// Ends a sleep of one of its stages: all its items go on at once. Returns how many jobs that are.
     pub async fn wake(&self, stage: &str) -> Result<u64, WaitError> {
         let by = name();
@@ -147,6 +175,11 @@ impl Run {
             }
         }
     }
+}
+
+fn answer(payload: &impl Serialize) -> Result<Payload, WaitError> {
+    let most = PayloadLimits::default().payload_bytes;
+    Payload::of(payload, most).map_err(|error| WaitError::Invalid(format!("the payload of the signal: {error}")))
 }
 
 /// What whoever watches was told.

@@ -168,6 +168,18 @@ pub(crate) async fn cancel_run(store: &Store, run: RunId, reason: &str, by: Acto
     Ok(())
 }
 
+/// Answers a signal of a run, or is refused with the reason.
+pub(crate) async fn signal(
+    store: &Store,
+    run: RunId,
+    (signal, payload): (&str, &Payload),
+    by: Actor<'_>,
+) -> Result<(), StoreError> {
+    store.signal(run, (signal, payload), by).await?;
+    events::decision::signalled(&run, signal, by.name);
+    Ok(())
+}
+
 /// Ends the sleeps of a stage, or of one item of it, and says how many; or is refused with the reason.
 pub(crate) async fn wake(
     store: &Store,

@@ -8,6 +8,10 @@ pub(crate) fn cancelled(run: &dyn Display, by: &str) {
     tracing::info!(target: TARGET, event = "run_cancelled", %run, by, "run cancelled");
 }
 
+pub(crate) fn signalled(run: &dyn Display, signal: &str, by: &str) {
+    tracing::info!(target: TARGET, event = "signal_given", %run, signal, by, "a signal was given");
+}
+
 pub(crate) fn woken(run: &dyn Display, stage: &str, by: &str) {
     tracing::info!(target: TARGET, event = "wait_woken", %run, stage, by, "a sleep was ended");
 }

@@ -100,7 +100,9 @@ impl RunStage {
         let input = match task.work? {
             Work::Split(items) => return Ok(now(split(items))),
             Work::Waited(ended) => {
-                let payload = wait::ended(&ended, self.limits.payload_bytes)?;
+                let stage = task.known.version.stage(task.claim.key.stage);
+                let stage = stage.ok_or_else(|| Failure::unknown("the stage is not in the workflow version"))?;
+                let payload = wait::ended(&stage.kind, &ended, self.limits.payload_bytes)?;
                 return Ok(now(Ok(Ran::Finished(done(payload, finished)))));
             }
             Work::Skip(reason) => {
@@ -114,11 +116,11 @@ impl RunStage {
         let Some(stage) = version.stage(claim.key.stage) else {
             return Err(Failure::unknown("the stage is not in the workflow version"));
         };
-        if let StageKind::Sleep(sleep) = &stage.kind {
+        if stage.kind.only_waits() {
             if let Some(reason) = input.fails(stage)? {
                 return Ok(now(skipped(reason, finished).map(Ran::Finished)));
             }
-            let reached = wait::sleep(sleep, &offer, claim.started_at, rand::random())?;
+            let reached = wait::begin(&stage.kind, &offer, claim.started_at, rand::random())?;
             return Ok(now(Ok(ran(reached, finished))));
         }
         let work: BoxFuture<'static, Result<Worked, Failure>> = match (&stage.when, input.files()) {
@@ -246,7 +248,7 @@ impl RunStage {
                 let (statement, limit) = (statement.clone(), stage.timeout);
                 Ok(Box::pin(async move { sql::run(&statement, offer, limit).await }))
             }
-            StageKind::Sleep(_) => Err(Failure::unknown("a stage that only waits does no work")),
+            StageKind::Sleep(_) | StageKind::Signal(_) => Err(Failure::unknown("a stage that only waits does no work")),
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn texts(kind: &StageKind, input: &str, context: &StageContext) -> Re
     };
     let filler = Filler::keeping_variables(input, &tell);
     match kind {
-        StageKind::Rust { .. } => Ok(json!({})),
+        StageKind::Rust { .. } | StageKind::Signal(_) => Ok(json!({})),
         StageKind::Command(stage) => command(stage, &filler),
         StageKind::Http(stage) => request(stage, &filler),
         StageKind::Sql(stage) => statement(stage, &filler),

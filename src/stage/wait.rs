@@ -13,7 +13,7 @@ use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
 use crate::model::times;
 use crate::model::wait::{EndedWait, NewWait, WaitKind, WaitOutcome, written};
-use crate::workflow::definition::SleepStage;
+use crate::workflow::definition::{SignalStage, SleepStage, StageKind};
 
 /// What an attempt at such a stage comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +23,24 @@ pub(crate) enum Reached {
     Wait(NewWait),
 }
 
-/// Begins a sleep at that time, which is the database's; `dice` is uniform in 0..1. A time that has passed is no sleep.
-pub(crate) fn sleep(stage: &SleepStage, offer: &Offer, now: DateTime<Utc>, dice: f64) -> Result<Reached, Failure> {
+/// What an attempt at a stage that only waits comes to, at that time, which is the database's; `dice` is uniform in 0..1.
+pub(crate) fn begin(kind: &StageKind, offer: &Offer, now: DateTime<Utc>, dice: f64) -> Result<Reached, Failure> {
+    match kind {
+        StageKind::Sleep(stage) => sleep(stage, offer, now, dice),
+        StageKind::Signal(stage) => Ok(Reached::Wait(NewWait {
+            kind: WaitKind::Signal,
+            name: Some(stage.name.to_string()),
+            since: now,
+            deadline: Some(later(now, stage.timeout)),
+        })),
+        StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => {
+            Err(Failure::unknown("the stage waits for nothing"))
+        }
+    }
+}
+
+/// Begins a sleep. A time that has passed is no sleep.
+fn sleep(stage: &SleepStage, offer: &Offer, now: DateTime<Utc>, dice: f64) -> Result<Reached, Failure> {
     let tell = |own| offer.context.tell(own);
     let filler = Filler::new(&offer.input, &tell);
     let until = match &stage.until {
@@ -44,7 +60,7 @@ pub(crate) fn sleep(stage: &SleepStage, offer: &Offer, now: DateTime<Utc>, dice:
 }
 
 /// What a stage makes of the end of its wait.
-pub(crate) fn ended(wait: &EndedWait, most_bytes: usize) -> Result<Payload, Failure> {
+pub(crate) fn ended(stage: &StageKind, wait: &EndedWait, most_bytes: usize) -> Result<Payload, Failure> {
     let EndedWait { kind, outcome, since, deadline, ended_at, .. } = wait;
     match (kind, outcome) {
         (WaitKind::Sleep, outcome) => {
@@ -54,6 +70,9 @@ pub(crate) fn ended(wait: &EndedWait, most_bytes: usize) -> Result<Payload, Fail
         }
         (_, WaitOutcome::Answered) => answer(wait),
         (_, WaitOutcome::TimedOut | WaitOutcome::Woken | WaitOutcome::Cancelled) => {
+            if let StageKind::Signal(SignalStage { on_timeout: Some(text), .. }) = stage {
+                return Payload::parse(text, most_bytes).map_err(super::own_rows::refused);
+            }
             let at = written(deadline.unwrap_or(*ended_at));
             Err(Failure::found(FailureClass::WaitTimeout, format!("nobody answered before {at}")))
         }

@@ -59,6 +59,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "arrivals_missing",
     "wait_is_spent",
     "wake",
+    "signal",
     "cancel_jobs",
     "move_to_the_past",
     "renew_joins",

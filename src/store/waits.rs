@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::Row;
 use sqlx::types::Uuid;
+use sqlx::{PgExecutor, Row};
 
 use super::commit::BEGIN_WAIT;
 use super::fence::fences;
@@ -15,6 +15,7 @@ use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
 use crate::model::claim::Claim;
 use crate::model::id::{AttemptKey, RunId};
+use crate::model::payload::Payload;
 use crate::model::wait::{EndedWait, NewWait, WaitKind, WaitOutcome};
 
 /// A wait that is open, for people.
@@ -48,6 +49,19 @@ pub(crate) struct WaitFilter<'a> {
     pub(crate) kind: Option<WaitKind>,
 }
 
+/// Answers a signal of a run, also in a transaction of the caller's; or is refused with the reason.
+pub(crate) async fn signal(
+    executor: impl PgExecutor<'_>,
+    run: RunId,
+    (name, payload): (&str, &Payload),
+    actor: Actor<'_>,
+) -> Result<(), StoreError> {
+    let sql = through_a_face!("piton.signal($2, $3, $4::json, $5)");
+    let asked = sqlx::query(sql).bind(actor.face.as_str()).bind(run.0).bind(name).bind(payload.as_str());
+    asked.bind(actor.name).execute(executor).await?;
+    Ok(())
+}
+
 /// What became of waits that were to begin.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Begun {
@@ -67,6 +81,16 @@ impl Store {
                    order by since, run, stage_number, item_number limit $4";
         let asked = sqlx::query_as(sql).bind(of.run.map(|run| run.0)).bind(of.workflow);
         Ok(asked.bind(of.kind.map(WaitKind::as_str)).bind(most).fetch_all(&self.pool).await?)
+    }
+
+    /// Answers a signal of a run, or is refused with the reason.
+    pub(crate) async fn signal(
+        &self,
+        run: RunId,
+        answer: (&str, &Payload),
+        actor: Actor<'_>,
+    ) -> Result<(), StoreError> {
+        signal(&self.pool, run, answer, actor).await
     }
 
     /// Ends the sleeps of a stage, or of one item of it, and says how many; or is refused with the reason.

@@ -6,7 +6,7 @@ mod texts;
 
 use std::collections::{HashMap, HashSet};
 
-use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Source, Stage, StageIndex, Workflow};
+use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Source, Stage, StageIndex, StageKind, Workflow};
 use super::draft::{Draft, DraftStage};
 use super::graph;
 use super::input::DeclaredInput;
@@ -131,6 +131,7 @@ fn connect(
             }
         }
     }
+    found.extend(same_signals(stages));
     for circle in graph::circles(&graph.needs) {
         found.push(graph.told(&circle));
     }
@@ -332,6 +333,26 @@ impl Graph<'_> {
 fn comes_as_file(stage: &DraftStage, need: &str) -> bool {
     let source = stage.for_each.as_ref().and_then(|for_each| for_each.text.split('.').next());
     matches!(stage.inputs, Some((InputForm::File, _))) && source != Some(need)
+}
+
+/// Signals with the name of an earlier one: nobody could say which of them is answered.
+fn same_signals(stages: &[DraftStage]) -> Vec<Mistake> {
+    let signals = stages.iter().filter_map(|stage| match &stage.kind {
+        Field::Right(StageKind::Signal(signal)) => Some((stage, signal.name.as_str())),
+        _ => None,
+    });
+    let mut first: HashMap<&str, &str> = HashMap::new();
+    let mut found = Vec::new();
+    for (stage, name) in signals {
+        let own = stage.word.text.as_str();
+        let before = *first.entry(name).or_insert(own);
+        if before != own {
+            let title =
+                format!("stage {} waits for the signal {}, as stage {} does", shown(own), shown(name), shown(before));
+            found.push(Mistake::new(stage.word.span.clone(), title, "", "give one of them another name"));
+        }
+    }
+    found
 }
 
 /// `inputs = "file"` where nothing comes of it.

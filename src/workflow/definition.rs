@@ -9,7 +9,7 @@ use super::classes::Classes;
 use super::condition::Condition;
 use super::form_file::FormFile;
 use super::input::DeclaredInput;
-use super::name::{ScheduleName, StageName, WorkflowName};
+use super::name::{ScheduleName, SignalName, StageName, WorkflowName};
 use super::named_file::FileName;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
@@ -173,6 +173,8 @@ pub(crate) enum StageKind {
     Sql(SqlStage),
     /// Nothing, until a time.
     Sleep(SleepStage),
+    /// Nothing, until somebody answers.
+    Signal(SignalStage),
 }
 
 /// A program that is run without a shell.
@@ -252,6 +254,34 @@ impl SleepStage {
         let lengths = [self.length, self.jitter];
         self.length.is_some() != self.until.is_some()
             && lengths.into_iter().flatten().all(|length| super::duration::checked(length).is_ok())
+    }
+}
+
+/// A named answer that is waited for. `piton.signal` reads this, too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignalStage {
+    /// Of one stage of the workflow only, so that an answer which comes early has its place.
+    pub(crate) name: SignalName,
+    /// How long it is waited for.
+    #[serde(rename = "timeout_ms", with = "super::duration::millis")]
+    pub(crate) timeout: Duration,
+    /// JSON text of the output where nobody has answered by then; without it, the job fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) on_timeout: Option<String>,
+    /// What an answer holds, where the file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<DeclaredInput>,
+    /// Whoever started the run may not answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) not_starter: bool,
+}
+
+impl SignalStage {
+    pub(super) fn is_sound(&self) -> bool {
+        super::duration::checked(self.timeout).is_ok()
+            && self.payload.as_ref().is_none_or(DeclaredInput::has_distinct_keys)
+            && self.on_timeout.as_ref().is_none_or(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
     }
 }
 
@@ -347,7 +377,7 @@ impl StageKind {
     /// It does nothing but wait: its job may find that its wait is over.
     pub(crate) fn only_waits(&self) -> bool {
         match self {
-            StageKind::Sleep(_) => true,
+            StageKind::Sleep(_) | StageKind::Signal(_) => true,
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => false,
         }
     }
@@ -360,14 +390,18 @@ impl StageKind {
     pub(crate) fn warm_processes(&self) -> Option<u32> {
         match self {
             StageKind::Command(command) => command.warm.as_ref().map(|warm| warm.processes),
-            StageKind::Rust { .. } | StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) => None,
+            StageKind::Rust { .. }
+            | StageKind::Http(_)
+            | StageKind::Sql(_)
+            | StageKind::Sleep(_)
+            | StageKind::Signal(_) => None,
         }
     }
 
     /// The templates in it, with their places in the input.
     pub(crate) fn templates(&self) -> Vec<&Template> {
         match self {
-            StageKind::Rust { .. } => Vec::new(),
+            StageKind::Rust { .. } | StageKind::Signal(_) => Vec::new(),
             StageKind::Command(command) => {
                 command.argv.iter().chain(command.env.values()).chain(&command.dir).collect()
             }

@@ -10,6 +10,7 @@ mod retry;
 mod schedule;
 mod sql;
 mod url;
+mod wait;
 mod warm;
 
 use std::collections::{BTreeMap, HashSet};
@@ -81,7 +82,7 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
                 draft.description = value::text(value, keys::DESCRIPTION, true, found).map(|word| word.text);
             }
             "retry" => draft.retry = retry::rules(value, found).unwrap_or_default(),
-            "input" => draft.input = input::declared(value, found),
+            "input" => draft.input = input::declared(value, keys::INPUT, found),
             "stages" => read_stages(value, most, &mut draft, found),
             "schedules" => draft.schedules = schedule::schedules(value, found),
             unknown => {
@@ -221,6 +222,12 @@ fn is_no_key_of_a_wait(key: &Word, kind: Option<&str>, stage: &Word, found: &mut
     let Some(kind) = kind.filter(|kind| names(keys::EVERY_STAGE, name) && !names(keys::of_every(kind), name)) else {
         return false;
     };
+    if kind == "wait" && name == "for_each" {
+        let title = format!("stage {} waits for a signal, which answers a stage and not its items", shown(&stage.text));
+        let help = "remove it: one answer can hold a decision on each item; or start a run for each";
+        found.push(Mistake::new(key.span.clone(), title, "", help));
+        return true;
+    }
     let title =
         format!("`{name}` means nothing for stage {}: it waits (`{kind}`), and runs nothing", shown(&stage.text));
     found.push(Mistake::new(key.span.clone(), title, "", "remove it"));

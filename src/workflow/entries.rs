@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{CommandStage, HttpStage, SleepStage, SqlStage, Stage, StageKind, Workflow};
+use super::definition::{CommandStage, HttpStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow};
 use super::duration;
 use super::input::{DeclaredInput, InputKey};
 use super::keys::{self, Key};
@@ -31,6 +31,7 @@ impl Workflow {
             StageKind::Sql(SqlStage { statement, role }) => {
                 entries.extend([(keys::SQL, json!(statement)), (keys::ROLE, json!(role))]);
             }
+            StageKind::Signal(signal) => entries.push((keys::WAIT, entries_of_signal(signal))),
             StageKind::Sleep(SleepStage { length, until, jitter }) => entries.extend([
                 (keys::SLEEP, json!(length.map(duration::format))),
                 (keys::UNTIL, json!(until)),
@@ -82,6 +83,19 @@ fn entries_of_warm(warm: &Warm) -> Value {
         (keys::IDLE, json!(duration::format(*idle))),
         (keys::MAX_JOBS, json!(max_jobs)),
         (keys::MAX_MEMORY, json!(max_memory_bytes.map(size))),
+    ]))
+}
+
+fn entries_of_signal(signal: &SignalStage) -> Value {
+    let SignalStage { name, timeout, on_timeout, payload, not_starter } = signal;
+    let on_timeout = on_timeout.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    Value::Object(object([
+        (keys::FOR, json!("signal")),
+        (keys::SIGNAL, json!(name.as_str())),
+        (keys::SIGNAL_TIMEOUT, json!(duration::format(*timeout))),
+        (keys::ON_TIMEOUT, json!(on_timeout)),
+        (keys::PAYLOAD, json!(payload.as_ref().map(entries_of_input))),
+        (keys::NOT_STARTER, json!(not_starter.then_some(true))),
     ]))
 }
 

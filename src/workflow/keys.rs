@@ -72,6 +72,8 @@ pub(crate) enum Shape {
     Any,
     /// How a program is kept running.
     Warm,
+    /// What is waited for.
+    Wait,
     /// One table for each stage.
     Stages,
     /// Tables or arrays whose keys are described by themselves.
@@ -159,6 +161,20 @@ keys! {
         "Waits that long, 30 days at most, and holds nothing meanwhile. The output says from when until when it slept.";
     UNTIL = "until", Shape::Text, "a time with its zone", "until = \"{{input.publish_at}}\"", "", "",
         "Waits until that time (RFC 3339, such as 2027-01-31T06:00:00+01:00), and holds nothing meanwhile. A time that has passed is no wait. {{plan.publish_at}} is taken from the input.";
+    WAIT = "wait", Shape::Wait, "a table that says what for", "wait = { for = \"signal\", name = \"approval\", timeout = \"72h\" }", "", "",
+        "Waits until somebody answers, and holds nothing meanwhile. The answer (`piton signal RUN NAME`, piton.signal) is the output; the first one counts, and one that comes early is kept.";
+    FOR = "for", Shape::Word(&["signal"]), "what is waited for", "for = \"signal\"", "", "",
+        "What is waited for: `signal`, a named answer to the run.";
+    SIGNAL = "name", Shape::Name, "a string", "name = \"approval\"", "", "",
+        "Name of the signal, different from those of other stages: lower-case letters, digits, - and _; begins with a letter.";
+    SIGNAL_TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"72h\"", "", "",
+        "How long it is waited for, 30 days at most. There is always an end.";
+    ON_TIMEOUT = "on_timeout", Shape::Any, "a value", "on_timeout = { approved = false }", OR_REMOVE, "",
+        "Output if nobody has answered by then. Without it, the stage fails with class wait_timeout.";
+    PAYLOAD = "payload", Shape::Input, "a table of keys and types", "payload = { approved = \"boolean\", note = { type = \"string\", required = false } }", OR_REMOVE, "",
+        "Keys of the answer, each with its type or a table, as in `input`. An answer that does not fit is refused where it is given, with every mistake.";
+    NOT_STARTER = "not_starter", Shape::Flag, "true or false", "not_starter = true", OR_REMOVE, "false",
+        "The database user who started the run may not answer.";
 
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
         "Stages that must be done first. Their outputs are part of the input, under their names. If one of them is skipped, so is this stage; a `?` behind its name accepts that, and the output is null.";
@@ -287,11 +303,13 @@ pub(crate) const SCHEDULE: &[Key] =
 pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTION];
 pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];
 /// The ways to run a stage; it has one of them.
-pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL, SLEEP, UNTIL];
-/// Those of them that only wait.
-pub(crate) const WAITS: &[Key] = &[SLEEP, UNTIL];
+pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL, SLEEP, UNTIL, WAIT];
+/// Of the table `wait`.
+pub(crate) const WAIT_KEYS: &[Key] = &[FOR, SIGNAL, SIGNAL_TIMEOUT, ON_TIMEOUT, PAYLOAD, NOT_STARTER];
 /// Keys that a stage may have which only waits: an attempt of it is nothing to be limited.
-pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, FOR_EACH, RETRY];
+pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, OPTIONAL, FOR_EACH, RETRY];
+/// The same of one that waits for a signal, which answers a stage and not an item.
+pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, WHEN, OPTIONAL, RETRY];
 /// Keys that any other stage may have.
 pub(crate) const EVERY_STAGE: &[Key] =
     &[NEEDS, WHEN, OPTIONAL, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
@@ -326,7 +344,11 @@ pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
 
 /// Keys that stages of that kind share with others.
 pub(crate) fn of_every(kind: &str) -> &'static [Key] {
-    if WAITS.iter().any(|key| key.name == kind) { EVERY_WAIT } else { EVERY_STAGE }
+    match kind {
+        "sleep" | "until" => EVERY_WAIT,
+        "wait" => EVERY_SIGNAL,
+        _ => EVERY_STAGE,
+    }
 }
 
 /// Classes that a stage can fail with.

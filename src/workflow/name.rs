@@ -120,6 +120,11 @@ name! {
 }
 
 name! {
+    /// The name of a signal: `[a-z][a-z0-9_-]{0,62}`.
+    SignalName, text => Ok::<(), NameError>(())
+}
+
+name! {
     /// The name of a stage: `[a-z][a-z0-9_-]{0,62}`, and none of `input`, `item`, `end`, `run`.
     StageName, text => if RESERVED.contains(&text.as_str()) { Err(NameError::Reserved(text.clone())) } else { Ok(()) }
 }

@@ -45,6 +45,13 @@ impl StageKind {
                     )
                 })
             }
+            StageKind::Signal(signal) => {
+                let answer: Value = serde_json::from_str(json).unwrap_or_default();
+                let is_on_timeout = signal.on_timeout.as_ref().is_some_and(|text| text == json);
+                (signal.payload.is_some() && !answer.is_object() && !is_on_timeout).then(|| {
+                    format!("an answer is an object of the keys under `payload`, and this is {}", shortened(json))
+                })
+            }
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => None,
         }
     }

@@ -114,6 +114,11 @@ fn shape(shape: Shape) -> Value {
         Shape::Cron | Shape::Zone => string(SEEN),
         Shape::Object => json!({"type": "object"}),
         Shape::Warm => table(keys::WARM_KEYS),
+        Shape::Wait => {
+            let mut wait = table(keys::WAIT_KEYS);
+            wait["required"] = json!([keys::FOR.name, keys::SIGNAL.name, keys::SIGNAL_TIMEOUT.name]);
+            wait
+        }
         Shape::Any | Shape::Tables => json!({}),
         Shape::Stages => stages(),
         Shape::Retry => json!({"$ref": "#/definitions/retry"}),
@@ -184,14 +189,14 @@ fn stage() -> Value {
     let of_kinds = keys::KINDS.iter().flat_map(|kind| keys::of_kind(kind.name));
     let mut stage = table(keys::KINDS.iter().chain(keys::EVERY_STAGE).chain(of_kinds.clone()));
     stage["description"] = json!(
-        "A stage, and the one way it runs: `rust`, `command`, `http` or `sql`; or what it waits for: `sleep` or `until`."
+        "A stage, and the one way it runs: `rust`, `command`, `http` or `sql`; or what it waits for: `sleep`, `until` or `wait`."
     );
     stage["oneOf"] = requires(keys::KINDS.iter().map(|kind| kind.name));
     let mut dependencies: Map<String, Value> =
         of_kinds.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))).collect();
     // What only waits has no limits.
     let not_of_waits =
-        keys::EVERY_STAGE.iter().filter(|key| !keys::EVERY_WAIT.iter().any(|other| other.name == key.name));
+        keys::EVERY_STAGE.iter().filter(|key| !keys::EVERY_SIGNAL.iter().any(|other| other.name == key.name));
     dependencies
         .extend(not_of_waits.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))));
     // The one key that two kinds have with different words: a program has neither status nor headers.

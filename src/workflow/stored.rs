@@ -84,6 +84,8 @@ pub(crate) enum StoredError {
     Warm(String),
     #[error("stage `{0}` does not say how long it sleeps, or says it twice")]
     Sleep(String),
+    #[error("what stage `{0}` waits for is out of bounds, or has the name of another signal")]
+    Signal(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -113,7 +115,7 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
     if workflow.input.as_ref().is_some_and(|input| !input.has_distinct_keys()) {
         return Err(StoredError::Input);
     }
-    let mut names = HashSet::new();
+    let (mut names, mut signals) = (HashSet::new(), HashSet::new());
     for (at, stage) in stages.iter().enumerate() {
         let name = || stage.name.to_string();
         if !names.insert(&stage.name) {
@@ -143,11 +145,17 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
                 return Err(StoredError::Role(name()));
             }
             StageKind::Sleep(sleep) if !sleep.is_sound() => return Err(StoredError::Sleep(name())),
+            StageKind::Signal(signal)
+                if !signal.is_sound() || stage.for_each.is_some() || !signals.insert(signal.name.as_str()) =>
+            {
+                return Err(StoredError::Signal(name()));
+            }
             StageKind::Rust { .. }
             | StageKind::Command(_)
             | StageKind::Http(_)
             | StageKind::Sql(_)
-            | StageKind::Sleep(_) => {}
+            | StageKind::Sleep(_)
+            | StageKind::Signal(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
         let (all, each) = (stage.concurrency, stage.per_worker);
@@ -243,7 +251,7 @@ mod tests {
         insta::assert_snapshot!(error(r#""handler":"a""#, r#""handler":"""#), @"the handler of stage `a` has no name");
         insta::assert_snapshot!(error("300000", "0"), @"the timeout of stage `a` is out of bounds");
         insta::assert_snapshot!(error("story", "Story"), @"it is not the JSON of a definition that this version knows: a name begins with a small letter (a to z), not with `S` at line 1 column 15");
-        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql`, `sleep` at line 1 column 64");
+        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql`, `sleep`, `signal` at line 1 column 64");
         insta::assert_snapshot!(error("}", ""), @"it is not the JSON of a definition that this version knows: expected value at line 1 column 79");
     }
 }

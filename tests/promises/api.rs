@@ -29,6 +29,7 @@ fn operations(document: &Value) -> Vec<(String, String)> {
             .replace("{run}", "01890a5d-ac96-774b-bcce-b302099a8057")
             .replace("{id}", "01890a5d-ac96-774b-bcce-b302099a8057");
         let path = path
+            .replace("{name}", "go")
             .replace("{stage}", "first")
             .replace("{workflow}", "chain")
             .replace("{batch}", "nightly")

@@ -44,6 +44,10 @@ const STAYS: &str = concat!(
      [stages.starts-not]\ncommand = [\"sh\", \"-c\", \"exit 65\"]\nwarm = {}\n"
 );
 
+/// Stages that wait for somebody.
+const OUTSIDE: &str = "name = \"outside\"\n[stages.nap]\nsleep = \"6h\"\n[stages.go]\n\
+                       wait = { for = \"signal\", name = \"go\", timeout = \"72h\" }\n";
+
 /// Neither a log nor a label holds what this stands in.
 const PAYLOAD: &str = "the-payload-of-a-run";
 
@@ -145,12 +149,13 @@ fn input(how: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
-    let world = World::with(&[SQUARES, WORK, FAILS, TORN, SPARE, STAYS, DECLARED]).await;
+    let world = World::with(&[SQUARES, WORK, FAILS, TORN, SPARE, STAYS, DECLARED, OUTSIDE]).await;
     let mut told = Told { world: &world, logs: BTreeSet::new() };
     let worker = deaths(&world, &mut told).await;
     let traced = a_trace(&world).await;
     let spare = world.start("spare", &input("fail", r#", "times": 9, "class": "invalid_input""#));
     assert_eq!(world.ended(&spare).await, "done");
+    waits_outside(&world, &mut told).await;
     decisions(&world, &mut told, &worker).await;
     stop(worker).await;
     a_frozen_worker(&world, &mut told).await;
@@ -215,6 +220,16 @@ async fn a_trace(world: &World) -> String {
     let run = stdout(&command.output().unwrap()).trim().to_owned();
     assert_eq!(world.ended(&run).await, "done");
     run
+}
+
+/// Stages that wait for somebody.
+async fn waits_outside(world: &World, told: &mut Told<'_>) {
+    let run = world.start("outside", "{}");
+    let waiting = "select count(*) from piton.jobs where state = 'waiting'";
+    until(SOON, "both wait", async || world.count(waiting).await == 2).await;
+    told.decides(&["wake", &run, "nap"]);
+    told.decides(&["signal", &run, "go", "--set", "approved=true"]);
+    assert_eq!(world.ended(&run).await, "done");
 }
 
 /// What people decide about: jobs that were given up, and one that waits.

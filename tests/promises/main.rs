@@ -94,6 +94,7 @@ mod secrets;
 mod server;
 mod shipped;
 mod shutdown;
+mod signals;
 mod sql;
 mod sql_stages;
 mod stages;

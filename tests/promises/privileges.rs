@@ -80,6 +80,7 @@ const DECIDE: &[&str] = &[
     "tick_input",
     "trace_parent",
     "trace_state",
+    "signal",
     "trigger_schedule",
     "wake",
 ];

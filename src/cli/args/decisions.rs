@@ -18,6 +18,23 @@ pub(crate) struct CancelArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct SignalArgs {
+    /// Id of the run.
+    pub(crate) run: RunId,
+    /// Name of the signal.
+    pub(crate) name: String,
+    /// File with the answer as JSON; - for standard input [default: {}].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) input: Option<String>,
+    /// Set one value of the answer, such as --set approved=true; may be given several times.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Who answers [default: your user name].
+    #[arg(long, value_name = "NAME", value_parser = actor::name)]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct WakeArgs {
     /// Id of the run.
     pub(crate) run: RunId,

@@ -231,6 +231,7 @@ mod tests {
                            unknown               3        2s       30s  0.25    honoured
                            invalid_input         0
                            auth_failure          0
+                           wait_timeout          0
 
         [transcribe]
           http             ${SPEECH_URL}/v1/{{item.id}}
@@ -252,6 +253,7 @@ mod tests {
                            unknown               3        2s       30s      0.25     honoured
                            invalid_input         0
                            auth_failure          0
+                           wait_timeout          0
 
         [index]
           rust             index

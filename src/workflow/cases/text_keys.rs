@@ -10,7 +10,7 @@ impl StageKind {
     /// The keys that the texts of this stage have in the workflow file; none for a handler.
     pub(super) fn text_keys(&self) -> Vec<&'static str> {
         let keys = match self {
-            StageKind::Rust { .. } => Vec::new(),
+            StageKind::Rust { .. } | StageKind::Signal(_) => Vec::new(),
             StageKind::Command(stage) => {
                 vec![("command", true), ("env", !stage.env.is_empty()), ("dir", stage.dir.is_some())]
             }

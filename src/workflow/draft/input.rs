@@ -4,14 +4,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::workflow::input::{DeclaredInput, InputKey, InputType};
 use crate::workflow::json::json;
-use crate::workflow::keys;
+use crate::workflow::keys::{self, Key};
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::suggestion::suggestion;
 use crate::workflow::value::{self, Value, Word};
 
-/// Reads it.
-pub(super) fn declared(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<DeclaredInput> {
-    let table = value::table(value, keys::INPUT, found)?;
+/// Reads it, or another one that is written in the same way.
+pub(super) fn declared(value: &Value<'_>, key_of: Key, found: &mut Vec<Mistake>) -> Option<DeclaredInput> {
+    let table = value::table(value, key_of, found)?;
     let read: Vec<_> = value::entries(table).map(|(word, value)| key(word, value, found)).collect();
     let mut keys = read.into_iter().collect::<Option<Vec<_>>>()?;
     // Their order means nothing, and makes no new version.

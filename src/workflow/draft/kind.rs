@@ -11,6 +11,7 @@ use super::files;
 use super::named::Named;
 use super::sql;
 use super::url::bad_url;
+use super::wait;
 use super::warm;
 use crate::model::times;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
@@ -48,6 +49,7 @@ pub(super) fn read(kind: &str, table: &DeTable<'_>, named: &mut Named, found: &m
         "rust" => keys.text(keys::RUST).map(|handler| StageKind::Rust { handler }),
         "command" => keys.command().map(StageKind::Command),
         "sql" => keys.sql().map(StageKind::Sql),
+        "wait" => keys.read(keys::WAIT, wait::signal).map(StageKind::Signal),
         "sleep" | "until" => Some(StageKind::Sleep(keys.sleep())),
         _ => keys.http().map(StageKind::Http),
     };

@@ -24,6 +24,8 @@ pub(crate) enum At {
     Warm,
     /// A key of a schedule.
     Schedule,
+    /// A key of `wait`.
+    Wait,
 }
 
 /// Every key wherever it may stand, but for `stages`, which is no line of its own.
@@ -42,6 +44,7 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
     add(At::Input, INPUT_KEYS);
     add(At::Warm, WARM_KEYS);
     add(At::Schedule, SCHEDULE);
+    add(At::Wait, WAIT_KEYS);
     all
 }
 
@@ -60,6 +63,18 @@ pub(crate) fn file(at: At, line: &str) -> String {
         }
         At::Schedule => file = format!("[schedules.first]\n{line}\n{}", CRON.example),
         At::Warm => (kind, stage) = (COMMAND.example, format!("{fanned_out}\nwarm = {{ {line} }}")),
+        At::Wait => {
+            let others = [FOR, SIGNAL, SIGNAL_TIMEOUT].map(|key| key.example);
+            let others = others.into_iter().filter(|other| other.split(' ').next() != line.split(' ').next());
+            let all: Vec<&str> = others.chain([line]).filter(|line| !line.is_empty()).collect();
+            (kind, stage) = ("", format!("wait = {{ {} }}", all.join(", ")));
+        }
+        // A signal answers no item.
+        At::Stage(None) if line.starts_with("wait") => (kind, stage) = (line, "needs = [\"check\"]".to_owned()),
+        At::Stage(Some(of_kind)) if of_kind.name == "wait" => {
+            let beside = if line.starts_with("needs") { "" } else { "needs = [\"check\"]" };
+            (kind, stage) = (of_kind.example, format!("{beside}\n{line}"));
+        }
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
         At::Stage(Some(of_kind)) => {
             let beside = match line {
@@ -74,7 +89,7 @@ pub(crate) fn file(at: At, line: &str) -> String {
     if kind.starts_with("sql") && !line.starts_with("role") {
         stage = format!("{stage}\n{}", ROLE.example);
     }
-    let name = if line.starts_with("name") { "" } else { NAME.example };
+    let name = if matches!(at, At::File) && line.starts_with("name") { "" } else { NAME.example };
     format!(
         "{name}\n{file}\n[stages.script]\nrust = \"script\"\n[stages.check]\nrust = \"check\"\n\
          [stages.last]\n{kind}\n{stage}\n"
@@ -145,6 +160,7 @@ fn the_page_has_a_row_for_every_key_and_no_other() {
         HTTP_STAGE,
         SQL_STAGE,
         SLEEP_STAGE,
+        WAIT_KEYS,
         RETRY_RULES,
         CLASS_RULES,
     ]
