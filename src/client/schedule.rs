@@ -4,7 +4,6 @@ use super::actor::{actor, name};
 use super::error::ScheduleError;
 use super::piton::Piton;
 use super::run::Run;
-use crate::decide;
 use crate::model::id::RunId;
 use crate::store::schedules::Named;
 
@@ -27,19 +26,19 @@ impl Schedule {
     /// Pauses it: it starts no run until it is resumed, whatever is deployed. Runs that it has started go on.
     pub async fn pause(&self, reason: &str) -> Result<(), ScheduleError> {
         let by = name();
-        Ok(decide::pause_schedule(&self.piton.shared.store, self.named(), reason, actor(&by)).await?)
+        Ok(self.piton.shared.store.pause_schedule(self.named(), reason, actor(&by)).await?)
     }
 
     /// Lets it go on with its next tick; those since it was paused are not made up for.
     pub async fn resume(&self) -> Result<(), ScheduleError> {
         let by = name();
-        Ok(decide::resume_schedule(&self.piton.shared.store, self.named(), None, actor(&by)).await?)
+        Ok(self.piton.shared.store.resume_schedule(self.named(), None, actor(&by)).await?)
     }
 
     /// Starts a run of it now, between its ticks. Asking twice starts two.
     pub async fn trigger(&self) -> Result<Run, ScheduleError> {
         let by = name();
-        let run = decide::trigger_schedule(&self.piton.shared.store, self.named(), None, actor(&by)).await?;
+        let run = self.piton.shared.store.trigger_schedule(self.named(), None, actor(&by)).await?;
         Ok(Run::new(self.piton.clone(), RunId(run), true))
     }
 
