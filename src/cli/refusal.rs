@@ -26,9 +26,10 @@ pub(super) fn refused(error: StoreError) -> anyhow::Error {
 }
 
 /// What a view is for those who ask in SQL, a command is here.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("piton.waits_overview", "waits"),
     ("piton.pauses_overview", "pauses"),
+    ("piton.schedules_overview", "schedules list"),
     ("piton.dead_letters_overview", "dead-letter list"),
     ("piton.runs_overview", "runs"),
     ("from piton.runs.", "runs"),
