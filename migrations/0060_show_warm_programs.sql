@@ -2,4 +2,4 @@
 alter table piton.workers add column warm json check (json_typeof(warm) = 'array');
 comment on column piton.workers.warm is 'Processes of warm stages that it keeps, as it last reported: workflow, stage, starting, idle, busy, stopping. Empty where there have been none.';
 
--- functions: b2136ec2c3bed662ccca40f5c1247168baa1ebe4849dbb342b229671212c1a9e
+-- functions: 4e770fa9d19b051900fae79f6ad05cdb009b97f8e56479b0c040bf8a139e9537

@@ -115,6 +115,10 @@ as $$
                     when 'trigger_schedule' then 'schedule ' || d.subject || ' was triggered: run ' || (d.detail ->> 'run')
                     when 'set_schedule' then 'schedule ' || d.subject || ' was set'
                     when 'drop_schedule' then 'schedule ' || d.subject || ' was dropped'
+                    when 'signal' then 'signal ' || (d.detail ->> 'signal') || ' was given to '
+                                       || d.times || case d.times when 1 then ' run' else ' runs' end
+                    when 'wake' then 'stage ' || (d.detail ->> 'stage') || ' of '
+                                     || d.times || case d.times when 1 then ' run' else ' runs' end || ' was woken'
                     when 'retry' then d.times || case d.times when 1 then ' dead letter was' else ' dead letters were' end
                                       || ' retried' || coalesce(' from stage ' || (d.detail ->> 'from_stage'),
                                       case when d.detail ? 'from_beginning' then ' from the beginning' else '' end)
