@@ -15,6 +15,10 @@ use crate::workflows::{CHAIN, MISBEHAVE, SQUARES, WORK};
 
 const KEEP: &str = "name = \"keep\"\n[stages.keep]\nrust = \"keep\"\n";
 
+const LATER: &str = "name = \"later\"\n[stages.rest]\nsleep = \"6h\"\n\
+    [stages.ask]\nwait = { for = \"signal\", name = \"go\", timeout = \"72h\" }\n\
+    [schedules.daily]\ncron = \"@daily\"\n[schedules.yearly]\ncron = \"@yearly\"\n";
+
 /// What commands are tried with that need more than their name. Words in capitals stand for something of the world.
 const WITH: &[&str] = &[
     "run work",
@@ -51,6 +55,14 @@ const WITH: &[&str] = &[
     "workflows graph squares",
     "retry-policy simulate workflows/misbehave.toml",
     "completions bash",
+    "wake WAITING rest",
+    "signal WAITING go",
+    "schedules show later yearly",
+    "schedules next later yearly",
+    "schedules pause later yearly --reason test",
+    "schedules resume later STOPPED",
+    "schedules trigger later yearly",
+    "schedules backfill later yearly --from 2024-06-01 --again --name NEW",
 ];
 
 /// They work until they are told to stop.
@@ -100,7 +112,7 @@ struct Ended {
 
 impl Scene {
     async fn new() -> Scene {
-        let world = World::with(&[WORK, CHAIN, SQUARES, KEEP]).await;
+        let world = World::with(&[WORK, CHAIN, SQUARES, KEEP, LATER]).await;
         std::fs::write(world.path("workflows/misbehave.toml"), MISBEHAVE).unwrap();
         std::fs::write(world.path("items.jsonl"), "{\"how\": \"null\"}\n".repeat(3)).unwrap();
         for text in ["first", "second"] {
@@ -166,6 +178,19 @@ impl Scene {
                 self.does("workflows deploy first.toml");
                 self.does("workflows deploy second.toml");
                 "rolled".to_owned()
+            }
+            "WAITING" => {
+                let run = self.does("start later").trim().to_owned();
+                let begun = Instant::now();
+                while self.does("waits --json").matches(&run).count() < 2 {
+                    assert!(begun.elapsed() < SOON, "{run} never waits");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                run
+            }
+            "STOPPED" => {
+                self.does("schedules pause later daily --reason test");
+                "daily".to_owned()
             }
             "METRICS" => format!("127.0.0.1:{}", self.metrics),
             word => word.replace("NEW", &format!("new-{number}")),

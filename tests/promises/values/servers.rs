@@ -63,7 +63,7 @@ fn gzip(text: &str) -> Vec<u8> {
 /// What a server answers, by the path: the output that is JSON, the one that is text, and the whole response.
 type Answered = (&'static str, Expected, Expected, Expected);
 
-const TORN: &str = "resource_unavailable: error decoding response body";
+const TORN: &str = "resource_unavailable: the server's gzip cannot be unpacked";
 
 const ANSWERED: [Answered; 14] = [
     ("mark", Ok("{\"n\": 1.10}"), Ok(r#""{\"n\": 1.10}""#), Ok(r#""body":{"n": 1.10}}"#)),
