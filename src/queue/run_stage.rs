@@ -63,6 +63,7 @@ pub(crate) struct Output {
 enum Worked {
     Done(Payload),
     Skipped(Arc<str>),
+    Waits(NewWait),
 }
 
 /// Runs attempts by calling handlers.
@@ -100,8 +101,7 @@ impl RunStage {
         let input = match task.work? {
             Work::Split(items) => return Ok(now(split(items))),
             Work::Waited(ended) => {
-                let stage = task.known.version.stage(task.claim.key.stage);
-                let stage = stage.ok_or_else(|| Failure::unknown("the stage is not in the workflow version"))?;
+                let stage = stage_of(&task.known.version, &task.claim)?;
                 let payload = wait::ended(&stage.kind, &ended, self.limits.payload_bytes)?;
                 return Ok(now(Ok(Ran::Finished(done(payload, finished)))));
             }
@@ -113,18 +113,9 @@ impl RunStage {
         };
         let (claim, version) = (task.claim, task.known.version);
         let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits, token: None };
-        let Some(stage) = version.stage(claim.key.stage) else {
-            return Err(Failure::unknown("the stage is not in the workflow version"));
-        };
-        if stage.kind.only_waits() {
-            if let Some(reason) = input.fails(stage)? {
-                return Ok(now(skipped(reason, finished).map(Ran::Finished)));
-            }
-            let reached = wait::begin(&stage.kind, &offer, claim.started_at, rand::random())?;
-            return Ok(now(Ok(ran(reached, finished))));
-        }
+        let stage = stage_of(&version, &claim)?;
         let work: BoxFuture<'static, Result<Worked, Failure>> = match (&stage.when, input.files()) {
-            (None, []) => {
+            (None, []) if !stage.kind.only_waits() => {
                 let work = self.work(stage, &claim, offer)?;
                 Box::pin(async move { Ok(Worked::Done(work.await?)) })
             }
@@ -139,6 +130,7 @@ impl RunStage {
         Ok(Box::pin(async move {
             match handle.await {
                 Ok(Ok(Worked::Done(payload))) => Ok(Ran::Finished(done(payload, finished))),
+                Ok(Ok(Worked::Waits(wait))) => Ok(Ran::Waits(wait)),
                 Ok(Ok(Worked::Skipped(reason))) => Ok(Ran::Finished(skipped(reason, finished)?)),
                 Ok(Err(failure)) => Err(failure.into()),
                 Err(error) => match error.try_into_panic() {
@@ -151,7 +143,7 @@ impl RunStage {
 }
 
 impl RunStage {
-    /// The stage's work, if its condition holds.
+    /// The stage's work, or the beginning of its wait, if its condition holds.
     async fn work_if(
         self,
         claim: Claim,
@@ -159,11 +151,15 @@ impl RunStage {
         input: StageInput,
         offer: Offer,
     ) -> Result<Worked, Failure> {
-        let Some(stage) = version.stage(claim.key.stage) else {
-            return Err(Failure::unknown("the stage is not in the workflow version"));
-        };
+        let stage = stage_of(&version, &claim)?;
         if let Some(reason) = input.fails(stage)? {
             return Ok(Worked::Skipped(reason));
+        }
+        if stage.kind.only_waits() {
+            return Ok(match wait::begin(&stage.kind, &offer, claim.started_at, rand::random())? {
+                Reached::Output(payload) => Worked::Done(payload),
+                Reached::Wait(wait) => Worked::Waits(wait),
+            });
         }
         let work = match input.files() {
             [] => self.work(stage, &claim, offer)?,
@@ -181,9 +177,7 @@ impl RunStage {
         offer: Offer,
     ) -> Result<Payload, Failure> {
         let files = InputFiles::write(&self.store, &claim, &version, input).await?;
-        let Some(stage) = version.stage(claim.key.stage) else {
-            return Err(Failure::unknown("the stage is not in the workflow version"));
-        };
+        let stage = stage_of(&version, &claim)?;
         let ended = self.work(stage, &claim, Offer { input: files.input().to_json(), ..offer })?.await;
         drop(files);
         ended
@@ -300,11 +294,8 @@ pub(super) fn skipped(reason: Arc<str>, finished: Finished) -> Result<Output, Fa
     Ok(Output { payload, finished, skipped: Some(reason) })
 }
 
-fn ran(reached: Reached, finished: Finished) -> Ran {
-    match reached {
-        Reached::Output(payload) => Ran::Finished(done(payload, finished)),
-        Reached::Wait(wait) => Ran::Waits(wait),
-    }
+fn stage_of<'v>(version: &'v Version, claim: &Claim) -> Result<&'v Stage, Failure> {
+    version.stage(claim.key.stage).ok_or_else(|| Failure::unknown("the stage is not in the workflow version"))
 }
 
 /// What a panic said, as a failure like another.
