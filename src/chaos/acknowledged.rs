@@ -20,19 +20,18 @@ struct Inner {
     rewound: Vec<Rewound>,
 }
 
+impl Inner {
+    fn may_be_lost(&self, sent_at: DateTime<Utc>, acknowledged_at: DateTime<Utc>) -> bool {
+        self.rewound.iter().any(|rewound| sent_at <= rewound.lost_until && acknowledged_at >= rewound.kept_until)
+    }
+}
+
 /// A run whose start was acknowledged.
 pub(super) struct Started {
     pub(super) input: Payload,
     /// When the start that was acknowledged was sent.
     pub(super) sent_at: DateTime<Utc>,
     pub(super) acknowledged_at: DateTime<Utc>,
-}
-
-impl Started {
-    /// Its start may have met the old server after that one's last commit that was kept.
-    fn may_be_lost(&self, rewound: &Rewound) -> bool {
-        self.sent_at <= rewound.lost_until && self.acknowledged_at >= rewound.kept_until
-    }
 }
 
 impl Acknowledged {
@@ -42,6 +41,11 @@ impl Acknowledged {
 
     pub(super) fn rewound(&self, rewound: Rewound) {
         self.lock().rewound.push(rewound);
+    }
+
+    /// What was sent and acknowledged then may have met an old server after the last of its commits that was kept.
+    pub(super) fn may_be_lost(&self, sent_at: DateTime<Utc>, acknowledged_at: DateTime<Utc>) -> bool {
+        self.lock().may_be_lost(sent_at, acknowledged_at)
     }
 
     pub(super) fn count(&self) -> usize {
@@ -63,7 +67,7 @@ impl Acknowledged {
     pub(super) fn missing(&self) -> (usize, Vec<Wrong>) {
         let inner = self.lock();
         let (lost, gone): (Vec<_>, Vec<_>) =
-            inner.started.iter().partition(|(_, started)| inner.rewound.iter().any(|r| started.may_be_lost(r)));
+            inner.started.iter().partition(|(_, s)| inner.may_be_lost(s.sent_at, s.acknowledged_at));
         let wrong = gone.into_iter().map(|(run, _)| ("runs that were acknowledged, and are gone", run.to_string()));
         (lost.len(), wrong.collect())
     }

@@ -21,9 +21,10 @@ use super::plan::{self, Fault, Kind, Scope};
 use super::proxy::Proxy;
 use super::report::{Report, Spread};
 use super::servers::{DATABASE, Servers};
-use super::{ChaosError, cause, leftovers};
+use super::{ChaosError, cause, leftovers, workload};
 use crate::embedded::Cluster;
-use crate::store::chaos::{Broken, Inspector, Loss};
+use crate::store::backoff::Backoff;
+use crate::store::chaos::{Broken, Inspector, Loss, RunEnd};
 
 /// When nothing goes wrong any more, and for that long no run came to rest, what is left is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
@@ -74,8 +75,10 @@ impl Campaign {
         let offering = AbortOnDropHandle::new(tokio::spawn(async move { offer.make().await }));
         self.inject_all(&fleet, faults, &mut chronicle, tell).await?;
         offering.await??;
+        self.stop_schedule().await?;
         tell("nothing goes wrong any more, the runs come to rest");
         self.settle(&fleet, &mut chronicle, tell).await?;
+        chronicle.wrong.extend(self.offer.answers.finish().await);
         self.stop(&fleet, &mut chronicle).await?;
         self.verdict(chronicle).await
     }
@@ -162,6 +165,15 @@ impl Campaign {
         }
     }
 
+    /// It would start runs without end.
+    async fn stop_schedule(&self) -> Result<(), ChaosError> {
+        let mut backoff = Backoff::default();
+        while self.fates_are_known && !self.inspector.pause_schedule(workload::NAME, workload::SCHEDULE).await? {
+            backoff.wait().await;
+        }
+        Ok(())
+    }
+
     /// As a deploy does.
     async fn stop(&self, fleet: &Arc<Vec<Post>>, chronicle: &mut Chronicle) -> Result<(), ChaosError> {
         for post in fleet.iter() {
@@ -216,7 +228,10 @@ impl Campaign {
             let runs = self.inspector.runs_behind(behind, PAGE).await?;
             let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
             behind = last.id;
-            wrong.extend(runs.iter().filter_map(|run| self.offer.acknowledged.found(run)));
+            let acknowledged = &self.offer.acknowledged;
+            let is_of_a_tick = |run: &&RunEnd| self.fates_are_known && workload::is_of_a_tick(&run.input);
+            let started = runs.iter().filter(|run| !is_of_a_tick(run));
+            wrong.extend(started.filter_map(|run| acknowledged.found(run)));
             if !self.fates_are_known {
                 continue;
             }
@@ -227,7 +242,12 @@ impl Campaign {
                 let attempts = attempts.iter().filter(|a| a.run_id == run.id).collect();
                 let deaths = deaths.iter().filter(|d| d.run_id == run.id).collect();
                 let kept = kept.iter().filter(|k| k.run_id == run.id).collect();
-                wrong.extend(judge::judge(&Case { run, attempts, deaths, kept, loses_commits }));
+                let answers = self.offer.answers.to(run.uuid);
+                let taken =
+                    answers.iter().filter(|a| a.taken_at.is_some_and(|at| !acknowledged.may_be_lost(a.sent_at, at)));
+                let taken = taken.map(|answer| answer.by).collect();
+                let sent = answers.iter().map(|answer| answer.by).collect();
+                wrong.extend(judge::judge(&Case { run, attempts, deaths, kept, sent, taken, loses_commits }));
             }
         }
     }

@@ -1,12 +1,13 @@
 //! Compares what became of a run with the fates of its jobs. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fate::{self, Fate};
 use super::load::Loaded;
-use super::workload::{self, Looked, Output, RunInput, Said, Step};
+use super::workload::{self, Approved, Looked, Output, RunInput, Said, Slept, Step};
 use crate::model::digest;
 use crate::model::failure::FailureClass;
 use crate::model::id::NO_ITEM;
@@ -20,7 +21,8 @@ pub(crate) type Wrong = (&'static str, String);
 const INACCURACY: TimeDelta = TimeDelta::seconds(1);
 
 /// The stages, in the order of the file.
-const STAGES: [&str; 9] = ["list", "part", "steps", "program", "total", "load", "draw", "look", "warm"];
+const STAGES: [&str; 13] =
+    ["list", "part", "steps", "program", "total", "load", "draw", "look", "warm", "nap", "approval", "some", "spare"];
 const LIST: i16 = 0;
 const PART: i16 = 1;
 const STEPS: i16 = 2;
@@ -30,6 +32,10 @@ const LOAD: i16 = 5;
 const DRAW: i16 = 6;
 const LOOK: i16 = 7;
 const WARM: i16 = 8;
+const NAP: i16 = 9;
+const APPROVAL: i16 = 10;
+const SOME: i16 = 11;
+const SPARE: i16 = 12;
 
 /// A run with all that is on record about it.
 pub(crate) struct Case<'r> {
@@ -37,6 +43,10 @@ pub(crate) struct Case<'r> {
     pub(crate) attempts: Vec<&'r AttemptEnd>,
     pub(crate) deaths: Vec<&'r Death>,
     pub(crate) kept: Vec<&'r Kept>,
+    /// Answers to its signal, by what they say.
+    pub(crate) sent: Vec<u32>,
+    /// Those of which the database had said that they count, and that no failover can have lost.
+    pub(crate) taken: Vec<u32>,
     /// A failover may have taken back what was committed.
     pub(crate) loses_commits: bool,
 }
@@ -70,11 +80,11 @@ impl Judge<'_> {
         let items = 0..i32::try_from(self.input.items).unwrap_or(i32::MAX);
         let mut expected = vec![(LIST, NO_ITEM)];
         if self.finishes((LIST, NO_ITEM)) {
-            let whole = [PART, STEPS, PROGRAM, LOAD, DRAW, LOOK, WARM];
+            let whole = [PART, STEPS, PROGRAM, LOAD, DRAW, LOOK, WARM, NAP, APPROVAL, SOME, SPARE];
             expected.extend(whole.map(|stage| (stage, NO_ITEM)));
             expected.extend(items.map(|item| (PART, item)));
         }
-        let total_is_reached = expected.len() > 1 && expected.iter().all(|place| self.finishes(*place));
+        let total_is_reached = expected.len() > 1 && expected.iter().all(|place| self.is_passed(*place));
         if total_is_reached {
             expected.push((TOTAL, NO_ITEM));
         }
@@ -95,13 +105,23 @@ impl Judge<'_> {
     fn fate(&self, (stage, item): Place) -> Fate {
         match (stage, item) {
             // The split has none of its own, nor have the programs; the warm one meets its own, and finishes.
-            (PART, NO_ITEM) | (PROGRAM | LOAD | DRAW | LOOK | WARM, _) => Fate::Finishes(Vec::new()),
+            (PART, NO_ITEM) | (PROGRAM | LOAD | DRAW | LOOK | WARM | NAP | APPROVAL, _) => Fate::Finishes(Vec::new()),
+            (SOME, _) if !self.runs_some() => Fate::Finishes(Vec::new()),
             (stage, item) => fate::of(self.input.seed, name(stage), u32::try_from(item).ok()).fate,
         }
     }
 
     fn finishes(&self, place: Place) -> bool {
         matches!(self.fate(place), Fate::Finishes(_))
+    }
+
+    /// What needs it goes on.
+    fn is_passed(&self, place: Place) -> bool {
+        self.finishes(place) || place.0 == SPARE
+    }
+
+    fn runs_some(&self) -> bool {
+        self.input.items >= workload::SOME_FROM
     }
 
     fn job(&mut self, place: Place) {
@@ -120,8 +140,9 @@ impl Judge<'_> {
                 self.output(place, done);
             }
             Fate::Dies(stumble) => {
-                if !done.is_empty() {
-                    self.say("checkpoints of jobs that never finish", place);
+                let skips = done.iter().filter(|done| done.skipped.is_some()).count();
+                if (done.len(), skips) != if place.0 == SPARE { (1, 1) } else { (0, 0) } {
+                    self.say("checkpoints of jobs that never finish, or none where the run is to go on", place);
                 }
                 if deaths != [stumble.class().as_str()] {
                     self.say("jobs that were not given up once, for the cause that was injected", place);
@@ -145,7 +166,14 @@ impl Judge<'_> {
     fn output(&mut self, place: Place, done: &AttemptEnd) {
         let text = done.output.as_deref().unwrap_or_default();
         let attempt = done.attempt.unsigned_abs();
+        let is_skipped = place.0 == SOME && !self.runs_some();
+        if done.skipped.is_some() != is_skipped {
+            return self.say("stages that were skipped, or not, against their conditions", place);
+        }
         let right = match place {
+            _ if is_skipped => text == "null",
+            (NAP, _) => serde_json::from_str(text).is_ok_and(|slept: Slept| is_long_enough(&slept, done)),
+            (APPROVAL, _) => serde_json::from_str(text).is_ok_and(|approved: Approved| self.is_answer(&approved, done)),
             (PART, NO_ITEM) => text == self.input.items.to_string(),
             (PROGRAM, _) => serde_json::from_str(text).is_ok_and(|said: Said| self.is_said(&said, attempt)),
             (LOAD, _) => serde_json::from_str(text).is_ok_and(|loaded: Loaded| self.is_loaded(&loaded, attempt)),
@@ -169,6 +197,16 @@ impl Judge<'_> {
         let items: Vec<u32> = (0..self.input.items).collect();
         let is_own = said.run == self.case.run.uuid && said.given.input == self.input;
         said.attempt == attempt && is_own && said.given.list.value == list && said.given.list.items == items
+    }
+
+    /// An answer that counts is the output. Without any, its timeout is, and not before its time.
+    fn is_answer(&self, approved: &Approved, done: &AttemptEnd) -> bool {
+        match (approved.by, self.case.taken.as_slice()) {
+            (0, []) => done.ended_at - done.started_at + INACCURACY >= as_delta(workload::PATIENCE),
+            (by, []) => self.case.sent.contains(&by),
+            (by, [taken]) => by == *taken,
+            (_, _) => false,
+        }
     }
 
     /// By that attempt, or by one before it that was lost behind its commit.
@@ -202,7 +240,9 @@ impl Judge<'_> {
         let value = match stage {
             TOTAL => {
                 let parts: u64 = (0..self.input.items).map(|item| own(PART, Some(item))).sum();
-                own(TOTAL, None) + parts + own(STEPS, None)
+                let some = if self.runs_some() { own(SOME, None) } else { 0 };
+                let spare = if self.finishes((SPARE, NO_ITEM)) { own(SPARE, None) } else { 0 };
+                own(TOTAL, None) + parts + own(STEPS, None) + some + spare
             }
             stage => own(stage, u32::try_from(item).ok()),
         };
@@ -246,6 +286,16 @@ impl Judge<'_> {
     fn say(&mut self, what: &'static str, (stage, item): Place) {
         self.wrong.push((what, format!("run {} stage {} item {item}", self.case.run.uuid, name(stage))));
     }
+}
+
+/// It slept for its time, and the stage ended after that.
+fn is_long_enough(slept: &Slept, done: &AttemptEnd) -> bool {
+    let length = slept.until - slept.since;
+    !slept.woken && length >= as_delta(workload::NAP) && done.ended_at + INACCURACY >= slept.until
+}
+
+fn as_delta(length: Duration) -> TimeDelta {
+    TimeDelta::from_std(length).unwrap_or(TimeDelta::MAX)
 }
 
 fn name(stage: i16) -> &'static str {

@@ -4,6 +4,7 @@
 //! Postgres of its own, which it crashes; nobody's runs are touched.
 
 pub(crate) mod acknowledged;
+pub(crate) mod answers;
 pub(crate) mod campaign;
 mod cause;
 mod error;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::ChaosError;
 use super::acknowledged::{Acknowledged, Started};
+use super::answers::Answers;
 use super::servers::Servers;
 use super::workload::RunInput;
 use crate::model::id::{RunId, VersionId};
@@ -39,6 +40,7 @@ pub(crate) struct Offer {
     pub(crate) store: Store,
     pub(crate) inspector: Inspector,
     pub(crate) acknowledged: Acknowledged,
+    pub(crate) answers: Answers,
 }
 
 /// Runs that may be under way at once. On a machine that cannot keep up, faults are to meet running jobs and no backlog.
@@ -65,7 +67,14 @@ impl Offer {
                     continue;
                 }
             }
-            self.start(self.draw(&mut dice)?).await?;
+            match self.inputs.clone() {
+                Inputs::Drawn(_) => {
+                    let input = drawn(&mut dice, ITEMS);
+                    let run = self.start(payload(&input)?).await?;
+                    self.answers.send(run.0, input.seed);
+                }
+                Inputs::Given(input) => drop(self.start(input).await?),
+            }
             next += Duration::from_secs_f64(1.0 / self.per_s);
             next = next.max(Instant::now());
             tokio::time::sleep_until(next).await;
@@ -108,13 +117,6 @@ impl Offer {
         }
     }
 
-    fn draw(&self, dice: &mut StdRng) -> Result<Payload, ChaosError> {
-        match &self.inputs {
-            Inputs::Drawn(_) => payload(&drawn(dice, ITEMS)),
-            Inputs::Given(input) => Ok(input.clone()),
-        }
-    }
-
     /// Small ones, whose first stage takes its time.
     fn draw_many(&self, dice: &mut StdRng) -> Result<Vec<Payload>, ChaosError> {
         (0..LOST_AT_ONCE)
@@ -150,7 +152,7 @@ impl Offer {
     }
 
     /// Under an id of its own, so that a start whose answer was lost is recognised.
-    async fn start(&self, input: Payload) -> Result<(), StoreError> {
+    async fn start(&self, input: Payload) -> Result<RunId, StoreError> {
         let (id, mut backoff) = (RunId::new(), Backoff::default());
         let start = RunStart::on(input.clone());
         loop {
@@ -167,7 +169,7 @@ impl Offer {
                 },
             }
             self.acknowledged.started(id.0, Started { input, sent_at, acknowledged_at: Utc::now() });
-            return Ok(());
+            return Ok(id);
         }
     }
 }

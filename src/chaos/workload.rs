@@ -1,7 +1,9 @@
-//! The workflow of a campaign: a list, a stage for each of its items beside stages of other kinds, and a join.
+//! The workflow of a campaign: a list, a stage for each of its items beside stages of other kinds, a join, and a schedule.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -21,6 +23,14 @@ pub(crate) const MARK: &str = "CHAOS_OF_PITON";
 pub(crate) const PROGRAM: &str = "CHAOS_PROGRAM";
 /// Steps that the stage `steps` remembers.
 pub(crate) const STEPS: usize = 3;
+/// How long `nap` sleeps.
+pub(crate) const NAP: Duration = Duration::from_millis(300);
+/// How long `approval` waits for its signal.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+/// With fewer items than that, `some` is skipped.
+pub(crate) const SOME_FROM: u32 = 4;
+/// The schedule, which starts runs every two seconds.
+pub(crate) const SCHEDULE: &str = "tick";
 
 /// Waits are short, so that retries are spent within the campaign; how many there are is as ever.
 pub(crate) const FILE: &str = r#"
@@ -58,7 +68,7 @@ pass_env = ["CHAOS_OF_PITON"]
 
 [stages.total]
 rust = "chaos-total"
-needs = ["part", "steps", "program", "load", "look", "warm"]
+needs = ["part", "steps", "program", "load", "look", "warm", "nap", "approval", "some?", "spare?"]
 timeout = "4s"
 rate = "200/1s"
 
@@ -85,6 +95,32 @@ warm = { processes = 2, max_jobs = 20 }
 needs = ["list"]
 timeout = "4s"
 pass_env = ["CHAOS_OF_PITON"]
+
+[stages.nap]
+needs = ["list"]
+sleep = "300ms"
+
+[stages.approval]
+needs = ["list"]
+wait = { for = "signal", name = "approval", timeout = "3s", on_timeout = { by = 0 } }
+
+[stages.some]
+rust = "chaos-some"
+needs = ["list"]
+when = "size(list.items) >= 4"
+timeout = "4s"
+
+[stages.spare]
+rust = "chaos-spare"
+needs = ["list"]
+optional = true
+timeout = "4s"
+
+[schedules.tick]
+every = "2s"
+input = { seed = 2, items = 5 }
+overlap = "allow"
+missed = "all"
 "#;
 
 /// A run's input.
@@ -101,6 +137,16 @@ pub(crate) struct RunInput {
 
 /// Of a `list` that is slow.
 const SLOW: Duration = Duration::from_secs(5);
+
+/// The schedule has started it, and not the campaign.
+pub(crate) fn is_of_a_tick(input: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Ticked {
+        #[expect(dead_code, reason = "that it is there is what counts")]
+        tick: IgnoredAny,
+    }
+    serde_json::from_str::<Ticked>(input).is_ok()
+}
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Run {
@@ -149,6 +195,20 @@ pub(crate) struct Given {
     pub(crate) list: Output,
 }
 
+/// What `nap` comes to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Slept {
+    pub(crate) since: DateTime<Utc>,
+    pub(crate) until: DateTime<Utc>,
+    pub(crate) woken: bool,
+}
+
+/// What `approval` comes to: the number of the answer, 0 for none in time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Approved {
+    pub(crate) by: u32,
+}
+
 /// What an attempt of `steps` keeps.
 pub(crate) fn drawn(seed: u64, attempt: u32) -> String {
     format!("{attempt} of {seed}")
@@ -179,6 +239,14 @@ pub(crate) async fn part(Input(run): Input<Run>, context: StageContext) -> Resul
     work(run.input.seed, &context).await
 }
 
+pub(crate) async fn some(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+    work(run.input.seed, &context).await
+}
+
+pub(crate) async fn spare(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
+    work(run.input.seed, &context).await
+}
+
 pub(crate) async fn steps(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
     let mut ran = Vec::with_capacity(STEPS);
     for number in 0..STEPS {
@@ -199,13 +267,18 @@ pub(crate) struct Ending {
     input: RunInput,
     part: Vec<Output>,
     steps: Output,
+    /// None where it was skipped.
+    some: Option<Output>,
+    /// None where it was given up.
+    spare: Option<Output>,
 }
 
 /// Sums up what came before it, and notes in a row of its own that it did.
 pub(crate) async fn total(Input(ending): Input<Ending>, context: StageContext) -> Result<Committed<Output>, Failure> {
     let output = work(ending.input.seed, &context).await?;
     let before: u64 = ending.part.iter().map(|part| part.value).sum();
-    let value = output.value + before + ending.steps.value;
+    let perhaps = |output: Option<Output>| output.map_or(0, |output| output.value);
+    let value = output.value + before + ending.steps.value + perhaps(ending.some) + perhaps(ending.spare);
     context
         .commit(async |mut tx| {
             note_total(&mut tx, context.run(), context.attempt()).await?;

@@ -48,6 +48,8 @@ pub(crate) struct AttemptEnd {
     pub(crate) outcome: String,
     pub(crate) class: Option<String>,
     pub(crate) output: Option<String>,
+    /// Why it was skipped, if it was.
+    pub(crate) skipped: Option<String>,
     #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
     #[sqlx(try_from = "Moment")]
@@ -171,11 +173,15 @@ impl Inspector {
 
     /// Every attempt of these runs.
     pub(crate) async fn attempts_of(&self, first: i64, last: i64) -> Result<Vec<AttemptEnd>, StoreError> {
-        let sql = "select run_id, stage, item, attempt, 'done' as outcome, null as class, output::text as output,
-                          started_at, finished_at as ended_at
-                   from piton.checkpoints where run_id between $1 and $2
+        // An attempt that waited began before that, and went on with a claim.
+        let sql =
+            "select k.run_id, k.stage, k.item, k.attempt, 'done' as outcome, null as class, k.output::text as output,
+                          k.skipped, least(k.started_at, w.since) as started_at, k.finished_at as ended_at
+                   from piton.checkpoints k
+                   left join piton.waits w on w.run_id = k.run_id and w.stage = k.stage and w.item = k.item
+                   where k.run_id between $1 and $2
                    union all
-                   select run_id, stage, item, attempt, outcome, class, null, started_at, ended_at
+                   select run_id, stage, item, attempt, outcome, class, null, null, started_at, ended_at
                    from piton.attempts where run_id between $1 and $2";
         Ok(sqlx::query_as(sql).bind(first).bind(last).fetch_all(&self.pool).await?)
     }
@@ -261,6 +267,29 @@ impl Inspector {
         let sql = "select piton.start_run_of($1, r.id, r.input::json, 0) from unnest($2::uuid[], $3::text[]) as r (id, input)";
         sqlx::query(sql).bind(version.0).bind(ids).bind(inputs).execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Answers a signal; `false` where it is too late for that, or the run is gone or over.
+    pub(crate) async fn signal(
+        &self,
+        run: Uuid,
+        name: &str,
+        answer: &impl serde::Serialize,
+    ) -> Result<bool, StoreError> {
+        let asked =
+            sqlx::query("select piton.signal($1, $2, $3::json)").bind(run).bind(name).bind(sqlx::types::Json(answer));
+        match asked.execute(&self.pool).await.map_err(StoreError::from) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.code().as_deref(), Some("55000" | "P0002")) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Pauses a schedule; `false` while the server is away.
+    pub(crate) async fn pause_schedule(&self, workflow: &str, schedule: &str) -> Result<bool, StoreError> {
+        let asked =
+            sqlx::query("select piton.pause_schedule($1, $2, 'the campaign is over')").bind(workflow).bind(schedule);
+        Ok(unless_away(asked.execute(&self.pool).await.map_err(StoreError::from))?.is_some())
     }
 
     pub(crate) async fn numbers(&self) -> Result<Numbers, StoreError> {

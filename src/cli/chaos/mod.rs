@@ -13,6 +13,7 @@ use super::start;
 use crate::app::App;
 use crate::chaos::ChaosError;
 use crate::chaos::acknowledged::Acknowledged;
+use crate::chaos::answers::Answers;
 use crate::chaos::campaign::Campaign;
 use crate::chaos::offer::{Inputs, Offer};
 use crate::chaos::plan::Scope;
@@ -77,6 +78,7 @@ async fn campaign(
         store: testbed.store.clone(),
         inspector: testbed.inspector.clone(),
         acknowledged: Acknowledged::default(),
+        answers: Answers::new(testbed.inspector.clone()),
     });
     let mark = format!("{}-{}", scope.seed, std::process::id());
     let campaign = Campaign {

@@ -34,6 +34,8 @@ pub(super) fn own() -> App {
         .handler("chaos-part", workload::part)
         .handler("chaos-steps", workload::steps)
         .handler("chaos-total", workload::total)
+        .handler("chaos-some", workload::some)
+        .handler("chaos-spare", workload::spare)
 }
 
 /// How the campaign starts one: by its name, and by where it finds Postgres. Whatever workers write is in the campaign's folder,

@@ -132,6 +132,23 @@ found (what, run_id, place) as (
     ) as paced
     where started_at - before < rate_period - interval '10 ms'
     union all
+    select 'waits that are left open', run_id, 'stage ' || stage || ' item ' || item || ', ' || kind
+    from piton.waits where outcome is null
+    union all
+    select 'waits that were given up before their time', run_id, 'stage ' || stage || ' item ' || item || ', ' || kind
+    from piton.waits where outcome = 'timed_out' and ended_at < deadline
+    union all
+    select 'ticks that started no run, or more than one', id, at || ', ' || gap || ' before the next'
+    from (
+        select r.id, tick.at, lead(tick.at) over (order by tick.at) - tick.at as gap
+        from piton.runs r
+        join piton.workflow_versions v on v.id = r.version_id
+        join piton.workflows w on w.id = v.workflow_id
+        cross join lateral (select (r.input #>> '{tick,at}')::timestamptz as at) as tick
+        where w.name = 'chaos' and tick.at is not null
+    ) as ticks
+    where gap <> interval '2 s'
+    union all
     select 'workers that have not ended', null, name from piton.workers where stopped_at is null
     union all
     select 'workers whose jobs were not all freed', null, name from piton.workers where not cleared
