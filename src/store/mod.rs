@@ -17,6 +17,7 @@ pub(crate) mod chaos;
 #[cfg(feature = "lab")]
 pub(crate) mod chaos_rows;
 pub(crate) mod checkpoints;
+pub(crate) mod children;
 pub(crate) mod cleanup;
 pub(crate) mod commit;
 mod commit_one;

@@ -16,6 +16,7 @@ mod file;
 pub(crate) mod form_file;
 mod graph;
 pub(crate) mod input;
+pub(crate) mod input_template;
 mod json;
 mod keys;
 pub(crate) mod limits;
