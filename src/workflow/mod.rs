@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 mod check;
+pub(crate) mod children;
 mod class;
 pub(crate) mod classes;
 pub(crate) mod condition;
