@@ -2,4 +2,4 @@
 -- The children of a run are found by it; other runs are not in this index, and the end of a child touches it no more than theirs.
 create index concurrently if not exists runs_children on piton.runs (parent_id, id) where parent_id is not null
 
--- functions: 1f5bcbd47076318e38e9187a3d4730c5754ceff4f52fc2d5e1688a4de2708b5f
+-- functions: d8072b9a883c31f479049bfc96075693476c88837e4b7236c42942fa41d66699

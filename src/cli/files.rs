@@ -128,7 +128,8 @@ fn tell_of_doubles(mut files: Vec<File>) -> Vec<File> {
 
 /// What starts runs of each other must fit: told in the file whose stages start them.
 fn tell_of_children(mut files: Vec<File>) -> Vec<File> {
-    let right: Vec<usize> = files.iter().enumerate().filter(|(_, file)| file.parsed.is_ok()).map(|(at, _)| at).collect();
+    let right: Vec<usize> =
+        files.iter().enumerate().filter(|(_, file)| file.parsed.is_ok()).map(|(at, _)| at).collect();
     let workflows: Vec<&Workflow> = files.iter().filter_map(|file| file.parsed.as_ref().ok()).collect();
     let found = children::check(&workflows);
     for (number, at) in right.into_iter().enumerate() {

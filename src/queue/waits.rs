@@ -54,7 +54,9 @@ impl Beginning {
 fn class_of(refused: &StoreError) -> FailureClass {
     match refused.code().as_deref() {
         Some("42704" | "55000") => FailureClass::ResourceUnavailable,
-        Some(code) if code.starts_with("22") || code.starts_with("54") || code.starts_with("23") => FailureClass::InvalidInput,
+        Some(code) if code.starts_with("22") || code.starts_with("54") || code.starts_with("23") => {
+            FailureClass::InvalidInput
+        }
         Some(_) | None => FailureClass::Unknown,
     }
 }
@@ -153,7 +155,8 @@ impl Committer {
             let workflow = wait.child.map_or_else(String::new, |child| child.workflow);
             let said = refused.refusal().unwrap_or_else(|| refused.to_string());
             let hint = refused.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
-            let failure = Failure::new(class_of(refused), format!("no run of `{workflow}` could be started: {said}{hint}"));
+            let failure =
+                Failure::new(class_of(refused), format!("no run of `{workflow}` could be started: {said}{hint}"));
             let ended = Ended { known, outcome: Outcome::Failed(failure), ..Ended::unbegun(claim) };
             self.settle(&mut vec![ended]).await;
         }

@@ -16,7 +16,8 @@ use crate::workflow::template::{Part, Template};
 pub(super) fn new(stage: &RunStage, offer: &Offer) -> Result<NewChild, Failure> {
     let tell = |own| offer.context.tell(own);
     let input = input(stage, &Filler::new(&offer.input, &tell), &offer.input)?;
-    let refused = |error| Failure::invalid_input(format!("a run of `{}` cannot start on its input: {error}", stage.workflow));
+    let refused =
+        |error| Failure::invalid_input(format!("a run of `{}` cannot start on its input: {error}", stage.workflow));
     let input = Payload::parse(&input, offer.limits.payload_bytes).map_err(refused)?;
     Ok(NewChild { workflow: stage.workflow.to_string(), input, detached: stage.detached })
 }
@@ -125,7 +126,10 @@ mod tests {
     #[test]
     fn tables_and_arrays_keep_their_order_and_numbers_their_digits() {
         let input = InputTemplate::Object(vec![
-            ("z\"".to_owned(), InputTemplate::Array(vec![InputTemplate::Other("2.50".to_owned()), text("{{input.lang}}")])),
+            (
+                "z\"".to_owned(),
+                InputTemplate::Array(vec![InputTemplate::Other("2.50".to_owned()), text("{{input.lang}}")]),
+            ),
             ("a".to_owned(), InputTemplate::Object(Vec::new())),
         ]);
         assert_eq!(filled(&input), Ok(r#"{"z\"":[2.50,"en"],"a":{}}"#.to_owned()));

@@ -27,6 +27,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod doubt;
 pub(crate) mod endings;
 pub(crate) mod failures;
+pub(crate) mod family;
 mod fence;
 mod fingerprints;
 pub(crate) mod finishes;

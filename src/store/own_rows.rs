@@ -103,12 +103,7 @@ impl RowsTransaction {
 
     /// Commits the rows with the end of their attempt. On a connection that waits for long statements nobody else notices that the
     /// server is gone.
-    pub(crate) async fn land(
-        self,
-        end: &[(Claim, Ending)],
-        artifacts: &[Option<i32>],
-        parents: &[RunKey],
-    ) -> RowsEnd {
+    pub(crate) async fn land(self, end: &[(Claim, Ending)], artifacts: &[Option<i32>], parents: &[RunKey]) -> RowsEnd {
         let Some(silence) = self.silence else { return self.end(end, artifacts, parents).await };
         let silent = |_| RowsEnd::InDoubt(sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into());
         timeout(silence, self.end(end, artifacts, parents)).await.unwrap_or_else(silent)

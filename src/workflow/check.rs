@@ -358,7 +358,9 @@ fn same_signals(stages: &[DraftStage]) -> Vec<Mistake> {
 
 /// Stages that start runs of their own workflow: each would start the next one.
 fn own_children(stages: &[DraftStage], name: &str) -> Vec<Mistake> {
-    let own = stages.iter().filter(|stage| matches!(&stage.kind, Field::Right(StageKind::Run(run)) if run.workflow.as_str() == name));
+    let own = stages
+        .iter()
+        .filter(|stage| matches!(&stage.kind, Field::Right(StageKind::Run(run)) if run.workflow.as_str() == name));
     own.map(|stage| {
         let title = format!("a run of {0} would start runs of {0} without end", shown(name));
         Mistake::new(stage.word.span.clone(), title, "", "start runs of another workflow")

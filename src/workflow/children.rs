@@ -58,7 +58,8 @@ pub(crate) fn check(workflows: &[&Workflow]) -> Vec<ChildMistake> {
             known.into_iter().map(StageIndex::of).collect()
         })
         .collect();
-    let mut found: Vec<ChildMistake> = graph::circles(&below).iter().map(|circle| in_a_circle(workflows, circle)).collect();
+    let mut found: Vec<ChildMistake> =
+        graph::circles(&below).iter().map(|circle| in_a_circle(workflows, circle)).collect();
     if let Some(order) = graph::order(&below) {
         found.extend(too_deep(workflows, &below, &order));
     }
@@ -78,10 +79,12 @@ fn mistake(workflow: usize, stage: &Stage, title: String, help: &'static str) ->
 }
 
 fn in_a_circle(workflows: &[&Workflow], circle: &[StageIndex]) -> ChildMistake {
-    let name = |at: usize| circle.get(at % circle.len()).and_then(|at| workflows.get(at.at())).map_or("", |w| w.name.as_str());
+    let name =
+        |at: usize| circle.get(at % circle.len()).and_then(|at| workflows.get(at.at())).map_or("", |w| w.name.as_str());
     let way: Vec<&str> = (0..=circle.len()).map(name).collect();
     let first = circle.first().map_or(0, |first| first.at());
-    let stage = workflows.get(first).and_then(|workflow| starts(workflow).find(|(_, run)| run.workflow.as_str() == name(1)));
+    let stage =
+        workflows.get(first).and_then(|workflow| starts(workflow).find(|(_, run)| run.workflow.as_str() == name(1)));
     ChildMistake {
         workflow: first,
         stage: stage.map_or_else(String::new, |(stage, _)| stage.name.to_string()),
@@ -94,12 +97,17 @@ fn in_a_circle(workflows: &[&Workflow], circle: &[StageIndex]) -> ChildMistake {
 fn too_deep(workflows: &[&Workflow], below: &[Vec<StageIndex>], order: &[StageIndex]) -> Option<ChildMistake> {
     let mut depth = vec![0usize; workflows.len()];
     for at in order {
-        let deepest = below.get(at.at())?.iter().filter_map(|next| depth.get(next.at()).copied()).map(|next| next + 1).max();
+        let deepest =
+            below.get(at.at())?.iter().filter_map(|next| depth.get(next.at()).copied()).map(|next| next + 1).max();
         *depth.get_mut(at.at())? = deepest.unwrap_or(0);
     }
     let at = depth.iter().position(|depth| *depth > DEEPEST)?;
     let (stage, _) = workflows.get(at).copied().and_then(|workflow| starts(workflow).next())?;
-    let title = format!("runs of {} would have runs {} deep below them, over the limit of {DEEPEST}", shown(workflows.get(at)?.name.as_str()), depth.get(at)?);
+    let title = format!(
+        "runs of {} would have runs {} deep below them, over the limit of {DEEPEST}",
+        shown(workflows.get(at)?.name.as_str()),
+        depth.get(at)?
+    );
     Some(mistake(at, stage, title, "let fewer workflows start runs of each other"))
 }
 
@@ -170,17 +178,28 @@ mod tests {
         assert_eq!(said(&[&parent("input = '{{input.f}}'"), child]), [""; 0], "what that is shows then");
         assert_eq!(
             said(&[&parent("input = { name = 'x' }"), child]),
-            ["0 x: runs of `b` would get `name`, which it does not declare", "0 x: runs of `b` would lack `file`, which every one of them needs"]
+            [
+                "0 x: runs of `b` would get `name`, which it does not declare",
+                "0 x: runs of `b` would lack `file`, which every one of them needs"
+            ]
         );
         assert_eq!(
             said(&[&parent(""), child]),
-            ["0 x: runs of `b` would get `input`, which it does not declare", "0 x: runs of `b` would lack `file`, which every one of them needs"]
+            [
+                "0 x: runs of `b` would get `input`, which it does not declare",
+                "0 x: runs of `b` would lack `file`, which every one of them needs"
+            ]
         );
     }
 
     #[test]
     fn all_that_is_started_below_a_workflow_is_found_once() {
-        let files = ["name = 'a'\n[stages.x]\nworkflow = 'b'\n[stages.y]\nworkflow = 'c'", "name = 'b'\n[stages.x]\nworkflow = 'c'", "name = 'c'\n[stages.x]\ncommand = ['x']", "name = 'd'\n[stages.x]\ncommand = ['x']"];
+        let files = [
+            "name = 'a'\n[stages.x]\nworkflow = 'b'\n[stages.y]\nworkflow = 'c'",
+            "name = 'b'\n[stages.x]\nworkflow = 'c'",
+            "name = 'c'\n[stages.x]\ncommand = ['x']",
+            "name = 'd'\n[stages.x]\ncommand = ['x']",
+        ];
         let workflows: Vec<Workflow> = files.iter().map(|file| parse(file).expect("a workflow")).collect();
         assert_eq!(all_below(&workflows, "a"), ["a", "b", "c"]);
     }

@@ -108,8 +108,15 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
 }
 
 fn is_of_stage(name: &str) -> bool {
-    let all =
-        [keys::KINDS, keys::EVERY_STAGE, keys::COMMAND_STAGE, keys::HTTP_STAGE, keys::SQL_STAGE, keys::SLEEP_STAGE, keys::CHILD_STAGE];
+    let all = [
+        keys::KINDS,
+        keys::EVERY_STAGE,
+        keys::COMMAND_STAGE,
+        keys::HTTP_STAGE,
+        keys::SQL_STAGE,
+        keys::SLEEP_STAGE,
+        keys::CHILD_STAGE,
+    ];
     all.iter().any(|keys| names(keys, name))
 }
 

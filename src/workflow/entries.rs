@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{CommandStage, HttpStage, RunStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow};
+use super::definition::{
+    CommandStage, HttpStage, RunStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow,
+};
 use super::duration;
 use super::input::{DeclaredInput, InputKey};
 use super::input_template::InputTemplate;

@@ -64,9 +64,9 @@ impl Mistakes {
             let stages = tree.as_ref()?.get_ref().get(keys::STAGES.name)?.get_ref().as_table()?;
             Some(stages.get(stage)?.get_ref().as_table()?.get(keys::WORKFLOW.name)?.span())
         };
-        let list = children.iter().map(|child| {
-            Mistake::new(span_of(&child.stage).unwrap_or_default(), child.title.clone(), "", child.help)
-        });
+        let list = children
+            .iter()
+            .map(|child| Mistake::new(span_of(&child.stage).unwrap_or_default(), child.title.clone(), "", child.help));
         Mistakes::new(file, text.clone(), list.collect())
     }
 }

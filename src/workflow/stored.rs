@@ -153,7 +153,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             {
                 return Err(StoredError::Signal(name()));
             }
-            StageKind::Run(run) if !run.input.as_ref().is_none_or(InputTemplate::is_sound) || run.workflow == workflow.name => {
+            StageKind::Run(run)
+                if !run.input.as_ref().is_none_or(InputTemplate::is_sound) || run.workflow == workflow.name =>
+            {
                 return Err(StoredError::Run(name()));
             }
             StageKind::Rust { .. }

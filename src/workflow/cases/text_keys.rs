@@ -3,8 +3,21 @@
 use crate::workflow::definition::StageKind;
 
 /// All that a stage may have.
-pub(super) const TEXT_KEYS: &[&str] =
-    &["command", "env", "dir", "http", "method", "headers", "files", "sql", "role", "parameters", "until", "workflow", "input"];
+pub(super) const TEXT_KEYS: &[&str] = &[
+    "command",
+    "env",
+    "dir",
+    "http",
+    "method",
+    "headers",
+    "files",
+    "sql",
+    "role",
+    "parameters",
+    "until",
+    "workflow",
+    "input",
+];
 
 impl StageKind {
     /// The keys that the texts of this stage have in the workflow file; none for a handler.

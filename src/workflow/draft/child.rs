@@ -51,9 +51,8 @@ fn read(
             all.into_iter().collect::<Option<_>>().map(InputTemplate::Array)
         }
         DeValue::Table(table) => {
-            let all: Vec<_> = value::entries(table)
-                .map(|(name, value)| Some((name.text, read(value, key, texts, found)?)))
-                .collect();
+            let all: Vec<_> =
+                value::entries(table).map(|(name, value)| Some((name.text, read(value, key, texts, found)?))).collect();
             all.into_iter().collect::<Option<_>>().map(InputTemplate::Object)
         }
         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
@@ -99,9 +98,15 @@ mod tests {
         let said = |stages: &str| parse(&format!("name = 'a'\n{stages}")).expect_err("wrong").to_string();
         let cases = [
             ("[stages.a]\nworkflow = 'The Captions'", "write workflow = \"the-captions\""),
-            ("[stages.a]\nworkflow = 'b'\ninput = { key = '${KEY}' }", "values of a worker's environment are never stored"),
+            (
+                "[stages.a]\nworkflow = 'b'\ninput = { key = '${KEY}' }",
+                "values of a worker's environment are never stored",
+            ),
             ("[stages.a]\nworkflow = 'b'\ninput = { key = '{{other.x}}' }", "`a` does not need `other`"),
-            ("[stages.a]\nworkflow = 'b'\ntimeout = '1h'", "`timeout` means nothing for stage `a`: it waits (`workflow`)"),
+            (
+                "[stages.a]\nworkflow = 'b'\ntimeout = '1h'",
+                "`timeout` means nothing for stage `a`: it waits (`workflow`)",
+            ),
             ("[stages.a]\ncommand = ['x']\ndetached = true", "`detached` is for stages of the kind `workflow`"),
             ("[stages.a]\nworkflow = 'b'\ncommand = ['x']", "stage `a` says twice how it runs"),
             ("[stages.a]\nworkflow = 'a'", "a run of `a` would start runs of `a` without end"),

@@ -17,8 +17,8 @@ use super::warm;
 use crate::model::times;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
-    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, RunStage, SleepStage, SqlStage, StageKind,
-    StandardInput,
+    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, RunStage, SleepStage, SqlStage,
+    StageKind, StandardInput,
 };
 use crate::workflow::form_file::FormFile;
 use crate::workflow::keys::{self, Key, Shape};
