@@ -33,6 +33,7 @@ begin
     -- With its job, a wait is over; an answer to it is on record, if there was one. No job of these stages begins to wait any more.
     update piton.waits w set outcome = 'cancelled', ended_at = now()
     where w.run_id = cancel_jobs.run and w.outcome is null and (cancel_jobs.stages is null or w.stage = any(cancel_jobs.stages));
+    perform piton.end_children(cancel_jobs.run, cancel_jobs.stages);
     -- A statement of its own: an artifact that was announced while a pass waited for its job is seen only now.
     update piton.artifacts a set type = 'orphan'
     where a.run_id = cancel_jobs.run and a.type = 'pending'

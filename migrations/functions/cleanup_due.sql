@@ -17,7 +17,9 @@ where a.created_at <= now() - t.keep
 union all
 select 'runs', r.state, t.workflow, r.uuid, r.id, null, null, null, 0, r.finished_at,
        coalesce(piton.protection(r.state, h.held_by),
-                case when exists (select from piton.artifacts a where a.run_id = r.id) then 'its artifacts are kept' end),
+                case when exists (select from piton.artifacts a where a.run_id = r.id) then 'its artifacts are kept'
+                     when r.parent_id is not null and exists (select from piton.runs p where p.id = r.parent_id)
+                     then 'the run that started it is kept' end),
        null, null
 from piton.runs r
 join piton.workflow_versions v on v.id = r.version_id

@@ -24,6 +24,11 @@ begin
     if found then
         return;
     end if;
+    -- Whose stage waits for this run comes first.
+    perform from piton.runs p
+    where p.id = (select r.parent_id from piton.dead_letters d join piton.runs r on r.id = d.run_id
+                  where d.id = dismiss_dead_letter.dead_letter)
+    for key share;
     perform from piton.runs r
     where r.id = (select d.run_id from piton.dead_letters d where d.id = dismiss_dead_letter.dead_letter)
       and r.state = 'blocked'
@@ -53,6 +58,7 @@ begin
     where r.id = letter.run_id;
     perform piton.cancel_jobs(letter.run_id);
     delete from piton.joins j where j.run_id = letter.run_id;
+    perform piton.answer_parent(letter.run_id);
 end
 $$;
 comment on function piton.dismiss_dead_letter(uuid, text, text) is 'Ends the run of a dead letter as failed, for a reason: its other jobs are cancelled, its other dead letters dismissed with it. Of a tolerated one nothing of the run depends.';

@@ -6,6 +6,8 @@ as $$
 declare
     key bigint;
 begin
+    -- Whose stage waits for this one comes first; of most runs there is none.
+    perform from piton.runs p where p.id = (select r.parent_id from piton.runs r where r.uuid = end_run.run) for key share;
     select r.id into key from piton.runs r
     where r.uuid = end_run.run and r.state in ('running', 'blocked')
     for update;
@@ -20,6 +22,7 @@ begin
     values (key, end_run.reason, end_run.actor, end_run.deadline);
     perform piton.cancel_jobs(key);
     delete from piton.joins j where j.run_id = key;
+    perform piton.answer_parent(key);
 end
 $$;
 comment on function piton.end_run(uuid, text, text, timestamptz) is 'For Piton itself: cancels a run that is not finished, because somebody said so or its deadline passed.';

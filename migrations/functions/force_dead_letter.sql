@@ -35,6 +35,7 @@ begin
     -- A retry waits anew.
     update piton.waits w set outcome = 'cancelled', ended_at = now()
     where w.run_id = job.run_id and w.stage = job.stage and w.item = job.item and w.outcome is null;
+    perform piton.end_children(found_run.id, array[job.stage], job.item);
     if job.item >= 0 and job.until > job.item + 1 then
         insert into piton.jobs (run_id, workflow_id, version_id, stage, item, until, state, rank, due_at)
         values (job.run_id, job.workflow_id, job.version_id, job.stage, job.item + 1, job.until, 'ready', job.rank, job.due_at);

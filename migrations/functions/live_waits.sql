@@ -17,7 +17,8 @@ begin
                        when 'scheduled' then case when j.due_at <= now() then 'due' when j.attempt = 0 then 'later' else 'retry' end
                        else j.state end as state,
                    coalesce(k.parent, k.worker) as worker, k.last_seen, count(*) as jobs, min(j.item) as item, min(j.since) as since,
-                   case j.state when 'waiting' then min(t.deadline) else min(j.due_at) end as due_at, t.kind, t.name
+                   case j.state when 'waiting' then min(t.deadline) else min(j.due_at) end as due_at, t.kind, t.name,
+                   coalesce(c.state = 'blocked', false) as is_blocked
             -- Of either question one branch is never begun, and the plan is kept.
             from (
                 select a.* from piton.jobs a where live_waits.run is null
@@ -26,14 +27,15 @@ begin
             ) as j
             left join piton.workers_overview k on k.worker_id = j.worker_id
             left join piton.waits t on j.state = 'waiting' and t.run_id = j.run_id and t.stage = j.stage and t.item = j.item
-            group by j.version_id, j.stage, 3, j.state, 4, 5, t.kind, t.name
+            left join piton.runs c on c.id = t.child_id
+            group by j.version_id, j.stage, 3, j.state, 4, 5, t.kind, t.name, is_blocked
         ),
         grouped as (
-            select l.version_id, l.stage, l.state, l.kind, l.name, sum(l.jobs)::int8 as jobs, min(l.item) as item, min(l.since) as since, min(l.due_at) as due_at,
+            select l.version_id, l.stage, l.state, l.kind, l.name, l.is_blocked, sum(l.jobs)::int8 as jobs, min(l.item) as item, min(l.since) as since, min(l.due_at) as due_at,
                    piton.some_of(array_agg(distinct l.worker) filter (where l.worker is not null)) as workers,
                    count(distinct l.worker) as worker_count, piton.span_words(now() - min(l.last_seen)) as silence
             from live l
-            group by 1, 2, 3, 4, 5
+            group by 1, 2, 3, 4, 5, 6
         ),
         -- What failed before, of those that are due first: there may be a great many.
         failed as (
@@ -61,12 +63,18 @@ begin
                    when 'later' then concat_ws('; ', 'starting later' || at.words, h.also)
                    when 'waiting' then concat_ws('; ',
                        case g.kind when 'sleep' then 'sleeping' when 'signal' then 'waiting for the signal "' || g.name || '"'
+                                   when 'run' then case g.jobs when 1 then 'waiting for a run of ' else 'waiting for runs of ' end || g.name
+                                                   || case when g.is_blocked then case g.jobs when 1 then ', which is blocked' else ', which are blocked' end else '' end
                                    else h.why end
                        || coalesce(case when g.jobs = 1 then ' until ' else ', the first until ' end || piton.clock(g.due_at), ''), h.also)
                    when 'retry' then concat_ws('; ', 'waiting for a retry' || coalesce(' after ' || f.classes, '') || at.words, h.also)
                    else h.why end,
                case when h.reason = 'waiting' and g.kind = 'signal'
                     then 'piton signal ' || coalesce(live_waits.run::text, 'RUN') || ' ' || g.name || ' --set …'
+                    when h.reason = 'waiting' and g.kind = 'run' and g.is_blocked
+                    then 'piton runs --state blocked ' || coalesce('--parent ' || live_waits.run, '--workflow ' || g.name)
+                    when h.reason = 'waiting' and g.kind = 'run'
+                    then coalesce('their ends: piton runs --parent ' || live_waits.run, 'their ends')
                     else h.moves end
         from grouped g
         -- Looked up, and never worked out for all stages there are.

@@ -6,7 +6,8 @@ select r.uuid as run, w.name as workflow, case when later.starts_at is null then
        coalesce(v.stage_names[r.failed_stage + 1], letter.stage) as failed_stage,
        coalesce(r.failure_class, letter.class) as failure_class, coalesce(r.failure_message, letter.message) as failure_message,
        encode(v.digest, 'hex') as workflow_version, r.input, later.starts_at,
-       (select count(*) from piton.dead_letters d where d.run_id = r.id and d.resolution = 'tolerated') as tolerated
+       (select count(*) from piton.dead_letters d where d.run_id = r.id and d.resolution = 'tolerated') as tolerated,
+       above.uuid as parent
 from piton.runs r
 join piton.workflow_versions v on v.id = r.version_id
 join piton.workflows w on w.id = v.workflow_id
@@ -16,6 +17,7 @@ left join lateral (
     where j.run_id = r.id
     having bool_and(j.state = 'scheduled' and j.attempt = 0) and min(j.due_at) > now()
 ) as later on r.state = 'running'
+left join piton.runs above on above.id = r.parent_id
 left join lateral (
     select v.stage_names[d.stage + 1] as stage, d.class, d.message
     from piton.dead_letters d
@@ -39,3 +41,4 @@ comment on column piton.runs_overview.workflow_version is 'Digest of the version
 comment on column piton.runs_overview.input is 'Its input.';
 comment on column piton.runs_overview.starts_at is 'When a scheduled one may begin; empty for any other.';
 comment on column piton.runs_overview.tolerated is 'Its dead letters of optional stages, which it went on without: with some, it is degraded.';
+comment on column piton.runs_overview.parent is 'The run whose stage started it; empty for most.';

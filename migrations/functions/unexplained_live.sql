@@ -52,7 +52,18 @@ left join piton.workflow_versions v on v.id = r.version_id
 where w.outcome is null
   and not exists (
       select from piton.jobs j
-      where j.run_id = w.run_id and j.id = w.job_id and j.stage = w.stage and j.item = w.item and j.state = 'waiting');
+      where j.run_id = w.run_id and j.id = w.job_id and j.stage = w.stage and j.item = w.item and j.state = 'waiting')
+union all
+select r.uuid, v.stage_names[w.stage + 1], nullif(w.item, -1),
+       case when w.child_id is null then 'a run is waited for, and none was started'
+            when c.id is null then 'the run that is waited for is not there'
+            else 'the run that is waited for is ' || c.state end,
+       w.run_id
+from piton.waits w
+join piton.runs r on r.id = w.run_id
+join piton.workflow_versions v on v.id = r.version_id
+left join piton.runs c on c.id = w.child_id
+where w.kind = 'run' and w.ended_at is null and (c.id is null or c.state in ('done', 'failed', 'cancelled'));
 comment on view piton.unexplained_live is 'The part of piton.unexplained_jobs that starts from jobs, joins, waits and dead letters, and never reads finished runs.';
 comment on column piton.unexplained_live.run is 'Id of the run; empty where there is none.';
 comment on column piton.unexplained_live.stage is 'Name of the stage, where it is about one.';

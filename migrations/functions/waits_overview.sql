@@ -6,18 +6,20 @@ select r.uuid as run, k.name as workflow, s.name as stage, nullif(w.item, -1) as
            when 'signal' then 'waiting for the signal "' || w.name || '"'
            when 'callback' then 'waiting for the answer of a service'
            when 'poll' then 'asking a service until it is done'
-           else 'waiting for another run' end
+           else 'waiting for run ' || coalesce(c.uuid::text, '(gone)') || ' of ' || w.name
+                || case c.state when 'blocked' then ', which is blocked: a dead letter of it is pending' else '' end end
            || coalesce(' until ' || piton.clock(w.deadline), '') as why,
        case w.kind
            when 'sleep' then 'its end, or piton wake ' || r.uuid || ' ' || s.name || coalesce(' --item ' || nullif(w.item, -1), '')
            when 'signal' then 'piton signal ' || r.uuid || ' ' || w.name || ' --set …'
-           when 'run' then 'its end'
+           when 'run' then case c.state when 'blocked' then 'piton dead-letter list --run ' || c.uuid else 'its end: piton why ' || c.uuid end
            else 'the answer, or the timeout' end as moves,
-       w.run_id, w.stage as stage_number, w.item as item_number
+       w.run_id, w.stage as stage_number, w.item as item_number, c.uuid as child
 from piton.waits w
 join piton.runs r on r.id = w.run_id
 join piton.stage_names s on s.version_id = r.version_id and s.stage = w.stage
 join piton.workflows k on k.id = s.workflow_id
+left join piton.runs c on c.id = w.child_id
 where w.outcome is null;
 comment on view piton.waits_overview is 'Who waits for what, and until when: every wait that is open. The oldest: order by since limit 20.';
 comment on column piton.waits_overview.run is 'Id of the run.';
@@ -25,7 +27,7 @@ comment on column piton.waits_overview.workflow is 'Name of the workflow.';
 comment on column piton.waits_overview.stage is 'Name of the stage.';
 comment on column piton.waits_overview.item is 'Item of a fanned-out stage; empty for a whole stage.';
 comment on column piton.waits_overview.kind is 'As in piton.waits.';
-comment on column piton.waits_overview.name is 'Name of the signal.';
+comment on column piton.waits_overview.name is 'Name of the signal; of a run, its workflow.';
 comment on column piton.waits_overview.since is 'When it began.';
 comment on column piton.waits_overview.ends_at is 'When it ends by itself: the end of a sleep, or the timeout.';
 comment on column piton.waits_overview.why is 'What it waits for, in words.';
@@ -33,3 +35,4 @@ comment on column piton.waits_overview.moves is 'What would end it: what to type
 comment on column piton.waits_overview.run_id is 'Number of the run.';
 comment on column piton.waits_overview.stage_number is 'Position of the stage in the definition.';
 comment on column piton.waits_overview.item_number is 'Item, as the engine has it: -1 for a whole stage.';
+comment on column piton.waits_overview.child is 'The run that is waited for.';

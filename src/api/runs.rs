@@ -19,6 +19,7 @@ use crate::model::id::RunId;
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::state::ShownState;
 use crate::model::trace::TraceContext;
+use crate::store::runs::RunFilter;
 use crate::store::starts::{RunStart, StartedOnce};
 use crate::verify::{self, Verified};
 use crate::view::report::{self, RunReport};
@@ -26,6 +27,8 @@ use crate::view::snapshot::Snapshot;
 
 /// Attempts that are shown of one run.
 const ATTEMPTS: i64 = 50;
+/// Runs below it that are named.
+const CHILDREN: i64 = 200;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list, start)).routes(routes!(show)).routes(routes!(verify_run))
@@ -42,6 +45,9 @@ struct Which {
     /// In that state.
     #[param(inline)]
     state: Option<ShownState>,
+    /// Those that stages of that run have started.
+    #[param(value_type = Option<Uuid>)]
+    parent: Option<RunId>,
     /// Whose input holds that, such as input.tenant=acme; may be repeated, and then all of it.
     #[serde(default, rename = "where")]
     #[param(inline)]
@@ -69,10 +75,14 @@ struct Runs {
     responses((status = 200, description = "A page of them, the newest first.", body = Runs)),
 )]
 async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Result<Json<Runs>, Problem> {
-    let Which { workflow, state, conditions, after, limit } = which;
+    let Which { workflow, state, parent, conditions, after, limit } = which;
     let workflow = workflow.as_ref().map(|name| name.0.as_str());
     refuse_unknown(&api, workflow).await?;
-    let rows = api.store.runs(workflow, state, &conditions.0, after, limit.rows()).await?;
+    if let Some(parent) = parent {
+        api.run(parent).await?;
+    }
+    let filter = RunFilter { workflow, state, parent, conditions: &conditions.0 };
+    let rows = api.store.runs(filter, after, limit.rows()).await?;
     if let (true, Some(after)) = (rows.is_empty(), after) {
         api.run(after).await?;
     }
@@ -197,7 +207,8 @@ async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunR
     let attempts = api.store.attempts(snapshot.run.id, ATTEMPTS).await?;
     let output = report::outputs(&api.store, &snapshot).await?;
     let schedule = api.store.schedule_of(id.0).await?;
-    Ok(Json(RunReport::full(&snapshot, &attempts, output).began_with(schedule)))
+    let family = api.store.family(snapshot.run.key, CHILDREN).await?;
+    Ok(Json(RunReport::full(&snapshot, &attempts, output).began_with(schedule).among(family)))
 }
 
 /// Verify the checkpoints of a run

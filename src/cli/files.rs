@@ -24,6 +24,7 @@ use crate::store::versions::VersionRow;
 use crate::store::{Store, StoreError};
 use crate::view::when;
 use crate::workflow::cases::ENDING;
+use crate::workflow::children::{self, ChildMistake};
 use crate::workflow::definition::{Stage, Workflow};
 use crate::workflow::limits::Limits;
 use crate::workflow::mistake::Mistakes;
@@ -65,7 +66,7 @@ pub(crate) fn read(app: &App, global: &Global) -> anyhow::Result<Vec<File>> {
     };
     let paths = folder.map(|folder| in_folder(&folder)).transpose()?.unwrap_or_default();
     files.extend(each_once(paths).iter().map(|path| read_one(path)));
-    Ok(tell_of_doubles(files))
+    Ok(tell_of_children(tell_of_doubles(files)))
 }
 
 /// Parses these files, and those in these folders.
@@ -78,7 +79,7 @@ pub(crate) fn read_those(paths: &[PathBuf]) -> anyhow::Result<Vec<File>> {
             named.push(path.clone());
         }
     }
-    Ok(tell_of_doubles(each_once(named).iter().map(|path| read_one(path)).collect()))
+    Ok(tell_of_children(tell_of_doubles(each_once(named).iter().map(|path| read_one(path)).collect())))
 }
 
 /// Without further names of files that were named before: a link to a file is that file.
@@ -120,6 +121,21 @@ fn tell_of_doubles(mut files: Vec<File>) -> Vec<File> {
             }
             Some(other) if *other == file.source => {}
             Some(other) => file.parsed = Err(Mistakes::same_name(&file.source, &file.bytes, &workflow.name, other)),
+        }
+    }
+    files
+}
+
+/// What starts runs of each other must fit: told in the file whose stages start them.
+fn tell_of_children(mut files: Vec<File>) -> Vec<File> {
+    let right: Vec<usize> =
+        files.iter().enumerate().filter(|(_, file)| file.parsed.is_ok()).map(|(at, _)| at).collect();
+    let workflows: Vec<&Workflow> = files.iter().filter_map(|file| file.parsed.as_ref().ok()).collect();
+    let found = children::check(&workflows);
+    for (number, at) in right.into_iter().enumerate() {
+        let own: Vec<&ChildMistake> = found.iter().filter(|mistake| mistake.workflow == number).collect();
+        if let (false, Some(file)) = (own.is_empty(), files.get_mut(at)) {
+            file.parsed = Err(Mistakes::of_children(&file.source, &file.bytes, &own));
         }
     }
     files
@@ -197,7 +213,7 @@ pub(crate) fn one(app: &App, global: &Global, name: &str) -> anyhow::Result<Work
 /// Which files become the current version of their workflow, where they never were.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Deploys<'d> {
-    /// Those of that workflow: what a person starts.
+    /// Those of that workflow, and of what its runs start: what a person starts.
     One(&'d str),
     /// All of them: what a worker was given to work with.
     All,
@@ -213,9 +229,10 @@ pub(crate) async fn register(
     by: Actor<'_>,
 ) -> Result<Vec<Arc<Version>>, StoreError> {
     let mut versions = Vec::with_capacity(workflows.len());
+    let wanted = if let Deploys::One(name) = deploys { children::all_below(workflows, name) } else { Vec::new() };
     for workflow in workflows {
         let deploys = match deploys {
-            Deploys::One(name) => workflow.name.as_str() == name,
+            Deploys::One(_) => wanted.contains(&workflow.name.as_str()),
             Deploys::All => true,
             Deploys::None => false,
         };

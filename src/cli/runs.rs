@@ -5,7 +5,7 @@ use super::database::Database;
 use super::exit::Exit;
 use super::files;
 use crate::cli::output::outln;
-use crate::store::runs::{RunFailure, RunRow};
+use crate::store::runs::{RunFailure, RunFilter, RunRow};
 use crate::view::report::RunReport;
 use crate::view::when;
 
@@ -15,14 +15,17 @@ const MESSAGE: usize = 100;
 pub(crate) async fn runs(global: Global, args: RunsArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
     let (workflow, conditions) = (args.workflow.as_deref(), &args.input.conditions);
-    let rows = database.store.runs(workflow, args.state, conditions, None, i64::from(args.limit)).await?;
+    let filter = RunFilter { workflow, state: args.state, parent: args.parent, conditions };
+    let rows = database.store.runs(filter, None, i64::from(args.limit)).await?;
     if rows.is_empty() {
         files::refuse_unknown(&database.store, workflow).await?;
     }
     if global.json {
         let reports: Vec<RunReport> = rows.iter().map(RunReport::brief).collect();
         outln!("{}", serde_json::to_string(&reports)?);
-    } else if rows.is_empty() && (workflow.is_some() || args.state.is_some() || !conditions.is_empty()) {
+    } else if rows.is_empty()
+        && (workflow.is_some() || args.state.is_some() || args.parent.is_some() || !conditions.is_empty())
+    {
         outln!("No run matches.");
     } else if rows.is_empty() {
         outln!("No runs. Start one with:  {} run WORKFLOW", crate::config::program());

@@ -1,5 +1,7 @@
 //! `piton show`: a run, and what to do about it.
 
+mod family;
+
 use anyhow::bail;
 
 use super::args::{Global, ShowArgs};
@@ -25,6 +27,8 @@ use crate::view::when;
 
 /// Attempts shown; a run with a thousand failures is read in SQL.
 const ATTEMPTS: i64 = 50;
+/// Runs below it that are told as JSON.
+const CHILDREN: i64 = 200;
 
 pub(crate) async fn show(global: Global, args: ShowArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;
@@ -35,13 +39,15 @@ pub(crate) async fn show(global: Global, args: ShowArgs) -> anyhow::Result<Exit>
     let attempts = database.store.attempts(snapshot.run.id, ATTEMPTS).await?;
     let output = report::outputs(&database.store, &snapshot).await?;
     let schedule = database.store.schedule_of(snapshot.run.id.0).await?;
+    let relatives = database.store.family(snapshot.run.key, if global.json { CHILDREN } else { family::NAMED }).await?;
     if global.json {
-        let report = RunReport::full(&snapshot, &attempts, output).began_with(schedule);
+        let report = RunReport::full(&snapshot, &attempts, output).began_with(schedule).among(relatives);
         outln!("{}", serde_json::to_string(&report)?);
     } else {
         out!("{}", story(&snapshot, &attempts));
         outln!("{}", version(&database, &snapshot).await?);
         out!("{}", schedule.as_ref().map_or_else(String::new, begun_by));
+        out!("{}", family::family(snapshot.run.id, &relatives));
         if snapshot.run.state == RunState::Done {
             print_outputs(&output)?;
         }

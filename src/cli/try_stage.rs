@@ -112,6 +112,12 @@ fn refuse(stage: &Stage, args: &TryArgs) -> anyhow::Result<()> {
             stage.name,
             stage.name
         ),
+        StageKind::Run(run) => bail!(
+            "stage `{}` only starts a run of `{}`, so there is nothing to try; `piton run {}` does the same",
+            stage.name,
+            run.workflow,
+            run.workflow
+        ),
         StageKind::Sql(_) => bail!(
             "stage `{}` is a statement that commits what it writes; try it in psql, between BEGIN and ROLLBACK, as the role that the \
              file names",

@@ -96,6 +96,17 @@ impl Run {
         })
     }
 
+    /// The runs that its stages have started, the first one first.
+    pub async fn children(&self) -> Result<Vec<Run>, DatabaseError> {
+        let children = self.store().children_of(self.id).await?;
+        Ok(children.into_iter().map(|id| self.piton.run(id)).collect())
+    }
+
+    /// The run whose stage started it, if one did.
+    pub async fn parent(&self) -> Result<Option<Run>, DatabaseError> {
+        Ok(self.store().parent_of(self.id).await?.map(|id| self.piton.run(id)))
+    }
+
     /// Its progress, now and whenever it changes, until the run is at rest: it has ended, or is blocked and nothing of it goes on.
     /// Reads four times a second, and only what the run has.
     pub fn watch(&self) -> impl Stream<Item = Result<RunProgress, ResultError>> + Send + use<> {

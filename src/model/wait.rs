@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::payload::Payload;
 use super::state::states;
 
 states! {
@@ -32,6 +33,8 @@ states! {
         Answered = "answered",
         /// Its deadline passed: of a sleep, its end has come.
         TimedOut = "timed_out",
+        /// The run that was waited for failed, or was cancelled.
+        Failed = "failed",
         /// Somebody ended a sleep.
         Woken = "woken",
         /// Its job was cancelled, or given up by hand.
@@ -43,12 +46,23 @@ states! {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NewWait {
     pub(crate) kind: WaitKind,
-    /// Of a signal.
+    /// Of a signal; of a run, its workflow.
     pub(crate) name: Option<String>,
     /// By the database's clock.
     pub(crate) since: DateTime<Utc>,
     /// When it ends by itself.
     pub(crate) deadline: Option<DateTime<Utc>>,
+    /// The run that is begun with it, whose end is waited for.
+    pub(crate) child: Option<NewChild>,
+}
+
+/// A run that a stage starts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NewChild {
+    pub(crate) workflow: String,
+    pub(crate) input: Payload,
+    /// Its end is not waited for.
+    pub(crate) detached: bool,
 }
 
 /// A wait that is over, as its job finds it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::hand_off::HandOff;
 use super::version::Version;
 use crate::model::claim::Claim;
+use crate::model::id::RunKey;
 use crate::store::endings::Ending;
 
 /// Bytes of results that one statement carries, unless a single one has more.
@@ -30,6 +31,8 @@ pub(super) struct Commits {
     pub(super) versions: Vec<Option<Arc<Version>>>,
     /// For each, how many artifacts it has kept whole, where it has to say what becomes of some.
     pub(super) artifacts: Vec<Option<i32>>,
+    /// For each that may end a run which a stage waits for, the run of that stage: all of these ends, or none.
+    pub(super) parents: Vec<RunKey>,
 }
 
 impl Commits {

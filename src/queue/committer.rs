@@ -85,15 +85,16 @@ impl Committer {
         }
     }
 
-    async fn settle(&self, batch: &mut Vec<Ended>) {
+    pub(super) async fn settle(&self, batch: &mut Vec<Ended>) {
         // Everyone who locks several jobs locks them in this order.
         batch.sort_unstable_by_key(|ended| ended.claim.key);
         let histories = self.histories(batch).await;
         self.monitor.refresh().await;
-        let mut commits = Commits::default();
+        let (mut commits, mut of_children) = (Commits::default(), Commits::default());
         for (ended, history) in batch.drain(..).zip(histories) {
             let Ended { claim, known, outcome, took, artifacts, used_the_store, own_rows: _ } = ended;
             let version = known.as_ref().map(|known| known.version.clone());
+            let parent = known.as_ref().and_then(|known| known.run.parent);
             count::ran(version.as_deref(), &claim, &outcome, took);
             if let Some(version) = &version {
                 let is_done = matches!(outcome, Outcome::Finished(_));
@@ -113,8 +114,24 @@ impl Committer {
                 // Those that wait were set out before.
                 Outcome::NeverBegan | Outcome::Waits(_) => (claim, Ending::Unclaim, None),
             };
-            commits.push(version, end, artifacts);
+            match parent.filter(|_| end.1.may_end_its_run()) {
+                Some(parent) => {
+                    of_children.push(version, end, artifacts);
+                    of_children.parents.push(parent);
+                }
+                None => commits.push(version, end, artifacts),
+            }
         }
+        if !of_children.ends.is_empty() {
+            // They wait for whoever decides about their parents just now; nobody else does.
+            tokio::spawn(self.clone().land_all(of_children));
+        }
+        if !commits.ends.is_empty() {
+            self.clone().land_all(commits).await;
+        }
+    }
+
+    async fn land_all(self, commits: Commits) {
         let ends = commits.ends.len();
         self.commit(commits).await;
         self.waiting.decrement(ends as f64);
@@ -240,7 +257,11 @@ impl Committer {
         let (mut backoff, mut doubt, mut sent_before) = (Backoff::default(), Doubt::default(), false);
         let landed = loop {
             let begun = Instant::now();
-            match self.store.commit(&commits.ends, &commits.artifacts).await {
+            let landed = match commits.parents.as_slice() {
+                [] => self.store.commit(&commits.ends, &commits.artifacts).await,
+                parents => self.store.commit_children(&commits.ends, &commits.artifacts, parents).await,
+            };
+            match landed {
                 Ok(landed) => {
                     self.meters.answered(begun.elapsed(), commits.ends.len());
                     break landed;
@@ -336,9 +357,12 @@ impl Committer {
             }
             return;
         }
-        let parts = commits.ends.into_iter().zip(commits.hand_off).zip(commits.versions).zip(commits.artifacts);
-        for ((((claim, ending), hand_off), version), artifacts) in parts {
-            let mut one = Commits::default();
+        let Commits { ends, hand_off, versions, artifacts, parents } = commits;
+        let mut parents = parents.into_iter();
+        for ((((claim, ending), hand_off), version), artifacts) in
+            ends.into_iter().zip(hand_off).zip(versions).zip(artifacts)
+        {
+            let mut one = Commits { parents: parents.next().into_iter().collect(), ..Commits::default() };
             one.push(version, (claim, ending, hand_off), artifacts);
             Box::pin(self.commit(one)).await;
         }

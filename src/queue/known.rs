@@ -6,7 +6,7 @@ use super::room::Taken;
 use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
-use crate::model::id::RunId;
+use crate::model::id::{RunId, RunKey};
 use crate::model::trace::TraceContext;
 use crate::model::wait::EndedWait;
 use crate::stage::fan_out::Split;
@@ -65,11 +65,13 @@ pub(crate) struct RunInput {
     redone: Option<Arc<[i16]>>,
     /// The trace it was started in.
     pub(super) trace: Option<Arc<TraceContext>>,
+    /// The run with the stage that waits for the end of this one.
+    pub(super) parent: Option<RunKey>,
 }
 
 impl RunInput {
     pub(super) const UNREAD: RunInput =
-        RunInput { id: RunId(uuid::Uuid::nil()), input: None, redone: None, trace: None };
+        RunInput { id: RunId(uuid::Uuid::nil()), input: None, redone: None, trace: None, parent: None };
 
     /// How often that stage was begun anew.
     pub(super) fn again(&self, stage: i16) -> u16 {
@@ -79,8 +81,8 @@ impl RunInput {
 }
 
 impl From<StoredRun> for RunInput {
-    fn from(StoredRun { run: _, id, input, redone, trace }: StoredRun) -> RunInput {
-        RunInput { id, input: Some(input.into()), redone: redone.map(Arc::from), trace: trace.map(Arc::new) }
+    fn from(StoredRun { run: _, id, input, redone, trace, parent }: StoredRun) -> RunInput {
+        RunInput { id, input: Some(input.into()), redone: redone.map(Arc::from), trace: trace.map(Arc::new), parent }
     }
 }
 

@@ -30,7 +30,9 @@ impl Committer {
         self.monitor.refresh().await;
         let version = known.as_ref().map(|known| known.version.clone());
         let mut commits = Commits::default();
+        let parent = known.as_ref().and_then(|known| known.run.parent);
         commits.push(version.clone(), self.finished(claim, known, output, took), artifacts);
+        commits.parents.extend(parent.filter(|_| commits.ends.iter().any(|(_, ending)| ending.may_end_its_run())));
         let (landed, sent_before) = match self.land(transaction, &claim, &commits).await {
             Ok(landed) => landed,
             Err(error) => {
@@ -61,7 +63,7 @@ impl Committer {
     ) -> Result<(Landed, bool), StoreError> {
         self.announce(commits);
         let begun = Instant::now();
-        let end = transaction.land(&commits.ends, &commits.artifacts).await;
+        let end = transaction.land(&commits.ends, &commits.artifacts, &commits.parents).await;
         self.meters.answered(begun.elapsed(), 1);
         match end {
             RowsEnd::Landed(landed) => Ok((landed, false)),

@@ -242,7 +242,9 @@ impl RunStage {
                 let (statement, limit) = (statement.clone(), stage.timeout);
                 Ok(Box::pin(async move { sql::run(&statement, offer, limit).await }))
             }
-            StageKind::Sleep(_) | StageKind::Signal(_) => Err(Failure::unknown("a stage that only waits does no work")),
+            StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => {
+                Err(Failure::unknown("a stage that only waits does no work"))
+            }
         }
     }
 }

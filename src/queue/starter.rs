@@ -95,6 +95,10 @@ fn time_limit(stage: &Stage) -> Duration {
         StageKind::Command(_) => stage.timeout.saturating_add(2 * command::LAST_WAIT),
         // Postgres ends its statement, and has something to tell of it, too.
         StageKind::Sql(_) => stage.timeout.saturating_add(Duration::from_secs(1)),
-        StageKind::Rust { .. } | StageKind::Http(_) | StageKind::Sleep(_) | StageKind::Signal(_) => stage.timeout,
+        StageKind::Rust { .. }
+        | StageKind::Http(_)
+        | StageKind::Sleep(_)
+        | StageKind::Signal(_)
+        | StageKind::Run(_) => stage.timeout,
     }
 }

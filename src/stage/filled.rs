@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::child;
 use super::context::StageContext;
 use super::fill::Filler;
 use super::{http, sql};
@@ -31,6 +32,10 @@ pub(crate) fn texts(kind: &StageKind, input: &str, context: &StageContext) -> Re
             Some(until) => Ok(json!({"until": filler.plain(until)?})),
             None => Ok(json!({})),
         },
+        StageKind::Run(stage) => {
+            let given = child::input(stage, &filler, input)?;
+            Ok(json!({"workflow": stage.workflow, "input": serde_json::from_str::<Value>(&given).unwrap_or_default()}))
+        }
     }
 }
 

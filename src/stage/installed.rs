@@ -24,7 +24,11 @@ impl Around {
         let (dir, path) = match kind {
             StageKind::Command(command) => (command.dir.as_ref(), command.env.get("PATH")),
             StageKind::Http(request) => (request.dir.as_ref(), None),
-            StageKind::Rust { .. } | StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) => (None, None),
+            StageKind::Rust { .. }
+            | StageKind::Sql(_)
+            | StageKind::Sleep(_)
+            | StageKind::Signal(_)
+            | StageKind::Run(_) => (None, None),
         };
         let dir = dir.map_or(Some(String::new()), fill::known)?.into();
         // It is started with the stage's own variables, and looked for in its PATH.

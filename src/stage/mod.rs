@@ -5,6 +5,7 @@ mod answer;
 pub(crate) mod artifacts;
 mod blocking;
 mod cached_file;
+mod child;
 pub(crate) mod command;
 pub(crate) mod context;
 pub(crate) mod context_files;

@@ -121,7 +121,9 @@ impl Resources {
         let needed: &[Resource] = match kind {
             StageKind::Command(_) => &[Resource::ArtifactStore, Resource::TemporaryFolder, Resource::Processes],
             StageKind::Rust { .. } => &[Resource::ArtifactStore],
-            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) => &[],
+            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => {
+                &[]
+            }
         };
         let is_needed = |resource: &Resource| needs_store || *resource != Resource::ArtifactStore;
         needed.iter().copied().filter(is_needed).find(|resource| self.lacks(*resource))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
+use super::child;
 use super::fill::Filler;
 use super::handler::Offer;
 use crate::model::digest;
@@ -32,6 +33,14 @@ pub(crate) fn begin(kind: &StageKind, offer: &Offer, now: DateTime<Utc>, dice: f
             name: Some(stage.name.to_string()),
             since: now,
             deadline: Some(later(now, stage.timeout)),
+            child: None,
+        })),
+        StageKind::Run(stage) => Ok(Reached::Wait(NewWait {
+            kind: WaitKind::Run,
+            name: Some(stage.workflow.to_string()),
+            since: now,
+            deadline: None,
+            child: Some(child::new(stage, offer)?),
         })),
         StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => {
             Err(Failure::unknown("the stage waits for nothing"))
@@ -56,7 +65,7 @@ fn sleep(stage: &SleepStage, offer: &Offer, now: DateTime<Utc>, dice: f64) -> Re
         None => later(now, stage.length.unwrap_or_default()),
     };
     let deadline = later(until, stage.jitter.unwrap_or_default().mul_f64(dice.clamp(0.0, 1.0)));
-    Ok(Reached::Wait(NewWait { kind: WaitKind::Sleep, name: None, since: now, deadline: Some(deadline) }))
+    Ok(Reached::Wait(NewWait { kind: WaitKind::Sleep, name: None, since: now, deadline: Some(deadline), child: None }))
 }
 
 /// What a stage makes of the end of its wait.
@@ -68,7 +77,10 @@ pub(crate) fn ended(stage: &StageKind, wait: &EndedWait, most_bytes: usize) -> R
             let until = deadline.filter(|_| !woken).unwrap_or(*ended_at);
             slept(since.unwrap_or(*ended_at), until, woken, most_bytes)
         }
-        (_, WaitOutcome::Answered) => answer(wait),
+        (WaitKind::Run, WaitOutcome::Answered) => answer(wait, most_bytes),
+        // Its size was checked when it came.
+        (_, WaitOutcome::Answered) => answer(wait, usize::MAX),
+        (_, WaitOutcome::Failed) => Err(child::failed(answer(wait, usize::MAX)?.as_str())),
         (_, WaitOutcome::TimedOut | WaitOutcome::Woken | WaitOutcome::Cancelled) => {
             if let StageKind::Signal(SignalStage { on_timeout: Some(text), .. }) = stage {
                 return Payload::parse(text, most_bytes).map_err(super::own_rows::refused);
@@ -86,7 +98,7 @@ fn slept(since: DateTime<Utc>, until: DateTime<Utc>, woken: bool, most_bytes: us
 }
 
 /// What was recorded is what is read back, or a failure (promise 8).
-fn answer(wait: &EndedWait) -> Result<Payload, Failure> {
+fn answer(wait: &EndedWait, most_bytes: usize) -> Result<Payload, Failure> {
     let Some((text, recorded)) = &wait.answer else {
         return Err(Failure::found(FailureClass::CorruptCheckpoint, "the wait was answered, and the answer is gone"));
     };
@@ -97,8 +109,7 @@ fn answer(wait: &EndedWait) -> Result<Payload, Failure> {
             "expected_sha256": digest::hex(recorded), "found_sha256": digest::hex(&found),
         })));
     }
-    // Its size was checked when it came.
-    Payload::parse(text, usize::MAX).map_err(super::own_rows::refused)
+    Payload::parse(text, most_bytes).map_err(super::own_rows::refused)
 }
 
 /// That much later, or the last moment there is.

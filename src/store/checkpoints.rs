@@ -60,13 +60,15 @@ pub(crate) struct StoredRun {
     pub(crate) redone: Option<Vec<i16>>,
     /// The trace it was started in.
     pub(crate) trace: Option<TraceContext>,
+    /// The run with the stage that waits for its end.
+    pub(crate) parent: Option<RunKey>,
 }
 
-type RunColumns = (i64, sqlx::types::Uuid, String, Option<Vec<i16>>, Option<String>, Option<String>);
+type RunColumns = (i64, sqlx::types::Uuid, String, Option<Vec<i16>>, Option<String>, Option<String>, Option<i64>);
 
-fn stored_run((key, uuid, input, redone, parent, state): RunColumns) -> StoredRun {
-    let trace = parent.and_then(|parent| TraceContext::parse(&parent, state.as_deref()).ok());
-    StoredRun { run: RunKey(key), id: RunId(uuid), input, redone, trace }
+fn stored_run((key, uuid, input, redone, traced, state, parent): RunColumns) -> StoredRun {
+    let trace = traced.and_then(|traced| TraceContext::parse(&traced, state.as_deref()).ok());
+    StoredRun { run: RunKey(key), id: RunId(uuid), input, redone, trace, parent: parent.map(RunKey) }
 }
 
 impl Store {
@@ -75,7 +77,8 @@ impl Store {
         let keys: Vec<i64> = runs.iter().map(|r| r.0).collect();
         let mut connection = self.reserve.connection().await?;
         let rows: Vec<RunColumns> = sqlx::query_as(
-            "select id, uuid, input::text, redone, traceparent, tracestate from piton.runs where id = any($1)",
+            "select id, uuid, input::text, redone, traceparent, tracestate, case when not detached then parent_id end
+             from piton.runs where id = any($1)",
         )
         .bind(&keys)
         .fetch_all(&mut *connection)

@@ -13,7 +13,7 @@ use crate::model::lane::{Births, Spot};
 use crate::model::payload::Payload;
 use crate::model::state::AttemptOutcome;
 use crate::model::turn::Turn;
-use crate::workflow::plan::Next;
+use crate::workflow::plan::{END, Next};
 
 /// How an attempt ended, decided.
 #[derive(Debug, Clone)]
@@ -35,6 +35,18 @@ pub(crate) enum Ending {
     Release { why: String, has_waited: bool },
     /// It was handed back before it began; the attempt is not counted at all.
     Unclaim,
+}
+
+impl Ending {
+    /// Whether its run may be done with it.
+    pub(crate) fn may_end_its_run(&self) -> bool {
+        match self {
+            Ending::Done { next, .. } | Ending::Skipped { next, .. } | Ending::Tolerated { next, .. } => {
+                next.ends_run || next.arrivals.iter().any(|(stage, _)| *stage == END)
+            }
+            Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release { .. } | Ending::Unclaim => false,
+        }
+    }
 }
 
 /// The endings, as columns of an element each, and what few of them have.

@@ -17,6 +17,7 @@ pub(crate) mod chaos;
 #[cfg(feature = "lab")]
 pub(crate) mod chaos_rows;
 pub(crate) mod checkpoints;
+pub(crate) mod children;
 pub(crate) mod cleanup;
 pub(crate) mod commit;
 mod commit_one;
@@ -26,6 +27,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod doubt;
 pub(crate) mod endings;
 pub(crate) mod failures;
+pub(crate) mod family;
 mod fence;
 mod fingerprints;
 pub(crate) mod finishes;

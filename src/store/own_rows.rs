@@ -8,11 +8,13 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Transaction};
 use tokio::time::timeout;
 
+use super::children;
 use super::commit::{Landed, commit_on};
 use super::endings::Ending;
 use super::fence::fence;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
+use crate::model::id::RunKey;
 
 /// The savepoint shows at the end whether the transaction is still the one that was begun: it is gone with a COMMIT or a
 /// ROLLBACK that somebody has sent by hand.
@@ -101,14 +103,18 @@ impl RowsTransaction {
 
     /// Commits the rows with the end of their attempt. On a connection that waits for long statements nobody else notices that the
     /// server is gone.
-    pub(crate) async fn land(self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
-        let Some(silence) = self.silence else { return self.end(end, artifacts).await };
+    pub(crate) async fn land(self, end: &[(Claim, Ending)], artifacts: &[Option<i32>], parents: &[RunKey]) -> RowsEnd {
+        let Some(silence) = self.silence else { return self.end(end, artifacts, parents).await };
         let silent = |_| RowsEnd::InDoubt(sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into());
-        timeout(silence, self.end(end, artifacts)).await.unwrap_or_else(silent)
+        timeout(silence, self.end(end, artifacts, parents)).await.unwrap_or_else(silent)
     }
 
-    async fn end(mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
-        let landed = match commit_on(&mut *self.transaction, end, artifacts).await {
+    async fn end(mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>], parents: &[RunKey]) -> RowsEnd {
+        let landed = match parents {
+            [] => commit_on(&mut *self.transaction, end, artifacts).await,
+            parents => children::commit_on(&mut self.transaction, end, artifacts, parents).await,
+        };
+        let landed = match landed {
             Ok(landed) if landed.positions.len() == end.len() => landed,
             Ok(_) => return RowsEnd::Fenced,
             Err(error) => return RowsEnd::RolledBack(error),

@@ -31,6 +31,18 @@ pub(crate) struct RunRow {
     pub(crate) tolerated: i64,
     /// The trace it was started in.
     pub(crate) trace: Option<TraceContext>,
+    /// The run whose stage started it.
+    pub(crate) parent: Option<RunId>,
+}
+
+/// Which runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RunFilter<'a> {
+    pub(crate) workflow: Option<&'a str>,
+    pub(crate) state: Option<ShownState>,
+    /// Those that its stages have started.
+    pub(crate) parent: Option<RunId>,
+    pub(crate) conditions: &'a [Condition],
 }
 
 /// Runs past their deadline that one statement cancels.
@@ -67,19 +79,41 @@ struct RunColumns {
     tolerated: i64,
     traceparent: Option<String>,
     tracestate: Option<String>,
+    parent: Option<Uuid>,
 }
 
 /// The runs of `$picked`, with what the view says of each.
 macro_rules! runs_among {
-    ($picked:literal) => {
+    ($($picked:tt)*) => {
         concat!(
             "select r.id, r.uuid, r.version_id, o.workflow, r.state, o.state as shown, r.started_at, r.finished_at, o.starts_at,
-                    o.failed_stage, o.failure_class, o.failure_message, o.dead_letters, o.tolerated, r.traceparent, r.tracestate
+                    o.failed_stage, o.failure_class, o.failure_message, o.dead_letters, o.tolerated, r.traceparent, r.tracestate, o.parent
              from (",
-            $picked,
+            $($picked)*,
             ") as r
              cross join lateral (select * from piton.runs_overview o where o.run = r.uuid offset 0) as o
              order by r.id desc"
+        )
+    };
+}
+
+/// Those that a filter lets through, the newest first.
+macro_rules! filtered {
+    ($parent:literal) => {
+        concat!(
+            "select r.* from piton.runs r
+             join piton.workflow_versions v on v.id = r.version_id join piton.workflows w on w.id = v.workflow_id
+             where ($1::text is null or w.name = $1)
+               and ($2::text is null
+                    or r.state = $3
+                        and ($2 <> 'scheduled' or r.id in (select j.run_id from piton.jobs j where j.state = 'scheduled' and j.attempt = 0))
+                        and ($3 <> 'running' or (select o.state from piton.runs_overview o where o.run = r.uuid) = $2))
+               and ($4::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $4))
+               and ($8::text is null or strpos(r.input::text, $8) > 0 or strpos(r.input::text, '\\') > 0)
+               and ($6::text[] is null or piton.input_fits(r.input, $6, $7::text[]))
+               and ",
+            $parent,
+            " order by r.id desc limit $5"
         )
     };
 }
@@ -106,6 +140,7 @@ fn run_row(columns: RunColumns) -> Result<RunRow, StoreError> {
         failure,
         starts_at: columns.starts_at,
         tolerated: columns.tolerated,
+        parent: columns.parent.map(RunId),
         trace: columns.traceparent.and_then(|parent| TraceContext::parse(&parent, columns.tracestate.as_deref()).ok()),
     })
 }
@@ -166,26 +201,17 @@ impl Store {
     /// The newest runs first, behind that one where one is given.
     pub(crate) async fn runs(
         &self,
-        workflow: Option<&str>,
-        state: Option<ShownState>,
-        conditions: &[Condition],
+        filter: RunFilter<'_>,
         after: Option<RunId>,
         limit: i64,
     ) -> Result<Vec<RunRow>, StoreError> {
+        let RunFilter { workflow, state, parent, conditions } = filter;
         let conditions = ConditionColumns::of(conditions);
-        let sql = runs_among!(
-            "select r.* from piton.runs r
-             join piton.workflow_versions v on v.id = r.version_id join piton.workflows w on w.id = v.workflow_id
-             where ($1::text is null or w.name = $1)
-               and ($2::text is null
-                    or r.state = $3
-                        and ($2 <> 'scheduled' or r.id in (select j.run_id from piton.jobs j where j.state = 'scheduled' and j.attempt = 0))
-                        and ($3 <> 'running' or (select o.state from piton.runs_overview o where o.run = r.uuid) = $2))
-               and ($4::uuid is null or r.id < (select a.id from piton.runs a where a.uuid = $4))
-               and ($8::text is null or strpos(r.input::text, $8) > 0 or strpos(r.input::text, '\\') > 0)
-               and ($6::text[] is null or piton.input_fits(r.input, $6, $7::text[]))
-             order by r.id desc limit $5"
-        );
+        // Children have an index, which "or" would hide.
+        let sql = match parent {
+            None => runs_among!(filtered!("$9::uuid is null")),
+            Some(_) => runs_among!(filtered!("r.parent_id = (select p.id from piton.runs p where p.uuid = $9)")),
+        };
         let rows: Vec<RunColumns> = sqlx::query_as(sql)
             .bind(workflow)
             .bind(state.map(ShownState::as_str))
@@ -195,6 +221,7 @@ impl Store {
             .bind(conditions.paths)
             .bind(conditions.values)
             .bind(conditions.needle)
+            .bind(parent.map(|parent| parent.0))
             .fetch_all(&self.pool)
             .await?;
         // One that cannot be read does not hide the others; piton.unexplained_jobs names it.

@@ -73,6 +73,38 @@ pub(crate) struct Begun {
     pub(crate) woke: bool,
 }
 
+/// The statement of [`Store::begin_waits`], also on a connection that is in a transaction.
+pub(super) async fn begin_on(
+    executor: impl PgExecutor<'_>,
+    waits: &[(Claim, NewWait)],
+) -> Result<Option<Begun>, StoreError> {
+    let (claims, waits): (Vec<&Claim>, Vec<&NewWait>) = waits.iter().map(|(claim, wait)| (claim, wait)).unzip();
+    let rows = sqlx::query_with(BEGIN_WAIT, fences(claims)?)
+        .bind(waits.iter().map(|wait| wait.kind.as_str()).collect::<Vec<_>>())
+        .bind(waits.iter().map(|wait| wait.name.as_deref()).collect::<Vec<_>>())
+        .bind(waits.iter().map(|wait| Moment(wait.since)).collect::<Vec<_>>())
+        .bind(waits.iter().map(|wait| wait.deadline.map(Moment)).collect::<Vec<_>>())
+        .fetch_all(executor)
+        .await
+        .map_err(StoreError::from);
+    let rows = match rows {
+        Ok(rows) => rows,
+        // lock_not_available
+        Err(error) if error.code().as_deref() == Some("55P03") => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut begun = Begun::default();
+    for row in rows {
+        let ends_in_ms: Option<i64> = row.try_get("ends_in_ms")?;
+        let is_over: bool = row.try_get("is_over")?;
+        let ends_in = ends_in_ms.filter(|_| !is_over).map(|ms| Duration::from_millis(ms.max(0).unsigned_abs()));
+        begun.ends_in = begun.ends_in.into_iter().chain(ends_in).min();
+        begun.woke |= row.try_get::<bool, _>("woke")?;
+        begun.positions.extend(usize::try_from(row.try_get::<i64, _>("ord")? - 1));
+    }
+    Ok(Some(begun))
+}
+
 impl Store {
     /// Waits that are open, the oldest first.
     pub(crate) async fn open_waits(&self, of: WaitFilter<'_>, most: i64) -> Result<Vec<OpenWait>, StoreError> {
@@ -110,31 +142,7 @@ impl Store {
     /// moment. The same batch may be sent again after an error: what landed the first time is missing from the answer of the second,
     /// see [`Store::waits_begun`].
     pub(crate) async fn begin_waits(&self, waits: &[(Claim, NewWait)]) -> Result<Option<Begun>, StoreError> {
-        let (claims, waits): (Vec<&Claim>, Vec<&NewWait>) = waits.iter().map(|(claim, wait)| (claim, wait)).unzip();
-        let rows = sqlx::query_with(BEGIN_WAIT, fences(claims)?)
-            .bind(waits.iter().map(|wait| wait.kind.as_str()).collect::<Vec<_>>())
-            .bind(waits.iter().map(|wait| wait.name.as_deref()).collect::<Vec<_>>())
-            .bind(waits.iter().map(|wait| Moment(wait.since)).collect::<Vec<_>>())
-            .bind(waits.iter().map(|wait| wait.deadline.map(Moment)).collect::<Vec<_>>())
-            .fetch_all(&self.pool)
-            .await
-            .map_err(StoreError::from);
-        let rows = match rows {
-            Ok(rows) => rows,
-            // lock_not_available
-            Err(error) if error.code().as_deref() == Some("55P03") => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut begun = Begun::default();
-        for row in rows {
-            let ends_in_ms: Option<i64> = row.try_get("ends_in_ms")?;
-            let is_over: bool = row.try_get("is_over")?;
-            let ends_in = ends_in_ms.filter(|_| !is_over).map(|ms| Duration::from_millis(ms.max(0).unsigned_abs()));
-            begun.ends_in = begun.ends_in.into_iter().chain(ends_in).min();
-            begun.woke |= row.try_get::<bool, _>("woke")?;
-            begun.positions.extend(usize::try_from(row.try_get::<i64, _>("ord")? - 1));
-        }
-        Ok(Some(begun))
+        begin_on(&self.pool, waits).await
     }
 
     /// Which of these attempts have begun their waits, by position: the answer to that was lost.

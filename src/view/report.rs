@@ -11,6 +11,7 @@ use crate::model::digest::hex;
 use crate::model::id::{NO_ITEM, RunId};
 use crate::model::json;
 use crate::model::state::{AttemptOutcome, RunState, ShownState};
+use crate::store::family::{ChildRow, Family, ParentRow};
 use crate::store::overview::AttemptRow;
 use crate::store::runs::RunRow;
 use crate::store::schedules::ScheduledRun;
@@ -42,6 +43,16 @@ pub(crate) struct RunReport {
     traceparent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracestate: Option<String>,
+    /// The run whose stage started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "api", schema(value_type = Option<Uuid>))]
+    parent: Option<RunId>,
+    /// That stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_by: Option<ParentRow>,
+    /// What its stages have started, and what was started below that: 200 at most, at each level the unfinished ones first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    children: Option<Vec<ChildRow>>,
     /// The schedule that started it, and for which tick.
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<ScheduledRun>,
@@ -126,6 +137,9 @@ impl RunReport {
             failure,
             traceparent: run.trace.as_ref().map(|trace| trace.parent().to_owned()),
             tracestate: run.trace.as_ref().and_then(|trace| trace.state()).map(str::to_owned),
+            parent: run.parent,
+            started_by: None,
+            children: None,
             schedule: None,
             stages: None,
             attempts: None,
@@ -136,6 +150,12 @@ impl RunReport {
     /// With the tick it began with, if one.
     pub(crate) fn began_with(self, schedule: Option<ScheduledRun>) -> RunReport {
         RunReport { schedule, ..self }
+    }
+
+    /// With the runs above and below it, if there are some.
+    pub(crate) fn among(self, family: Family) -> RunReport {
+        let children = (!family.children.is_empty()).then_some(family.children);
+        RunReport { started_by: family.parent, children, ..self }
     }
 
     /// Everything about a run.

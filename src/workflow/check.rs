@@ -42,6 +42,7 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
     };
     let (needs, for_each) = connect(&stages, draft.input.as_ref(), limits, found);
     let name = draft.name.clone().right()?;
+    found.extend(own_children(&stages, name.as_str()));
     let names: HashMap<String, StageIndex> =
         (0..).zip(&stages).map(|(at, stage)| (stage.word.text.clone(), StageIndex::of(at))).collect();
     let index_of = |name: &str| names.get(name).copied();
@@ -353,6 +354,18 @@ fn same_signals(stages: &[DraftStage]) -> Vec<Mistake> {
         }
     }
     found
+}
+
+/// Stages that start runs of their own workflow: each would start the next one.
+fn own_children(stages: &[DraftStage], name: &str) -> Vec<Mistake> {
+    let own = stages
+        .iter()
+        .filter(|stage| matches!(&stage.kind, Field::Right(StageKind::Run(run)) if run.workflow.as_str() == name));
+    own.map(|stage| {
+        let title = format!("a run of {0} would start runs of {0} without end", shown(name));
+        Mistake::new(stage.word.span.clone(), title, "", "start runs of another workflow")
+    })
+    .collect()
 }
 
 /// `inputs = "file"` where nothing comes of it.

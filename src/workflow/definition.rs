@@ -9,6 +9,7 @@ use super::classes::Classes;
 use super::condition::Condition;
 use super::form_file::FormFile;
 use super::input::DeclaredInput;
+use super::input_template::InputTemplate;
 use super::name::{ScheduleName, SignalName, StageName, WorkflowName};
 use super::named_file::FileName;
 use super::rate::Rate;
@@ -175,6 +176,8 @@ pub(crate) enum StageKind {
     Sleep(SleepStage),
     /// Nothing, until somebody answers.
     Signal(SignalStage),
+    /// A run of another workflow.
+    Run(RunStage),
 }
 
 /// A program that is run without a shell.
@@ -285,6 +288,19 @@ impl SignalStage {
     }
 }
 
+/// A run of another workflow, whose end is waited for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunStage {
+    pub(crate) workflow: WorkflowName,
+    /// Without it, the run gets what the stage gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<InputTemplate>,
+    /// The stage is done once the run has started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) detached: bool,
+}
+
 /// A request to a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -377,7 +393,7 @@ impl StageKind {
     /// It does nothing but wait: its job may find that its wait is over.
     pub(crate) fn only_waits(&self) -> bool {
         match self {
-            StageKind::Sleep(_) | StageKind::Signal(_) => true,
+            StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => true,
             StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => false,
         }
     }
@@ -394,7 +410,8 @@ impl StageKind {
             | StageKind::Http(_)
             | StageKind::Sql(_)
             | StageKind::Sleep(_)
-            | StageKind::Signal(_) => None,
+            | StageKind::Signal(_)
+            | StageKind::Run(_) => None,
         }
     }
 
@@ -408,6 +425,7 @@ impl StageKind {
             StageKind::Http(http) => [&http.url].into_iter().chain(http.headers.values()).chain(&http.dir).collect(),
             StageKind::Sql(sql) => sql.statement.parameters().iter().collect(),
             StageKind::Sleep(sleep) => sleep.until.iter().collect(),
+            StageKind::Run(run) => run.input.iter().flat_map(InputTemplate::templates).collect(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A workflow file read key by key: every value has its type, and how they fit together is not yet known.
 
+mod child;
 mod classes;
 mod files;
 mod input;
@@ -107,8 +108,15 @@ pub(crate) fn read(tree: &toml::de::DeTable<'_>, most: usize, found: &mut Vec<Mi
 }
 
 fn is_of_stage(name: &str) -> bool {
-    let all =
-        [keys::KINDS, keys::EVERY_STAGE, keys::COMMAND_STAGE, keys::HTTP_STAGE, keys::SQL_STAGE, keys::SLEEP_STAGE];
+    let all = [
+        keys::KINDS,
+        keys::EVERY_STAGE,
+        keys::COMMAND_STAGE,
+        keys::HTTP_STAGE,
+        keys::SQL_STAGE,
+        keys::SLEEP_STAGE,
+        keys::CHILD_STAGE,
+    ];
     all.iter().any(|keys| names(keys, name))
 }
 
@@ -240,7 +248,7 @@ fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> 
 }
 
 /// Kinds with keys that no other has.
-const OWN_KEYS: [&str; 4] = ["command", "http", "sql", "sleep"];
+const OWN_KEYS: [&str; 5] = ["command", "http", "sql", "sleep", "workflow"];
 
 /// Tells of a key that a stage of that kind has not, and says which was meant.
 fn unknown_key(

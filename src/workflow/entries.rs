@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{CommandStage, HttpStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow};
+use super::definition::{
+    CommandStage, HttpStage, RunStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow,
+};
 use super::duration;
 use super::input::{DeclaredInput, InputKey};
+use super::input_template::InputTemplate;
 use super::keys::{self, Key};
 use super::rate::Rate;
 use super::retry_rules::{ClassRules, RetryRules};
@@ -32,6 +35,11 @@ impl Workflow {
                 entries.extend([(keys::SQL, json!(statement)), (keys::ROLE, json!(role))]);
             }
             StageKind::Signal(signal) => entries.push((keys::WAIT, entries_of_signal(signal))),
+            StageKind::Run(RunStage { workflow, input, detached }) => entries.extend([
+                (keys::WORKFLOW, json!(workflow)),
+                (keys::CHILD_INPUT, json!(input.as_ref().map(InputTemplate::written))),
+                (keys::DETACHED, json!(detached)),
+            ]),
             StageKind::Sleep(SleepStage { length, until, jitter }) => entries.extend([
                 (keys::SLEEP, json!(length.map(duration::format))),
                 (keys::UNTIL, json!(until)),

@@ -1,6 +1,7 @@
 //! A workflow file: from its bytes to the definition, or to every mistake in it.
 
 use super::check::check;
+use super::children::ChildMistake;
 use super::definition::Workflow;
 use super::draft;
 use super::keys;
@@ -53,6 +54,20 @@ impl Mistakes {
         let title = format!("there are two workflows `{name}`");
         let label = format!("the other one is in {other}");
         Mistakes::new(file, text.clone(), vec![Mistake::new(span, title, label, "give one of them another name")])
+    }
+
+    /// The file is right by itself, and its stages start runs of other workflows that do not fit.
+    pub(crate) fn of_children(file: &str, bytes: &[u8], children: &[&ChildMistake]) -> Mistakes {
+        let text = String::from_utf8_lossy(bytes);
+        let tree = toml::de::DeTable::parse(&text).ok();
+        let span_of = |stage: &str| {
+            let stages = tree.as_ref()?.get_ref().get(keys::STAGES.name)?.get_ref().as_table()?;
+            Some(stages.get(stage)?.get_ref().as_table()?.get(keys::WORKFLOW.name)?.span())
+        };
+        let list = children
+            .iter()
+            .map(|child| Mistake::new(span_of(&child.stage).unwrap_or_default(), child.title.clone(), "", child.help));
+        Mistakes::new(file, text.clone(), list.collect())
     }
 }
 

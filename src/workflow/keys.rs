@@ -176,6 +176,13 @@ keys! {
     NOT_STARTER = "not_starter", Shape::Flag, "true or false", "not_starter = true", OR_REMOVE, "false",
         "The database user who started the run may not answer.";
 
+    WORKFLOW = "workflow", Shape::Name, "the name of a workflow", "workflow = \"captions\"", "", "",
+        "Starts a run of that workflow, its current version, and waits for its end; holds nothing meanwhile. The output of the run is that of the stage.";
+    CHILD_INPUT = "input", Shape::Any, "a value", "input = { file = \"{{input.file}}\" }", OR_REMOVE, "",
+        "Input of the run that is started; what the stage itself gets by default. A {{place}} alone is its value as it is, of any type; with other text, it is a string.";
+    DETACHED = "detached", Shape::Flag, "true or false", "detached = true", OR_REMOVE, "false",
+        "The stage is done as soon as the run has started, with its id as the output, and neither ends with the other.";
+
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
         "Stages that must be done first. Their outputs are part of the input, under their names. If one of them is skipped, so is this stage; a `?` behind its name accepts that, and the output is null.";
     WHEN = "when", Shape::Condition, "a condition in quotes", "when = \"check.score >= 0.8\"", OR_REMOVE, "",
@@ -290,6 +297,7 @@ const fn class_example(class: FailureClass) -> &'static str {
         FailureClass::InvalidInput => "invalid_input = { max_retries = 1 }",
         FailureClass::AuthFailure => "auth_failure = { max_retries = 2, base = \"1m\" }",
         FailureClass::WaitTimeout => "wait_timeout = { max_retries = 1 }",
+        FailureClass::ChildFailed => "child_failed = { max_retries = 1 }",
         // There are no rules for these.
         FailureClass::Crashed | FailureClass::CorruptCheckpoint => "",
     }
@@ -303,7 +311,7 @@ pub(crate) const SCHEDULE: &[Key] =
 pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTION];
 pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];
 /// The ways to run a stage; it has one of them.
-pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL, SLEEP, UNTIL, WAIT];
+pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL, SLEEP, UNTIL, WAIT, WORKFLOW];
 /// Of the table `wait`.
 pub(crate) const WAIT_KEYS: &[Key] = &[FOR, SIGNAL, SIGNAL_TIMEOUT, ON_TIMEOUT, PAYLOAD, NOT_STARTER];
 /// Keys that a stage may have which only waits: an attempt of it is nothing to be limited.
@@ -322,6 +330,7 @@ pub(crate) const HTTP_STAGE: &[Key] =
     &[METHOD, HEADERS, CONNECT_TIMEOUT, REDIRECTS, FILES, DIR, ANSWER, FILE_NAME, STATUS_CLASSES];
 pub(crate) const SQL_STAGE: &[Key] = &[ROLE];
 pub(crate) const SLEEP_STAGE: &[Key] = &[SPREAD];
+pub(crate) const CHILD_STAGE: &[Key] = &[CHILD_INPUT, DETACHED];
 /// Beside the classes.
 pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];
@@ -338,6 +347,7 @@ pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
         "http" => HTTP_STAGE,
         "sql" => SQL_STAGE,
         "sleep" | "until" => SLEEP_STAGE,
+        "workflow" => CHILD_STAGE,
         _ => &[],
     }
 }
@@ -345,7 +355,7 @@ pub(crate) fn of_kind(kind: &str) -> &'static [Key] {
 /// Keys that stages of that kind share with others.
 pub(crate) fn of_every(kind: &str) -> &'static [Key] {
     match kind {
-        "sleep" | "until" => EVERY_WAIT,
+        "sleep" | "until" | "workflow" => EVERY_WAIT,
         "wait" => EVERY_SIGNAL,
         _ => EVERY_STAGE,
     }

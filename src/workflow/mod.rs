@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 mod check;
+pub(crate) mod children;
 mod class;
 pub(crate) mod classes;
 pub(crate) mod condition;
@@ -16,6 +17,7 @@ mod file;
 pub(crate) mod form_file;
 mod graph;
 pub(crate) mod input;
+pub(crate) mod input_template;
 mod json;
 mod keys;
 pub(crate) mod limits;

@@ -25,7 +25,7 @@ impl Workflow {
             .filter(move |need| stage.inputs == InputForm::Value && source != Some(Source::Stage(**need)));
         let joined = as_values.filter_map(|need| self.stage(*need).filter(|need| need.for_each.is_some()));
         let cure = match stage.kind {
-            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) => {
+            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => {
                 "a command with inputs = \"file\" before it"
             }
             StageKind::Rust { .. } | StageKind::Command(_) => "inputs = \"file\"",

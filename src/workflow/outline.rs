@@ -3,7 +3,7 @@
 mod dot;
 mod mermaid;
 
-use super::definition::{ForEach, Source, Stage, StageIndex, Workflow};
+use super::definition::{ForEach, Source, Stage, StageIndex, StageKind, Workflow};
 
 /// Needs that a line names; the rest is counted.
 const NAMED: usize = 4;
@@ -15,7 +15,10 @@ impl Workflow {
             .topological()
             .into_iter()
             .filter_map(|index| self.stage(index))
-            .map(|stage| [stage.name.to_string(), self.comes_after(stage), runs(&[self.fans_out(stage), asks(stage)])])
+            .map(|stage| {
+                let notes = [starts(stage), self.fans_out(stage), asks(stage)];
+                [stage.name.to_string(), self.comes_after(stage), runs(&notes)]
+            })
             .collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (name, after) = (width(0), width(1));
@@ -53,6 +56,15 @@ impl Workflow {
 
     pub(super) fn named(&self, index: StageIndex) -> String {
         self.stage(index).map_or_else(String::new, |stage| stage.name.to_string())
+    }
+}
+
+/// The workflow that the stage starts a run of; empty where it starts none.
+fn starts(stage: &Stage) -> String {
+    match &stage.kind {
+        StageKind::Run(run) if run.detached => format!("starts {} and goes on", run.workflow),
+        StageKind::Run(run) => format!("runs {}", run.workflow),
+        _ => String::new(),
     }
 }
 

@@ -52,7 +52,13 @@ impl StageKind {
                     format!("an answer is an object of the keys under `payload`, and this is {}", shortened(json))
                 })
             }
-            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) => None,
+            StageKind::Run(run) if run.detached => {
+                let begun: Value = serde_json::from_str(json).unwrap_or_default();
+                (!begun["run"].is_string()).then(|| {
+                    format!("with detached = true it is an object of run (its id), and this is {}", shortened(json))
+                })
+            }
+            StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Run(_) => None,
         }
     }
 }

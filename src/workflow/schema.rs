@@ -189,7 +189,7 @@ fn stage() -> Value {
     let of_kinds = keys::KINDS.iter().flat_map(|kind| keys::of_kind(kind.name));
     let mut stage = table(keys::KINDS.iter().chain(keys::EVERY_STAGE).chain(of_kinds.clone()));
     stage["description"] = json!(
-        "A stage, and the one way it runs: `rust`, `command`, `http` or `sql`; or what it waits for: `sleep`, `until` or `wait`."
+        "A stage, and the one way it runs: `rust`, `command`, `http` or `sql`; or what it waits for: `sleep`, `until`, `wait` or, with `workflow`, another run."
     );
     stage["oneOf"] = requires(keys::KINDS.iter().map(|kind| kind.name));
     let mut dependencies: Map<String, Value> =

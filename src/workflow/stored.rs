@@ -9,6 +9,7 @@ use super::classes::{EXIT_CODES, STATUSES};
 use super::condition;
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
 use super::input::DeclaredInput;
+use super::input_template::InputTemplate;
 use super::limits::MOST_STAGES;
 use super::name::{ScheduleName, WorkflowName};
 use super::retry_rules::RetryRules;
@@ -86,6 +87,8 @@ pub(crate) enum StoredError {
     Sleep(String),
     #[error("what stage `{0}` waits for is out of bounds, or has the name of another signal")]
     Signal(String),
+    #[error("the run that stage `{0}` starts has no sound input, or is one of its own workflow")]
+    Run(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -150,12 +153,18 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             {
                 return Err(StoredError::Signal(name()));
             }
+            StageKind::Run(run)
+                if !run.input.as_ref().is_none_or(InputTemplate::is_sound) || run.workflow == workflow.name =>
+            {
+                return Err(StoredError::Run(name()));
+            }
             StageKind::Rust { .. }
             | StageKind::Command(_)
             | StageKind::Http(_)
             | StageKind::Sql(_)
             | StageKind::Sleep(_)
-            | StageKind::Signal(_) => {}
+            | StageKind::Signal(_)
+            | StageKind::Run(_) => {}
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
         let (all, each) = (stage.concurrency, stage.per_worker);
@@ -251,7 +260,7 @@ mod tests {
         insta::assert_snapshot!(error(r#""handler":"a""#, r#""handler":"""#), @"the handler of stage `a` has no name");
         insta::assert_snapshot!(error("300000", "0"), @"the timeout of stage `a` is out of bounds");
         insta::assert_snapshot!(error("story", "Story"), @"it is not the JSON of a definition that this version knows: a name begins with a small letter (a to z), not with `S` at line 1 column 15");
-        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql`, `sleep`, `signal` at line 1 column 64");
+        insta::assert_snapshot!(error(r#"{"rust":"#, r#"{"magic":"#), @"it is not the JSON of a definition that this version knows: unknown variant `magic`, expected one of `rust`, `command`, `http`, `sql`, `sleep`, `signal`, `run` at line 1 column 64");
         insta::assert_snapshot!(error("}", ""), @"it is not the JSON of a definition that this version knows: expected value at line 1 column 79");
     }
 }

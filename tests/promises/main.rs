@@ -13,6 +13,7 @@ mod buckets;
 mod causes;
 mod changes;
 mod chaos;
+mod children;
 mod cleanup;
 mod cleanup_beside_work;
 mod cleanup_crashes;

@@ -70,6 +70,9 @@ pub(crate) struct RunsArgs {
     /// Only runs in this state: scheduled, running, blocked, done, failed or cancelled.
     #[arg(long, value_parser = run_state)]
     pub(crate) state: Option<ShownState>,
+    /// Only runs that stages of this run have started.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) parent: Option<RunId>,
     #[command(flatten)]
     pub(crate) input: WhereArgs,
     /// How many to list.

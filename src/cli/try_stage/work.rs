@@ -51,7 +51,7 @@ pub(super) async fn run(
             None => Err(Failure::unknown(format!("this program has no handler `{handler}`"))),
         },
         StageKind::Sql(_) => Err(Failure::unknown("a statement is not tried by hand")),
-        StageKind::Sleep(_) | StageKind::Signal(_) => {
+        StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => {
             Err(Failure::unknown("a stage that only waits is not tried by hand"))
         }
     };

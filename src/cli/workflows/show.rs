@@ -232,6 +232,7 @@ mod tests {
                            invalid_input         0
                            auth_failure          0
                            wait_timeout          0
+                           child_failed          0
 
         [transcribe]
           http             ${SPEECH_URL}/v1/{{item.id}}
@@ -254,6 +255,7 @@ mod tests {
                            invalid_input         0
                            auth_failure          0
                            wait_timeout          0
+                           child_failed          0
 
         [index]
           rust             index

@@ -48,12 +48,13 @@ begun as (
     from held h
     on conflict (run_id, stage, item) do update set
         job_id = excluded.job_id, attempt = excluded.attempt, kind = excluded.kind, name = excluded.name,
-        (since, deadline, outcome, ended_at, answered_by, role, digest, payload) = (
+        (since, deadline, outcome, ended_at, answered_by, role, digest, payload, child_id) = (
             select case when s.spent or w.since is null then excluded.since else w.since end,
                    case when s.spent or w.since is null then excluded.deadline else w.deadline end,
                    case when not s.spent then w.outcome end, case when not s.spent then w.ended_at end,
                    case when not s.spent then w.answered_by end, case when not s.spent then w.role end,
-                   case when not s.spent then w.digest end, case when not s.spent then w.payload end
+                   case when not s.spent then w.digest end, case when not s.spent then w.payload end,
+                   case when not s.spent then w.child_id end
             from (select piton.wait_is_spent(w.run_id, w.stage, w.item, w.attempt, w.outcome) as spent) as s)
     returning w.run_id, w.stage, w.item, w.deadline, w.outcome
 ),

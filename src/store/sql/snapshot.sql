@@ -1,5 +1,5 @@
 -- The state in the database (piton.state), for the one worker that takes it: boot $1, for $2 milliseconds more, if nobody
--- else has it now. Whoever has it keeps it by asking again, and settles the artifacts that nobody else has settled. Without
+-- else has it now. Whoever has it keeps it by asking again, and settles the artifacts that nobody else has settled, and the waits for runs that have ended. Without
 -- it the answer is empty, and nothing was read.
 with mine as materialized (
     insert into piton.leases as l (name, worker_id, until)
@@ -9,7 +9,7 @@ with mine as materialized (
     returning 1
 ),
 settled as materialized (
-    select piton.settle_artifacts() from mine
+    select piton.settle_artifacts(), piton.settle_children() from mine
 )
 select s.metric, s.label_1, s.label_2, s.label_3, s.value
 from mine

@@ -28,6 +28,7 @@ use crate::testing::mocks::Mock;
 use crate::view::snapshot::Snapshot;
 use crate::worker::{self, Shutdown, WorkerSettings};
 use crate::workflow::cases::Case;
+use crate::workflow::children;
 use crate::workflow::definition::Workflow;
 use crate::workflow::duration;
 
@@ -47,6 +48,15 @@ pub(crate) async fn run(
         Ok(workflow) => workflow,
         Err(error) => return Ok(CaseReport::broken(error.to_string())),
     };
+    if let Some((stage, run)) = children::starts(&workflow).next() {
+        return Ok(CaseReport::broken(format!(
+            "stage `{}` starts a run of `{}`, and a case runs one workflow; mock it with [cases.{}.mocks.{}]",
+            stage.name,
+            run.workflow,
+            toml_key(&case.name.text),
+            stage.name
+        )));
+    }
     if let Some(lacking) = lacking(case, &workflow, &handlers) {
         return Ok(CaseReport::broken(lacking));
     }

@@ -3,8 +3,21 @@
 use crate::workflow::definition::StageKind;
 
 /// All that a stage may have.
-pub(super) const TEXT_KEYS: &[&str] =
-    &["command", "env", "dir", "http", "method", "headers", "files", "sql", "role", "parameters", "until"];
+pub(super) const TEXT_KEYS: &[&str] = &[
+    "command",
+    "env",
+    "dir",
+    "http",
+    "method",
+    "headers",
+    "files",
+    "sql",
+    "role",
+    "parameters",
+    "until",
+    "workflow",
+    "input",
+];
 
 impl StageKind {
     /// The keys that the texts of this stage have in the workflow file; none for a handler.
@@ -23,6 +36,7 @@ impl StageKind {
             ],
             StageKind::Sql(_) => vec![("sql", true), ("role", true), ("parameters", true)],
             StageKind::Sleep(stage) => vec![("until", stage.until.is_some())],
+            StageKind::Run(_) => vec![("workflow", true), ("input", true)],
         };
         keys.into_iter().filter_map(|(key, is_there)| is_there.then_some(key)).collect()
     }

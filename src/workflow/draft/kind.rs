@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::child;
 use super::classes::classes;
 use super::files;
 use super::named::Named;
@@ -16,8 +17,8 @@ use super::warm;
 use crate::model::times;
 use crate::workflow::classes::{Classes, EXIT_CODES, STATUSES};
 use crate::workflow::definition::{
-    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, SleepStage, SqlStage, StageKind,
-    StandardInput,
+    AnswerFormat, CommandStage, DEFAULT_CONNECT_TIMEOUT, HttpStage, OutputFormat, RunStage, SleepStage, SqlStage,
+    StageKind, StandardInput,
 };
 use crate::workflow::form_file::FormFile;
 use crate::workflow::keys::{self, Key, Shape};
@@ -51,6 +52,7 @@ pub(super) fn read(kind: &str, table: &DeTable<'_>, named: &mut Named, found: &m
         "sql" => keys.sql().map(StageKind::Sql),
         "wait" => keys.read(keys::WAIT, wait::signal).map(StageKind::Signal),
         "sleep" | "until" => Some(StageKind::Sleep(keys.sleep())),
+        "workflow" => keys.child().map(StageKind::Run),
         _ => keys.http().map(StageKind::Http),
     };
     Field::of(read.filter(|_| !keys.wrong))
@@ -122,6 +124,16 @@ impl<'i> Keys<'_, 'i> {
         }
         let (length, jitter) = (self.read(keys::SLEEP, value::duration), self.read(keys::SPREAD, value::duration));
         SleepStage { length, until, jitter }
+    }
+
+    fn child(&mut self) -> Option<RunStage> {
+        let workflow = self.read(keys::WORKFLOW, child::workflow);
+        let (input, detached) = (self.read(keys::CHILD_INPUT, child::input), self.read(keys::DETACHED, value::flag));
+        for (word, template) in input.iter().flat_map(|(_, texts)| texts) {
+            self.note(keys::CHILD_INPUT, word, template);
+        }
+        let (input, detached) = (input.map(|(input, _)| input), detached.unwrap_or_default());
+        workflow.map(|workflow| RunStage { workflow, input, detached })
     }
 
     fn value(&self, key: Key) -> Option<&Value<'i>> {

@@ -1,6 +1,6 @@
 //! The graph of a workflow in DOT, which Graphviz draws.
 
-use super::{Edge, asks, edges};
+use super::{Edge, asks, edges, starts};
 use crate::workflow::definition::Workflow;
 
 impl Workflow {
@@ -13,7 +13,9 @@ impl Workflow {
         for stage in self.topological().into_iter().filter_map(|index| self.stage(index)) {
             let name = quoted(stage.name.as_str());
             let (over, asks) = (self.fans_out(stage), asks(stage));
-            let below: Vec<&str> = [over.as_str(), &asks].into_iter().filter(|words| !words.is_empty()).collect();
+            let starts = starts(stage);
+            let below: Vec<&str> =
+                [starts.as_str(), &over, &asks].into_iter().filter(|words| !words.is_empty()).collect();
             let label = quoted(&format!("{}\n{}", stage.name, below.join("\n")));
             text += &match (over.is_empty(), below.is_empty()) {
                 (_, true) => format!("  {name};\n"),

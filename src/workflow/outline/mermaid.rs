@@ -1,6 +1,6 @@
 //! The graph of a workflow for Mermaid, which many Markdown pages draw.
 
-use super::{Edge, asks, edges};
+use super::{Edge, asks, edges, starts};
 use crate::workflow::definition::{StageIndex, Workflow};
 
 impl Workflow {
@@ -13,7 +13,8 @@ impl Workflow {
             let Some(stage) = self.stage(index) else { continue };
             let name = escaped(stage.name.as_str());
             let (over, asks) = (self.fans_out(stage), asks(stage));
-            let below = [over.as_str(), &asks].into_iter().filter(|words| !words.is_empty());
+            let starts = starts(stage);
+            let below = [starts.as_str(), &over, &asks].into_iter().filter(|words| !words.is_empty());
             let label: String = [name].into_iter().chain(below.map(escaped)).collect::<Vec<_>>().join("<br>");
             text += &match over.is_empty() {
                 true => format!("  {}[\"{label}\"]\n", id(index)),
