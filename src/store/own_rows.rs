@@ -8,7 +8,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Transaction};
 use tokio::time::timeout;
 
-use super::commit::{Landed, commit_on};
+use super::commit::commit_on;
+use super::counted::{Counted, Settled, commit_counted_on, hold_runs};
 use super::endings::Ending;
 use super::fence::fence;
 use super::{Store, StoreError};
@@ -39,7 +40,7 @@ pub(crate) struct RowsTransaction {
 /// What became of it.
 #[derive(Debug)]
 pub(crate) enum RowsEnd {
-    Landed(Landed),
+    Landed(Settled),
     /// The claim no longer holds: rolled back.
     Fenced,
     /// Rolled back for another reason.
@@ -101,20 +102,28 @@ impl RowsTransaction {
 
     /// Commits the rows with the end of their attempt. On a connection that waits for long statements nobody else notices that the
     /// server is gone.
-    pub(crate) async fn land(self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
-        let Some(silence) = self.silence else { return self.end(end, artifacts).await };
+    pub(crate) async fn land(self, end: &[(Claim, Ending)], counted: &[Counted], artifacts: &[Option<i32>]) -> RowsEnd {
+        let Some(silence) = self.silence else { return self.end(end, counted, artifacts).await };
         let silent = |_| RowsEnd::InDoubt(sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into());
-        timeout(silence, self.end(end, artifacts)).await.unwrap_or_else(silent)
+        timeout(silence, self.end(end, counted, artifacts)).await.unwrap_or_else(silent)
     }
 
-    async fn end(mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>]) -> RowsEnd {
-        let landed = match commit_on(&mut *self.transaction, end, artifacts).await {
-            Ok(landed) if landed.positions.len() == end.len() => landed,
+    /// An end that is counted with others holds its run, from before its job is locked.
+    async fn end(mut self, end: &[(Claim, Ending)], counted: &[Counted], artifacts: &[Option<i32>]) -> RowsEnd {
+        let settled = match counted {
+            [] => commit_on(&mut *self.transaction, end, artifacts).await.map(Settled::from),
+            counted => match hold_runs(&mut self.transaction, end).await {
+                Ok(()) => commit_counted_on(&mut self.transaction, end, counted, artifacts).await,
+                Err(error) => Err(error),
+            },
+        };
+        let settled = match settled {
+            Ok(settled) if settled.landed.positions.len() == end.len() => settled,
             Ok(_) => return RowsEnd::Fenced,
             Err(error) => return RowsEnd::RolledBack(error),
         };
         match self.transaction.commit().await.map_err(StoreError::from) {
-            Ok(()) => RowsEnd::Landed(landed),
+            Ok(()) => RowsEnd::Landed(settled),
             Err(error) if error.is_out_of_reach() => RowsEnd::InDoubt(error),
             Err(error) => RowsEnd::RolledBack(error),
         }
