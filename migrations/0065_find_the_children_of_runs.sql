@@ -1,5 +1,3 @@
 -- no-transaction
 -- The children of a run are found by it; other runs are not in this index, and the end of a child touches it no more than theirs.
 create index concurrently if not exists runs_children on piton.runs (parent_id, id) where parent_id is not null
-
--- functions: d8072b9a883c31f479049bfc96075693476c88837e4b7236c42942fa41d66699

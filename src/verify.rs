@@ -10,6 +10,7 @@ use crate::model::digest::{self, hex};
 use crate::model::id::{NO_ITEM, RunKey};
 use crate::store::verify::{Lacking, Page, Recorded};
 use crate::store::{Store, StoreError};
+use crate::workflow::definition::Stage;
 
 /// Checkpoints of one page, and the bytes after which it is full.
 const PAGE: Page = Page { rows: 100, bytes: 32 << 20 };
@@ -67,7 +68,7 @@ fn mismatch(recorded: &Recorded, definition: &Definition) -> Option<Mismatch> {
     } else if found.as_slice() != recorded.digest.as_slice() {
         let what = if reason.is_some() { "its reason to be skipped" } else { "its output" };
         format!("{what} has the digest {}, and {} was committed", hex(&found), hex(&recorded.digest))
-    } else if reason.is_some() && !matches!(&*recorded.output, "null" | "0") {
+    } else if reason.is_some() && !matches!(&*recorded.output, "null" | "0") && !is_placeholder(recorded, stage) {
         "it was skipped, and has an output all the same".to_owned()
     } else if recorded.output.len() != bytes {
         format!("its output has {} bytes, and {bytes} were committed", recorded.output.len())
@@ -78,6 +79,12 @@ fn mismatch(recorded: &Recorded, definition: &Definition) -> Option<Mismatch> {
     };
     let item = Some(recorded.item).filter(|item| *item != NO_ITEM);
     Some(Mismatch { run: recorded.run, stage: definition.stage_name(recorded.stage).to_string(), item, what })
+}
+
+/// What the file puts in place of an item that was not done.
+fn is_placeholder(recorded: &Recorded, stage: Option<&Stage>) -> bool {
+    let quorum = stage.and_then(|stage| stage.quorum.as_ref()).filter(|_| recorded.item != NO_ITEM);
+    quorum.is_some_and(|quorum| quorum.can_stand_for_an_output(&recorded.output))
 }
 
 fn lacks(lacking: Lacking) -> Mismatch {

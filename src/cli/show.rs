@@ -135,7 +135,7 @@ async fn what_is_tolerated(database: &Database, run: RunId) -> anyhow::Result<St
     let (letters, text) = letters(database, run, Resolution::Tolerated).await?;
     let id = letters.first().map_or_else(|| "ID".to_owned(), |letter| letter.id.to_string());
     Ok(format!(
-        "It is degraded: it went on without what is optional and was given up:\n{text}\
+        "It is degraded: it went on without what was given up:\n{text}\
          Try one again, and do all that needs it again, with:  {} dead-letter retry {id}\n",
         config::program()
     ))

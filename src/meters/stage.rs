@@ -136,6 +136,11 @@ impl StageMeters {
         self.tally.begins(waited);
     }
 
+    /// Jobs were skipped that had no attempt of this worker: enough others were done.
+    pub(crate) fn skipped(&self, jobs: u64) {
+        self.counted().jobs_skipped.increment(jobs);
+    }
+
     /// An attempt ran, whatever becomes of its result.
     pub(crate) fn ran(&self, took: Duration) {
         self.counted().duration.record(took);

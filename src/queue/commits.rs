@@ -48,6 +48,14 @@ impl Commits {
         self.artifacts.push(artifacts);
     }
 
+    /// That end is another one than was expected; its branch stays nowhere.
+    pub(super) fn put_instead(&mut self, at: usize, ending: Ending) {
+        if let (Some(end), Some(hand_off)) = (self.ends.get_mut(at), self.hand_off.get_mut(at)) {
+            end.1 = ending;
+            *hand_off = None;
+        }
+    }
+
     /// The definition that an end's job follows.
     pub(super) fn version(&self, at: usize) -> Option<&Version> {
         self.versions.get(at)?.as_deref()

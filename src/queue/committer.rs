@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::commits::{Commits, first_that_fit};
 use super::count;
+use super::counted::{self, CountedEnds};
 use super::ended::{Ended, Outcome};
 use super::hand_off::HandOff;
 use super::inputs::Came;
@@ -28,7 +29,7 @@ use crate::meters::part::Part;
 use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::lane;
-use crate::model::payload::PayloadLimits;
+use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::resource::{self, Resource};
 use crate::model::retry::{History, RetryPolicy, Verdict};
 use crate::model::turn::Turn;
@@ -91,6 +92,7 @@ impl Committer {
         let histories = self.histories(batch).await;
         self.monitor.refresh().await;
         let (mut commits, mut of_children) = (Commits::default(), Commits::default());
+        let mut counted = CountedEnds::default();
         for (ended, history) in batch.drain(..).zip(histories) {
             let Ended { claim, known, outcome, took, artifacts, used_the_store, own_rows: _ } = ended;
             let version = known.as_ref().map(|known| known.version.clone());
@@ -114,13 +116,18 @@ impl Committer {
                 // Those that wait were set out before.
                 Outcome::NeverBegan | Outcome::Waits(_) => (claim, Ending::Unclaim, None),
             };
-            match parent.filter(|_| end.1.may_end_its_run()) {
-                Some(parent) => {
+            let parent = parent.filter(|_| end.1.may_end_its_run());
+            match (counted::counted(version.as_deref(), &end, took > SLOW), parent) {
+                (Some(by), parent) => counted.push(version, end, artifacts, by, parent),
+                (None, Some(parent)) => {
                     of_children.push(version, end, artifacts);
                     of_children.parents.push(parent);
                 }
-                None => commits.push(version, end, artifacts),
+                (None, None) => commits.push(version, end, artifacts),
             }
+        }
+        if !counted.is_empty() {
+            tokio::spawn(self.clone().settle_counted(counted));
         }
         if !of_children.ends.is_empty() {
             // They wait for whoever decides about their parents just now; nobody else does.
@@ -344,7 +351,7 @@ impl Committer {
     }
 
     /// Postgres refused the batch for what one of them holds: the others must not suffer, and that one must not loop.
-    async fn commit_one_by_one(&self, commits: Commits, refused: StoreError) {
+    pub(super) async fn commit_one_by_one(&self, commits: Commits, refused: StoreError) {
         if let [(claim, ending)] = commits.ends.as_slice() {
             report::refused(&self.slots, &commits, &refused);
             match instead(claim, ending, &refused) {
@@ -410,14 +417,21 @@ impl Committer {
     }
 }
 
-/// What stands in place of the output of an optional stage that is given up. Evidence of damage is never passed over (promise 8).
+/// What stands in place of the output of an optional stage that is given up, or of an item that others may do without. Evidence of
+/// damage is never passed over (promise 8).
 fn tolerated(claim: &Claim, version: &Version, failure: &Failure) -> Option<Output> {
-    let stage = version.stage(claim.key.stage).filter(|stage| stage.optional)?;
-    if failure.class() == FailureClass::CorruptCheckpoint {
+    let stage = version.stage(claim.key.stage)?;
+    let quorum = stage.quorum.as_ref().filter(|_| claim.key.item().is_some());
+    if failure.class() == FailureClass::CorruptCheckpoint || !(stage.optional || quorum.is_some()) {
         return None;
     }
     let reason = format!("it was given up: {}: {}", failure.class(), failure.message());
-    run_stage::skipped(skips::shortened(&reason).into(), finished_by(claim, stage.for_each.is_some())).ok()
+    let finished = finished_by(claim, stage.for_each.is_some());
+    let mut output = run_stage::skipped(skips::shortened(&reason).into(), finished).ok()?;
+    if let Some(missing) = quorum.and_then(|quorum| quorum.missing.as_deref()) {
+        output.payload = Payload::parse(missing, usize::MAX).ok()?;
+    }
+    Some(output)
 }
 
 /// How an attempt ends whose end was refused: a result becomes a failure, and the text of a failure another one, so that the

@@ -10,13 +10,19 @@ use crate::store::checkpoints::Stored;
 /// The output, if it is what was committed (promise 8).
 pub(super) fn verified<'s>(stored: &'s Stored, version: &Version) -> Result<&'s str, Failure> {
     let found = stored.skipped.as_ref().map_or_else(|| digest::of(&stored.output), |reason| digest::of_skip(reason));
-    if found.as_slice() == stored.digest.as_slice() {
+    if found.as_slice() == stored.digest.as_slice() && stands_in_its_place(stored, version) {
         return Ok(&stored.output);
     }
     let name = version.stage_name(stored.stage);
     Err(corrupt(format!("the checkpoint of stage `{name}` is not what was committed")).detail(serde_json::json!({
         "stage": name, "item": stored.item, "expected_sha256": digest::hex(&stored.digest), "found_sha256": digest::hex(&found),
     })))
+}
+
+/// Of a skip the digest covers the reason; what stands in place of an output is known without it.
+fn stands_in_its_place(Stored { stage, item, output, skipped, .. }: &Stored, version: &Version) -> bool {
+    let quorum = || version.stage(*stage).and_then(|stage| stage.quorum.as_ref()).filter(|_| *item != NO_ITEM);
+    skipped.is_none() || quorum().is_none_or(|quorum| quorum.can_stand_for_an_output(output))
 }
 
 pub(super) fn corrupt(message: String) -> Failure {

@@ -226,6 +226,14 @@ impl Batch {
                     stage.name, self.limits.items
                 )));
             }
+            if let Some(needed) = stage.quorum.as_ref().map(|quorum| quorum.at_least.of(items))
+                && needed > items
+            {
+                return Err(Failure::invalid_input(format!(
+                    "stage `{}` needs at least {needed} of its items (at_least), and there are {items}",
+                    stage.name
+                )));
+            }
             return Ok(Work::Split(items));
         }
         if let Some(wait) = self.waits.remove(&claim.key) {

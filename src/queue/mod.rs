@@ -12,6 +12,7 @@ mod commits;
 pub(crate) mod committer;
 mod completion;
 mod count;
+mod counted;
 pub(crate) mod cursors;
 pub(crate) mod ended;
 pub(crate) mod ends;

@@ -5,12 +5,13 @@ use std::time::Instant;
 use super::commits::Commits;
 use super::committer::Committer;
 use super::count;
+use super::counted;
 use super::ended::{Ended, Outcome, OwnRows};
 use crate::model::claim::Claim;
 use crate::stage::own_rows::RowsAnswer;
 use crate::store::StoreError;
 use crate::store::backoff::Backoff;
-use crate::store::commit::Landed;
+use crate::store::counted::{Counted, Settled};
 use crate::store::own_rows::{RowsEnd, RowsTransaction};
 
 impl Committer {
@@ -31,10 +32,12 @@ impl Committer {
         let version = known.as_ref().map(|known| known.version.clone());
         let mut commits = Commits::default();
         let parent = known.as_ref().and_then(|known| known.run.parent);
-        commits.push(version.clone(), self.finished(claim, known, output, took), artifacts);
-        commits.parents.extend(parent.filter(|_| commits.ends.iter().any(|(_, ending)| ending.may_end_its_run())));
-        let (landed, sent_before) = match self.land(transaction, &claim, &commits).await {
-            Ok(landed) => landed,
+        let end = self.finished(claim, known, output, took);
+        let counted: Vec<Counted> = counted::counted(version.as_deref(), &end, false).into_iter().collect();
+        commits.parents.extend(parent.filter(|_| end.1.may_end_its_run()));
+        commits.push(version.clone(), end, artifacts);
+        let (settled, sent_before) = match self.land(transaction, &claim, &commits, &counted).await {
+            Ok(settled) => settled,
             Err(error) => {
                 self.waiting.decrement(1.0);
                 // Where nobody listens, the attempt ends as its handler did.
@@ -45,12 +48,14 @@ impl Committer {
         if let Some(version) = &version {
             version.note_store_use(claim.key.stage, used_the_store, true);
         }
-        let has_landed = self.report(&commits, &landed, sent_before).await || !landed.positions.is_empty();
+        let landed = &settled.landed;
+        let has_landed = self.report(&commits, landed, sent_before).await || !landed.positions.is_empty();
+        self.stop_others(&commits, &settled);
         if answer.send(if has_landed { RowsAnswer::Landed } else { RowsAnswer::Over }).is_ok() && has_landed {
             // Its slot is free when the handler is done: what it does after the commit has a place, too.
             handler_has_ended.await.ok();
         }
-        self.go_on(commits, &landed, sent_before);
+        self.go_on(commits, landed, sent_before);
         self.waiting.decrement(1.0);
     }
 
@@ -60,17 +65,18 @@ impl Committer {
         transaction: RowsTransaction,
         claim: &Claim,
         commits: &Commits,
-    ) -> Result<(Landed, bool), StoreError> {
+        counted: &[Counted],
+    ) -> Result<(Settled, bool), StoreError> {
         self.announce(commits);
         let begun = Instant::now();
-        let end = transaction.land(&commits.ends, &commits.artifacts, &commits.parents).await;
+        let end = transaction.land(&commits.ends, counted, &commits.artifacts, &commits.parents).await;
         self.meters.answered(begun.elapsed(), 1);
         match end {
-            RowsEnd::Landed(landed) => Ok((landed, false)),
-            RowsEnd::Fenced => Ok((Landed::default(), false)),
+            RowsEnd::Landed(settled) => Ok((settled, false)),
+            RowsEnd::Fenced => Ok((Settled::default(), false)),
             RowsEnd::RolledBack(error) => Err(error),
             RowsEnd::InDoubt(error) if self.still_holds(claim).await => Err(error),
-            RowsEnd::InDoubt(_) => Ok((Landed::default(), true)),
+            RowsEnd::InDoubt(_) => Ok((Settled::default(), true)),
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::claim::Claim;
-use crate::model::id::{AttemptKey, WorkerId};
+use crate::model::id::{AttemptKey, RunKey, WorkerId};
 use crate::stage::about::About;
 use crate::stage::context::ProgressCell;
 use crate::store::jobs::Progress;
@@ -284,6 +284,13 @@ impl Slots {
     /// The claim no longer holds: its attempt stops, whatever it would have returned.
     pub(crate) fn cancel(&self, key: &AttemptKey) {
         if let Some(slot) = self.held().get(key) {
+            slot.cancellation.cancel();
+        }
+    }
+
+    /// A stage of a run was stopped: whatever runs of it here need not find that out by itself.
+    pub(crate) fn cancel_stage(&self, run: RunKey, stage: i16) {
+        for slot in self.held().values().filter(|slot| slot.claim.key.run == run && slot.claim.key.stage == stage) {
             slot.cancellation.cancel();
         }
     }

@@ -2,7 +2,7 @@
 
 use sqlx::postgres::PgConnection;
 
-use super::commit::{self, Landed};
+use super::commit::{Landed, commit_on};
 use super::endings::Ending;
 use super::waits::{Begun, begin_on};
 use super::{Store, StoreError};
@@ -44,41 +44,38 @@ impl Store {
         parents: &[RunKey],
     ) -> Result<Landed, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let landed = commit_on(&mut transaction, batch, artifacts, parents).await?;
+        lock_parents(&mut transaction, parents).await?;
+        let mut landed = commit_on(&mut *transaction, batch, artifacts).await?;
+        answer_parents(&mut transaction, parents, batch, &mut landed).await?;
         transaction.commit().await?;
         Ok(landed)
     }
 }
 
-/// The statements of [`Store::commit_children`], on a connection that is in a transaction.
-pub(super) async fn commit_on(
-    connection: &mut PgConnection,
-    batch: &[(Claim, Ending)],
-    artifacts: &[Option<i32>],
-    parents: &[RunKey],
-) -> Result<Landed, StoreError> {
-    lock_parents(connection, parents).await?;
-    let mut landed = commit::commit_on(&mut *connection, batch, artifacts).await?;
-    let ended: Vec<RunKey> =
-        landed.ended_runs.iter().filter_map(|at| batch.get(*at)).map(|(claim, _)| claim.key.run).collect();
-    landed.woke |= answer_parents(connection, &ended).await?;
-    Ok(landed)
-}
-
 /// Before anything of their children is locked: whoever cancels a run takes it and then its children.
-async fn lock_parents(connection: &mut PgConnection, parents: &[RunKey]) -> Result<(), StoreError> {
+pub(super) async fn lock_parents(connection: &mut PgConnection, parents: &[RunKey]) -> Result<(), StoreError> {
+    if parents.is_empty() {
+        return Ok(());
+    }
     let keys: Vec<i64> = parents.iter().map(|parent| parent.0).collect();
     let locked = sqlx::query("select from piton.runs where id = any($1) order by id for key share").bind(keys);
     locked.execute(connection).await?;
     Ok(())
 }
 
-/// Tells the stages that wait for these runs, which have ended in this transaction. Returns whether one of them goes on.
-async fn answer_parents(connection: &mut PgConnection, ended: &[RunKey]) -> Result<bool, StoreError> {
-    if ended.is_empty() {
-        return Ok(false);
+/// Tells the stages that wait for runs which have ended in this transaction. `parents` are theirs, and locked.
+pub(super) async fn answer_parents(
+    connection: &mut PgConnection,
+    parents: &[RunKey],
+    batch: &[(Claim, Ending)],
+    landed: &mut Landed,
+) -> Result<(), StoreError> {
+    if parents.is_empty() || landed.ended_runs.is_empty() {
+        return Ok(());
     }
-    let keys: Vec<i64> = ended.iter().map(|run| run.0).collect();
+    let ended = landed.ended_runs.iter().filter_map(|at| batch.get(*at));
+    let keys: Vec<i64> = ended.map(|(claim, _)| claim.key.run.0).collect();
     let sql = "select coalesce(bool_or(piton.answer_parent(id)), false) from unnest($1::int8[]) as id";
-    Ok(sqlx::query_scalar(sql).bind(keys).fetch_one(connection).await?)
+    landed.woke |= sqlx::query_scalar::<_, bool>(sql).bind(keys).fetch_one(connection).await?;
+    Ok(())
 }

@@ -67,6 +67,8 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "wake",
     "signal",
     "cancel_jobs",
+    "arrive",
+    "settle_quorum",
     "move_to_the_past",
     "renew_joins",
     "bear_items",

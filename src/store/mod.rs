@@ -23,6 +23,7 @@ pub(crate) mod commit;
 mod commit_one;
 mod conditions;
 pub(crate) mod connect;
+pub(crate) mod counted;
 pub(crate) mod dead_letters;
 pub(crate) mod doubt;
 pub(crate) mod endings;

@@ -15,6 +15,10 @@ pub(crate) struct StageRow {
     pub(crate) done: i64,
     /// Those of them that were skipped, and why the stage or one of them was.
     pub(crate) skipped: i64,
+    /// Of the skipped items, those that were cancelled because enough were done.
+    pub(crate) cancelled: i64,
+    /// Jobs that were given up, and that the run goes on without.
+    pub(crate) tolerated: i64,
     pub(crate) skip_reason: Option<String>,
     /// Items of a fanned-out stage, once it is split.
     pub(crate) items: Option<i64>,

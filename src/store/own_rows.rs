@@ -9,7 +9,8 @@ use sqlx::{Postgres, Transaction};
 use tokio::time::timeout;
 
 use super::children;
-use super::commit::{Landed, commit_on};
+use super::commit::commit_on;
+use super::counted::{Counted, Settled, commit_counted_on, hold_runs};
 use super::endings::Ending;
 use super::fence::fence;
 use super::{Store, StoreError};
@@ -41,7 +42,7 @@ pub(crate) struct RowsTransaction {
 /// What became of it.
 #[derive(Debug)]
 pub(crate) enum RowsEnd {
-    Landed(Landed),
+    Landed(Settled),
     /// The claim no longer holds: rolled back.
     Fenced,
     /// Rolled back for another reason.
@@ -103,26 +104,55 @@ impl RowsTransaction {
 
     /// Commits the rows with the end of their attempt. On a connection that waits for long statements nobody else notices that the
     /// server is gone.
-    pub(crate) async fn land(self, end: &[(Claim, Ending)], artifacts: &[Option<i32>], parents: &[RunKey]) -> RowsEnd {
-        let Some(silence) = self.silence else { return self.end(end, artifacts, parents).await };
+    pub(crate) async fn land(
+        self,
+        end: &[(Claim, Ending)],
+        counted: &[Counted],
+        artifacts: &[Option<i32>],
+        parents: &[RunKey],
+    ) -> RowsEnd {
+        let Some(silence) = self.silence else { return self.end(end, counted, artifacts, parents).await };
         let silent = |_| RowsEnd::InDoubt(sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into());
-        timeout(silence, self.end(end, artifacts, parents)).await.unwrap_or_else(silent)
+        timeout(silence, self.end(end, counted, artifacts, parents)).await.unwrap_or_else(silent)
     }
 
-    async fn end(mut self, end: &[(Claim, Ending)], artifacts: &[Option<i32>], parents: &[RunKey]) -> RowsEnd {
-        let landed = match parents {
-            [] => commit_on(&mut *self.transaction, end, artifacts).await,
-            parents => children::commit_on(&mut self.transaction, end, artifacts, parents).await,
-        };
-        let landed = match landed {
-            Ok(landed) if landed.positions.len() == end.len() => landed,
+    async fn end(
+        mut self,
+        end: &[(Claim, Ending)],
+        counted: &[Counted],
+        artifacts: &[Option<i32>],
+        parents: &[RunKey],
+    ) -> RowsEnd {
+        let settled = match self.settle(end, counted, artifacts, parents).await {
+            Ok(settled) if settled.landed.positions.len() == end.len() => settled,
             Ok(_) => return RowsEnd::Fenced,
             Err(error) => return RowsEnd::RolledBack(error),
         };
         match self.transaction.commit().await.map_err(StoreError::from) {
-            Ok(()) => RowsEnd::Landed(landed),
+            Ok(()) => RowsEnd::Landed(settled),
             Err(error) if error.is_out_of_reach() => RowsEnd::InDoubt(error),
             Err(error) => RowsEnd::RolledBack(error),
         }
+    }
+
+    /// An end that is counted with others holds its run, from before its job is locked.
+    async fn settle(
+        &mut self,
+        end: &[(Claim, Ending)],
+        counted: &[Counted],
+        artifacts: &[Option<i32>],
+        parents: &[RunKey],
+    ) -> Result<Settled, StoreError> {
+        let connection = &mut *self.transaction;
+        children::lock_parents(connection, parents).await?;
+        let mut settled = match counted {
+            [] => commit_on(&mut *connection, end, artifacts).await?.into(),
+            counted => {
+                hold_runs(connection, end).await?;
+                commit_counted_on(connection, end, counted, artifacts).await?
+            }
+        };
+        children::answer_parents(connection, parents, end, &mut settled.landed).await?;
+        Ok(settled)
     }
 }

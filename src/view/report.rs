@@ -86,6 +86,15 @@ struct StageReport {
     /// Those of them that were skipped.
     #[serde(skip_serializing_if = "is_zero")]
     skipped: i64,
+    /// Of a fan-out that is content with a part of its items: how many must be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_least: Option<u32>,
+    /// Jobs that were given up, and that the run goes on without.
+    #[serde(skip_serializing_if = "is_zero")]
+    tolerated: i64,
+    /// Items that were cancelled because enough were done.
+    #[serde(skip_serializing_if = "is_zero")]
+    cancelled: i64,
     /// Why it was skipped, or one of its items.
     #[serde(skip_serializing_if = "Option::is_none")]
     skip_reason: Option<String>,
@@ -172,6 +181,9 @@ impl RunReport {
             items: stage.row.as_ref().and_then(|r| r.items),
             done: stage.row.as_ref().map_or(0, |r| r.done),
             skipped: stage.row.as_ref().map_or(0, |r| r.skipped),
+            at_least: stage.needed(),
+            tolerated: stage.row.as_ref().map_or(0, |r| r.tolerated),
+            cancelled: stage.row.as_ref().map_or(0, |r| r.cancelled),
             skip_reason: stage.row.as_ref().and_then(|r| r.skip_reason.clone()),
             attempt: stage.row.as_ref().map_or(0, |r| r.attempt),
             failures: stage.row.as_ref().map_or(0, |r| r.failures),

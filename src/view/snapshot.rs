@@ -13,6 +13,7 @@ use crate::store::overview::StageRow;
 use crate::store::runs::RunRow;
 use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
+use crate::workflow::quorum::AtLeast;
 
 /// A stage that has run for longer may have no worker any more.
 const RUNS_ON: TimeDelta = TimeDelta::seconds(5);
@@ -30,6 +31,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct StageView {
     pub(crate) name: String,
     pub(crate) fanned: bool,
+    /// How many of its items must be done, where that is not all.
+    pub(crate) at_least: Option<AtLeast>,
     /// Stages that it needs and that are not done.
     pub(crate) needs: Vec<String>,
     pub(crate) state: StageState,
@@ -107,7 +110,8 @@ impl Snapshot {
             let (name, fanned) = (stage.name.to_string(), stage.for_each.is_some());
             let state = state(&run, &name, fanned, row.as_ref());
             let needs = stage.needs.iter().map(|n| definition.stage_name(n.0 as i16).to_string()).collect();
-            stages.push(StageView { name, fanned, needs, state, waits: Vec::new(), row });
+            let at_least = stage.quorum.as_ref().map(|quorum| quorum.at_least);
+            stages.push(StageView { name, fanned, at_least, needs, state, waits: Vec::new(), row });
         }
         let done: Vec<String> =
             stages.iter().filter(|s| s.state.is_complete()).map(|stage| stage.name.clone()).collect();
@@ -166,10 +170,7 @@ impl StageView {
     /// What is to be said about it, after its name.
     pub(crate) fn words(&self) -> String {
         let row = self.row.as_ref();
-        let items = row.filter(|_| self.fanned).and_then(|row| {
-            let skipped = if row.skipped > 0 { format!(", {} skipped", row.skipped) } else { String::new() };
-            row.items.map(|items| format!("{} of {items} items{skipped}", row.done))
-        });
+        let items = row.filter(|_| self.fanned).and_then(|row| self.items_in_words(row));
         let waits = self.waits_in_words();
         let says_it = match self.state {
             StageState::Ready | StageState::Scheduled | StageState::Awaiting => !waits.is_empty(),
@@ -203,6 +204,23 @@ impl StageView {
             }
         }
         parts.join(" · ")
+    }
+
+    /// How many of its items must be done; `None` before it is split, and where that is all of them.
+    pub(crate) fn needed(&self) -> Option<u32> {
+        let items = self.row.as_ref()?.items?;
+        Some(self.at_least?.of(u32::try_from(items).ok()?))
+    }
+
+    fn items_in_words(&self, row: &StageRow) -> Option<String> {
+        let items = row.items?;
+        let counted = |(count, word): (i64, &str)| if count > 0 { format!(", {count} {word}") } else { String::new() };
+        let Some(needed) = self.needed() else {
+            return Some(format!("{} of {items} items{}", row.done, counted((row.skipped, "skipped"))));
+        };
+        let skipped = row.skipped - row.tolerated - row.cancelled;
+        let others = [(row.tolerated, "tolerated"), (row.cancelled, "cancelled"), (skipped, "skipped")].map(counted);
+        Some(format!("at least {needed} of {items}; {} done{}", row.done - row.skipped, others.concat()))
     }
 
     /// What `why` says of its jobs, but for what its state says already.

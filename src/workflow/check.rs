@@ -1,6 +1,7 @@
 //! Whether the stages of a file fit together: from a draft to the definition.
 
 mod conditions;
+mod quorums;
 mod schedules;
 mod texts;
 
@@ -64,6 +65,7 @@ fn build(
     for_each: Option<ForEach>,
     index_of: &impl Fn(&str) -> Option<StageIndex>,
 ) -> Option<Stage> {
+    let quorum = quorums::quorum(&stage);
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
@@ -81,6 +83,7 @@ fn build(
         accepts_skipped,
         when,
         optional,
+        quorum,
         for_each,
         inputs,
         kind,
@@ -119,6 +122,7 @@ fn connect(
     let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
     for stage in stages {
         found.extend(bad_inputs(stage));
+        quorums::check(stage, found);
         stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, (word, Names::Value), place, found));
         let look_up = |word: &Word, place: &Place, found: &mut Vec<Mistake>| {
             graph.look_up(stage, (word, Names::Condition), place, found);

@@ -12,6 +12,7 @@ use super::input::DeclaredInput;
 use super::input_template::InputTemplate;
 use super::name::{ScheduleName, SignalName, StageName, WorkflowName};
 use super::named_file::FileName;
+use super::quorum::Quorum;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::schedule::Schedule;
@@ -78,6 +79,9 @@ pub(crate) struct Stage {
     /// Given up, it is tolerated: the run goes on as after a skip.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) optional: bool,
+    /// Of a fan-out: it is content with a part of its items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) quorum: Option<Quorum>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_each: Option<ForEach>,
     /// How the outputs of needed stages come in.

@@ -23,9 +23,11 @@ use toml::de::DeValue;
 use super::condition::Condition;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
+use super::json::json;
 use super::keys::{self, Key, Shape};
 use super::mistake::{Mistake, shown};
 use super::name::{self, NameError, ScheduleName, StageName, WorkflowName};
+use super::quorum::{AtLeast, Rest};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::schedule::Schedule;
@@ -63,6 +65,7 @@ pub(crate) struct DraftStage {
     pub(crate) optional: bool,
     /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
+    pub(crate) quorum: DraftQuorum,
     /// With its place in the file.
     pub(crate) inputs: Option<(InputForm, Range<usize>)>,
     pub(crate) timeout: Option<Duration>,
@@ -71,6 +74,15 @@ pub(crate) struct DraftStage {
     pub(crate) rate: Option<Rate>,
     pub(crate) requires: Vec<Template>,
     pub(crate) retry: RetryRules,
+}
+
+/// What a fan-out is content with, each key with its place in the file.
+#[derive(Debug, Default)]
+pub(crate) struct DraftQuorum {
+    /// `None` where it is absent or wrong.
+    pub(crate) at_least: Option<(AtLeast, Range<usize>)>,
+    pub(crate) missing: Option<(String, Range<usize>)>,
+    pub(crate) rest: Option<(Rest, Range<usize>)>,
 }
 
 /// Reads the tree of a file. Of more than `most` stages none is read.
@@ -164,6 +176,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         when: None,
         optional: false,
         for_each: None,
+        quorum: DraftQuorum::default(),
         inputs: None,
         timeout: None,
         concurrency: None,
@@ -190,6 +203,11 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "optional" => stage.optional = value::flag(value, keys::OPTIONAL, found).unwrap_or_default(),
             "when" => stage.when = value::condition(value, keys::WHEN, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
+            "at_least" => {
+                stage.quorum.at_least = value::portion(value, keys::AT_LEAST, found).map(|n| (n, value.span()))
+            }
+            "missing" => stage.quorum.missing = json(value, keys::MISSING, found).map(|text| (text, value.span())),
+            "rest" => stage.quorum.rest = rest(value, found).map(|rest| (rest, value.span())),
             "inputs" if kind.is_some_and(|kind| names(keys::of_kind(kind), "inputs")) => {
                 stage.inputs = input_form(value, found).map(|form| (form, value.span()));
             }
@@ -245,6 +263,11 @@ fn is_no_key_of_a_wait(key: &Word, kind: Option<&str>, stage: &Word, found: &mut
 fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> {
     let Shape::Word(words) = keys::INPUTS.shape else { return None };
     Some(if value::one_of(value, keys::INPUTS, words, found)? == "file" { InputForm::File } else { InputForm::Value })
+}
+
+fn rest(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<Rest> {
+    let Shape::Word(words) = keys::REST.shape else { return None };
+    Some(if value::one_of(value, keys::REST, words, found)? == "cancel" { Rest::Cancel } else { Rest::Wait })
 }
 
 /// Kinds with keys that no other has.

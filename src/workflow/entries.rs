@@ -9,6 +9,7 @@ use super::duration;
 use super::input::{DeclaredInput, InputKey};
 use super::input_template::InputTemplate;
 use super::keys::{self, Key};
+use super::quorum::Quorum;
 use super::rate::Rate;
 use super::retry_rules::{ClassRules, RetryRules};
 use super::warm::Warm;
@@ -54,6 +55,12 @@ impl Workflow {
         entries.push((keys::OPTIONAL, json!(stage.optional)));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
+        if let Some(Quorum { at_least, missing, rest }) = &stage.quorum {
+            let missing = missing.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+            entries.push((keys::AT_LEAST, at_least.to_value()));
+            entries.push((keys::MISSING, json!(missing)));
+            entries.push((keys::REST, json!(rest)));
+        }
         let timeout = (!stage.kind.only_waits()).then(|| duration::format(stage.timeout));
         entries.push((keys::TIMEOUT, json!(timeout)));
         entries.push((keys::CONCURRENCY, json!(stage.concurrency)));

@@ -48,6 +48,8 @@ pub(crate) enum Shape {
     /// From 0 to 1.
     Share,
     Flag,
+    /// A share above 0 and up to 1, or a whole number from 1.
+    Portion,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A program and its arguments.
@@ -191,6 +193,12 @@ keys! {
         "The run goes on without this stage, or without an item of it, when that is given up: it leaves a dead letter that is tolerated and can still be retried, and what needs it is skipped or gets null, as after a skip.";
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
         "One job for each element of that array, in the output of a needed stage or in `input`.";
+    AT_LEAST = "at_least", Shape::Portion, "a share above 0 and up to 1, or a whole number from 1", "at_least = 0.9", OR_REMOVE, "",
+        "With `for_each`: how many items must be done, as a share of all (0.9) or as a number (45). An item that is given up is tolerated for as long as enough others can be done; then the run is blocked, as without it. A whole number counts items: 1 is one item, 1.0 is all.";
+    MISSING = "missing", Shape::Any, "a value", "missing = { ok = false }", OR_REMOVE, "",
+        "With `at_least`: what stands in the array of outputs in place of an item that was given up or cancelled; null by default.";
+    REST = "rest", Shape::Word(&["wait", "cancel"]), "\"wait\" or \"cancel\"", "rest = \"cancel\"", OR_REMOVE, "\"wait\"",
+        "With `at_least`: what becomes of the other items once enough are done. `wait`: they go on, and the stage ends with the last of them. `cancel`: they are cancelled, and the stage ends at once.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
         "Longest time for one attempt. If it takes longer, it fails with class network_timeout.";
     INPUTS = "inputs", Shape::Word(&["value", "file"]), "\"value\" or \"file\"", "inputs = \"file\"", OR_REMOVE, "\"value\"",
@@ -319,8 +327,21 @@ pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, OPTIONAL, FOR_EACH, RETRY];
 /// The same of one that waits for a signal, which answers a stage and not an item.
 pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, WHEN, OPTIONAL, RETRY];
 /// Keys that any other stage may have.
-pub(crate) const EVERY_STAGE: &[Key] =
-    &[NEEDS, WHEN, OPTIONAL, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
+pub(crate) const EVERY_STAGE: &[Key] = &[
+    NEEDS,
+    WHEN,
+    OPTIONAL,
+    FOR_EACH,
+    AT_LEAST,
+    MISSING,
+    REST,
+    TIMEOUT,
+    CONCURRENCY,
+    PER_WORKER,
+    RATE,
+    REQUIRES,
+    RETRY,
+];
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] =
     &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];

@@ -31,6 +31,7 @@ pub(crate) mod outputs;
 pub(crate) mod own;
 pub(crate) mod place;
 pub(crate) mod plan;
+pub(crate) mod quorum;
 mod rate;
 pub(crate) mod retry_rules;
 pub(crate) mod schedule;

@@ -4,6 +4,7 @@ mod dot;
 mod mermaid;
 
 use super::definition::{ForEach, Source, Stage, StageIndex, StageKind, Workflow};
+use super::quorum::{Quorum, Rest};
 
 /// Needs that a line names; the rest is counted.
 const NAMED: usize = 4;
@@ -71,8 +72,14 @@ fn starts(stage: &Stage) -> String {
 /// The condition of a stage in a line, and whether its run goes on without it; empty where there is nothing to say.
 fn asks(stage: &Stage) -> String {
     let optional = if stage.optional { "optional".to_owned() } else { String::new() };
+    let quorum = stage.quorum.as_ref().map_or_else(String::new, quorum_in_words);
     let condition = stage.when.as_ref().map(|when| when.as_str().split_whitespace().collect::<Vec<_>>().join(" "));
-    runs(&[condition.map_or_else(String::new, |condition| format!("when {condition}")), optional])
+    runs(&[condition.map_or_else(String::new, |condition| format!("when {condition}")), optional, quorum])
+}
+
+fn quorum_in_words(quorum: &Quorum) -> String {
+    let rest = if quorum.rest == Rest::Cancel { ", then the rest is cancelled" } else { "" };
+    format!("{}{rest}", quorum.at_least.in_words())
 }
 
 /// Those of them that say something.

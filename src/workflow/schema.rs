@@ -94,6 +94,8 @@ fn shape(shape: Shape) -> Value {
         Shape::Rate => string(&rate::pattern()),
         Shape::Share => json!({"type": "number", "minimum": 0, "maximum": 1}),
         Shape::Flag => json!({"type": "boolean"}),
+        Shape::Portion => json!({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1_000_000_000},
+                                           {"type": "number", "exclusiveMinimum": 0, "maximum": 1}]}),
         Shape::Word(words) => json!({"type": "string", "enum": words}),
         Shape::Program => {
             json!({"type": "array", "minItems": 1, "items": [string(SEEN)], "additionalItems": {"type": "string"}})

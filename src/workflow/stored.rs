@@ -73,6 +73,8 @@ pub(crate) enum StoredError {
     Circle,
     #[error("stage `{0}` fans out over something that it cannot have")]
     ForEach(String),
+    #[error("what stage `{0}` is content with is out of bounds, or it is not fanned out")]
+    Quorum(String),
     #[error("the handler of stage `{0}` has no name")]
     Handler(String),
     #[error("the command of stage `{0}` names no program")]
@@ -133,6 +135,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         }
         if !can_fan_out(workflow, stage) {
             return Err(StoredError::ForEach(name()));
+        }
+        if stage.quorum.as_ref().is_some_and(|quorum| !quorum.is_sound() || stage.for_each.is_none()) {
+            return Err(StoredError::Quorum(name()));
         }
         match &stage.kind {
             StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),

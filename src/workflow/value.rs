@@ -12,6 +12,7 @@ use super::duration;
 use super::keys::{Key, Shape};
 use super::mistake::{Mistake, shown};
 use super::name::NameError;
+use super::quorum::AtLeast;
 use super::rate::Rate;
 use super::similar::similar;
 use super::template::Template;
@@ -179,6 +180,22 @@ pub(crate) fn share(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Op
             wrong(value, title, "", help, found)
         }
     }
+}
+
+/// A share of items, or how many: a number with a point is a share.
+pub(crate) fn portion(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<AtLeast> {
+    const MOST: u32 = 1_000_000_000;
+    let portion = match value.get_ref() {
+        DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|items| (1..=MOST).contains(items))
+            .map(AtLeast::Items),
+        DeValue::Float(number) => number.as_str().parse().ok().and_then(AtLeast::share),
+        _ => return wrong_type(value, key, found),
+    };
+    let title = || format!("`{}` must be {}", key.name, key.what);
+    let help = || format!("write {}; a share has six digits behind the point at most", key.example);
+    portion.or_else(|| wrong(value, title(), "", help(), found))
 }
 
 /// An expression that is true or false.

@@ -79,6 +79,7 @@ mod poolers;
 mod privileges;
 mod programs;
 mod prometheus;
+mod quorums;
 mod recoveries;
 mod recovery_times;
 mod redo;

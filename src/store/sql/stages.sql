@@ -23,6 +23,8 @@ noted as (
 done as (
     select stage, count(*) filter (where item <> -1 or not stage = any($2)) as done,
            count(skipped) as skipped, min(skipped) as skip_reason,
+           -- Words of piton.settle_quorum.
+           count(*) filter (where skipped like 'enough items are done: %') as cancelled,
            min(started_at) as started_at, max(finished_at) as finished_at, max(attempt) as attempt
     from piton.checkpoints where run_id = $1 group by stage
 ),
@@ -35,7 +37,9 @@ failed as (
     from piton.attempts where run_id = $1 group by stage
 ),
 dead as (
-    select stage, count(*) as dead from piton.dead_letters where run_id = $1 and resolution = 'pending' group by stage
+    select stage, count(*) filter (where resolution = 'pending') as dead,
+           count(distinct item) filter (where not done_again and resolution <> 'pending') as tolerated
+    from piton.dead_letters where run_id = $1 and resolution in ('pending', 'tolerated', 'dismissed') group by stage
 ),
 last as (
     select distinct on (stage) stage, class, message
@@ -45,6 +49,8 @@ last as (
 select stage::int2 as stage,
        coalesce(done.done, 0) as done,
        coalesce(done.skipped, 0) as skipped,
+       coalesce(done.cancelled, 0) as cancelled,
+       coalesce(dead.tolerated, 0) as tolerated,
        done.skip_reason,
        split.items,
        coalesce(live.running, 0) as running,
