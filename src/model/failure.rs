@@ -1,4 +1,4 @@
-//! Why an attempt failed: one of ten classes, a message for people, and the wait that a retry should honour.
+//! Why an attempt failed: one of eleven classes, a message for people, and the wait that a retry should honour.
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,6 +35,8 @@ states! {
         CorruptCheckpoint = "corrupt_checkpoint",
         /// Nobody answered before the deadline of a wait; not retried. Handlers cannot return it.
         WaitTimeout = "wait_timeout",
+        /// The last of the rounds that there may be was not good enough; not retried. Handlers cannot return it.
+        NotGoodEnough = "not_good_enough",
     }
 }
 
@@ -49,9 +51,15 @@ fn returnable() -> String {
 }
 
 impl FailureClass {
-    /// A stage cannot know that a process died, that a checkpoint is damaged, or that a wait is over.
+    /// A stage cannot know that a process died, that a checkpoint is damaged, that a wait is over, or that no round is left.
     pub(crate) fn is_returned_by_stages(self) -> bool {
-        !matches!(self, FailureClass::Crashed | FailureClass::CorruptCheckpoint | FailureClass::WaitTimeout)
+        !matches!(
+            self,
+            FailureClass::Crashed
+                | FailureClass::CorruptCheckpoint
+                | FailureClass::WaitTimeout
+                | FailureClass::NotGoodEnough
+        )
     }
 
     /// Whether files may say how it is retried. To retry a wait is to wait once more.
@@ -91,8 +99,8 @@ const REFUSED: &str = "the database refused the text of this failure; the log of
 const DETAIL_LIMIT: usize = 512 * 1024;
 
 impl Failure {
-    /// A failure of that class. Those that a stage cannot know of, `crashed`, `corrupt_checkpoint` and `wait_timeout`, become
-    /// `unknown`.
+    /// A failure of that class. Those that a stage cannot know of, `crashed`, `corrupt_checkpoint`, `wait_timeout` and
+    /// `not_good_enough`, become `unknown`.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
         let class = if class.is_returned_by_stages() { class } else { FailureClass::Unknown };
         Failure::found(class, message)

@@ -94,7 +94,8 @@ fn default_policy(class: FailureClass) -> ClassPolicy {
         | FailureClass::AuthFailure
         | FailureClass::Crashed
         | FailureClass::CorruptCheckpoint
-        | FailureClass::WaitTimeout => of(0, 2, 30),
+        | FailureClass::WaitTimeout
+        | FailureClass::NotGoodEnough => of(0, 2, 30),
     }
 }
 

@@ -5,6 +5,7 @@ mod files;
 mod input;
 mod kind;
 mod named;
+mod repeat;
 mod requires;
 mod retry;
 mod schedule;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+pub(crate) use self::repeat::DraftRepeat;
 use super::condition::Condition;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
@@ -61,6 +63,8 @@ pub(crate) struct DraftStage {
     pub(crate) when: Option<(Word, Condition)>,
     pub(crate) optional: bool,
     /// `None` where it is absent or wrong.
+    pub(crate) repeat: Option<DraftRepeat>,
+    /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
     /// With its place in the file.
     pub(crate) inputs: Option<(InputForm, Range<usize>)>,
@@ -70,6 +74,23 @@ pub(crate) struct DraftStage {
     pub(crate) rate: Option<Rate>,
     pub(crate) requires: Vec<Template>,
     pub(crate) retry: RetryRules,
+}
+
+/// A condition of a stage, with its text.
+pub(crate) struct Asked<'s> {
+    pub(crate) word: &'s Word,
+    pub(crate) condition: &'s Condition,
+    /// It is decided behind the stage's work, and reads its output, too.
+    pub(crate) is_behind: bool,
+}
+
+impl DraftStage {
+    /// Its conditions.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = Asked<'_>> {
+        let when = self.when.as_ref().map(|(word, condition)| Asked { word, condition, is_behind: false });
+        let until = self.repeat.as_ref().map(|repeat| &repeat.until);
+        when.into_iter().chain(until.map(|(word, condition)| Asked { word, condition, is_behind: true }))
+    }
 }
 
 /// Reads the tree of a file. Of more than `most` stages none is read.
@@ -155,6 +176,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         accepted: HashSet::new(),
         when: None,
         optional: false,
+        repeat: None,
         for_each: None,
         inputs: None,
         timeout: None,
@@ -181,6 +203,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "needs" => (stage.needs, stage.accepted) = needs(value, found),
             "optional" => stage.optional = value::flag(value, keys::OPTIONAL, found).unwrap_or_default(),
             "when" => stage.when = value::condition(value, keys::WHEN, found),
+            "repeat" => stage.repeat = repeat::repeat(value, keys::REPEAT, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
             "inputs" if kind.is_some_and(|kind| names(keys::of_kind(kind), "inputs")) => {
                 stage.inputs = input_form(value, found).map(|form| (form, value.span()));

@@ -31,6 +31,7 @@ pub(crate) mod place;
 pub(crate) mod plan;
 mod rate;
 pub(crate) mod retry_rules;
+pub(crate) mod rounds;
 pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod similar;
