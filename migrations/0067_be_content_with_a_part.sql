@@ -1,4 +1,2 @@
 -- A fanned-out stage may be content with a part of its items: what is given up of the others is tolerated, too.
 comment on column piton.dead_letters.resolution is 'pending -> retried, or pending -> dismissed. tolerated -> retried, or tolerated -> dismissed: its stage is optional, or content with its other items, and its run went on without it.';
-
--- functions: cb13d7f17c51c0a99dfc4eae78050aa6c6c79c86deb72afbc0db71a735bbfd3f

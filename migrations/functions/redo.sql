@@ -11,6 +11,7 @@ declare
     starts smallint[] := array[from_stage];
     undone smallint[];
     others uuid[];
+    damaged boolean;
 begin
     select d.* into strict letter from piton.dead_letters d where d.id = redo.dead_letter;
     if from_stage is null then
@@ -27,8 +28,18 @@ begin
         undone := array_remove(undone, from_stage);
         starts := '{}';
     end if;
+    -- What is wrong is a round that is over, which nothing makes anew.
+    damaged := letter.class = 'corrupt_checkpoint' and exists (
+        select from piton.attempts a
+        where a.run_id = letter.run_id and a.stage = letter.stage and a.item = letter.item and a.attempt = letter.attempt
+          and a.detail ->> 'round' is not null);
     perform piton.cancel_jobs(letter.run_id, undone);
     perform piton.move_to_the_past(letter.run_id, letter.id, undone, from_stage, from_item);
+    -- Rounds that begin anew begin with the first one; those that are begun anew from within go on with the round they are in.
+    update piton.rounds o set dead_letter = letter.id
+    where o.run_id = letter.run_id and o.dead_letter is null
+      and (select s.begins from piton.round_stages(letter.version_id, o.stage) s) = any(undone)
+      and (damaged or (select s.begins from piton.round_stages(letter.version_id, o.stage) s) is distinct from redo.from_stage);
     with again as (
         update piton.dead_letters d
         set done_again = true,

@@ -13,7 +13,7 @@ declare
 begin
     perform piton.check_said(actor, note);
     for begun in
-        select d.id, p.stage, p.item
+        select d.id, p.stage, p.item, not named and d.class = 'not_good_enough' as is_round
         from unnest(dead_letters) as asked (id)
         join piton.dead_letters d on d.id = asked.id
         cross join lateral (
@@ -22,14 +22,19 @@ begin
             select null, null where from_beginning
             union all
             -- Its run went on behind it.
-            select d.stage, nullif(d.item, -1) where not named and d.resolution = 'tolerated'
+            select d.stage, nullif(d.item, -1)
+            where not named and d.resolution = 'tolerated' and d.class <> 'not_good_enough'
         ) as p
-        where named or d.class = 'corrupt_checkpoint' or d.resolution = 'tolerated'
+        where named or d.class in ('corrupt_checkpoint', 'not_good_enough') or d.resolution = 'tolerated'
         order by d.run_id, d.stage, d.item
     loop
         if not named or exists (select from piton.dead_letters d
                                 where d.id = begun.id and d.resolution in ('pending', 'tolerated')) then
-            perform piton.redo(begun.id, begun.stage, begun.item, actor, note, named);
+            if begun.is_round then
+                perform piton.another_round(begun.id, actor, note);
+            else
+                perform piton.redo(begun.id, begun.stage, begun.item, actor, note, named);
+            end if;
         end if;
     end loop;
 end

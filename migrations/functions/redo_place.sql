@@ -1,5 +1,5 @@
 -- Where a dead letter begins again: at the stage that is named, or at what made the checkpoint that its last attempt
--- found to be corrupt; a step of its own is its own. Empty where it goes on from its last checkpoint.
+-- found to be corrupt; a step of its own is its own. Where the rounds were used up, at the first stage of another one. Empty where it goes on from its last checkpoint.
 create or replace function piton.redo_place(dead_letter uuid, from_stage text)
 returns table (stage smallint, item integer)
 language plpgsql stable
@@ -18,6 +18,10 @@ begin
             return query select letter.stage, nullif(letter.item, -1);
             return;
         end if;
+    end if;
+    if from_stage is null and letter.class = 'not_good_enough' then
+        return query select s.begins, null::int4 from piton.round_stages(letter.version_id, letter.stage) s;
+        return;
     end if;
     select s.stage, s.name into place from piton.stages_of(letter.version_id) s
     where s.name = coalesce(from_stage, proof ->> 'stage');

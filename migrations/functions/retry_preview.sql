@@ -39,11 +39,11 @@ begin
     place as (
         select c.run_id, c.version_id, p.stage, p.item
         from chosen c cross join lateral piton.redo_place(c.id, null) p
-        where c.class = 'corrupt_checkpoint' and retry_preview.from_stage is null and not from_beginning
+        where c.class in ('corrupt_checkpoint', 'not_good_enough') and retry_preview.from_stage is null and not from_beginning
         union
         select c.run_id, c.version_id, c.stage, nullif(c.item, -1)
         from chosen c
-        where c.resolution = 'tolerated' and retry_preview.from_stage is null and not from_beginning
+        where c.resolution = 'tolerated' and c.class <> 'not_good_enough' and retry_preview.from_stage is null and not from_beginning
         union
         select null, s.version_id, s.stage, null
         from place_of_version s

@@ -120,7 +120,7 @@ as $$
     ),
     class (name) as (
         values ('network_timeout'), ('rate_limited'), ('resource_unavailable'), ('out_of_memory'), ('unknown'),
-               ('invalid_input'), ('auth_failure'), ('crashed'), ('corrupt_checkpoint'), ('wait_timeout'), ('child_failed')
+               ('invalid_input'), ('auth_failure'), ('crashed'), ('corrupt_checkpoint'), ('wait_timeout'), ('child_failed'), ('not_good_enough')
     ),
     resolved as (
         select d.class, d.resolution, count(*) as letters from piton.dead_letters d

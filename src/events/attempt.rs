@@ -67,6 +67,11 @@ impl Attempt<'_> {
         tell!(warn, "job_tolerated", self, [class = %class,], "optional job given up, its run goes on without it: {message}");
     }
 
+    /// Its round was not good enough, and the next one has begun.
+    pub(crate) fn ended_round(&self, why: &str) {
+        tell!(info, "round_begun", self, [], "another round begins: {}", in_a_line(why));
+    }
+
     /// It was stopped, and its job is for others to claim.
     pub(crate) fn released(&self) {
         tell!(info, "attempt_released", self, [], "attempt stopped, its job is handed back");

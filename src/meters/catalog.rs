@@ -29,6 +29,8 @@ meters! {
         "Retries scheduled, by the class of the failure before them.";
     DEAD_LETTERED = Process Kind::Counter, "piton_dead_lettered_total" ["workflow", "stage", "class"]
         "Jobs given up, by failure class.";
+    ROUNDS = Process Kind::Counter, "piton_rounds_begun_total" ["workflow", "stage"]
+        "Rounds that began because the one before was not good enough, by the stage that decides.";
     FINISHES = Process Kind::Counter, "piton_program_finishes_total" ["workflow", "stage", "outcome"]
         "Attempts of programs with finish = true, by how piton.finish took part: finished (it was called and committed, and the program ended well), finished_then_failed (what the program did afterwards is ignored), taken_over (an attempt before it had finished; the program was not started), returned (the program printed its output instead), failed (neither), over (the attempt no longer held its job, so piton.finish is refused) or corrupt (what it finished with is not what was recorded).";
     JOB_WAIT = Process Kind::Histogram(SPANS), "piton_job_wait_seconds" ["workflow", "stage"]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use metrics::{Counter, Histogram};
 
 use super::catalog::{
-    ATTEMPT_DURATION, ATTEMPTS, DEAD_LETTERED, FAILURES, JOB_WAIT, JOBS_FINISHED, JOBS_STARTED, RETRIES,
+    ATTEMPT_DURATION, ATTEMPTS, DEAD_LETTERED, FAILURES, JOB_WAIT, JOBS_FINISHED, JOBS_STARTED, RETRIES, ROUNDS,
 };
 use super::tally::Tally;
 use crate::model::counts::Counts;
@@ -145,6 +145,11 @@ impl StageMeters {
     pub(crate) fn ran(&self, took: Duration) {
         self.counted().duration.record(took);
         self.tally.ran(took);
+    }
+
+    /// A round that it has decided about was not good enough.
+    pub(crate) fn another_round(&self) {
+        ROUNDS.counter(&[&self.workflow, &self.stage]).increment(1);
     }
 
     /// The stage was split into that many items.

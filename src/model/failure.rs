@@ -37,6 +37,8 @@ states! {
         WaitTimeout = "wait_timeout",
         /// The run that a stage has started failed, or was cancelled; not retried. Handlers cannot return it.
         ChildFailed = "child_failed",
+        /// The last of the rounds that there may be was not good enough; not retried. Handlers cannot return it.
+        NotGoodEnough = "not_good_enough",
     }
 }
 
@@ -51,7 +53,7 @@ fn returnable() -> String {
 }
 
 impl FailureClass {
-    /// A stage cannot know that a process died, that a checkpoint is damaged, or that a wait is over.
+    /// A stage cannot know that a process died, that a checkpoint is damaged, that a wait is over, or that no round is left.
     pub(crate) fn is_returned_by_stages(self) -> bool {
         !matches!(
             self,
@@ -59,6 +61,7 @@ impl FailureClass {
                 | FailureClass::CorruptCheckpoint
                 | FailureClass::WaitTimeout
                 | FailureClass::ChildFailed
+                | FailureClass::NotGoodEnough
         )
     }
 
@@ -99,8 +102,8 @@ const REFUSED: &str = "the database refused the text of this failure; the log of
 const DETAIL_LIMIT: usize = 512 * 1024;
 
 impl Failure {
-    /// A failure of that class. Those that a stage cannot know of, `crashed`, `corrupt_checkpoint`, `wait_timeout` and
-    /// `child_failed`, become `unknown`.
+    /// A failure of that class. Those that a stage cannot know of, `crashed`, `corrupt_checkpoint`, `wait_timeout`,
+    /// `child_failed` and `not_good_enough`, become `unknown`.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
         let class = if class.is_returned_by_stages() { class } else { FailureClass::Unknown };
         Failure::found(class, message)

@@ -95,7 +95,8 @@ fn default_policy(class: FailureClass) -> ClassPolicy {
         | FailureClass::Crashed
         | FailureClass::CorruptCheckpoint
         | FailureClass::WaitTimeout
-        | FailureClass::ChildFailed => of(0, 2, 30),
+        | FailureClass::ChildFailed
+        | FailureClass::NotGoodEnough => of(0, 2, 30),
     }
 }
 

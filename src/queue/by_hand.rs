@@ -57,6 +57,7 @@ pub(crate) struct Tried {
     pub(crate) version: Arc<Version>,
     pub(crate) claim: Claim,
     run: RunInput,
+    round: Option<u32>,
     work: Result<Work, Failure>,
 }
 
@@ -76,7 +77,8 @@ impl Tried {
         };
         let none = || StoreError::Damaged("no input was made for the attempt".to_owned());
         let Prepared { claim, known, work } = prepared.into_iter().next().ok_or_else(none)?;
-        Ok(Tried { version: known.version, claim, run: known.run, work })
+        let round = known.round.map(|round| round.number);
+        Ok(Tried { version: known.version, claim, run: known.run, round, work })
     }
 
     /// How many items the stage has, where it is its split that was read.
@@ -130,6 +132,7 @@ impl Tried {
             item: claim.key.item(),
             attempt: claim.key.attempt.unsigned_abs(),
             again: self.run.again(claim.key.stage),
+            round: self.round,
             apart,
             worker: worker.into(),
             trace: self.run.trace.clone(),

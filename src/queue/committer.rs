@@ -75,6 +75,7 @@ impl Committer {
             }
             self.set_out_own_rows(&mut batch);
             self.set_out_waits(&mut batch);
+            self.set_out_rounds(&mut batch);
             while !batch.is_empty() {
                 let fit = first_that_fit(batch.iter().map(Ended::bytes));
                 if fit == batch.len() {
@@ -113,8 +114,8 @@ impl Committer {
                     let why = "its worker stopped before it had ended".to_owned();
                     (claim, Ending::Release { why, has_waited: false }, None)
                 }
-                // Those that wait were set out before.
-                Outcome::NeverBegan | Outcome::Waits(_) => (claim, Ending::Unclaim, None),
+                // Those that wait or end a round were set out before.
+                Outcome::NeverBegan | Outcome::Waits(_) | Outcome::Again(_) => (claim, Ending::Unclaim, None),
             };
             let parent = parent.filter(|_| end.1.may_end_its_run());
             match (counted::counted(version.as_deref(), &end, took > SLOW), parent) {
@@ -230,7 +231,11 @@ impl Committer {
             .enumerate()
             .filter_map(|(i, ended)| match &ended.outcome {
                 Outcome::Failed(failure) => Some((i, (ended.claim, failure.class()))),
-                Outcome::Finished(_) | Outcome::Waits(_) | Outcome::HandedBack | Outcome::NeverBegan => None,
+                Outcome::Finished(_)
+                | Outcome::Waits(_)
+                | Outcome::Again(_)
+                | Outcome::HandedBack
+                | Outcome::NeverBegan => None,
             })
             .collect();
         let mut histories = vec![History::default(); batch.len()];

@@ -19,6 +19,7 @@ pub(super) fn ran(version: Option<&Version>, claim: &Claim, outcome: &ended::Out
         ended::Outcome::Finished(_)
         | ended::Outcome::Failed(_)
         | ended::Outcome::Waits(_)
+        | ended::Outcome::Again(_)
         | ended::Outcome::HandedBack => {
             meters(version, claim).into_iter().for_each(|meters| meters.ran(took));
         }
@@ -79,6 +80,20 @@ pub(super) fn waits(version: Option<&Version>, claim: &Claim, has_begun: bool, f
         Some(Fate::Landed { .. }) | None => AttemptEnd::Fenced,
     };
     meters(version, claim).into_iter().for_each(|meters| meters.ended(outcome));
+}
+
+/// An attempt was to end its round.
+pub(super) fn round(version: Option<&Version>, claim: &Claim, has_begun: bool, fate: Option<Fate>) {
+    let outcome = match fate {
+        _ if has_begun => AttemptEnd::Done,
+        Some(Fate::Cancelled) => AttemptEnd::Cancelled,
+        Some(Fate::Landed { .. }) | None => AttemptEnd::Fenced,
+    };
+    let Some(meters) = meters(version, claim) else { return };
+    meters.ended(outcome);
+    if has_begun {
+        meters.another_round();
+    }
 }
 
 fn run_is_done(commits: &Commits, at: usize) {

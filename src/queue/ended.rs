@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::known::Known;
+use super::round::RoundEnd;
 use super::run_stage::Output;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
@@ -19,6 +20,8 @@ pub(crate) enum Outcome {
     Failed(Failure),
     /// It goes on when that wait is over.
     Waits(NewWait),
+    /// Its round was not good enough, and another one is to begin.
+    Again(RoundEnd),
     /// It was stopped: the worker shuts down, or the claim no longer holds.
     HandedBack,
     /// It was claimed and never started.
@@ -64,6 +67,8 @@ impl Ended {
         match &self.outcome {
             Outcome::Finished(output) => output.payload.as_str().len(),
             Outcome::Failed(failure) => failure.bytes(),
+            // It is not committed with others.
+            Outcome::Again(_) => 0,
             Outcome::Waits(_) | Outcome::HandedBack | Outcome::NeverBegan => 0,
         }
     }

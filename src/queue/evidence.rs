@@ -34,6 +34,12 @@ pub(super) fn corrupt_at(stage: &str, item: i32, message: String) -> Failure {
     corrupt(message).detail(serde_json::json!({"stage": stage, "item": item}))
 }
 
+/// Of a round that is over, and that nothing can be made anew of: its rounds begin anew, from that stage.
+pub(super) fn corrupt_in_round(round: u32, begins: &str, message: String) -> Failure {
+    corrupt(format!("of round {round}, {message}"))
+        .detail(serde_json::json!({"stage": begins, "item": NO_ITEM, "round": round}))
+}
+
 pub(super) fn missing(stage: &str, item: i32) -> Failure {
     corrupt_at(stage, item, format!("the checkpoint of stage `{stage}` is missing"))
 }

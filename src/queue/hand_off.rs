@@ -26,9 +26,13 @@ impl HandOff {
     /// `None` where the next input has to be read, or has to wait for room: then the branch is claimed like any other.
     pub(super) fn to(spot: Spot, done: &Claim, known: Known, bytes: usize, room: &Room) -> Option<HandOff> {
         if spot.stage != done.key.stage {
+            if known.version.group(spot.stage).is_some() {
+                // Which round it is in, and what the one before came to, is read.
+                return None;
+            }
             let bytes = known.run.input.as_ref().map_or(0, |input| input.len()) + bytes;
             let taken = room.take_now(bytes).ok()?;
-            return Some(HandOff { spot, known: Known { lane: None, taken, ..known }, item: None });
+            return Some(HandOff { spot, known: Known { lane: None, round: None, taken, ..known }, item: None });
         }
         // The items of a lane share what their inputs have in common, and the room for it.
         let input = known.lane.as_ref()?.input(spot.item)?;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::evidence::{corrupt, corrupt_at, count_of, miscounted, missing, too_much, verified};
 use super::known::{Known, Lane, Prepared, RunInput, Work};
 use super::portions::{self, Sizes};
+use super::previous;
+use super::round::Round;
 use super::skips::{self, Needs, Skips};
 use super::version::Version;
-use super::wanted::{asks_after, fanned_source, source_name, source_number, wants};
+use super::wanted::{asks_after, fanned_source, number_of, source_name, source_number, wants};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::{AttemptKey, NO_ITEM, RunKey};
@@ -16,9 +18,11 @@ use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::wait::EndedWait;
 use crate::stage::fan_out::{self, Split};
 use crate::stage::input::{StageInput, array};
-use crate::store::checkpoints::{Stored, Wanted};
+use crate::store::checkpoints::{PREVIOUS, Stored, Wanted};
+use crate::store::rounds::StoredRounds;
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::{ForEach, Source, Stage, StageIndex};
+use crate::workflow::rounds::PREVIOUS as PREVIOUS_PART;
 
 /// Claims whose inputs are read at once.
 pub(crate) struct Portion {
@@ -111,7 +115,7 @@ pub(crate) fn prepare_next(
 /// A claim whose inputs the database refuses to give: a failure like another, retried and in the end given up.
 pub(crate) fn unreadable((claim, version): (Claim, Arc<Version>), refused: &StoreError) -> Prepared {
     let failure = Failure::unknown(format!("the stage's inputs could not be read: {refused}"));
-    let known = Known { version, run: RunInput::UNREAD, lane: None, taken: None };
+    let known = Known { version, run: RunInput::UNREAD, lane: None, round: None, taken: None };
     Prepared { claim, known, work: Err(failure) }
 }
 
@@ -136,6 +140,9 @@ struct Batch {
     /// Arrays that were split and arrays that were joined, so that a thousand items share one.
     splits: HashMap<(RunKey, i16, i16), Result<Arc<Split>, Failure>>,
     joined: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
+    /// Of stages that decide about rounds; and what is passed on of the last one.
+    rounds: HashMap<(RunKey, i16), StoredRounds>,
+    previous: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
     limits: PayloadLimits,
 }
 
@@ -147,11 +154,13 @@ impl Batch {
     ) -> Result<Batch, StoreError> {
         let read = claims.iter().filter(|(claim, _)| !too_large.contains_key(&claim.key));
         let wanted: BTreeSet<Wanted> = read.flat_map(|(claim, version)| wants(claim, version)).collect();
+        let (previous, wanted): (Vec<Wanted>, Vec<Wanted>) =
+            wanted.into_iter().partition(|wanted| wanted.item == Some(PREVIOUS));
         let keys: BTreeSet<RunKey> = claims.iter().map(|(claim, _)| claim.key.run).collect();
         let runs = store.run_inputs(&keys.into_iter().collect::<Vec<_>>()).await?;
         let mut outputs: HashMap<(RunKey, i16), Vec<Stored>> = HashMap::new();
         if !wanted.is_empty() {
-            for stored in store.outputs(&wanted.into_iter().collect::<Vec<_>>()).await? {
+            for stored in store.outputs(&wanted).await? {
                 outputs.entry((stored.run, stored.stage)).or_default().push(stored);
             }
         }
@@ -171,7 +180,8 @@ impl Batch {
             keys => store.ended_waits(keys).await?,
         };
         let runs = runs.into_iter().map(|stored| (stored.run, stored.into())).collect();
-        Ok(Batch { runs, waits, outputs, too_large: too_large.clone(), ..Batch::empty(limits) })
+        let rounds = if previous.is_empty() { HashMap::new() } else { store.rounds(&previous).await? };
+        Ok(Batch { runs, waits, outputs, rounds, too_large: too_large.clone(), ..Batch::empty(limits) })
     }
 
     fn empty(limits: &PayloadLimits) -> Batch {
@@ -183,6 +193,8 @@ impl Batch {
             skips: Skips::default(),
             splits: HashMap::new(),
             joined: HashMap::new(),
+            rounds: HashMap::new(),
+            previous: HashMap::new(),
             limits: *limits,
         }
     }
@@ -198,7 +210,8 @@ impl Batch {
             None => Err(corrupt(format!("the workflow version has no stage number {}", claim.key.stage))),
         };
         let lane = work.as_ref().ok().and_then(|work| self.lane(&claim, &version, work));
-        Prepared { claim, known: Known { version, run, lane, taken: None }, work }
+        let round = self.round(&claim, &version);
+        Prepared { claim, known: Known { version, run, lane, round, taken: None }, work }
     }
 
     /// Where more items come after this one in its branch, their inputs too: the array is read already.
@@ -209,6 +222,24 @@ impl Batch {
             return None;
         }
         Lane::of(claim, input, &*self.split(claim, for_each, version).ok()?)
+    }
+
+    /// Which round the claim is in, where its stage is done in rounds.
+    fn round(&mut self, claim: &Claim, version: &Version) -> Option<Round> {
+        let group = version.group(claim.key.stage)?;
+        let over = self.rounds.get(&(claim.key.run, number_of(group.last))).map_or(0, |rounds| rounds.over);
+        let decides = version.stage(claim.key.stage).filter(|stage| stage.repeat.is_some());
+        let input = decides.and_then(|stage| self.input(claim, stage, version).ok());
+        Some(Round { number: over + 1, input })
+    }
+
+    /// What came of the round before.
+    fn previous(&mut self, claim: &Claim, version: &Version) -> Result<Option<Arc<str>>, Failure> {
+        let Some(group) = version.group(claim.key.stage) else { return Ok(None) };
+        let key = (claim.key.run, number_of(group.last));
+        let rounds = self.rounds.get(&key);
+        let part = self.previous.entry(key).or_insert_with(|| previous::part(rounds, group, version));
+        part.clone().map(Some)
     }
 
     fn work(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<Work, Failure> {
@@ -292,6 +323,9 @@ impl Batch {
             } else if split_source != Some(Source::Stage(*need)) {
                 input.push(version.stage_name(number), self.output(claim.key.run, number, version)?);
             }
+        }
+        if let Some(previous) = self.previous(claim, version)? {
+            input.push(PREVIOUS_PART.into(), previous);
         }
         if let Some(for_each) = &stage.for_each {
             self.push_item(&mut input, claim, for_each, version)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::room::Taken;
+use super::round::Round;
 use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
@@ -51,6 +52,8 @@ pub(crate) struct Known {
     pub(crate) run: RunInput,
     /// `None` where no item comes after this one.
     pub(crate) lane: Option<Arc<Lane>>,
+    /// `None` where its stage is done once.
+    pub(crate) round: Option<Round>,
     /// What its input takes of the room for inputs; `None` for a small one.
     pub(crate) taken: Option<Taken>,
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::payload::PayloadLimits;
-use crate::store::checkpoints::Wanted;
+use crate::store::checkpoints::{PREVIOUS, Wanted};
 
 /// Bytes of outputs that one statement reads.
 pub(super) const AT_ONCE: u64 = 128 << 20;
@@ -15,7 +15,9 @@ pub(super) type Sizes = HashMap<Wanted, u64>;
 /// there may be too many. `None` where all of them are few enough, as they mostly are.
 pub(super) fn sizes_to_ask_for(mut wanted: Vec<Wanted>, limits: &PayloadLimits) -> Option<Vec<Wanted>> {
     let few = AT_ONCE / (limits.payload_bytes.max(1) as u64);
-    let are_few = |wanted: &[Wanted]| wanted.len() as u64 <= few && wanted.iter().all(|wanted| wanted.item.is_some());
+    let are_few = |wanted: &[Wanted]| {
+        wanted.len() as u64 <= few && wanted.iter().all(|wanted| wanted.item.is_some_and(|item| item != PREVIOUS))
+    };
     if are_few(&wanted) {
         return None;
     }

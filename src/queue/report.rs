@@ -59,6 +59,16 @@ pub(super) fn cannot_wait(slots: &Slots, version: Option<&Version>, claim: &Clai
     with_name(slots, version, claim, |attempt| if is_cancelled { attempt.cancelled() } else { attempt.fenced() });
 }
 
+/// Another round has begun behind that attempt.
+pub(super) fn round(slots: &Slots, version: Option<&Version>, claim: &Claim, why: &str) {
+    with_name(slots, version, claim, |attempt| attempt.ended_round(why));
+}
+
+/// The claim of an attempt that was to end its round was not found.
+pub(super) fn no_round(slots: &Slots, version: Option<&Version>, claim: &Claim, is_cancelled: bool) {
+    with_name(slots, version, claim, |attempt| if is_cancelled { attempt.cancelled() } else { attempt.fenced() });
+}
+
 /// Postgres refused the only end in there.
 pub(super) fn refused(slots: &Slots, commits: &Commits, error: &StoreError) {
     with_names(slots, commits, 0, |attempt, _| attempt.refused(error));
@@ -114,7 +124,7 @@ fn with_name(slots: &Slots, version: Option<&Version>, claim: &Claim, tell: impl
 }
 
 fn attempt_of(about: &About) -> Attempt<'_> {
-    let About { run, workflow, stage, item, attempt, again: _, apart: _, worker, trace } = about;
+    let About { run, workflow, stage, item, attempt, again: _, round: _, apart: _, worker, trace } = about;
     let trace = trace.as_ref().map(|trace| trace.id());
     Attempt { run, workflow: Some(workflow), stage, item: *item, attempt: *attempt, worker, trace }
 }

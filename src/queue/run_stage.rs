@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::catalog::Catalog;
 use super::input_files::InputFiles;
 use super::known::{Known, Work};
+use super::round::{self, Round, RoundEnd, Verdict};
 use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
@@ -48,6 +49,8 @@ pub(crate) enum Ran {
     Finished(Output),
     /// It goes on when the wait is over.
     Waits(NewWait),
+    /// Another round begins.
+    Again(RoundEnd),
 }
 
 /// A finished attempt.
@@ -103,7 +106,7 @@ impl RunStage {
             Work::Waited(ended) => {
                 let stage = stage_of(&task.known.version, &task.claim)?;
                 let payload = wait::ended(&stage.kind, &ended, self.limits.payload_bytes)?;
-                return Ok(now(Ok(Ran::Finished(done(payload, finished)))));
+                return Ok(now(concluded(stage, task.known.round.as_ref(), payload, finished)));
             }
             Work::Skip(reason) => {
                 let finished = finished_by(&task.claim, task.known.version.splits(task.claim.key.stage));
@@ -111,7 +114,7 @@ impl RunStage {
             }
             Work::Handle(input) => input,
         };
-        let (claim, version) = (task.claim, task.known.version);
+        let (claim, version, round) = (task.claim, task.known.version, task.known.round);
         let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits, token: None };
         let stage = stage_of(&version, &claim)?;
         let work: BoxFuture<'static, Result<Worked, Failure>> = match (&stage.when, input.files()) {
@@ -129,7 +132,9 @@ impl RunStage {
         let handle = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));
         Ok(Box::pin(async move {
             match handle.await {
-                Ok(Ok(Worked::Done(payload))) => Ok(Ran::Finished(done(payload, finished))),
+                Ok(Ok(Worked::Done(payload))) => {
+                    Ok(concluded(stage_of(&version, &claim)?, round.as_ref(), payload, finished)?)
+                }
                 Ok(Ok(Worked::Waits(wait))) => Ok(Ran::Waits(wait)),
                 Ok(Ok(Worked::Skipped(reason))) => Ok(Ran::Finished(skipped(reason, finished)?)),
                 Ok(Err(failure)) => Err(failure.into()),
@@ -271,6 +276,14 @@ fn now(ran: Result<Ran, Failure>) -> BoxFuture<'static, Result<Ran, BoxDynError>
 fn split(items: u32) -> Result<Ran, Failure> {
     let payload = Payload::of(&items, usize::MAX).map_err(|e| Failure::unknown(e.to_string()))?;
     Ok(Ran::Finished(done(payload, Finished::Split(items))))
+}
+
+/// The end of an attempt that has an output.
+fn concluded(stage: &Stage, round: Option<&Round>, payload: Payload, finished: Finished) -> Result<Ran, Failure> {
+    Ok(match round::verdict(stage, round, payload)? {
+        Verdict::Stands(payload) => Ran::Finished(done(payload, finished)),
+        Verdict::Again(end) => Ran::Again(end),
+    })
 }
 
 fn done(payload: Payload, finished: Finished) -> Output {

@@ -66,6 +66,7 @@ where
                 result = attempt => match result {
                     Ok(Ran::Finished(output)) => Outcome::Finished(output),
                     Ok(Ran::Waits(wait)) => Outcome::Waits(wait),
+                    Ok(Ran::Again(end)) => Outcome::Again(end),
                     Err(error) => Outcome::Failed(failure(error)),
                 },
                 () = cancellation.cancelled() => Outcome::HandedBack,

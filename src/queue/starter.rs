@@ -46,6 +46,9 @@ pub(crate) struct Starter {
     pub(crate) stopping: Arc<CancellationToken>,
 }
 
+/// What is said to a handler that would commit rows.
+const NO_ROWS: &str = "the stage would commit rows of its own (StageContext::commit), and has `repeat`: whether its output stands is decided first. Write the rows in a stage that needs it";
+
 impl Starter {
     /// Starts an attempt in the slot it holds. The claim comes back when the apalis worker is gone.
     pub(crate) fn start(&self, prepared: Prepared, hold: Hold) -> Result<(), Claim> {
@@ -58,6 +61,7 @@ impl Starter {
             item: key.item(),
             attempt: key.attempt.unsigned_abs(),
             again: known.run.again(key.stage),
+            round: known.round.as_ref().map(|round| round.number),
             apart: None,
             worker: self.worker_name.clone(),
             trace: known.run.trace.clone(),
@@ -70,7 +74,9 @@ impl Starter {
         let artifacts =
             AttemptArtifacts::new(records, self.resources.clone(), claim, about.clone(), cancellation.clone());
         let stopping = self.stopping.clone();
-        let own_rows = OwnRows::new(Ok(self.for_stages.clone()), self.limits.payload_bytes);
+        let decides = version.stage(key.stage).is_some_and(|stage| stage.repeat.is_some());
+        let pool = if decides { Err(NO_ROWS) } else { Ok(self.for_stages.clone()) };
+        let own_rows = OwnRows::new(pool, self.limits.payload_bytes);
         let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
         // One that waited has begun before.
         if !matches!(work, Ok(Work::Waited(_))) {

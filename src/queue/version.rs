@@ -12,6 +12,7 @@ use crate::model::retry::RetryPolicy;
 use crate::stage::resources::{Resources, StoreUse};
 use crate::workflow::plan::Plan;
 use crate::workflow::retry_rules::RetryRules;
+use crate::workflow::rounds::Group;
 
 /// One version, ready for use.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Version {
     pub(crate) plan: Plan,
     /// Of each stage whether it may be skipped as a whole.
     may_be_skipped: Vec<bool>,
+    /// Of each stage the rounds that it is part of.
+    groups: Vec<Option<Arc<Group>>>,
     /// How each stage's failures are retried.
     policies: Vec<RetryPolicy>,
     /// Whether each stage uses the artifact store, as far as was seen here.
@@ -44,7 +47,8 @@ impl Version {
         let store_use = workflow.stages.iter().map(|_| AtomicU8::default()).collect();
         let meters = WorkflowMeters::new(&definition.name, &definition.stage_names, plan.start.first().copied());
         let may_be_skipped = workflow.may_be_skipped();
-        Version { definition, plan, may_be_skipped, policies, store_use, meters }
+        let groups = workflow.groups();
+        Version { definition, plan, may_be_skipped, groups, policies, store_use, meters }
     }
 
     /// How its failures are retried; `None` where the definition has no such stage.
@@ -55,6 +59,11 @@ impl Version {
     /// Whether that stage may have been skipped as a whole.
     pub(super) fn may_be_skipped(&self, stage: i16) -> bool {
         usize::try_from(stage).ok().and_then(|at| self.may_be_skipped.get(at)).copied().unwrap_or_default()
+    }
+
+    /// The rounds that the stage is part of.
+    pub(super) fn group(&self, stage: i16) -> Option<&Group> {
+        self.groups.get(usize::try_from(stage).ok()?)?.as_deref()
     }
 
     /// An attempt of that stage has ended, and has used the artifact store or not.

@@ -72,7 +72,11 @@ impl Committer {
             match outcome {
                 Outcome::Waits(wait) if wait.child.is_some() => with_runs.push((claim, wait), known),
                 Outcome::Waits(wait) => beginning.push((claim, wait), known),
-                Outcome::Finished(_) | Outcome::Failed(_) | Outcome::HandedBack | Outcome::NeverBegan => {}
+                Outcome::Finished(_)
+                | Outcome::Failed(_)
+                | Outcome::Again(_)
+                | Outcome::HandedBack
+                | Outcome::NeverBegan => {}
             }
         }
         for beginning in [beginning, with_runs] {

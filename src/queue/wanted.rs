@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::id::NO_ITEM;
-use crate::store::checkpoints::Wanted;
-use crate::workflow::definition::{ForEach, Source};
+use crate::store::checkpoints::{PREVIOUS, Wanted};
+use crate::workflow::definition::{ForEach, Source, StageIndex};
 
 /// The outputs one claim needs.
 pub(super) fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
@@ -22,15 +22,24 @@ pub(super) fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
     };
     let needed = stage.needs.iter().filter(|need| !stage.takes_as_file(**need)).map(|need| need.0 as i16);
     let source = stage.for_each.as_ref().map(source_number);
-    needed.filter(|n| !to_split || Some(*n) == source).map(want).collect()
+    let needed = needed.filter(|n| !to_split || Some(*n) == source).map(want);
+    let group = version.group(claim.key.stage).filter(|_| !to_split);
+    let previous = group.map(|group| Wanted { run, stage: number_of(group.last), item: Some(PREVIOUS) });
+    needed.chain(previous).collect()
 }
 
 /// Stages of which a claim asks only whether they were skipped: their outputs are not read, or come in files.
 pub(super) fn asks_after(claim: &Claim, version: &Version) -> Vec<i16> {
     let Some(stage) = version.stage(claim.key.stage).filter(|_| claim.key.item == NO_ITEM) else { return Vec::new() };
-    let read = |number: i16| wants(claim, version).iter().any(|wanted| wanted.stage == number);
+    let read = |number: i16| {
+        wants(claim, version).iter().any(|wanted| wanted.stage == number && wanted.item != Some(PREVIOUS))
+    };
     let needs = stage.needs.iter().map(|need| need.0 as i16);
     needs.filter(|number| version.may_be_skipped(*number) && !read(*number)).collect()
+}
+
+pub(super) fn number_of(index: StageIndex) -> i16 {
+    i16::try_from(index.0).unwrap_or(i16::MAX)
 }
 
 /// The upstream stage a fan-out goes over, where that stage is fanned out itself: item follows item.

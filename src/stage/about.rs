@@ -15,6 +15,8 @@ pub(crate) struct About {
     pub(crate) attempt: u32,
     /// How often the stage was begun anew, with all that was done before forgotten.
     pub(crate) again: u16,
+    /// Which round of its stages it is in, from 1; `None` where its stage is done once.
+    pub(crate) round: Option<u32>,
     /// The end of an idempotency key of its own: it is tried by hand, and not on the input of its job.
     pub(crate) apart: Option<Arc<str>>,
     pub(crate) worker: Arc<str>,

@@ -229,6 +229,7 @@ mod tests {
             item: None,
             attempt: 1,
             again: 0,
+            round: None,
             apart: None,
             worker: "w1".into(),
             trace: None,

@@ -87,6 +87,11 @@ impl StageContext {
         self.about.attempt
     }
 
+    /// Which round it is, from 1, where the stage is done again until it is good enough (`repeat`). Attempts are numbered anew in each.
+    pub fn round(&self) -> Option<u32> {
+        self.about.round
+    }
+
     /// The name of the worker that runs it.
     pub fn worker(&self) -> &str {
         &self.about.worker
@@ -120,7 +125,8 @@ impl StageContext {
 
     /// Tells a stage of its attempt. The files are a program's, and known to whoever starts it.
     pub(crate) fn tell(&self, own: Own) -> Option<Cow<'_, str>> {
-        let About { run, workflow, stage, item, attempt, worker, again: _, apart: _, trace: _ } = &*self.about;
+        let About { run, workflow, stage, item, attempt, worker, again: _, round: _, apart: _, trace: _ } =
+            &*self.about;
         Some(match own {
             Own::Id => run.to_string().into(),
             Own::Workflow => (&**workflow).into(),

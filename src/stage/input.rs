@@ -48,7 +48,7 @@ impl StageInput {
     }
 
     /// The part of that name, as an expression writes it.
-    fn part(&self, name: &str) -> Option<&str> {
+    pub(crate) fn part(&self, name: &str) -> Option<&str> {
         let meant = condition::meant(name, self.parts.iter().map(|(name, _)| &**name))?;
         self.parts.iter().find(|(name, _)| **name == *meant).map(|(_, json)| &**json)
     }

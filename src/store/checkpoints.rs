@@ -9,12 +9,16 @@ use super::{Store, StoreError};
 use crate::model::id::{NO_ITEM, RunId, RunKey};
 use crate::model::trace::TraceContext;
 
+/// The item of a [`Wanted`] that stands for the outputs of the round before.
+pub(crate) const PREVIOUS: i32 = NO_ITEM - 1;
+
 /// Outputs that a stage asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Wanted {
     pub(crate) run: RunKey,
     pub(crate) stage: i16,
-    /// That item alone ([`NO_ITEM`] for the whole stage), or the record of the split and every item.
+    /// That item alone ([`NO_ITEM`] for the whole stage), or the record of the split and every item; [`PREVIOUS`] for the outputs of
+    /// the last round that the stage has decided about.
     pub(crate) item: Option<i32>,
 }
 
@@ -171,6 +175,7 @@ impl Store {
     /// Bytes of outputs, so that what is too large is refused before it is read, and the rest is read in portions. What is not
     /// there has none.
     pub(crate) async fn output_bytes(&self, wanted: &[Wanted]) -> Result<HashMap<Wanted, u64>, StoreError> {
+        let (previous, wanted): (Vec<Wanted>, Vec<Wanted>) = wanted.iter().partition(|w| w.item == Some(PREVIOUS));
         let (whole, single): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| w.item.is_none());
         let rows: Vec<(i64, i16, Option<i32>, i64)> = sqlx::query_as(
             "select k.run_id, k.stage, null::int4, least(sum(k.bytes), 9e18)::int8
@@ -192,6 +197,10 @@ impl Store {
         let sized = |(run, stage, item, bytes): (i64, i16, Option<i32>, i64)| {
             (Wanted { run: RunKey(run), stage, item }, bytes.unsigned_abs())
         };
-        Ok(rows.into_iter().map(sized).collect())
+        let mut sizes: HashMap<Wanted, u64> = rows.into_iter().map(sized).collect();
+        if !previous.is_empty() {
+            sizes.extend(self.round_bytes(&previous).await?);
+        }
+        Ok(sizes)
     }
 }

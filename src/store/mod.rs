@@ -47,6 +47,7 @@ pub(crate) mod pauses;
 pub(crate) mod queues;
 mod reserve;
 pub(crate) mod retry_preview;
+pub(crate) mod rounds;
 pub(crate) mod run_files;
 pub(crate) mod runs;
 pub(crate) mod schedules;

@@ -281,6 +281,7 @@ impl TestAttempt {
             item: self.item,
             attempt: self.attempt,
             again: 0,
+            round: None,
             apart: None,
             worker: self.worker.as_str().into(),
             trace: None,

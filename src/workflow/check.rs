@@ -2,17 +2,20 @@
 
 mod conditions;
 mod quorums;
+mod rounds;
 mod schedules;
 mod texts;
 
 use std::collections::{HashMap, HashSet};
 
-use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Source, Stage, StageIndex, StageKind, Workflow};
+use self::rounds::Rounds;
+use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Repeat, Source, Stage, StageIndex, StageKind, Workflow};
 use super::draft::{Draft, DraftStage};
 use super::graph;
 use super::input::DeclaredInput;
 use super::limits::Limits;
 use super::mistake::{Mistake, SHOWN, shown};
+use super::rounds::PREVIOUS;
 use super::similar::similar;
 use super::template::Place;
 use super::value::{Field, Word};
@@ -24,6 +27,7 @@ struct Graph<'a> {
     input: Option<&'a DeclaredInput>,
     by_name: HashMap<&'a str, StageIndex>,
     needs: Vec<Vec<StageIndex>>,
+    rounds: Rounds,
 }
 
 /// The definition, or nothing and at least one mistake more.
@@ -41,7 +45,7 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
             return None;
         }
     };
-    let (needs, for_each) = connect(&stages, draft.input.as_ref(), limits, found);
+    let Connected { needs, for_each, repeats } = connect(&stages, draft.input.as_ref(), limits, found);
     let name = draft.name.clone().right()?;
     found.extend(own_children(&stages, name.as_str()));
     let names: HashMap<String, StageIndex> =
@@ -51,7 +55,8 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
         .into_iter()
         .zip(needs)
         .zip(for_each)
-        .map(|((stage, needs), for_each)| build(stage, needs, for_each, &index_of))
+        .zip(repeats)
+        .map(|(((stage, needs), for_each), repeat)| build(stage, needs, (for_each, repeat), &index_of))
         .collect();
     let Draft { description, retry, input, schedules, .. } = draft;
     found.extend(input.iter().flat_map(|input| schedules::unfit(&schedules, input)));
@@ -62,7 +67,7 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
 fn build(
     stage: DraftStage,
     needs: Vec<StageIndex>,
-    for_each: Option<ForEach>,
+    (for_each, repeat): (Option<ForEach>, Option<Repeat>),
     index_of: &impl Fn(&str) -> Option<StageIndex>,
 ) -> Option<Stage> {
     let quorum = quorums::quorum(&stage);
@@ -85,6 +90,7 @@ fn build(
         optional,
         quorum,
         for_each,
+        repeat,
         inputs,
         kind,
         timeout,
@@ -98,9 +104,13 @@ fn build(
     })
 }
 
-type Connected = (Vec<Vec<StageIndex>>, Vec<Option<ForEach>>);
+/// What each stage needs, what it is fanned out over, and the rounds that it decides about.
+struct Connected {
+    needs: Vec<Vec<StageIndex>>,
+    for_each: Vec<Option<ForEach>>,
+    repeats: Vec<Option<Repeat>>,
+}
 
-/// What each stage needs, and what it is fanned out over.
 fn connect(
     stages: &[DraftStage],
     input: Option<&DeclaredInput>,
@@ -108,7 +118,8 @@ fn connect(
     found: &mut Vec<Mistake>,
 ) -> Connected {
     let by_name = stages.iter().enumerate().map(|(at, stage)| (stage.word.text.as_str(), StageIndex::of(at))).collect();
-    let mut graph = Graph { stages, input, by_name, needs: Vec::with_capacity(stages.len()) };
+    let needs = Vec::with_capacity(stages.len());
+    let mut graph = Graph { stages, input, by_name, needs, rounds: Rounds::default() };
     for stage in stages {
         if let Field::Absent = stage.kind {
             let title = format!("stage {} does not say how it runs", shown(&stage.word.text));
@@ -119,6 +130,7 @@ fn connect(
         let needs = graph.needs_of(stage, limits, found);
         graph.needs.push(needs);
     }
+    graph.rounds = Rounds::of(stages, &graph.by_name, &graph.needs, found);
     let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
     for stage in stages {
         found.extend(bad_inputs(stage));
@@ -127,7 +139,9 @@ fn connect(
         let look_up = |word: &Word, place: &Place, found: &mut Vec<Mistake>| {
             graph.look_up(stage, (word, Names::Condition), place, found);
         };
-        conditions::check(stage, graph.input, &look_up, found);
+        for asked in stage.conditions() {
+            conditions::check(stage, asked, graph.input, &look_up, found);
+        }
         stage.named.owns.iter().for_each(|(word, own)| texts::own(stage, word, *own, found));
         for (word, file) in &stage.named.files {
             match texts::place_of(stage, word, file) {
@@ -140,7 +154,7 @@ fn connect(
     for circle in graph::circles(&graph.needs) {
         found.push(graph.told(&circle));
     }
-    (graph.needs, for_each)
+    Connected { needs: graph.needs, for_each, repeats: graph.rounds.repeats }
 }
 
 /// What a place is named for.
@@ -266,6 +280,11 @@ impl Graph<'_> {
                 if let Some(declared) = self.input {
                     texts::place(declared, word, place, found);
                 }
+                return;
+            }
+            PREVIOUS if let Some(members) = self.rounds.names(self.by_name.get(stage.word.text.as_str())) => {
+                let (is_file, is_asked) = (names == Names::File, names == Names::Condition);
+                found.extend(rounds::previous(members, (word, place), is_file, is_asked));
                 return;
             }
             "item" if stage.for_each.is_some() => return,

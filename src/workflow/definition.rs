@@ -84,6 +84,9 @@ pub(crate) struct Stage {
     pub(crate) quorum: Option<Quorum>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_each: Option<ForEach>,
+    /// It decides whether it and stages before it are done again. Functions of the schema read this, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repeat: Option<Repeat>,
     /// How the outputs of needed stages come in.
     #[serde(default, skip_serializing_if = "InputForm::is_value")]
     pub(crate) inputs: InputForm,
@@ -129,6 +132,31 @@ impl Stage {
         let source = self.for_each.as_ref().map(|for_each| for_each.source);
         self.inputs == InputForm::File && source != Some(Source::Stage(need))
     }
+}
+
+/// Rounds of stages, until they are good enough. The stage that has this is the last one of a round.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Repeat {
+    /// The first one.
+    pub(crate) from: StageIndex,
+    /// What ends the rounds.
+    pub(crate) until: Condition,
+    /// Rounds; at least one.
+    pub(crate) at_most: u32,
+    #[serde(default)]
+    pub(crate) then: Then,
+}
+
+/// What becomes of the last round that there may be, if it is not good enough either.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Then {
+    /// Its last stage is given up.
+    #[default]
+    Fail,
+    /// Its outputs stand.
+    Keep,
 }
 
 /// How the outputs of needed stages come into a stage.

@@ -6,6 +6,7 @@ mod files;
 mod input;
 mod kind;
 mod named;
+mod repeat;
 mod requires;
 mod retry;
 mod schedule;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+pub(crate) use self::repeat::DraftRepeat;
 use super::condition::Condition;
 use super::definition::{InputForm, StageKind};
 use super::input::DeclaredInput;
@@ -64,6 +66,8 @@ pub(crate) struct DraftStage {
     pub(crate) when: Option<(Word, Condition)>,
     pub(crate) optional: bool,
     /// `None` where it is absent or wrong.
+    pub(crate) repeat: Option<DraftRepeat>,
+    /// `None` where it is absent or wrong.
     pub(crate) for_each: Option<Word>,
     pub(crate) quorum: DraftQuorum,
     /// With its place in the file.
@@ -83,6 +87,23 @@ pub(crate) struct DraftQuorum {
     pub(crate) at_least: Option<(AtLeast, Range<usize>)>,
     pub(crate) missing: Option<(String, Range<usize>)>,
     pub(crate) rest: Option<(Rest, Range<usize>)>,
+}
+
+/// A condition of a stage, with its text.
+pub(crate) struct Asked<'s> {
+    pub(crate) word: &'s Word,
+    pub(crate) condition: &'s Condition,
+    /// It is decided behind the stage's work, and reads its output, too.
+    pub(crate) is_behind: bool,
+}
+
+impl DraftStage {
+    /// Its conditions.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = Asked<'_>> {
+        let when = self.when.as_ref().map(|(word, condition)| Asked { word, condition, is_behind: false });
+        let until = self.repeat.as_ref().map(|repeat| &repeat.until);
+        when.into_iter().chain(until.map(|(word, condition)| Asked { word, condition, is_behind: true }))
+    }
 }
 
 /// Reads the tree of a file. Of more than `most` stages none is read.
@@ -175,6 +196,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         accepted: HashSet::new(),
         when: None,
         optional: false,
+        repeat: None,
         for_each: None,
         quorum: DraftQuorum::default(),
         inputs: None,
@@ -202,6 +224,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "needs" => (stage.needs, stage.accepted) = needs(value, found),
             "optional" => stage.optional = value::flag(value, keys::OPTIONAL, found).unwrap_or_default(),
             "when" => stage.when = value::condition(value, keys::WHEN, found),
+            "repeat" => stage.repeat = repeat::repeat(value, keys::REPEAT, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
             "at_least" => {
                 stage.quorum.at_least = value::portion(value, keys::AT_LEAST, found).map(|n| (n, value.span()))

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::definition::{
-    CommandStage, HttpStage, RunStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow,
+    CommandStage, HttpStage, Repeat, RunStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow,
 };
 use super::duration;
 use super::input::{DeclaredInput, InputKey};
@@ -53,6 +53,7 @@ impl Workflow {
         entries.push((keys::NEEDS, json!(needs)));
         entries.push((keys::WHEN, json!(stage.when)));
         entries.push((keys::OPTIONAL, json!(stage.optional)));
+        entries.push((keys::REPEAT, json!(stage.repeat.as_ref().map(|repeat| self.entries_of_repeat(repeat)))));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
         if let Some(Quorum { at_least, missing, rest }) = &stage.quorum {
@@ -70,6 +71,14 @@ impl Workflow {
         entries.push((keys::RETRY, entries_of_rules(&stage.retry)));
         entries.retain(|(key, value)| !is_nothing(value) && (defaults == Defaults::Shown || !is_default(*key, value)));
         entries.into_iter().map(|(key, value)| (key.name, value)).collect()
+    }
+}
+
+impl Workflow {
+    fn entries_of_repeat(&self, repeat: &Repeat) -> Value {
+        let Repeat { from, until, at_most, then } = repeat;
+        let from = self.stage(*from).map(|stage| stage.name.as_str());
+        json!({keys::FROM.name: from, keys::GOOD.name: until, keys::AT_MOST.name: at_most, keys::THEN.name: then})
     }
 }
 

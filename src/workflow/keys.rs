@@ -76,6 +76,8 @@ pub(crate) enum Shape {
     Warm,
     /// What is waited for.
     Wait,
+    /// Until when stages are done again.
+    Repeat,
     /// One table for each stage.
     Stages,
     /// Tables or arrays whose keys are described by themselves.
@@ -191,6 +193,16 @@ keys! {
         "Condition on which the stage runs: an expression in CEL over `input`, `item` and the outputs of needed stages. Otherwise it is skipped. With `for_each`, it is decided for each item.";
     OPTIONAL = "optional", Shape::Flag, "true or false", "optional = true", OR_REMOVE, "false",
         "The run goes on without this stage, or without an item of it, when that is given up: it leaves a dead letter that is tolerated and can still be retried, and what needs it is skipped or gets null, as after a skip.";
+    REPEAT = "repeat", Shape::Repeat, "a table with a condition and a limit", "repeat = { from = \"draft\", until = \"critic.score >= 0.8\", at_most = 5 }", OR_REMOVE, "",
+        "The stages from `from` to this one are done again, round after round, until the condition holds. Each round has checkpoints, attempts and idempotency keys of its own, and sees the round before as `previous`.";
+    FROM = "from", Shape::Name, "the name of a stage in quotes", "from = \"draft\"", OR_REMOVE, "",
+        "The first stage of a round; every stage on a way from there to this one is part of it. The stage itself by default.";
+    GOOD = "until", Shape::Condition, "a condition in quotes", "until = \"critic.score >= 0.8\"", "", "",
+        "Condition that ends the rounds: an expression in CEL over the output of this stage, under its name, and all that `when` reads.";
+    AT_MOST = "at_most", Shape::Number { most: 1_000 }, "a whole number from 1 to 1000", "at_most = 5", "", "",
+        "Maximum number of rounds.";
+    THEN = "then", Shape::Word(&["fail", "keep"]), "\"fail\" or \"keep\"", "then = \"keep\"", OR_REMOVE, "\"fail\"",
+        "What follows if the last round is not good enough either. `fail`: this stage fails with class not_good_enough, and a retry of its dead letter does one more round. `keep`: the outputs of that round stand.";
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     AT_LEAST = "at_least", Shape::Portion, "a share above 0 and up to 1, or a whole number from 1", "at_least = 0.9", OR_REMOVE, "",
@@ -307,7 +319,7 @@ const fn class_example(class: FailureClass) -> &'static str {
         FailureClass::WaitTimeout => "wait_timeout = { max_retries = 1 }",
         FailureClass::ChildFailed => "child_failed = { max_retries = 1 }",
         // There are no rules for these.
-        FailureClass::Crashed | FailureClass::CorruptCheckpoint => "",
+        FailureClass::Crashed | FailureClass::CorruptCheckpoint | FailureClass::NotGoodEnough => "",
     }
 }
 
@@ -325,12 +337,13 @@ pub(crate) const WAIT_KEYS: &[Key] = &[FOR, SIGNAL, SIGNAL_TIMEOUT, ON_TIMEOUT, 
 /// Keys that a stage may have which only waits: an attempt of it is nothing to be limited.
 pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, OPTIONAL, FOR_EACH, RETRY];
 /// The same of one that waits for a signal, which answers a stage and not an item.
-pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, WHEN, OPTIONAL, RETRY];
+pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, WHEN, OPTIONAL, REPEAT, RETRY];
 /// Keys that any other stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[
     NEEDS,
     WHEN,
     OPTIONAL,
+    REPEAT,
     FOR_EACH,
     AT_LEAST,
     MISSING,
@@ -345,6 +358,8 @@ pub(crate) const EVERY_STAGE: &[Key] = &[
 pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] =
     &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
+/// Of the table `repeat`.
+pub(crate) const REPEAT_KEYS: &[Key] = &[FROM, GOOD, AT_MOST, THEN];
 /// Of the table `warm`.
 pub(crate) const WARM_KEYS: &[Key] = &[PROCESSES, START_TIMEOUT, IDLE, MAX_JOBS, MAX_MEMORY];
 pub(crate) const HTTP_STAGE: &[Key] =

@@ -34,6 +34,7 @@ pub(crate) mod plan;
 pub(crate) mod quorum;
 mod rate;
 pub(crate) mod retry_rules;
+pub(crate) mod rounds;
 pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod similar;

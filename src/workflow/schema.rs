@@ -121,6 +121,11 @@ fn shape(shape: Shape) -> Value {
             wait["required"] = json!([keys::FOR.name, keys::SIGNAL.name, keys::SIGNAL_TIMEOUT.name]);
             wait
         }
+        Shape::Repeat => {
+            let mut repeat = table(keys::REPEAT_KEYS);
+            repeat["required"] = json!([keys::GOOD.name, keys::AT_MOST.name]);
+            repeat
+        }
         Shape::Any | Shape::Tables => json!({}),
         Shape::Stages => stages(),
         Shape::Retry => json!({"$ref": "#/definitions/retry"}),

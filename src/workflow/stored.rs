@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::classes::{EXIT_CODES, STATUSES};
-use super::condition;
+use super::condition::{self, Condition};
 use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
 use super::input::DeclaredInput;
 use super::input_template::InputTemplate;
@@ -15,7 +15,7 @@ use super::name::{ScheduleName, WorkflowName};
 use super::retry_rules::RetryRules;
 use super::schedule::Schedule;
 use super::sql::odd_role;
-use super::{duration, graph};
+use super::{duration, graph, rounds};
 
 impl Workflow {
     /// The stored definition: compact JSON, the same text for the same definition.
@@ -69,6 +69,8 @@ pub(crate) enum StoredError {
         "the condition of stage `{0}` reads what the stage does not have, or it accepts the skip of a stage that it does not need"
     )]
     Condition(String),
+    #[error("its rounds cannot be done again and again")]
+    Rounds,
     #[error("stages need each other in a circle")]
     Circle,
     #[error("stage `{0}` fans out over something that it cannot have")]
@@ -177,16 +179,23 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             return Err(StoredError::Limits(name()));
         }
     }
+    if !workflow.has_sound_rounds() {
+        return Err(StoredError::Rounds);
+    }
     let needs: Vec<&[StageIndex]> = stages.iter().map(|stage| stage.needs.as_slice()).collect();
     graph::order(&needs).map(|_| ()).ok_or(StoredError::Circle)
 }
 
 /// Whether it has all that its condition reads.
 fn can_be_decided(workflow: &Workflow, stage: &Stage) -> bool {
-    let Some(condition) = &stage.when else { return true };
     let needs = stage.needs.iter().filter_map(|need| workflow.stage(*need)).map(|need| need.name.as_str());
-    let names = needs.chain(["input"]).chain(stage.for_each.as_ref().map(|_| "item"));
-    condition.reads().iter().all(|read| condition::meant(&read.head, names.clone()).is_some())
+    // Which stages have a round before them is known to the file's reader alone; to the others it is a name that nothing has.
+    let names = needs.chain(["input", rounds::PREVIOUS]).chain(stage.for_each.as_ref().map(|_| "item"));
+    let own = || names.clone().chain([stage.name.as_str()]);
+    let when = stage.when.iter().flat_map(Condition::reads);
+    let until = stage.repeat.iter().flat_map(|repeat| repeat.until.reads());
+    when.map(|read| condition::meant(&read.head, names.clone())).all(|meant| meant.is_some())
+        && until.map(|read| condition::meant(&read.head, own())).all(|meant| meant.is_some())
 }
 
 fn can_fan_out(workflow: &Workflow, stage: &Stage) -> bool {

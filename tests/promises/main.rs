@@ -86,6 +86,7 @@ mod redo;
 mod resources;
 mod retries;
 mod rewinds;
+mod rounds;
 mod run_keys;
 mod runs_told;
 mod s3_server;

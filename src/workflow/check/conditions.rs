@@ -1,24 +1,26 @@
 //! Whether what a condition reads will be there when it is decided, as far as that is known before a run.
 
 use crate::workflow::condition::{self, Compared, Condition, Kind, Read};
-use crate::workflow::draft::DraftStage;
+use crate::workflow::draft::{Asked, DraftStage};
 use crate::workflow::input::{DeclaredInput, InputType};
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::place::Place;
+use crate::workflow::rounds::PREVIOUS;
 use crate::workflow::value::Word;
 
 /// Tells of what the condition of a stage cannot know; `look_up` tells of a place that no input has.
 pub(super) fn check(
     stage: &DraftStage,
+    Asked { word, condition, is_behind }: Asked<'_>,
     declared: Option<&DeclaredInput>,
     look_up: &impl Fn(&Word, &Place, &mut Vec<Mistake>),
     found: &mut Vec<Mistake>,
 ) {
-    let Some((word, condition)) = &stage.when else { return };
     let mut told = Vec::new();
     for read in condition.reads() {
-        let place = place(stage, read);
-        if told.contains(&place) {
+        let place = place(stage, read, is_behind);
+        // Of its own output nothing is known.
+        if told.contains(&place) || is_behind && place.head == stage.word.text {
             continue;
         }
         match dashed(stage, word, read).filter(|_| !is_known(stage, &place.head)) {
@@ -52,8 +54,9 @@ fn may_be_left_out(declared: Option<&DeclaredInput>, place: &Place) -> bool {
 }
 
 /// The place that a name of an expression means: there, `-` is a sign, so that names have `_` in its place.
-fn place(stage: &DraftStage, read: &Read) -> Place {
-    let meant = condition::meant(&read.head, stage.needs.iter().map(|need| need.text.as_str()));
+fn place(stage: &DraftStage, read: &Read, is_behind: bool) -> Place {
+    let own = is_behind.then_some(stage.word.text.as_str());
+    let meant = condition::meant(&read.head, stage.needs.iter().map(|need| need.text.as_str()).chain(own));
     Place { head: meant.unwrap_or(&read.head).to_owned(), path: read.path.clone(), fallback: None }
 }
 
@@ -78,8 +81,14 @@ fn dashed(stage: &DraftStage, word: &Word, read: &Read) -> Option<Mistake> {
 /// Fields of an output that may be null.
 fn unguarded(stage: &DraftStage, word: &Word, condition: &Condition, read: &Read, place: &Place) -> Option<Mistake> {
     let asks = || condition.reads().iter().any(|other| other.head == read.head && other.path.is_empty());
-    if !stage.accepted.contains(&place.head) || read.path.is_empty() || asks() {
+    let is_previous = place.head == PREVIOUS && !is_known(stage, PREVIOUS);
+    if !(stage.accepted.contains(&place.head) || is_previous) || read.path.is_empty() || asks() {
         return None;
+    }
+    if is_previous {
+        let title = format!("`{PREVIOUS}` is null in the first round: it has no `{}`", read.path.join("."));
+        let help = format!("ask first: {PREVIOUS} != null && …");
+        return Some(Mistake::new(word.span.clone(), title, "", help));
     }
     let title = format!("`{}` may be skipped, and is null then: it has no `{}`", read.head, read.path.join("."));
     let help = format!("ask first: {} != null && …", read.head);

@@ -1,0 +1,126 @@
+//! Rounds of stages: begun behind one that was not good enough, whose outputs the next one sees.
+
+use std::collections::HashMap;
+
+use sqlx::types::Uuid;
+
+use super::checkpoints::{Stored, Wanted};
+use super::moment::Moment;
+use super::{Store, StoreError};
+use crate::model::claim::Claim;
+use crate::model::id::RunKey;
+use crate::model::payload::Payload;
+
+/// Begins a round.
+pub(super) const BEGIN_ROUND: &str = "select piton.begin_round($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+
+/// The rounds of some stages of a run, as far as they are over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoredRounds {
+    /// How many.
+    pub(crate) over: u32,
+    /// Outputs of the last of them, by stage and item; the record of a split comes first.
+    pub(crate) outputs: Vec<Stored>,
+}
+
+impl Store {
+    /// Ends an attempt, and puts the round that it decided about into the past, behind its output; the next one has begun then. `false`
+    /// where its claim held no more. May be sent again after an error: see [`Store::round_has_begun`].
+    pub(crate) async fn begin_round(
+        &self,
+        claim: &Claim,
+        (output, why): (&Payload, &str),
+        artifacts: i32,
+    ) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(BEGIN_ROUND)
+            .bind(claim.key.run.0)
+            .bind(claim.key.job)
+            .bind(claim.key.stage)
+            .bind(claim.key.item)
+            .bind(claim.key.attempt)
+            .bind(claim.worker.0)
+            .bind(claim.key.token.0)
+            .bind(Moment(claim.started_at))
+            .bind(output.as_str())
+            .bind(&output.digest()[..])
+            .bind(artifacts)
+            .bind(why)
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
+    /// Whether that attempt has ended its round: the answer to that was lost.
+    pub(crate) async fn round_has_begun(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let sql = "select exists (select from piton.past_checkpoints k
+                                  where k.run_id = $1 and k.stage = $2 and k.item = $3 and k.attempt = $4 and k.worker_id = $5
+                                    and k.started_at = $6 and k.round is not null)";
+        let asked = sqlx::query_scalar(sql).bind(claim.key.run.0).bind(claim.key.stage).bind(claim.key.item);
+        let asked = asked.bind(claim.key.attempt).bind(claim.worker.0).bind(Moment(claim.started_at));
+        Ok(asked.fetch_one(&self.pool).await?)
+    }
+
+    /// The rounds that these stages decide about, of those that have some behind them.
+    pub(crate) async fn rounds(&self, wanted: &[Wanted]) -> Result<HashMap<(RunKey, i16), StoredRounds>, StoreError> {
+        let mut connection = self.reserve.connection().await?;
+        let rows: Vec<(i64, i16, i32, Uuid)> = sqlx::query_as(
+            "select w.run_id, w.stage, r.round, r.id
+             from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
+             cross join lateral (
+                 select o.round, o.id from piton.rounds o
+                 where o.run_id = w.run_id and o.stage = w.stage and o.dead_letter is null
+                 order by o.round desc limit 1) as r",
+        )
+        .bind(wanted.iter().map(|wanted| wanted.run.0).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|wanted| wanted.stage).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
+        let mut found = HashMap::new();
+        for (run, stage, round, id) in rows {
+            let outputs: Vec<(i16, i32, Vec<u8>, String, Option<String>)> = sqlx::query_as(
+                "select k.stage, k.item, k.digest, k.output::text, k.skipped from piton.past_checkpoints k
+                 where k.run_id = $1 and k.round = $2 order by k.stage, k.item",
+            )
+            .bind(run)
+            .bind(id)
+            .fetch_all(&mut *connection)
+            .await?;
+            let run = RunKey(run);
+            let outputs = outputs.into_iter().map(|(stage, item, digest, output, skipped)| Stored {
+                run,
+                stage,
+                item,
+                digest,
+                output,
+                skipped,
+            });
+            found.insert((run, stage), StoredRounds { over: round.unsigned_abs(), outputs: outputs.collect() });
+        }
+        connection.keep();
+        Ok(found)
+    }
+
+    /// Bytes of the outputs that [`Store::rounds`] would read.
+    pub(super) async fn round_bytes(&self, wanted: &[Wanted]) -> Result<Vec<(Wanted, u64)>, StoreError> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "select w.ord, k.bytes
+             from unnest($1::int8[], $2::int2[]) with ordinality as w (run_id, stage, ord)
+             cross join lateral (
+                 select o.id from piton.rounds o
+                 where o.run_id = w.run_id and o.stage = w.stage and o.dead_letter is null
+                 order by o.round desc limit 1) as r
+             cross join lateral (
+                 select least(sum(k.bytes), 9e18)::int8 as bytes from piton.past_checkpoints k
+                 where k.run_id = w.run_id and k.round = r.id) as k
+             where k.bytes is not null",
+        )
+        .bind(wanted.iter().map(|wanted| wanted.run.0).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|wanted| wanted.stage).collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await?;
+        let sized = |(ord, bytes): (i64, i64)| {
+            let at = usize::try_from(ord - 1).ok()?;
+            Some((*wanted.get(at)?, bytes.unsigned_abs()))
+        };
+        Ok(rows.into_iter().filter_map(sized).collect())
+    }
+}
