@@ -71,9 +71,10 @@ impl Starter {
             AttemptArtifacts::new(records, self.resources.clone(), claim, about.clone(), cancellation.clone());
         let stopping = self.stopping.clone();
         let own_rows = OwnRows::new(Ok(self.for_stages.clone()), self.limits.payload_bytes);
-        let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
+        let context =
+            StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows, callback: None };
         // One that waited has begun before.
-        if !matches!(work, Ok(Work::Waited(_))) {
+        if !matches!(work, Ok(Work::Waited(_) | Work::Poll(..))) {
             version.meters.begins(&claim);
             report::started(version, &claim, &context.about);
         }

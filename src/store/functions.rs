@@ -58,8 +58,17 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "stages_behind",
     "arrivals_missing",
     "wait_is_spent",
+    "callback_token",
+    "callback_digest",
+    "refuse_callback",
+    "callback_named",
+    "open_callback",
     "wake",
     "signal",
+    "answer_callback",
+    "complete",
+    "fail",
+    "heartbeat",
     "cancel_jobs",
     "move_to_the_past",
     "renew_joins",
@@ -232,7 +241,7 @@ async fn roles_fit(connection: &mut PgConnection) -> Result<bool, StoreError> {
                                   where r.rolname in ('piton_reader', 'piton_operator', 'piton_worker')
                                     and not has_table_privilege(r.oid, 'piton.runs', 'select')
                                      or r.rolname = 'piton_stage'
-                                    and not has_function_privilege(r.oid, to_regprocedure('piton.finish(text, json)'), 'execute'))";
+                                    and not has_function_privilege(r.oid, to_regprocedure('piton.heartbeat(text, json)'), 'execute'))";
     Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
 }
 

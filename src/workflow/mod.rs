@@ -33,6 +33,7 @@ mod rate;
 pub(crate) mod retry_rules;
 pub(crate) mod schedule;
 pub(crate) mod schema;
+pub(crate) mod service;
 pub(crate) mod similar;
 pub(crate) mod sql;
 pub(crate) mod stored;

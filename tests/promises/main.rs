@@ -10,6 +10,7 @@ mod aside;
 mod batches;
 mod bench;
 mod buckets;
+mod callbacks;
 mod causes;
 mod changes;
 mod chaos;

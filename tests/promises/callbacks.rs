@@ -1,0 +1,231 @@
+//! A service that a stage has asked calls back: its answer counts once, whenever it comes, and nobody is asked twice for one answer.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::Executor;
+
+use crate::harness::{Process, SOON, World, stdout, until};
+use crate::http_server::{HttpServer, Request};
+
+/// Sends a body to a URL, and reads status and answer.
+pub(crate) fn post(url: &str, body: &str) -> (u16, String) {
+    let (address, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let length = body.len();
+    write!(stream, "POST /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default(), body.to_owned())
+}
+
+/// An address that nobody listens at.
+pub(crate) fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// A render farm: takes jobs under their keys, and answers early where the input says so.
+fn farm() -> HttpServer {
+    HttpServer::start(|request, wire| {
+        let input = request.json();
+        let url = request.header("piton-callback").unwrap().to_owned();
+        match input["input"]["answer"].as_str() {
+            Some("early") => assert_eq!(post(&url, r#"{"film": "early"}"#).0, 204),
+            Some("early_failure") => {
+                let said = r#"{"class": "invalid_input", "message": "no such scene"}"#;
+                assert_eq!(post(&format!("{url}/failure"), said).0, 204);
+            }
+            Some("busy_once") if input["input"]["tries"].is_null() && request.header("x-try") == Some("1") => {
+                return wire.answer(503, &[], "busy");
+            }
+            _ => {}
+        }
+        wire.answer(202, &[], r#"{"id": "job-7"}"#)
+    })
+}
+
+fn film(farm: &HttpServer, keys: &str) -> String {
+    format!(
+        "name = \"film\"\n[stages.render]\nhttp = \"{}/jobs\"\nheaders = {{ x-try = \"{{{{run.attempt}}}}\" }}\n\
+         wait = {{ for = \"callback\", timeout = \"2h\"{keys} }}\n\
+         [stages.cut]\nneeds = [\"render\"]\ncommand = [\"cat\"]\n",
+        farm.url()
+    )
+}
+
+fn callback_of(request: &Request) -> String {
+    request.header("piton-callback").unwrap().to_owned()
+}
+
+impl World {
+    /// A worker that answers services.
+    fn called_back(&self, name: &str) -> Process {
+        self.worker(name, &["--callbacks", &free_address()])
+    }
+
+    async fn asked(&self, farm: &HttpServer, times: usize) -> Request {
+        until(SOON, "the service is asked", async || farm.requests().len() >= times).await;
+        farm.requests()[times - 1].clone()
+    }
+
+    async fn waits_for_it(&self) {
+        until(SOON, "the job waits", async || {
+            self.count("select count(*) from piton.waits where outcome is null and kind in ('callback', 'poll')").await
+                > 0
+        })
+        .await;
+    }
+
+    async fn rendered(&self) -> Value {
+        sqlx::query_scalar("select output from piton.checkpoints where stage = 0 order by run_id desc limit 1")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    async fn letter(&self) -> String {
+        let sql = "select class || ': ' || message from piton.dead_letters order by dead_at desc limit 1";
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_service_calls_back_once_and_a_second_answer_is_told_so() {
+    let farm = farm();
+    let world = World::with(&[&film(&farm, "")]).await;
+    let _worker = world.called_back("w1");
+    let run = world.start("film", "{}");
+    let request = world.asked(&farm, 1).await;
+    assert!(request.header("idempotency-key").unwrap().ends_with(":render"));
+    world.waits_for_it().await;
+    assert_eq!(world.unexplained().await, [""; 0]);
+    assert_eq!(world.count("select count(*) from piton.jobs where state = 'running'").await, 0);
+    let handle: String =
+        sqlx::query_scalar("select handle::text from piton.waits").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(handle, r#"{"id": "job-7"}"#, "it is on record with the wait");
+    let url = callback_of(&request);
+    let (base, token) = url.rsplit_once('/').unwrap();
+    let mut wrong = token.to_owned();
+    let last = wrong.pop().unwrap();
+    wrong.push(if last == '0' { '1' } else { '0' });
+    let unknown = post(&format!("{base}/{wrong}"), "1");
+    assert_eq!(unknown.0, 404);
+    assert_eq!(post(&format!("{base}/nonsense"), "1"), unknown, "of no token anything is said");
+    assert_eq!(post(&url, "not JSON").0, 422);
+    assert_eq!(post(&url, r#"{"n": 1.10, "b": 1, "a": 2}"#).0, 204);
+    let (status, said) = post(&url, "false");
+    assert!(status == 409 && said.contains("this was answered by a service at 127.0.0.1 at "), "{status} {said}");
+    assert_eq!(world.ended(&run).await, "done");
+    let text: String = sqlx::query_scalar("select output::text from piton.checkpoints where stage = 0")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(text, r#"{"n": 1.10, "b": 1, "a": 2}"#, "it is passed on as it was written");
+    assert_eq!(post(&url, "1"), unknown, "what is over says no more than what never was");
+    assert_eq!(farm.requests().len(), 1);
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_wait_begins_is_kept_and_wins() {
+    let farm = farm();
+    let world = World::with(&[&film(&farm, "")]).await;
+    let _worker = world.called_back("w1");
+    let run = world.start("film", r#"{"answer": "early"}"#);
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(world.rendered().await, json!({"film": "early"}));
+    let failed = world.start("film", r#"{"answer": "early_failure"}"#);
+    assert_eq!(world.ended(&failed).await, "blocked");
+    assert_eq!(world.letter().await, "invalid_input: no such scene");
+    assert_eq!(farm.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_by_callback_is_retried_with_the_same_key_and_a_new_token() {
+    let farm = farm();
+    let file = film(&farm, "")
+        .replace("[stages.cut]", "retry = { rate_limited = { base = \"1ms\", cap = \"1s\" } }\n[stages.cut]");
+    let world = World::with(&[&file]).await;
+    let _worker = world.called_back("w1");
+    let run = world.start("film", "{}");
+    let first = world.asked(&farm, 1).await;
+    world.waits_for_it().await;
+    let url = callback_of(&first);
+    let said = r#"{"class": "rate_limited", "message": "queue is full", "retry_after": 0.001}"#;
+    assert_eq!(post(&format!("{url}/failure"), said).0, 204);
+    let second = world.asked(&farm, 2).await;
+    assert_eq!(second.header("idempotency-key"), first.header("idempotency-key"));
+    assert_ne!(callback_of(&second), url, "it is a new wait");
+    world.waits_for_it().await;
+    assert_eq!(post(&url, "\"old\"").0, 404);
+    assert_eq!(post(&callback_of(&second), "\"new\"").0, 204);
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(world.rendered().await, json!("new"));
+    let attempts: String =
+        sqlx::query_scalar("select class || ': ' || message from piton.attempts").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(attempts, "rate_limited: queue is full");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_carries_the_same_token() {
+    let farm = farm();
+    let file = film(&farm, "")
+        .replace("[stages.cut]", "retry = { resource_unavailable = { base = \"1ms\", cap = \"1s\" } }\n[stages.cut]");
+    let world = World::with(&[&file]).await;
+    let _worker = world.called_back("w1");
+    let run = world.start("film", r#"{"answer": "busy_once"}"#);
+    let (first, second) = (world.asked(&farm, 1).await, world.asked(&farm, 2).await);
+    assert_eq!(callback_of(&first), callback_of(&second));
+    assert_eq!(first.header("idempotency-key"), second.header("idempotency-key"));
+    world.waits_for_it().await;
+    assert_eq!(post(&callback_of(&first), "1").0, 204);
+    assert_eq!(world.ended(&run).await, "done");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_service_that_never_answers_fails_the_stage_and_a_late_answer_is_there_for_the_retry() {
+    let farm = farm();
+    let world = World::with(&[&film(&farm, "")]).await;
+    let _worker = world.called_back("w1");
+    let run = world.start("film", "{}");
+    let url = callback_of(&world.asked(&farm, 1).await);
+    world.waits_for_it().await;
+    let late = "update piton.waits set deadline = now() - interval '1 second', latest = now() - interval '1 second'";
+    world.pool.execute(late).await.unwrap();
+    world.pool.execute("select pg_notify('piton_jobs', '')").await.unwrap();
+    assert_eq!(world.ended(&run).await, "blocked");
+    let letter = world.letter().await;
+    assert!(letter.starts_with("wait_timeout: the service did not answer before "), "{letter}");
+    assert_eq!(post(&url, "\"late\"").0, 204);
+    let letter = world.dead_letter().await;
+    stdout(&world.command(["dead-letter", "retry", &letter]).output().unwrap());
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!((world.rendered().await, farm.requests().len()), (json!("late"), 1), "nobody is asked again");
+    world.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn a_service_has_to_be_heard_of_where_the_file_says_so() {
+    let farm = farm();
+    let world = World::with(&[&film(&farm, ", heartbeat = \"2s\", on_timeout = \"silent\"")]).await;
+    let _worker = world.called_back("w1");
+    let run = world.start("film", "{}");
+    let url = callback_of(&world.asked(&farm, 1).await);
+    world.waits_for_it().await;
+    for frame in 1..=6 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(post(&format!("{url}/heartbeat"), &format!(r#"{{"frame": {frame}}}"#)).0, 204);
+    }
+    let progress: Value = sqlx::query_scalar("select progress from piton.waits").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(progress, json!({"frame": 6}));
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(world.rendered().await, json!("silent"));
+    assert_eq!(post(&format!("{url}/heartbeat"), "").0, 404, "the service can stop working");
+}
