@@ -58,4 +58,4 @@ comment on column piton.waits.polls is 'How often the service was asked again.';
 comment on column piton.waits.misses is 'How many of these polls in a row had no answer that could be read.';
 comment on column piton.waits.trouble is 'What was wrong with the last one of them.';
 
--- functions: 041047413f0753f950da3cf3d051872ae697a103e3ced3ed3961c743a9b19bfa
+-- functions: d816042ab131ea7f848c11350a3aaf300fcedd235afc097d2371c4f4288efe68

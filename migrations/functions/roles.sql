@@ -11,7 +11,7 @@ declare
         store_owner, unexplained_runs, work_left}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
     operators constant text[] := readers || '{start_run, start_run_once, start_run_on_files, begin_on_file, is_same_input, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
-        retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, wake, signal, complete, fail, heartbeat, pause, resume, pause_schedule, resume_schedule, trigger_schedule, set_schedule, drop_schedule, tick_input, hold_run, release_run,
+        retry_dead_letter, retry_dead_letters, dismiss_dead_letter, force_dead_letter, wake, signal, complete, fail, heartbeat, callback_token_of, pause, resume, pause_schedule, resume_schedule, trigger_schedule, set_schedule, drop_schedule, tick_input, hold_run, release_run,
         deploy_workflow, rollback_workflow, keep, plan_cleanup, new_id, check_input, trace_parent, trace_state,
         open_batch, pin_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';
     workers constant text[] := operators || '{start_run_of, wake_workers, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited, worker_room, open_queues,

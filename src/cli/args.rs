@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::callbacks::{CallbackArgs, CallbacksArgs, CompleteArgs, FailArgs};
+pub(crate) use self::callbacks::{CallbackArgs, CallbacksArgs, CompleteArgs, FailArgs, WhichCallbackArgs};
 pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs, SignalArgs, WakeArgs};
 pub(crate) use self::input::{FileArgs, InputArgs, TraceArgs};
 pub(crate) use self::questions::{

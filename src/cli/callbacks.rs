@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{CallbackArgs, CallbacksArgs, CompleteArgs, FailArgs, Global};
+use super::args::{CallbackArgs, CallbacksArgs, CompleteArgs, FailArgs, Global, WhichCallbackArgs};
 use super::database::Database;
 use super::exit::Exit;
 use super::refusal::{actor, name, refused};
@@ -82,7 +82,8 @@ pub(crate) async fn complete(global: Global, args: CompleteArgs) -> anyhow::Resu
     let output = start::read_json(args.input.as_deref(), &args.set, most)?;
     let database = Database::open(&global).await?;
     let by = name(args.by);
-    database.store.complete(&args.token, &output, actor(&by)).await.map_err(refused)?;
+    let token = token(&database.store, args.which).await?;
+    database.store.complete(&token, &output, actor(&by)).await.map_err(refused)?;
     database.close().await;
     if global.json {
         outln!("{}", serde_json::json!({"completed": true}));
@@ -96,7 +97,8 @@ pub(crate) async fn fail(global: Global, args: FailArgs) -> anyhow::Result<Exit>
     let database = Database::open(&global).await?;
     let by = name(args.by);
     let failure = ServiceFailure { class: args.class, message: args.message.as_deref(), retry_after: args.retry_after };
-    database.store.fail(&args.token, failure, actor(&by)).await.map_err(refused)?;
+    let token = token(&database.store, args.which).await?;
+    database.store.fail(&token, failure, actor(&by)).await.map_err(refused)?;
     database.close().await;
     if global.json {
         outln!("{}", serde_json::json!({"failed": true}));
@@ -104,4 +106,13 @@ pub(crate) async fn fail(global: Global, args: FailArgs) -> anyhow::Result<Exit>
         outln!("The attempt has failed; its job goes on as the stage's retries say.");
     }
     Ok(Exit::Done)
+}
+
+async fn token(store: &Store, which: WhichCallbackArgs) -> anyhow::Result<String> {
+    match which {
+        WhichCallbackArgs { run: Some(run), stage: Some(stage), item, .. } => {
+            store.callback_token(run, &stage, item).await.map_err(refused)
+        }
+        WhichCallbackArgs { token, .. } => Ok(token.unwrap_or_default()),
+    }
 }

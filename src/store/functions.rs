@@ -69,6 +69,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "complete",
     "fail",
     "heartbeat",
+    "callback_token_of",
     "cancel_jobs",
     "move_to_the_past",
     "renew_joins",

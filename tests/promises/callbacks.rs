@@ -229,3 +229,111 @@ async fn a_service_has_to_be_heard_of_where_the_file_says_so() {
     assert_eq!(world.rendered().await, json!("silent"));
     assert_eq!(post(&format!("{url}/heartbeat"), "").0, 404, "the service can stop working");
 }
+
+const PROGRAMS: &str = r#"
+name = "programs"
+[stages.first]
+command = ["sh", "-c", 'echo "asking $PITON_IDEMPOTENCY_KEY"; echo "$PITON_CALLBACK_TOKEN $PITON_CALLBACK_URL" > "$OUT"; printf "{\"wait\": {\"handle\": [1.10]}}\n"']
+env = { OUT = "${TMPDIR}/first" }
+wait = { for = "callback", timeout = "1h" }
+[stages.at-once]
+needs = ["first"]
+command = ["echo", "7"]
+wait = { for = "callback", timeout = "1h" }
+[stages.each]
+needs = ["at-once"]
+for_each = "input.items"
+command = ["sh", "-c", 'echo "$PITON_CALLBACK_TOKEN" > "$TMPDIR/each-$PITON_ITEM"; echo "{\"wait\": {\"handle\": null}}"']
+wait = { for = "callback", timeout = "1h" }
+"#;
+
+#[tokio::test]
+async fn a_program_asks_a_service_and_its_last_line_says_that_it_is_waited_for() {
+    let world = World::with(&[PROGRAMS]).await;
+    let _worker = world.worker("w1", &["--callback-url", "https://piton.example/"]);
+    let run = world.start("programs", r#"{"items": ["a", "b"]}"#);
+    world.waits_for_it().await;
+    let told = std::fs::read_to_string(world.path("first")).unwrap();
+    let (token, url) = told.trim().split_once(' ').unwrap();
+    assert_eq!(url, format!("https://piton.example/v1/callbacks/{token}"));
+    let handle: String =
+        sqlx::query_scalar("select handle::text from piton.waits").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(handle, "[1.10]");
+    let why = stdout(&world.command(["why", &run]).output().unwrap());
+    assert!(why.contains("waiting for a service to call back ([1.10]) until "), "{why}");
+    assert!(why.contains(&format!("complete --run {run} --stage first --set …")), "{why}");
+    let wrong = world.command(["complete", "1.0.-1.00000000000000000000000000000000"]).output().unwrap();
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(!wrong.status.success() && said.contains("this token opens nothing"), "{said}");
+    stdout(&world.command(["complete", token, "--set", "film=1"]).output().unwrap());
+    let again = world.command(["complete", token]).output().unwrap();
+    assert!(String::from_utf8_lossy(&again.stderr).contains("this was answered by "));
+    for item in ["0", "1"] {
+        let written = world.path(&format!("each-{item}"));
+        until(SOON, "the item asks", async || written.exists()).await;
+    }
+    until(SOON, "both items wait", async || {
+        world.count("select count(*) from piton.waits where outcome is null").await == 2
+    })
+    .await;
+    stdout(
+        &world.command(["complete", "--run", &run, "--stage", "each", "--item", "1", "--set", "n=1"]).output().unwrap(),
+    );
+    let token = std::fs::read_to_string(world.path("each-0")).unwrap();
+    let refused = world.command(["fail", token.trim(), "--class", "crashed"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is no class of failures"));
+    stdout(&world.command(["fail", token.trim(), "--class", "auth_failure", "--message", "no key"]).output().unwrap());
+    assert_eq!(world.ended(&run).await, "blocked");
+    assert_eq!(world.letter().await, "auth_failure: no key");
+    let outputs: Vec<String> =
+        sqlx::query_scalar("select output::text from piton.checkpoints where item <> 0 order by stage, item")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(outputs, [r#"{"film":1}"#, "7", "2", r#"{"n":1}"#]);
+}
+
+#[tokio::test]
+async fn cancelling_pausing_and_doing_again_see_to_the_wait_and_its_token() {
+    let farm = farm();
+    let world = World::with(&[&film(&farm, "")]).await;
+    let _worker = world.called_back("w1");
+    let cancelled = world.start("film", "{}");
+    let url = callback_of(&world.asked(&farm, 1).await);
+    world.waits_for_it().await;
+    stdout(&world.command(["cancel", &cancelled, "--reason", "enough"]).output().unwrap());
+    assert_eq!(post(&url, "1").0, 404);
+    let paused = world.start("film", "{}");
+    let url = callback_of(&world.asked(&farm, 2).await);
+    world.waits_for_it().await;
+    stdout(&world.command(["pause", "film", "--reason", "lunch"]).output().unwrap());
+    assert_eq!(post(&url, "\"first\"").0, 204, "the wait goes on, and ends");
+    assert_eq!(world.unexplained().await, [""; 0]);
+    assert_eq!(world.count("select count(*) from piton.checkpoints").await, 0);
+    stdout(&world.command(["resume", "film"]).output().unwrap());
+    assert_eq!(world.ended(&paused).await, "done");
+    let given_up = world.start("film", "{}");
+    let url = callback_of(&world.asked(&farm, 3).await);
+    world.waits_for_it().await;
+    let said = r#"{"class": "invalid_input", "message": "no such scene"}"#;
+    assert_eq!(post(&format!("{url}/failure"), said).0, 204);
+    assert_eq!(world.ended(&given_up).await, "blocked");
+    let letter = world.dead_letter().await;
+    stdout(&world.command(["dead-letter", "retry", &letter, "--from-beginning"]).output().unwrap());
+    let again = world.asked(&farm, 4).await;
+    assert!(callback_of(&again) != url && again.header("idempotency-key").unwrap().ends_with(":again-1"));
+    world.waits_for_it().await;
+    assert_eq!(post(&url, "1").0, 404);
+    assert_eq!(post(&callback_of(&again), "\"again\"").0, 204);
+    assert_eq!(world.ended(&given_up).await, "done");
+    world
+        .pool
+        .execute(
+            "update piton.runs set finished_at = now() - interval '10 years', started_at = now() - interval '10 years'",
+        )
+        .await
+        .unwrap();
+    stdout(&world.command(["cleanup", "run"]).output().unwrap());
+    let left = "select (select count(*) from piton.waits) + (select count(*) from piton.callbacks)";
+    assert_eq!(world.count(left).await, 0, "nothing is kept");
+}

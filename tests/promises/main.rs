@@ -75,6 +75,7 @@ mod pgbouncer;
 mod picture;
 mod pipes;
 mod plans;
+mod polls;
 mod poolers;
 mod privileges;
 mod programs;

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::model::actor;
 use crate::model::failure::FailureClass;
+use crate::model::id::RunId;
 use crate::workflow::duration;
 
 /// Of a worker.
@@ -28,11 +29,27 @@ pub(crate) struct CallbacksArgs {
     pub(crate) listen: SocketAddr,
 }
 
+/// Which wait: by its token, or by its stage.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhichCallbackArgs {
+    /// The token that the service was given: the last part of the URL in piton-callback.
+    #[arg(env = "PITON_CALLBACK_TOKEN", hide_env_values = true, required_unless_present = "run")]
+    pub(crate) token: Option<String>,
+    /// Without a token: the run whose stage waits.
+    #[arg(long, requires = "stage")]
+    pub(crate) run: Option<RunId>,
+    /// Name of the stage.
+    #[arg(long, requires = "run")]
+    pub(crate) stage: Option<String>,
+    /// Item of a fanned-out stage.
+    #[arg(long, requires = "run")]
+    pub(crate) item: Option<i32>,
+}
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CompleteArgs {
-    /// The token that the service was given: the last part of the URL in piton-callback, or PITON_CALLBACK_TOKEN.
-    #[arg(env = "PITON_CALLBACK_TOKEN", hide_env_values = true)]
-    pub(crate) token: String,
+    #[command(flatten)]
+    pub(crate) which: WhichCallbackArgs,
     /// File with the output as JSON; - for standard input [default: {}].
     #[arg(long, short, value_name = "FILE")]
     pub(crate) input: Option<String>,
@@ -46,9 +63,8 @@ pub(crate) struct CompleteArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FailArgs {
-    /// The token that the service was given.
-    #[arg(env = "PITON_CALLBACK_TOKEN", hide_env_values = true)]
-    pub(crate) token: String,
+    #[command(flatten)]
+    pub(crate) which: WhichCallbackArgs,
     /// Failure class: it decides whether the service is asked again.
     #[arg(long, default_value = "unknown", value_parser = class)]
     pub(crate) class: FailureClass,
