@@ -4,8 +4,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use piton::testing::{TestPiton, crash_at_every_commit};
+use piton::{App, Failure, Input, StageContext, State, Wait, WaitError};
 use serde_json::{Value, json};
-use sqlx::Executor;
+use sqlx::{Executor, PgPool};
 
 use crate::harness::{Process, SOON, World, stdout, until};
 use crate::http_server::{HttpServer, Request};
@@ -336,4 +338,123 @@ async fn cancelling_pausing_and_doing_again_see_to_the_wait_and_its_token() {
     stdout(&world.command(["cleanup", "run"]).output().unwrap());
     let left = "select (select count(*) from piton.waits) + (select count(*) from piton.callbacks)";
     assert_eq!(world.count(left).await, 0, "nothing is kept");
+}
+
+const ASKS: &str = r#"
+name = "asks"
+[stages.early]
+rust = "early"
+wait = { for = "callback", timeout = "1h" }
+[stages.render]
+needs = ["early"]
+rust = "render"
+wait = { for = "callback", timeout = "1h", heartbeat = "30m" }
+[stages.service]
+rust = "service"
+[stages.last]
+needs = ["render", "service"]
+rust = "last"
+"#;
+
+/// Answers itself before it waits; a later attempt finds that it did.
+async fn early(context: StageContext, pool: State<PgPool>) -> Result<Wait<i32>, Failure> {
+    let token = context.callback().unwrap().token().to_owned();
+    let answered = sqlx::query("select piton.complete($1, '{\"n\": 1}')").bind(token).execute(&*pool).await;
+    match answered {
+        Ok(_) => Ok(Wait::callback(1)),
+        Err(error) if error.as_database_error().is_some_and(|said| said.code().as_deref() == Some("55000")) => {
+            Ok(Wait::callback(1))
+        }
+        Err(error) => Err(Failure::resource_unavailable(error.to_string())),
+    }
+}
+
+/// Notes who asked, and with which token; the work of one key is paid for once.
+async fn render(context: StageContext, pool: State<PgPool>) -> Result<Wait<String>, Failure> {
+    let callback = context.callback().unwrap();
+    let asked = sqlx::query("insert into asked (key, token) values ($1, $2) on conflict do nothing")
+        .bind(context.idempotency_key())
+        .bind(callback.token());
+    asked.execute(&*pool).await.map_err(|error| Failure::resource_unavailable(error.to_string()))?;
+    Ok(Wait::callback(format!("job of {}", context.idempotency_key())))
+}
+
+/// Answers whoever waits.
+async fn service(pool: State<PgPool>) -> Result<&'static str, Failure> {
+    let lost = |error: sqlx::Error| Failure::resource_unavailable(error.to_string());
+    loop {
+        let waits = "select a.token from asked a where exists (select from piton.waits where kind = 'callback' and outcome is null)";
+        let token: Option<String> = sqlx::query_scalar(waits).fetch_optional(&*pool).await.map_err(lost)?;
+        if let Some(token) = token {
+            sqlx::query("select piton.heartbeat($1, '{\"frame\": 1}')")
+                .bind(&token)
+                .execute(&*pool)
+                .await
+                .map_err(lost)?;
+            sqlx::query("select piton.complete($1, '\"a film\"')").bind(&token).execute(&*pool).await.map_err(lost)?;
+            return Ok("answered");
+        }
+        let answered = "select count(*) from piton.waits where stage = 1 and outcome = 'answered'";
+        if sqlx::query_scalar::<_, i64>(answered).fetch_one(&*pool).await.map_err(lost)? == 1 {
+            return Ok("answered");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn last(Input(input): Input<Value>) -> Result<Value, Failure> {
+    Ok(input["render"].clone())
+}
+
+#[tokio::test]
+async fn a_kill_at_any_commit_of_a_callback_changes_nothing() {
+    let app = |url: String| async move {
+        let app = App::new().workflow("asks.toml", ASKS).state(PgPool::connect_lazy(&url)?);
+        let app = app.handler("early", early).handler("render", render).handler("service", service);
+        Ok::<_, sqlx::Error>(app.handler("last", last))
+    };
+    let report = crash_at_every_commit(app)
+        .set_up(|pool| async move {
+            sqlx::raw_sql("create table asked (key text, token text, primary key (key, token))")
+                .execute(&pool)
+                .await
+                .map(|_| ())
+        })
+        .check(|turn| async move {
+            let asked: i64 = sqlx::query_scalar("select count(*) from asked").fetch_one(turn.pool()).await.unwrap();
+            assert_eq!(asked, 1, "every attempt carries the same key and the same token");
+            let outcomes = "select string_agg(kind || ' ' || outcome, ', ' order by stage) from piton.waits";
+            let outcomes: Option<String> = sqlx::query_scalar(outcomes).fetch_one(turn.pool()).await.unwrap();
+            assert_eq!(outcomes.as_deref(), Some("callback answered, callback answered"));
+            let left = "select (select count(*) from piton.jobs) + (select count(*) from piton.unexplained_jobs)";
+            let left: i64 = sqlx::query_scalar(left).fetch_one(turn.pool()).await.unwrap();
+            assert_eq!(left, 0);
+        })
+        .run("asks", &json!({}))
+        .await
+        .unwrap();
+    assert!(report.kills >= 16, "before and after each of four stages, two tokens and two waits at least: {report:?}");
+}
+
+#[tokio::test]
+async fn a_program_answers_with_the_library() {
+    let file = "name = \"one\"\n[stages.ask]\nrust = \"ask\"\nwait = { for = \"callback\", timeout = \"1h\" }\n";
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let ask = move |context: StageContext| {
+        let tell = tell.clone();
+        async move {
+            let token = context.callback().ok_or_else(|| Failure::unknown("no callback"))?.token().to_owned();
+            tell.send(token).map_err(|_| Failure::unknown("nobody listens"))?;
+            Ok::<_, Failure>(Wait::callback("job-1"))
+        }
+    };
+    let piton = TestPiton::new(App::new().workflow("one.toml", file).handler("ask", ask)).await.unwrap();
+    let run = piton.piton().start("one", &json!({})).await.unwrap();
+    let token = told.recv().await.unwrap();
+    piton.piton().heartbeat(&token, &json!({"done": 1})).await.unwrap();
+    piton.piton().complete(&token, &json!({"n": 7})).await.unwrap();
+    let late = piton.piton().fail(&token, &Failure::unknown("late")).await.unwrap_err();
+    assert!(matches!(late, WaitError::Over(_) | WaitError::NotFound(_)), "{late}");
+    assert_eq!(run.result::<Value>().await.unwrap(), json!({"n": 7}));
+    assert!(matches!(piton.piton().complete("nonsense", &1).await, Err(WaitError::NotFound(_))));
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use piton::App;
+use piton::testing::crash_at_every_commit;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
@@ -78,10 +80,10 @@ async fn a_service_is_asked_until_it_is_done_and_holds_nothing_between() {
     let world = World::with(&[&film(&farm, "1h", "")]).await;
     let _worker = world.worker("w1", &[]);
     let run = world.start("film", r#"{"film": "a/b"}"#);
-    for polls in 0..3 {
+    for polls in 0..3i32 {
         until(SOON, "it waits for the next poll", async || {
-            world.count(&format!("select count(*) from piton.waits where outcome is null and polls = {polls}")).await
-                == 1
+            let sql = "select count(*) from piton.waits where outcome is null and polls = $1";
+            sqlx::query_scalar::<_, i64>(sql).bind(polls).fetch_one(&world.pool).await.unwrap() == 1
         })
         .await;
         assert_eq!(world.count("select count(*) from piton.jobs where state = 'waiting'").await, 1);
@@ -240,4 +242,40 @@ async fn a_service_that_is_never_done_times_out_with_what_was_wrong_last() {
         ),
         "{letter}"
     );
+}
+
+#[tokio::test]
+async fn a_kill_at_any_commit_of_a_poll_changes_nothing() {
+    // Three polls of each job; every turn is another job.
+    let server = farm(|poll, _, wire| if poll < 3 { working(wire) } else { done(wire) });
+    let file = film(&server, "1ms", "");
+    let app = move |_: String| {
+        let app = App::new().workflow("film.toml", &*file);
+        async move { Ok::<_, std::convert::Infallible>(app) }
+    };
+    let report = crash_at_every_commit(app)
+        .check(|turn| async move {
+            let waits = "select string_agg(kind || ' ' || outcome, ', ') from piton.waits";
+            let waits: Option<String> = sqlx::query_scalar(waits).fetch_one(turn.pool()).await.unwrap();
+            assert_eq!(waits.as_deref(), Some("poll due"), "what it was done with is the checkpoint");
+            let left = "select (select count(*) from piton.jobs) + (select count(*) from piton.unexplained_jobs)";
+            let left: i64 = sqlx::query_scalar(left).fetch_one(turn.pool()).await.unwrap();
+            assert_eq!(left, 0);
+        })
+        .run("film", &json!({"film": 1}))
+        .await
+        .unwrap();
+    assert!(report.kills >= 8, "{report:?}");
+    let keys: std::collections::BTreeSet<String> = server
+        .requests()
+        .iter()
+        .filter(|request| request.method == "POST")
+        .map(|request| request.header("idempotency-key").unwrap().to_owned())
+        .collect();
+    let asked = server
+        .requests_to("/jobs/")
+        .iter()
+        .map(|request| request.target.clone())
+        .collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(asked.len(), keys.len(), "each run is one job there");
 }
