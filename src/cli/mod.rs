@@ -21,6 +21,7 @@ mod files;
 mod follow;
 mod health;
 mod left_out;
+mod listening;
 mod live;
 mod man;
 mod metrics;

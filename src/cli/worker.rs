@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{CallbackArgs, CheckArgs, Global, RunArgs, SettingsArgs, WorkerArgs};
 use super::artifacts;
-use super::callbacks::Listening;
 use super::database::Database;
 use super::exit::Exit;
 use super::files::{self, Deploys};
+use super::listening::Listening;
 use super::sentence::in_one_sentence;
 use crate::app::App;
 use crate::config;

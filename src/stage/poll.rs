@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::wait::later;
 use crate::model::failure::Failure;
 use crate::model::json::{self, Object};
 use crate::model::payload::Payload;
+use crate::model::times::later;
 use crate::model::wait::{AskedService, EndedWait, NewWait, WaitKind};
 use crate::workflow::condition::{Condition, Decision};
 use crate::workflow::service::PollDoor;

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::wait::later;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
+use crate::model::times::later;
 use crate::model::wait::{AskedService, NewWait, SaidFailure, WaitKind};
 use crate::workflow::definition::StageKind;
 use crate::workflow::service::{Door, ServiceWait};

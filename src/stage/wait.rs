@@ -1,9 +1,7 @@
 //! Stages that wait: what their attempts begin to wait for, and what they make of the end of it. Nothing runs in between: the wait is a
 //! row, and the job goes on from it.
 
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::fill::Filler;
@@ -12,7 +10,7 @@ use super::service;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
-use crate::model::times;
+use crate::model::times::{self, later};
 use crate::model::wait::{AskedService, EndedWait, NewWait, WaitKind, WaitOutcome, written};
 use crate::workflow::definition::{SleepStage, Stage, StageKind};
 use crate::workflow::duration;
@@ -137,10 +135,4 @@ fn answer(wait: &EndedWait) -> Result<Payload, Failure> {
     }
     // Its size was checked when it came.
     Payload::parse(text, usize::MAX).map_err(super::own_rows::refused)
-}
-
-/// That much later, or the last moment there is.
-pub(super) fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
-    let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
-    at.checked_add_signed(by).and_then(|at| times::checked(at).ok()).unwrap_or(at)
 }
