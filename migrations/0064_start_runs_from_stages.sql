@@ -14,7 +14,7 @@ comment on column piton.runs.detached is 'The parent does not wait for its end, 
 alter table piton.waits
     add column child_id bigint,
     drop constraint waits_outcome_check,
-    add constraint waits_outcome_check check (outcome in ('answered', 'timed_out', 'failed', 'woken', 'cancelled')) not valid,
+    add constraint waits_outcome_check check (outcome in ('answered', 'failed', 'due', 'timed_out', 'woken', 'cancelled')) not valid,
     add constraint waits_failed_check check (outcome is distinct from 'failed' or payload is not null) not valid;
 comment on column piton.waits.child_id is 'The run that is waited for, begun in the transaction that made the wait.';
 comment on column piton.waits.name is 'Name of the signal; of a run, its workflow.';

@@ -50,4 +50,4 @@ alter table piton.dead_letters
 
 drop function if exists piton.move_to_the_past(bigint, uuid, smallint[], smallint, integer);
 
--- functions: c23b59cece4e6a8416d5a0a5b389cc378ac3d3d690220fee5b7db502f20fa763
+-- functions: 3ea496ad309fd841c440df10d1f4850b862b29cd5e252b011837f800065853e8

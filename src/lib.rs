@@ -46,6 +46,8 @@ mod artifacts;
 #[cfg(feature = "lab")]
 mod bench;
 mod bounded;
+#[cfg(feature = "cli")]
+mod callbacks;
 mod cgroup;
 #[cfg(feature = "lab")]
 mod chaos;
@@ -94,12 +96,14 @@ pub use model::artifact::Artifact;
 pub use model::failure::{Failure, FailureClass, UnknownClass};
 pub use model::id::RunId;
 pub use model::state::ShownState as RunState;
+pub use stage::callback::Callback;
 pub use stage::context::StageContext;
 pub use stage::context_files::FetchedFile;
 pub use stage::handler::{AttemptParts, FromAttempt, Handler, Input};
 pub use stage::items::Items;
 pub use stage::new_artifact::NewArtifact;
 pub use stage::own_rows::{Committed, StageTransaction};
+pub use stage::service::Wait;
 pub use stage::state::State;
 /// For Piton's own tests.
 #[doc(hidden)]

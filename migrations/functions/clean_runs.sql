@@ -38,6 +38,7 @@ begin
     delete from piton.steps where run_id = any(due);
     delete from piton.finishes where run_id = any(due);
     delete from piton.waits where run_id = any(due);
+    delete from piton.callbacks where run_id = any(due);
     delete from piton.run_files where run_id = any(due);
     delete from piton.schedule_runs where run_id = any(due);
     delete from piton.dead_letters where run_id = any(due);

@@ -17,7 +17,7 @@ begin
                        when 'scheduled' then case when j.due_at <= now() then 'due' when j.attempt = 0 then 'later' else 'retry' end
                        else j.state end as state,
                    coalesce(k.parent, k.worker) as worker, k.last_seen, count(*) as jobs, min(j.item) as item, min(j.since) as since,
-                   case j.state when 'waiting' then min(t.deadline) else min(j.due_at) end as due_at, t.kind, t.name,
+                   case j.state when 'waiting' then min(coalesce(t.latest, t.deadline)) else min(j.due_at) end as due_at, t.kind, t.name,
                    coalesce(c.state = 'blocked', false) as is_blocked
             -- Of either question one branch is never begun, and the plan is kept.
             from (
@@ -65,6 +65,8 @@ begin
                        case g.kind when 'sleep' then 'sleeping' when 'signal' then 'waiting for the signal "' || g.name || '"'
                                    when 'run' then case g.jobs when 1 then 'waiting for a run of ' else 'waiting for runs of ' end || g.name
                                                    || case when g.is_blocked then case g.jobs when 1 then ', which is blocked' else ', which are blocked' end else '' end
+                                   when 'callback' then 'waiting for a service to call back'
+                                   when 'poll' then 'asking a service until it is done'
                                    else h.why end
                        || coalesce(case when g.jobs = 1 then ' until ' else ', the first until ' end || piton.clock(g.due_at), ''), h.also)
                    when 'retry' then concat_ws('; ', 'waiting for a retry' || coalesce(' after ' || f.classes, '') || at.words, h.also)

@@ -161,10 +161,11 @@ as $$
     near as (
         select f.kind, count(*) as waits
         from (
-            select w.kind from piton.waits w
+            select w.kind, coalesce(w.latest, w.deadline) as ends_at from piton.waits w
             where w.outcome is null and w.deadline < now() + interval '1 hour' order by w.deadline limit 20001
         ) as f
-        where f.kind <> 'sleep'
+        -- Of a poll the deadline is the next one.
+        where f.kind <> 'sleep' and f.ends_at < now() + interval '1 hour'
         group by f.kind
     ),
     relation as (

@@ -1,5 +1,6 @@
 //! The arguments of every command.
 
+mod callbacks;
 mod decisions;
 mod input;
 mod questions;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::callbacks::{CallbackArgs, CallbacksArgs, CompleteArgs, FailArgs, WhichCallbackArgs};
 pub(crate) use self::decisions::{CancelArgs, PauseArgs, QueueArgs, ResumeArgs, SignalArgs, WakeArgs};
 pub(crate) use self::input::{FileArgs, InputArgs, TraceArgs};
 pub(crate) use self::questions::{
@@ -124,6 +126,15 @@ pub(crate) enum Command {
     Signal(SignalArgs),
     /// End a sleep: the stage goes on at once.
     Wake(WakeArgs),
+    /// Answer for a service that a stage waits for, with the token that the service was given. The first answer counts.
+    Complete(CompleteArgs),
+    /// Say for a service that it has failed, with the token that it was given: its job is retried as after any failure.
+    Fail(FailArgs),
+    /// Answer services that call back, over HTTP: for stages with wait = { for = "callback" }.
+    ///
+    /// POST /v1/callbacks/TOKEN with the output, /v1/callbacks/TOKEN/failure with {"class": ..., "message": ..., "retry_after": ...}, and
+    /// /v1/callbacks/TOKEN/heartbeat. Workers need --callback-url, so that requests carry the URL. A worker with --callbacks does the same.
+    Callbacks(CallbacksArgs),
     /// Start no more jobs of a workflow, of a stage, or at all; running ones finish.
     Pause(PauseArgs),
     /// Resume what was paused.
@@ -206,7 +217,7 @@ impl Command {
     /// It works on runs, or serves, and says more than one that asks or decides.
     pub(crate) fn works(&self) -> bool {
         match self {
-            Command::Run(_) | Command::Worker(_) => true,
+            Command::Run(_) | Command::Worker(_) | Command::Callbacks(_) => true,
             #[cfg(feature = "api")]
             Command::Api(_) => true,
             #[cfg(feature = "lab")]

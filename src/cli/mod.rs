@@ -7,6 +7,7 @@ mod artifacts;
 mod batch;
 #[cfg(feature = "lab")]
 mod bench;
+mod callbacks;
 mod changes;
 #[cfg(feature = "lab")]
 mod chaos;
@@ -20,6 +21,7 @@ mod files;
 mod follow;
 mod health;
 mod left_out;
+mod listening;
 mod live;
 mod man;
 mod metrics;
@@ -142,6 +144,9 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Waits(args) => waits::waits(global, args).await,
         Command::Signal(args) => waits::signal(global, args).await,
         Command::Wake(args) => waits::wake(global, args).await,
+        Command::Complete(args) => callbacks::complete(global, args).await,
+        Command::Fail(args) => callbacks::fail(global, args).await,
+        Command::Callbacks(args) => callbacks::callbacks(global, args).await,
         Command::Pause(args) => control::pause(global, args).await,
         Command::Resume(args) => control::resume(global, args).await,
         Command::Pauses => control::pauses(global).await,

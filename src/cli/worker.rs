@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{CheckArgs, Global, RunArgs, SettingsArgs, WorkerArgs};
+use super::args::{CallbackArgs, CheckArgs, Global, RunArgs, SettingsArgs, WorkerArgs};
 use super::artifacts;
 use super::database::Database;
 use super::exit::Exit;
 use super::files::{self, Deploys};
+use super::listening::Listening;
 use super::sentence::in_one_sentence;
 use crate::app::App;
 use crate::config;
@@ -42,6 +43,7 @@ impl From<RunArgs> for WorkerArgs {
             metrics_series: MOST_SERIES,
             snapshot_every: Duration::MAX,
             cleanup_every: Duration::MAX,
+            callbacks: CallbackArgs::default(),
             health: CheckArgs { health_every: Duration::MAX, health_threshold: Vec::new(), external: Vec::new() },
             settings: run.settings,
         }
@@ -54,6 +56,7 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
     let shutdown = Shutdown::on_signals()?;
     // Also while it waits for its database.
     let metrics = Served::start(&global, &args).await?;
+    let callbacks = Listening::start(&args.callbacks).await?;
     let workflows = files::load(&app, &global)?;
     for workflow in &workflows {
         workflow.notes().iter().for_each(|note| tracing::info!(workflow = workflow.name.as_str(), "{note}"));
@@ -101,6 +104,7 @@ pub(crate) async fn worker(app: App, global: Global, args: WorkerArgs) -> anyhow
             ..settings(name.clone(), &global, &args.settings)
         },
     };
+    callbacks.serve(database.store.clone(), metrics.stop.clone());
     let queues = versions.iter().map(|version| version.workflow_id).collect();
     worker::run(database.store.clone(), catalog, queues, settings, metrics.shown, shutdown).await?;
     database.close().await;

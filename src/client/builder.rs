@@ -16,6 +16,7 @@ use crate::artifacts::Artifacts;
 use crate::queue::catalog::Catalog;
 use crate::stage::handler::Handlers;
 use crate::stage::http;
+use crate::stage::variables;
 use crate::store::Store;
 use crate::store::connect::{Address, Server, handshake};
 use crate::store::migrate::LOCK_WAIT;
@@ -104,6 +105,14 @@ impl Builder {
     /// `s3://`, `gs://` or `abfss://`. Default: `artifacts` in the data folder of whoever runs the program.
     pub fn artifacts(self, store: &str) -> Builder {
         Builder { artifacts: Artifacts::at(store).map(Some).map_err(BuildError::Artifacts), ..self }
+    }
+
+    /// What services reach the callbacks at (`piton callbacks`, or a worker with `--callbacks`), such as `https://piton.example`: stages
+    /// with `wait = { for = "callback" }` send it with the token. One for all of a process. Without it, `http` stages of this sort are
+    /// left to others.
+    pub fn callback_url(self, url: impl Into<String>) -> Builder {
+        variables::callback_url_is(url.into());
+        self
     }
 
     pub(crate) fn artifacts_at(self, store: Artifacts) -> Builder {

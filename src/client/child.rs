@@ -66,6 +66,8 @@ pub(super) struct Orders {
     database: String,
     artifacts: Option<String>,
     artifacts_are_named: bool,
+    #[serde(default)]
+    callback_url: Option<String>,
     lease_ms: u64,
     grace_ms: u64,
 }
@@ -77,6 +79,7 @@ impl Orders {
             database: url.to_owned(),
             artifacts: artifacts.map(|store| store.name().to_string_lossy().into_owned()),
             artifacts_are_named: settings.artifacts.is_some(),
+            callback_url: variables::callback_url().map(str::to_owned),
             lease_ms: millis(settings.lease),
             grace_ms: millis(settings.grace),
         }
@@ -136,6 +139,9 @@ async fn work<E: Display>(app: impl AsyncFnOnce() -> Result<App, E>) -> Result<(
     let server = Server::at(address, builder::SILENCE).map_err(|error| error.to_string())?;
     let pooling = handshake(&server).await.map_err(|error| error.to_string())?;
     let store = Store::for_work(server, pooling, 1);
+    if let Some(url) = &orders.callback_url {
+        variables::callback_url_is(url.clone());
+    }
     let catalog = Arc::new(Catalog::new(app.handlers));
     let mut queues = Vec::with_capacity(workflows.len());
     for workflow in workflows {

@@ -3,6 +3,7 @@
 mod actor;
 mod await_end;
 mod builder;
+mod callback;
 mod child;
 mod error;
 mod piton;

@@ -33,6 +33,10 @@ meters! {
         "Rounds that began because the one before was not good enough, by the stage that decides.";
     FINISHES = Process Kind::Counter, "piton_program_finishes_total" ["workflow", "stage", "outcome"]
         "Attempts of programs with finish = true, by how piton.finish took part: finished (it was called and committed, and the program ended well), finished_then_failed (what the program did afterwards is ignored), taken_over (an attempt before it had finished; the program was not started), returned (the program printed its output instead), failed (neither), over (the attempt no longer held its job, so piton.finish is refused) or corrupt (what it finished with is not what was recorded).";
+    POLLS = Process Kind::Counter, "piton_polls_total" ["workflow", "stage", "outcome"]
+        "Polls of services that are asked again until they are done: working, done, failed (the service has, or knows nothing of the work any more) or missed (there was no answer that could be read).";
+    CALLBACKS = Process Kind::Counter, "piton_callbacks_total" ["outcome"]
+        "Requests of services that call back: completed, failed (the service has), heartbeat, late (answered before), unknown (the token opens nothing), invalid, limited (too many unknown tokens of one client) or unanswered (the database did not answer).";
     JOB_WAIT = Process Kind::Histogram(SPANS), "piton_job_wait_seconds" ["workflow", "stage"]
         "Seconds from the moment a job could be claimed to its claim; 0 if it was handed on.";
     ATTEMPT_DURATION = Process Kind::Histogram(SPANS), "piton_attempt_duration_seconds" ["workflow", "stage"]

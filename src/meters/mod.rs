@@ -4,6 +4,7 @@
 //! dashboards and alert rules against it.
 
 pub(crate) mod batches;
+pub(crate) mod callbacks;
 pub(crate) mod catalog;
 pub(crate) mod file_cache;
 pub(crate) mod finishes;

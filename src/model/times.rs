@@ -1,8 +1,8 @@
 //! Which times are accepted from outside. Pure.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 /// Years from which and up to which.
 pub(crate) const FIRST_YEAR: i32 = 1970;
@@ -28,6 +28,12 @@ pub(crate) fn of_system(time: SystemTime) -> Option<DateTime<Utc>> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let at = DateTime::from_timestamp(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos())?;
     checked(at).ok()
+}
+
+/// That much later, or the last moment there is.
+pub(crate) fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+    let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
+    at.checked_add_signed(by).and_then(|at| checked(at).ok()).unwrap_or(at)
 }
 
 #[cfg(test)]

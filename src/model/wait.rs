@@ -2,6 +2,7 @@
 //! attempt comes later finds it again.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -31,10 +32,12 @@ states! {
     pub(crate) enum WaitOutcome {
         /// There is an answer.
         Answered = "answered",
+        /// The service says that it has failed; or the run that was waited for failed, or was cancelled.
+        Failed = "failed",
+        /// The service is to be asked again.
+        Due = "due",
         /// Its deadline passed: of a sleep, its end has come.
         TimedOut = "timed_out",
-        /// The run that was waited for failed, or was cancelled.
-        Failed = "failed",
         /// Somebody ended a sleep.
         Woken = "woken",
         /// Its job was cancelled, or given up by hand.
@@ -54,6 +57,8 @@ pub(crate) struct NewWait {
     pub(crate) deadline: Option<DateTime<Utc>>,
     /// The run that is begun with it, whose end is waited for.
     pub(crate) child: Option<NewChild>,
+    /// What else is known of a service that is waited for.
+    pub(crate) service: Option<Box<AskedService>>,
 }
 
 /// A run that a stage starts.
@@ -63,6 +68,21 @@ pub(crate) struct NewChild {
     pub(crate) input: Payload,
     /// Its end is not waited for.
     pub(crate) detached: bool,
+}
+
+/// A service that was asked, and is waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AskedService {
+    /// JSON text of what it answered: its name for the work.
+    pub(crate) handle: String,
+    /// When the wait times out, whatever is heard of it.
+    pub(crate) latest: DateTime<Utc>,
+    /// How long it may say nothing.
+    pub(crate) silence: Option<Duration>,
+    /// How many polls in a row had no answer that could be read.
+    pub(crate) misses: u32,
+    /// What was wrong with the last one of them.
+    pub(crate) trouble: Option<String>,
 }
 
 /// A wait that is over, as its job finds it.
@@ -76,6 +96,18 @@ pub(crate) struct EndedWait {
     pub(crate) ended_at: DateTime<Utc>,
     /// The answer, with the digest that it was recorded under.
     pub(crate) answer: Option<(String, Vec<u8>)>,
+    /// Of a wait for a service that had begun.
+    pub(crate) service: Option<Box<AskedService>>,
+}
+
+/// What a service said of its failure.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SaidFailure {
+    pub(crate) class: String,
+    pub(crate) message: String,
+    /// In seconds.
+    #[serde(default)]
+    pub(crate) retry_after: Option<f64>,
 }
 
 /// A time as outputs have it.

@@ -85,7 +85,7 @@ impl Tried {
     pub(crate) fn items(&self) -> Option<u32> {
         match self.work {
             Ok(Work::Split(items)) => Some(items),
-            Ok(Work::Handle(_) | Work::Skip(_) | Work::Waited(_)) | Err(_) => None,
+            Ok(Work::Handle(_) | Work::Skip(_) | Work::Waited(_) | Work::Poll(..)) | Err(_) => None,
         }
     }
 
@@ -93,7 +93,7 @@ impl Tried {
     pub(crate) fn why_not(&self) -> &str {
         match &self.work {
             Ok(Work::Skip(reason)) => reason,
-            Ok(Work::Handle(_) | Work::Split(_) | Work::Waited(_)) => "it is not fanned out",
+            Ok(Work::Handle(_) | Work::Split(_) | Work::Waited(_) | Work::Poll(..)) => "it is not fanned out",
             Err(failure) => failure.message(),
         }
     }
@@ -101,10 +101,11 @@ impl Tried {
     /// The input that it gets. Outputs that come in files are written into that folder.
     pub(crate) async fn given(&self, store: &Store, folder: &Path) -> Result<Given, Failure> {
         let mut input = match self.work.clone()? {
-            Work::Handle(input) => input,
+            // What it asked its service first is tried, and not the answer.
+            Work::Handle(input) | Work::Poll(input, _) => input,
             Work::Skip(reason) => return Ok(Given::Skip(reason)),
             Work::Split(_) => return Err(Failure::unknown("the stage is split into items here")),
-            Work::Waited(_) => return Err(Failure::unknown("the stage only waits, and its wait is over")),
+            Work::Waited(_) => return Err(Failure::unknown("the wait of the stage is over")),
         };
         if let Some(stage) = self.version.stage(self.claim.key.stage)
             && let Some(reason) = input.fails(stage)?
@@ -148,6 +149,7 @@ impl Tried {
             stopping: Arc::default(),
             progress: ProgressCell::default(),
             own_rows,
+            callback: None,
         }
     }
 }

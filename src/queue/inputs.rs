@@ -15,7 +15,7 @@ use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::{AttemptKey, NO_ITEM, RunKey};
 use crate::model::payload::{Payload, PayloadLimits};
-use crate::model::wait::EndedWait;
+use crate::model::wait::{EndedWait, WaitOutcome};
 use crate::stage::fan_out::{self, Split};
 use crate::stage::input::{StageInput, array};
 use crate::store::checkpoints::{PREVIOUS, Stored, Wanted};
@@ -267,10 +267,15 @@ impl Batch {
             }
             return Ok(Work::Split(items));
         }
-        if let Some(wait) = self.waits.remove(&claim.key) {
-            return Ok(Work::Waited(wait));
+        let wait = self.waits.remove(&claim.key);
+        if let Some(wait) = wait.as_ref().filter(|wait| wait.outcome != WaitOutcome::Due) {
+            return Ok(Work::Waited(wait.clone()));
         }
-        within_limit(self.input(claim, stage, version)?, stage.name.as_str(), &self.limits).map(Work::Handle)
+        let input = within_limit(self.input(claim, stage, version)?, stage.name.as_str(), &self.limits)?;
+        Ok(match wait {
+            Some(wait) => Work::Poll(input, wait),
+            None => Work::Handle(input),
+        })
     }
 
     /// Why there is nothing to do: what it needs was skipped. Once a stage is split, its items ask for the item they follow alone.

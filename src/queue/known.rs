@@ -25,6 +25,8 @@ pub(crate) enum Work {
     Skip(Arc<str>),
     /// End the attempt with what its wait came to.
     Waited(EndedWait),
+    /// Ask the service again that it waits for.
+    Poll(StageInput, EndedWait),
 }
 
 /// A claim with what was read for it and its work; a failure where the inputs themselves are the trouble.
@@ -38,7 +40,7 @@ impl Prepared {
     /// Bytes that its input will have in memory.
     pub(crate) fn bytes(&self) -> usize {
         match &self.work {
-            Ok(Work::Handle(input)) => input.bytes(),
+            Ok(Work::Handle(input) | Work::Poll(input, _)) => input.bytes(),
             Ok(Work::Waited(wait)) => wait.answer.as_ref().map_or(0, |(text, _)| text.len()),
             Ok(Work::Split(_) | Work::Skip(_)) | Err(_) => 0,
         }

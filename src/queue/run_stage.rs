@@ -63,7 +63,7 @@ pub(crate) struct Output {
 }
 
 /// What came of a stage.
-enum Worked {
+pub(super) enum Worked {
     Done(Payload),
     Skipped(Arc<str>),
     Waits(NewWait),
@@ -72,10 +72,10 @@ enum Worked {
 /// Runs attempts by calling handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct RunStage {
-    store: Store,
+    pub(super) store: Store,
     catalog: Arc<Catalog>,
     limits: PayloadLimits,
-    http: Arc<Http>,
+    pub(super) http: Arc<Http>,
     warm: Arc<warm::Pools>,
 }
 
@@ -101,24 +101,27 @@ impl RunStage {
     fn start(&self, task: StageTask) -> Result<BoxFuture<'static, Result<Ran, BoxDynError>>, Failure> {
         let about = task.context.about.clone();
         let finished = if about.item.is_some() { Finished::Item } else { Finished::Stage };
-        let input = match task.work? {
+        let (input, wait) = match task.work? {
             Work::Split(items) => return Ok(now(split(items))),
             Work::Waited(ended) => {
                 let stage = stage_of(&task.known.version, &task.claim)?;
-                let payload = wait::ended(&stage.kind, &ended, self.limits.payload_bytes)?;
+                let payload = wait::ended(stage, &ended, self.limits.payload_bytes)?;
                 return Ok(now(concluded(stage, task.known.round.as_ref(), payload, finished)));
             }
             Work::Skip(reason) => {
                 let finished = finished_by(&task.claim, task.known.version.splits(task.claim.key.stage));
                 return Ok(now(skipped(reason, finished).map(Ran::Finished)));
             }
-            Work::Handle(input) => input,
+            Work::Handle(input) => (input, None),
+            Work::Poll(input, wait) => (input, Some(wait)),
         };
         let (claim, version, round) = (task.claim, task.known.version, task.known.round);
-        let offer = Offer { input: input.to_json(), context: task.context, limits: self.limits, token: None };
+        let offer =
+            Offer { input: input.to_json(), context: task.context, limits: self.limits, token: None, waits: false };
         let stage = stage_of(&version, &claim)?;
         let work: BoxFuture<'static, Result<Worked, Failure>> = match (&stage.when, input.files()) {
-            (None, []) if !stage.kind.only_waits() => {
+            _ if let Some(wait) = wait => Box::pin(self.clone().poll(claim, version.clone(), wait, offer)),
+            (None, []) if !stage.may_wait() => {
                 let work = self.work(stage, &claim, offer)?;
                 Box::pin(async move { Ok(Worked::Done(work.await?)) })
             }
@@ -166,6 +169,9 @@ impl RunStage {
                 Reached::Wait(wait) => Worked::Waits(wait),
             });
         }
+        if stage.wait.is_some() {
+            return self.clone().ask(claim, version.clone(), input, offer).await;
+        }
         let work = match input.files() {
             [] => self.work(stage, &claim, offer)?,
             _ => Box::pin(self.clone().work_on_files(claim, version.clone(), input, offer)),
@@ -189,7 +195,7 @@ impl RunStage {
     }
 
     /// What the stage does. Where it fails although it was all there before, what it needs of the machine is looked for again.
-    fn work(
+    pub(super) fn work(
         &self,
         stage: &Stage,
         claim: &Claim,
@@ -309,7 +315,7 @@ pub(super) fn skipped(reason: Arc<str>, finished: Finished) -> Result<Output, Fa
     Ok(Output { payload, finished, skipped: Some(reason) })
 }
 
-fn stage_of<'v>(version: &'v Version, claim: &Claim) -> Result<&'v Stage, Failure> {
+pub(super) fn stage_of<'v>(version: &'v Version, claim: &Claim) -> Result<&'v Stage, Failure> {
     version.stage(claim.key.stage).ok_or_else(|| Failure::unknown("the stage is not in the workflow version"))
 }
 

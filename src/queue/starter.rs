@@ -77,9 +77,10 @@ impl Starter {
         let decides = version.stage(key.stage).is_some_and(|stage| stage.repeat.is_some());
         let pool = if decides { Err(NO_ROWS) } else { Ok(self.for_stages.clone()) };
         let own_rows = OwnRows::new(pool, self.limits.payload_bytes);
-        let context = StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows };
+        let context =
+            StageContext { about, cancellation, stopping, progress, steps, artifacts, own_rows, callback: None };
         // One that waited has begun before.
-        if !matches!(work, Ok(Work::Waited(_))) {
+        if !matches!(work, Ok(Work::Waited(_) | Work::Poll(..))) {
             version.meters.begins(&claim);
             report::started(version, &claim, &context.about);
         }

@@ -10,6 +10,7 @@ use crate::model::claim::Claim;
 use crate::model::resource::Resource;
 use crate::model::retry::RetryPolicy;
 use crate::stage::resources::{Resources, StoreUse};
+use crate::workflow::definition::Stage;
 use crate::workflow::plan::Plan;
 use crate::workflow::retry_rules::RetryRules;
 use crate::workflow::rounds::Group;
@@ -91,7 +92,7 @@ impl Version {
 
     /// Whether jobs of that stage wait for something outside. One that is to be split does not.
     pub(super) fn waits(&self, stage: i16) -> bool {
-        self.stage(stage).is_some_and(|stage| stage.kind.only_waits())
+        self.stage(stage).is_some_and(Stage::may_wait)
     }
 
     /// The claim is the first one of its run.

@@ -54,6 +54,7 @@ use super::finish::NOTHING;
 use super::handler::Offer;
 use super::kept_files;
 use super::secrets::Secrets;
+use super::service;
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::model::text::{self, NotUtf8};
@@ -117,7 +118,7 @@ async fn run_where(
     limit: Duration,
     by_hand: Option<&ByHand>,
 ) -> Result<Payload, Failure> {
-    let secrets = environment::secrets(stage, offer.token.as_ref());
+    let secrets = environment::secrets(stage, offer.token.as_ref(), offer.context.callback());
     let ended = attempt(stage, &offer, limit, &secrets, by_hand).await;
     // Whatever found the failure: no text of it is kept that was not looked through.
     ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
@@ -232,7 +233,16 @@ async fn end(
         // Its commit may have been lost in a failover.
         return Err(Failure::unknown(NOTHING));
     }
+    if let Some(line) = waiting(&output).filter(|_| offer.waits) {
+        return answer::payload(line, OutputFormat::Json, who, most, secrets);
+    }
     payload(&output, who, stage, place, most, secrets).await
+}
+
+/// The last line, where that says that the service which was asked is waited for; a program may say other things before it.
+fn waiting(output: &[u8]) -> Option<&str> {
+    let last = output.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
+    std::str::from_utf8(last).ok().filter(|line| service::said_handle(line).is_some())
 }
 
 /// What was written, as the stage's output.

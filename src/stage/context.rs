@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::about::About;
 use super::artifacts::AttemptArtifacts;
+use super::callback::Callback;
 use super::last_attempt;
 use super::new_artifact::NewArtifact;
 use super::own_rows::{Committed, OwnRows, StageTransaction};
@@ -36,6 +37,8 @@ pub struct StageContext {
     pub(crate) steps: Steps,
     pub(crate) artifacts: AttemptArtifacts,
     pub(crate) own_rows: OwnRows,
+    /// Where the service answers that the stage is to ask.
+    pub(crate) callback: Option<Arc<Callback>>,
 }
 
 /// Progress on its way from the handler to the database; only the latest is kept.
@@ -121,6 +124,13 @@ impl StageContext {
     /// The W3C's `tracestate` that the run was started with, to be passed on as it is.
     pub fn tracestate(&self) -> Option<&str> {
         self.about.trace.as_ref()?.state()
+    }
+
+    /// Where the service answers that the stage asks and is to wait for: of a stage with `wait = { for = "callback", … }`, which then
+    /// returns [`Wait::callback`](crate::Wait::callback). On record before the handler is called, and the same for every attempt of
+    /// the job until its wait has failed or timed out. `None` in any other stage, and where a stage is tried by hand.
+    pub fn callback(&self) -> Option<&Callback> {
+        self.callback.as_deref()
     }
 
     /// Tells a stage of its attempt. The files are a program's, and known to whoever starts it.

@@ -35,6 +35,8 @@ pub(crate) struct Offer {
     pub(crate) limits: PayloadLimits,
     /// Of a program that may finish its attempt.
     pub(crate) token: Option<AttemptToken>,
+    /// The stage may begin to wait for a service that it asks.
+    pub(crate) waits: bool,
 }
 
 /// Something a handler can ask for as an argument.

@@ -7,6 +7,7 @@ mod error;
 mod file_answer;
 mod files;
 mod opened;
+mod poll;
 mod retry_after;
 mod status;
 
@@ -24,6 +25,7 @@ use self::body::Body;
 use self::clients::Clients;
 use self::opened::Opened;
 use self::retry_after::Again;
+use super::callback::{self, Callback};
 use super::fill::Filler;
 use super::handler::Offer;
 use super::secrets::Secrets;
@@ -33,6 +35,7 @@ use crate::workflow::definition::{AnswerFormat, HttpStage};
 use crate::workflow::template::{Part, Template};
 
 pub(crate) use self::clients::install_tls;
+pub(crate) use self::poll::Poll;
 
 /// Bytes of a failure's body that are kept with the attempt.
 const KEPT: usize = 8 * 1024;
@@ -54,7 +57,7 @@ impl Http {
         offer: Offer,
         status: &mut Option<u16>,
     ) -> Result<Payload, Failure> {
-        let secrets = secrets(stage);
+        let secrets = secrets(stage, offer.context.callback());
         let ended = self.output(stage, offer, &secrets, status).await;
         ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))
     }
@@ -133,9 +136,11 @@ fn sends_json(stage: &HttpStage) -> bool {
     stage.files.is_empty() && stage.method != "GET"
 }
 
-fn secrets(stage: &HttpStage) -> Secrets {
+/// Variables of the environment, and what a service is to answer with.
+fn secrets(stage: &HttpStage, callback: Option<&Callback>) -> Secrets {
     let templates = [&stage.url].into_iter().chain(stage.headers.values()).chain(&stage.dir);
-    Secrets::of(templates.flat_map(Template::variables))
+    let own = callback.map(|callback| (callback::TOKEN_VARIABLE.to_owned(), callback.token().to_owned()));
+    Secrets::with(templates.flat_map(Template::variables), own)
 }
 
 fn url(stage: &HttpStage, filler: &Filler<'_>) -> Result<reqwest::Url, Failure> {
@@ -172,7 +177,9 @@ fn headers(stage: &HttpStage, filler: &Filler<'_>, offer: &Offer) -> Result<Head
     }
     let own = [("idempotency-key", offer.context.idempotency_key()), ("traceparent", offer.context.traceparent())];
     let state = offer.context.tracestate().map(|state| ("tracestate", state.to_owned()));
-    for (name, value) in own.into_iter().chain(state) {
+    let callback = offer.context.callback().and_then(|callback| callback.url());
+    let callback = callback.map(|url| (callback::HEADER, url.to_owned()));
+    for (name, value) in own.into_iter().chain(state).chain(callback) {
         headers.insert(HeaderName::from_static(name), header_value(name, &value)?);
     }
     for (name, template) in &stage.headers {

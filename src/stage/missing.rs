@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::handler::Handlers;
-use super::{fill, installed};
+use super::{fill, installed, variables};
 use crate::workflow::definition::{Stage, StageKind};
 
 /// Why a stage cannot run in this process: its jobs are left for workers that have what it needs.
@@ -13,6 +13,8 @@ pub(crate) enum Missing<'d> {
     Handler(&'d str),
     /// These variables of the environment are not set.
     Variables(Vec<&'d str>),
+    /// Nobody said where services reach the callbacks.
+    CallbackUrl,
     /// There is no such program.
     Program(&'d str),
     /// There are no such tools and places.
@@ -21,9 +23,13 @@ pub(crate) enum Missing<'d> {
 
 impl<'d> Missing<'d> {
     pub(crate) fn of(stage: &'d Stage, handlers: &Handlers) -> Option<Missing<'d>> {
-        let unset = fill::unset(stage.kind.templates().into_iter().chain(&stage.requires));
+        let unset = fill::unset(stage.templates().into_iter().chain(&stage.requires));
         if !unset.is_empty() {
             return Some(Missing::Variables(unset));
+        }
+        // A program or a handler has the token anyway, and may answer with it in SQL.
+        if matches!(stage.kind, StageKind::Http(_)) && stage.is_called_back() && variables::callback_url().is_none() {
+            return Some(Missing::CallbackUrl);
         }
         if let StageKind::Rust { handler } = &stage.kind
             && !handlers.knows(handler)
@@ -48,6 +54,7 @@ impl fmt::Display for Missing<'_> {
         match self {
             Missing::Handler(name) => write!(f, "handler \"{name}\""),
             Missing::Variables(names) => write!(f, "variable {}", names.join(", ")),
+            Missing::CallbackUrl => f.write_str("the address of the callbacks (--callback-url)"),
             Missing::Program(name) => write!(f, "program \"{name}\""),
             Missing::Requirements(names) => write!(f, "\"{}\", which it requires", names.join("\" and \"")),
         }

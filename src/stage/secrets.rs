@@ -43,12 +43,7 @@ enum Cut {
 }
 
 impl Secrets {
-    /// The values of these variables of this process' environment.
-    pub(crate) fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Secrets {
-        Secrets::with(names, None)
-    }
-
-    /// The same, and one that is known otherwise.
+    /// The values of these variables of this process' environment, and one that is known otherwise.
     pub(crate) fn with<'n>(names: impl IntoIterator<Item = &'n str>, own: Option<(String, String)>) -> Secrets {
         // What is no UTF-8 turns up in texts as it is read here.
         let value = |name: &str| Some(variables::value(name)?.to_string_lossy().into_owned());

@@ -29,6 +29,18 @@ pub(crate) fn artifact_store() -> Option<&'static OsString> {
     STORE.get()
 }
 
+static CALLBACK_URL: OnceLock<String> = OnceLock::new();
+
+/// Says where services reach the callbacks of this process; the first one counts.
+pub(crate) fn callback_url_is(url: String) {
+    CALLBACK_URL.set(url).ok();
+}
+
+/// Where services reach them, as far as this process was told.
+pub(crate) fn callback_url() -> Option<&'static str> {
+    CALLBACK_URL.get().map(String::as_str)
+}
+
 /// The value of a variable as text.
 pub(crate) fn text(name: &str) -> Result<String, VarError> {
     match database(name) {

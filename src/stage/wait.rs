@@ -1,20 +1,20 @@
 //! Stages that wait: what their attempts begin to wait for, and what they make of the end of it. Nothing runs in between: the wait is a
 //! row, and the job goes on from it.
 
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::child;
 use super::fill::Filler;
 use super::handler::Offer;
+use super::service;
 use crate::model::digest;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::payload::Payload;
-use crate::model::times;
-use crate::model::wait::{EndedWait, NewWait, WaitKind, WaitOutcome, written};
-use crate::workflow::definition::{SignalStage, SleepStage, StageKind};
+use crate::model::times::{self, later};
+use crate::model::wait::{AskedService, EndedWait, NewWait, WaitKind, WaitOutcome, written};
+use crate::workflow::definition::{SleepStage, Stage, StageKind};
+use crate::workflow::duration;
 
 /// What an attempt at such a stage comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,7 @@ pub(crate) fn begin(kind: &StageKind, offer: &Offer, now: DateTime<Utc>, dice: f
             since: now,
             deadline: Some(later(now, stage.timeout)),
             child: None,
+            service: None,
         })),
         StageKind::Run(stage) => Ok(Reached::Wait(NewWait {
             kind: WaitKind::Run,
@@ -41,6 +42,7 @@ pub(crate) fn begin(kind: &StageKind, offer: &Offer, now: DateTime<Utc>, dice: f
             since: now,
             deadline: None,
             child: Some(child::new(stage, offer)?),
+            service: None,
         })),
         StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => {
             Err(Failure::unknown("the stage waits for nothing"))
@@ -65,11 +67,12 @@ fn sleep(stage: &SleepStage, offer: &Offer, now: DateTime<Utc>, dice: f64) -> Re
         None => later(now, stage.length.unwrap_or_default()),
     };
     let deadline = later(until, stage.jitter.unwrap_or_default().mul_f64(dice.clamp(0.0, 1.0)));
-    Ok(Reached::Wait(NewWait { kind: WaitKind::Sleep, name: None, since: now, deadline: Some(deadline), child: None }))
+    let (kind, deadline) = (WaitKind::Sleep, Some(deadline));
+    Ok(Reached::Wait(NewWait { kind, name: None, since: now, deadline, child: None, service: None }))
 }
 
 /// What a stage makes of the end of its wait.
-pub(crate) fn ended(stage: &StageKind, wait: &EndedWait, most_bytes: usize) -> Result<Payload, Failure> {
+pub(crate) fn ended(stage: &Stage, wait: &EndedWait, most_bytes: usize) -> Result<Payload, Failure> {
     let EndedWait { kind, outcome, since, deadline, ended_at, .. } = wait;
     match (kind, outcome) {
         (WaitKind::Sleep, outcome) => {
@@ -80,14 +83,48 @@ pub(crate) fn ended(stage: &StageKind, wait: &EndedWait, most_bytes: usize) -> R
         (WaitKind::Run, WaitOutcome::Answered) => answer(wait, most_bytes),
         // Its size was checked when it came.
         (_, WaitOutcome::Answered) => answer(wait, usize::MAX),
-        (_, WaitOutcome::Failed) => Err(child::failed(answer(wait, usize::MAX)?.as_str())),
-        (_, WaitOutcome::TimedOut | WaitOutcome::Woken | WaitOutcome::Cancelled) => {
-            if let StageKind::Signal(SignalStage { on_timeout: Some(text), .. }) = stage {
-                return Payload::parse(text, most_bytes).map_err(super::own_rows::refused);
-            }
-            let at = written(deadline.unwrap_or(*ended_at));
-            Err(Failure::found(FailureClass::WaitTimeout, format!("nobody answered before {at}")))
+        (WaitKind::Run, WaitOutcome::Failed) => Err(child::failed(answer(wait, usize::MAX)?.as_str())),
+        (_, WaitOutcome::Failed) => Err(failure(wait)),
+        (_, WaitOutcome::Due) => Err(Failure::unknown("the service is to be asked again")),
+        (_, WaitOutcome::TimedOut | WaitOutcome::Woken | WaitOutcome::Cancelled) => match on_timeout(stage) {
+            Some(text) => Payload::parse(text, most_bytes).map_err(super::own_rows::refused),
+            None => Err(Failure::found(FailureClass::WaitTimeout, too_late(wait))),
+        },
+    }
+}
+
+/// JSON text of the output where nobody has answered in time.
+fn on_timeout(stage: &Stage) -> Option<&str> {
+    match (&stage.kind, &stage.wait) {
+        (StageKind::Signal(signal), _) => signal.on_timeout.as_deref(),
+        (_, Some(service)) => service.on_timeout.as_deref(),
+        (_, None) => None,
+    }
+}
+
+/// Why nothing has come of the wait.
+fn too_late(wait: &EndedWait) -> String {
+    let at = written(wait.deadline.unwrap_or(wait.ended_at));
+    match (wait.kind, wait.service.as_deref()) {
+        (WaitKind::Callback, Some(AskedService { silence: Some(silence), latest, .. }))
+            if wait.deadline.is_some_and(|deadline| deadline < *latest) =>
+        {
+            format!("the service said nothing for {}", duration::words(*silence))
         }
+        (WaitKind::Callback, _) => format!("the service did not answer before {at}"),
+        (WaitKind::Poll, Some(AskedService { trouble: Some(trouble), .. })) => {
+            format!("the service was not done before {at}; the last poll failed: {trouble}")
+        }
+        (WaitKind::Poll, _) => format!("the service was not done before {at}"),
+        (WaitKind::Sleep | WaitKind::Signal | WaitKind::Run, _) => format!("nobody answered before {at}"),
+    }
+}
+
+/// What the service said of its failure; it is verified, as an output is (promise 8).
+fn failure(wait: &EndedWait) -> Failure {
+    match answer(wait, usize::MAX) {
+        Ok(said) => service::failed(said.as_str()),
+        Err(corrupt) => corrupt,
     }
 }
 
@@ -110,10 +147,4 @@ fn answer(wait: &EndedWait, most_bytes: usize) -> Result<Payload, Failure> {
         })));
     }
     Payload::parse(text, most_bytes).map_err(super::own_rows::refused)
-}
-
-/// That much later, or the last moment there is.
-fn later(at: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
-    let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
-    at.checked_add_signed(by).and_then(|at| times::checked(at).ok()).unwrap_or(at)
 }

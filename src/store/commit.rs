@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
+use super::callbacks;
 use super::commit_one::{self, LandedRow, OneEnd};
 use super::endings::{Ending, EndingColumns};
 use super::moment::Moment;
@@ -15,15 +16,26 @@ use crate::model::claim::Claim;
 
 const COMMIT: &str = include_str!("sql/commit.sql");
 const COMMIT_COMMON: &str = include_str!("sql/commit_common.sql");
-/// Steps, artifacts, waits and rounds land by statements of their own.
+/// Steps, artifacts, waits, rounds and what belongs to them land by statements of their own.
 const STEP: &str = include_str!("sql/step.sql");
 const ARTIFACT: &str = include_str!("sql/artifact.sql");
 pub(super) const BEGIN_WAIT: &str = include_str!("sql/begin_wait.sql");
 
 /// Whether the statement lands what a stage has come to, or ends a transaction of somebody's: there is a before and an after to it.
 pub(crate) fn ends_work(sql: &str) -> bool {
-    [COMMIT, COMMIT_COMMON, commit_one::HAND_OFF, commit_one::LAST, STEP, ARTIFACT, BEGIN_WAIT, BEGIN_ROUND]
-        .contains(&sql)
+    [
+        COMMIT,
+        COMMIT_COMMON,
+        commit_one::HAND_OFF,
+        commit_one::LAST,
+        STEP,
+        ARTIFACT,
+        BEGIN_WAIT,
+        BEGIN_ROUND,
+        callbacks::OPEN,
+        callbacks::FAILED,
+    ]
+    .contains(&sql)
         || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")
 }
 

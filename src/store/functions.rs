@@ -64,8 +64,18 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "begin_child",
     "end_children",
     "settle_children",
+    "callback_token",
+    "callback_digest",
+    "refuse_callback",
+    "callback_named",
+    "open_callback",
     "wake",
     "signal",
+    "answer_callback",
+    "complete",
+    "fail",
+    "heartbeat",
+    "callback_token_of",
     "cancel_jobs",
     "arrive",
     "settle_quorum",
@@ -244,7 +254,7 @@ async fn roles_fit(connection: &mut PgConnection) -> Result<bool, StoreError> {
                                   where r.rolname in ('piton_reader', 'piton_operator', 'piton_worker')
                                     and not has_table_privilege(r.oid, 'piton.runs', 'select')
                                      or r.rolname = 'piton_stage'
-                                    and not has_function_privilege(r.oid, to_regprocedure('piton.finish(text, json)'), 'execute'))";
+                                    and not has_function_privilege(r.oid, to_regprocedure('piton.heartbeat(text, json)'), 'execute'))";
     Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
 }
 

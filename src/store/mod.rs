@@ -10,6 +10,7 @@ pub(crate) mod bench;
 mod blockers;
 pub(crate) mod boots;
 pub(crate) mod by_hand;
+pub(crate) mod callbacks;
 pub(crate) mod causes;
 pub(crate) mod changes;
 #[cfg(feature = "lab")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 use sqlx::{PgExecutor, Row};
 
@@ -16,7 +17,7 @@ use crate::model::actor::Actor;
 use crate::model::claim::Claim;
 use crate::model::id::{AttemptKey, RunId};
 use crate::model::payload::Payload;
-use crate::model::wait::{EndedWait, NewWait, WaitKind, WaitOutcome};
+use crate::model::wait::{AskedService, EndedWait, NewWait, WaitKind, WaitOutcome};
 
 /// A wait that is open, for people.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -79,11 +80,17 @@ pub(super) async fn begin_on(
     waits: &[(Claim, NewWait)],
 ) -> Result<Option<Begun>, StoreError> {
     let (claims, waits): (Vec<&Claim>, Vec<&NewWait>) = waits.iter().map(|(claim, wait)| (claim, wait)).unzip();
+    let services: Vec<Option<&AskedService>> = waits.iter().map(|wait| wait.service.as_deref()).collect();
     let rows = sqlx::query_with(BEGIN_WAIT, fences(claims)?)
         .bind(waits.iter().map(|wait| wait.kind.as_str()).collect::<Vec<_>>())
         .bind(waits.iter().map(|wait| wait.name.as_deref()).collect::<Vec<_>>())
         .bind(waits.iter().map(|wait| Moment(wait.since)).collect::<Vec<_>>())
         .bind(waits.iter().map(|wait| wait.deadline.map(Moment)).collect::<Vec<_>>())
+        .bind(services.iter().map(|service| service.map(|of| of.handle.as_str())).collect::<Vec<_>>())
+        .bind(services.iter().map(|service| service.map(|of| Moment(of.latest))).collect::<Vec<_>>())
+        .bind(services.iter().map(|service| service.and_then(|of| of.silence).map(millis)).collect::<Vec<_>>())
+        .bind(services.iter().map(|service| service.map(|of| of.misses.cast_signed())).collect::<Vec<_>>())
+        .bind(services.iter().map(|service| service.and_then(|of| of.trouble.as_deref())).collect::<Vec<_>>())
         .fetch_all(executor)
         .await
         .map_err(StoreError::from);
@@ -168,7 +175,8 @@ impl Store {
     pub(crate) async fn ended_waits(&self, keys: &[AttemptKey]) -> Result<HashMap<AttemptKey, EndedWait>, StoreError> {
         let mut connection = self.reserve.connection().await?;
         let rows = sqlx::query(
-            "select c.ord, w.kind, w.outcome, w.since, w.deadline, w.ended_at, w.payload::text as payload, w.digest
+            "select c.ord, w.kind, w.outcome, w.since, w.deadline, w.ended_at, w.payload::text as payload, w.digest,
+                    w.handle::text as handle, w.latest, w.silence_ms, w.misses, w.trouble
              from unnest($1::int8[], $2::int2[], $3::int4[]) with ordinality as c (run_id, stage, item, ord)
              join piton.waits w on w.run_id = c.run_id and w.stage = c.stage and w.item = c.item
              where w.outcome is not null and not piton.wait_is_spent(w.run_id, w.stage, w.item, w.attempt, w.outcome)",
@@ -197,9 +205,30 @@ impl Store {
                 deadline: row.try_get::<MaybeMoment, _>("deadline")?.into(),
                 ended_at: row.try_get::<Moment, _>("ended_at")?.into(),
                 answer: payload.zip(row.try_get("digest")?),
+                service: asked_service(&row)?.map(Box::new),
             };
             ended.insert(*key, wait);
         }
         Ok(ended)
     }
+}
+
+/// Of a wait that had begun.
+fn asked_service(row: &PgRow) -> Result<Option<AskedService>, StoreError> {
+    let handle: Option<String> = row.try_get("handle")?;
+    let latest: Option<DateTime<Utc>> = row.try_get::<MaybeMoment, _>("latest")?.into();
+    let silence: Option<i64> = row.try_get("silence_ms")?;
+    let misses: Option<i32> = row.try_get("misses")?;
+    let trouble: Option<String> = row.try_get("trouble")?;
+    Ok(handle.zip(latest).map(|(handle, latest)| AskedService {
+        handle,
+        latest,
+        silence: silence.map(|ms| Duration::from_millis(ms.unsigned_abs())),
+        misses: misses.unwrap_or_default().unsigned_abs(),
+        trouble,
+    }))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,7 @@ mod clients;
 mod patient;
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ const STALL: Duration = Duration::from_secs(30);
 /// After an error that is no client's: no descriptor was left, and one will be closed.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
 /// Answers until `stopped`, and then to those who have asked already.
 pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, stopped: impl Future<Output = ()>) {
     let (clients, shutdown) = (Clients::new(most), GracefulShutdown::new());
@@ -37,8 +42,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, st
             accepted = listener.accept() => accepted,
             () = &mut stopped => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) if is_of_the_client(&error) => continue,
             Err(_) => {
                 tokio::time::sleep(AGAIN).await;
@@ -48,7 +53,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, most: usize, st
         // Where all of them are being answered, a new one is closed.
         let Some(client) = clients.seat() else { continue };
         let (router, asks) = (router.clone(), client.clone());
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
             let (answer, asks) = (router.clone().oneshot(request), asks.clone());
             async move {
                 let _asking = asks.asking();
@@ -79,7 +85,7 @@ fn is_of_the_client(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::{SocketAddr, TcpStream};
+    use std::net::TcpStream;
 
     use axum::routing::get;
 

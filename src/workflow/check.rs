@@ -16,6 +16,7 @@ use super::input::DeclaredInput;
 use super::limits::Limits;
 use super::mistake::{Mistake, SHOWN, shown};
 use super::rounds::PREVIOUS;
+use super::service;
 use super::similar::similar;
 use super::template::Place;
 use super::value::{Field, Word};
@@ -77,10 +78,10 @@ fn build(
     let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
     let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).collect();
     let when = stage.when.map(|(_, condition)| condition);
-    let DraftStage { named, optional, concurrency, per_worker, rate, requires, retry, .. } = stage;
+    let DraftStage { named, wait_names, optional, concurrency, per_worker, rate, requires, wait, retry, .. } = stage;
     // An attempt that waits for a process would hold a slot.
     let per_worker = per_worker.or(kind.warm_processes());
-    let knows_run = !named.owns.is_empty();
+    let knows_run = !named.owns.is_empty() || !wait_names.owns.is_empty();
     let knows_files = !named.files.is_empty() || named.makes_files;
     Some(Stage {
         name,
@@ -98,6 +99,7 @@ fn build(
         per_worker,
         rate,
         requires,
+        wait,
         retry,
         knows_run,
         knows_files,
@@ -142,7 +144,18 @@ fn connect(
         for asked in stage.conditions() {
             conditions::check(stage, asked, graph.input, &look_up, found);
         }
-        stage.named.owns.iter().for_each(|(word, own)| texts::own(stage, word, *own, found));
+        for (word, place) in &stage.wait_names.places {
+            found.extend(texts::two_answers(stage, word, place));
+            if place.head != service::ANSWER {
+                graph.look_up(stage, (word, Names::Value), place, found);
+            }
+        }
+        stage
+            .named
+            .owns
+            .iter()
+            .chain(&stage.wait_names.owns)
+            .for_each(|(word, own)| texts::own(stage, word, *own, found));
         for (word, file) in &stage.named.files {
             match texts::place_of(stage, word, file) {
                 Ok(place) => graph.look_up(stage, (word, Names::File), &place, found),

@@ -16,6 +16,7 @@ use super::quorum::Quorum;
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::schedule::Schedule;
+use super::service::{Door, ServiceWait};
 use super::sql::Statement;
 use super::template::Template;
 use super::warm::Warm;
@@ -106,6 +107,9 @@ pub(crate) struct Stage {
     /// Tools and places that a worker must have; of the run they know nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) requires: Vec<Template>,
+    /// What it waits for when it has asked a service. A Piton that knows nothing of that cannot read this, and leaves the stage to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wait: Option<ServiceWait>,
     #[serde(default, skip_serializing_if = "RetryRules::is_empty")]
     pub(crate) retry: RetryRules,
     /// Its texts name the run. A Piton that would look for it in the input cannot read this, and leaves the stage to others.
@@ -117,6 +121,23 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// Its job may find that its wait is over: it only waits, or it waits for a service.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.kind.only_waits() || self.wait.is_some()
+    }
+
+    /// The service that it asks calls back.
+    pub(crate) fn is_called_back(&self) -> bool {
+        matches!(&self.wait, Some(ServiceWait { door: Door::Callback(_), .. }))
+    }
+
+    /// The texts that are filled in, with their places in the input.
+    pub(crate) fn templates(&self) -> Vec<&Template> {
+        let mut templates = self.kind.templates();
+        templates.extend(self.wait.iter().flat_map(ServiceWait::templates));
+        templates
+    }
+
     /// It needs programs or places, which come and go while a worker lives.
     pub(crate) fn depends_on_the_machine(&self) -> bool {
         self.kind.is_command() || !self.requires.is_empty()

@@ -10,6 +10,7 @@ mod repeat;
 mod requires;
 mod retry;
 mod schedule;
+mod service;
 mod sql;
 mod url;
 mod wait;
@@ -33,6 +34,7 @@ use super::quorum::{AtLeast, Rest};
 use super::rate::Rate;
 use super::retry_rules::RetryRules;
 use super::schedule::Schedule;
+use super::service::ServiceWait;
 use super::suggestion::suggestion;
 use super::template::Template;
 use super::value::{self, Field, Value, Word};
@@ -77,6 +79,9 @@ pub(crate) struct DraftStage {
     pub(crate) per_worker: Option<u32>,
     pub(crate) rate: Option<Rate>,
     pub(crate) requires: Vec<Template>,
+    pub(crate) wait: Option<ServiceWait>,
+    /// What the texts in that name.
+    pub(crate) wait_names: named::Named,
     pub(crate) retry: RetryRules,
 }
 
@@ -205,6 +210,8 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         per_worker: None,
         rate: None,
         requires: Vec::new(),
+        wait: None,
+        wait_names: named::Named::default(),
         retry: RetryRules::default(),
     };
     let DeValue::Table(table) = value.get_ref() else {
@@ -240,6 +247,12 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "rate" => stage.rate = value::rate(value, keys::RATE, found),
             "requires" => stage.requires = requires::requires(value, found),
             "retry" => stage.retry = retry::rules(value, found).unwrap_or_default(),
+            "wait" if kind.is_some_and(|kind| service::ASKING.contains(&kind)) => {
+                stage.wait = service::wait(value, &mut stage.wait_names, found);
+                if let (Some(_), Field::Right(kind)) = (&stage.wait, &stage.kind) {
+                    found.extend(service::misfit(kind, &key, &stage.word));
+                }
+            }
             read if names(keys::KINDS, read) || kind.is_some_and(|kind| names(keys::of_kind(kind), read)) => {}
             unknown => {
                 let meant = unknown_key(&key, unknown, kind, &stage.word, found);

@@ -12,6 +12,7 @@ use super::keys::{self, Key};
 use super::quorum::Quorum;
 use super::rate::Rate;
 use super::retry_rules::{ClassRules, RetryRules};
+use super::service::{Door, ServiceWait};
 use super::warm::Warm;
 
 /// Keys with their values, in the order in which people write them.
@@ -68,6 +69,7 @@ impl Workflow {
         entries.push((keys::PER_WORKER, json!(stage.per_worker)));
         entries.push((keys::RATE, json!(stage.rate.map(Rate::format))));
         entries.push((keys::REQUIRES, json!(stage.requires)));
+        entries.push((keys::WAIT, json!(stage.wait.as_ref().map(entries_of_wait))));
         entries.push((keys::RETRY, entries_of_rules(&stage.retry)));
         entries.retain(|(key, value)| !is_nothing(value) && (defaults == Defaults::Shown || !is_default(*key, value)));
         entries.into_iter().map(|(key, value)| (key.name, value)).collect()
@@ -121,6 +123,28 @@ fn entries_of_signal(signal: &SignalStage) -> Value {
         (keys::PAYLOAD, json!(payload.as_ref().map(entries_of_input))),
         (keys::NOT_STARTER, json!(not_starter.then_some(true))),
     ]))
+}
+
+fn entries_of_wait(wait: &ServiceWait) -> Value {
+    let on_timeout = wait.on_timeout.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let mut entries =
+        object([(keys::WAIT_TIMEOUT, json!(duration::format(wait.timeout))), (keys::ON_TIMEOUT, json!(on_timeout))]);
+    entries.extend(match &wait.door {
+        Door::Callback(callback) => {
+            object([(keys::FOR, json!("callback")), (keys::HEARTBEAT, json!(callback.heartbeat.map(duration::format)))])
+        }
+        Door::Poll(poll) => object([
+            (keys::FOR, json!("poll")),
+            (keys::POLL_URL, json!(poll.url)),
+            (keys::POLL_HEADERS, json!((!poll.headers.is_empty()).then_some(&poll.headers))),
+            (keys::POLL_EVERY, json!(duration::format(poll.every))),
+            (keys::DONE, json!(poll.done)),
+            (keys::FAILED, json!(poll.failed)),
+            (keys::POLL_OUTPUT, json!((!poll.output.is_empty()).then(|| poll.output.join(".")))),
+            (keys::POLL_CLASS, json!(poll.class.as_str())),
+        ]),
+    });
+    Value::Object(entries)
 }
 
 fn entries_of_request(request: &HttpStage, entries: &mut Vec<(Key, Value)>) {

@@ -167,8 +167,8 @@ keys! {
         "Waits until that time (RFC 3339, such as 2027-01-31T06:00:00+01:00), and holds nothing meanwhile. A time that has passed is no wait. {{plan.publish_at}} is taken from the input.";
     WAIT = "wait", Shape::Wait, "a table that says what for", "wait = { for = \"signal\", name = \"approval\", timeout = \"72h\" }", "", "",
         "Waits until somebody answers, and holds nothing meanwhile. The answer (`piton signal RUN NAME`, piton.signal) is the output; the first one counts, and one that comes early is kept.";
-    FOR = "for", Shape::Word(&["signal"]), "what is waited for", "for = \"signal\"", "", "",
-        "What is waited for: `signal`, a named answer to the run.";
+    FOR = "for", Shape::Word(&["signal", "callback", "poll"]), "what is waited for", "for = \"signal\"", "", "",
+        "What is waited for: `signal`, a named answer to the run. A stage that asks a service (`http`, `command` or `rust`) waits for it: `callback`, the service calls back; `poll`, it is asked again until it is done.";
     SIGNAL = "name", Shape::Name, "a string", "name = \"approval\"", "", "",
         "Name of the signal, different from those of other stages: lower-case letters, digits, - and _; begins with a letter.";
     SIGNAL_TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"72h\"", "", "",
@@ -177,6 +177,24 @@ keys! {
         "Output if nobody has answered by then. Without it, the stage fails with class wait_timeout.";
     PAYLOAD = "payload", Shape::Input, "a table of keys and types", "payload = { approved = \"boolean\", note = { type = \"string\", required = false } }", OR_REMOVE, "",
         "Keys of the answer, each with its type or a table, as in `input`. An answer that does not fit is refused where it is given, with every mistake.";
+    WAIT_TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"2h\"", "", "",
+        "How long it is waited for, 30 days at most. There is always an end.";
+    HEARTBEAT = "heartbeat", Shape::Duration, "a duration in quotes", "heartbeat = \"5m\"", OR_REMOVE, "",
+        "Longest time in which a service that calls back may say nothing (for = \"callback\"). Silence for longer fails the stage with class wait_timeout; each heartbeat (piton.heartbeat) moves the time.";
+    POLL_URL = "url", Shape::Url, "a URL", "url = \"https://farm.example/jobs/{{answer.id}}\"", "", "",
+        "Where a service is asked again, with GET (for = \"poll\"). {{answer.id}} is taken from what it answered first, other places from the input, ${NAME} from the worker's environment.";
+    POLL_EVERY = "every", Shape::Duration, "a duration in quotes", "every = \"10s\"", "", "",
+        "How often it is asked. A longer Retry-After wins, and so does the wait after a poll that failed.";
+    DONE = "done", Shape::Condition, "a condition in quotes", "done = \"status == 'succeeded'\"", "", "",
+        "Condition on which it is done: an expression in CEL over the keys of its answer.";
+    FAILED = "failed", Shape::Condition, "a condition in quotes", "failed = \"status == 'failed'\"", OR_REMOVE, "",
+        "Condition on which it has failed; asked after `done`.";
+    POLL_OUTPUT = "output", Shape::Line, "a place in the answer", "output = \"result\"", OR_REMOVE, "",
+        "Where the output is in the answer of a service that is done; all of the answer by default.";
+    POLL_CLASS = "class", Shape::Word(STAGE_CLASSES), "the name of a class in quotes", "class = \"resource_unavailable\"", OR_REMOVE, "\"invalid_input\"",
+        "Failure class of a service that has failed. By default it is one that is not retried.";
+    POLL_HEADERS = "headers", Shape::Headers, "a table of names and strings", "headers = { authorization = \"Bearer ${FARM_KEY}\" }", OR_REMOVE, "",
+        "Headers of the polls, beside those of the stage. ${NAME} is taken from the worker's environment and never stored.";
     NOT_STARTER = "not_starter", Shape::Flag, "true or false", "not_starter = true", OR_REMOVE, "false",
         "The database user who started the run may not answer.";
 
@@ -334,6 +352,21 @@ pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "a
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL, SLEEP, UNTIL, WAIT, WORKFLOW];
 /// Of the table `wait`.
 pub(crate) const WAIT_KEYS: &[Key] = &[FOR, SIGNAL, SIGNAL_TIMEOUT, ON_TIMEOUT, PAYLOAD, NOT_STARTER];
+/// Of one of a stage that asks a service which calls back.
+pub(crate) const CALLBACK_KEYS: &[Key] = &[FOR, WAIT_TIMEOUT, ON_TIMEOUT, HEARTBEAT];
+/// Of one of a stage that asks a service which is asked again.
+pub(crate) const POLL_KEYS: &[Key] =
+    &[FOR, WAIT_TIMEOUT, ON_TIMEOUT, POLL_URL, POLL_EVERY, DONE, FAILED, POLL_OUTPUT, POLL_CLASS, POLL_HEADERS];
+/// The same as [`classes`], as words of a file.
+const STAGE_CLASSES: &[&str] = &[
+    "network_timeout",
+    "rate_limited",
+    "resource_unavailable",
+    "out_of_memory",
+    "unknown",
+    "invalid_input",
+    "auth_failure",
+];
 /// Keys that a stage may have which only waits: an attempt of it is nothing to be limited.
 pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, OPTIONAL, FOR_EACH, RETRY];
 /// The same of one that waits for a signal, which answers a stage and not an item.
@@ -372,8 +405,16 @@ pub(crate) const RETRY_RULES: &[Key] = &[MAX_RETRIES, DEADLINE];
 pub(crate) const CLASS_RULES: &[Key] = &[CLASS_RETRIES, BASE, CAP, JITTER, RETRY_AFTER];
 
 /// Headers that a request brings itself; in small letters.
-pub(crate) const OWN_HEADERS: [&str; 7] =
-    ["connection", "content-length", "host", "idempotency-key", "traceparent", "tracestate", "transfer-encoding"];
+pub(crate) const OWN_HEADERS: [&str; 8] = [
+    "connection",
+    "content-length",
+    "host",
+    "idempotency-key",
+    "piton-callback",
+    "traceparent",
+    "tracestate",
+    "transfer-encoding",
+];
 
 /// Keys that only stages of that kind have.
 pub(crate) fn of_kind(kind: &str) -> &'static [Key] {

@@ -37,6 +37,7 @@ pub(crate) mod retry_rules;
 pub(crate) mod rounds;
 pub(crate) mod schedule;
 pub(crate) mod schema;
+pub(crate) mod service;
 pub(crate) mod similar;
 pub(crate) mod sql;
 pub(crate) mod stored;

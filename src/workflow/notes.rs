@@ -41,7 +41,7 @@ impl Workflow {
 
 /// A `|` that is no fallback belongs to a key, and hardly anybody has such keys.
 fn odd_keys_of(stage: &Stage) -> impl Iterator<Item = String> + '_ {
-    let places = stage.kind.templates().into_iter().flat_map(Template::places);
+    let places = stage.templates().into_iter().flat_map(Template::places);
     let odd = places.filter(|place| place.path.iter().any(|key| key.contains('|')));
     odd.map(|place| {
         format!(

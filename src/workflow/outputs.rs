@@ -2,8 +2,15 @@
 
 use serde_json::Value;
 
-use super::definition::{AnswerFormat, OutputFormat, StageKind};
+use super::definition::{AnswerFormat, OutputFormat, Stage, StageKind};
 use crate::model::quoted::quoted;
+
+impl Stage {
+    /// Why the stage never has that output, which is JSON; `None` where it may. One that waits has what its service answers.
+    pub(crate) fn never_outputs(&self, json: &str) -> Option<String> {
+        if self.wait.is_some() { None } else { self.kind.never_outputs(json) }
+    }
+}
 
 impl StageKind {
     /// Why a stage that runs so never has that output, which is JSON; `None` where it may.

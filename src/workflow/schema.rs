@@ -116,11 +116,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Cron | Shape::Zone => string(SEEN),
         Shape::Object => json!({"type": "object"}),
         Shape::Warm => table(keys::WARM_KEYS),
-        Shape::Wait => {
-            let mut wait = table(keys::WAIT_KEYS);
-            wait["required"] = json!([keys::FOR.name, keys::SIGNAL.name, keys::SIGNAL_TIMEOUT.name]);
-            wait
-        }
+        Shape::Wait => wait(),
         Shape::Repeat => {
             let mut repeat = table(keys::REPEAT_KEYS);
             repeat["required"] = json!([keys::GOOD.name, keys::AT_MOST.name]);
@@ -181,6 +177,24 @@ fn schedules() -> Value {
     named(json!({"pattern": name::pattern()}), schedule)
 }
 
+/// What is waited for decides about the other keys.
+fn wait() -> Value {
+    let doors = [
+        ("signal", keys::WAIT_KEYS, &[keys::SIGNAL][..]),
+        ("callback", keys::CALLBACK_KEYS, &[]),
+        ("poll", keys::POLL_KEYS, &[keys::POLL_URL, keys::POLL_EVERY, keys::DONE]),
+    ];
+    let of_door = |(door, known, needed): &(&str, &[Key], &[Key])| {
+        let needed: Vec<&str> = needed.iter().map(|key| key.name).collect();
+        let known: Vec<&str> = known.iter().map(|key| key.name).collect();
+        json!({"properties": {keys::FOR.name: {"const": door}}, "required": needed, "propertyNames": {"enum": known}})
+    };
+    let mut wait = table(doors.iter().flat_map(|(_, known, _)| known.iter()));
+    wait["required"] = json!([keys::FOR.name, keys::SIGNAL_TIMEOUT.name]);
+    wait["anyOf"] = doors.iter().map(of_door).collect();
+    wait
+}
+
 fn stages() -> Value {
     let mut stages = named(
         json!({"pattern": name::pattern(), "not": {"enum": name::RESERVED}}),
@@ -198,7 +212,13 @@ fn stage() -> Value {
     stage["description"] = json!(
         "A stage, and the one way it runs: `rust`, `command`, `http` or `sql`; or what it waits for: `sleep`, `until`, `wait` or, with `workflow`, another run."
     );
-    stage["oneOf"] = requires(keys::KINDS.iter().map(|kind| kind.name));
+    // Beside what asks a service, `wait` says that it is waited for.
+    let asks = || ["rust", "command", "http"].into_iter();
+    let ways = keys::KINDS.iter().map(|kind| match kind.name {
+        "wait" => json!({"required": ["wait"], "not": {"anyOf": requires(asks())}}),
+        name => json!({"required": [name]}),
+    });
+    stage["oneOf"] = ways.collect();
     let mut dependencies: Map<String, Value> =
         of_kinds.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))).collect();
     // What only waits has no limits.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::classes::{EXIT_CODES, STATUSES};
 use super::condition::{self, Condition};
-use super::definition::{Source, Stage, StageIndex, StageKind, Workflow};
+use super::definition::{AnswerFormat, Source, Stage, StageIndex, StageKind, Workflow};
 use super::input::DeclaredInput;
 use super::input_template::InputTemplate;
 use super::limits::MOST_STAGES;
@@ -93,6 +93,8 @@ pub(crate) enum StoredError {
     Signal(String),
     #[error("the run that stage `{0}` starts has no sound input, or is one of its own workflow")]
     Run(String),
+    #[error("what stage `{0}` waits for is out of bounds, or none that a stage of its kind can wait for")]
+    Service(String),
     #[error("the timeout of stage `{0}` is out of bounds")]
     Timeout(String),
     #[error("the limits of stage `{0}` are out of bounds")]
@@ -172,6 +174,15 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             | StageKind::Sleep(_)
             | StageKind::Signal(_)
             | StageKind::Run(_) => {}
+        }
+        let can_wait = || match &stage.kind {
+            StageKind::Rust { .. } => true,
+            StageKind::Command(command) => !command.finish,
+            StageKind::Http(request) => request.output != AnswerFormat::File,
+            StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => false,
+        };
+        if stage.wait.as_ref().is_some_and(|wait| !wait.is_sound() || !can_wait()) {
+            return Err(StoredError::Service(name()));
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
         let (all, each) = (stage.concurrency, stage.per_worker);

@@ -13,7 +13,7 @@ use self::imports::{Module, Uses, rings, uses};
 /// list says so by order: what stands later is below.
 const LAYERS: &[&[&str]] = &[
     &["lib", "main"],
-    &["cli", "api", "client", "testing"],
+    &["cli", "api", "callbacks", "client", "testing"],
     &["app"],
     &["role"],
     &["bench", "chaos", "child", "worker", "config", "embedded", "no_embedded", "telemetry"],

@@ -1,5 +1,7 @@
 //! A small service for the workflow `texts`: rates how hard a text is to read, from its counts.
 //!
+//! It also reads texts aloud, which takes it a while: it answers with a name for that, and is asked again.
+//!
 //! It is busy at times: to every third request that it has not seen before it says 429, and to come back in a second.
 
 use std::collections::HashSet;
@@ -77,6 +79,18 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
 fn answer(request: &Request, seen: &Mutex<HashSet<String>>) -> (&'static str, &'static str, Value) {
     if request.line == "GET /v1/texts HTTP/1.1" {
         return ("200 OK", "x-total-pages: 3", json!(["contract", "lighthouse"]));
+    }
+    if request.line == "POST /v1/readings HTTP/1.1" {
+        // Whoever asks again under the same key gets the same reading.
+        let id = request.idempotency_key.split(':').next().unwrap_or_default();
+        return ("202 Accepted", "cache-control: no-store", json!({"id": id}));
+    }
+    if let Some(path) = request.line.strip_prefix("GET /v1/readings/") {
+        let id = path.split(' ').next().unwrap_or_default();
+        let is_new = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("reading {id}"));
+        let said =
+            if is_new { json!({"status": "reading"}) } else { json!({"status": "done", "result": {"seconds": 7}}) };
+        return ("200 OK", "cache-control: no-store", said);
     }
     if request.line != "POST /v1/rate HTTP/1.1" {
         return (

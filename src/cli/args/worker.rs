@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 
+use super::callbacks::CallbackArgs;
 use crate::artifacts::Artifacts;
 use crate::config;
 use crate::health::External;
@@ -34,6 +35,8 @@ pub(crate) struct WorkerArgs {
     /// How often one of the workers deletes what is past its retention.
     #[arg(long, env = "PITON_CLEANUP_EVERY", default_value = duration::format(WorkerSettings::CLEANUP_EVERY), value_parser = duration::parse)]
     pub(crate) cleanup_every: Duration,
+    #[command(flatten)]
+    pub(crate) callbacks: CallbackArgs,
     #[command(flatten)]
     pub(crate) health: CheckArgs,
     #[command(flatten)]

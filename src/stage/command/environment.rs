@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{files, inputs};
 use crate::model::failure::Failure;
+use crate::stage::callback::{self, Callback};
 use crate::stage::fill::{FilesByText, Filler};
 use crate::stage::finish::{self, AttemptToken};
 use crate::stage::handler::Offer;
@@ -85,6 +86,10 @@ impl Filled {
         env.insert("TRACEPARENT".into(), offer.context.traceparent().into());
         env.extend(offer.context.tracestate().map(|state| ("TRACESTATE".into(), state.into())));
         env.extend(offer.token.as_ref().map(|token| (finish::VARIABLE.into(), token.as_str().into())));
+        if let Some(callback) = offer.context.callback() {
+            env.insert(callback::TOKEN_VARIABLE.into(), callback.token().into());
+            env.extend(callback.url().map(|url| (callback::URL_VARIABLE.into(), url.into())));
+        }
         for (name, template) in &stage.env {
             env.insert(name.into(), filler.plain(template)?.into());
         }
@@ -94,10 +99,12 @@ impl Filled {
     }
 }
 
-/// What the program is given of the worker's environment by name, and its token.
-pub(super) fn secrets(stage: &CommandStage, token: Option<&AttemptToken>) -> Secrets {
+/// What the program is given of the worker's environment by name, and its tokens.
+pub(super) fn secrets(stage: &CommandStage, token: Option<&AttemptToken>, callback: Option<&Callback>) -> Secrets {
     let named = stage.argv.iter().chain(stage.env.values()).chain(&stage.dir).flat_map(Template::variables);
     let own = token.map(|token| (finish::VARIABLE.to_owned(), token.as_str().to_owned()));
+    // A stage that waits finishes nothing itself, so that there is one of the two at most.
+    let own = own.or_else(|| Some((callback::TOKEN_VARIABLE.to_owned(), callback?.token().to_owned())));
     Secrets::with(named.chain(stage.pass_env.iter().map(String::as_str)), own)
 }
 

@@ -2,8 +2,10 @@
 -- from then on nothing is held for it. Returns the ordinals that landed; with each, whether its wait is over already, for an answer may
 -- come early (its job is ready then), and in how many milliseconds it ends by itself.
 --
--- $1 to $7 are the fence, an array each; $8 to $11 kind, name, beginning and deadline of the wait. A wait that is on record is found
--- again as it is, also with another deadline (promise 12); one that an attempt has ended with in vain begins anew.
+-- $1 to $7 are the fence, an array each; $8 to $11 kind, name, beginning and deadline of the wait; $12 to $16 of a service its handle,
+-- when the wait times out, how long it may say nothing, and what was wrong with how many of the last polls. A wait that is on record
+-- is found again as it is, also with another deadline (promise 12); one that an attempt has ended with in vain begins anew. One whose
+-- service was to be asked again goes on until it is to be asked the next time.
 --
 -- The attempt goes on when the wait is over, under its number. Items behind the job in its branch do not wait with it: they become
 -- a branch of their own.
@@ -42,20 +44,33 @@ held as materialized (
     where (select count(*) from growing) >= 0
 ),
 begun as (
-    insert into piton.waits as w (run_id, stage, item, job_id, attempt, kind, name, since, deadline)
+    insert into piton.waits as w (run_id, stage, item, job_id, attempt, kind, name, since, deadline, handle, latest, silence_ms,
+                                  polls, misses, trouble)
     select h.run_id, h.stage, h.item, h.job_id, h.attempt, h.kind, ($9::text[])[h.ord], ($10::timestamptz[])[h.ord],
-           ($11::timestamptz[])[h.ord]
+           ($11::timestamptz[])[h.ord], ($12::text[])[h.ord]::json, ($13::timestamptz[])[h.ord], ($14::int8[])[h.ord],
+           case h.kind when 'poll' then 0 end, ($15::int4[])[h.ord], ($16::text[])[h.ord]
     from held h
     on conflict (run_id, stage, item) do update set
         job_id = excluded.job_id, attempt = excluded.attempt, kind = excluded.kind, name = excluded.name,
-        (since, deadline, outcome, ended_at, answered_by, role, digest, payload, child_id) = (
-            select case when s.spent or w.since is null then excluded.since else w.since end,
-                   case when s.spent or w.since is null then excluded.deadline else w.deadline end,
-                   case when not s.spent then w.outcome end, case when not s.spent then w.ended_at end,
-                   case when not s.spent then w.answered_by end, case when not s.spent then w.role end,
-                   case when not s.spent then w.digest end, case when not s.spent then w.payload end,
-                   case when not s.spent then w.child_id end
-            from (select piton.wait_is_spent(w.run_id, w.stage, w.item, w.attempt, w.outcome) as spent) as s)
+        handle = coalesce(excluded.handle, w.handle), silence_ms = excluded.silence_ms, misses = excluded.misses,
+        trouble = excluded.trouble,
+        (since, latest, deadline, polls, heard_at, progress, outcome, ended_at, answered_by, role, digest, payload, child_id) = (
+            select case when s.anew then excluded.since else w.since end,
+                   case when s.anew then excluded.latest else w.latest end,
+                   case when s.anew or s.is_due then excluded.deadline else w.deadline end,
+                   case when s.anew then excluded.polls else w.polls + s.is_due::int4 end,
+                   case when not s.anew then w.heard_at end, case when not s.anew then w.progress end,
+                   case when s.keeps then w.outcome end, case when s.keeps then w.ended_at end,
+                   case when s.keeps then w.answered_by end, case when s.keeps then w.role end,
+                   case when s.keeps then w.digest end, case when s.keeps then w.payload end,
+                    case when s.keeps then w.child_id end
+            from (
+                select o.spent or w.since is null as anew, o.is_due, not o.spent and not o.is_due as keeps
+                from (
+                    select piton.wait_is_spent(w.run_id, w.stage, w.item, w.attempt, w.outcome) as spent,
+                           w.outcome is not distinct from 'due' as is_due
+                ) as o
+            ) as s)
     returning w.run_id, w.stage, w.item, w.deadline, w.outcome
 ),
 moved as (

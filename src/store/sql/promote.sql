@@ -38,7 +38,9 @@ taken as materialized (
     ) as w
 ),
 ended as (
-    update piton.waits w set outcome = 'timed_out', ended_at = now()
+    -- Before its timeout, the end of a poll's wait is the next poll.
+    update piton.waits w
+    set outcome = case when w.kind = 'poll' and w.latest > now() then 'due' else 'timed_out' end, ended_at = now()
     from taken t
     where w.run_id = any(array[t.run_id]) and w.stage = t.stage and w.item = t.item
 ),

@@ -106,6 +106,7 @@ fn lacking(case: &Case, workflow: &Workflow, handlers: &Handlers) -> Option<Stri
     stage.map(|(name, missing)| {
         let cure = match missing {
             Missing::Handler(_) => "run the tests with the program that registers it",
+            Missing::CallbackUrl => "leave the answer of its service to the mock",
             Missing::Variables(_) => "set it in the `env` of the case",
             Missing::Program(_) => "install it",
             Missing::Requirements(_) => "put it there",

@@ -72,7 +72,7 @@ fn meant(name: &str, there_are: &str, names: &[&str]) -> String {
 fn check_answer(stage: &Stage, answer: &Answer, found: &mut Vec<Mistake>) {
     match answer {
         Answer::Output(output) => {
-            if let Some(why) = stage.kind.never_outputs(&output.text) {
+            if let Some(why) = stage.never_outputs(&output.text) {
                 let title = format!("stage `{}` never has this output: {why}", stage.name);
                 found.push(Mistake::new(
                     output.span.clone(),

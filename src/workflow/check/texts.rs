@@ -6,6 +6,7 @@ use crate::workflow::input::{DeclaredInput, InputType};
 use crate::workflow::mistake::{Mistake, shown};
 use crate::workflow::named_file::NamedFile;
 use crate::workflow::own::Own;
+use crate::workflow::service::ANSWER;
 use crate::workflow::similar::similar;
 use crate::workflow::template::Place;
 use crate::workflow::value::{Field, Word};
@@ -26,6 +27,15 @@ pub(super) fn own(stage: &DraftStage, word: &Word, own: Own, found: &mut Vec<Mis
         _ => return,
     };
     found.push(Mistake::new(word.span.clone(), title, "", help));
+}
+
+/// Tells of a place that two things could be meant by: the output of a stage, and what a service answered first.
+pub(super) fn two_answers(stage: &DraftStage, word: &Word, place: &Place) -> Option<Mistake> {
+    let is_both = place.head == ANSWER && stage.needs.iter().any(|need| need.text == ANSWER);
+    let title = || {
+        format!("{} could be the answer of the service, or the output of stage `{ANSWER}`", shown(&place.to_string()))
+    };
+    is_both.then(|| Mistake::new(word.span.clone(), title(), "", "give that stage another name"))
 }
 
 /// Tells of the output of a need that is accepted without one.

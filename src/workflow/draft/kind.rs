@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -10,6 +9,7 @@ use super::child;
 use super::classes::classes;
 use super::files;
 use super::named::Named;
+use super::service::ASKING;
 use super::sql;
 use super::url::bad_url;
 use super::wait;
@@ -34,7 +34,11 @@ pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>)
         let kind = keys::KINDS.iter().find(|kind| kind.name == key.text)?;
         Some((key, kind.name))
     });
-    let kinds: Vec<(Word, &'static str)> = kinds.collect();
+    let mut kinds: Vec<(Word, &'static str)> = kinds.collect();
+    // A stage that asks a service waits for it, and that is no other kind.
+    if kinds.iter().any(|(_, kind)| ASKING.contains(kind)) {
+        kinds.retain(|(_, kind)| *kind != keys::WAIT.name);
+    }
     if let [(_, first), (second, _), ..] = kinds.as_slice() {
         let title = format!("stage {} says twice how it runs", shown(&stage.text));
         let label = format!("`{first}` was given already");
@@ -207,11 +211,7 @@ impl<'i> Keys<'_, 'i> {
 
     fn note(&mut self, key: Key, word: &Word, template: &Template) {
         files::note(key, word, template, self.named, self.found);
-        let (word, mut seen) = (Arc::new(word.clone()), HashSet::new());
-        let places = template.places().filter(|place| seen.insert(*place));
-        self.named.places.extend(places.map(|place| (word.clone(), place.clone())));
-        let mut seen = HashSet::new();
-        self.named.owns.extend(template.owns().filter(|own| seen.insert(*own)).map(|own| (word.clone(), own)));
+        self.named.note(word, template);
         let mut seen = HashSet::new();
         let variables = template.variables().filter(|name| seen.insert(*name));
         for (name, own) in variables.filter_map(|name| Some((name, Own::of_variable(name)?))) {
@@ -310,7 +310,7 @@ fn env_name(name: &str) -> Option<String> {
     }
 }
 
-fn header_name(name: &str) -> Option<String> {
+pub(super) fn header_name(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if name.is_empty() || !name.chars().all(token) {

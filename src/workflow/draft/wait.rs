@@ -18,7 +18,11 @@ pub(super) fn signal(value: &Value<'_>, _: Key, found: &mut Vec<Mistake>) -> Opt
         match key.text.as_str() {
             "for" => {
                 let Shape::Word(words) = keys::FOR.shape else { continue };
-                value::one_of(value, keys::FOR, words, found);
+                if value::one_of(value, keys::FOR, words, found).is_some_and(|word| word != "signal") {
+                    let help = "add http, command or rust, which asks the service; what it asks answers then";
+                    found.push(Mistake::new(value.span(), "the stage waits for a service, and asks nobody", "", help));
+                    return None;
+                }
             }
             "name" => name = signal_name(value, found),
             "timeout" => timeout = value::duration(value, keys::SIGNAL_TIMEOUT, found),

@@ -26,6 +26,10 @@ pub(crate) enum At {
     Schedule,
     /// A key of `wait`.
     Wait,
+    /// A key of the `wait` of a stage that asks a service which calls back.
+    Callback,
+    /// The same, of one that is asked again.
+    Poll,
 }
 
 /// Every key wherever it may stand, but for `stages`, which is no line of its own.
@@ -45,6 +49,8 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
     add(At::Warm, WARM_KEYS);
     add(At::Schedule, SCHEDULE);
     add(At::Wait, WAIT_KEYS);
+    add(At::Callback, &CALLBACK_KEYS[1..]);
+    add(At::Poll, &POLL_KEYS[1..]);
     all
 }
 
@@ -68,6 +74,14 @@ pub(crate) fn file(at: At, line: &str) -> String {
             let others = others.into_iter().filter(|other| other.split(' ').next() != line.split(' ').next());
             let all: Vec<&str> = others.chain([line]).filter(|line| !line.is_empty()).collect();
             (kind, stage) = ("", format!("wait = {{ {} }}", all.join(", ")));
+        }
+        At::Callback | At::Poll => {
+            let door = if matches!(at, At::Callback) { "callback" } else { "poll" };
+            let needed = [WAIT_TIMEOUT, POLL_URL, POLL_EVERY, DONE].map(|key| key.example);
+            let needed = if door == "poll" { &needed[..] } else { &needed[..1] };
+            let others = needed.iter().copied().filter(|other| other.split(' ').next() != line.split(' ').next());
+            let all: Vec<&str> = others.chain([line]).filter(|line| !line.is_empty()).collect();
+            (kind, stage) = (HTTP.example, format!("{fanned_out}\nwait = {{ for = \"{door}\", {} }}", all.join(", ")));
         }
         // A signal answers no item.
         At::Stage(None) if line.starts_with("wait") => (kind, stage) = (line, "needs = [\"check\"]".to_owned()),
@@ -161,6 +175,8 @@ fn the_page_has_a_row_for_every_key_and_no_other() {
         SQL_STAGE,
         SLEEP_STAGE,
         WAIT_KEYS,
+        &[WAIT_TIMEOUT, HEARTBEAT],
+        &POLL_KEYS[3..],
         RETRY_RULES,
         CLASS_RULES,
     ]

@@ -44,7 +44,7 @@ pub(crate) async fn run(
     offer: Offer,
     limit: Duration,
 ) -> Result<Payload, Failure> {
-    let secrets = environment::secrets(stage, offer.token.as_ref());
+    let secrets = environment::secrets(stage, offer.token.as_ref(), offer.context.callback());
     let ended = until_begun(pools, stage, &offer, limit, &secrets).await;
     // Whatever found the failure: no text of it is kept that was not looked through.
     ended.map_err(|failure| failure.redacted(|text, whole| secrets.hide_in_beginning(text, whole, usize::MAX)))

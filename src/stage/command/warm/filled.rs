@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::environment::{Filled, inherited};
 use crate::model::failure::Failure;
+use crate::stage::callback;
 use crate::stage::fill::{FilesByText, Filler};
 use crate::stage::handler::Offer;
 use crate::workflow::definition::CommandStage;
@@ -43,5 +44,11 @@ pub(super) fn of_a_job<'s>(
     };
     let filler = Filler::new(&offer.input, &tell).with_files(files);
     let of_job = stage.env.iter().filter(|(_, text)| !text.is_known_before_a_job());
-    of_job.map(|(name, text)| Ok((name.as_str(), filler.plain(text)?))).collect()
+    let mut texts: BTreeMap<&str, String> =
+        of_job.map(|(name, text)| Ok((name.as_str(), filler.plain(text)?))).collect::<Result<_, Failure>>()?;
+    if let Some(callback) = offer.context.callback() {
+        texts.insert(callback::TOKEN_VARIABLE, callback.token().to_owned());
+        texts.extend(callback.url().map(|url| (callback::URL_VARIABLE, url.to_owned())));
+    }
+    Ok(texts)
 }

@@ -70,7 +70,7 @@ pub(super) async fn live(
     stop: CancellationToken,
     tell: Tell,
 ) {
-    let secrets = environment::secrets(&origin.command, None);
+    let secrets = environment::secrets(&origin.command, None, None);
     let begun = Instant::now();
     let started = tokio::select! {
         started = start(&origin, &secrets) => started,
@@ -313,7 +313,7 @@ impl Life {
         };
         let what = match message::read(&line) {
             Ok(Said::Log(log)) => {
-                log::between_jobs(&self.origin, &log, &environment::secrets(&self.origin.command, None));
+                log::between_jobs(&self.origin, &log, &environment::secrets(&self.origin.command, None, None));
                 return None;
             }
             // A job may end before its last words are read, such as those of a thread of its own.
