@@ -50,4 +50,4 @@ alter table piton.dead_letters
 
 drop function if exists piton.move_to_the_past(bigint, uuid, smallint[], smallint, integer);
 
--- functions: 31537384bf94e5cd867f8342823ceebc68e958070dd13d81535ebeea0ac85862
+-- functions: 6c59534a167f2b572ae88b2c7d8a1a1fe4d7d506d68c95191a1d1cd90781e5ad

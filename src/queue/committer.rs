@@ -391,9 +391,9 @@ impl Committer {
     }
 }
 
-/// What stands in place of the output of an optional stage that is given up. Evidence of damage is never passed over (promise 8).
+/// What stands in place of the output of a stage that is given up and that its run goes on without. Evidence of damage is never passed over (promise 8).
 fn tolerated(claim: &Claim, version: &Version, failure: &Failure) -> Option<Output> {
-    let stage = version.stage(claim.key.stage).filter(|stage| stage.optional)?;
+    let stage = version.stage(claim.key.stage).filter(|_| version.tolerates(claim.key.stage))?;
     if failure.class() == FailureClass::CorruptCheckpoint {
         return None;
     }

@@ -145,6 +145,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "queue_depth",
     "attempts_overview",
     "outputs_overview",
+    "rounds_overview",
     "dead_letters_overview",
     "causes_overview",
     "renew_fingerprints",

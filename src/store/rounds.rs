@@ -8,7 +8,7 @@ use super::checkpoints::{Stored, Wanted};
 use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
-use crate::model::id::RunKey;
+use crate::model::id::{RunId, RunKey};
 use crate::model::payload::Payload;
 
 /// Begins a round.
@@ -97,6 +97,19 @@ impl Store {
         }
         connection.keep();
         Ok(found)
+    }
+
+    /// Stages of a run that decide about rounds, with how many of those are over; none for a stage without.
+    pub(crate) async fn rounds_over(&self, run: RunKey) -> Result<Vec<(i16, i64)>, StoreError> {
+        let sql = "select stage, count(*) from piton.rounds where run_id = $1 and dead_letter is null group by stage";
+        Ok(sqlx::query_as(sql).bind(run.0).fetch_all(&self.pool).await?)
+    }
+
+    /// The last rounds of a run that were not good enough, the newest first: stage, number and reason.
+    pub(crate) async fn past_rounds(&self, run: RunId, most: i64) -> Result<Vec<(String, i32, String)>, StoreError> {
+        let sql = "select stage, round, why from piton.rounds_overview where run = $1 and dead_letter is null
+                   order by ended_at desc, round desc limit $2";
+        Ok(sqlx::query_as(sql).bind(run.0).bind(most).fetch_all(&self.pool).await?)
     }
 
     /// Bytes of the outputs that [`Store::rounds`] would read.

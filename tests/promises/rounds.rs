@@ -1,5 +1,7 @@
 //! Stages are done again until they are good enough: round after round, each with all that was done in the one before.
 
+mod maze;
+
 use piton::testing::crash_at_every_commit;
 use piton::{App, Failure, Input, StageContext};
 use serde_json::{Value, json};
