@@ -7,8 +7,8 @@ from piton.rounds o
 join piton.runs r on r.id = o.run_id
 join piton.workflow_versions v on v.id = r.version_id
 join piton.workflows w on w.id = v.workflow_id
-left join piton.past_checkpoints k on k.run_id = o.run_id and k.stage = o.stage and k.item = -1 and k.round = o.id;
-comment on view piton.rounds_overview is 'Rounds that were not good enough, so that another one began; why, and what their last stage had returned. What their other stages had done is in piton.past_checkpoints.';
+left join piton.round_checkpoints k on k.run_id = o.run_id and k.stage = o.stage and k.item = -1 and k.round = o.id;
+comment on view piton.rounds_overview is 'Rounds that were not good enough, so that another one began; why, and what their last stage had returned. What their other stages had done is in piton.round_checkpoints.';
 comment on column piton.rounds_overview.run is 'Id of the run.';
 comment on column piton.rounds_overview.workflow is 'Name of the workflow.';
 comment on column piton.rounds_overview.stage is 'Name of the stage that decides, the last one of the round.';

@@ -61,6 +61,7 @@ const FUNCTIONS: &[(&str, &str)] = files![
     "wake",
     "signal",
     "cancel_jobs",
+    "forget_stages",
     "move_to_the_past",
     "renew_joins",
     "bear_items",

@@ -51,9 +51,9 @@ impl Store {
 
     /// Whether that attempt has ended its round: the answer to that was lost.
     pub(crate) async fn round_has_begun(&self, claim: &Claim) -> Result<bool, StoreError> {
-        let sql = "select exists (select from piton.past_checkpoints k
+        let sql = "select exists (select from piton.round_checkpoints k
                                   where k.run_id = $1 and k.stage = $2 and k.item = $3 and k.attempt = $4 and k.worker_id = $5
-                                    and k.started_at = $6 and k.round is not null)";
+                                    and k.started_at = $6)";
         let asked = sqlx::query_scalar(sql).bind(claim.key.run.0).bind(claim.key.stage).bind(claim.key.item);
         let asked = asked.bind(claim.key.attempt).bind(claim.worker.0).bind(Moment(claim.started_at));
         Ok(asked.fetch_one(&self.pool).await?)
@@ -77,7 +77,7 @@ impl Store {
         let mut found = HashMap::new();
         for (run, stage, round, id) in rows {
             let outputs: Vec<(i16, i32, Vec<u8>, String, Option<String>)> = sqlx::query_as(
-                "select k.stage, k.item, k.digest, k.output::text, k.skipped from piton.past_checkpoints k
+                "select k.stage, k.item, k.digest, k.output::text, k.skipped from piton.round_checkpoints k
                  where k.run_id = $1 and k.round = $2 order by k.stage, k.item",
             )
             .bind(run)
@@ -122,7 +122,7 @@ impl Store {
                  where o.run_id = w.run_id and o.stage = w.stage and o.dead_letter is null
                  order by o.round desc limit 1) as r
              cross join lateral (
-                 select least(sum(k.bytes), 9e18)::int8 as bytes from piton.past_checkpoints k
+                 select least(sum(k.bytes), 9e18)::int8 as bytes from piton.round_checkpoints k
                  where k.run_id = w.run_id and k.round = r.id) as k
              where k.bytes is not null",
         )

@@ -64,11 +64,11 @@ impl Walk {
         )
         .await;
         assert_eq!(over, (1..rounds).collect::<Vec<_>>(), "rounds of {run}, wanted {}", self.wanted);
-        let past = "select count(*) from piton.past_checkpoints p join piton.runs r on r.id = p.run_id where r.uuid::text = $1";
+        let past = "select count(*) from piton.round_checkpoints p join piton.runs r on r.id = p.run_id where r.uuid::text = $1";
         let of_one = 4 + self.parts as i64;
         assert_eq!(ask(past).await, [of_one * (rounds - 1)], "what is past of {run}");
         let drafts =
-            "select (k.output #>> '{}')::int8 from piton.past_checkpoints k join piton.rounds o on o.id = k.round
+            "select (k.output #>> '{}')::int8 from piton.round_checkpoints k join piton.rounds o on o.id = k.round
                       join piton.runs r on r.id = k.run_id where r.uuid::text = $1 and k.stage = 0 order by o.round";
         assert_eq!(ask(drafts).await, (1..rounds).collect::<Vec<_>>(), "each round goes on from the one before");
         let now = "select (k.output #>> '{}')::int8 from piton.checkpoints k join piton.runs r on r.id = k.run_id

@@ -37,7 +37,7 @@ fn what_is_wrong_with_rounds_is_told_with_its_cure() {
         (critic("until = 'critic.score > 1', at_most = 0"), "`at_most` must be a whole number from 1 to 1000"),
         (critic(&format!("from = 'drft', {right}")), "there is no such stage\n      did you mean `draft`?"),
         (critic(&format!("form = 'draft', {right}")), "did you mean `from`?"),
-        (critic("until = 'outline.x', at_most = 3"), "`outline.x`"),
+        (critic("until = 'outline.x', at_most = 3"), "which is not among its needs\n      add \"outline\" to needs"),
         (
             critic("until = 'input.x', at_most = 3"),
             "`until` reads nothing that changes from round to round\n      read what",
