@@ -416,6 +416,12 @@ fn workflow() -> Value {
                 (r#"sum by (stage, class) (rate(piton_retries_total{workflow="$workflow"}[$__rate_interval]))"#,
                  "{{stage}} {{class}}"),
             ])
+        .lines("Rounds begun per second",
+            "Rounds that began because the one before was not good enough. Rising: results are worse, or more is asked of them.",
+            Look { empty: "no stage was done again for its result yet", ..STACKED_RATES }, &[
+                (r#"sum by (stage) (rate(piton_rounds_begun_total{workflow="$workflow"}[$__rate_interval]))"#,
+                 "{{stage}}"),
+            ])
         .lines("Given up per second",
             "Jobs that became dead letters.",
             Look { empty: "nothing was given up yet", ..STACKED_RATES }, &[

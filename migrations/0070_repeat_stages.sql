@@ -1,5 +1,5 @@
 -- Stages may be done again, round after round, until their result is good enough. A round that is over is a row, and what its stages
--- did is kept in the tables of the past, as with stages that are done again for a dead letter.
+-- did is kept beside it.
 
 create table piton.rounds (
     run_id bigint not null,
@@ -16,31 +16,32 @@ create unique index rounds_in_order on piton.rounds (run_id, stage, round) where
 comment on table piton.rounds is 'Rounds that were not good enough, so that another one began. The round that a run is in, or ended with, has no row.';
 comment on column piton.rounds.run_id is 'Its run.';
 comment on column piton.rounds.stage is 'Position of the stage that decides, the last one of the round.';
-comment on column piton.rounds.id is 'Names it in piton.past_checkpoints and piton.past_attempts.';
+comment on column piton.rounds.id is 'Names it in piton.round_checkpoints and piton.round_attempts.';
 comment on column piton.rounds.round is 'Number of the round, from 1.';
 comment on column piton.rounds.why is 'Why it was not good enough.';
 comment on column piton.rounds.ended_at is 'When it ended, and the next one began.';
 comment on column piton.rounds.dead_letter is 'The dead letter whose retry began the rounds anew from 1; empty for rounds that count.';
 
-alter table piton.past_checkpoints
-    add column round uuid,
-    drop constraint past_checkpoints_pkey,
-    alter column dead_letter drop not null,
-    add constraint past_checkpoints_why check ((dead_letter is null) <> (round is null)) not valid;
-create unique index past_checkpoints_of_a_job on piton.past_checkpoints (run_id, stage, item, (coalesce(dead_letter, round)));
-alter table piton.past_attempts
-    add column round uuid,
-    drop constraint past_attempts_pkey,
-    alter column dead_letter drop not null,
-    add constraint past_attempts_why check ((dead_letter is null) <> (round is null)) not valid;
-create unique index past_attempts_of_a_job on piton.past_attempts (run_id, stage, item, (coalesce(dead_letter, round)), attempt);
-comment on column piton.past_checkpoints.dead_letter is 'The dead letter whose retry did the stage again; empty where a round ended.';
-comment on column piton.past_attempts.dead_letter is 'The dead letter whose retry did the stage again; empty where a round ended.';
-comment on column piton.past_checkpoints.round is 'The round that it was part of, which was not good enough (piton.rounds.id); empty where a dead letter was retried.';
-comment on column piton.past_attempts.round is 'The round that it was part of, which was not good enough (piton.rounds.id); empty where a dead letter was retried.';
+-- What their stages had done. Apart from what a redo takes back, which nothing but people reads.
+create table piton.round_checkpoints (
+    like piton.checkpoints including comments including constraints,
+    round uuid not null,
+    primary key (run_id, stage, item, round)
+);
+comment on table piton.round_checkpoints is 'What finished jobs had returned in rounds that are over. The round behind the last of them reads it, verified like any input.';
+comment on column piton.round_checkpoints.round is 'Its round: piton.rounds.id.';
 
--- What is past was held to the classes when it was not. The copies of the checks do not know of newer classes.
+create table piton.round_attempts (
+    like piton.attempts including comments including constraints,
+    round uuid not null,
+    primary key (run_id, stage, item, round, attempt)
+);
+comment on table piton.round_attempts is 'Attempts that left no checkpoint, in rounds that are over.';
+comment on column piton.round_attempts.round is 'Its round: piton.rounds.id.';
+
+-- What is past was held to the classes when it was not. The copies of the checks do not know of newer ones, such as wait_timeout.
 alter table piton.past_attempts drop constraint if exists attempts_class_check;
+alter table piton.round_attempts drop constraint if exists attempts_class_check;
 alter table piton.attempts
     drop constraint attempts_class_check,
     add constraint attempts_class_check check (class in ('network_timeout', 'rate_limited', 'resource_unavailable', 'out_of_memory', 'unknown', 'invalid_input', 'auth_failure', 'crashed', 'corrupt_checkpoint', 'wait_timeout', 'child_failed', 'not_good_enough')) not valid;
@@ -48,6 +49,4 @@ alter table piton.dead_letters
     drop constraint dead_letters_class_check,
     add constraint dead_letters_class_check check (class in ('network_timeout', 'rate_limited', 'resource_unavailable', 'out_of_memory', 'unknown', 'invalid_input', 'auth_failure', 'crashed', 'corrupt_checkpoint', 'wait_timeout', 'child_failed', 'not_good_enough')) not valid;
 
-drop function if exists piton.move_to_the_past(bigint, uuid, smallint[], smallint, integer);
-
--- functions: 3ea496ad309fd841c440df10d1f4850b862b29cd5e252b011837f800065853e8
+-- functions: 1c960b9353f4ca03b3b009627574c3721b6763c247404aaf0932384f1d4ba864

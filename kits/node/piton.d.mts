@@ -50,6 +50,8 @@ export interface Context {
   readonly item?: number;
   /** Which try it is, from 1. */
   readonly attempt: number;
+  /** Which round it is, from 1, of a stage that is done again until it is good enough. */
+  readonly round?: number;
   readonly worker: string;
   /** The same for every attempt of a job. */
   readonly idempotencyKey: string;

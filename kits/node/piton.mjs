@@ -109,6 +109,7 @@ class Context {
     this.stage = about.stage ?? "";
     this.item = about.item;
     this.attempt = about.attempt ?? 1;
+    this.round = about.round;
     this.worker = about.worker ?? "";
     this.idempotencyKey = about.idempotency_key ?? "";
     this.traceparent = about.traceparent;
@@ -219,7 +220,7 @@ async function once(given, text) {
   const env = process.env;
   const context = new Context({
     run: env.PITON_RUN, workflow: env.PITON_WORKFLOW, stage: env.PITON_STAGE, item: env.PITON_ITEM ? Number(env.PITON_ITEM) : undefined,
-    attempt: Number(env.PITON_ATTEMPT || 1), worker: env.PITON_WORKER, idempotency_key: env.PITON_IDEMPOTENCY_KEY,
+    attempt: Number(env.PITON_ATTEMPT || 1), round: env.PITON_ROUND ? Number(env.PITON_ROUND) : undefined, worker: env.PITON_WORKER, idempotency_key: env.PITON_IDEMPOTENCY_KEY,
     traceparent: env.TRACEPARENT, tracestate: env.TRACESTATE, token: env.PITON_ATTEMPT_TOKEN, inputs: env.PITON_INPUTS,
     artifacts: env.PITON_ARTIFACTS,
   });

@@ -144,6 +144,8 @@ class Context:
         self.item: Optional[int] = about.get("item")
         #: Which try it is, from 1.
         self.attempt: int = about.get("attempt", 1)
+        #: Which round it is, from 1, of a stage that is done again until it is good enough.
+        self.round: Optional[int] = about.get("round")
         self.worker: str = about.get("worker", "")
         #: The same for every attempt of a job: pass it to services that know such keys.
         self.idempotency_key: str = about.get("idempotency_key", "")
@@ -297,6 +299,7 @@ def _once(given: Optional[Handler], text: bool) -> None:
     about: Dict[str, Any] = {
         "run": env.get("PITON_RUN", ""), "workflow": env.get("PITON_WORKFLOW", ""), "stage": env.get("PITON_STAGE", ""),
         "item": int(env["PITON_ITEM"]) if env.get("PITON_ITEM") else None, "attempt": int(env.get("PITON_ATTEMPT") or 1),
+        "round": int(env["PITON_ROUND"]) if env.get("PITON_ROUND") else None,
         "worker": env.get("PITON_WORKER", ""), "idempotency_key": env.get("PITON_IDEMPOTENCY_KEY", ""),
         "traceparent": env.get("TRACEPARENT"), "tracestate": env.get("TRACESTATE"), "token": env.get("PITON_ATTEMPT_TOKEN"),
         "inputs": env.get("PITON_INPUTS"), "artifacts": env.get("PITON_ARTIFACTS"),

@@ -34,6 +34,8 @@ begin
     delete from piton.attempts where run_id = any(due);
     delete from piton.past_checkpoints where run_id = any(due);
     delete from piton.past_attempts where run_id = any(due);
+    delete from piton.round_checkpoints where run_id = any(due);
+    delete from piton.round_attempts where run_id = any(due);
     delete from piton.rounds where run_id = any(due);
     delete from piton.steps where run_id = any(due);
     delete from piton.finishes where run_id = any(due);

@@ -16,7 +16,22 @@ begin
     select r.id, next_round.last, over, 1 + count(*), next_round.why
     from piton.rounds o
     where o.run_id = r.id and o.stage = next_round.last and o.dead_letter is null;
-    perform piton.move_to_the_past(r.id, null, members, null, null, over);
+    with moved as (
+        delete from piton.checkpoints k where k.run_id = r.id and k.stage = any(members) returning k.*
+    )
+    insert into piton.round_checkpoints (run_id, stage, item, attempt, worker_id, started_at, finished_at, bytes, digest, output,
+                                         skipped, round)
+    select m.run_id, m.stage, m.item, m.attempt, m.worker_id, m.started_at, m.finished_at, m.bytes, m.digest, m.output, m.skipped, over
+    from moved m;
+    with moved as (
+        delete from piton.attempts a where a.run_id = r.id and a.stage = any(members) returning a.*
+    )
+    insert into piton.round_attempts (run_id, stage, item, attempt, outcome, class, message, detail, worker_id, started_at, ended_at,
+                                      retry_at, round)
+    select m.run_id, m.stage, m.item, m.attempt, m.outcome, m.class, m.message, m.detail, m.worker_id, m.started_at, m.ended_at,
+           m.retry_at, over
+    from moved m;
+    perform piton.forget_stages(r.id, members, null, null);
     -- What was tolerated is tried again with the others.
     update piton.dead_letters d
     set done_again = true,

@@ -261,7 +261,8 @@ impl Judge<'_> {
 
     /// Attempts follow one another, and none begins before what its stage needs is done.
     fn order(&mut self, place: Place, attempts: &[&AttemptEnd]) {
-        let mut attempts = attempts.to_vec();
+        // What stands for an optional stage that was given up has no time of its own.
+        let mut attempts: Vec<_> = attempts.iter().filter(|a| place.0 != SPARE || a.skipped.is_none()).collect();
         attempts.sort_by_key(|a| a.attempt);
         let ended = |need| self.jobs.get(&need)?.iter().map(|a| a.ended_at).max();
         let ready = self.needs(place).into_iter().filter_map(ended).max();

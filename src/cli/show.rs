@@ -59,6 +59,7 @@ pub(crate) async fn show(global: Global, args: ShowArgs) -> anyhow::Result<Exit>
         }
         out!("{}", artifacts(&database, &snapshot).await?);
         out!("{}", finished_programs(&database, &snapshot).await?);
+        out!("{}", past_rounds(&database, &snapshot).await?);
         outln!("{}", what_to_do(&snapshot));
         if snapshot.run.tolerated > 0 {
             out!("{}", what_is_tolerated(&database, snapshot.run.id).await?);
@@ -102,6 +103,17 @@ async fn artifacts(database: &Database, snapshot: &Snapshot) -> anyhow::Result<S
         1 => format!("It has 1 artifact: see it with:  {program} artifacts list {}\n", run.id),
         count => format!("It has {count} artifacts: see them with:  {program} artifacts list {}\n", run.id),
     })
+}
+
+/// Rounds that were not good enough, the last few, and why.
+async fn past_rounds(database: &Database, snapshot: &Snapshot) -> anyhow::Result<String> {
+    if snapshot.stages.iter().all(|stage| stage.round.is_none_or(|round| round.number == 1)) {
+        return Ok(String::new());
+    }
+    let rounds = database.store.past_rounds(snapshot.run.id, TOLD).await?;
+    let line = |(stage, round, why): &(String, i32, String)| format!("  {stage}, round {round}: {}\n", quoted(why));
+    let lines: String = rounds.iter().rev().map(line).collect();
+    Ok(format!("Rounds that were not good enough, so that another one began:\n{lines}"))
 }
 
 /// Programs whose result is committed, and that keep their jobs all the same.

@@ -27,6 +27,8 @@ pub struct StageProgress {
     pub skipped: i64,
     /// Items of a fanned-out stage, once they are known.
     pub items: Option<i64>,
+    /// Which round it is in, from 1, where it is done again until it is good enough.
+    pub round: Option<u32>,
     /// Failed attempts so far.
     pub failures: i64,
     /// Progress that a running attempt has reported: done, and of how many.
@@ -50,6 +52,7 @@ impl StageProgress {
             done: row.map_or(0, |row| row.done),
             skipped: row.map_or(0, |row| row.skipped),
             items: row.and_then(|row| row.items),
+            round: stage.round.map(|round| round.number),
             failures: row.map_or(0, |row| row.failures),
             progress: row.and_then(|row| row.progress_done.zip(row.progress_of)),
             note: row.and_then(|row| row.progress_note.clone()).filter(|note| !note.is_empty()),

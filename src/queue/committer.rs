@@ -422,12 +422,12 @@ impl Committer {
     }
 }
 
-/// What stands in place of the output of an optional stage that is given up, or of an item that others may do without. Evidence of
-/// damage is never passed over (promise 8).
+/// What stands in place of the output of a stage that is given up and that its run goes on without, or of an item that others may do
+/// without. Evidence of damage is never passed over (promise 8).
 fn tolerated(claim: &Claim, version: &Version, failure: &Failure) -> Option<Output> {
     let stage = version.stage(claim.key.stage)?;
     let quorum = stage.quorum.as_ref().filter(|_| claim.key.item().is_some());
-    if failure.class() == FailureClass::CorruptCheckpoint || !(stage.optional || quorum.is_some()) {
+    if failure.class() == FailureClass::CorruptCheckpoint || !(version.tolerates(claim.key.stage) || quorum.is_some()) {
         return None;
     }
     let reason = format!("it was given up: {}: {}", failure.class(), failure.message());

@@ -62,13 +62,15 @@ pub(super) fn counted(
     (claim, ending, _): &(Claim, Ending, Option<HandOff>),
     slow: bool,
 ) -> Option<Counted> {
-    let stage = version?.stage(claim.key.stage)?;
+    let version = version?;
+    let stage = version.stage(claim.key.stage)?;
     let quorum = stage.quorum.as_ref().filter(|_| claim.key.item().is_some())?;
     let by = By { at_least: quorum.at_least, cancels: quorum.rest == Rest::Cancel, missing: quorum.missing.clone() };
     match ending {
         Ending::Tolerated { failure, .. } => {
             let behind = lane::behind_a_failed_item(claim.spot(), slow);
-            Some(Counted { by, otherwise: Some(Ending::GiveUp { failure: failure.clone(), behind }) })
+            let given_up = || Ending::GiveUp { failure: failure.clone(), behind };
+            Some(Counted { by, otherwise: (!version.tolerates(claim.key.stage)).then(given_up) })
         }
         Ending::Done { .. } | Ending::Skipped { .. } if by.cancels => Some(Counted { by, otherwise: None }),
         Ending::Done { .. }

@@ -12,6 +12,7 @@ use crate::model::id::AttemptKey;
 use crate::model::lane::Spot;
 use crate::model::payload::PayloadLimits;
 use crate::stage::input::StageInput;
+use crate::workflow::definition::Stage;
 
 /// Where a branch goes, and what is known for it.
 #[derive(Debug)]
@@ -26,8 +27,11 @@ impl HandOff {
     /// `None` where the next input has to be read, or has to wait for room: then the branch is claimed like any other.
     pub(super) fn to(spot: Spot, done: &Claim, known: Known, bytes: usize, room: &Room) -> Option<HandOff> {
         if spot.stage != done.key.stage {
-            if known.version.group(spot.stage).is_some() {
-                // Which round it is in, and what the one before came to, is read.
+            let runs_after_a_failure = |stage: &Stage| stage.on_failure_of.is_some();
+            if known.version.group(spot.stage).is_some()
+                || known.version.stage(spot.stage).is_some_and(runs_after_a_failure)
+            {
+                // Which round it is in, and what the one before came to, is read; so is what a stage was given up with.
                 return None;
             }
             let bytes = known.run.input.as_ref().map_or(0, |input| input.len()) + bytes;

@@ -22,6 +22,7 @@ use crate::store::checkpoints::{PREVIOUS, Stored, Wanted};
 use crate::store::rounds::StoredRounds;
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::{ForEach, Source, Stage, StageIndex};
+use crate::workflow::own::FAILURE;
 use crate::workflow::rounds::PREVIOUS as PREVIOUS_PART;
 
 /// Claims whose inputs are read at once.
@@ -140,6 +141,8 @@ struct Batch {
     /// Arrays that were split and arrays that were joined, so that a thousand items share one.
     splits: HashMap<(RunKey, i16, i16), Result<Arc<Split>, Failure>>,
     joined: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
+    /// What stages were given up with that others run after; JSON.
+    failures: HashMap<(RunKey, i16), Arc<str>>,
     /// Of stages that decide about rounds; and what is passed on of the last one.
     rounds: HashMap<(RunKey, i16), StoredRounds>,
     previous: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
@@ -180,8 +183,16 @@ impl Batch {
             keys => store.ended_waits(keys).await?,
         };
         let runs = runs.into_iter().map(|stored| (stored.run, stored.into())).collect();
+        let failing = claims.iter().filter_map(|(claim, version)| {
+            Some((claim.key.run, number_of(version.stage(claim.key.stage)?.on_failure_of?)))
+        });
+        let failing: BTreeSet<(RunKey, i16)> = failing.collect();
+        let failures = match failing.is_empty() {
+            true => HashMap::new(),
+            false => store.given_up(&failing.into_iter().collect::<Vec<_>>()).await?,
+        };
         let rounds = if previous.is_empty() { HashMap::new() } else { store.rounds(&previous).await? };
-        Ok(Batch { runs, waits, outputs, rounds, too_large: too_large.clone(), ..Batch::empty(limits) })
+        Ok(Batch { runs, waits, outputs, failures, rounds, too_large: too_large.clone(), ..Batch::empty(limits) })
     }
 
     fn empty(limits: &PayloadLimits) -> Batch {
@@ -193,6 +204,7 @@ impl Batch {
             skips: Skips::default(),
             splits: HashMap::new(),
             joined: HashMap::new(),
+            failures: HashMap::new(),
             rounds: HashMap::new(),
             previous: HashMap::new(),
             limits: *limits,
@@ -298,6 +310,12 @@ impl Batch {
         let mut needs = Needs::default();
         for need in &stage.needs {
             let number = need.0 as i16;
+            if stage.on_failure_of == Some(*need) {
+                let is_given_up = self.failures.contains_key(&(run, number));
+                let reason = self.skipped(run, number, version)?;
+                needs.add_failure(&version.stage_name(number), is_given_up, reason.as_deref());
+                continue;
+            }
             let reason = if version.may_be_skipped(number) { self.skipped(run, number, version)? } else { None };
             needs.add(&version.stage_name(number), reason.as_deref(), stage.accepts(*need));
         }
@@ -321,8 +339,13 @@ impl Batch {
         if split_source != Some(Source::Input) {
             input.push("input".into(), self.run_input(claim.key.run)?);
         }
-        for need in &stage.needs {
-            let number = need.0 as i16;
+        if let Some(of) = stage.on_failure_of {
+            let failure = self.failures.get(&(claim.key.run, number_of(of)));
+            let failure = failure.ok_or_else(|| missing(&version.stage_name(number_of(of)), NO_ITEM))?;
+            input.push(FAILURE.into(), failure.clone());
+        }
+        for need in stage.needs_output_of() {
+            let (number, need) = (number_of(need), &need);
             if stage.takes_as_file(*need) {
                 input.push_file(version.stage_name(number), number);
             } else if split_source != Some(Source::Stage(*need)) {

@@ -41,6 +41,17 @@ impl Needs {
         }
     }
 
+    /// It runs after the failure of that one, which was given up or not.
+    pub(super) fn add_failure(&mut self, name: &str, is_given_up: bool, skipped: Option<&str>) {
+        match (is_given_up, skipped) {
+            (true, _) => self.has_one_done = true,
+            (false, None) => _ = self.lacks.get_or_insert_with(|| format!("`{name}` has not failed")),
+            (false, Some(reason)) => {
+                _ = self.lacks.get_or_insert_with(|| because_of(&format!("needs the failure of `{name}`"), reason));
+            }
+        }
+    }
+
     /// Why the stage is skipped; `None` where it runs.
     pub(super) fn reason(self) -> Option<Arc<str>> {
         let all = || format!("all that it needs was skipped: {}", self.accepted.join(", "));

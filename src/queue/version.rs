@@ -10,7 +10,7 @@ use crate::model::claim::Claim;
 use crate::model::resource::Resource;
 use crate::model::retry::RetryPolicy;
 use crate::stage::resources::{Resources, StoreUse};
-use crate::workflow::definition::Stage;
+use crate::workflow::definition::{Stage, StageIndex};
 use crate::workflow::plan::Plan;
 use crate::workflow::retry_rules::RetryRules;
 use crate::workflow::rounds::Group;
@@ -60,6 +60,11 @@ impl Version {
     /// Whether that stage may have been skipped as a whole.
     pub(super) fn may_be_skipped(&self, stage: i16) -> bool {
         usize::try_from(stage).ok().and_then(|at| self.may_be_skipped.get(at)).copied().unwrap_or_default()
+    }
+
+    /// Whether a run goes on when that stage is given up.
+    pub(super) fn tolerates(&self, stage: i16) -> bool {
+        u16::try_from(stage).is_ok_and(|stage| self.workflow.is_tolerated(StageIndex(stage)))
     }
 
     /// The rounds that the stage is part of.

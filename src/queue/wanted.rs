@@ -20,7 +20,7 @@ pub(super) fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
         () if is_fanned(number) => Wanted { run, stage: number, item: None },
         () => Wanted { run, stage: number, item: Some(NO_ITEM) },
     };
-    let needed = stage.needs.iter().filter(|need| !stage.takes_as_file(**need)).map(|need| need.0 as i16);
+    let needed = stage.needs_output_of().filter(|need| !stage.takes_as_file(*need)).map(number_of);
     let source = stage.for_each.as_ref().map(source_number);
     let needed = needed.filter(|n| !to_split || Some(*n) == source).map(want);
     let group = version.group(claim.key.stage).filter(|_| !to_split);

@@ -135,14 +135,14 @@ impl StageContext {
 
     /// Tells a stage of its attempt. The files are a program's, and known to whoever starts it.
     pub(crate) fn tell(&self, own: Own) -> Option<Cow<'_, str>> {
-        let About { run, workflow, stage, item, attempt, worker, again: _, round: _, apart: _, trace: _ } =
-            &*self.about;
+        let About { run, workflow, stage, item, attempt, worker, round, again: _, apart: _, trace: _ } = &*self.about;
         Some(match own {
             Own::Id => run.to_string().into(),
             Own::Workflow => (&**workflow).into(),
             Own::Stage => (&**stage).into(),
             Own::Item => (*item)?.to_string().into(),
             Own::Attempt => attempt.to_string().into(),
+            Own::Round => (*round)?.to_string().into(),
             Own::Worker => (&**worker).into(),
             Own::IdempotencyKey => self.idempotency_key().into(),
             Own::Output | Own::Artifacts | Own::Inputs => return None,

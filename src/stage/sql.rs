@@ -104,7 +104,7 @@ fn value(template: &Template, filler: &Filler<'_>) -> Result<Option<Value>, Fail
 fn kind_of(own: Own) -> &'static str {
     match own {
         Own::Id => "uuid",
-        Own::Item | Own::Attempt => "integer",
+        Own::Item | Own::Attempt | Own::Round => "integer",
         Own::Workflow | Own::Stage | Own::Worker | Own::IdempotencyKey | Own::Output | Own::Artifacts | Own::Inputs => {
             "text"
         }

@@ -1,6 +1,7 @@
 //! Finished jobs' outputs, read back when they become inputs.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -131,6 +132,27 @@ impl Store {
         .await?;
         connection.keep();
         Ok(rows.into_iter().map(stored).collect())
+    }
+
+    /// What these stages were given up with, as JSON, where they were and their runs went on: the failure before their skip.
+    pub(crate) async fn given_up(
+        &self,
+        stages: &[(RunKey, i16)],
+    ) -> Result<HashMap<(RunKey, i16), Arc<str>>, StoreError> {
+        let mut connection = self.reserve.connection().await?;
+        let rows: Vec<(i64, i16, String)> = sqlx::query_as(
+            "select w.run_id, w.stage, json_build_object('class', a.class, 'message', a.message)::text
+             from unnest($1::int8[], $2::int2[]) as w (run_id, stage)
+             join piton.checkpoints k on k.run_id = w.run_id and k.stage = w.stage and k.item = -1
+             join piton.attempts a on a.run_id = k.run_id and a.stage = k.stage and a.item = k.item and a.attempt = k.attempt - 1
+             where k.skipped is not null and a.outcome = 'failed'",
+        )
+        .bind(stages.iter().map(|(run, _)| run.0).collect::<Vec<_>>())
+        .bind(stages.iter().map(|(_, stage)| *stage).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
+        connection.keep();
+        Ok(rows.into_iter().map(|(run, stage, failure)| ((RunKey(run), stage), failure.into())).collect())
     }
 
     /// Items of a stage (its own record first) with the bytes of their outputs, in their order.

@@ -198,6 +198,11 @@ impl Store {
                         p.done_again_at
                  from piton.past_attempts p where p.run_id = d.run_id and p.stage = d.stage and p.item = d.item
                  union all
+                 select p.attempt, p.outcome, p.class, p.message, p.detail, p.worker_id, p.started_at, p.ended_at, o.ended_at
+                 from piton.round_attempts p
+                 join piton.rounds o on o.run_id = p.run_id and o.id = p.round
+                 where p.run_id = d.run_id and p.stage = d.stage and p.item = d.item
+                 union all
                  select p.attempt, p.outcome, p.class, p.message, p.detail, p.worker_id, p.started_at, p.ended_at, null
                  from piton.attempts p where p.run_id = d.run_id and p.stage = d.stage and p.item = d.item
              ) as a

@@ -8,7 +8,7 @@ use super::checkpoints::{Stored, Wanted};
 use super::moment::Moment;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
-use crate::model::id::RunKey;
+use crate::model::id::{RunId, RunKey};
 use crate::model::payload::Payload;
 
 /// Begins a round.
@@ -51,9 +51,9 @@ impl Store {
 
     /// Whether that attempt has ended its round: the answer to that was lost.
     pub(crate) async fn round_has_begun(&self, claim: &Claim) -> Result<bool, StoreError> {
-        let sql = "select exists (select from piton.past_checkpoints k
+        let sql = "select exists (select from piton.round_checkpoints k
                                   where k.run_id = $1 and k.stage = $2 and k.item = $3 and k.attempt = $4 and k.worker_id = $5
-                                    and k.started_at = $6 and k.round is not null)";
+                                    and k.started_at = $6)";
         let asked = sqlx::query_scalar(sql).bind(claim.key.run.0).bind(claim.key.stage).bind(claim.key.item);
         let asked = asked.bind(claim.key.attempt).bind(claim.worker.0).bind(Moment(claim.started_at));
         Ok(asked.fetch_one(&self.pool).await?)
@@ -77,7 +77,7 @@ impl Store {
         let mut found = HashMap::new();
         for (run, stage, round, id) in rows {
             let outputs: Vec<(i16, i32, Vec<u8>, String, Option<String>)> = sqlx::query_as(
-                "select k.stage, k.item, k.digest, k.output::text, k.skipped from piton.past_checkpoints k
+                "select k.stage, k.item, k.digest, k.output::text, k.skipped from piton.round_checkpoints k
                  where k.run_id = $1 and k.round = $2 order by k.stage, k.item",
             )
             .bind(run)
@@ -99,6 +99,19 @@ impl Store {
         Ok(found)
     }
 
+    /// Stages of a run that decide about rounds, with how many of those are over; none for a stage without.
+    pub(crate) async fn rounds_over(&self, run: RunKey) -> Result<Vec<(i16, i64)>, StoreError> {
+        let sql = "select stage, count(*) from piton.rounds where run_id = $1 and dead_letter is null group by stage";
+        Ok(sqlx::query_as(sql).bind(run.0).fetch_all(&self.pool).await?)
+    }
+
+    /// The last rounds of a run that were not good enough, the newest first: stage, number and reason.
+    pub(crate) async fn past_rounds(&self, run: RunId, most: i64) -> Result<Vec<(String, i32, String)>, StoreError> {
+        let sql = "select stage, round, why from piton.rounds_overview where run = $1 and dead_letter is null
+                   order by ended_at desc, round desc limit $2";
+        Ok(sqlx::query_as(sql).bind(run.0).bind(most).fetch_all(&self.pool).await?)
+    }
+
     /// Bytes of the outputs that [`Store::rounds`] would read.
     pub(super) async fn round_bytes(&self, wanted: &[Wanted]) -> Result<Vec<(Wanted, u64)>, StoreError> {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
@@ -109,7 +122,7 @@ impl Store {
                  where o.run_id = w.run_id and o.stage = w.stage and o.dead_letter is null
                  order by o.round desc limit 1) as r
              cross join lateral (
-                 select least(sum(k.bytes), 9e18)::int8 as bytes from piton.past_checkpoints k
+                 select least(sum(k.bytes), 9e18)::int8 as bytes from piton.round_checkpoints k
                  where k.run_id = w.run_id and k.round = r.id) as k
              where k.bytes is not null",
         )

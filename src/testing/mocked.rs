@@ -26,6 +26,10 @@ pub(crate) enum MockError {
         "the mock of stage `{0}` answers by items, and the stage has none; leave `items` out, or give it `for_each`"
     )]
     NoItems(String),
+    #[error(
+        "the mock of stage `{0}` answers by rounds, and the stage is done once; leave `rounds` out, or add `repeat` to it or to a stage behind it"
+    )]
+    NoRounds(String),
     #[error("the mock of stage `{stage}` has an output that the stage never has: {why}")]
     Output { stage: String, why: String },
 }
@@ -41,6 +45,7 @@ pub(crate) fn apply(
     handlers: &mut Handlers,
 ) -> Result<Workflow, MockError> {
     let mut mocked = Vec::new();
+    let in_rounds: Vec<bool> = workflow.groups().iter().map(Option::is_some).collect();
     let names: Vec<String> = workflow.stages.iter().map(|stage| stage.name.to_string()).collect();
     for (name, mock) in mocks {
         let Some(at) = workflow.stages.iter().position(|stage| stage.name.as_str() == name) else {
@@ -54,6 +59,9 @@ pub(crate) fn apply(
         let stage = &mut workflow.stages[at];
         if mock.has_items() && stage.for_each.is_none() {
             return Err(MockError::NoItems(name.clone()));
+        }
+        if mock.has_rounds() && !in_rounds[at] {
+            return Err(MockError::NoRounds(name.clone()));
         }
         let unfit = |output: &Result<Box<RawValue>, Failure>| match output {
             Ok(output) => stage.never_outputs(output.get()),
@@ -88,7 +96,8 @@ fn answered(
     let texts = filled::texts(kind, input.get(), context)?;
     let input = with_contents(input, files)?;
     let (stage, item, attempt) = (context.stage().to_owned(), context.item(), context.attempt());
-    let output = mock.answer(&MockCall { stage, item, attempt, input, texts })?;
+    let round = context.round();
+    let output = mock.answer(&MockCall { stage, item, attempt, round, input, texts })?;
     match kind.never_outputs(output.get()).filter(|_| !waited) {
         Some(why) => Err(Failure::invalid_input(format!("the mock answers what the stage never does: {why}"))),
         None => Ok(output),

@@ -47,6 +47,8 @@ enum Script {
     Attempts(Vec<Answer>),
     /// One for each item of a fan-out.
     Items(Vec<Mock>),
+    /// One for each round; the last one also for those after it. At least one.
+    Rounds(Vec<Mock>),
 }
 
 #[derive(Clone)]
@@ -65,6 +67,7 @@ pub struct MockCall {
     pub(super) stage: String,
     pub(super) item: Option<u32>,
     pub(super) attempt: u32,
+    pub(super) round: Option<u32>,
     pub(super) input: Box<RawValue>,
     pub(super) texts: Value,
 }
@@ -103,7 +106,17 @@ impl Mock {
     /// attempts that follow. The calls are listed by this one.
     #[must_use]
     pub fn then(mut self, next: Mock) -> Mock {
+        if let Script::Rounds(rounds) = &mut self.script {
+            rounds.iter_mut().for_each(|round| *round = round.clone().then(next.clone()));
+            return self;
+        }
         match (&mut self.script, next.script) {
+            (_, Script::Rounds(rounds)) => {
+                let before = Mock { script: self.script.clone(), calls: Arc::default() };
+                self.script = Script::Rounds(rounds.into_iter().map(|round| before.clone().then(round)).collect());
+            }
+            // It was looked at before.
+            (Script::Rounds(_), _) => {}
             (Script::Attempts(answers), Script::Attempts(more)) => answers.extend(more),
             // Items have their own attempts: each of them goes on as it says.
             (Script::Items(items), Script::Items(more)) => {
@@ -133,6 +146,20 @@ impl Mock {
         Mock { script: Script::Items(items.into_iter().collect()), calls: Arc::default() }
     }
 
+    /// Answers in the rounds of a stage that is done again until it is good enough, in each as its own mock says; the last one holds
+    /// for all that follow. Without one, every attempt fails.
+    ///
+    /// ```
+    /// use piton::testing::Mock;
+    /// use serde_json::json;
+    ///
+    /// let critic = Mock::rounds([Mock::output(json!({"score": 0.4})), Mock::output(json!({"score": 0.9}))]);
+    /// # let _ = critic;
+    /// ```
+    pub fn rounds(rounds: impl IntoIterator<Item = Mock>) -> Mock {
+        Mock { script: Script::Rounds(rounds.into_iter().collect()), calls: Arc::default() }
+    }
+
     /// What it was called with, in the order of the calls. Attempts whose texts could not be filled in never reached it.
     pub fn calls(&self) -> Vec<MockCall> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -146,6 +173,10 @@ impl Mock {
     pub(super) fn answer(&self, call: &MockCall) -> Result<Box<RawValue>, Failure> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
         match &self.script {
+            Script::Rounds(rounds) => {
+                let at = usize::try_from(call.round.unwrap_or(1).saturating_sub(1)).unwrap_or(usize::MAX);
+                rounds.get(at).or(rounds.last()).ok_or_else(|| no_answer(call, 0))?.answer(call)
+            }
             Script::Items(items) => {
                 let item = call.item.and_then(|item| items.get(usize::try_from(item).ok()?));
                 item.ok_or_else(|| no_answer(call, items.len()))?.answer(call)
@@ -164,13 +195,22 @@ impl Mock {
 
     /// Its answers are those for items.
     pub(super) fn has_items(&self) -> bool {
-        matches!(self.script, Script::Items(_))
+        match &self.script {
+            Script::Items(_) => true,
+            Script::Rounds(rounds) => rounds.iter().any(Mock::has_items),
+            Script::Attempts(_) => false,
+        }
+    }
+
+    /// Its answers are those for rounds.
+    pub(super) fn has_rounds(&self) -> bool {
+        matches!(self.script, Script::Rounds(_))
     }
 
     /// Outputs that are known beforehand.
     pub(super) fn outputs(&self) -> Vec<&Result<Box<RawValue>, Failure>> {
         match &self.script {
-            Script::Items(items) => items.iter().flat_map(Mock::outputs).collect(),
+            Script::Items(mocks) | Script::Rounds(mocks) => mocks.iter().flat_map(Mock::outputs).collect(),
             Script::Attempts(answers) => answers
                 .iter()
                 .filter_map(|answer| match answer {
@@ -196,6 +236,11 @@ impl MockCall {
     /// Which try it is, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Which round it is, from 1, of a stage that is done again until it is good enough.
+    pub fn round(&self) -> Option<u32> {
+        self.round
     }
 
     /// The stage's input: the run's under `input`, outputs under the names of stages, and the item. An output that comes as a file is
@@ -246,7 +291,7 @@ mod tests {
 
     fn answer(mock: &Mock, item: Option<u32>, attempt: u32) -> String {
         let (stage, input) = ("a".to_owned(), raw(&serde_json::json!({"item": item})).expect("JSON"));
-        let call = MockCall { stage, item, attempt, input, texts: Value::Null };
+        let call = MockCall { stage, item, attempt, round: None, input, texts: Value::Null };
         mock.answer(&call).map_or_else(|failure| failure.to_string(), |output| output.get().to_owned())
     }
 

@@ -98,6 +98,9 @@ struct StageReport {
     /// Why it was skipped, or one of its items.
     #[serde(skip_serializing_if = "Option::is_none")]
     skip_reason: Option<String>,
+    /// Which round it is in, from 1, where it is done again until it is good enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round: Option<u32>,
     attempt: i32,
     failures: i64,
     due_at: Option<DateTime<Utc>>,
@@ -185,6 +188,7 @@ impl RunReport {
             tolerated: stage.row.as_ref().map_or(0, |r| r.tolerated),
             cancelled: stage.row.as_ref().map_or(0, |r| r.cancelled),
             skip_reason: stage.row.as_ref().and_then(|r| r.skip_reason.clone()),
+            round: stage.round.map(|round| round.number),
             attempt: stage.row.as_ref().map_or(0, |r| r.attempt),
             failures: stage.row.as_ref().map_or(0, |r| r.failures),
             due_at: stage.row.as_ref().and_then(|r| r.due_at),

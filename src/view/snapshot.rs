@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use super::when;
 use crate::definitions::{Definition, Definitions};
-use crate::model::id::RunId;
+use crate::model::id::{RunId, RunKey};
 use crate::model::state::RunState;
 use crate::store::overview::StageRow;
 use crate::store::runs::RunRow;
 use crate::store::why::RunWait;
 use crate::store::{Store, StoreError};
 use crate::workflow::quorum::AtLeast;
+use crate::workflow::rounds::Group;
 
 /// A stage that has run for longer may have no worker any more.
 const RUNS_ON: TimeDelta = TimeDelta::seconds(5);
@@ -39,6 +40,15 @@ pub(crate) struct StageView {
     /// What its jobs wait for; what somebody must act on comes first.
     pub(crate) waits: Vec<RunWait>,
     pub(crate) row: Option<StageRow>,
+    pub(crate) round: Option<RoundView>,
+}
+
+/// Which round a stage is in, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RoundView {
+    /// From 1.
+    pub(crate) number: u32,
+    pub(crate) at_most: u32,
 }
 
 /// Where a stage of a run is, all its jobs taken together.
@@ -104,6 +114,7 @@ impl Snapshot {
         let fanned: Vec<i16> =
             (0i16..).zip(&definition.workflow.stages).filter(|(_, s)| s.for_each.is_some()).map(|(n, _)| n).collect();
         let rows = store.stages(run.key, &fanned).await?;
+        let rounds = rounds(store, &definition, run.key).await?;
         let mut stages: Vec<StageView> = Vec::new();
         for (number, stage) in (0i16..).zip(&definition.workflow.stages) {
             let row = rows.iter().find(|r| r.stage == number).cloned();
@@ -111,7 +122,8 @@ impl Snapshot {
             let state = state(&run, &name, fanned, row.as_ref());
             let needs = stage.needs.iter().map(|n| definition.stage_name(n.0 as i16).to_string()).collect();
             let at_least = stage.quorum.as_ref().map(|quorum| quorum.at_least);
-            stages.push(StageView { name, fanned, at_least, needs, state, waits: Vec::new(), row });
+            let round = rounds.get(stages.len()).copied().flatten();
+            stages.push(StageView { name, fanned, at_least, needs, state, waits: Vec::new(), row, round });
         }
         let done: Vec<String> =
             stages.iter().filter(|s| s.state.is_complete()).map(|stage| stage.name.clone()).collect();
@@ -129,6 +141,23 @@ impl Snapshot {
         let live = self.stages.iter().filter_map(|stage| stage.row.as_ref()).any(StageRow::is_live);
         self.run.state.is_ended() || (self.run.state == RunState::Blocked && !live)
     }
+}
+
+/// Of each stage its round; nothing is asked where no stage has rounds.
+async fn rounds(store: &Store, definition: &Definition, run: RunKey) -> Result<Vec<Option<RoundView>>, StoreError> {
+    let groups = definition.workflow.groups();
+    if groups.iter().all(Option::is_none) {
+        return Ok(Vec::new());
+    }
+    let over = store.rounds_over(run).await?;
+    let view = |group: &Group| {
+        let over =
+            over.iter().find(|(stage, _)| usize::try_from(*stage) == Ok(group.last.at())).map_or(0, |(_, over)| *over);
+        let repeat = definition.workflow.stage(group.last).and_then(|last| last.repeat.as_ref());
+        let at_most = repeat.map_or(0, |repeat| repeat.at_most);
+        RoundView { number: u32::try_from(over).unwrap_or(u32::MAX).saturating_add(1), at_most }
+    };
+    Ok(groups.iter().map(|group| group.as_deref().map(view)).collect())
 }
 
 /// Whether the row says of jobs that they do not move: then it is asked why. What has begun just now is not asked about.
@@ -166,6 +195,14 @@ impl StageState {
     }
 }
 
+impl RoundView {
+    /// One that was added by a retry is beyond those that the file allows.
+    pub(crate) fn words(self) -> String {
+        let RoundView { number, at_most } = self;
+        if number > at_most { format!("round {number}") } else { format!("round {number} of {at_most}") }
+    }
+}
+
 impl StageView {
     /// What is to be said about it, after its name.
     pub(crate) fn words(&self) -> String {
@@ -192,6 +229,7 @@ impl StageView {
             if self.state == StageState::Running {
                 parts.extend(row.progress_note.clone().filter(|n| !n.is_empty()));
             }
+            parts.extend(self.round.filter(|round| round.number > 1).map(|round| round.words()));
             if row.attempt > 1 && !self.fanned {
                 parts.push(format!("attempt {}", row.attempt));
             }

@@ -59,6 +59,8 @@ pub(crate) enum Answer {
     },
     /// One for each attempt, and the last one for those after it.
     Attempts(Vec<Answer>),
+    /// One for each round, and the last one for those after it, with the place of the list.
+    Rounds(Word, Vec<Answer>),
     /// One for each item, with the place of the list.
     Items(Word, Vec<Answer>),
 }
@@ -95,6 +97,8 @@ pub(crate) enum Wanted {
 pub(crate) struct StageExpectation {
     /// Of the stage; of a fanned-out one nothing but the output, which is an array.
     pub(crate) job: JobExpectation,
+    /// In which round it ends.
+    pub(crate) rounds: Option<u32>,
     /// Of its items, in their order, with the place of the list.
     pub(crate) items: Option<(std::ops::Range<usize>, Vec<JobExpectation>)>,
 }

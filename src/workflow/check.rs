@@ -1,6 +1,7 @@
 //! Whether the stages of a file fit together: from a draft to the definition.
 
 mod conditions;
+mod failures;
 mod quorums;
 mod rounds;
 mod schedules;
@@ -15,6 +16,7 @@ use super::graph;
 use super::input::DeclaredInput;
 use super::limits::Limits;
 use super::mistake::{Mistake, SHOWN, shown};
+use super::own::FAILURE;
 use super::rounds::PREVIOUS;
 use super::service;
 use super::similar::similar;
@@ -76,7 +78,8 @@ fn build(
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
     let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
-    let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).collect();
+    let on_failure_of = stage.on_failure_of.as_ref().and_then(|word| index_of(&word.text));
+    let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).chain(on_failure_of).collect();
     let when = stage.when.map(|(_, condition)| condition);
     let DraftStage { named, wait_names, optional, concurrency, per_worker, rate, requires, wait, retry, .. } = stage;
     // An attempt that waits for a process would hold a slot.
@@ -90,6 +93,7 @@ fn build(
         when,
         optional,
         quorum,
+        on_failure_of,
         for_each,
         repeat,
         inputs,
@@ -129,7 +133,8 @@ fn connect(
                         handler that is registered in your binary";
             found.push(Mistake::new(stage.word.span.clone(), title, "", help));
         }
-        let needs = graph.needs_of(stage, limits, found);
+        let needs = failures::first(stage, stages, &graph.by_name, found).into_iter();
+        let needs = needs.chain(graph.needs_of(stage, limits, found)).collect();
         graph.needs.push(needs);
     }
     graph.rounds = Rounds::of(stages, &graph.by_name, &graph.needs, found);
@@ -150,12 +155,9 @@ fn connect(
                 graph.look_up(stage, (word, Names::Value), place, found);
             }
         }
-        stage
-            .named
-            .owns
-            .iter()
-            .chain(&stage.wait_names.owns)
-            .for_each(|(word, own)| texts::own(stage, word, *own, found));
+        let has_rounds = graph.rounds.names(graph.by_name.get(stage.word.text.as_str())).is_some();
+        let owns = stage.named.owns.iter().chain(&stage.wait_names.owns);
+        owns.for_each(|(word, own)| texts::own(stage, (word, *own), has_rounds, found));
         for (word, file) in &stage.named.files {
             match texts::place_of(stage, word, file) {
                 Ok(place) => graph.look_up(stage, (word, Names::File), &place, found),
@@ -164,6 +166,7 @@ fn connect(
         }
     }
     found.extend(same_signals(stages));
+    found.extend(failures::taken_name(stages));
     for circle in graph::circles(&graph.needs) {
         found.push(graph.told(&circle));
     }
@@ -298,6 +301,14 @@ impl Graph<'_> {
             PREVIOUS if let Some(members) = self.rounds.names(self.by_name.get(stage.word.text.as_str())) => {
                 let (is_file, is_asked) = (names == Names::File, names == Names::Condition);
                 found.extend(rounds::previous(members, (word, place), is_file, is_asked));
+                return;
+            }
+            FAILURE if stage.on_failure_of.is_some() => {
+                found.extend(failures::place(word, place, names == Names::File));
+                return;
+            }
+            head if stage.on_failure_of.as_ref().is_some_and(|of| of.text == head) => {
+                found.push(failures::has_no_output(stage, word, head));
                 return;
             }
             "item" if stage.for_each.is_some() => return,

@@ -8,9 +8,24 @@ use crate::model::failure::FailureClass;
 
 /// One that a stage can fail with.
 pub(crate) fn class(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<FailureClass> {
-    let known: Vec<Key> = keys::classes().map(keys::class).collect();
+    one_of(value, key, keys::classes(), found)
+}
+
+/// One that a job can be given up with because of what its stage came to.
+pub(crate) fn class_of_end(value: &Value<'_>, key: Key, found: &mut Vec<Mistake>) -> Option<FailureClass> {
+    one_of(value, key, keys::classes_of_ends(), found)
+}
+
+fn one_of(
+    value: &Value<'_>,
+    key: Key,
+    classes: impl Iterator<Item = FailureClass>,
+    found: &mut Vec<Mistake>,
+) -> Option<FailureClass> {
+    let known: Vec<Key> = classes.map(keys::class).collect();
     let word = value::text(value, key, false, found)?;
-    let class = FailureClass::from_word(&word.text).filter(|class| class.is_returned_by_stages());
+    let is_known = |class: &FailureClass| known.iter().any(|known| known.name == class.as_str());
+    let class = FailureClass::from_word(&word.text).filter(is_known);
     if class.is_none() {
         let help = match suggestion(&word.text, &known, found.len()) {
             Some(meant) => format!("did you mean \"{meant}\"?"),

@@ -54,9 +54,16 @@ impl Workflow {
             let is_open = |need: &StageIndex| may.get(need.at()).copied().unwrap_or_default();
             let by_need = stage.needs.iter().any(|need| is_open(need) && !stage.accepts(*need));
             let by_all = !stage.needs.is_empty() && stage.needs.iter().all(is_open);
-            may[index.at()] = by_need || by_all || stage.optional || (stage.when.is_some() && stage.for_each.is_none());
+            let by_failure = stage.on_failure_of.is_some() || self.is_tolerated(index);
+            may[index.at()] = by_need || by_all || by_failure || (stage.when.is_some() && stage.for_each.is_none());
         }
         may
+    }
+
+    /// Whether its run goes on when that stage is given up.
+    pub(crate) fn is_tolerated(&self, index: StageIndex) -> bool {
+        self.stage(index).is_some_and(|stage| stage.optional)
+            || self.stages.iter().any(|stage| stage.on_failure_of == Some(index))
     }
 
     /// The stage of that number; an index of this workflow always has one.
@@ -83,6 +90,9 @@ pub(crate) struct Stage {
     /// Of a fan-out: it is content with a part of its items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) quorum: Option<Quorum>,
+    /// It runs only if that stage is given up, which is then tolerated; that is one of its needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) on_failure_of: Option<StageIndex>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) for_each: Option<ForEach>,
     /// It decides whether it and stages before it are done again. Functions of the schema read this, too.
@@ -141,6 +151,11 @@ impl Stage {
     /// It needs programs or places, which come and go while a worker lives.
     pub(crate) fn depends_on_the_machine(&self) -> bool {
         self.kind.is_command() || !self.requires.is_empty()
+    }
+
+    /// Needs whose outputs it gets. What it waits for the failure of has none.
+    pub(crate) fn needs_output_of(&self) -> impl Iterator<Item = StageIndex> {
+        self.needs.iter().copied().filter(|need| self.on_failure_of != Some(*need))
     }
 
     /// Whether it runs without the output of that need, which is `null` then.

@@ -67,6 +67,7 @@ pub(crate) struct DraftStage {
     /// `None` where it is absent or wrong.
     pub(crate) when: Option<(Word, Condition)>,
     pub(crate) optional: bool,
+    pub(crate) on_failure_of: Option<Word>,
     /// `None` where it is absent or wrong.
     pub(crate) repeat: Option<DraftRepeat>,
     /// `None` where it is absent or wrong.
@@ -201,6 +202,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         accepted: HashSet::new(),
         when: None,
         optional: false,
+        on_failure_of: None,
         repeat: None,
         for_each: None,
         quorum: DraftQuorum::default(),
@@ -230,6 +232,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         match key.text.as_str() {
             "needs" => (stage.needs, stage.accepted) = needs(value, found),
             "optional" => stage.optional = value::flag(value, keys::OPTIONAL, found).unwrap_or_default(),
+            "on_failure_of" => stage.on_failure_of = value::text(value, keys::ON_FAILURE_OF, false, found),
             "when" => stage.when = value::condition(value, keys::WHEN, found),
             "repeat" => stage.repeat = repeat::repeat(value, keys::REPEAT, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),

@@ -48,12 +48,14 @@ impl Workflow {
                 (keys::SPREAD, json!(jitter.map(duration::format))),
             ]),
         }
-        let needs: Vec<String> = stage.needs.iter().map(|need| self.needed(stage, *need)).collect();
+        let needs: Vec<String> = stage.needs_output_of().map(|need| self.needed(stage, need)).collect();
         // Of a stage that needs none there is nothing to tell; only programs and handlers have inputs in files.
         let comes_in = !needs.is_empty() && matches!(stage.kind, StageKind::Rust { .. } | StageKind::Command(_));
         entries.push((keys::NEEDS, json!(needs)));
         entries.push((keys::WHEN, json!(stage.when)));
         entries.push((keys::OPTIONAL, json!(stage.optional)));
+        let failing = stage.on_failure_of.map(|of| self.named(of));
+        entries.push((keys::ON_FAILURE_OF, json!(failing)));
         entries.push((keys::REPEAT, json!(stage.repeat.as_ref().map(|repeat| self.entries_of_repeat(repeat)))));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
         entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));

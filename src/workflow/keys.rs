@@ -211,6 +211,8 @@ keys! {
         "Condition on which the stage runs: an expression in CEL over `input`, `item` and the outputs of needed stages. Otherwise it is skipped. With `for_each`, it is decided for each item.";
     OPTIONAL = "optional", Shape::Flag, "true or false", "optional = true", OR_REMOVE, "false",
         "The run goes on without this stage, or without an item of it, when that is given up: it leaves a dead letter that is tolerated and can still be retried, and what needs it is skipped or gets null, as after a skip.";
+    ON_FAILURE_OF = "on_failure_of", Shape::Name, "the name of a stage in quotes", "on_failure_of = \"ship\"", OR_REMOVE, "",
+        "The stage runs only when that one is given up, and the run goes on behind it, as behind a stage that is optional. Its input has `failure`, an object of `class` and `message`. It is skipped when that one is done.";
     REPEAT = "repeat", Shape::Repeat, "a table with a condition and a limit", "repeat = { from = \"draft\", until = \"critic.score >= 0.8\", at_most = 5 }", OR_REMOVE, "",
         "The stages from `from` to this one are done again, round after round, until the condition holds. Each round has checkpoints, attempts and idempotency keys of its own, and sees the round before as `previous`.";
     FROM = "from", Shape::Name, "the name of a stage in quotes", "from = \"draft\"", OR_REMOVE, "",
@@ -368,14 +370,15 @@ const STAGE_CLASSES: &[&str] = &[
     "auth_failure",
 ];
 /// Keys that a stage may have which only waits: an attempt of it is nothing to be limited.
-pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, OPTIONAL, FOR_EACH, RETRY];
+pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, OPTIONAL, ON_FAILURE_OF, FOR_EACH, RETRY];
 /// The same of one that waits for a signal, which answers a stage and not an item.
-pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, WHEN, OPTIONAL, REPEAT, RETRY];
+pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, WHEN, OPTIONAL, ON_FAILURE_OF, REPEAT, RETRY];
 /// Keys that any other stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[
     NEEDS,
     WHEN,
     OPTIONAL,
+    ON_FAILURE_OF,
     REPEAT,
     FOR_EACH,
     AT_LEAST,
@@ -441,6 +444,11 @@ pub(crate) fn of_every(kind: &str) -> &'static [Key] {
 /// Classes that a stage can fail with.
 pub(crate) fn classes() -> impl Iterator<Item = FailureClass> {
     FailureClass::ALL.iter().copied().filter(|class| class.is_returned_by_stages())
+}
+
+/// Those, and what Piton itself finds at the end of a wait or of rounds.
+pub(crate) fn classes_of_ends() -> impl Iterator<Item = FailureClass> {
+    classes().chain([FailureClass::WaitTimeout, FailureClass::NotGoodEnough])
 }
 
 /// Classes that rules can be made for.

@@ -3,6 +3,7 @@
 mod dot;
 mod mermaid;
 
+use super::condition::Condition;
 use super::definition::{ForEach, Source, Stage, StageIndex, StageKind, Workflow};
 use super::quorum::{Quorum, Rest};
 
@@ -17,7 +18,7 @@ impl Workflow {
             .into_iter()
             .filter_map(|index| self.stage(index))
             .map(|stage| {
-                let notes = [starts(stage), self.fans_out(stage), asks(stage)];
+                let notes = [starts(stage), self.fans_out(stage), self.asks(stage)];
                 [stage.name.to_string(), self.comes_after(stage), runs(&notes)]
             })
             .collect();
@@ -38,12 +39,28 @@ impl Workflow {
 
     /// As it stands in the file.
     pub(super) fn needed(&self, stage: &Stage, need: StageIndex) -> String {
+        if stage.on_failure_of == Some(need) {
+            return format!("the failure of {}", self.named(need));
+        }
         let mark = if stage.accepts(need) { "?" } else { "" };
         format!("{}{mark}", self.named(need))
     }
 
     fn fans_out(&self, stage: &Stage) -> String {
         stage.for_each.as_ref().map_or_else(String::new, |for_each| format!("for each of {}", self.place_of(for_each)))
+    }
+
+    /// The condition of a stage in a line, whether its run goes on without it, and until when it is done again; empty where there
+    /// is nothing to say.
+    fn asks(&self, stage: &Stage) -> String {
+        let optional = if stage.optional { "optional".to_owned() } else { String::new() };
+        let condition = stage.when.as_ref().map(|when| format!("when {}", in_a_line(when)));
+        let repeat = stage.repeat.as_ref().map(|repeat| {
+            let (from, until) = (self.named(repeat.from), in_a_line(&repeat.until));
+            format!("again from {from} until {until}, at most {} rounds", repeat.at_most)
+        });
+        let quorum = stage.quorum.as_ref().map_or_else(String::new, quorum_in_words);
+        runs(&[condition.unwrap_or_default(), optional, quorum, repeat.unwrap_or_default()])
     }
 
     /// As it stands in the file.
@@ -69,17 +86,14 @@ fn starts(stage: &Stage) -> String {
     }
 }
 
-/// The condition of a stage in a line, and whether its run goes on without it; empty where there is nothing to say.
-fn asks(stage: &Stage) -> String {
-    let optional = if stage.optional { "optional".to_owned() } else { String::new() };
-    let quorum = stage.quorum.as_ref().map_or_else(String::new, quorum_in_words);
-    let condition = stage.when.as_ref().map(|when| when.as_str().split_whitespace().collect::<Vec<_>>().join(" "));
-    runs(&[condition.map_or_else(String::new, |condition| format!("when {condition}")), optional, quorum])
-}
-
 fn quorum_in_words(quorum: &Quorum) -> String {
     let rest = if quorum.rest == Rest::Cancel { ", then the rest is cancelled" } else { "" };
     format!("{}{rest}", quorum.at_least.in_words())
+}
+
+/// A condition in a line.
+fn in_a_line(condition: &Condition) -> String {
+    condition.as_str().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Those of them that say something.
@@ -95,6 +109,10 @@ enum Edge {
     Items,
     /// The stage runs without it, too.
     Accepted,
+    /// The stage runs only if that one is given up.
+    Failure,
+    /// Another round begins with that stage.
+    Again,
 }
 
 /// What each stage needs, and how; in the order in which stages can run.
@@ -103,13 +121,16 @@ fn edges(workflow: &Workflow) -> Vec<(StageIndex, StageIndex, Edge)> {
         let stage = workflow.stage(to)?;
         let source = stage.for_each.as_ref().map(|for_each| for_each.source);
         let edge = move |need: StageIndex| match stage.accepts(need) {
+            true if stage.on_failure_of == Some(need) => Edge::Failure,
             true => Edge::Accepted,
             false if source == Some(Source::Stage(need)) => Edge::Items,
             false => Edge::Plain,
         };
         Some(stage.needs.iter().map(move |need| (*need, to, edge(*need))))
     };
-    workflow.topological().into_iter().filter_map(into).flatten().collect()
+    let again = |index: StageIndex| Some((index, workflow.stage(index)?.repeat.as_ref()?.from, Edge::Again));
+    let order = workflow.topological();
+    order.iter().copied().filter_map(into).flatten().chain(order.iter().copied().filter_map(again)).collect()
 }
 
 #[cfg(test)]

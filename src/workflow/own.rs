@@ -5,6 +5,9 @@ use std::fmt;
 
 use crate::model::state::states;
 
+/// Where the input has the failure of the stage that another one runs after. No stage of a file with such a one has that name.
+pub(crate) const FAILURE: &str = "failure";
+
 /// The word before the dot. No stage has that name.
 pub(crate) const HEAD: &str = "run";
 
@@ -19,6 +22,8 @@ states! {
         Item = "item",
         /// Which try it is, from 1.
         Attempt = "attempt",
+        /// Which round it is, from 1, of a stage that is done again until it is good enough.
+        Round = "round",
         Worker = "worker",
         /// The same for every attempt of a job.
         IdempotencyKey = "idempotency_key",
@@ -53,6 +58,7 @@ impl Own {
             Own::Stage => "PITON_STAGE",
             Own::Item => "PITON_ITEM",
             Own::Attempt => "PITON_ATTEMPT",
+            Own::Round => "PITON_ROUND",
             Own::Worker => "PITON_WORKER",
             Own::IdempotencyKey => "PITON_IDEMPOTENCY_KEY",
             Own::Output => "PITON_OUTPUT",

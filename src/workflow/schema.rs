@@ -142,6 +142,10 @@ pub(super) fn class_names() -> Vec<&'static str> {
     keys::classes().map(FailureClass::as_str).collect()
 }
 
+pub(super) fn end_class_names() -> Vec<&'static str> {
+    keys::classes_of_ends().map(FailureClass::as_str).collect()
+}
+
 /// A table of names and values.
 pub(super) fn named(names: Value, values: Value) -> Value {
     json!({"type": "object", "propertyNames": names, "additionalProperties": values})

@@ -15,7 +15,7 @@ use super::name::{ScheduleName, WorkflowName};
 use super::retry_rules::RetryRules;
 use super::schedule::Schedule;
 use super::sql::odd_role;
-use super::{duration, graph, rounds};
+use super::{duration, graph, own, rounds};
 
 impl Workflow {
     /// The stored definition: compact JSON, the same text for the same definition.
@@ -69,6 +69,8 @@ pub(crate) enum StoredError {
         "the condition of stage `{0}` reads what the stage does not have, or it accepts the skip of a stage that it does not need"
     )]
     Condition(String),
+    #[error("stage `{0}` runs after the failure of a stage that it does not need, or that is fanned out")]
+    Failure(String),
     #[error("its rounds cannot be done again and again")]
     Rounds,
     #[error("stages need each other in a circle")]
@@ -137,6 +139,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         if !stage.accepts_skipped.iter().all(|need| stage.needs.contains(need)) || !can_be_decided(workflow, stage) {
             return Err(StoredError::Condition(name()));
         }
+        if stage.on_failure_of.is_some_and(|of| !can_run_after(workflow, stage, of)) {
+            return Err(StoredError::Failure(name()));
+        }
         if !can_fan_out(workflow, stage) {
             return Err(StoredError::ForEach(name()));
         }
@@ -201,12 +206,16 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
 fn can_be_decided(workflow: &Workflow, stage: &Stage) -> bool {
     let needs = stage.needs.iter().filter_map(|need| workflow.stage(*need)).map(|need| need.name.as_str());
     // Which stages have a round before them is known to the file's reader alone; to the others it is a name that nothing has.
-    let names = needs.chain(["input", rounds::PREVIOUS]).chain(stage.for_each.as_ref().map(|_| "item"));
+    let names = needs.chain(["input", rounds::PREVIOUS, own::FAILURE]).chain(stage.for_each.as_ref().map(|_| "item"));
     let own = || names.clone().chain([stage.name.as_str()]);
     let when = stage.when.iter().flat_map(Condition::reads);
     let until = stage.repeat.iter().flat_map(|repeat| repeat.until.reads());
     when.map(|read| condition::meant(&read.head, names.clone())).all(|meant| meant.is_some())
         && until.map(|read| condition::meant(&read.head, own())).all(|meant| meant.is_some())
+}
+
+fn can_run_after(workflow: &Workflow, stage: &Stage, of: StageIndex) -> bool {
+    stage.needs.contains(&of) && stage.accepts(of) && workflow.stage(of).is_some_and(|of| of.for_each.is_none())
 }
 
 fn can_fan_out(workflow: &Workflow, stage: &Stage) -> bool {

@@ -24,6 +24,10 @@ retry = { network_timeout = { base = "10ms" } }
 command = ["echo", "1"]
 needs = ["misbehave"]
 finish = true
+[stages.again]
+command = ["sh", "-c", "echo $PITON_ROUND"]
+needs = ["load"]
+repeat = { until = "again > 1", at_most = 2 }
 "#;
 
 /// One that waits, and a schedule.

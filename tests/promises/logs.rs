@@ -48,6 +48,10 @@ const STAYS: &str = concat!(
 const OUTSIDE: &str = "name = \"outside\"\n[stages.nap]\nsleep = \"6h\"\n[stages.go]\n\
                        wait = { for = \"signal\", name = \"go\", timeout = \"72h\" }\n";
 
+/// A stage whose second round is good enough.
+const AGAIN: &str = "name = \"again\"\n[stages.count]\ncommand = [\"sh\", \"-c\", \"echo $PITON_ROUND\"]\n\
+                     repeat = { until = \"count > 1\", at_most = 2 }\n";
+
 /// Neither a log nor a label holds what this stands in.
 const PAYLOAD: &str = "the-payload-of-a-run";
 
@@ -149,12 +153,14 @@ fn input(how: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn every_change_of_a_state_is_told_once_and_as_it_is_listed() {
-    let world = World::with(&[SQUARES, WORK, FAILS, TORN, SPARE, STAYS, DECLARED, OUTSIDE]).await;
+    let world = World::with(&[SQUARES, WORK, FAILS, TORN, SPARE, STAYS, DECLARED, OUTSIDE, AGAIN]).await;
     let mut told = Told { world: &world, logs: BTreeSet::new() };
     let worker = deaths(&world, &mut told).await;
     let traced = a_trace(&world).await;
     let spare = world.start("spare", &input("fail", r#", "times": 9, "class": "invalid_input""#));
     assert_eq!(world.ended(&spare).await, "done");
+    let again = world.start("again", "{}");
+    assert_eq!(world.ended(&again).await, "done");
     waits_outside(&world, &mut told).await;
     decisions(&world, &mut told, &worker).await;
     stop(worker).await;
@@ -398,7 +404,8 @@ type Told5 = (String, String, String, i64, i64);
 
 async fn as_in_the_tables(world: &World, events: &[Event]) {
     let names = ["attempt_started", "attempt_done", "attempt_retried", "job_given_up", "attempt_released"];
-    let names = [&names[..], &["attempt_cancelled", "attempt_lost", "attempt_skipped", "job_tolerated"]].concat();
+    let names = [&names[..], &["attempt_cancelled", "attempt_lost", "attempt_skipped", "job_tolerated", "round_begun"]]
+        .concat();
     let text = |event: &Event, field: &str| event[field].as_str().unwrap().to_owned();
     let number = |event: &Event, field: &str| event.get(field).map_or(-1, |number| number.as_i64().unwrap());
     let mut told: Vec<Told5> = events
@@ -414,6 +421,8 @@ async fn as_in_the_tables(world: &World, events: &[Event]) {
              -- Behind what is tolerated there is no attempt.
              where not exists (select from piton.dead_letters d where d.run_id = k.run_id and d.stage = k.stage and d.item = k.item
                                and d.attempt = k.attempt - 1 and d.resolution = 'tolerated')
+             union all
+             select run_id, stage, item, attempt, 'round_begun' from piton.round_checkpoints
              union all
              select a.run_id, a.stage, a.item, a.attempt,
                     case when d.resolution = 'tolerated' then 'job_tolerated' when d.id is not null then 'job_given_up' when a.outcome = 'failed' then 'attempt_retried'

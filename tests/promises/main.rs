@@ -66,6 +66,7 @@ mod network;
 mod night;
 mod nonsense;
 mod nothing_lost;
+mod on_failure;
 mod optional;
 mod outages;
 mod own_rows;

@@ -119,6 +119,7 @@ const ENGINE: &[&str] = &[
     "start_run_of",
     "state",
     "take_artifacts",
+    "begin_round",
     "wait_is_spent",
     "wake_workers",
     "worker_room",

@@ -1,5 +1,8 @@
 //! Stages are done again until they are good enough: round after round, each with all that was done in the one before.
 
+mod kinds;
+mod maze;
+
 use piton::testing::crash_at_every_commit;
 use piton::{App, Failure, Input, StageContext};
 use serde_json::{Value, json};
@@ -51,7 +54,7 @@ async fn rounds_follow_each_other_until_one_is_good_enough_and_each_sees_the_one
     assert_eq!(output["critic"]["key"], format!("{run}:critic:again-2"), "each round is other work");
     let why = |score: u8| format!("`critic.score >= input.wanted` is false: critic.score = {score}, input.wanted = 3");
     assert_eq!(rounds(&world).await, [(1, why(1)), (2, why(2))]);
-    assert_eq!(world.count("select count(*) from piton.past_checkpoints where round is not null").await, 4);
+    assert_eq!(world.count("select count(*) from piton.round_checkpoints").await, 4);
     assert_eq!(world.count("select count(*) from piton.checkpoints where attempt <> 1").await, 0);
     world.assert_nothing_is_left().await;
     stdout(&world.command(["verify", "--all"]).output().unwrap());

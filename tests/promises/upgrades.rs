@@ -545,6 +545,8 @@ const BIG: &[&str] = &[
     "past_checkpoints",
     "attempts",
     "past_attempts",
+    "round_checkpoints",
+    "round_attempts",
     "steps",
     "artifacts",
     "dead_letters",

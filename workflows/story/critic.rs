@@ -1,5 +1,5 @@
 //! The critic: no scene is painted before a telling of the story is found that hooks, moves and leads back.
-//! Too weak is a failure, and the next attempt reads the next draft.
+//! One that is too weak is rejected, and the next round reads the next draft.
 
 use piton::{Failure, Input, StageContext};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub(crate) struct Scores {
     pub(crate) mean: f64,
 }
 
-/// The story that is made.
+/// The story that is made, unless it is rejected.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Approved {
     pub(crate) title: String,
@@ -41,32 +41,32 @@ pub(crate) struct Approved {
     pub(crate) scores: Scores,
     pub(crate) total_ms: u64,
     pub(crate) scenes: Vec<Scene>,
+    /// Why another draft is to be read, where this one is too weak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rejected: Option<String>,
 }
 
 pub(crate) async fn critic(Input(given): Input<Given>, ctx: StageContext) -> Result<Approved, Failure> {
     simulate::pass(&given.input.simulate, &ctx).await?;
-    judge(given.check, ctx.attempt())
+    judge(given.check, ctx.round().unwrap_or(1))
 }
 
-/// Attempt n reads draft n; past the last draft it begins again with the first.
-fn judge(checked: Checked, attempt: u32) -> Result<Approved, Failure> {
+/// Round n reads draft n; past the last draft it begins again with the first.
+fn judge(checked: Checked, round: u32) -> Result<Approved, Failure> {
     let count = checked.drafts.len().max(1);
-    let at = (attempt.max(1) - 1) as usize % count;
+    let at = (round.max(1) - 1) as usize % count;
     let Some(draft) = checked.drafts.into_iter().nth(at) else {
         return Err(Failure::invalid_input("the check handed on no draft; start the run again"));
     };
     let scores = score(&draft.scenes);
-    if let Some(reason) = too_weak(&scores) {
-        let detail = serde_json::json!({"draft": at + 1, "angle": draft.angle, "scores": scores});
-        let message = format!("draft {} of {count} ({}) rejected: {reason}", at + 1, draft.angle);
-        return Err(Failure::unknown(message).detail(detail));
-    }
-    Ok(approved(checked.title, at + 1, draft, scores))
+    let rejected = too_weak(&scores).map(|reason| format!("draft {} of {count} ({}): {reason}", at + 1, draft.angle));
+    Ok(judged(checked.title, at + 1, draft, (scores, rejected)))
 }
 
-fn approved(title: String, number: usize, draft: Draft, scores: Scores) -> Approved {
+fn judged(title: String, number: usize, draft: Draft, (scores, rejected): (Scores, Option<String>)) -> Approved {
     Approved {
         title,
+        rejected,
         angle: draft.angle,
         draft: number,
         scores,
@@ -110,39 +110,39 @@ mod tests {
     use crate::scene::Draft;
     use crate::{compose, manuscript, mend};
 
-    /// The attempt on which the critic is content.
-    fn attempts(drafts: &[Draft]) -> Option<u32> {
-        (1..=4).find(|attempt| {
+    /// The round in which the critic is content.
+    fn rounds(drafts: &[Draft]) -> Option<u32> {
+        (1..=4).find(|round| {
             let drafts = drafts
                 .iter()
                 .cloned()
                 .map(|draft| Draft { scenes: mend::mend(draft.scenes, &mut Vec::new()), ..draft });
             let checked = Checked { title: "x".into(), drafts: drafts.collect(), mended: vec![] };
-            judge(checked, *attempt).is_ok()
+            judge(checked, *round).unwrap().rejected.is_none()
         })
     }
 
     #[test]
     fn the_plain_telling_of_the_shipped_topic_is_rejected_and_the_next_is_taken() {
-        assert_eq!(attempts(&compose::drafts("the last lighthouse keepers")), Some(2));
+        assert_eq!(rounds(&compose::drafts("the last lighthouse keepers")), Some(2));
     }
 
     #[test]
     fn the_shipped_manuscript_passes_at_once() {
         let shipped: serde_json::Value = serde_json::from_str(include_str!("manuscript.json")).unwrap();
-        assert_eq!(attempts(&manuscript::drafts(shipped["manuscript"].as_str().unwrap())), Some(1));
+        assert_eq!(rounds(&manuscript::drafts(shipped["manuscript"].as_str().unwrap())), Some(1));
     }
 
     #[test]
-    fn every_ordinary_story_passes_within_four_attempts() {
+    fn every_ordinary_story_passes_within_four_rounds() {
         let longest = "wonderful ".repeat(12);
         for topic in ["black holes", "bees", "Why octopuses dream", "منارة البحر", "🐙", "physics", longest.trim()]
         {
-            assert!(attempts(&compose::drafts(topic)).is_some(), "{topic}");
+            assert!(rounds(&compose::drafts(topic)).is_some(), "{topic}");
         }
         let plain = "There are boats in the harbour of the town, and they are counted by a clerk with a book. ";
         for times in [2, 5, 8, 15] {
-            assert!(attempts(&manuscript::drafts(&plain.repeat(times))).is_some(), "{times}");
+            assert!(rounds(&manuscript::drafts(&plain.repeat(times))).is_some(), "{times}");
         }
     }
 }

@@ -115,6 +115,7 @@ mod tests {
             scores: Scores { hook: 7.0, pacing: 7.0, looping: 7.0, mean: 7.0 },
             total_ms: total_ms(&scenes),
             scenes: scenes.clone(),
+            rejected: None,
         };
         let panel = Panel { scene: &scenes[0], captions: &captions, svg: "<svg></svg>" };
         let html = page(&story, &[panel]);

@@ -48,6 +48,10 @@ fn is_expected(case: &Case, stage: &str, item: Option<i32>) -> bool {
 fn compare_stage(name: &str, expected: &StageExpectation, observed: &Observed, found: &mut Vec<String>) {
     let place = format!("stages.{name}");
     let items = observed.items(name);
+    let rounds = observed.round(name);
+    if let Some(wanted) = expected.rounds.filter(|wanted| *wanted != rounds) {
+        found.push(format!("{place}.rounds: expected {wanted}, found {rounds}"));
+    }
     if let Some((_, wanted)) = &expected.items {
         let got = items.clone().unwrap_or_default();
         if wanted.len() != got.len() {

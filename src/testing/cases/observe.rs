@@ -25,6 +25,8 @@ pub(super) struct Observed {
     pub(super) output: Option<String>,
     /// Jobs by stage and item, which is [`NO_ITEM`] for a whole stage and for the split of a fanned-out one.
     jobs: BTreeMap<(String, i32), ObservedJob>,
+    /// Rounds of stages that are done again.
+    rounds: BTreeMap<String, u32>,
     /// Stages with `for_each`.
     fanned: BTreeSet<String>,
 }
@@ -56,6 +58,8 @@ impl Observed {
         }
         let fanned = snapshot.stages.iter().filter(|stage| stage.fanned);
         observed.fanned = fanned.map(|stage| stage.name.clone()).collect();
+        let rounds = snapshot.stages.iter().filter_map(|stage| Some((stage.name.clone(), stage.round?.number)));
+        observed.rounds = rounds.collect();
         let names: Vec<&str> = snapshot.stages.iter().map(|stage| stage.name.as_str()).collect();
         let wanted: Vec<Wanted> =
             (0i16..).zip(&names).map(|(stage, _)| Wanted { run: run.key, stage, item: None }).collect();
@@ -89,6 +93,11 @@ impl Observed {
     /// A stage that is not fanned out.
     pub(super) fn stage(&self, name: &str) -> ObservedJob {
         self.jobs.get(&(name.to_owned(), NO_ITEM)).cloned().unwrap_or_default()
+    }
+
+    /// In which round the stage has ended; one that is done once, in the first.
+    pub(super) fn round(&self, stage: &str) -> u32 {
+        self.rounds.get(stage).copied().unwrap_or(1)
     }
 
     /// The items of a fanned-out stage: none where it was never split. `None` for another stage.

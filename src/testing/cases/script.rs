@@ -21,6 +21,7 @@ pub(super) fn mock(answer: &Answer) -> Mock {
             let first = answers.next().unwrap_or_else(|| Mock::json("null"));
             answers.fold(first, Mock::then)
         }
+        Answer::Rounds(_, answers) => Mock::rounds(answers.iter().map(mock)),
         Answer::Items(_, answers) => Mock::items(answers.iter().map(mock)),
     }
 }

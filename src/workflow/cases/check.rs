@@ -6,8 +6,10 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 
 use super::{Answer, Ending, JobExpectation, StageExpectation, TestFile};
-use crate::workflow::definition::{Stage, Workflow};
+use crate::workflow::definition::{Stage, StageIndex, Workflow};
 use crate::workflow::mistake::{Mistake, Mistakes, shown};
+use crate::workflow::own::FAILURE;
+use crate::workflow::rounds::PREVIOUS;
 use crate::workflow::similar::similar;
 use crate::workflow::value::Word;
 
@@ -18,13 +20,13 @@ impl TestFile {
         for case in &self.cases {
             for (name, answer) in &case.mocks {
                 if let Some(stage) = stage(workflow, name, &mut found) {
-                    check_answer(stage, answer, &mut found);
+                    check_answer((stage, has_rounds(workflow, stage)), answer, &mut found);
                 }
             }
             for (name, expected) in &case.expect.stages {
                 let is_mocked = case.mocks.iter().any(|(mocked, _)| mocked.text == name.text);
                 if let Some(stage) = stage(workflow, name, &mut found) {
-                    check_expected(stage, name, expected, &mut found);
+                    check_expected((stage, has_rounds(workflow, stage)), name, expected, &mut found);
                     check_given(workflow, stage, expected, is_mocked, &mut found);
                 }
             }
@@ -58,7 +60,8 @@ fn stage<'w>(workflow: &'w Workflow, name: &Word, found: &mut Vec<Mistake>) -> O
 
 /// Its dead letters block no run.
 fn is_optional(workflow: &Workflow, name: &Word) -> bool {
-    workflow.stages.iter().any(|stage| stage.name.as_str() == name.text && stage.optional)
+    let at = workflow.stages.iter().position(|stage| stage.name.as_str() == name.text);
+    at.is_some_and(|at| workflow.is_tolerated(StageIndex::of(at)))
 }
 
 /// What was meant, or else all that could be.
@@ -69,7 +72,7 @@ fn meant(name: &str, there_are: &str, names: &[&str]) -> String {
     }
 }
 
-fn check_answer(stage: &Stage, answer: &Answer, found: &mut Vec<Mistake>) {
+fn check_answer((stage, has_rounds): (&Stage, bool), answer: &Answer, found: &mut Vec<Mistake>) {
     match answer {
         Answer::Output(output) => {
             if let Some(why) = stage.never_outputs(&output.text) {
@@ -83,14 +86,36 @@ fn check_answer(stage: &Stage, answer: &Answer, found: &mut Vec<Mistake>) {
             }
         }
         Answer::Fail { .. } => {}
-        Answer::Attempts(answers) => answers.iter().for_each(|answer| check_answer(stage, answer, found)),
+        Answer::Attempts(answers) => answers.iter().for_each(|answer| check_answer((stage, has_rounds), answer, found)),
+        Answer::Rounds(place, answers) => {
+            if !has_rounds {
+                found.push(has_no_rounds(stage, &place.span));
+            }
+            answers.iter().for_each(|answer| check_answer((stage, has_rounds), answer, found));
+        }
         Answer::Items(place, answers) => {
             if stage.for_each.is_none() {
                 found.push(has_no_items(stage, &place.span));
             }
-            answers.iter().for_each(|answer| check_answer(stage, answer, found));
+            answers.iter().for_each(|answer| check_answer((stage, has_rounds), answer, found));
         }
     }
+}
+
+fn has_no_rounds(stage: &Stage, place: &Range<usize>) -> Mistake {
+    let title = format!("stage `{}` is done once", stage.name);
+    Mistake::new(
+        place.clone(),
+        title,
+        "",
+        "leave `rounds` out: only stages with `repeat`, and those that they do again, have some",
+    )
+}
+
+/// Whether that stage is done in rounds.
+fn has_rounds(workflow: &Workflow, stage: &Stage) -> bool {
+    let groups = workflow.groups();
+    workflow.stages.iter().zip(&groups).any(|(other, group)| other.name == stage.name && group.is_some())
 }
 
 fn has_no_items(stage: &Stage, place: &Range<usize>) -> Mistake {
@@ -98,7 +123,12 @@ fn has_no_items(stage: &Stage, place: &Range<usize>) -> Mistake {
     Mistake::new(place.clone(), title, "", "leave `items` out: only a stage with `for_each` has some")
 }
 
-fn check_expected(stage: &Stage, name: &Word, expected: &StageExpectation, found: &mut Vec<Mistake>) {
+fn check_expected(
+    (stage, has_rounds): (&Stage, bool),
+    name: &Word,
+    expected: &StageExpectation,
+    found: &mut Vec<Mistake>,
+) {
     let is_fanned = stage.for_each.is_some();
     let of_jobs = |job: &JobExpectation| {
         [
@@ -112,6 +142,9 @@ fn check_expected(stage: &Stage, name: &Word, expected: &StageExpectation, found
         let title = format!("stage `{}` has items, and each has its own `{key}`", stage.name);
         let help = format!("write it in `items`: items = [{{ {key} = … }}]");
         found.push(Mistake::new(name.span.clone(), title, "", help));
+    }
+    if !has_rounds && expected.rounds.is_some() {
+        found.push(has_no_rounds(stage, &name.span));
     }
     if let (false, Some((place, _))) = (is_fanned, &expected.items) {
         found.push(has_no_items(stage, place));
@@ -159,8 +192,10 @@ fn check_given(
 /// The keys that the input of a stage may have.
 fn input_keys<'w>(workflow: &'w Workflow, stage: &Stage) -> Vec<&'w str> {
     let item = stage.for_each.as_ref().map(|_| "item");
-    let needs = stage.needs.iter().filter_map(|need| Some(workflow.stages.get(need.at())?.name.as_str()));
-    std::iter::once("input").chain(item).chain(needs).collect()
+    let needs = stage.needs_output_of().filter_map(|need| Some(workflow.stages.get(need.at())?.name.as_str()));
+    let failure = stage.on_failure_of.map(|_| FAILURE);
+    let previous = has_rounds(workflow, stage).then_some(PREVIOUS);
+    std::iter::once("input").chain(item).chain(needs).chain(previous).chain(failure).collect()
 }
 
 /// The keys of that object which are none of these.

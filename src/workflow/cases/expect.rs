@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::reader::Reader;
 use super::{Ending, Expectation, ExpectedFailure, JobExpectation, StageExpectation, Wanted, keys};
-use crate::workflow::class::class;
+use crate::workflow::class::class_of_end;
 use crate::workflow::json::json;
 use crate::workflow::keys::{Key, Shape};
 use crate::workflow::mistake::Mistake;
@@ -75,7 +75,9 @@ fn stage(reader: &mut Reader<'_>, value: &Value<'_>) -> StageExpectation {
     let Some(table) = value::table(value, one, &mut reader.found) else { return StageExpectation::default() };
     let known = [keys::JOB, keys::STAGE].concat();
     let job = job(reader, table, "what is expected of a stage", &known);
-    StageExpectation { job, items: table.get(keys::EXPECTED_ITEMS.name).and_then(|value| items(reader, value)) }
+    let rounds = table.get(keys::EXPECTED_ROUNDS.name);
+    let rounds = rounds.and_then(|value| value::number(value, keys::EXPECTED_ROUNDS, &mut reader.found));
+    StageExpectation { job, rounds, items: table.get(keys::EXPECTED_ITEMS.name).and_then(|value| items(reader, value)) }
 }
 
 fn items(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<(Range<usize>, Vec<JobExpectation>)> {
@@ -130,7 +132,7 @@ fn object(reader: &mut Reader<'_>, value: &Value<'_>, key: Key) -> Option<Word> 
 }
 
 fn failure(reader: &mut Reader<'_>, table: &DeTable<'_>, of_class: &Value<'_>) -> Option<ExpectedFailure> {
-    let class = class(of_class, keys::EXPECTED_FAIL, &mut reader.found)?;
+    let class = class_of_end(of_class, keys::EXPECTED_FAIL, &mut reader.found)?;
     let message = table.get(keys::EXPECTED_MESSAGE.name);
     let message = message.and_then(|value| value::text(value, keys::EXPECTED_MESSAGE, true, &mut reader.found));
     Some(ExpectedFailure { class, message: message.map(|word| word.text) })

@@ -34,6 +34,8 @@ keys! {
         "When the failure asks to be tried again.";
     ATTEMPTS = "attempts", Shape::Tables, "an array of answers", "attempts = [{ fail = \"network_timeout\" }, { output = 7 }]", OR_REMOVE, "",
         "One answer for each attempt; the last one holds for all that follow.";
+    ROUNDS = "rounds", Shape::Tables, "an array of answers", "rounds = [{ output = { score = 0.4 } }, { output = { score = 0.9 } }]", OR_REMOVE, "",
+        "One answer for each round of a stage that is done again until it is good enough; the last one holds for all that follow.";
     ITEMS = "items", Shape::Tables, "an array of answers", "items = [{ output = 1 }, { fail = \"invalid_input\" }]", OR_REMOVE, "",
         "One answer for each item of a fan-out.";
 
@@ -64,18 +66,20 @@ keys! {
         "The job ends as a dead letter, with this class.";
     EXPECTED_MESSAGE = "message", Shape::Text, "a string", "message = \"no such folder\"", OR_REMOVE, "",
         "What the message of the dead letter holds.";
+    EXPECTED_ROUNDS = "rounds", Shape::Number { most: 10_000 }, "a whole number from 1 to 10000", "rounds = 2", OR_REMOVE, "",
+        "In which round the stage ends.";
     EXPECTED_ITEMS = "items", Shape::Tables, "an array of tables", "items = [{ output = 1 }, { fail = \"unknown\" }]", OR_REMOVE, "",
         "What is expected of the items of a fan-out, in their order: a table for each of them, which may be empty.";
 }
 
 pub(super) const FILE: &[Key] = &[WORKFLOW, CASES];
 pub(super) const CASE: &[Key] = &[INPUT, INPUT_FILE, ENV, TIMEOUT, MOCKS, EXPECT];
-pub(super) const MOCK: &[Key] = &[OUTPUT, OUTPUT_FILE, FAIL, MESSAGE, RETRY_AFTER, ATTEMPTS, ITEMS];
+pub(super) const MOCK: &[Key] = &[OUTPUT, OUTPUT_FILE, FAIL, MESSAGE, RETRY_AFTER, ATTEMPTS, ROUNDS, ITEMS];
 /// A mock has one of these.
-pub(super) const ANSWERS: &[Key] = &[OUTPUT, OUTPUT_FILE, FAIL, ATTEMPTS, ITEMS];
+pub(super) const ANSWERS: &[Key] = &[OUTPUT, OUTPUT_FILE, FAIL, ATTEMPTS, ROUNDS, ITEMS];
 pub(super) const EXPECTED: &[Key] = &[STATE, REFUSED, RUN_OUTPUT, EXPECTED_FILE, CONTAINS, STAGES];
 /// Of a stage, and of an item.
 pub(super) const JOB: &[Key] =
     &[STAGE_OUTPUT, EXPECTED_FILE, CONTAINS, COUNT, STAGE_INPUT, TEXTS, SKIPPED, EXPECTED_FAIL, EXPECTED_MESSAGE];
 /// Of a stage alone.
-pub(super) const STAGE: &[Key] = &[EXPECTED_ITEMS];
+pub(super) const STAGE: &[Key] = &[EXPECTED_ROUNDS, EXPECTED_ITEMS];

@@ -23,6 +23,7 @@ pub(super) fn mocks(reader: &mut Reader<'_>, value: &Value<'_>) -> Vec<(Word, An
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Stage,
+    Round,
     Item,
     Attempt,
 }
@@ -33,13 +34,14 @@ fn answer(reader: &mut Reader<'_>, value: &Value<'_>, level: Level) -> Option<An
     let before = reader.found.len();
     for (key, _) in value::entries(table) {
         let is_misplaced = match key.text.as_str() {
-            "items" => level != Level::Stage,
+            "rounds" => level != Level::Stage,
+            "items" => !matches!(level, Level::Stage | Level::Round),
             "attempts" => level == Level::Attempt,
             _ => false,
         };
         if is_misplaced {
             let title = format!("`{}` cannot stand inside of `{}`", key.text, inside(level));
-            let help = "write answers for items, and in each of them answers for its attempts";
+            let help = "write answers for rounds, in each of them answers for items, and in each of those answers for attempts";
             reader.found.push(Mistake::new(key.span, title, "", help));
         } else if !keys::MOCK.iter().any(|known| known.name == key.text) {
             reader.unknown(&key, "a mock", keys::MOCK);
@@ -52,7 +54,11 @@ fn answer(reader: &mut Reader<'_>, value: &Value<'_>, level: Level) -> Option<An
 }
 
 fn inside(level: Level) -> &'static str {
-    if level == Level::Item { keys::ITEMS.name } else { keys::ATTEMPTS.name }
+    match level {
+        Level::Stage | Level::Round => keys::ROUNDS.name,
+        Level::Item => keys::ITEMS.name,
+        Level::Attempt => keys::ATTEMPTS.name,
+    }
 }
 
 /// The one answer that the table gives.
@@ -98,7 +104,11 @@ fn one_of(
         "output_file" => output(reader.json_file(of_key, keys::OUTPUT_FILE)),
         "fail" => failure(reader, table, of_key),
         "attempts" => Some(Answer::Attempts(list(reader, of_key, keys::ATTEMPTS, Level::Attempt)?)),
-        _ if level == Level::Stage => {
+        "rounds" if level == Level::Stage => {
+            let place = Word { text: String::new(), span: of_key.span() };
+            Some(Answer::Rounds(place, list(reader, of_key, keys::ROUNDS, Level::Round)?))
+        }
+        _ if matches!(level, Level::Stage | Level::Round) => {
             let place = Word { text: String::new(), span: of_key.span() };
             Some(Answer::Items(place, list(reader, of_key, keys::ITEMS, Level::Item)?))
         }
@@ -117,10 +127,10 @@ fn failure(reader: &mut Reader<'_>, table: &DeTable<'_>, of_class: &Value<'_>) -
 
 fn list(reader: &mut Reader<'_>, value: &Value<'_>, key: Key, level: Level) -> Option<Vec<Answer>> {
     let DeValue::Array(elements) = value.get_ref() else { return value::wrong_type(value, key, &mut reader.found) };
-    if elements.is_empty() && level == Level::Attempt {
+    if elements.is_empty() && matches!(level, Level::Attempt | Level::Round) {
         return value::wrong(
             value,
-            "`attempts` is empty".to_owned(),
+            format!("`{}` is empty", key.name),
             "",
             format!("write {}", key.example),
             &mut reader.found,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::keys::{self, ANSWERS};
 use super::text_keys::TEXT_KEYS;
 use crate::workflow::keys::Key;
-use crate::workflow::schema::{class_names, named, requires, table};
+use crate::workflow::schema::{class_names, end_class_names, named, requires, table};
 
 /// The schema as it is shipped.
 pub(crate) fn text() -> String {
@@ -22,8 +22,9 @@ fn schema() -> Value {
     schema["required"] = json!([keys::CASES.name]);
     put(&mut schema, keys::CASES, by_name(json!({"$ref": "#/definitions/case"})));
     schema["definitions"] = json!({
-        "case": case(), "stage-mock": mock(&[], "item-mock"), "item-mock": mock(&[keys::ITEMS], "item-mock"),
-        "attempt-mock": mock(&[keys::ITEMS, keys::ATTEMPTS], ""), "stage": stage(), "item": job(keys::JOB),
+        "case": case(), "stage-mock": mock(&[], "item-mock"), "round-mock": mock(&[keys::ROUNDS], "item-mock"),
+        "item-mock": mock(&[keys::ROUNDS, keys::ITEMS], "item-mock"),
+        "attempt-mock": mock(&[keys::ROUNDS, keys::ITEMS, keys::ATTEMPTS], ""), "stage": stage(), "item": job(keys::JOB),
     });
     schema
 }
@@ -60,6 +61,9 @@ fn mock(without: &[Key], item: &str) -> Value {
         put(&mut mock, keys::ATTEMPTS, list("attempt-mock", 1));
     }
     if without.is_empty() {
+        put(&mut mock, keys::ROUNDS, list("round-mock", 1));
+    }
+    if without.len() < 2 {
         put(&mut mock, keys::ITEMS, list(item, 0));
     }
     mock["oneOf"] = requires(ANSWERS.iter().filter(|key| !is_left_out(key)).map(|key| key.name));
@@ -88,7 +92,7 @@ fn stage() -> Value {
 
 fn job<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Value {
     let mut job = table(keys);
-    put(&mut job, keys::EXPECTED_FAIL, json!({"type": "string", "enum": class_names()}));
+    put(&mut job, keys::EXPECTED_FAIL, json!({"type": "string", "enum": end_class_names()}));
     put(&mut job, keys::STAGE_INPUT, json!({"type": "object"}));
     put(&mut job, keys::TEXTS, json!({"type": "object", "propertyNames": {"enum": TEXT_KEYS}}));
     job["not"] = at_most_one_output();

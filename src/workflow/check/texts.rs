@@ -12,12 +12,16 @@ use crate::workflow::template::Place;
 use crate::workflow::value::{Field, Word};
 
 /// Tells of something that an attempt of this stage does not know of itself.
-pub(super) fn own(stage: &DraftStage, word: &Word, own: Own, found: &mut Vec<Mistake>) {
+pub(super) fn own(stage: &DraftStage, (word, own): (&Word, Own), has_rounds: bool, found: &mut Vec<Mistake>) {
     let is_program = matches!(&stage.kind, Field::Right(kind) if kind.is_command());
     let (title, help) = match own {
         Own::Item if stage.for_each.is_none() => {
             let title = format!("{} has no `{}`: it is not fanned out", shown(&stage.word.text), own.place());
             (title, "add for_each = \"…\", the place of an array, or remove it")
+        }
+        Own::Round if !has_rounds => {
+            let title = format!("{} has no `{}`: it is done once", shown(&stage.word.text), own.place());
+            (title, "add `repeat` to it or to a stage behind it, or remove it")
         }
         own if own.is_for_programs() && !is_program => {
             let title = format!("{} has no `{}`: only programs have it", shown(&stage.word.text), own.place());

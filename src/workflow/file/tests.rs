@@ -7,6 +7,7 @@ mod input;
 mod keys;
 mod kinds;
 mod retry;
+mod rounds;
 mod stages;
 mod toml;
 mod whole;

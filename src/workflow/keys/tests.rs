@@ -30,6 +30,8 @@ pub(crate) enum At {
     Callback,
     /// The same, of one that is asked again.
     Poll,
+    /// A key of `repeat`.
+    Repeat,
 }
 
 /// Every key wherever it may stand, but for `stages`, which is no line of its own.
@@ -51,6 +53,7 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
     add(At::Wait, WAIT_KEYS);
     add(At::Callback, &CALLBACK_KEYS[1..]);
     add(At::Poll, &POLL_KEYS[1..]);
+    add(At::Repeat, REPEAT_KEYS);
     all
 }
 
@@ -58,6 +61,9 @@ pub(crate) fn everywhere() -> Vec<(At, Key)> {
 pub(crate) fn file(at: At, line: &str) -> String {
     let (mut file, mut kind, mut stage) = (String::new(), RUST.example, String::new());
     let fanned_out = "needs = [\"script\", \"check\"]\nfor_each = \"check.scenes\"";
+    // Of the stages that examples name, those of this file.
+    let line = line.replace("draft", "check").replace("critic.", "last.").replace("\"ship\"", "\"script\"");
+    let line = line.as_str();
     match at {
         At::File => file = line.to_owned(),
         At::Retry => file = format!("[retry]\n{line}"),
@@ -82,6 +88,20 @@ pub(crate) fn file(at: At, line: &str) -> String {
             let others = needed.iter().copied().filter(|other| other.split(' ').next() != line.split(' ').next());
             let all: Vec<&str> = others.chain([line]).filter(|line| !line.is_empty()).collect();
             (kind, stage) = (HTTP.example, format!("{fanned_out}\nwait = {{ for = \"{door}\", {} }}", all.join(", ")));
+        }
+        At::Repeat => {
+            let others = [GOOD, AT_MOST].map(|key| key.example.replace("critic.", "last."));
+            let others = others.iter().filter(|other| other.split(' ').next() != line.split(' ').next());
+            let all: Vec<&str> = others.map(String::as_str).chain([line]).filter(|line| !line.is_empty()).collect();
+            stage = format!("needs = [\"check\"]\nrepeat = {{ {} }}", all.join(", "));
+        }
+        // What a statement comes to is committed before anybody looks at it.
+        At::Stage(Some(of_kind)) if line.starts_with("repeat") => {
+            kind = if of_kind.name == "sql" { kind } else { of_kind.example };
+            stage = format!("needs = [\"check\"]\n{line}");
+        }
+        At::Stage(Some(of_kind)) if line.starts_with("on_failure_of") => {
+            (kind, stage) = (of_kind.example, format!("needs = [\"check\"]\n{line}"));
         }
         // A signal answers no item.
         At::Stage(None) if line.starts_with("wait") => (kind, stage) = (line, "needs = [\"check\"]".to_owned()),
@@ -177,6 +197,7 @@ fn the_page_has_a_row_for_every_key_and_no_other() {
         WAIT_KEYS,
         &[WAIT_TIMEOUT, HEARTBEAT],
         &POLL_KEYS[3..],
+        REPEAT_KEYS,
         RETRY_RULES,
         CLASS_RULES,
     ]

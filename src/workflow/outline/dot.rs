@@ -1,6 +1,6 @@
 //! The graph of a workflow in DOT, which Graphviz draws.
 
-use super::{Edge, asks, edges, starts};
+use super::{Edge, edges, starts};
 use crate::workflow::definition::Workflow;
 
 impl Workflow {
@@ -12,7 +12,7 @@ impl Workflow {
             format!("digraph {} {{\n  node [shape=box, fontname=\"sans-serif\"];\n", quoted(self.name.as_str()));
         for stage in self.topological().into_iter().filter_map(|index| self.stage(index)) {
             let name = quoted(stage.name.as_str());
-            let (over, asks) = (self.fans_out(stage), asks(stage));
+            let (over, asks) = (self.fans_out(stage), self.asks(stage));
             let starts = starts(stage);
             let below: Vec<&str> =
                 [starts.as_str(), &over, &asks].into_iter().filter(|words| !words.is_empty()).collect();
@@ -28,6 +28,8 @@ impl Workflow {
                 Edge::Plain => "",
                 Edge::Items => " [style=bold]",
                 Edge::Accepted => " [style=dashed]",
+                Edge::Failure => " [style=dashed, label=\"on failure\"]",
+                Edge::Again => " [style=dotted, constraint=false, label=again]",
             };
             text += &format!("  {} -> {}{style};\n", quoted(&self.named(from)), quoted(&self.named(to)));
         }

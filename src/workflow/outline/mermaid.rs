@@ -1,6 +1,6 @@
 //! The graph of a workflow for Mermaid, which many Markdown pages draw.
 
-use super::{Edge, asks, edges, starts};
+use super::{Edge, edges, starts};
 use crate::workflow::definition::{StageIndex, Workflow};
 
 impl Workflow {
@@ -12,7 +12,7 @@ impl Workflow {
         for index in self.topological() {
             let Some(stage) = self.stage(index) else { continue };
             let name = escaped(stage.name.as_str());
-            let (over, asks) = (self.fans_out(stage), asks(stage));
+            let (over, asks) = (self.fans_out(stage), self.asks(stage));
             let starts = starts(stage);
             let below = [starts.as_str(), &over, &asks].into_iter().filter(|words| !words.is_empty());
             let label: String = [name].into_iter().chain(below.map(escaped)).collect::<Vec<_>>().join("<br>");
@@ -26,6 +26,8 @@ impl Workflow {
                 Edge::Plain => "-->",
                 Edge::Items => "==>",
                 Edge::Accepted => "-.->",
+                Edge::Failure => "-. on failure .->",
+                Edge::Again => "-. again .->",
             };
             text += &format!("  {} {arrow} {}\n", id(from), id(to));
         }

@@ -189,6 +189,7 @@ fn start(
         stage: &about.stage,
         item: about.item,
         attempt: about.attempt,
+        round: about.round,
         worker: &about.worker,
         idempotency_key: context.idempotency_key(),
         traceparent: context.traceparent(),

@@ -192,6 +192,8 @@ pub(super) struct Start<'s> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) item: Option<u32>,
     pub(super) attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) round: Option<u32>,
     pub(super) worker: &'s str,
     pub(super) idempotency_key: String,
     pub(super) traceparent: String,
