@@ -31,6 +31,7 @@ pub(crate) mod run_files;
 mod secrets;
 pub(crate) mod sql;
 mod stage_files;
+pub(crate) mod stall;
 pub(crate) mod state;
 pub(crate) mod states;
 pub(crate) mod steps;

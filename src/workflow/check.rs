@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Source, Stage, StageIndex, StageKind, Workflow};
 use super::draft::{Draft, DraftStage};
+use super::duration;
 use super::graph;
 use super::input::DeclaredInput;
 use super::limits::Limits;
@@ -66,6 +67,7 @@ fn build(
 ) -> Option<Stage> {
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    let stall = stage.stall.map(|(stall, _)| stall);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
     let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
     let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).collect();
@@ -85,6 +87,7 @@ fn build(
         inputs,
         kind,
         timeout,
+        stall,
         concurrency,
         per_worker,
         rate,
@@ -119,6 +122,7 @@ fn connect(
     let for_each = (0..stages.len()).map(|at| graph.for_each_of(at, found)).collect();
     for stage in stages {
         found.extend(bad_inputs(stage));
+        found.extend(bad_stall(stage));
         stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, (word, Names::Value), place, found));
         let look_up = |word: &Word, place: &Place, found: &mut Vec<Mistake>| {
             graph.look_up(stage, (word, Names::Condition), place, found);
@@ -366,6 +370,19 @@ fn own_children(stages: &[DraftStage], name: &str) -> Vec<Mistake> {
         Mistake::new(stage.word.span.clone(), title, "", "start runs of another workflow")
     })
     .collect()
+}
+
+/// A `stall` that no attempt lives to see.
+fn bad_stall(stage: &DraftStage) -> Option<Mistake> {
+    let (stall, span) = stage.stall.as_ref()?;
+    let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    if *stall < timeout {
+        return None;
+    }
+    let (stall, timeout) = (duration::format(*stall), duration::format(timeout));
+    let title =
+        format!("`stall` of {} is {stall}, and an attempt ends at its timeout of {timeout}", shown(&stage.word.text));
+    Some(Mistake::new(span.clone(), title, "", "make it shorter, or the timeout longer"))
 }
 
 /// `inputs = "file"` where nothing comes of it.

@@ -193,6 +193,8 @@ keys! {
         "One job for each element of that array, in the output of a needed stage or in `input`.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
         "Longest time for one attempt. If it takes longer, it fails with class network_timeout.";
+    STALL = "stall", Shape::Duration, "a duration in quotes", "stall = \"2m\"", OR_REMOVE, "",
+        "Longest time that an attempt may go without reporting progress. If it takes longer, it fails with class network_timeout. Shorter than `timeout`; no limit by default.";
     INPUTS = "inputs", Shape::Word(&["value", "file"]), "\"value\" or \"file\"", "inputs = \"file\"", OR_REMOVE, "\"value\"",
         "How outputs of needed stages are passed. `value`: as they are, 64 MiB together at most. `file`: the input has the name of a file of any size instead; for a fanned-out stage, with a line of JSON for each item.";
     CONCURRENCY = "concurrency", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "concurrency = 4", OR_REMOVE, "",
@@ -321,9 +323,9 @@ pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, WHEN, OPTIONAL, RETRY];
 /// Keys that any other stage may have.
 pub(crate) const EVERY_STAGE: &[Key] =
     &[NEEDS, WHEN, OPTIONAL, FOR_EACH, TIMEOUT, CONCURRENCY, PER_WORKER, RATE, REQUIRES, RETRY];
-pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
+pub(crate) const RUST_STAGE: &[Key] = &[STALL, INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] =
-    &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
+    &[STALL, INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
 /// Of the table `warm`.
 pub(crate) const WARM_KEYS: &[Key] = &[PROCESSES, START_TIMEOUT, IDLE, MAX_JOBS, MAX_MEMORY];
 pub(crate) const HTTP_STAGE: &[Key] =

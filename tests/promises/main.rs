@@ -78,6 +78,7 @@ mod plans;
 mod poolers;
 mod privileges;
 mod programs;
+mod progress;
 mod prometheus;
 mod recoveries;
 mod recovery_times;

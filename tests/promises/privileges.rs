@@ -87,6 +87,9 @@ const DECIDE: &[&str] = &[
 
 /// What only the engine calls.
 const ENGINE: &[&str] = &[
+    "answer_parent",
+    "begin_child",
+    "settle_children",
     "artifacts_deleted",
     "begin_cleanup",
     "claim_limited",
@@ -121,6 +124,9 @@ const ENGINE: &[&str] = &[
 
 /// What functions call, and nobody else.
 const INNER: &[&str] = &[
+    "end_child_wait",
+    "end_children",
+    "run_output",
     "arrivals_missing",
     "bear_items",
     "cancel_jobs",

@@ -62,7 +62,7 @@ async fn a_folder_of_texts_that_is_not_there_is_told_with_its_class() {
 async fn every_idea_runs_as_its_comment_says() {
     let world = World::with(&[]).await;
     let (_service, address) = service(&world).await;
-    let ideas: [(&str, &str, &[&str], Value); 24] = [
+    let ideas: [(&str, &str, &[&str], Value); 25] = [
         ("hello", "greet", &["name=Ada"], json!("Hello, Ada!")),
         ("input", "greet", &["name=Ada"], json!("en: Hello, Ada! (no note)")),
         ("schedule", "report", &[], json!("by hand: from the beginning to now")),
@@ -77,6 +77,7 @@ async fn every_idea_runs_as_its_comment_says() {
         ("limits", "frugal", &[], json!({"in": "/"})),
         ("sleep", "publish", &["publish_at=2020-01-31T06:00:00+01:00"], json!("a draft, published")),
         ("signal", "publish", &["text=A storm"], json!("published: A storm")),
+        ("progress", "render", &["pages=2"], json!("2 pages")),
         ("children", "report", &["words=[\"to\", \"owl\"]"], json!([2, 3])),
         ("child", "length", &["word=OWL"], json!(3)),
         ("own-rows", "load", &["n=3"], json!({"rows": 3})),
