@@ -138,7 +138,9 @@ class Context {
   }
 
   progress(done, of, note) {
-    this.#channel?.say({ type: "progress", id: this.#id, done, of, note });
+    if (this.#channel) this.#channel.say({ type: "progress", id: this.#id, done, of, note });
+    else if (of !== undefined && this.env.PITON_PROGRESS)
+      fs.appendFileSync(this.env.PITON_PROGRESS, `${JSON.stringify({ done, of, note: note ?? "" })}\n`);
   }
 
   log(message, level = "info") {

@@ -176,8 +176,12 @@ class Context:
             raise Cancelled()
 
     def progress(self, done: int, of: Optional[int] = None, note: Optional[str] = None) -> None:
-        """How far the job is. A process that does one job only has nobody to tell."""
-        self._tell("progress", done=done, of=of, note=note)
+        """How far the job is, which is shown to people. Without `of`, a process that does one job only has nobody to tell."""
+        if self._channel is not None:
+            self._tell("progress", done=done, of=of, note=note)
+        elif of is not None and self.env.get("PITON_PROGRESS"):
+            with open(self.env["PITON_PROGRESS"], "a", encoding="utf-8") as file:
+                file.write(json.dumps({"done": done, "of": of, "note": note or ""}) + "\n")
 
     def log(self, message: str, level: str = "info") -> None:
         """A line for the worker's log, or on standard error: `debug`, `info`, `warn` or `error`."""

@@ -11,9 +11,10 @@ begin
     for due in
         select w.run_id, w.stage, w.item, w.child_id, w.name, c.id is null as is_gone
         from (
-            (select w.* from piton.waits w where w.kind = 'run' and w.ended_at is null order by w.since limit most)
+            (select w.run_id, w.stage, w.item, w.child_id, w.name from piton.waits w
+             where w.kind = 'run' and w.ended_at is null order by w.since limit most)
             union
-            (select w.* from piton.waits w
+            (select w.run_id, w.stage, w.item, w.child_id, w.name from piton.waits w
              where w.kind = 'run' and w.ended_at is null
                and w.since >= (select min(o.since) + random() * (now() - min(o.since)) from piton.waits o
                                where o.kind = 'run' and o.ended_at is null)

@@ -71,7 +71,7 @@ async fn try_on(database: &Database, app: App, global: &Global, args: &TryArgs) 
     // What another input makes must not be taken for what this job makes.
     let apart = (edited || job.has_another_input()).then(|| format!("try-{}", uuid::Uuid::now_v7()).into());
     let context = tried.context(Arc::new(records), resources, WORKER, &limits, apart);
-    let offer = Offer { input, context, limits, token: None, waits: false };
+    let offer = Offer { input, context, limits, stall: job.stage.stall, token: None, waits: false };
     if let (StageKind::Command(command), true) = (&job.stage.kind, args.shell) {
         return shell::open(command, &offer, &folder, &file).await;
     }

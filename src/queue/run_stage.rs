@@ -28,6 +28,7 @@ use crate::stage::handler::Offer;
 use crate::stage::http::Http;
 use crate::stage::input::StageInput;
 use crate::stage::sql;
+use crate::stage::stall;
 use crate::stage::wait::{self, Reached};
 use crate::store::Store;
 use crate::workflow::definition::{CommandStage, Stage, StageKind};
@@ -116,9 +117,9 @@ impl RunStage {
             Work::Poll(input, wait) => (input, Some(wait)),
         };
         let (claim, version, round) = (task.claim, task.known.version, task.known.round);
-        let offer =
-            Offer { input: input.to_json(), context: task.context, limits: self.limits, token: None, waits: false };
         let stage = stage_of(&version, &claim)?;
+        let (context, limits, stall) = (task.context, self.limits, stage.stall);
+        let offer = Offer { input: input.to_json(), context, limits, stall, token: None, waits: false };
         let work: BoxFuture<'static, Result<Worked, Failure>> = match (&stage.when, input.files()) {
             _ if let Some(wait) = wait => Box::pin(self.clone().poll(claim, version.clone(), wait, offer)),
             (None, []) if !stage.may_wait() => {
@@ -229,8 +230,17 @@ impl RunStage {
     ) -> Result<BoxFuture<'static, Result<Payload, Failure>>, Failure> {
         match &stage.kind {
             StageKind::Rust { handler } => {
+                let (progress, stall) = (offer.context.progress.clone(), offer.stall);
                 let work = self.catalog.handlers.start(handler, offer);
-                work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))
+                let work = work.ok_or_else(|| Failure::unknown(format!("this worker has no handler `{handler}`")))?;
+                Ok(match stall {
+                    None => work,
+                    Some(stall) => Box::pin(async move {
+                        stall::unless_stalled(Some(stall), &progress, work)
+                            .await
+                            .unwrap_or_else(|| Err(stall::failure(stall)))
+                    }),
+                })
             }
             StageKind::Command(command) if command.finish => {
                 let (command, limit) = (command.clone(), stage.timeout);

@@ -22,6 +22,7 @@ mod limits;
 mod order;
 mod own_program;
 mod place;
+mod progress;
 mod reading;
 mod report;
 mod requests;
@@ -44,7 +45,8 @@ use self::cut::Cut;
 use self::environment::Filled;
 use self::inputs::Inputs;
 use self::limits::Limits;
-use self::place::{OUTPUT, make_folders, no_folder};
+use self::place::{OUTPUT, PROGRESS, make_folders, no_folder};
+use self::progress::ProgressFile;
 use self::reading::read_up_to;
 use self::running::{NoEnd, Running};
 use self::verdict::End;
@@ -55,6 +57,7 @@ use super::handler::Offer;
 use super::kept_files;
 use super::secrets::Secrets;
 use super::service;
+use super::stall::{self, unless_stalled};
 use crate::model::failure::Failure;
 use crate::model::payload::Payload;
 use crate::model::text::{self, NotUtf8};
@@ -201,13 +204,24 @@ async fn end(
         StandardInput::Nothing => &[],
     };
     let limits = Limits { memory: stage.memory_bytes, descriptors: descriptors::at_start() };
+    let reported = ProgressFile::new(place.join(PROGRESS), &offer.context, secrets);
+    let watched = async |running: &mut Running| {
+        let ending = running.until_ended_within(limit, input, most);
+        unless_stalled(offer.stall, &offer.context.progress, reported.follow_during(ending)).await
+    };
     let mut running = Running::start(&filled, folder.path(), limits, input, secrets, listener).await?;
-    let mut ended = running.until_ended_within(limit, input, most).await;
-    if matches!(ended, Ok(Err(NoEnd::Unguarded))) {
+    let mut ended = watched(&mut running).await;
+    if matches!(ended, Some(Ok(Err(NoEnd::Unguarded)))) {
         // The fork server was killed just then; there is another one.
         running = Running::start(&filled, folder.path(), limits, input, secrets, listener).await?;
-        ended = running.until_ended_within(limit, input, most).await;
+        ended = watched(&mut running).await;
     }
+    let Some(ended) = ended else {
+        let end = running.stop(End::Stalled(offer.stall.unwrap_or_default())).await;
+        return Err(verdict::of(&filled.program, end, &running.stderr.words(), &stage.classes, secrets)
+            .err()
+            .unwrap_or_else(|| stall::failure(offer.stall.unwrap_or_default())));
+    };
     let end = match ended {
         Ok(Ok((status, stdout))) => End::of(status, stdout),
         Ok(Err(NoEnd::TooMuch)) => running.stop(End::TooMuch(most)).await,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,21 +44,38 @@ pub struct StageContext {
 
 /// Progress on its way from the handler to the database; only the latest is kept.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ProgressCell(Arc<Mutex<Option<Progress>>>);
+pub(crate) struct ProgressCell(Arc<Reported>);
+
+#[derive(Debug, Default)]
+struct Reported {
+    last: Mutex<Option<Progress>>,
+    times: AtomicU64,
+}
 
 impl ProgressCell {
+    pub(crate) fn report(&self, done: u64, of: u64, message: &str) {
+        let note = message.chars().filter(|c| !c.is_control()).take(NOTE_LIMIT).collect();
+        self.set(Progress { done, of, note });
+    }
+
     fn set(&self, progress: Progress) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+        self.0.times.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was reported.
+    pub(crate) fn times(&self) -> u64 {
+        self.0.times.load(Ordering::Relaxed)
     }
 
     /// What was reported last, if nobody has taken it.
     pub(crate) fn peek(&self) -> Option<Progress> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What was reported since the last call.
     pub(crate) fn take(&self) -> Option<Progress> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -145,7 +163,7 @@ impl StageContext {
             Own::Round => (*round)?.to_string().into(),
             Own::Worker => (&**worker).into(),
             Own::IdempotencyKey => self.idempotency_key().into(),
-            Own::Output | Own::Artifacts | Own::Inputs => return None,
+            Own::Output | Own::Artifacts | Own::Inputs | Own::Progress => return None,
         })
     }
 
@@ -274,9 +292,7 @@ impl StageContext {
 
     /// Reports `done` of `of`, with a few words. Shown to people about once a second; lost with a crash.
     pub fn progress(&self, done: u64, of: u64, message: impl Into<String>) {
-        let message: String = message.into();
-        let note = message.chars().filter(|c| !c.is_control()).take(NOTE_LIMIT).collect();
-        self.progress.set(Progress { done, of, note });
+        self.progress.report(done, of, &message.into());
     }
 
     /// The attempt's result will not be used: its worker shuts down, or its run ended. The handler itself is dropped

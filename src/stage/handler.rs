@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -33,6 +34,8 @@ pub(crate) struct Offer {
     pub(crate) input: String,
     pub(crate) context: StageContext,
     pub(crate) limits: PayloadLimits,
+    /// How long the attempt may go without progress.
+    pub(crate) stall: Option<Duration>,
     /// Of a program that may finish its attempt.
     pub(crate) token: Option<AttemptToken>,
     /// The stage may begin to wait for a service that it asks.

@@ -34,6 +34,7 @@ mod secrets;
 pub(crate) mod service;
 pub(crate) mod sql;
 mod stage_files;
+pub(crate) mod stall;
 pub(crate) mod state;
 pub(crate) mod states;
 pub(crate) mod steps;

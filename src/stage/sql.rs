@@ -105,9 +105,14 @@ fn kind_of(own: Own) -> &'static str {
     match own {
         Own::Id => "uuid",
         Own::Item | Own::Attempt | Own::Round => "integer",
-        Own::Workflow | Own::Stage | Own::Worker | Own::IdempotencyKey | Own::Output | Own::Artifacts | Own::Inputs => {
-            "text"
-        }
+        Own::Workflow
+        | Own::Stage
+        | Own::Worker
+        | Own::IdempotencyKey
+        | Own::Output
+        | Own::Progress
+        | Own::Artifacts
+        | Own::Inputs => "text",
     }
 }
 

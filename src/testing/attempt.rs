@@ -270,8 +270,14 @@ impl TestAttempt {
     fn parts(&self, input: &impl Serialize) -> Result<AttemptParts, Failure> {
         let input = serde_json::to_string(input)
             .map_err(|error| Failure::invalid_input(format!("the test's input is no JSON: {error}")))?;
-        let offer =
-            Offer { input, context: self.context(), limits: PayloadLimits::default(), token: None, waits: false };
+        let offer = Offer {
+            input,
+            context: self.context(),
+            limits: PayloadLimits::default(),
+            stall: None,
+            token: None,
+            waits: false,
+        };
         Ok(AttemptParts { offer, states: Arc::new(self.states.clone()) })
     }
 

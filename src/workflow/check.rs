@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use self::rounds::Rounds;
 use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Repeat, Source, Stage, StageIndex, StageKind, Workflow};
 use super::draft::{Draft, DraftStage};
+use super::duration;
 use super::graph;
 use super::input::DeclaredInput;
 use super::limits::Limits;
@@ -76,6 +77,7 @@ fn build(
     let quorum = quorums::quorum(&stage);
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    let stall = stage.stall.map(|(stall, _)| stall);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
     let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
     let on_failure_of = stage.on_failure_of.as_ref().and_then(|word| index_of(&word.text));
@@ -99,6 +101,7 @@ fn build(
         inputs,
         kind,
         timeout,
+        stall,
         concurrency,
         per_worker,
         rate,
@@ -142,6 +145,7 @@ fn connect(
     for stage in stages {
         found.extend(bad_inputs(stage));
         quorums::check(stage, found);
+        found.extend(bad_stall(stage));
         stage.named.places.iter().for_each(|(word, place)| graph.look_up(stage, (word, Names::Value), place, found));
         let look_up = |word: &Word, place: &Place, found: &mut Vec<Mistake>| {
             graph.look_up(stage, (word, Names::Condition), place, found);
@@ -413,6 +417,19 @@ fn own_children(stages: &[DraftStage], name: &str) -> Vec<Mistake> {
         Mistake::new(stage.word.span.clone(), title, "", "start runs of another workflow")
     })
     .collect()
+}
+
+/// A `stall` that no attempt lives to see.
+fn bad_stall(stage: &DraftStage) -> Option<Mistake> {
+    let (stall, span) = stage.stall.as_ref()?;
+    let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    if *stall < timeout {
+        return None;
+    }
+    let (stall, timeout) = (duration::format(*stall), duration::format(timeout));
+    let title =
+        format!("`stall` of {} is {stall}, and an attempt ends at its timeout of {timeout}", shown(&stage.word.text));
+    Some(Mistake::new(span.clone(), title, "", "make it shorter, or the timeout longer"))
 }
 
 /// `inputs = "file"` where nothing comes of it.

@@ -105,6 +105,14 @@ pub(crate) struct Stage {
     /// The time limit of one attempt.
     #[serde(rename = "timeout_ms", with = "super::duration::millis")]
     pub(crate) timeout: Duration,
+    /// How long an attempt may go without progress; shorter than the timeout.
+    #[serde(
+        rename = "stall_ms",
+        default,
+        with = "super::duration::optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) stall: Option<Duration>,
     /// Attempts that may run at once, over all runs and workers; at least one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) concurrency: Option<u32>,

@@ -76,6 +76,8 @@ pub(crate) struct DraftStage {
     /// With its place in the file.
     pub(crate) inputs: Option<(InputForm, Range<usize>)>,
     pub(crate) timeout: Option<Duration>,
+    /// With its place in the file.
+    pub(crate) stall: Option<(Duration, Range<usize>)>,
     pub(crate) concurrency: Option<u32>,
     pub(crate) per_worker: Option<u32>,
     pub(crate) rate: Option<Rate>,
@@ -208,6 +210,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         quorum: DraftQuorum::default(),
         inputs: None,
         timeout: None,
+        stall: None,
         concurrency: None,
         per_worker: None,
         rate: None,
@@ -243,6 +246,9 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "rest" => stage.quorum.rest = rest(value, found).map(|rest| (rest, value.span())),
             "inputs" if kind.is_some_and(|kind| names(keys::of_kind(kind), "inputs")) => {
                 stage.inputs = input_form(value, found).map(|form| (form, value.span()));
+            }
+            "stall" if kind.is_some_and(|kind| names(keys::of_kind(kind), "stall")) => {
+                stage.stall = value::duration(value, keys::STALL, found).map(|stall| (stall, value.span()));
             }
             "timeout" => stage.timeout = value::duration(value, keys::TIMEOUT, found),
             "concurrency" => stage.concurrency = value::number(value, keys::CONCURRENCY, found),

@@ -133,6 +133,6 @@ mod tests {
         assert_eq!((limited.base, limited.cap), (ten_minutes, ten_minutes), "the cap follows the base");
         assert_eq!(limited.retry_after.from, Origin::Default);
         assert_eq!(of(FailureClass::Unknown).base.from, Origin::Default);
-        assert_eq!(effective.classes.len(), 8);
+        assert_eq!(effective.classes.len(), 9);
     }
 }

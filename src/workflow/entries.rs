@@ -67,6 +67,7 @@ impl Workflow {
         }
         let timeout = (!stage.kind.only_waits()).then(|| duration::format(stage.timeout));
         entries.push((keys::TIMEOUT, json!(timeout)));
+        entries.push((keys::STALL, json!(stage.stall.map(duration::format))));
         entries.push((keys::CONCURRENCY, json!(stage.concurrency)));
         entries.push((keys::PER_WORKER, json!(stage.per_worker)));
         entries.push((keys::RATE, json!(stage.rate.map(Rate::format))));

@@ -233,6 +233,8 @@ keys! {
         "With `at_least`: what becomes of the other items once enough are done. `wait`: they go on, and the stage ends with the last of them. `cancel`: they are cancelled, and the stage ends at once.";
     TIMEOUT = "timeout", Shape::Duration, "a duration in quotes", "timeout = \"30s\"", OR_REMOVE, "\"5m\"",
         "Longest time for one attempt. If it takes longer, it fails with class network_timeout.";
+    STALL = "stall", Shape::Duration, "a duration in quotes", "stall = \"2m\"", OR_REMOVE, "",
+        "Longest time that an attempt may go without reporting progress. If it takes longer, it fails with class network_timeout. Shorter than `timeout`; no limit by default.";
     INPUTS = "inputs", Shape::Word(&["value", "file"]), "\"value\" or \"file\"", "inputs = \"file\"", OR_REMOVE, "\"value\"",
         "How outputs of needed stages are passed. `value`: as they are, 64 MiB together at most. `file`: the input has the name of a file of any size instead; for a fanned-out stage, with a line of JSON for each item.";
     CONCURRENCY = "concurrency", Shape::Number { most: 100_000 }, "a whole number from 1 to 100000", "concurrency = 4", OR_REMOVE, "",
@@ -391,9 +393,9 @@ pub(crate) const EVERY_STAGE: &[Key] = &[
     REQUIRES,
     RETRY,
 ];
-pub(crate) const RUST_STAGE: &[Key] = &[INPUTS];
+pub(crate) const RUST_STAGE: &[Key] = &[STALL, INPUTS];
 pub(crate) const COMMAND_STAGE: &[Key] =
-    &[INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
+    &[STALL, INPUTS, ENV, PASS_ENV, DIR, STDIN, MEMORY, FINISH, WARM, OUTPUT, EXIT_CLASSES];
 /// Of the table `repeat`.
 pub(crate) const REPEAT_KEYS: &[Key] = &[FROM, GOOD, AT_MOST, THEN];
 /// Of the table `warm`.

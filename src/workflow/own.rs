@@ -29,6 +29,8 @@ states! {
         IdempotencyKey = "idempotency_key",
         /// File that a program may write its output into.
         Output = "output",
+        /// File that a program may report its progress in.
+        Progress = "progress",
         /// Folder whose files are kept as artifacts.
         Artifacts = "artifacts",
         /// Folder with the files that it names.
@@ -62,6 +64,7 @@ impl Own {
             Own::Worker => "PITON_WORKER",
             Own::IdempotencyKey => "PITON_IDEMPOTENCY_KEY",
             Own::Output => "PITON_OUTPUT",
+            Own::Progress => "PITON_PROGRESS",
             Own::Artifacts => "PITON_ARTIFACTS",
             Own::Inputs => "PITON_INPUTS",
         }
@@ -74,7 +77,7 @@ impl Own {
 
     /// Whether only programs have it.
     pub(crate) fn is_for_programs(self) -> bool {
-        matches!(self, Own::Output | Own::Artifacts | Own::Inputs)
+        matches!(self, Own::Output | Own::Progress | Own::Artifacts | Own::Inputs)
     }
 }
 

@@ -190,6 +190,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
             return Err(StoredError::Service(name()));
         }
         duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
+        if stage.stall.is_some_and(|stall| duration::checked(stall).is_err() || stall >= stage.timeout) {
+            return Err(StoredError::Timeout(name()));
+        }
         let (all, each) = (stage.concurrency, stage.per_worker);
         if all == Some(0) || each == Some(0) || stage.rate.is_some_and(|rate| rate.checked().is_err()) {
             return Err(StoredError::Limits(name()));

@@ -81,6 +81,7 @@ mod polls;
 mod poolers;
 mod privileges;
 mod programs;
+mod progress;
 mod prometheus;
 mod quorums;
 mod recoveries;

@@ -91,6 +91,9 @@ const DECIDE: &[&str] = &[
 
 /// What only the engine calls.
 const ENGINE: &[&str] = &[
+    "answer_parent",
+    "begin_child",
+    "settle_children",
     "artifacts_deleted",
     "begin_cleanup",
     "claim_limited",
@@ -128,6 +131,9 @@ const ENGINE: &[&str] = &[
 /// What functions call, and nobody else.
 const INNER: &[&str] = &[
     "answer_callback",
+    "end_child_wait",
+    "end_children",
+    "run_output",
     "arrivals_missing",
     "bear_items",
     "callback_digest",

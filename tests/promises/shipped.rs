@@ -62,7 +62,7 @@ async fn a_folder_of_texts_that_is_not_there_is_told_with_its_class() {
 async fn every_idea_runs_as_its_comment_says() {
     let world = World::with(&[]).await;
     let (_service, address) = service(&world).await;
-    let ideas: [(&str, &str, &[&str], Value); 28] = [
+    let ideas: [(&str, &str, &[&str], Value); 29] = [
         ("hello", "greet", &["name=Ada"], json!("Hello, Ada!")),
         ("input", "greet", &["name=Ada"], json!("en: Hello, Ada! (no note)")),
         ("schedule", "report", &[], json!("by hand: from the beginning to now")),
@@ -86,6 +86,9 @@ async fn every_idea_runs_as_its_comment_says() {
         ("signal", "publish", &["text=A storm"], json!("published: A storm")),
         ("callback", "publish", &["text=A storm"], json!("A storm: 240 frames")),
         ("poll", "tell", &["text=A storm"], json!("A storm: 7 s")),
+        ("progress", "render", &["pages=2"], json!("2 pages")),
+        ("children", "report", &["words=[\"to\", \"owl\"]"], json!([2, 3])),
+        ("child", "length", &["word=OWL"], json!(3)),
         ("own-rows", "load", &["n=3"], json!({"rows": 3})),
         (
             "statement",

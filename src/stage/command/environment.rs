@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{files, inputs};
+use super::{files, inputs, place};
 use crate::model::failure::Failure;
 use crate::stage::callback::{self, Callback};
 use crate::stage::fill::{FilesByText, Filler};
@@ -66,8 +66,10 @@ impl Filled {
         fill: for<'f> fn(Filler<'f>) -> Filler<'f>,
     ) -> Result<Filled, Failure> {
         let (artifacts, inputs) = (folder.join(files::FOLDER), folder.join(inputs::FOLDER));
+        let progress = folder.join(place::PROGRESS);
         let tell = |own| match own {
             Own::Output => output.to_str().map(Cow::Borrowed),
+            Own::Progress => progress.to_str().map(Cow::Borrowed),
             Own::Artifacts => artifacts.to_str().map(Cow::Borrowed),
             Own::Inputs => inputs.to_str().map(Cow::Borrowed),
             other => offer.context.tell(other),
@@ -81,6 +83,7 @@ impl Filled {
         }
         // Also where their names are no text.
         env.insert(Own::Output.variable().into(), output.into());
+        env.insert(Own::Progress.variable().into(), progress.clone().into());
         env.insert(Own::Artifacts.variable().into(), artifacts.clone().into());
         env.insert(Own::Inputs.variable().into(), inputs.clone().into());
         env.insert("TRACEPARENT".into(), offer.context.traceparent().into());

@@ -12,6 +12,9 @@ use crate::model::resource::{Resource, out_of_descriptors};
 /// File that the program may write its output into, in the folder of its attempt.
 pub(super) const OUTPUT: &str = "output";
 
+/// File that it may report its progress in.
+pub(super) const PROGRESS: &str = "progress";
+
 /// Makes the places for the files that the program makes, and for those that it reads. Blocks.
 pub(super) fn make_folders(place: &Path) -> io::Result<()> {
     let make = |folder| DirBuilder::new().mode(0o700).create(place.join(folder));

@@ -16,6 +16,7 @@ use crate::model::key_line;
 use crate::model::signal;
 use crate::stage::answer::quoted;
 use crate::stage::secrets::Secrets;
+use crate::stage::stall;
 use crate::workflow::classes::Classes;
 use crate::workflow::duration;
 
@@ -27,6 +28,8 @@ pub(super) enum End {
     Signalled(i32),
     /// At its time limit, in words.
     OutOfTime(String),
+    /// It reported no progress for so long.
+    Stalled(Duration),
     /// It printed more than that many bytes.
     TooMuch(usize),
     /// Its pipes or its status could not be read.
@@ -54,6 +57,7 @@ impl End {
             End::Exited(code, _) => format!("exit status {code}"),
             End::Signalled(number) => format!("killed by {}", signal::name(*number)),
             End::OutOfTime(limit) => format!("out of time after {limit}"),
+            End::Stalled(stall) => format!("no progress for {}", duration::words(*stall)),
             End::TooMuch(most) => format!("more than {most} bytes of output"),
             End::Broken(error) => format!("it could not be followed: {error}"),
         }
@@ -106,6 +110,10 @@ pub(super) fn of(
                 stderr,
                 secrets,
             ));
+        }
+        End::Stalled(stall) => {
+            let (class, message) = (FailureClass::NetworkTimeout, stall::message(stall));
+            return Err(failure(class, message, json!("stopped without progress"), stderr, secrets));
         }
         End::TooMuch(limit) => {
             let Failed { class, message } = too_large("printed", limit);

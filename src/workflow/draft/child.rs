@@ -102,7 +102,7 @@ mod tests {
                 "[stages.a]\nworkflow = 'b'\ninput = { key = '${KEY}' }",
                 "values of a worker's environment are never stored",
             ),
-            ("[stages.a]\nworkflow = 'b'\ninput = { key = '{{other.x}}' }", "`a` does not need `other`"),
+            ("[stages.a]\nworkflow = 'b'\ninput = { key = '{{other.x}}' }", "`other.x` is in no input of stage `a`"),
             (
                 "[stages.a]\nworkflow = 'b'\ntimeout = '1h'",
                 "`timeout` means nothing for stage `a`: it waits (`workflow`)",

@@ -27,6 +27,7 @@ use crate::stage::fill::FilesByText;
 use crate::stage::finish::NOTHING;
 use crate::stage::handler::Offer;
 use crate::stage::secrets::Secrets;
+use crate::stage::stall::{self, unless_stalled};
 use crate::workflow::definition::{CommandStage, OutputFormat};
 use crate::workflow::duration;
 
@@ -82,10 +83,15 @@ async fn on(
     output.begin(secrets);
     let ended = {
         let mut work = pin!(worked(lease, stage, offer, limit, &places, secrets));
-        match timeout(limit, &mut work).await {
-            Ok(ended) => ended?,
+        let limited = timeout(limit, &mut work);
+        match unless_stalled(offer.stall, &offer.context.progress, limited).await {
+            None => {
+                let stalled = stall::failure(offer.stall.unwrap_or_default());
+                Err(output.add_to(stalled.detail(json!({"status": "stopped without progress"})), secrets))
+            }
+            Some(Ok(ended)) => ended?,
             // Where this process was frozen, the answer and the end of its time are found together.
-            Err(_) => match timeout(ON_ITS_WAY, work).await {
+            Some(Err(_)) => match timeout(ON_ITS_WAY, work).await {
                 Ok(ended) => ended?,
                 Err(_) => Err(output.add_to(out_of_time(limit), secrets)),
             },

@@ -120,7 +120,7 @@ fn names_are_told_with_the_nearest_good_one() {
     2:9 stage `` does not say how it runs
           add command = ["program", "argument"], http = "https://…", or rust = "…", the name of a handler that is registered in your binary
     2:12 there is no key `x` in a stage
-          the keys of a stage are `rust`, `command`, `http`, `sql`, `sleep`, `until`, `wait`, `needs`, `when`, `optional`, `on_failure_of`, `repeat`, `for_each`, `timeout`, `concurrency`, `per_worker`, `rate`, `requires`, `retry`
+          the keys of a stage are `rust`, `command`, `http`, `sql`, `sleep`, `until`, `wait`, `workflow`, `needs`, `when`, `optional`, `on_failure_of`, `repeat`, `for_each`, `at_least`, `missing`, `rest`, `timeout`, `concurrency`, `per_worker`, `rate`, `requires`, `retry`
     3:9 `運` is no name for a stage: a name begins with a small letter (a to z), not with `運`
           choose a name such as [stages.first]
     "#);
