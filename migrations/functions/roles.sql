@@ -7,7 +7,7 @@
 do $$
 declare
     readers constant text[] := '{batch_named, batch_results, can_begin, changes, clock, failed_in_a_row, finite, input_at, input_fits, is_measure, is_sound_stage_times, is_sound_throughput, limit_heads, limit_room, limit_words, live_jobs, live_waits,
-        protection, retry_preview, run_waits, some_of, span_words, stages_of,
+        protection, races_of, retry_preview, run_waits, some_of, span_words, stages_of,
         store_owner, unexplained_runs, work_left}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
     operators constant text[] := readers || '{start_run, start_run_once, start_run_on_files, begin_on_file, is_same_input, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,
@@ -16,7 +16,7 @@ declare
         open_batch, pin_batch, add_to_batch, seal_batch, discard_batch, feed_batch, stop_batch, cancel_batch_runs}';
     workers constant text[] := operators || '{start_run_of, wake_workers, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited, worker_room, open_queues,
         end_overdue_runs, feed_batches, fire_schedules, plan_next_cleanup, renew_fingerprints, settle_artifacts, settle_throughput, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, outlook_state, state,
-        is_sound_job, is_sound_run, is_sound_trace, finish, wait_is_spent, settle_quorum}';
+        is_sound_job, is_sound_run, is_sound_trace, finish, wait_is_spent, settle_quorum, settle_race}';
     role text;
     verbs text[];
     verb regprocedure;

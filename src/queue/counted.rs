@@ -1,20 +1,26 @@
 //! Ends that are counted together with others of their run before it is known what they become: items of a fan-out that is content with
-//! a part of them. Each is committed in a transaction that holds the run.
+//! a part of them, and stages that race. They are committed in a transaction that holds their runs.
 
 use std::sync::Arc;
 
 use super::commits::Commits;
 use super::committer::{Committer, wait};
 use super::hand_off::HandOff;
+use super::run_stage;
+use super::skips::ANOTHER_WAS_FIRST;
 use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::lane;
+use crate::model::turn::Turn;
 use crate::store::StoreError;
 use crate::store::backoff::Backoff;
-use crate::store::counted::{By, Counted, Settled};
+use crate::store::counted::{By, Counted, CountedBatch, Settled};
 use crate::store::doubt::Doubt;
 use crate::store::endings::Ending;
-use crate::workflow::quorum::Rest;
+use crate::store::quorums;
+use crate::store::races::Race;
+use crate::workflow::plan::Finished;
+use crate::workflow::quorum::{Quorum, Rest};
 
 /// Such ends, each with what it is counted by.
 #[derive(Default)]
@@ -39,6 +45,11 @@ impl CountedEnds {
         self.counted.is_empty()
     }
 
+    fn batch(&self) -> CountedBatch<'_> {
+        let Commits { ends, artifacts, .. } = &self.commits;
+        CountedBatch { ends, counted: &self.counted, artifacts }
+    }
+
     /// Each by itself.
     fn apart(self) -> impl Iterator<Item = CountedEnds> {
         let Commits { ends, hand_off, versions, artifacts } = self.commits;
@@ -57,15 +68,20 @@ pub(super) fn counted(
     (claim, ending, _): &(Claim, Ending, Option<HandOff>),
     slow: bool,
 ) -> Option<Counted> {
-    let stage = version?.stage(claim.key.stage)?;
-    let quorum = stage.quorum.as_ref().filter(|_| claim.key.item().is_some())?;
-    let by = By { at_least: quorum.at_least, cancels: quorum.rest == Rest::Cancel, missing: quorum.missing.clone() };
+    let version = version?;
+    let stage = version.stage(claim.key.stage)?;
+    if let Some(race) = version.plan.race_of(claim.key.stage) {
+        return racing(version, race, claim, ending, slow);
+    }
+    let Quorum { at_least, missing, rest } = stage.quorum.as_ref().filter(|_| claim.key.item().is_some())?;
+    let cancels = *rest == Rest::Cancel;
+    let by = By::Quorum(quorums::Quorum { at_least: *at_least, cancels, missing: missing.clone() });
     match ending {
         Ending::Tolerated { failure, .. } => {
             let behind = lane::behind_a_failed_item(claim.spot(), slow);
             Some(Counted { by, otherwise: Some(Ending::GiveUp { failure: failure.clone(), behind }) })
         }
-        Ending::Done { .. } | Ending::Skipped { .. } if by.cancels => Some(Counted { by, otherwise: None }),
+        Ending::Done { .. } | Ending::Skipped { .. } if cancels => Some(Counted { by, otherwise: None }),
         Ending::Done { .. }
         | Ending::Skipped { .. }
         | Ending::Retry { .. }
@@ -75,6 +91,27 @@ pub(super) fn counted(
     }
 }
 
+/// What the end of a stage is counted by that races for another one.
+fn racing(version: &Version, race: i16, claim: &Claim, ending: &Ending, slow: bool) -> Option<Counted> {
+    let (racer, began) = (version.stage(claim.key.stage)?, version.stage(race)?);
+    let needs = began.needs.iter().map(|need| need.0 as i16).collect();
+    let by = By::Race(Race { stage: race, first: began.first?, needs });
+    let otherwise = match ending {
+        Ending::Done { .. } => {
+            let output = run_stage::skipped(ANOTHER_WAS_FIRST.into(), Finished::Stage).ok()?;
+            let next = version.plan.after_a_skip(claim.spot(), output.finished, slow);
+            let (instead, reason) = (output.payload, ANOTHER_WAS_FIRST.into());
+            Some(Ending::Skipped { instead, reason, next, turn: Turn::Yields })
+        }
+        Ending::Tolerated { failure, .. } if !racer.optional => {
+            Some(Ending::GiveUp { failure: failure.clone(), behind: None })
+        }
+        Ending::Tolerated { .. } | Ending::Skipped { .. } => None,
+        Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release { .. } | Ending::Unclaim => return None,
+    };
+    Some(Counted { by, otherwise })
+}
+
 impl Committer {
     /// Commits them, each for what the count makes of it.
     pub(super) async fn settle_counted(self, mut ends: CountedEnds) {
@@ -82,7 +119,7 @@ impl Committer {
         let (mut backoff, mut doubt, mut sent_before) = (Backoff::default(), Doubt::default(), false);
         let parts = ends.counted.len();
         let settled = loop {
-            match self.store.commit_counted(&ends.commits.ends, &ends.counted, &ends.commits.artifacts).await {
+            match self.store.commit_counted(ends.batch()).await {
                 Ok(settled) => break settled,
                 Err(error @ StoreError::Away(_)) if !doubt.is_over(&error, parts, &self.store).await => {
                     sent_before = true;

@@ -1,6 +1,6 @@
 //! From claims to inputs: reads what the stages need, verifies it, and assembles each job's input.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::evidence::{corrupt, corrupt_at, count_of, miscounted, missing, too_much, verified};
@@ -133,6 +133,8 @@ struct Batch {
     too_large: HashMap<AttemptKey, u64>,
     /// Stages that were skipped.
     skips: Skips,
+    /// Stages that no more race has to be won for.
+    decided: HashSet<(RunKey, i16)>,
     /// Arrays that were split and arrays that were joined, so that a thousand items share one.
     splits: HashMap<(RunKey, i16, i16), Result<Arc<Split>, Failure>>,
     joined: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
@@ -164,6 +166,14 @@ impl Batch {
                 outputs.entry((stored.run, stored.stage)).or_default().push(stored);
             }
         }
+        let races: BTreeSet<(RunKey, i16)> = claims
+            .iter()
+            .filter_map(|(claim, version)| Some((claim.key.run, version.plan.race_of(claim.key.stage)?)))
+            .collect();
+        let decided = match races.is_empty() {
+            true => HashSet::new(),
+            false => store.decided_races(&races).await?.into_iter().collect(),
+        };
         let may_have_waited = claims.iter().filter(|(claim, version)| version.waits(claim.key.stage));
         let may_have_waited: Vec<AttemptKey> = may_have_waited.map(|(claim, _)| claim.key).collect();
         let waits = match may_have_waited.as_slice() {
@@ -171,7 +181,7 @@ impl Batch {
             keys => store.ended_waits(keys).await?,
         };
         let runs = runs.into_iter().map(|stored| (stored.run, stored.into())).collect();
-        Ok(Batch { runs, waits, outputs, too_large: too_large.clone(), ..Batch::empty(limits) })
+        Ok(Batch { runs, waits, decided, outputs, too_large: too_large.clone(), ..Batch::empty(limits) })
     }
 
     fn empty(limits: &PayloadLimits) -> Batch {
@@ -181,6 +191,7 @@ impl Batch {
             outputs: HashMap::new(),
             too_large: HashMap::new(),
             skips: Skips::default(),
+            decided: HashSet::new(),
             splits: HashMap::new(),
             joined: HashMap::new(),
             limits: *limits,
@@ -259,7 +270,12 @@ impl Batch {
                 None => Ok(None),
             };
         }
-        let mut needs = Needs::default();
+        if let Some(race) = version.plan.race_of(claim.key.stage)
+            && self.decided.contains(&(run, race))
+        {
+            return Ok(Some(skips::ANOTHER_WAS_FIRST.into()));
+        }
+        let mut needs = Needs::of(stage.first);
         for need in &stage.needs {
             let number = need.0 as i16;
             let reason = if version.may_be_skipped(number) { self.skipped(run, number, version)? } else { None };

@@ -43,6 +43,8 @@ pub(crate) mod overview;
 pub(crate) mod own_rows;
 pub(crate) mod pauses;
 pub(crate) mod queues;
+pub(crate) mod quorums;
+pub(crate) mod races;
 mod reserve;
 pub(crate) mod retry_preview;
 pub(crate) mod run_files;

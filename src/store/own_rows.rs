@@ -9,7 +9,7 @@ use sqlx::{Postgres, Transaction};
 use tokio::time::timeout;
 
 use super::commit::commit_on;
-use super::counted::{Counted, Settled, commit_counted_on, hold_runs};
+use super::counted::{Counted, CountedBatch, Settled, commit_counted_on};
 use super::endings::Ending;
 use super::fence::fence;
 use super::{Store, StoreError};
@@ -112,10 +112,10 @@ impl RowsTransaction {
     async fn end(mut self, end: &[(Claim, Ending)], counted: &[Counted], artifacts: &[Option<i32>]) -> RowsEnd {
         let settled = match counted {
             [] => commit_on(&mut *self.transaction, end, artifacts).await.map(Settled::from),
-            counted => match hold_runs(&mut self.transaction, end).await {
-                Ok(()) => commit_counted_on(&mut self.transaction, end, counted, artifacts).await,
-                Err(error) => Err(error),
-            },
+            counted => {
+                let batch = CountedBatch { ends: end, counted, artifacts };
+                commit_counted_on(&mut self.transaction, batch).await
+            }
         };
         let settled = match settled {
             Ok(settled) if settled.landed.positions.len() == end.len() => settled,

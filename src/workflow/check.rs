@@ -2,6 +2,7 @@
 
 mod conditions;
 mod quorums;
+mod races;
 mod schedules;
 mod texts;
 
@@ -41,6 +42,9 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
             return None;
         }
     };
+    let mut stages = stages;
+    races::check(&stages, found);
+    stages.iter_mut().for_each(races::accept_all);
     let (needs, for_each) = connect(&stages, draft.input.as_ref(), limits, found);
     let name = draft.name.clone().right()?;
     let names: HashMap<String, StageIndex> =
@@ -68,7 +72,8 @@ fn build(
     let (name, kind) = (stage.name?, stage.kind.right()?);
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
-    let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
+    let first = stage.first.as_ref().map(|(first, _)| *first);
+    let accepted = stage.needs.iter().filter(|need| first.is_none() && stage.accepted.contains(&need.text));
     let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).collect();
     let when = stage.when.map(|(_, condition)| condition);
     let DraftStage { named, optional, concurrency, per_worker, rate, requires, retry, .. } = stage;
@@ -80,6 +85,7 @@ fn build(
         name,
         needs,
         accepts_skipped,
+        first,
         when,
         optional,
         quorum,

@@ -59,6 +59,8 @@ pub(crate) struct DraftStage {
     pub(crate) needs: Vec<Word>,
     /// Those of them that may have been skipped: written with a `?`, which is left out here.
     pub(crate) accepted: HashSet<String>,
+    /// How many of them it begins with, and its place in the file; `None` where it is absent or wrong.
+    pub(crate) first: Option<(u32, Range<usize>)>,
     /// `None` where it is absent or wrong.
     pub(crate) when: Option<(Word, Condition)>,
     pub(crate) optional: bool,
@@ -165,6 +167,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         named: named::Named::default(),
         needs: Vec::new(),
         accepted: HashSet::new(),
+        first: None,
         when: None,
         optional: false,
         for_each: None,
@@ -192,6 +195,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         }
         match key.text.as_str() {
             "needs" => (stage.needs, stage.accepted) = needs(value, found),
+            "first" => stage.first = value::number(value, keys::FIRST, found).map(|first| (first, value.span())),
             "optional" => stage.optional = value::flag(value, keys::OPTIONAL, found).unwrap_or_default(),
             "when" => stage.when = value::condition(value, keys::WHEN, found),
             "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),

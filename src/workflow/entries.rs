@@ -43,6 +43,7 @@ impl Workflow {
         // Of a stage that needs none there is nothing to tell; only programs and handlers have inputs in files.
         let comes_in = !needs.is_empty() && matches!(stage.kind, StageKind::Rust { .. } | StageKind::Command(_));
         entries.push((keys::NEEDS, json!(needs)));
+        entries.push((keys::FIRST, json!(stage.first)));
         entries.push((keys::WHEN, json!(stage.when)));
         entries.push((keys::OPTIONAL, json!(stage.optional)));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));

@@ -35,7 +35,7 @@ impl Workflow {
 
     /// As it stands in the file.
     pub(super) fn needed(&self, stage: &Stage, need: StageIndex) -> String {
-        let mark = if stage.accepts(need) { "?" } else { "" };
+        let mark = if stage.accepts_skipped.contains(&need) { "?" } else { "" };
         format!("{}{mark}", self.named(need))
     }
 
@@ -60,9 +60,10 @@ impl Workflow {
 /// The condition of a stage in a line, and whether its run goes on without it; empty where there is nothing to say.
 fn asks(stage: &Stage) -> String {
     let optional = if stage.optional { "optional".to_owned() } else { String::new() };
+    let race = stage.first.map_or_else(String::new, |first| format!("begins with the first {first}"));
     let quorum = stage.quorum.as_ref().map_or_else(String::new, quorum_in_words);
     let condition = stage.when.as_ref().map(|when| when.as_str().split_whitespace().collect::<Vec<_>>().join(" "));
-    runs(&[condition.map_or_else(String::new, |condition| format!("when {condition}")), optional, quorum])
+    runs(&[race, condition.map_or_else(String::new, |condition| format!("when {condition}")), optional, quorum])
 }
 
 fn quorum_in_words(quorum: &Quorum) -> String {
@@ -177,6 +178,29 @@ mod tests {
         page       after check                    for each of check.pages, when item.words > 0
         report     after check, subtitles?, page
         "#);
+    }
+
+    #[test]
+    fn a_quorum_stands_in_the_graph() {
+        let workflow = parse(
+            "name = 'film'
+            [stages.render]
+            rust = 'render'
+            for_each = 'input.scenes'
+            at_least = 0.9
+            rest = 'cancel'
+            [stages.check]
+            rust = 'check'
+            for_each = 'render'
+            needs = ['render']
+            at_least = 3",
+        );
+        insta::assert_snapshot!(workflow.graph_text(), @r"
+        render  first         for each of input.scenes, at least 90 %, then the rest is cancelled
+        check   after render  for each of render, at least 3
+        ");
+        let mermaid = workflow.graph_mermaid();
+        assert!(mermaid.contains("<br>at least 90 #37;#44; then the rest is cancelled"), "{mermaid}");
     }
 
     #[test]

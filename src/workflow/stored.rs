@@ -68,6 +68,8 @@ pub(crate) enum StoredError {
         "the condition of stage `{0}` reads what the stage does not have, or it accepts the skip of a stage that it does not need"
     )]
     Condition(String),
+    #[error("stage `{0}` does not begin with some of its needs, or others need those too, or they are fanned out")]
+    Race(String),
     #[error("stages need each other in a circle")]
     Circle,
     #[error("stage `{0}` fans out over something that it cannot have")]
@@ -136,6 +138,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         if stage.quorum.as_ref().is_some_and(|quorum| !quorum.is_sound() || stage.for_each.is_none()) {
             return Err(StoredError::Quorum(name()));
         }
+        if !can_race(workflow, stage) {
+            return Err(StoredError::Race(name()));
+        }
         match &stage.kind {
             StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),
             StageKind::Command(command) if command.argv.is_empty() => return Err(StoredError::Command(name())),
@@ -178,6 +183,15 @@ fn can_be_decided(workflow: &Workflow, stage: &Stage) -> bool {
     let needs = stage.needs.iter().filter_map(|need| workflow.stage(*need)).map(|need| need.name.as_str());
     let names = needs.chain(["input"]).chain(stage.for_each.as_ref().map(|_| "item"));
     condition.reads().iter().all(|read| condition::meant(&read.head, names.clone()).is_some())
+}
+
+/// Whether some of its needs may be stopped when the others are done, and nothing else misses them.
+fn can_race(workflow: &Workflow, stage: &Stage) -> bool {
+    let Some(first) = stage.first else { return true };
+    let needed_by = |need: &StageIndex| workflow.stages.iter().filter(|other| other.needs.contains(need)).count();
+    let races =
+        |need: &StageIndex| needed_by(need) == 1 && workflow.stage(*need).is_some_and(|racer| racer.for_each.is_none());
+    first > 0 && (first as usize) < stage.needs.len() && stage.needs.iter().all(races)
 }
 
 fn can_fan_out(workflow: &Workflow, stage: &Stage) -> bool {

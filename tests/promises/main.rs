@@ -79,6 +79,7 @@ mod privileges;
 mod programs;
 mod prometheus;
 mod quorums;
+mod races;
 mod recoveries;
 mod recovery_times;
 mod redo;

@@ -115,6 +115,8 @@ const ENGINE: &[&str] = &[
     "state",
     "take_artifacts",
     "wait_is_spent",
+    "settle_quorum",
+    "settle_race",
     "wake_workers",
     "worker_room",
 ];

@@ -29,7 +29,7 @@ impl TestFile {
                 }
             }
             if let Some((Ending::Done, place)) = &case.expect.state
-                && case.expect.stages.iter().any(|(name, stage)| stage.fails() && !is_optional(workflow, name))
+                && case.expect.stages.iter().any(|(name, stage)| stage.fails() && !may_be_tolerated(workflow, name))
             {
                 let title = "a run with a dead letter is blocked, and not done";
                 found.push(Mistake::new(place.clone(), title, "", "remove `state`, or the expected failure"));
@@ -56,9 +56,10 @@ fn stage<'w>(workflow: &'w Workflow, name: &Word, found: &mut Vec<Mistake>) -> O
     stage
 }
 
-/// Its dead letters block no run.
-fn is_optional(workflow: &Workflow, name: &Word) -> bool {
-    workflow.stages.iter().any(|stage| stage.name.as_str() == name.text && stage.optional)
+/// Its dead letters block no run, or not every one does.
+fn may_be_tolerated(workflow: &Workflow, name: &Word) -> bool {
+    let tolerates = |stage: &Stage| stage.optional || stage.quorum.is_some();
+    workflow.stages.iter().any(|stage| stage.name.as_str() == name.text && tolerates(stage))
 }
 
 /// What was meant, or else all that could be.

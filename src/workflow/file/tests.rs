@@ -6,6 +6,7 @@ mod harm;
 mod input;
 mod keys;
 mod kinds;
+mod quorums;
 mod retry;
 mod stages;
 mod toml;
