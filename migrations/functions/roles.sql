@@ -7,7 +7,7 @@
 do $$
 declare
     readers constant text[] := '{batch_named, batch_results, can_begin, changes, clock, failed_in_a_row, finite, input_at, input_fits, is_measure, is_sound_stage_times, is_sound_throughput, limit_heads, limit_room, limit_words, live_jobs, live_waits,
-        protection, races_of, retry_preview, run_waits, some_of, span_words, stages_of,
+        protection, retry_preview, run_waits, some_of, span_words, stages_of,
         store_owner, unexplained_runs, work_left}';
     -- The last line is what a cancelled or started batch is made of, where the command line does it piece by piece.
     operators constant text[] := readers || '{start_run, start_run_once, start_run_on_files, begin_on_file, is_same_input, start_runs, start_batch, cancel_run, cancel_batch, retry_batch,

@@ -120,7 +120,7 @@ impl Committer {
                 None => commits.push(version, end, artifacts),
             }
         }
-        if !counted.is_empty() {
+        if counted.len() > 0 {
             tokio::spawn(self.clone().settle_counted(counted));
         }
         let ends = commits.ends.len();

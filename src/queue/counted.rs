@@ -1,10 +1,9 @@
 //! Ends that are counted together with others of their run before it is known what they become: items of a fan-out that is content with
-//! a part of them, and stages that race. They are committed in a transaction that holds their runs.
+//! a part of them, and stages that race.
 
 use std::sync::Arc;
 
 use super::commits::Commits;
-use super::committer::{Committer, wait};
 use super::hand_off::HandOff;
 use super::run_stage;
 use super::skips::ANOTHER_WAS_FIRST;
@@ -12,20 +11,15 @@ use super::version::Version;
 use crate::model::claim::Claim;
 use crate::model::lane;
 use crate::model::turn::Turn;
-use crate::store::StoreError;
-use crate::store::backoff::Backoff;
-use crate::store::counted::{By, Counted, CountedBatch, Settled};
-use crate::store::doubt::Doubt;
+use crate::store::counts::{self, By, Counted, CountedBatch, Race};
 use crate::store::endings::Ending;
-use crate::store::quorums;
-use crate::store::races::Race;
 use crate::workflow::plan::Finished;
 use crate::workflow::quorum::{Quorum, Rest};
 
 /// Such ends, each with what it is counted by.
 #[derive(Default)]
 pub(super) struct CountedEnds {
-    commits: Commits,
+    pub(super) commits: Commits,
     counted: Vec<Counted>,
 }
 
@@ -41,17 +35,17 @@ impl CountedEnds {
         self.counted.push(counted);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.counted.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.counted.len()
     }
 
-    fn batch(&self) -> CountedBatch<'_> {
+    pub(super) fn batch(&self) -> CountedBatch<'_> {
         let Commits { ends, artifacts, .. } = &self.commits;
         CountedBatch { ends, counted: &self.counted, artifacts }
     }
 
     /// Each by itself.
-    fn apart(self) -> impl Iterator<Item = CountedEnds> {
+    pub(super) fn apart(self) -> impl Iterator<Item = CountedEnds> {
         let Commits { ends, hand_off, versions, artifacts } = self.commits;
         let parts = ends.into_iter().zip(hand_off).zip(versions).zip(artifacts).zip(self.counted);
         parts.map(|(((((claim, ending), hand_off), version), artifacts), counted)| {
@@ -75,7 +69,7 @@ pub(super) fn counted(
     }
     let Quorum { at_least, missing, rest } = stage.quorum.as_ref().filter(|_| claim.key.item().is_some())?;
     let cancels = *rest == Rest::Cancel;
-    let by = By::Quorum(quorums::Quorum { at_least: *at_least, cancels, missing: missing.clone() });
+    let by = By::Quorum(counts::Quorum { at_least: *at_least, cancels, missing: missing.clone() });
     match ending {
         Ending::Tolerated { failure, .. } => {
             let behind = lane::behind_a_failed_item(claim.spot(), slow);
@@ -110,50 +104,4 @@ fn racing(version: &Version, race: i16, claim: &Claim, ending: &Ending, slow: bo
         Ending::Retry { .. } | Ending::GiveUp { .. } | Ending::Release { .. } | Ending::Unclaim => return None,
     };
     Some(Counted { by, otherwise })
-}
-
-impl Committer {
-    /// Commits them, each for what the count makes of it.
-    pub(super) async fn settle_counted(self, mut ends: CountedEnds) {
-        self.announce(&ends.commits);
-        let (mut backoff, mut doubt, mut sent_before) = (Backoff::default(), Doubt::default(), false);
-        let parts = ends.counted.len();
-        let settled = loop {
-            match self.store.commit_counted(ends.batch()).await {
-                Ok(settled) => break settled,
-                Err(error @ StoreError::Away(_)) if !doubt.is_over(&error, parts, &self.store).await => {
-                    sent_before = true;
-                    wait(&mut backoff, &error, parts).await;
-                }
-                Err(_) if parts > 1 => return self.settle_one_by_one(ends),
-                Err(refused) => {
-                    self.commit_one_by_one(ends.commits, refused.for_good()).await;
-                    return self.waiting.decrement(1.0);
-                }
-            }
-        };
-        for (at, ending) in settled.otherwise.iter().cloned() {
-            ends.commits.put_instead(at, ending);
-        }
-        self.report(&ends.commits, &settled.landed, sent_before).await;
-        self.stop_others(&ends.commits, &settled);
-        self.go_on(ends.commits, &settled.landed, sent_before);
-        self.waiting.decrement(parts as f64);
-    }
-
-    fn settle_one_by_one(&self, ends: CountedEnds) {
-        ends.apart().for_each(|one| drop(tokio::spawn(self.clone().settle_counted(one))));
-    }
-
-    /// What was cancelled because enough is done stops here at once, and on other workers when they ask after their claims.
-    pub(super) fn stop_others(&self, commits: &Commits, settled: &Settled) {
-        for stopped in &settled.stopped {
-            self.slots.cancel_stage(stopped.run, stopped.stage);
-            let of = commits.ends.iter().position(|(claim, _)| claim.key.run == stopped.run);
-            let version = of.and_then(|at| commits.version(at));
-            if let Some(meters) = version.and_then(|version| version.meters.stage(stopped.stage)) {
-                meters.skipped(stopped.jobs);
-            }
-        }
-    }
 }

@@ -29,6 +29,7 @@ mod report;
 pub(crate) mod room;
 pub(crate) mod run_stage;
 pub(crate) mod settle;
+mod settle_counted;
 mod skips;
 pub(crate) mod slots;
 pub(crate) mod starter;

@@ -111,6 +111,20 @@ mod tests {
     }
 
     #[test]
+    fn a_race_is_skipped_when_too_few_are_done() {
+        let reason = |needs: &[(&str, Option<&str>)]| {
+            let mut all = Needs::of(Some(2));
+            needs.iter().for_each(|(name, skipped)| all.add(name, *skipped, true));
+            all.reason().map(|reason| reason.to_string())
+        };
+        assert_eq!(reason(&[("a", None), ("b", Some("x")), ("c", None)]), None);
+        assert_eq!(
+            reason(&[("a", None), ("b", Some("x")), ("c", Some("y"))]).as_deref(),
+            Some("it begins with the first 2 of what it needs, and these were skipped: `b`, `c`")
+        );
+    }
+
+    #[test]
     fn a_chain_of_skips_keeps_the_first_reason() {
         let first = reason(&[("a", Some("`a.x` is false"), false)]).unwrap();
         assert_eq!(reason(&[("b", Some(&first), false)]).unwrap(), "needs `b`, which was skipped: `a.x` is false");

@@ -5,61 +5,11 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::commit::{Landed, commit_on};
+use super::commit::commit_on;
+use super::counts::{By, Counted, CountedBatch, Settled};
 use super::endings::Ending;
-use super::quorums::{self, Quorum};
-use super::races::{self, Race};
-use super::{Store, StoreError};
+use super::{Store, StoreError, quorums, races};
 use crate::model::claim::Claim;
-use crate::model::id::RunKey;
-
-/// What an end is counted by.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum By {
-    /// An item of a fan-out that is content with a part of them.
-    Quorum(Quorum),
-    /// A stage that another one may begin without.
-    Race(Race),
-}
-
-/// A counted end.
-#[derive(Debug, Clone)]
-pub(crate) struct Counted {
-    pub(crate) by: By,
-    /// What it becomes where too many are lost already, or enough are done.
-    pub(crate) otherwise: Option<Ending>,
-}
-
-/// A batch of them.
-#[derive(Clone, Copy)]
-pub(crate) struct CountedBatch<'b> {
-    pub(crate) ends: &'b [(Claim, Ending)],
-    pub(crate) counted: &'b [Counted],
-    pub(crate) artifacts: &'b [Option<i32>],
-}
-
-/// What became of counted ends.
-#[derive(Debug, Default)]
-pub(crate) struct Settled {
-    pub(crate) landed: Landed,
-    /// Positions in the batch of those that were decided otherwise.
-    pub(crate) otherwise: Vec<(usize, Ending)>,
-    pub(crate) stopped: Vec<Stopped>,
-}
-
-impl From<Landed> for Settled {
-    fn from(landed: Landed) -> Settled {
-        Settled { landed, ..Settled::default() }
-    }
-}
-
-/// Jobs that were ended without a result, because enough others have one.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Stopped {
-    pub(crate) run: RunKey,
-    pub(crate) stage: i16,
-    pub(crate) jobs: u64,
-}
 
 impl Store {
     /// Commits a batch of them in one transaction. The same batch may be sent again after an error, as with [`Store::commit`].

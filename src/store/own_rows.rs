@@ -9,7 +9,8 @@ use sqlx::{Postgres, Transaction};
 use tokio::time::timeout;
 
 use super::commit::commit_on;
-use super::counted::{Counted, CountedBatch, Settled, commit_counted_on};
+use super::counted::commit_counted_on;
+use super::counts::{Counted, CountedBatch, Settled};
 use super::endings::Ending;
 use super::fence::fence;
 use super::{Store, StoreError};

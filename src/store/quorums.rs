@@ -5,21 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::PgConnection;
 
 use super::StoreError;
-use super::counted::{By, CountedBatch, Settled, Stopped};
+use super::counts::{By, CountedBatch, Quorum, Settled, Stopped};
 use super::endings::Ending;
 use crate::model::claim::Claim;
 use crate::model::id::RunKey;
 use crate::workflow::quorum::{AtLeast, is_within_reach};
-
-/// What the end of an item is counted by.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Quorum {
-    pub(crate) at_least: AtLeast,
-    /// The others are cancelled once enough are done.
-    pub(crate) cancels: bool,
-    /// JSON text in place of an output.
-    pub(crate) missing: Option<String>,
-}
 
 /// Which of the items are given up, with their positions: too many others are lost for the rest to be enough.
 pub(super) async fn decided_otherwise(

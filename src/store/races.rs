@@ -5,23 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::PgConnection;
 
-use super::counted::{By, CountedBatch, Settled, Stopped};
+use super::counts::{By, CountedBatch, Race, Settled, Stopped};
 use super::endings::Ending;
 use super::{Store, StoreError};
 use crate::model::claim::Claim;
 use crate::model::id::RunKey;
 use crate::workflow::quorum::is_within_reach;
-
-/// What the end of a stage is counted by that another one may begin without.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Race {
-    /// The one that begins.
-    pub(crate) stage: i16,
-    /// How many it begins with.
-    pub(crate) first: u32,
-    /// All that race for it.
-    pub(crate) needs: Vec<i16>,
-}
 
 /// How a race stands.
 struct Standing {

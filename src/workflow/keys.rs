@@ -323,6 +323,7 @@ pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, FIRST, WHEN, OPTIONAL, RETRY];
 /// Keys that any other stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[
     NEEDS,
+    FIRST,
     WHEN,
     OPTIONAL,
     FOR_EACH,

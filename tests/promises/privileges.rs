@@ -125,6 +125,9 @@ const ENGINE: &[&str] = &[
 const INNER: &[&str] = &[
     "arrivals_missing",
     "bear_items",
+    "arrive",
+    "races_of",
+    "stop_stages",
     "cancel_jobs",
     "change_current",
     "check_reason",

@@ -7,6 +7,7 @@ mod input;
 mod keys;
 mod kinds;
 mod quorums;
+mod races;
 mod retry;
 mod stages;
 mod toml;

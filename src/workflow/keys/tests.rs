@@ -72,7 +72,11 @@ pub(crate) fn file(at: At, line: &str) -> String {
         // A signal answers no item.
         At::Stage(None) if line.starts_with("wait") => (kind, stage) = (line, "needs = [\"check\"]".to_owned()),
         At::Stage(Some(of_kind)) if of_kind.name == "wait" => {
-            let beside = if line.starts_with("needs") { "" } else { "needs = [\"check\"]" };
+            let beside = match line {
+                needs if needs.starts_with("needs") => "",
+                first if first.starts_with("first") => "needs = [\"script\", \"check\"]",
+                _ => "needs = [\"check\"]",
+            };
             (kind, stage) = (of_kind.example, format!("{beside}\n{line}"));
         }
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
