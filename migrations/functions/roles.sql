@@ -17,7 +17,7 @@ declare
     workers constant text[] := operators || '{start_run_of, wake_workers, run_under, deploy_if_new, renew_stages, make_current, leave_stages, claim_limited, worker_room, open_queues,
         end_overdue_runs, feed_batches, fire_schedules, plan_next_cleanup, renew_fingerprints, settle_artifacts, settle_throughput, begin_cleanup, clean_runs, clean_batches, clean_records, take_artifacts, artifacts_deleted, outlook_state, state,
         is_sound_job, is_sound_run, is_sound_trace, finish, wait_is_spent, begin_child, answer_parent, settle_children,
-        settle_quorum, begin_round, open_callback}';
+        settle_quorum, settle_race, begin_round, open_callback}';
     role text;
     verbs text[];
     verb regprocedure;

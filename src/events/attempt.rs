@@ -64,7 +64,7 @@ impl Attempt<'_> {
 
     /// It failed, and its job is a dead letter that its run goes on without.
     pub(crate) fn tolerated(&self, class: &dyn Display, message: &str) {
-        tell!(warn, "job_tolerated", self, [class = %class,], "optional job given up, its run goes on without it: {message}");
+        tell!(warn, "job_tolerated", self, [class = %class,], "job given up, its run goes on without it: {message}");
     }
 
     /// Its round was not good enough, and the next one has begun.
@@ -94,7 +94,7 @@ impl Attempt<'_> {
             "attempt_cancelled",
             self,
             [],
-            "attempt cancelled: its run ended, its stage is done again, or it was given up by hand"
+            "attempt cancelled: its run ended, enough others are done, its stage is done again, or it was given up by hand"
         );
     }
 

@@ -20,9 +20,9 @@ meters! {
     JOBS_STARTED = Process Kind::Counter, "piton_jobs_started_total" ["workflow", "stage"]
         "Jobs whose first attempt this worker started.";
     JOBS_FINISHED = Process Kind::Counter, "piton_jobs_finished_total" ["workflow", "stage", "outcome"]
-        "Jobs that ended in a commit of this worker: done, skipped, tolerated (given up, its stage is optional, and the run went on) or dead_lettered.";
+        "Jobs that ended in a commit of this worker: done, skipped (items that were cancelled because enough others were done are counted, too), tolerated (given up, and the run went on: its stage is optional, or content with a part of its items) or dead_lettered.";
     ATTEMPTS = Process Kind::Counter, "piton_attempts_total" ["workflow", "stage", "outcome"]
-        "Attempts that ended: done, skipped (its condition did not hold, or what it needs was skipped), tolerated (given up, its stage is optional), retried, dead_lettered, waits (it goes on when its wait is over), released (handed back), cancelled, fenced (its claim no longer held) or lost (counted by the worker that recovered it).";
+        "Attempts that ended: done, skipped (its condition did not hold, or what it needs was skipped), tolerated (given up, and the run went on without it), retried, dead_lettered, waits (it goes on when its wait is over), released (handed back), cancelled, fenced (its claim no longer held) or lost (counted by the worker that recovered it).";
     FAILURES = Process Kind::Counter, "piton_failures_total" ["workflow", "stage", "class"]
         "Failed attempts by failure class.";
     RETRIES = Process Kind::Counter, "piton_retries_total" ["workflow", "stage", "class"]

@@ -28,7 +28,7 @@ pub(crate) enum AttemptEnd {
     Waits,
     /// It was handed back.
     Released,
-    /// Its run was ended, its stage is done again, or it was given up by hand.
+    /// Its run was ended, enough others are done, its stage is done again, or it was given up by hand.
     Cancelled,
     /// Its claim held no more, so that it changed nothing.
     Fenced,

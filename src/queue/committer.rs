@@ -28,7 +28,7 @@ use crate::meters::batches::BatchMeters;
 use crate::meters::part::Part;
 use crate::model::claim::Claim;
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::lane;
+use crate::model::lane::{self, Spot};
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::resource::{self, Resource};
 use crate::model::retry::{History, RetryPolicy, Verdict};
@@ -40,6 +40,7 @@ use crate::store::endings::Ending;
 use crate::store::{Store, StoreError};
 use crate::system::descriptors;
 use crate::workflow::definition::StageKind;
+use crate::workflow::plan::Plan;
 
 /// Attempts that one statement ends at most.
 const BATCH: usize = 500;
@@ -127,7 +128,7 @@ impl Committer {
                 (None, None) => commits.push(version, end, artifacts),
             }
         }
-        if !counted.is_empty() {
+        if counted.len() > 0 {
             tokio::spawn(self.clone().settle_counted(counted));
         }
         if !of_children.ends.is_empty() {
@@ -209,9 +210,16 @@ impl Committer {
         took: Duration,
     ) -> (Claim, Ending, Option<HandOff>) {
         let plan = known.as_ref().map(|known| &known.version.plan);
-        let next = plan.map(|plan| plan.after(claim.spot(), output.finished, took > SLOW)).unwrap_or_default();
+        let follows = |plan: &Plan| match output.skipped {
+            None => plan.after(claim.spot(), output.finished, took > SLOW),
+            Some(_) => plan.after_a_skip(claim.spot(), output.finished, took > SLOW),
+        };
+        let next = plan.map(follows).unwrap_or_default();
         let (mut turn, mut hand_off) = (Turn::Yields, None);
-        if let (Some(spot), Some(known)) = (next.goes_on, known)
+        // Whoever races is claimed, and so asks first whether others have won.
+        let is_claimed = |spot: Spot| plan.is_some_and(|plan| plan.race_of(spot.stage).is_some());
+        let goes_on = next.goes_on.filter(|spot| !is_claimed(*spot));
+        if let (Some(spot), Some(known)) = (goes_on, known)
             && let Some(here) = HandOff::to(spot, &claim, known, output.payload.as_str().len(), &self.starter.room)
         {
             turn = self.monitor.turn(&claim, spot.stage);
@@ -427,7 +435,9 @@ impl Committer {
 fn tolerated(claim: &Claim, version: &Version, failure: &Failure) -> Option<Output> {
     let stage = version.stage(claim.key.stage)?;
     let quorum = stage.quorum.as_ref().filter(|_| claim.key.item().is_some());
-    if failure.class() == FailureClass::CorruptCheckpoint || !(version.tolerates(claim.key.stage) || quorum.is_some()) {
+    let races = version.plan.race_of(claim.key.stage).is_some();
+    let is_passed = version.tolerates(claim.key.stage) || quorum.is_some() || races;
+    if failure.class() == FailureClass::CorruptCheckpoint || !is_passed {
         return None;
     }
     let reason = format!("it was given up: {}: {}", failure.class(), failure.message());

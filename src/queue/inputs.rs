@@ -1,6 +1,6 @@
 //! From claims to inputs: reads what the stages need, verifies it, and assembles each job's input.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::evidence::{corrupt, corrupt_at, count_of, miscounted, missing, too_much, verified};
@@ -138,6 +138,8 @@ struct Batch {
     too_large: HashMap<AttemptKey, u64>,
     /// Stages that were skipped.
     skips: Skips,
+    /// Stages that no more race has to be won for.
+    decided: HashSet<(RunKey, i16)>,
     /// Arrays that were split and arrays that were joined, so that a thousand items share one.
     splits: HashMap<(RunKey, i16, i16), Result<Arc<Split>, Failure>>,
     joined: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
@@ -176,6 +178,14 @@ impl Batch {
                 outputs.entry((stored.run, stored.stage)).or_default().push(stored);
             }
         }
+        let races: BTreeSet<(RunKey, i16)> = claims
+            .iter()
+            .filter_map(|(claim, version)| Some((claim.key.run, version.plan.race_of(claim.key.stage)?)))
+            .collect();
+        let decided = match races.is_empty() {
+            true => HashSet::new(),
+            false => store.decided_races(&races).await?.into_iter().collect(),
+        };
         let may_have_waited = claims.iter().filter(|(claim, version)| version.waits(claim.key.stage));
         let may_have_waited: Vec<AttemptKey> = may_have_waited.map(|(claim, _)| claim.key).collect();
         let waits = match may_have_waited.as_slice() {
@@ -192,7 +202,16 @@ impl Batch {
             false => store.given_up(&failing.into_iter().collect::<Vec<_>>()).await?,
         };
         let rounds = if previous.is_empty() { HashMap::new() } else { store.rounds(&previous).await? };
-        Ok(Batch { runs, waits, outputs, failures, rounds, too_large: too_large.clone(), ..Batch::empty(limits) })
+        Ok(Batch {
+            runs,
+            waits,
+            decided,
+            outputs,
+            failures,
+            rounds,
+            too_large: too_large.clone(),
+            ..Batch::empty(limits)
+        })
     }
 
     fn empty(limits: &PayloadLimits) -> Batch {
@@ -202,6 +221,7 @@ impl Batch {
             outputs: HashMap::new(),
             too_large: HashMap::new(),
             skips: Skips::default(),
+            decided: HashSet::new(),
             splits: HashMap::new(),
             joined: HashMap::new(),
             failures: HashMap::new(),
@@ -307,7 +327,12 @@ impl Batch {
                 None => Ok(None),
             };
         }
-        let mut needs = Needs::default();
+        if let Some(race) = version.plan.race_of(claim.key.stage)
+            && self.decided.contains(&(run, race))
+        {
+            return Ok(Some(skips::ANOTHER_WAS_FIRST.into()));
+        }
+        let mut needs = Needs::of(stage.first);
         for need in &stage.needs {
             let number = need.0 as i16;
             if stage.on_failure_of == Some(*need) {

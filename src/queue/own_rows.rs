@@ -11,7 +11,7 @@ use crate::model::claim::Claim;
 use crate::stage::own_rows::RowsAnswer;
 use crate::store::StoreError;
 use crate::store::backoff::Backoff;
-use crate::store::counted::{Counted, Settled};
+use crate::store::counts::{Counted, Settled};
 use crate::store::own_rows::{RowsEnd, RowsTransaction};
 
 impl Committer {

@@ -8,6 +8,9 @@ use crate::model::id::RunKey;
 /// Characters of a reason.
 const LONGEST: usize = 1_000;
 
+/// Words of piton.settle_race, too.
+pub(super) const ANOTHER_WAS_FIRST: &str = "another was first";
+
 /// Stages that were skipped, as far as that is known without reading.
 #[derive(Debug, Default)]
 pub(super) struct Skips(HashMap<(RunKey, i16), Arc<str>>);
@@ -25,17 +28,22 @@ impl Skips {
 /// What became of the needs of a stage.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
-    /// With its output.
-    has_one_done: bool,
+    /// With that many it begins, where they race.
+    first: Option<u32>,
+    done: u32,
     /// The first one that it does not accept the skip of.
     lacks: Option<String>,
     accepted: Vec<String>,
 }
 
 impl Needs {
+    pub(super) fn of(first: Option<u32>) -> Needs {
+        Needs { first, ..Needs::default() }
+    }
+
     pub(super) fn add(&mut self, name: &str, skipped: Option<&str>, is_accepted: bool) {
         match skipped {
-            None => self.has_one_done = true,
+            None => self.done = self.done.saturating_add(1),
             Some(_) if is_accepted => self.accepted.push(format!("`{name}`")),
             Some(reason) => _ = self.lacks.get_or_insert_with(|| because_of(&format!("needs `{name}`"), reason)),
         }
@@ -44,7 +52,7 @@ impl Needs {
     /// It runs after the failure of that one, which was given up or not.
     pub(super) fn add_failure(&mut self, name: &str, is_given_up: bool, skipped: Option<&str>) {
         match (is_given_up, skipped) {
-            (true, _) => self.has_one_done = true,
+            (true, _) => self.done = self.done.saturating_add(1),
             (false, None) => _ = self.lacks.get_or_insert_with(|| format!("`{name}` has not failed")),
             (false, Some(reason)) => {
                 _ = self.lacks.get_or_insert_with(|| because_of(&format!("needs the failure of `{name}`"), reason));
@@ -54,8 +62,13 @@ impl Needs {
 
     /// Why the stage is skipped; `None` where it runs.
     pub(super) fn reason(self) -> Option<Arc<str>> {
+        if let Some(first) = self.first.filter(|first| self.done < *first) {
+            let lost = self.accepted.join(", ");
+            let reason = format!("it begins with the first {first} of what it needs, and these were skipped: {lost}");
+            return Some(shortened(&reason).into());
+        }
         let all = || format!("all that it needs was skipped: {}", self.accepted.join(", "));
-        let none_is_left = !self.has_one_done && !self.accepted.is_empty();
+        let none_is_left = self.done == 0 && !self.accepted.is_empty();
         self.lacks.clone().or_else(|| none_is_left.then(all)).map(|reason| shortened(&reason).into())
     }
 }
@@ -105,6 +118,20 @@ mod tests {
         assert_eq!(
             reason(&[("a", Some("x"), true), ("b", Some("y"), false)]),
             skipped("needs `b`, which was skipped: y")
+        );
+    }
+
+    #[test]
+    fn a_race_is_skipped_when_too_few_are_done() {
+        let reason = |needs: &[(&str, Option<&str>)]| {
+            let mut all = Needs::of(Some(2));
+            needs.iter().for_each(|(name, skipped)| all.add(name, *skipped, true));
+            all.reason().map(|reason| reason.to_string())
+        };
+        assert_eq!(reason(&[("a", None), ("b", Some("x")), ("c", None)]), None);
+        assert_eq!(
+            reason(&[("a", None), ("b", Some("x")), ("c", Some("y"))]).as_deref(),
+            Some("it begins with the first 2 of what it needs, and these were skipped: `b`, `c`")
         );
     }
 

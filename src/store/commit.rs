@@ -68,7 +68,7 @@ impl Landed {
 pub(crate) enum Fate {
     /// It landed in an earlier commit, whose answer was lost on the way.
     Landed { ended_run: bool },
-    /// Its run was ended, its stage is done again, or it was given up by hand.
+    /// Its run was ended, enough others are done, its stage is done again, or it was given up by hand.
     Cancelled,
 }
 

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use super::children;
 use super::commit::commit_on;
-use super::counted::{Counted, Settled, commit_counted_on, hold_runs};
+use super::counted::commit_counted_on;
+use super::counts::{Counted, CountedBatch, Settled};
 use super::endings::Ending;
 use super::fence::fence;
 use super::{Store, StoreError};
@@ -144,15 +145,12 @@ impl RowsTransaction {
         parents: &[RunKey],
     ) -> Result<Settled, StoreError> {
         let connection = &mut *self.transaction;
+        if !counted.is_empty() {
+            return commit_counted_on(connection, CountedBatch { ends: end, counted, artifacts, parents }).await;
+        }
         children::lock_parents(connection, parents).await?;
-        let mut settled = match counted {
-            [] => commit_on(&mut *connection, end, artifacts).await?.into(),
-            counted => {
-                hold_runs(connection, end).await?;
-                commit_counted_on(connection, end, counted, artifacts).await?
-            }
-        };
-        children::answer_parents(connection, parents, end, &mut settled.landed).await?;
-        Ok(settled)
+        let mut landed = commit_on(&mut *connection, end, artifacts).await?;
+        children::answer_parents(connection, parents, end, &mut landed).await?;
+        Ok(landed.into())
     }
 }

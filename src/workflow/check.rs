@@ -3,6 +3,7 @@
 mod conditions;
 mod failures;
 mod quorums;
+mod races;
 mod rounds;
 mod schedules;
 mod texts;
@@ -49,6 +50,9 @@ pub(crate) fn check(mut draft: Draft, limits: &Limits, found: &mut Vec<Mistake>)
             return None;
         }
     };
+    let mut stages = stages;
+    races::check(&stages, found);
+    stages.iter_mut().for_each(races::accept_all);
     let Connected { needs, for_each, repeats } = connect(&stages, draft.input.as_ref(), limits, found);
     let name = draft.name.clone().right()?;
     found.extend(own_children(&stages, name.as_str()));
@@ -79,7 +83,8 @@ fn build(
     let timeout = stage.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let stall = stage.stall.map(|(stall, _)| stall);
     let inputs = stage.inputs.map(|(form, _)| form).unwrap_or_default();
-    let accepted = stage.needs.iter().filter(|need| stage.accepted.contains(&need.text));
+    let first = stage.first.as_ref().map(|(first, _)| *first);
+    let accepted = stage.needs.iter().filter(|need| first.is_none() && stage.accepted.contains(&need.text));
     let on_failure_of = stage.on_failure_of.as_ref().and_then(|word| index_of(&word.text));
     let accepts_skipped = accepted.filter_map(|need| index_of(&need.text)).chain(on_failure_of).collect();
     let when = stage.when.map(|(_, condition)| condition);
@@ -92,6 +97,7 @@ fn build(
         name,
         needs,
         accepts_skipped,
+        first,
         when,
         optional,
         quorum,

@@ -55,7 +55,16 @@ impl Workflow {
             let by_need = stage.needs.iter().any(|need| is_open(need) && !stage.accepts(*need));
             let by_all = !stage.needs.is_empty() && stage.needs.iter().all(is_open);
             let by_failure = stage.on_failure_of.is_some() || self.is_tolerated(index);
-            may[index.at()] = by_need || by_all || by_failure || (stage.when.is_some() && stage.for_each.is_none());
+            let open = stage.needs.iter().filter(|need| is_open(need)).count();
+            let by_race = stage.first.is_some_and(|first| stage.needs.len() < open.saturating_add(first as usize));
+            let by_condition = stage.when.is_some() && stage.for_each.is_none();
+            may[index.at()] = by_need || by_all || by_race || by_failure || by_condition;
+        }
+        // Whoever loses a race is, and nobody else needs it.
+        for need in self.stages.iter().filter(|stage| stage.first.is_some()).flat_map(|stage| &stage.needs) {
+            if let Some(may) = may.get_mut(need.at()) {
+                *may = true;
+            }
         }
         may
     }
@@ -81,6 +90,9 @@ pub(crate) struct Stage {
     /// Those of them that may have been skipped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) accepts_skipped: Vec<StageIndex>,
+    /// It begins when that many of them are done, and the others are stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first: Option<u32>,
     /// What its jobs are skipped without; for each item, where it is fanned out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) when: Option<Condition>,
@@ -168,7 +180,7 @@ impl Stage {
 
     /// Whether it runs without the output of that need, which is `null` then.
     pub(crate) fn accepts(&self, need: StageIndex) -> bool {
-        self.accepts_skipped.contains(&need)
+        self.first.is_some() || self.accepts_skipped.contains(&need)
     }
 
     /// Whether that stage's output comes in as a file. What the stage is fanned out over comes item by item.

@@ -64,6 +64,8 @@ pub(crate) struct DraftStage {
     pub(crate) needs: Vec<Word>,
     /// Those of them that may have been skipped: written with a `?`, which is left out here.
     pub(crate) accepted: HashSet<String>,
+    /// How many of them it begins with, and its place in the file; `None` where it is absent or wrong.
+    pub(crate) first: Option<(u32, Range<usize>)>,
     /// `None` where it is absent or wrong.
     pub(crate) when: Option<(Word, Condition)>,
     pub(crate) optional: bool,
@@ -202,6 +204,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         named: named::Named::default(),
         needs: Vec::new(),
         accepted: HashSet::new(),
+        first: None,
         when: None,
         optional: false,
         on_failure_of: None,
@@ -234,6 +237,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
         }
         match key.text.as_str() {
             "needs" => (stage.needs, stage.accepted) = needs(value, found),
+            "first" => stage.first = value::number(value, keys::FIRST, found).map(|first| (first, value.span())),
             "optional" => stage.optional = value::flag(value, keys::OPTIONAL, found).unwrap_or_default(),
             "on_failure_of" => stage.on_failure_of = value::text(value, keys::ON_FAILURE_OF, false, found),
             "when" => stage.when = value::condition(value, keys::WHEN, found),

@@ -52,6 +52,7 @@ impl Workflow {
         // Of a stage that needs none there is nothing to tell; only programs and handlers have inputs in files.
         let comes_in = !needs.is_empty() && matches!(stage.kind, StageKind::Rust { .. } | StageKind::Command(_));
         entries.push((keys::NEEDS, json!(needs)));
+        entries.push((keys::FIRST, json!(stage.first)));
         entries.push((keys::WHEN, json!(stage.when)));
         entries.push((keys::OPTIONAL, json!(stage.optional)));
         let failing = stage.on_failure_of.map(|of| self.named(of));

@@ -207,6 +207,8 @@ keys! {
 
     NEEDS = "needs", Shape::StageNames, "an array of stage names", "needs = [\"script\"]", OR_REMOVE, "",
         "Stages that must be done first. Their outputs are part of the input, under their names. If one of them is skipped, so is this stage; a `?` behind its name accepts that, and the output is null.";
+    FIRST = "first", Shape::Number { most: 1_000 }, "a whole number from 1 to 1000", "first = 1", OR_REMOVE, "",
+        "The stages that it needs race: it begins when this many of them are done. The others are stopped, and their outputs are null.";
     WHEN = "when", Shape::Condition, "a condition in quotes", "when = \"check.score >= 0.8\"", OR_REMOVE, "",
         "Condition on which the stage runs: an expression in CEL over `input`, `item` and the outputs of needed stages. Otherwise it is skipped. With `for_each`, it is decided for each item.";
     OPTIONAL = "optional", Shape::Flag, "true or false", "optional = true", OR_REMOVE, "false",
@@ -372,12 +374,13 @@ const STAGE_CLASSES: &[&str] = &[
     "auth_failure",
 ];
 /// Keys that a stage may have which only waits: an attempt of it is nothing to be limited.
-pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, WHEN, OPTIONAL, ON_FAILURE_OF, FOR_EACH, RETRY];
+pub(crate) const EVERY_WAIT: &[Key] = &[NEEDS, FIRST, WHEN, OPTIONAL, ON_FAILURE_OF, FOR_EACH, RETRY];
 /// The same of one that waits for a signal, which answers a stage and not an item.
-pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, WHEN, OPTIONAL, ON_FAILURE_OF, REPEAT, RETRY];
+pub(crate) const EVERY_SIGNAL: &[Key] = &[NEEDS, FIRST, WHEN, OPTIONAL, ON_FAILURE_OF, REPEAT, RETRY];
 /// Keys that any other stage may have.
 pub(crate) const EVERY_STAGE: &[Key] = &[
     NEEDS,
+    FIRST,
     WHEN,
     OPTIONAL,
     ON_FAILURE_OF,

@@ -42,7 +42,7 @@ impl Workflow {
         if stage.on_failure_of == Some(need) {
             return format!("the failure of {}", self.named(need));
         }
-        let mark = if stage.accepts(need) { "?" } else { "" };
+        let mark = if stage.accepts_skipped.contains(&need) { "?" } else { "" };
         format!("{}{mark}", self.named(need))
     }
 
@@ -60,7 +60,8 @@ impl Workflow {
             format!("again from {from} until {until}, at most {} rounds", repeat.at_most)
         });
         let quorum = stage.quorum.as_ref().map_or_else(String::new, quorum_in_words);
-        runs(&[condition.unwrap_or_default(), optional, quorum, repeat.unwrap_or_default()])
+        let race = stage.first.map_or_else(String::new, |first| format!("begins with the first {first}"));
+        runs(&[race, condition.unwrap_or_default(), optional, quorum, repeat.unwrap_or_default()])
     }
 
     /// As it stands in the file.
@@ -210,6 +211,29 @@ mod tests {
         page       after check                    for each of check.pages, when item.words > 0
         report     after check, subtitles?, page
         "#);
+    }
+
+    #[test]
+    fn a_quorum_stands_in_the_graph() {
+        let workflow = parse(
+            "name = 'film'
+            [stages.render]
+            rust = 'render'
+            for_each = 'input.scenes'
+            at_least = 0.9
+            rest = 'cancel'
+            [stages.check]
+            rust = 'check'
+            for_each = 'render'
+            needs = ['render']
+            at_least = 3",
+        );
+        insta::assert_snapshot!(workflow.graph_text(), @r"
+        render  first         for each of input.scenes, at least 90 %, then the rest is cancelled
+        check   after render  for each of render, at least 3
+        ");
+        let mermaid = workflow.graph_mermaid();
+        assert!(mermaid.contains("<br>at least 90 #37;#44; then the rest is cancelled"), "{mermaid}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ struct Successors {
     direct: Vec<i16>,
     /// Joins that wait for this one and others.
     joins: Vec<i16>,
+    /// The stage that it races for: that one begins with the first that are done.
+    race: Option<i16>,
     /// The run ends with this stage, and with no other.
     ends_run: bool,
     /// Each item goes over an item of another stage, and has an input of its own to be read: no lanes.
@@ -63,9 +65,12 @@ impl Plan {
                 [] => plan.start.push(number(index)),
                 [only] if !fanned(*only) => plan.stages[usize::from(only.0)].direct.push(number(index)),
                 needs => {
-                    plan.joins.push((number(index), needs.len() as i32));
+                    let first = stage.first.and_then(|first| i32::try_from(first).ok());
+                    plan.joins.push((number(index), first.unwrap_or(needs.len() as i32)));
                     for need in needs {
-                        plan.stages[usize::from(need.0)].joins.push(number(index));
+                        let onward = &mut plan.stages[usize::from(need.0)];
+                        onward.joins.push(number(index));
+                        onward.race = onward.race.or(stage.first.map(|_| number(index)));
                     }
                 }
             }
@@ -94,6 +99,20 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// The stage that this one races for.
+    pub(crate) fn race_of(&self, stage: i16) -> Option<i16> {
+        usize::try_from(stage).ok().and_then(|at| self.stages.get(at)?.race)
+    }
+
+    /// The same, of a job that was skipped: it is not among the first of those that race.
+    pub(crate) fn after_a_skip(&self, spot: Spot, finished: Finished, slow: bool) -> Next {
+        let mut next = self.after(spot, finished, slow);
+        if self.race_of(spot.stage).is_some() {
+            next.arrivals.clear();
+        }
+        next
     }
 
     /// What follows when a job at `spot` finished; `slow` when it took long.

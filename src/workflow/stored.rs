@@ -73,6 +73,8 @@ pub(crate) enum StoredError {
     Failure(String),
     #[error("its rounds cannot be done again and again")]
     Rounds,
+    #[error("stage `{0}` does not begin with some of its needs, or others need those too, or they are fanned out")]
+    Race(String),
     #[error("stages need each other in a circle")]
     Circle,
     #[error("stage `{0}` fans out over something that it cannot have")]
@@ -148,6 +150,9 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
         if stage.quorum.as_ref().is_some_and(|quorum| !quorum.is_sound() || stage.for_each.is_none()) {
             return Err(StoredError::Quorum(name()));
         }
+        if !can_race(workflow, stage) {
+            return Err(StoredError::Race(name()));
+        }
         match &stage.kind {
             StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),
             StageKind::Command(command) if command.argv.is_empty() => return Err(StoredError::Command(name())),
@@ -219,6 +224,15 @@ fn can_be_decided(workflow: &Workflow, stage: &Stage) -> bool {
 
 fn can_run_after(workflow: &Workflow, stage: &Stage, of: StageIndex) -> bool {
     stage.needs.contains(&of) && stage.accepts(of) && workflow.stage(of).is_some_and(|of| of.for_each.is_none())
+}
+
+/// Whether some of its needs may be stopped when the others are done, and nothing else misses them.
+fn can_race(workflow: &Workflow, stage: &Stage) -> bool {
+    let Some(first) = stage.first else { return true };
+    let needed_by = |need: &StageIndex| workflow.stages.iter().filter(|other| other.needs.contains(need)).count();
+    let races =
+        |need: &StageIndex| needed_by(need) == 1 && workflow.stage(*need).is_some_and(|racer| racer.for_each.is_none());
+    first > 0 && (first as usize) < stage.needs.len() && stage.needs.iter().all(races)
 }
 
 fn can_fan_out(workflow: &Workflow, stage: &Stage) -> bool {

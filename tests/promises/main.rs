@@ -84,6 +84,7 @@ mod programs;
 mod progress;
 mod prometheus;
 mod quorums;
+mod races;
 mod recoveries;
 mod recovery_times;
 mod redo;

@@ -124,6 +124,8 @@ const ENGINE: &[&str] = &[
     "take_artifacts",
     "begin_round",
     "wait_is_spent",
+    "settle_quorum",
+    "settle_race",
     "wake_workers",
     "worker_room",
 ];
@@ -139,6 +141,9 @@ const INNER: &[&str] = &[
     "callback_digest",
     "callback_named",
     "callback_token",
+    "arrive",
+    "races_of",
+    "stop_stages",
     "cancel_jobs",
     "change_current",
     "check_reason",

@@ -62,7 +62,7 @@ async fn a_folder_of_texts_that_is_not_there_is_told_with_its_class() {
 async fn every_idea_runs_as_its_comment_says() {
     let world = World::with(&[]).await;
     let (_service, address) = service(&world).await;
-    let ideas: [(&str, &str, &[&str], Value); 29] = [
+    let ideas: [(&str, &str, &[&str], Value); 31] = [
         ("hello", "greet", &["name=Ada"], json!("Hello, Ada!")),
         ("input", "greet", &["name=Ada"], json!("en: Hello, Ada! (no note)")),
         ("schedule", "report", &[], json!("by hand: from the beginning to now")),
@@ -79,6 +79,8 @@ async fn every_idea_runs_as_its_comment_says() {
             &["text=a far too long sentence about tides", "longest=9"],
             json!({"text": "a far too", "letters": 9}),
         ),
+        ("quorum", "report", &["urls=[\"https://a\", \"https://b\", \"no\"]"], json!({"fetched": 2, "of": 3})),
+        ("race", "pick", &[], json!("near was first")),
         ("retry", "flaky", &[], json!("went well at attempt 3")),
         ("secrets", "sign", &[], json!("hello, signed with a key of 11 characters")),
         ("limits", "frugal", &[], json!({"in": "/"})),

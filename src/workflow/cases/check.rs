@@ -31,7 +31,7 @@ impl TestFile {
                 }
             }
             if let Some((Ending::Done, place)) = &case.expect.state
-                && case.expect.stages.iter().any(|(name, stage)| stage.fails() && !is_optional(workflow, name))
+                && case.expect.stages.iter().any(|(name, stage)| stage.fails() && !may_be_tolerated(workflow, name))
             {
                 let title = "a run with a dead letter is blocked, and not done";
                 found.push(Mistake::new(place.clone(), title, "", "remove `state`, or the expected failure"));
@@ -58,10 +58,10 @@ fn stage<'w>(workflow: &'w Workflow, name: &Word, found: &mut Vec<Mistake>) -> O
     stage
 }
 
-/// Its dead letters block no run.
-fn is_optional(workflow: &Workflow, name: &Word) -> bool {
+/// Its dead letters block no run, or not every one does.
+fn may_be_tolerated(workflow: &Workflow, name: &Word) -> bool {
     let at = workflow.stages.iter().position(|stage| stage.name.as_str() == name.text);
-    at.is_some_and(|at| workflow.is_tolerated(StageIndex::of(at)))
+    at.is_some_and(|at| workflow.is_tolerated(StageIndex::of(at)) || workflow.stages[at].quorum.is_some())
 }
 
 /// What was meant, or else all that could be.

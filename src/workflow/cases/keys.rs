@@ -40,7 +40,7 @@ keys! {
         "One answer for each item of a fan-out.";
 
     STATE = "state", Shape::Word(&["done", "blocked"]), "\"done\" or \"blocked\"", "state = \"blocked\"", OR_REMOVE, "",
-        "How the run ends: blocked if a failure is expected of a stage, else done. The failure of an optional stage blocks nothing: write state = \"done\" with it.";
+        "How the run ends: blocked if a failure is expected of a stage, else done. A failure that is tolerated (optional, at_least) blocks nothing: write state = \"done\" with it.";
     REFUSED = "refused", Shape::Text, "a string", "refused = \"topic\"", OR_REMOVE, "",
         "The run does not start, because of its input; the reason holds this text.";
     RUN_OUTPUT = "output", Shape::Any, "a value", "output = \"seven words\"", OR_REMOVE, "",
@@ -61,7 +61,7 @@ keys! {
     TEXTS = "texts", Shape::Any, "a table", "texts = { command = [\"count.sh\", \"a.txt\"] }", OR_REMOVE, "",
         "Texts of a mocked stage as the last attempt had them, filled in: `command`, `env`, `dir`, `http`, `method`, `headers`, `files`, `sql`, `role`, `parameters`. Keys that are not listed are not compared; `${NAME}` stays as it is.";
     SKIPPED = "skipped", Shape::Flag, "true or false", "skipped = true", OR_REMOVE, "",
-        "Whether it is skipped: its `when` does not hold, or it needs something that was skipped.";
+        "Whether it is skipped: its `when` does not hold, it needs something that was skipped, or it was cancelled because enough others were done.";
     EXPECTED_FAIL = "fail", Shape::Tables, "the name of a class in quotes", "fail = \"invalid_input\"", OR_REMOVE, "",
         "The job ends as a dead letter, with this class.";
     EXPECTED_MESSAGE = "message", Shape::Text, "a string", "message = \"no such folder\"", OR_REMOVE, "",

@@ -6,6 +6,8 @@ mod harm;
 mod input;
 mod keys;
 mod kinds;
+mod quorums;
+mod races;
 mod retry;
 mod rounds;
 mod stages;

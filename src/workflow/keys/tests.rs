@@ -106,12 +106,20 @@ pub(crate) fn file(at: At, line: &str) -> String {
         // A signal answers no item.
         At::Stage(None) if line.starts_with("wait") => (kind, stage) = (line, "needs = [\"check\"]".to_owned()),
         At::Stage(Some(of_kind)) if of_kind.name == "wait" => {
-            let beside = if line.starts_with("needs") { "" } else { "needs = [\"check\"]" };
+            let beside = match line {
+                needs if needs.starts_with("needs") => "",
+                first if first.starts_with("first") => "needs = [\"script\", \"check\"]",
+                _ => "needs = [\"check\"]",
+            };
             (kind, stage) = (of_kind.example, format!("{beside}\n{line}"));
         }
         At::Stage(None) => (kind, stage) = (line, fanned_out.to_owned()),
         At::Stage(Some(of_kind)) => {
             let beside = match line {
+                // It says what becomes of items that are not done.
+                quorum if quorum.starts_with("missing") || quorum.starts_with("rest") => {
+                    "needs = [\"script\", \"check\"]\nfor_each = \"check.scenes\"\nat_least = 0.9"
+                }
                 for_each if for_each.starts_with("for_each") => "needs = [\"check\"]",
                 needs if needs.starts_with("needs") => "",
                 _ => fanned_out,
@@ -148,7 +156,9 @@ fn the_example_of_every_key_is_right() {
 fn a_default_that_is_written_changes_nothing() {
     for (at, key) in everywhere().into_iter().filter(|(_, key)| !key.default.is_empty()) {
         let policy = |workflow: &Workflow| RetryRules::policy(&workflow.retry, &workflow.stages[2].retry);
-        let without = parse(&file(at, "")).expect("a workflow");
+        // It is said beside another one only.
+        let beside = if key.name == REST.name { AT_LEAST.example } else { "" };
+        let without = parse(&file(at, beside)).expect("a workflow");
         let with = parse(&file(at, &format!("{} = {}", key.name, key.default))).expect("a workflow");
         assert_eq!(policy(&with), policy(&without), "{}", key.name);
         assert_eq!(with.stages, without.stages, "{}", key.name);

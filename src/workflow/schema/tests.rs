@@ -83,7 +83,7 @@ fn a_value_of_another_type_is_refused_by_both() {
         let others = ["\"\"", "-1", "0.5", "true", "[1]", "{ x = 1 }"];
         for other in others {
             let takes = match key.shape {
-                Shape::Share => other == "0.5",
+                Shape::Share | Shape::Portion => other == "0.5",
                 Shape::Flag => other == "true",
                 Shape::Any => true,
                 Shape::Object => other == "{ x = 1 }",

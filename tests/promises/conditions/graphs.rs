@@ -1,5 +1,5 @@
-//! Random graphs of conditions and optional stages against a small model: the same skips and the same tolerated failures, whatever fails, is
-//! retried or killed on the way.
+//! Random graphs of conditions, optional stages, quorums and races against a small model: the same skips, the same tolerated failures and
+//! the same winners, whatever fails, is retried or killed on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -19,6 +19,10 @@ struct Stage {
     /// It has a condition.
     asks: bool,
     optional: bool,
+    /// It is fanned out, and content with those items that do not fail.
+    quorum: bool,
+    /// It races, and wins or not.
+    races: Option<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -62,9 +66,37 @@ impl Graph {
         };
         writeln!(graph.text, "name = '{}'", graph.name).unwrap();
         for _ in 0..count {
-            graph.add(&mut dice);
+            match dice.random_bool(0.15) {
+                true => graph.add_race(&mut dice),
+                false => graph.add(&mut dice),
+            }
         }
         graph
+    }
+
+    /// Stages that race, and the one that begins with the first of them: those that do not win fail, or are stopped.
+    fn add_race(&mut self, dice: &mut StdRng) {
+        let before = self.stages.len();
+        let racers = dice.random_range(2..4);
+        let winners = dice.random_range(1..racers);
+        let lucky = dice.random_range(0..racers);
+        for racer in 0..racers {
+            let wins = (racer + lucky) % racers < winners;
+            writeln!(self.text, "[stages.{}]\nrust = 'node'", self.stage(before + racer)).unwrap();
+            self.holds.push(vec![true; self.items.max(1)]);
+            self.fails.push((!wins).then_some(-1).into_iter().collect());
+            let (needs, races) = (Vec::new(), Some(wins));
+            self.stages.push(Stage { needs, goes_over: None, asks: false, optional: false, quorum: false, races });
+        }
+        let needs: Vec<usize> = (before..before + racers).collect();
+        let listed: Vec<String> = needs.iter().map(|need| format!("'{}'", self.stage(*need))).collect();
+        let name = self.stage(self.stages.len());
+        writeln!(self.text, "[stages.{name}]\nrust = 'node'\nneeds = [{}]\nfirst = {winners}", listed.join(", "))
+            .unwrap();
+        self.holds.push(vec![true; self.items.max(1)]);
+        self.fails.push(BTreeSet::new());
+        let needs = needs.into_iter().map(|need| (need, true)).collect();
+        self.stages.push(Stage { needs, goes_over: None, asks: false, optional: false, quorum: false, races: None });
     }
 
     fn add(&mut self, dice: &mut StdRng) {
@@ -72,6 +104,8 @@ impl Graph {
         let wanted = dice.random_range(0..4);
         let needs: BTreeSet<usize> =
             (0..wanted).filter(|_| number > 0).map(|_| dice.random_range(0..number.max(1))).collect();
+        // Nothing else needs what races.
+        let needs: BTreeSet<usize> = needs.into_iter().filter(|need| self.stages[*need].races.is_none()).collect();
         let needs: Vec<(usize, bool)> = needs.into_iter().map(|need| (need, dice.random_bool(0.5))).collect();
         let goes_over =
             dice.random_bool(0.35).then(|| needs.first().map_or(Over::Input, |(need, _)| Over::Need(*need)));
@@ -111,9 +145,19 @@ impl Graph {
         if optional {
             writeln!(self.text, "optional = true").unwrap();
         }
+        let quorum = !optional && goes_over.is_some() && self.items > 0 && dice.random_bool(0.5);
         let jobs = if goes_over.is_some() { 0..self.items as i32 } else { -1..0 };
-        self.fails.push(jobs.filter(|_| optional && dice.random_bool(0.5)).collect());
-        self.stages.push(Stage { needs, goes_over, asks, optional });
+        let mut fails: BTreeSet<i32> = jobs.filter(|_| (optional || quorum) && dice.random_bool(0.5)).collect();
+        if quorum {
+            // No array could meet a quorum of none.
+            if fails.len() == self.items {
+                fails.pop_first();
+            }
+            let share = 100 * (self.items - fails.len()) / self.items;
+            writeln!(self.text, "at_least = 0.{share:02}\nmissing = 'lost'").unwrap();
+        }
+        self.fails.push(fails);
+        self.stages.push(Stage { needs, goes_over, asks, optional, quorum, races: None });
     }
 
     /// Its items are the numbers of the input, whoever hands them on.
@@ -153,6 +197,13 @@ impl Graph {
             let holds = |item: usize| !stage.asks || self.holds[number][item];
             let runs = |item: usize, asked: usize| holds(asked) && !fails(item as i32);
             ends.push(match stage.goes_over {
+                None if stage.races.is_some() => {
+                    if stage.races == Some(true) {
+                        End::Done
+                    } else {
+                        End::Skipped
+                    }
+                }
                 _ if lacks || has_none => End::Skipped,
                 None if holds(0) && !fails(-1) => End::Done,
                 None => End::Skipped,
@@ -196,7 +247,10 @@ impl Graph {
             .checkpoints(true)
             .into_iter()
             .filter(|((stage, item), skipped)| !skipped && (*item >= 0 || !is_fanned(*stage)))
-            .filter(|((stage, _), _)| !self.stages[*stage as usize].optional)
+            .filter(|((stage, _), _)| {
+                let Stage { optional, quorum, races, .. } = &self.stages[*stage as usize];
+                !optional && !quorum && races.is_none()
+            })
             .map(|(job, _)| job)
             .collect();
         (!run.is_empty()).then(|| run[dice.random_range(0..run.len())]).map(|(stage, item)| (stage as usize, item))
@@ -272,12 +326,19 @@ async fn every_graph_of_conditions_ends_as_the_model_says_whatever_happens_on_th
     }
     world.assert_nothing_is_left().await;
     stdout(&world.command(["verify", "--all"]).output().unwrap());
+    let lost =
+        "select count(*) from piton.checkpoints where skipped like 'it was given up:%' and output::text = '\"lost\"'";
+    assert!(world.count(lost).await > 10, "items have what stands in their place");
+    let raced = graphs.iter().flat_map(|graph| &graph.stages).filter(|stage| stage.races == Some(false)).count();
+    assert!(raced > 10, "{raced} lost a race");
 
     // What was tolerated is retried at last, and the runs are brought up to date behind it.
     fails(&world, &[]);
     let mut tolerated = 0;
     for (run, graph) in runs.iter().zip(&graphs) {
-        while let Some(letter) = next_tolerated(&world, run).await {
+        let racers = graph.stages.iter().enumerate().filter(|(_, stage)| stage.races.is_some());
+        let racers: Vec<String> = racers.map(|(number, _)| graph.stage(number)).collect();
+        while let Some(letter) = next_tolerated(&world, run, &racers).await {
             tolerated += 1;
             retry(&world, &[&letter]);
             assert_eq!(world.ended(run).await, "done", "{}\n{}", graph.text, graph.input());
@@ -290,11 +351,14 @@ async fn every_graph_of_conditions_ends_as_the_model_says_whatever_happens_on_th
     drop(worker);
 }
 
-async fn next_tolerated(world: &World, run: &str) -> Option<String> {
+/// A race that is decided is not run again by one who lost it.
+async fn next_tolerated(world: &World, run: &str, racers: &[String]) -> Option<String> {
     sqlx::query_scalar(
-        "select id::text from piton.dead_letters_overview where run = $1::uuid and resolution = 'tolerated' order by dead_at limit 1",
+        "select id::text from piton.dead_letters_overview
+         where run = $1::uuid and resolution = 'tolerated' and stage <> all($2) order by dead_at limit 1",
     )
     .bind(run)
+    .bind(racers)
     .fetch_optional(&world.pool)
     .await
     .unwrap()

@@ -16,7 +16,7 @@ fn keys_that_there_are_not_are_told_with_those_that_were_meant() {
     6:1 there is no key `need` in a stage
           did you mean `needs`?
     7:1 there is no key `retries` in a stage
-          the keys of a stage are `rust`, `needs`, `when`, `optional`, `on_failure_of`, `repeat`, `for_each`, `timeout`, `concurrency`, `per_worker`, `rate`, `requires`, `retry`, `inputs`
+          the keys of a stage are `rust`, `needs`, `first`, `when`, `optional`, `on_failure_of`, `repeat`, `for_each`, `at_least`, `missing`, `rest`, `timeout`, `concurrency`, `per_worker`, `rate`, `requires`, `retry`, `stall`, `inputs`
     8:1 there is no key `Timeout` in a stage
           did you mean `timeout`?
     ");
@@ -120,7 +120,7 @@ fn names_are_told_with_the_nearest_good_one() {
     2:9 stage `` does not say how it runs
           add command = ["program", "argument"], http = "https://…", or rust = "…", the name of a handler that is registered in your binary
     2:12 there is no key `x` in a stage
-          the keys of a stage are `rust`, `command`, `http`, `sql`, `sleep`, `until`, `wait`, `workflow`, `needs`, `when`, `optional`, `on_failure_of`, `repeat`, `for_each`, `at_least`, `missing`, `rest`, `timeout`, `concurrency`, `per_worker`, `rate`, `requires`, `retry`
+          the keys of a stage are `rust`, `command`, `http`, `sql`, `sleep`, `until`, `wait`, `workflow`, `needs`, `first`, `when`, `optional`, `on_failure_of`, `repeat`, `for_each`, `at_least`, `missing`, `rest`, `timeout`, `concurrency`, `per_worker`, `rate`, `requires`, `retry`
     3:9 `運` is no name for a stage: a name begins with a small letter (a to z), not with `運`
           choose a name such as [stages.first]
     "#);

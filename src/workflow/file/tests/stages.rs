@@ -18,7 +18,7 @@ fn a_stage_runs_in_one_way() {
     4:1 `headers` is for stages of the kind `http`, and `a` is of the kind `command`
           remove it
     5:1 there is no key `header` in a stage
-          the keys of a stage are `command`, `needs`, `when`, `optional`, `on_failure_of`, `repeat`, `for_each`, `timeout`, `concurrency`, `per_worker`, `rate`, `requires`, `retry`, `inputs`, `env`, `pass_env`, `dir`, `stdin`, `memory`, `finish`, `warm`, `output`, `classes`
+          the keys of a stage are `command`, `needs`, `first`, `when`, `optional`, `on_failure_of`, `repeat`, `for_each`, `at_least`, `missing`, `rest`, `timeout`, `concurrency`, `per_worker`, `rate`, `requires`, `retry`, `stall`, `inputs`, `env`, `pass_env`, `dir`, `stdin`, `memory`, `finish`, `warm`, `output`, `classes`
     ");
 }
 
