@@ -49,4 +49,4 @@ alter table piton.dead_letters
     drop constraint dead_letters_class_check,
     add constraint dead_letters_class_check check (class in ('network_timeout', 'rate_limited', 'resource_unavailable', 'out_of_memory', 'unknown', 'invalid_input', 'auth_failure', 'crashed', 'corrupt_checkpoint', 'wait_timeout', 'not_good_enough')) not valid;
 
--- functions: 7048e548eb6767f5ac213f99714a73ae5dfd5fd02fa4957b9c99cf451e29dc81
+-- functions: ed4f0a33b6e362ee86fce275fe4a031770139d50ae86de8237a27173ea41bee6

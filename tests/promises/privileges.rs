@@ -122,6 +122,10 @@ const ENGINE: &[&str] = &[
 
 /// What functions call, and nobody else.
 const INNER: &[&str] = &[
+    "another_round",
+    "forget_stages",
+    "next_round",
+    "round_stages",
     "arrivals_missing",
     "bear_items",
     "cancel_jobs",
