@@ -8,6 +8,7 @@ use sqlx::types::Uuid;
 use crate::definitions::{Definition, Definitions};
 use crate::model::digest::{self, hex};
 use crate::model::id::{NO_ITEM, RunKey};
+use crate::store::rounds::DamagedRound;
 use crate::store::verify::{Lacking, Page, Recorded};
 use crate::store::{Store, StoreError};
 use crate::workflow::definition::Stage;
@@ -51,8 +52,18 @@ pub(crate) async fn verify(
         }
         verified.checkpoints += page.len() as u64;
     }
+    let (looked_at, damaged) = store.damaged_rounds(run).await?;
+    verified.checkpoints += looked_at;
+    verified.mismatches.extend(damaged.into_iter().map(of_a_round));
     verified.mismatches.extend(store.lacking(run).await?.into_iter().map(lacks));
     Ok(verified)
+}
+
+/// What the round behind it would be given.
+fn of_a_round(damaged: DamagedRound) -> Mismatch {
+    let DamagedRound { run, stage, item, round } = damaged;
+    let what = format!("its output in round {round} is not what was committed");
+    Mismatch { run, stage, item: (item != NO_ITEM).then_some(item), what }
 }
 
 /// The first thing that is wrong with a checkpoint.

@@ -31,7 +31,7 @@ left join piton.workers k on k.id = e.worker_id
 -- What an attempt waited is a part of it.
 left join piton.waits t on t.run_id = e.run_id and t.stage = e.stage and t.item = e.item and t.attempt = e.attempt
 cross join lateral (select least(e.started_at, t.since) as at) as begun;
-comment on view piton.attempts_overview is 'Every attempt, including those that are running; one that waits for something outside is in piton.waits_overview until it has ended. Attempts from before a redo are in piton.past_attempts and piton.past_checkpoints.';
+comment on view piton.attempts_overview is 'Every attempt, including those that are running; one that waits for something outside is in piton.waits_overview until it has ended. Attempts from before a redo are in piton.past_attempts and piton.past_checkpoints, those of rounds that are over in piton.round_attempts and piton.round_checkpoints.';
 comment on column piton.attempts_overview.run is 'Id of its run.';
 comment on column piton.attempts_overview.workflow is 'Name of the workflow.';
 comment on column piton.attempts_overview.stage is 'Name of the stage.';

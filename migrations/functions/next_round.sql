@@ -36,7 +36,8 @@ begin
     update piton.dead_letters d
     set done_again = true,
         resolution = case d.resolution when 'tolerated' then 'retried' else d.resolution end,
-        resolved_at = now(), note = case d.resolution when 'tolerated' then 'another round began' else d.note end
+        resolved_at = case d.resolution when 'tolerated' then now() else d.resolved_at end,
+        note = case d.resolution when 'tolerated' then 'another round began' else d.note end
     where d.run_id = r.id and d.stage = any(members) and not d.done_again and d.resolution <> 'pending';
     perform piton.renew_joins(r.id, r.version_id, piton.stages_behind(r.version_id, array[begins]), array[begins]);
     -- Another round is other work: its idempotency keys are others.

@@ -23,6 +23,15 @@ pub(crate) struct StoredRounds {
     pub(crate) outputs: Vec<Stored>,
 }
 
+/// An output of a round that is over, and that is not what was committed.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct DamagedRound {
+    pub(crate) run: Uuid,
+    pub(crate) stage: String,
+    pub(crate) item: i32,
+    pub(crate) round: i32,
+}
+
 impl Store {
     /// Ends an attempt, and puts the round that it decided about into the past, behind its output; the next one has begun then. `false`
     /// where its claim held no more. May be sent again after an error: see [`Store::round_has_begun`].
@@ -110,6 +119,27 @@ impl Store {
         let sql = "select stage, round, why from piton.rounds_overview where run = $1 and dead_letter is null
                    order by ended_at desc, round desc limit $2";
         Ok(sqlx::query_as(sql).bind(run.0).bind(most).fetch_all(&self.pool).await?)
+    }
+
+    /// How many outputs of rounds that are over were looked at, of one run or of all, and those that are not what was committed.
+    pub(crate) async fn damaged_rounds(&self, run: Option<RunKey>) -> Result<(u64, Vec<DamagedRound>), StoreError> {
+        let count = "select count(*) from piton.round_checkpoints where $1::int8 is null or run_id = $1";
+        let count: i64 = sqlx::query_scalar(count).bind(run.map(|run| run.0)).fetch_one(&self.pool).await?;
+        let rows = sqlx::query_as(
+            "select r.uuid as run, coalesce(v.stage_names[k.stage + 1], '#' || k.stage) as stage, k.item, o.round
+             from piton.round_checkpoints k
+             join piton.rounds o on o.run_id = k.run_id and o.id = k.round
+             join piton.runs r on r.id = k.run_id
+             join piton.workflow_versions v on v.id = r.version_id
+             where ($1::int8 is null or k.run_id = $1)
+               and (k.digest <> sha256(convert_to(coalesce('skipped: ' || k.skipped, k.output::text), 'UTF8'))
+                    or k.bytes <> octet_length(k.output::text))
+             order by k.run_id, o.round, k.stage, k.item",
+        )
+        .bind(run.map(|run| run.0))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok((count.unsigned_abs(), rows))
     }
 
     /// Bytes of the outputs that [`Store::rounds`] would read.

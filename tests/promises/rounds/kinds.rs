@@ -76,6 +76,10 @@ async fn a_damaged_round_is_never_passed_on_and_its_rounds_begin_anew() {
     // The next draft waits for its rate.
     let damage = "update piton.round_checkpoints set output = '7' where stage = 1";
     world.pool.execute(damage).await.unwrap();
+    let verified = world.command(["verify", "--all"]).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned() + &String::from_utf8_lossy(&verified.stderr);
+    assert!(!verified.status.success(), "{said}");
+    assert!(said.contains("its output in round 1 is not what was committed"), "{said}");
     if world.ended(&run).await == "done" {
         // It was read just before that.
         return;
