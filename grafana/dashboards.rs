@@ -271,6 +271,12 @@ fn overview() -> Value {
             Look { unit: "s", ..LINES }, &[
                 ("max by (kind) (piton_oldest_wait_age_seconds)", "{{kind}}"),
             ])
+        .lines("Services per second",
+            "What services say that call back, and what polls of others come to. unknown: a token that opens nothing; missed: a poll without an answer.",
+            RATES, &[
+                ("sum by (outcome) (rate(piton_callbacks_total[$__rate_interval]))", "callback {{outcome}}"),
+                ("sum by (outcome) (rate(piton_polls_total[$__rate_interval]))", "poll {{outcome}}"),
+            ])
         .lines("Time to empty by workflow",
             "At the pace of the last minutes, and if nothing comes in. There is no line where a workflow does not empty.",
             Look { empty: "nothing is left, or does not empty", ..TIMES }, &[

@@ -17,6 +17,7 @@ mod recovery;
 mod rejection;
 mod runs;
 mod schedules;
+mod services;
 mod state;
 mod throughput;
 mod tokens;
@@ -87,6 +88,7 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(runs::routes())
         .merge(control::routes())
         .merge(waits::routes())
+        .merge(services::routes())
         .merge(throughput::routes())
         .merge(checkpoints::routes())
         .merge(artifacts::routes())

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -97,15 +97,7 @@ impl IntoResponse for Problem {
         let headers = [(CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, headers, body.to_string()).into_response();
         if let Some(wait) = self.retry_after {
-            response.headers_mut().insert(
-                RETRY_AFTER,
-                wait.as_secs_f64()
-                    .ceil()
-                    .max(1.0)
-                    .to_string()
-                    .parse()
-                    .unwrap_or(axum::http::HeaderValue::from_static("1")),
-            );
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         response
     }

@@ -44,11 +44,13 @@ impl Callback {
         }
     }
 
-    /// Every outcome shows from the first request on, so that the first of its kind is seen as a change.
+    /// Every outcome shows from the start on, so that the first of its kind is seen as a change.
+    pub(crate) fn begin_at_zero() {
+        Callback::ALL.into_iter().for_each(|outcome| CALLBACKS.counter(&[outcome.as_str()]).increment(0));
+    }
+
     pub(crate) fn count(self) {
-        for outcome in Callback::ALL {
-            CALLBACKS.counter(&[outcome.as_str()]).increment(u64::from(outcome == self));
-        }
+        CALLBACKS.counter(&[self.as_str()]).increment(1);
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::types::PgInterval;
 
+use super::commit::{OPEN_CALLBACK, SERVICE_FAILED};
 use super::fence::fence;
 use super::{Store, StoreError, through_a_face};
 use crate::model::actor::Actor;
@@ -12,21 +13,6 @@ use crate::model::failure::FailureClass;
 use crate::model::id::RunId;
 use crate::model::payload::Payload;
 use crate::model::wait::SaidFailure;
-
-/// On record before the service is asked.
-pub(super) const OPEN: &str = "select piton.open_callback($1, $2, $3, $4, $5, $6, $7)";
-pub(super) const FAILED: &str = "
-    with held as materialized (
-        select j.run_id, j.stage, j.item
-        from piton.jobs j
-        where j.run_id = any(array[$1::int8]) and j.id = $2::int8 and j.stage = $3::int2 and j.item = $4::int4
-          and j.attempt = $5::int4 and j.worker_id = $6::int8 and j.token = $7::int8
-        for share
-    )
-    update piton.waits w
-    set outcome = 'failed', ended_at = now(), payload = $8::json, digest = sha256(convert_to($8::text, 'UTF8'))
-    from held h
-    where w.run_id = any(array[h.run_id]) and w.stage = h.stage and w.item = h.item and w.outcome in ('due', 'failed')";
 
 /// What became of the opening.
 #[derive(Debug)]
@@ -51,7 +37,7 @@ impl Store {
     /// Lets a service answer the claim's job. May be sent again.
     pub(crate) async fn open_callback(&self, claim: &Claim) -> Result<Opened, StoreError> {
         let token: Result<Option<String>, _> =
-            sqlx::query_scalar_with(OPEN, fence(claim)?).fetch_one(&self.pool).await.map_err(StoreError::from);
+            sqlx::query_scalar_with(OPEN_CALLBACK, fence(claim)?).fetch_one(&self.pool).await.map_err(StoreError::from);
         match token {
             Ok(token) => Ok(token.map_or(Opened::Fenced, Opened::Token)),
             // lock_not_available
@@ -108,7 +94,7 @@ impl Store {
     /// again; `false` when the claim no longer holds.
     pub(crate) async fn record_service_failure(&self, claim: &Claim, said: &SaidFailure) -> Result<bool, StoreError> {
         let said = serde_json::to_string(said).map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let done = sqlx::query_with(FAILED, fence(claim)?).bind(said).execute(&self.pool).await?;
+        let done = sqlx::query_with(SERVICE_FAILED, fence(claim)?).bind(said).execute(&self.pool).await?;
         Ok(done.rows_affected() > 0)
     }
 }

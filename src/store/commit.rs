@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use super::callbacks;
 use super::commit_one::{self, LandedRow, OneEnd};
 use super::endings::{Ending, EndingColumns};
 use super::moment::Moment;
@@ -20,6 +19,21 @@ const COMMIT_COMMON: &str = include_str!("sql/commit_common.sql");
 const STEP: &str = include_str!("sql/step.sql");
 const ARTIFACT: &str = include_str!("sql/artifact.sql");
 pub(super) const BEGIN_WAIT: &str = include_str!("sql/begin_wait.sql");
+/// The token of a service, on record before it is asked.
+pub(super) const OPEN_CALLBACK: &str = "select piton.open_callback($1, $2, $3, $4, $5, $6, $7)";
+/// What a service has failed with that was asked again.
+pub(super) const SERVICE_FAILED: &str = "
+    with held as materialized (
+        select j.run_id, j.stage, j.item
+        from piton.jobs j
+        where j.run_id = any(array[$1::int8]) and j.id = $2::int8 and j.stage = $3::int2 and j.item = $4::int4
+          and j.attempt = $5::int4 and j.worker_id = $6::int8 and j.token = $7::int8
+        for share
+    )
+    update piton.waits w
+    set outcome = 'failed', ended_at = now(), payload = $8::json, digest = sha256(convert_to($8::text, 'UTF8'))
+    from held h
+    where w.run_id = any(array[h.run_id]) and w.stage = h.stage and w.item = h.item and w.outcome in ('due', 'failed')";
 
 /// Whether the statement lands what a stage has come to, or ends a transaction of somebody's: there is a before and an after to it.
 pub(crate) fn ends_work(sql: &str) -> bool {
@@ -32,8 +46,8 @@ pub(crate) fn ends_work(sql: &str) -> bool {
         ARTIFACT,
         BEGIN_WAIT,
         BEGIN_ROUND,
-        callbacks::OPEN,
-        callbacks::FAILED,
+        OPEN_CALLBACK,
+        SERVICE_FAILED,
     ]
     .contains(&sql)
         || sql.trim().trim_end_matches(';').eq_ignore_ascii_case("commit")

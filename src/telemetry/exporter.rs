@@ -8,6 +8,7 @@ use metrics_process::Collector;
 use tokio_util::sync::CancellationToken;
 
 use super::series::{Bounded, Series};
+use crate::meters::callbacks::Callback;
 use crate::meters::catalog::{ALL, BUILD_INFO, LOOP_LAG, RECONNECTS, SERIES_LEFT_OUT, SNAPSHOT_AGE, SNAPSHOT_LEADER};
 use crate::meters::file_cache;
 use crate::meters::part::Part;
@@ -146,6 +147,7 @@ fn begin_at_zero() {
     Part::ALL.into_iter().for_each(Part::begins_at_zero);
     Recovered::begins_at_zero();
     file_cache::begin_at_zero();
+    Callback::begin_at_zero();
 }
 
 fn of(source: Source) -> impl Iterator<Item = &'static Meter> {

@@ -260,7 +260,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "rate" => stage.rate = value::rate(value, keys::RATE, found),
             "requires" => stage.requires = requires::requires(value, found),
             "retry" => stage.retry = retry::rules(value, found).unwrap_or_default(),
-            "wait" if kind.is_some_and(|kind| service::ASKING.contains(&kind)) => {
+            "wait" if kind.is_some_and(|kind| keys::ASKING.contains(&kind)) => {
                 stage.wait = service::wait(value, &mut stage.wait_names, found);
                 if let (Some(_), Field::Right(kind)) = (&stage.wait, &stage.kind) {
                     found.extend(service::misfit(kind, &key, &stage.word));

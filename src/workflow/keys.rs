@@ -356,6 +356,8 @@ pub(crate) const INPUT_KEYS: &[Key] = &[TYPE, REQUIRED, DEFAULT, INPUT_DESCRIPTI
 pub(crate) const TYPES: &[&str] = &["string", "number", "integer", "boolean", "array", "object", "any"];
 /// The ways to run a stage; it has one of them.
 pub(crate) const KINDS: &[Key] = &[RUST, COMMAND, HTTP, SQL, SLEEP, UNTIL, WAIT, WORKFLOW];
+/// Those of them that can wait for the service that they ask.
+pub(crate) const ASKING: [&str; 3] = ["rust", "command", "http"];
 /// Of the table `wait`.
 pub(crate) const WAIT_KEYS: &[Key] = &[FOR, SIGNAL, SIGNAL_TIMEOUT, ON_TIMEOUT, PAYLOAD, NOT_STARTER];
 /// Of one of a stage that asks a service which calls back.

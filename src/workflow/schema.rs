@@ -217,7 +217,7 @@ fn stage() -> Value {
         "A stage, and the one way it runs: `rust`, `command`, `http` or `sql`; or what it waits for: `sleep`, `until`, `wait` or, with `workflow`, another run."
     );
     // Beside what asks a service, `wait` says that it is waited for.
-    let asks = || ["rust", "command", "http"].into_iter();
+    let asks = || keys::ASKING.into_iter();
     let ways = keys::KINDS.iter().map(|kind| match kind.name {
         "wait" => json!({"required": ["wait"], "not": {"anyOf": requires(asks())}}),
         name => json!({"required": [name]}),

@@ -33,6 +33,10 @@ repeat = { until = "again > 1", at_most = 2 }
 /// One that waits, and a schedule.
 const LATER: &str = "name = \"later\"\n[stages.rest]\nsleep = \"6h\"\n[schedules.yearly]\ncron = \"@yearly\"\n";
 
+/// Nobody answers its polls.
+const POLLS: &str = "name = \"polls\"\n[stages.ask]\ncommand = [\"echo\", '{\"wait\": {\"handle\": 1}}']\n\
+                     wait = { for = \"poll\", url = \"http://127.0.0.1:9/\", every = \"1s\", done = \"a == 1\", timeout = \"1h\" }\n";
+
 /// A warm program that is never ready.
 const NEVER_READY: &str =
     "name = \"never\"\n[stages.load]\ncommand = [\"false\"]\nwarm = {}\nretry = { max_retries = 0 }\n";
@@ -154,7 +158,7 @@ pub(crate) async fn trouble(world: &World, fleet: &Fleet<'_>) -> [Process; 2] {
 #[tokio::test]
 async fn every_panel_and_every_rule_has_an_answer_and_an_alert_follows_what_happens() {
     let loaded = warm::warm("loaded", "", "");
-    let mut world = World::with(&[SQUARES, TROUBLED, &loaded, LATER, NEVER_READY]).await;
+    let mut world = World::with(&[SQUARES, TROUBLED, &loaded, LATER, POLLS, NEVER_READY]).await;
     world.environment.push(("NOTES", world.path("notes").to_str().unwrap().to_owned()));
     let fleet = Fleet::new(&world);
     let prometheus = Prometheus::start(world.folder.path(), &fleet.addresses).await;
@@ -164,7 +168,11 @@ async fn every_panel_and_every_rule_has_an_answer_and_an_alert_follows_what_happ
     let never = world.start("never", "{}");
     assert_eq!(world.ended(&never).await, "blocked");
     world.start("later", "{}");
-    until(SOON, "it waits", async || world.count("select count(*) from piton.waits_overview").await == 1).await;
+    world.start("polls", "{}");
+    until(SOON, "it waits", async || {
+        world.count("select count(*) from piton.waits_overview where kind = 'sleep'").await == 1
+    })
+    .await;
     // What ended between two snapshots was never seen: the panels on live jobs have one that stays.
     sqlx::query("select piton.start_run('troubled', '{}', run_at => now() + interval '1 hour')")
         .execute(&world.pool)

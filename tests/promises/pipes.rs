@@ -57,6 +57,8 @@ const WITH: &[&str] = &[
     "completions bash",
     "wake WAITING rest",
     "signal WAITING go",
+    "complete 1.0.-1.00000000000000000000000000000000",
+    "fail 1.0.-1.00000000000000000000000000000000",
     "schedules show later yearly",
     "schedules next later yearly",
     "schedules pause later yearly --reason test",
@@ -66,7 +68,7 @@ const WITH: &[&str] = &[
 ];
 
 /// They work until they are told to stop.
-const LONG_LIVED: &[&str] = &["worker", "api"];
+const LONG_LIVED: &[&str] = &["worker", "api", "callbacks"];
 /// They take seconds each time, and say all that they say through the same writer.
 const LONG: &[&str] = &["bench", "chaos"];
 

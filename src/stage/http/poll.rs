@@ -64,7 +64,12 @@ fn is_gone(status: Option<u16>) -> bool {
 fn request(kind: &StageKind, poll: &PollDoor) -> HttpStage {
     let own = match kind {
         StageKind::Http(own) => Some(own),
-        _ => None,
+        StageKind::Rust { .. }
+        | StageKind::Command(_)
+        | StageKind::Sql(_)
+        | StageKind::Sleep(_)
+        | StageKind::Signal(_)
+        | StageKind::Run(_) => None,
     };
     let mut headers = own.map(|own| own.headers.clone()).unwrap_or_default();
     for (name, value) in &poll.headers {

@@ -9,7 +9,6 @@ use super::child;
 use super::classes::classes;
 use super::files;
 use super::named::Named;
-use super::service::ASKING;
 use super::sql;
 use super::url::bad_url;
 use super::wait;
@@ -36,7 +35,7 @@ pub(super) fn named(stage: &Word, table: &DeTable<'_>, found: &mut Vec<Mistake>)
     });
     let mut kinds: Vec<(Word, &'static str)> = kinds.collect();
     // A stage that asks a service waits for it, and that is no other kind.
-    if kinds.iter().any(|(_, kind)| ASKING.contains(kind)) {
+    if kinds.iter().any(|(_, kind)| keys::ASKING.contains(kind)) {
         kinds.retain(|(_, kind)| *kind != keys::WAIT.name);
     }
     if let [(_, first), (second, _), ..] = kinds.as_slice() {

@@ -20,9 +20,6 @@ use crate::workflow::suggestion::suggestion;
 use crate::workflow::template::Template;
 use crate::workflow::value::{self, Value, Word};
 
-/// Kinds of stages that can wait for the service that they ask.
-pub(super) const ASKING: [&str; 3] = ["rust", "command", "http"];
-
 /// Reads it; `None` where something in it is wrong. What its texts name goes into `named`.
 pub(super) fn wait(value: &Value<'_>, named: &mut Named, found: &mut Vec<Mistake>) -> Option<ServiceWait> {
     let before = found.len();
