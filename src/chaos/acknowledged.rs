@@ -112,6 +112,7 @@ mod tests {
             uuid: Uuid::from_u128(uuid),
             state: "done".to_owned(),
             input: input.to_owned(),
+            parent: None,
         };
         let what = |run: &RunEnd| known.found(run).map(|(what, _)| what);
         assert_eq!(what(&run(1, r#""input""#)), None);

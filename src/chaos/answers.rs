@@ -1,6 +1,6 @@
-//! Answers what the runs of a campaign wait for: early, in time, twice, late or never, as the seed of each run says.
+//! Answers what the runs of a campaign wait for, signals and callbacks: early, in time, twice, late or never, as the seed of each run says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,9 +13,12 @@ use super::workload::{Approved, PATIENCE};
 use crate::store::StoreError;
 use crate::store::backoff::Backoff;
 use crate::store::chaos::Inspector;
+use crate::store::chaos_rows::Asked;
 
 /// When most answers come: many find their run waiting, some come before that.
 const IN_TIME: Duration = Duration::from_millis(700);
+/// Between two looks at what the service was asked for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Behind the timeout, as far as nothing hinders the run.
 const LATE: Duration = Duration::from_millis(500);
 
@@ -29,6 +32,24 @@ pub(crate) struct Answer {
     pub(crate) taken_at: Option<DateTime<Utc>>,
 }
 
+/// What is answered.
+#[derive(Debug, Clone)]
+enum Door {
+    Signal,
+    /// With its token.
+    Callback(String),
+}
+
+impl Door {
+    /// The stage that waits there; the signal has its name.
+    fn stage(&self) -> &'static str {
+        match self {
+            Door::Signal => "approval",
+            Door::Callback(_) => "ask",
+        }
+    }
+}
+
 /// What is sent to which run.
 pub(crate) struct Answers {
     inspector: Inspector,
@@ -38,7 +59,8 @@ pub(crate) struct Answers {
 
 #[derive(Default)]
 struct Sent {
-    to: BTreeMap<Uuid, Vec<Answer>>,
+    /// By run and stage.
+    to: BTreeMap<(Uuid, &'static str), Vec<Answer>>,
     wrong: Vec<Wrong>,
 }
 
@@ -47,16 +69,38 @@ impl Answers {
         Answers { inspector, tasks: TaskTracker::new(), sent: Arc::default() }
     }
 
-    /// Sends what the run's seed says, in its time.
+    /// Sends the signals that the run's seed asks for, in their time.
     pub(super) fn send(&self, run: Uuid, seed: u64) {
+        self.send_all(run, &Door::Signal, seed);
+    }
+
+    /// Is the service that the stage `ask` asks. Comes back only with an error.
+    pub(super) async fn serve(&self) -> StoreError {
+        let mut known = HashSet::new();
+        loop {
+            let asked = match self.inspector.asked().await {
+                Ok(asked) => asked,
+                Err(error) => return error,
+            };
+            for Asked { key, run, seed, token } in asked {
+                if known.insert(key) {
+                    // Not as the signal of the same run.
+                    self.send_all(run, &Door::Callback(token), seed.unsigned_abs() / 5);
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn send_all(&self, run: Uuid, door: &Door, seed: u64) {
         for (by, after) in planned(seed) {
-            let (inspector, sent) = (self.inspector.clone(), self.sent.clone());
+            let (inspector, sent, door) = (self.inspector.clone(), self.sent.clone(), door.clone());
             self.tasks.spawn(async move {
                 tokio::time::sleep(after).await;
-                let answered = answer(&inspector, run, by).await;
+                let answered = answer(&inspector, run, &door, by).await;
                 let mut sent = lock(&sent);
                 match answered {
-                    Ok(answer) => sent.to.entry(run).or_default().push(answer),
+                    Ok(answer) => sent.to.entry((run, door.stage())).or_default().push(answer),
                     Err(refused) => sent.wrong.push(("answers that failed", format!("{run}: {refused}"))),
                 }
             });
@@ -70,8 +114,8 @@ impl Answers {
         std::mem::take(&mut lock(&self.sent).wrong)
     }
 
-    pub(super) fn to(&self, run: Uuid) -> Vec<Answer> {
-        lock(&self.sent).to.get(&run).cloned().unwrap_or_default()
+    pub(super) fn to(&self, run: Uuid, stage: &'static str) -> Vec<Answer> {
+        lock(&self.sent).to.get(&(run, stage)).cloned().unwrap_or_default()
     }
 }
 
@@ -87,10 +131,14 @@ fn planned(seed: u64) -> Vec<(u32, Duration)> {
 }
 
 /// Sent again while the database is away: then the first one may have counted, though nobody was told.
-async fn answer(inspector: &Inspector, run: Uuid, by: u32) -> Result<Answer, StoreError> {
+async fn answer(inspector: &Inspector, run: Uuid, door: &Door, by: u32) -> Result<Answer, StoreError> {
     let (sent_at, mut backoff) = (Utc::now(), Backoff::default());
     loop {
-        match inspector.signal(run, "approval", &Approved { by }).await {
+        let sent = match door {
+            Door::Signal => inspector.signal(run, door.stage(), &Approved { by }).await,
+            Door::Callback(token) => inspector.complete(token, &Approved { by }).await,
+        };
+        match sent {
             Ok(counts) => return Ok(Answer { by, sent_at, taken_at: counts.then(Utc::now) }),
             Err(StoreError::Away(_)) => backoff.wait().await,
             Err(refused) => return Err(refused),

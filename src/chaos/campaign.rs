@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub(crate) use super::fleet::Start;
 use super::fleet::{Member, NAME_TAKEN, Post};
 use super::inject::{Event, Injector, is_aborted};
-use super::judge::{self, Case, Wrong};
+use super::judge::{self, Case, Sent, Wrong};
 use super::offer::Offer;
 use super::plan::{self, Fault, Kind, Scope};
 use super::proxy::Proxy;
@@ -73,6 +73,9 @@ impl Campaign {
         let mut chronicle = Chronicle::default();
         let offer = self.offer.clone();
         let offering = AbortOnDropHandle::new(tokio::spawn(async move { offer.make().await }));
+        let offer = self.offer.clone();
+        let serving = self.fates_are_known.then(|| tokio::spawn(async move { offer.answers.serve().await }));
+        let _serving = serving.map(AbortOnDropHandle::new);
         self.inject_all(&fleet, faults, &mut chronicle, tell).await?;
         offering.await??;
         self.stop_schedule().await?;
@@ -229,8 +232,9 @@ impl Campaign {
             let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
             behind = last.id;
             let acknowledged = &self.offer.acknowledged;
-            let is_of_a_tick = |run: &&RunEnd| self.fates_are_known && workload::is_of_a_tick(&run.input);
-            let started = runs.iter().filter(|run| !is_of_a_tick(run));
+            let is_its_own =
+                |run: &&RunEnd| !self.fates_are_known || run.parent.is_none() && !workload::is_of_a_tick(&run.input);
+            let started = runs.iter().filter(is_its_own);
             wrong.extend(started.filter_map(|run| acknowledged.found(run)));
             if !self.fates_are_known {
                 continue;
@@ -242,14 +246,23 @@ impl Campaign {
                 let attempts = attempts.iter().filter(|a| a.run_id == run.id).collect();
                 let deaths = deaths.iter().filter(|d| d.run_id == run.id).collect();
                 let kept = kept.iter().filter(|k| k.run_id == run.id).collect();
-                let answers = self.offer.answers.to(run.uuid);
-                let taken =
-                    answers.iter().filter(|a| a.taken_at.is_some_and(|at| !acknowledged.may_be_lost(a.sent_at, at)));
-                let taken = taken.map(|answer| answer.by).collect();
-                let sent = answers.iter().map(|answer| answer.by).collect();
-                wrong.extend(judge::judge(&Case { run, attempts, deaths, kept, sent, taken, loses_commits }));
+                if run.parent.is_some() {
+                    let is_over = run.state == "done";
+                    wrong.extend((!is_over).then(|| ("children that did not end well", run.uuid.to_string())));
+                    continue;
+                }
+                let (signals, callbacks) = (self.sent(run, "approval"), self.sent(run, "ask"));
+                wrong.extend(judge::judge(&Case { run, attempts, deaths, kept, signals, callbacks, loses_commits }));
             }
         }
+    }
+
+    /// What that stage of the run was answered.
+    fn sent(&self, run: &RunEnd, stage: &'static str) -> Sent {
+        let answers = self.offer.answers.to(run.uuid, stage);
+        let is_lost = |sent_at, at| self.offer.acknowledged.may_be_lost(sent_at, at);
+        let taken = answers.iter().filter(|a| a.taken_at.is_some_and(|at| !is_lost(a.sent_at, at)));
+        Sent { all: answers.iter().map(|a| a.by).collect(), taken: taken.map(|a| a.by).collect() }
     }
 
     async fn costs(&self, chronicle: &Chronicle) -> Result<BTreeMap<Kind, Spread>, ChaosError> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::fate::{self, Fate};
 use super::load::Loaded;
-use super::workload::{self, Approved, Looked, Output, RunInput, Said, Slept, Step};
+use super::workload::{self, Approved, Drafted, Looked, Output, RunInput, Said, Slept, Step};
 use crate::model::digest;
 use crate::model::failure::FailureClass;
 use crate::model::id::NO_ITEM;
@@ -21,8 +21,10 @@ pub(crate) type Wrong = (&'static str, String);
 const INACCURACY: TimeDelta = TimeDelta::seconds(1);
 
 /// The stages, in the order of the file.
-const STAGES: [&str; 13] =
-    ["list", "part", "steps", "program", "total", "load", "draw", "look", "warm", "nap", "approval", "some", "spare"];
+const STAGES: [&str; 16] = [
+    "list", "part", "steps", "program", "total", "load", "draw", "look", "warm", "nap", "approval", "some", "spare",
+    "ask", "child", "draft",
+];
 const LIST: i16 = 0;
 const PART: i16 = 1;
 const STEPS: i16 = 2;
@@ -36,6 +38,9 @@ const NAP: i16 = 9;
 const APPROVAL: i16 = 10;
 const SOME: i16 = 11;
 const SPARE: i16 = 12;
+const ASK: i16 = 13;
+const CHILD: i16 = 14;
+const DRAFT: i16 = 15;
 
 /// A run with all that is on record about it.
 pub(crate) struct Case<'r> {
@@ -43,12 +48,20 @@ pub(crate) struct Case<'r> {
     pub(crate) attempts: Vec<&'r AttemptEnd>,
     pub(crate) deaths: Vec<&'r Death>,
     pub(crate) kept: Vec<&'r Kept>,
-    /// Answers to its signal, by what they say.
-    pub(crate) sent: Vec<u32>,
-    /// Those of which the database had said that they count, and that no failover can have lost.
-    pub(crate) taken: Vec<u32>,
+    /// Of `approval`.
+    pub(crate) signals: Sent,
+    /// Of `ask`.
+    pub(crate) callbacks: Sent,
     /// A failover may have taken back what was committed.
     pub(crate) loses_commits: bool,
+}
+
+/// Answers to a stage of a run, by what they say.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) all: Vec<u32>,
+    /// Those of which the database had said that they count, and that no failover can have lost.
+    pub(crate) taken: Vec<u32>,
 }
 
 /// A job's place in its run.
@@ -80,7 +93,7 @@ impl Judge<'_> {
         let items = 0..i32::try_from(self.input.items).unwrap_or(i32::MAX);
         let mut expected = vec![(LIST, NO_ITEM)];
         if self.finishes((LIST, NO_ITEM)) {
-            let whole = [PART, STEPS, PROGRAM, LOAD, DRAW, LOOK, WARM, NAP, APPROVAL, SOME, SPARE];
+            let whole = [PART, STEPS, PROGRAM, LOAD, DRAW, LOOK, WARM, NAP, APPROVAL, SOME, SPARE, ASK, CHILD, DRAFT];
             expected.extend(whole.map(|stage| (stage, NO_ITEM)));
             expected.extend(items.map(|item| (PART, item)));
         }
@@ -105,7 +118,8 @@ impl Judge<'_> {
     fn fate(&self, (stage, item): Place) -> Fate {
         match (stage, item) {
             // The split has none of its own, nor have the programs; the warm one meets its own, and finishes.
-            (PART, NO_ITEM) | (PROGRAM | LOAD | DRAW | LOOK | WARM | NAP | APPROVAL, _) => Fate::Finishes(Vec::new()),
+            (PART, NO_ITEM) | (PROGRAM | LOAD | DRAW | LOOK | WARM, _) => Fate::Finishes(Vec::new()),
+            (NAP | APPROVAL | ASK | CHILD | DRAFT, _) => Fate::Finishes(Vec::new()),
             (SOME, _) if !self.runs_some() => Fate::Finishes(Vec::new()),
             (stage, item) => fate::of(self.input.seed, name(stage), u32::try_from(item).ok()).fate,
         }
@@ -173,7 +187,18 @@ impl Judge<'_> {
         let right = match place {
             _ if is_skipped => text == "null",
             (NAP, _) => serde_json::from_str(text).is_ok_and(|slept: Slept| is_long_enough(&slept, done)),
-            (APPROVAL, _) => serde_json::from_str(text).is_ok_and(|approved: Approved| self.is_answer(&approved, done)),
+            (APPROVAL, _) => {
+                serde_json::from_str(text).is_ok_and(|said: Approved| is_answer(&self.case.signals, &said, done))
+            }
+            (ASK, _) => {
+                serde_json::from_str(text).is_ok_and(|said: Approved| is_answer(&self.case.callbacks, &said, done))
+            }
+            (CHILD, _) => serde_json::from_str(text)
+                .is_ok_and(|output: Output| output.value == fate::of(self.input.seed, "leaf", None).value),
+            (DRAFT, _) => serde_json::from_str(text).is_ok_and(|drafted: Drafted| {
+                let (round, seen) = (workload::ROUNDS, Some(workload::ROUNDS - 1));
+                drafted == Drafted { seed: self.input.seed, attempt, round, seen }
+            }),
             (PART, NO_ITEM) => text == self.input.items.to_string(),
             (PROGRAM, _) => serde_json::from_str(text).is_ok_and(|said: Said| self.is_said(&said, attempt)),
             (LOAD, _) => serde_json::from_str(text).is_ok_and(|loaded: Loaded| self.is_loaded(&loaded, attempt)),
@@ -197,16 +222,6 @@ impl Judge<'_> {
         let items: Vec<u32> = (0..self.input.items).collect();
         let is_own = said.run == self.case.run.uuid && said.given.input == self.input;
         said.attempt == attempt && is_own && said.given.list.value == list && said.given.list.items == items
-    }
-
-    /// An answer that counts is the output. Without any, its timeout is, and not before its time.
-    fn is_answer(&self, approved: &Approved, done: &AttemptEnd) -> bool {
-        match (approved.by, self.case.taken.as_slice()) {
-            (0, []) => done.ended_at - done.started_at + INACCURACY >= as_delta(workload::PATIENCE),
-            (by, []) => self.case.sent.contains(&by),
-            (by, [taken]) => by == *taken,
-            (_, _) => false,
-        }
     }
 
     /// By that attempt, or by one before it that was lost behind its commit.
@@ -286,6 +301,16 @@ impl Judge<'_> {
 
     fn say(&mut self, what: &'static str, (stage, item): Place) {
         self.wrong.push((what, format!("run {} stage {} item {item}", self.case.run.uuid, name(stage))));
+    }
+}
+
+/// An answer that counts is the output. Without any, the timeout is, and not before its time.
+fn is_answer(sent: &Sent, said: &Approved, done: &AttemptEnd) -> bool {
+    match (said.by, sent.taken.as_slice()) {
+        (0, []) => done.ended_at - done.started_at + INACCURACY >= as_delta(workload::PATIENCE),
+        (by, []) => sent.all.contains(&by),
+        (by, [taken]) => by == *taken,
+        (_, _) => false,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::store::connect::Server;
 /// How long the server may owe it an answer.
 pub(crate) const SILENCE: Duration = Duration::from_secs(2);
 /// Between two tries to reach the server.
-const AGAIN: Duration = Duration::from_millis(50);
+pub(super) const AGAIN: Duration = Duration::from_millis(50);
 
 /// What it finishes with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,6 @@ async fn end() -> bool {
     true
 }
 
-fn variable<T: std::str::FromStr>(name: &'static str) -> Result<T, LoadError> {
+pub(super) fn variable<T: std::str::FromStr>(name: &'static str) -> Result<T, LoadError> {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).ok_or(LoadError::Variable(name))
 }

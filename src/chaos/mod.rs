@@ -5,6 +5,7 @@
 
 pub(crate) mod acknowledged;
 pub(crate) mod answers;
+pub(crate) mod asking;
 pub(crate) mod campaign;
 mod cause;
 mod error;

@@ -15,6 +15,8 @@ use crate::stage::own_rows::Committed;
 use crate::store::chaos_rows::note_total;
 
 pub(crate) const NAME: &str = "chaos";
+/// The workflow whose runs its stage `child` starts.
+pub(crate) const CHILD: &str = "chaos-child";
 /// What a run keeps of itself, under that name.
 pub(crate) const DRAWN: &str = "drawn.txt";
 /// Set for every process of a campaign, and in every program its stages start.
@@ -25,10 +27,12 @@ pub(crate) const PROGRAM: &str = "CHAOS_PROGRAM";
 pub(crate) const STEPS: usize = 3;
 /// How long `nap` sleeps.
 pub(crate) const NAP: Duration = Duration::from_millis(300);
-/// How long `approval` waits for its signal.
+/// How long `approval` waits for its signal, and `ask` for its service.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// With fewer items than that, `some` is skipped.
 pub(crate) const SOME_FROM: u32 = 4;
+/// Rounds that `draft` takes.
+pub(crate) const ROUNDS: u32 = 2;
 /// The schedule, which starts runs every two seconds.
 pub(crate) const SCHEDULE: &str = "tick";
 
@@ -68,7 +72,7 @@ pass_env = ["CHAOS_OF_PITON"]
 
 [stages.total]
 rust = "chaos-total"
-needs = ["part", "steps", "program", "load", "look", "warm", "nap", "approval", "some?", "spare?"]
+needs = ["part", "steps", "program", "load", "look", "warm", "nap", "approval", "some?", "spare?", "ask", "child", "draft"]
 timeout = "4s"
 rate = "200/1s"
 
@@ -116,11 +120,42 @@ needs = ["list"]
 optional = true
 timeout = "4s"
 
+[stages.ask]
+command = ["${CHAOS_PROGRAM}", "chaos-ask"]
+needs = ["list"]
+pass_env = ["DATABASE_URL", "CHAOS_OF_PITON"]
+timeout = "20s"
+wait = { for = "callback", timeout = "3s", on_timeout = { by = 0 } }
+
+[stages.child]
+workflow = "chaos-child"
+needs = ["list"]
+input = { seed = "{{input.seed}}" }
+
+[stages.draft]
+rust = "chaos-draft"
+needs = ["list"]
+timeout = "4s"
+repeat = { until = "draft.round >= 2", at_most = 3 }
+
 [schedules.tick]
 every = "2s"
 input = { seed = 2, items = 5 }
 overlap = "allow"
 missed = "all"
+"#;
+
+/// It ends well, at its first or its second attempt.
+pub(crate) const CHILD_FILE: &str = r#"
+name = "chaos-child"
+description = "What runs of a crash campaign start."
+
+[retry]
+network_timeout = { base = "50ms", cap = "400ms" }
+
+[stages.leaf]
+rust = "chaos-leaf"
+timeout = "4s"
 "#;
 
 /// A run's input.
@@ -203,7 +238,18 @@ pub(crate) struct Slept {
     pub(crate) woken: bool,
 }
 
-/// What `approval` comes to: the number of the answer, 0 for none in time.
+/// What a round of `draft` comes to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Drafted {
+    /// The run's.
+    pub(crate) seed: u64,
+    pub(crate) attempt: u32,
+    pub(crate) round: u32,
+    /// The round before.
+    pub(crate) seen: Option<u32>,
+}
+
+/// What `approval` and `ask` come to: the number of the answer, 0 for none in time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Approved {
     pub(crate) by: u32,
@@ -245,6 +291,45 @@ pub(crate) async fn some(Input(run): Input<Run>, context: StageContext) -> Resul
 
 pub(crate) async fn spare(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
     work(run.input.seed, &context).await
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Seeded {
+    seed: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ChildRun {
+    input: Seeded,
+}
+
+/// The only stage of a child.
+pub(crate) async fn leaf(Input(run): Input<ChildRun>, context: StageContext) -> Result<Output, Failure> {
+    let seed = run.input.seed;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    if seed.is_multiple_of(4) && context.attempt() == 1 {
+        return Err(Failure::new(FailureClass::NetworkTimeout, "as the campaign wants it"));
+    }
+    let value = fate::of(seed, "leaf", None).value;
+    Ok(Output { attempt: context.attempt(), value, items: Vec::new(), steps: Vec::new() })
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Before {
+    draft: Drafted,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Drafting {
+    input: RunInput,
+    previous: Option<Before>,
+}
+
+/// Says which round it is, and which one it has seen.
+pub(crate) async fn draft(Input(given): Input<Drafting>, context: StageContext) -> Result<Drafted, Failure> {
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let (seed, round) = (given.input.seed, context.round().unwrap_or_default());
+    Ok(Drafted { seed, attempt: context.attempt(), round, seen: given.previous.map(|before| before.draft.round) })
 }
 
 pub(crate) async fn steps(Input(run): Input<Run>, context: StageContext) -> Result<Output, Failure> {
@@ -323,5 +408,7 @@ mod tests {
     fn the_workflow_is_without_mistakes() {
         let workflow = Workflow::parse("chaos.toml", FILE.as_bytes(), &Limits::default()).expect("no mistakes");
         assert_eq!(workflow.name.as_str(), NAME);
+        let child = Workflow::parse("child.toml", CHILD_FILE.as_bytes(), &Limits::default()).expect("no mistakes");
+        assert_eq!(child.name.as_str(), CHILD);
     }
 }

@@ -197,6 +197,10 @@ pub(crate) enum Command {
     #[cfg(feature = "lab")]
     #[command(hide = true)]
     ChaosLoad,
+    /// Another one.
+    #[cfg(feature = "lab")]
+    #[command(hide = true)]
+    ChaosAsk,
     /// One case of a test file; `workflows test` starts it.
     #[cfg(feature = "testing")]
     #[command(hide = true)]

@@ -172,6 +172,8 @@ async fn command(app: App, arguments: Arguments) -> anyhow::Result<Exit> {
         Command::ChaosWorker(worker) => chaos::worker(app, global, worker).await,
         #[cfg(feature = "lab")]
         Command::ChaosLoad => chaos::load(global).await,
+        #[cfg(feature = "lab")]
+        Command::ChaosAsk => chaos::ask(global).await,
         Command::RetryPolicy(action) => retry_policy::retry_policy(global, action).await,
         Command::Completions(args) => completions::completions(&global, &args),
         Command::Man(args) => man::man(&global, &args),

@@ -137,6 +137,7 @@ mod tests {
     const SKIPS: &str = include_str!("../../migrations/0058_skip_stages.sql");
     const RUNS: &str = include_str!("../../migrations/0013_let_people_decide.sql");
     const WAITS: &str = include_str!("../../migrations/0056_let_jobs_wait.sql");
+    const ROUNDS: &str = include_str!("../../migrations/0070_repeat_stages.sql");
     const SERVICES: &str = include_str!("../../migrations/0061_let_services_answer.sql");
     const HEALTH: &str = include_str!("../../migrations/0012_keep_how_workers_were.sql");
 
@@ -152,7 +153,7 @@ mod tests {
             (HEALTH, check("component", Component::ALL.iter().map(|c| c.as_str()))),
             (HEALTH, check("status", Status::ALL.iter().map(|s| s.as_str()))),
             (SKIPS, check("resolution", Resolution::ALL.iter().map(|r| r.as_str()))),
-            (WAITS, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
+            (ROUNDS, check("class", FailureClass::ALL.iter().map(|c| c.as_str()))),
             (WAITS, check("kind", WaitKind::ALL.iter().map(|k| k.as_str()))),
             (SERVICES, check("outcome", WaitOutcome::ALL.iter().map(|o| o.as_str()))),
             (ENGINE, check("outcome", AttemptOutcome::ALL.iter().map(|s| s.as_str()))),

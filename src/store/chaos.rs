@@ -35,6 +35,8 @@ pub(crate) struct RunEnd {
     pub(crate) uuid: Uuid,
     pub(crate) state: String,
     pub(crate) input: String,
+    /// The run whose stage has started it.
+    pub(crate) parent: Option<i64>,
 }
 
 /// How an attempt ended: as a checkpoint, or otherwise.
@@ -167,7 +169,7 @@ impl Inspector {
 
     /// The next runs behind that one.
     pub(crate) async fn runs_behind(&self, id: i64, most: i64) -> Result<Vec<RunEnd>, StoreError> {
-        let sql = "select id, uuid, state, input::text as input from piton.runs where id > $1 order by id limit $2";
+        let sql = "select id, uuid, state, input::text as input, parent_id as parent from piton.runs where id > $1 order by id limit $2";
         Ok(sqlx::query_as(sql).bind(id).bind(most).fetch_all(&self.pool).await?)
     }
 
@@ -278,11 +280,13 @@ impl Inspector {
     ) -> Result<bool, StoreError> {
         let asked =
             sqlx::query("select piton.signal($1, $2, $3::json)").bind(run).bind(name).bind(sqlx::types::Json(answer));
-        match asked.execute(&self.pool).await.map_err(StoreError::from) {
-            Ok(_) => Ok(true),
-            Err(error) if matches!(error.code().as_deref(), Some("55000" | "P0002")) => Ok(false),
-            Err(error) => Err(error),
-        }
+        unless_late(asked.execute(&self.pool).await)
+    }
+
+    /// Answers a callback; `false` where it is too late for that, or the token opens nothing.
+    pub(crate) async fn complete(&self, token: &str, answer: &impl serde::Serialize) -> Result<bool, StoreError> {
+        let asked = sqlx::query("select piton.complete($1, $2::json)").bind(token).bind(sqlx::types::Json(answer));
+        unless_late(asked.execute(&self.pool).await)
     }
 
     /// Pauses a schedule; `false` while the server is away.
@@ -327,6 +331,15 @@ impl Inspector {
                    union all select 'attempts ' || outcome, count(*) from piton.attempts group by outcome
                    order by 1";
         Ok(sqlx::query_as(sql).fetch_all(&self.pool).await?)
+    }
+}
+
+/// Whether an answer counts.
+fn unless_late<T>(answer: Result<T, sqlx::Error>) -> Result<bool, StoreError> {
+    match answer.map_err(StoreError::from) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.code().as_deref(), Some("55000" | "P0002")) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

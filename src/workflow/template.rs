@@ -293,7 +293,8 @@ mod tests {
         assert_eq!(
             said("{{run.uuid}}"),
             "`run.uuid` is nothing that a stage knows of its run; it knows run.id, run.workflow, run.stage, run.item, \
-             run.attempt, run.round, run.worker, run.idempotency_key, run.output, run.artifacts, run.inputs"
+             run.attempt, run.round, run.worker, run.idempotency_key, run.output, run.progress, run.artifacts, \
+             run.inputs"
         );
     }
 

@@ -34,7 +34,7 @@ impl Record {
         let given = Given { input, list: Output { attempt: 1, value: 0, items: vec![0, 1], steps: Vec::new() } };
         let input = serde_json::to_string(&input).expect("JSON");
         let state = if item_dies { "blocked" } else { "done" };
-        let run = RunEnd { id: 1, uuid: Uuid::from_u128(seed.into()), state: state.to_owned(), input };
+        let run = RunEnd { id: 1, uuid: Uuid::from_u128(seed.into()), state: state.to_owned(), input, parent: None };
         let (sent, taken) = (vec![1], vec![1]);
         let mut record = Record { run, attempts: Vec::new(), deaths: Vec::new(), kept: Vec::new(), sent, taken };
         let value = |stage: &str, item| fate::of(seed, stage, item).value;
@@ -66,6 +66,9 @@ impl Record {
         record.done(SOME, NO_ITEM, "null".to_owned());
         record.last().skipped = Some("`size(list.items) >= 4` is false".to_owned());
         record.done(SPARE, NO_ITEM, output(value("spare", None), &[], &[]));
+        record.done(ASK, NO_ITEM, r#"{"by":1}"#.to_owned());
+        record.done(CHILD, NO_ITEM, output(value("leaf", None), &[], &[]));
+        record.done(DRAFT, NO_ITEM, drafted(seed, workload::ROUNDS));
         let digest = digest::of(&workload::drawn(seed, 1)).to_vec();
         record.kept.push(Kept { run_id: 1, stage: STEPS, item: NO_ITEM, attempt: 1, digest });
         let digest = picture.to_vec();
@@ -136,12 +139,17 @@ impl Record {
             attempts: self.attempts.iter().collect(),
             deaths: self.deaths.iter().collect(),
             kept: self.kept.iter().collect(),
-            sent: self.sent.clone(),
-            taken: self.taken.clone(),
+            signals: Sent { all: self.sent.clone(), taken: self.taken.clone() },
+            callbacks: Sent { all: vec![1], taken: vec![1] },
             loses_commits,
         };
         judge(&case).into_iter().map(|(what, _)| what).collect()
     }
+}
+
+fn drafted(seed: u64, round: u32) -> String {
+    let seen = round.checked_sub(1).filter(|seen| *seen > 0);
+    serde_json::to_string(&Drafted { seed, attempt: 1, round, seen }).expect("JSON")
 }
 
 /// What a sleep of that length comes to.
@@ -229,7 +237,9 @@ fn a_step_that_runs_again_before_those_that_are_read_back_was_lost_in_a_failover
 #[test]
 fn what_is_wrong_is_found() {
     type Harm = fn(&mut Record);
-    let harms: [(Harm, &str); 11] = [
+    let harms: [(Harm, &str); 13] = [
+        (|r| r.of_stage(DRAFT).output = Some(drafted(seed(false), 1)), NOT_RIGHT),
+        (|r| r.of_stage(ASK).output = Some(r#"{"by":0}"#.to_owned()), NOT_RIGHT),
         (|r| r.of_stage(NAP).output = Some(slept(workload::NAP / 2)), NOT_RIGHT),
         (|r| r.of_stage(SOME).skipped = None, "stages that were skipped, or not, against their conditions"),
         (
@@ -280,7 +290,7 @@ fn what_is_another_run_s_is_found() {
         let mut record = Record::of(own, false);
         // How many items there are is the same, and these say nothing of their run.
         let (stage, item) = (record.attempts[place].stage, record.attempts[place].item);
-        if (stage, item) == (PART, NO_ITEM) || [NAP, APPROVAL, SOME].contains(&stage) {
+        if (stage, item) == (PART, NO_ITEM) || [NAP, APPROVAL, SOME, ASK].contains(&stage) {
             continue;
         }
         record.attempts[place].output = other.attempts[place].output.clone();

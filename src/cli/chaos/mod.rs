@@ -23,7 +23,7 @@ use crate::cli::output::{errln, out, outln};
 use crate::model::payload::PayloadLimits;
 use crate::worker::Shutdown;
 use args::ChaosArgs;
-pub(crate) use load::load;
+pub(crate) use load::{ask, load};
 use testbed::Testbed;
 pub(crate) use worker::worker;
 
@@ -69,7 +69,11 @@ async fn campaign(
         }
     };
     let workflows = if own { None } else { global.workflows.clone() };
-    let version = testbed.register(app, &Global { workflows, ..global.clone() }, name).await?;
+    let registering = Global { workflows, ..global.clone() };
+    if own {
+        testbed.register(worker::own(), &registering, workload::CHILD).await?;
+    }
+    let version = testbed.register(app, &registering, name).await?;
     let offer = Arc::new(Offer {
         version,
         inputs,

@@ -30,12 +30,15 @@ pub(crate) async fn worker(app: App, global: Global, args: ChaosWorkerArgs) -> a
 pub(super) fn own() -> App {
     App::new()
         .workflow("chaos.toml", workload::FILE)
+        .workflow("chaos-child.toml", workload::CHILD_FILE)
         .handler("chaos-list", workload::list)
         .handler("chaos-part", workload::part)
         .handler("chaos-steps", workload::steps)
         .handler("chaos-total", workload::total)
         .handler("chaos-some", workload::some)
         .handler("chaos-spare", workload::spare)
+        .handler("chaos-draft", workload::draft)
+        .handler("chaos-leaf", workload::leaf)
 }
 
 /// How the campaign starts one: by its name, and by where it finds Postgres. Whatever workers write is in the campaign's folder,

@@ -138,6 +138,21 @@ found (what, run_id, place) as (
     select 'waits that were given up before their time', run_id, 'stage ' || stage || ' item ' || item || ', ' || kind
     from piton.waits where outcome = 'timed_out' and ended_at < deadline
     union all
+    select 'stages that started more than one run', parent_id, 'stage ' || parent_stage
+    from piton.runs where parent_id is not null group by parent_id, parent_stage, parent_item having count(*) > 1
+    union all
+    select 'services that were asked for the same under several keys, or with several tokens', r.id, 'key ' || min(a.key)
+    from public.chaos_asks a left join piton.runs r on r.uuid = a.run
+    group by a.run, r.id having count(*) > 1 or max(a.tokens) > 1
+    union all
+    select 'rounds that were not done once', k.run_id, coalesce(rounds.times, 0)::text
+    from piton.checkpoints k
+    join piton.runs r on r.id = k.run_id
+    join piton.workflow_versions v on v.id = r.version_id
+    join piton.workflows w on w.id = v.workflow_id
+    cross join lateral (select count(*) as times from piton.rounds o where o.run_id = k.run_id) as rounds
+    where w.name = 'chaos' and v.stage_names[k.stage + 1] = 'draft' and rounds.times <> 1
+    union all
     select 'ticks that started no run, or more than one', id, at || ', ' || gap || ' before the next'
     from (
         select r.id, tick.at, lead(tick.at) over (order by tick.at) - tick.at as gap

@@ -204,6 +204,7 @@ fn the_page_has_a_row_for_every_key_and_no_other() {
         HTTP_STAGE,
         SQL_STAGE,
         SLEEP_STAGE,
+        CHILD_STAGE,
         WAIT_KEYS,
         &[WAIT_TIMEOUT, HEARTBEAT],
         &POLL_KEYS[3..],

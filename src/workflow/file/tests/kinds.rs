@@ -282,7 +282,7 @@ fn what_piton_sets_for_programs_is_told_from_the_worker_s_variables() {
     ");
     assert_snapshot!(command("env = { A = '{{run}}', B = '{{run.item}}', C = '{{run.id | \"7\"}}' }"), @r#"
     4:13 `env` cannot be filled in
-          `run` is nothing that a stage knows of its run; it knows run.id, run.workflow, run.stage, run.item, run.attempt, run.round, run.worker, run.idempotency_key, run.output, run.artifacts, run.inputs
+          `run` is nothing that a stage knows of its run; it knows run.id, run.workflow, run.stage, run.item, run.attempt, run.round, run.worker, run.idempotency_key, run.output, run.progress, run.artifacts, run.inputs
     4:28 `a` has no `run.item`: it is not fanned out
           add for_each = "…", the place of an array, or remove it
     4:48 `env` cannot be filled in
