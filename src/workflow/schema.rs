@@ -219,7 +219,9 @@ fn stage() -> Value {
     // Beside what asks a service, `wait` says that it is waited for.
     let asks = || keys::ASKING.into_iter();
     let ways = keys::KINDS.iter().map(|kind| match kind.name {
-        "wait" => json!({"required": ["wait"], "not": {"anyOf": requires(asks())}}),
+        "wait" => {
+            json!({"required": ["wait"], "not": {"anyOf": requires(asks())}, "properties": waits_for(&["signal"])})
+        }
         name => json!({"required": [name]}),
     });
     stage["oneOf"] = ways.collect();
@@ -231,13 +233,23 @@ fn stage() -> Value {
     dependencies
         .extend(not_of_waits.map(|key| (key.name.to_owned(), json!({"anyOf": requires(kinds_with(key.name))}))));
     // The one key that two kinds have with different words: a program has neither status nor headers.
-    let output = json!({"properties": {keys::OUTPUT.name: shape(keys::OUTPUT.shape)}});
-    dependencies.insert(keys::COMMAND.name.to_owned(), output);
+    for kind in asks() {
+        let mut asking = waits_for(&["callback", "poll"]);
+        if kind == keys::COMMAND.name {
+            asking[keys::OUTPUT.name] = shape(keys::OUTPUT.shape);
+        }
+        dependencies.insert(kind.to_owned(), json!({"properties": asking}));
+    }
     dependencies.insert(keys::SQL.name.to_owned(), json!([keys::ROLE.name]));
     stage["dependencies"] = Value::Object(dependencies);
     stage["if"] = json!({"properties": {"method": {"const": "GET"}}, "required": [keys::METHOD.name]});
     stage["then"] = json!({"properties": {"files": false}});
     stage
+}
+
+/// The table `wait`, for one of these.
+fn waits_for(doors: &[&str]) -> Value {
+    json!({keys::WAIT.name: {"properties": {keys::FOR.name: {"enum": doors}}}})
 }
 
 fn kinds_with(key: &str) -> impl Iterator<Item = &'static str> {
