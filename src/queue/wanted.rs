@@ -21,8 +21,9 @@ pub(super) fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
         () => Wanted { run, stage: number, item: Some(NO_ITEM) },
     };
     let needed = stage.needs.iter().filter(|need| !stage.takes_as_file(**need)).map(|need| need.0 as i16);
-    let source = stage.for_each.as_ref().map(source_number);
-    needed.filter(|n| !to_split || Some(*n) == source).map(want).collect()
+    let sources = stage.for_each.as_ref();
+    let is_source = |n: i16| sources.is_some_and(|f| f.sources().any(|source| number_of(source) == n));
+    needed.filter(|n| !to_split || is_source(*n)).map(want).collect()
 }
 
 /// Stages of which a claim asks only whether they were skipped: their outputs are not read, or come in files.
@@ -36,6 +37,7 @@ pub(super) fn asks_after(claim: &Claim, version: &Version) -> Vec<i16> {
 /// The upstream stage a fan-out goes over, where that stage is fanned out itself: item follows item.
 pub(super) fn fanned_source(for_each: &ForEach, version: &Version) -> Option<i16> {
     match for_each.source {
+        _ if !for_each.is_plain() => None,
         Source::Input => None,
         Source::Stage(index) => {
             let number = index.0 as i16;
@@ -44,15 +46,16 @@ pub(super) fn fanned_source(for_each: &ForEach, version: &Version) -> Option<i16
     }
 }
 
-pub(super) fn source_number(for_each: &ForEach) -> i16 {
-    match for_each.source {
+/// Of the run's input, no stage's number.
+fn number_of(source: Source) -> i16 {
+    match source {
         Source::Input => -1,
         Source::Stage(index) => index.0 as i16,
     }
 }
 
-pub(super) fn source_name(for_each: &ForEach, version: &Version) -> Arc<str> {
-    match for_each.source {
+pub(super) fn source_name(source: Source, version: &Version) -> Arc<str> {
+    match source {
         Source::Input => "input".into(),
         Source::Stage(index) => version.stage_name(index.0 as i16),
     }

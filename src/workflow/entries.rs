@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{CommandStage, HttpStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow};
+use super::definition::{
+    CommandStage, ForEach, HttpStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow,
+};
 use super::duration;
 use super::input::{DeclaredInput, InputKey};
 use super::keys::{self, Key};
@@ -47,7 +49,7 @@ impl Workflow {
         entries.push((keys::WHEN, json!(stage.when)));
         entries.push((keys::OPTIONAL, json!(stage.optional)));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
-        entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
+        entries.push((keys::FOR_EACH, self.entry_of(stage.for_each.as_ref())));
         if let Some(Quorum { at_least, missing, rest }) = &stage.quorum {
             let missing = missing.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
             entries.push((keys::AT_LEAST, at_least.to_value()));
@@ -63,6 +65,18 @@ impl Workflow {
         entries.push((keys::RETRY, entries_of_rules(&stage.retry)));
         entries.retain(|(key, value)| !is_nothing(value) && (defaults == Defaults::Shown || !is_default(*key, value)));
         entries.into_iter().map(|(key, value)| (key.name, value)).collect()
+    }
+}
+
+impl Workflow {
+    /// A place, or the list of those of a product.
+    fn entry_of(&self, for_each: Option<&ForEach>) -> Value {
+        let places = for_each.map(|for_each| self.places_of(for_each)).unwrap_or_default();
+        match places.as_slice() {
+            [] => Value::Null,
+            [place] => json!(place),
+            places => json!(places),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 
 use super::{Answer, Ending, JobExpectation, StageExpectation, TestFile};
-use crate::workflow::definition::{Stage, Workflow};
+use crate::workflow::definition::{ForEach, Stage, Workflow};
 use crate::workflow::mistake::{Mistake, Mistakes, shown};
 use crate::workflow::similar::similar;
 use crate::workflow::value::Word;
@@ -159,9 +159,9 @@ fn check_given(
 
 /// The keys that the input of a stage may have.
 fn input_keys<'w>(workflow: &'w Workflow, stage: &Stage) -> Vec<&'w str> {
-    let item = stage.for_each.as_ref().map(|_| "item");
+    let items = stage.for_each.as_ref().map_or(&[][..], ForEach::names).iter().copied();
     let needs = stage.needs.iter().filter_map(|need| Some(workflow.stages.get(need.at())?.name.as_str()));
-    std::iter::once("input").chain(item).chain(needs).collect()
+    std::iter::once("input").chain(items).chain(needs).collect()
 }
 
 /// The keys of that object which are none of these.
