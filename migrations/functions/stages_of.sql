@@ -9,6 +9,8 @@ as $$
                  from pg_catalog.json_array_elements_text(s.definition operator(pg_catalog.->) 'needs') as need),
            (s.definition operator(pg_catalog.->) 'for_each') is not null,
            coalesce((s.definition operator(pg_catalog.#>>) '{for_each,source}') operator(pg_catalog.=) 'input', false)
+               or exists (select from pg_catalog.json_array_elements(s.definition operator(pg_catalog.#>) '{for_each,times}') as t (factor)
+                          where (t.factor operator(pg_catalog.->>) 'source') operator(pg_catalog.=) 'input')
     from piton.workflow_versions v
     cross join lateral pg_catalog.json_array_elements(v.definition operator(pg_catalog.->) 'stages')
         with ordinality as s (definition, place)

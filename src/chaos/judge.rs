@@ -307,7 +307,7 @@ impl Judge<'_> {
 /// An answer that counts is the output. Without any, the timeout is, and not before its time.
 fn is_answer(sent: &Sent, said: &Approved, done: &AttemptEnd) -> bool {
     match (said.by, sent.taken.as_slice()) {
-        (0, []) => done.ended_at - done.started_at + INACCURACY >= as_delta(workload::PATIENCE),
+        (0, []) => done.ended_at - done.waited_since + INACCURACY >= as_delta(workload::PATIENCE),
         (by, []) => sent.all.contains(&by),
         (by, [taken]) => by == *taken,
         (_, _) => false,

@@ -10,18 +10,18 @@ use super::previous;
 use super::round::Round;
 use super::skips::{self, Needs, Skips};
 use super::version::Version;
-use super::wanted::{asks_after, fanned_source, number_of, source_name, source_number, wants};
+use super::wanted::{asks_after, fanned_source, number_of, source_name, wants};
 use crate::model::claim::Claim;
 use crate::model::failure::Failure;
 use crate::model::id::{AttemptKey, NO_ITEM, RunKey};
 use crate::model::payload::{Payload, PayloadLimits};
 use crate::model::wait::{EndedWait, WaitOutcome};
-use crate::stage::fan_out::{self, Split};
+use crate::stage::fan_out::{self, Split, SplitError};
 use crate::stage::input::{StageInput, array};
 use crate::store::checkpoints::{PREVIOUS, Stored, Wanted};
 use crate::store::rounds::StoredRounds;
 use crate::store::{Store, StoreError};
-use crate::workflow::definition::{ForEach, Source, Stage, StageIndex};
+use crate::workflow::definition::{Factor, ForEach, Source, Stage, StageIndex};
 use crate::workflow::own::FAILURE;
 use crate::workflow::rounds::PREVIOUS as PREVIOUS_PART;
 
@@ -141,7 +141,7 @@ struct Batch {
     /// Stages that no more race has to be won for.
     decided: HashSet<(RunKey, i16)>,
     /// Arrays that were split and arrays that were joined, so that a thousand items share one.
-    splits: HashMap<(RunKey, i16, i16), Result<Arc<Split>, Failure>>,
+    splits: HashMap<(RunKey, i16), Result<Arc<Split>, Failure>>,
     joined: HashMap<(RunKey, i16), Result<Arc<str>, Failure>>,
     /// What stages were given up with that others run after; JSON.
     failures: HashMap<(RunKey, i16), Arc<str>>,
@@ -360,8 +360,9 @@ impl Batch {
 
     fn input(&mut self, claim: &Claim, stage: &Stage, version: &Version) -> Result<StageInput, Failure> {
         let mut input = StageInput::default();
-        let split_source = stage.for_each.as_ref().map(|f| f.source);
-        if split_source != Some(Source::Input) {
+        let for_each = stage.for_each.as_ref();
+        let is_source = |of: Source| for_each.is_some_and(|f| f.sources().any(|source| source == of));
+        if !is_source(Source::Input) {
             input.push("input".into(), self.run_input(claim.key.run)?);
         }
         if let Some(of) = stage.on_failure_of {
@@ -373,7 +374,7 @@ impl Batch {
             let (number, need) = (number_of(need), &need);
             if stage.takes_as_file(*need) {
                 input.push_file(version.stage_name(number), number);
-            } else if split_source != Some(Source::Stage(*need)) {
+            } else if !is_source(Source::Stage(*need)) {
                 input.push(version.stage_name(number), self.output(claim.key.run, number, version)?);
             }
         }
@@ -401,47 +402,78 @@ impl Batch {
             return Ok(());
         }
         let split = self.split(claim, for_each, version)?;
-        let item = claim.key.item().and_then(|i| split.items.get(i as usize)).ok_or_else(|| {
-            let message = format!("item {} is not in the array any more, it has {}", claim.key.item, split.items.len());
+        let item = claim.key.item().and_then(|i| split.item(i as usize)).ok_or_else(|| {
+            let message = format!("item {} is not in the array any more, it has {}", claim.key.item, split.len());
             corrupt_at(&version.stage_name(claim.key.stage), NO_ITEM, message)
         })?;
-        if let Some(rest) = &split.rest {
-            input.push(source_name(for_each, version), rest.clone());
-        }
-        input.push("item".into(), item.clone());
+        split.rest.iter().for_each(|(name, rest)| input.push(name.clone(), rest.clone()));
+        input.push_item(item);
         Ok(())
     }
 
     fn item_count(&mut self, claim: &Claim, for_each: &ForEach, version: &Version) -> Result<u32, Failure> {
         // Of a need that is accepted without an output.
-        if let Source::Stage(index) = for_each.source
-            && self.skipped(claim.key.run, index.0 as i16, version)?.is_some()
-        {
-            return Ok(0);
+        for source in for_each.sources() {
+            if let Source::Stage(index) = source
+                && self.skipped(claim.key.run, index.0 as i16, version)?.is_some()
+            {
+                return Ok(0);
+            }
         }
         if let Some(upstream) = fanned_source(for_each, version) {
             return self.split_record(claim.key.run, upstream, version);
         }
         let split = self.split(claim, for_each, version)?;
-        Ok(u32::try_from(split.items.len()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(split.len()).unwrap_or(u32::MAX))
     }
 
     fn split(&mut self, claim: &Claim, for_each: &ForEach, version: &Version) -> Result<Arc<Split>, Failure> {
-        let key = (claim.key.run, claim.key.stage, source_number(for_each));
+        let key = (claim.key.run, claim.key.stage);
         if let Some(known) = self.splits.get(&key) {
             return known.clone();
         }
-        let source = match for_each.source {
-            Source::Input => self.run_input(claim.key.run),
-            Source::Stage(index) => self.output(claim.key.run, index.0 as i16, version),
-        };
-        let split = source.and_then(|json| {
-            fan_out::split(&source_name(for_each, version), &json, &for_each.path)
-                .map(Arc::new)
-                .map_err(|error| Failure::invalid_input(format!("cannot fan out: {error}")))
-        });
+        let split = self.split_anew(claim.key.run, for_each, version).map(Arc::new);
         self.splits.insert(key, split.clone());
         split
+    }
+
+    fn split_anew(&mut self, run: RunKey, for_each: &ForEach, version: &Version) -> Result<Split, Failure> {
+        let cannot = |error: SplitError| Failure::invalid_input(format!("cannot fan out: {error}"));
+        let ForEach { source, path, within, times } = for_each;
+        let name = source_name(*source, version);
+        let first = fan_out::take(&name, &*self.source(run, *source, version)?, path).map_err(cannot)?;
+        if let Some(within) = within {
+            let place = [&[name.to_string()], path.as_slice()].concat().join(".");
+            return Split::flat(name, first, &place, within).map_err(cannot);
+        }
+        if times.is_empty() {
+            return Ok(Split::plain(name, first));
+        }
+        let called =
+            |name: &Arc<str>, path: &[String]| path.last().map_or_else(|| name.clone(), |key| key.as_str().into());
+        let mut arrays = vec![(called(&name, path), first.items)];
+        // What is left of each value, for the next array that is taken out of it.
+        let mut rests = vec![(name, first.rest)];
+        for Factor { source, path } in times {
+            let name = source_name(*source, version);
+            let known = rests.iter().position(|(other, rest)| *other == name && rest.is_some());
+            let json = match known.and_then(|at| rests.remove(at).1) {
+                Some(rest) => rest,
+                None => self.source(run, *source, version)?,
+            };
+            let taken = fan_out::take(&name, &json, path).map_err(cannot)?;
+            arrays.push((called(&name, path), taken.items));
+            rests.push((name, taken.rest));
+        }
+        let rests = rests.into_iter().filter_map(|(name, rest)| Some((name, rest?)));
+        Ok(Split::product(arrays, rests.collect()))
+    }
+
+    fn source(&mut self, run: RunKey, source: Source, version: &Version) -> Result<Arc<str>, Failure> {
+        match source {
+            Source::Input => self.run_input(run),
+            Source::Stage(index) => self.output(run, index.0 as i16, version),
+        }
     }
 
     fn run_input(&self, run: RunKey) -> Result<Arc<str>, Failure> {

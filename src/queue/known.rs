@@ -10,7 +10,7 @@ use crate::model::failure::Failure;
 use crate::model::id::{RunId, RunKey};
 use crate::model::trace::TraceContext;
 use crate::model::wait::EndedWait;
-use crate::stage::fan_out::Split;
+use crate::stage::fan_out::{Item, Split};
 use crate::stage::input::StageInput;
 use crate::store::checkpoints::StoredRun;
 
@@ -98,15 +98,15 @@ pub(crate) struct Lane {
     like: StageInput,
     /// Number of the first one after it.
     first: i32,
-    items: Vec<Arc<str>>,
+    items: Vec<Item>,
 }
 
 impl Lane {
     /// Of a claim on an item with that input; `None` where none comes after it.
     pub(super) fn of(claim: &Claim, input: &StageInput, split: &Split) -> Option<Arc<Lane>> {
         let rest = claim.spot().rest()?;
-        let at = |item: i32| usize::try_from(item).ok();
-        let items = split.items.get(at(rest.item)?..at(rest.until)?)?.to_vec();
+        let items =
+            (rest.item..rest.until).map(|item| split.item(usize::try_from(item).ok()?)).collect::<Option<_>>()?;
         Some(Arc::new(Lane { like: input.clone(), first: rest.item, items }))
     }
 

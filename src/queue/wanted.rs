@@ -21,8 +21,9 @@ pub(super) fn wants(claim: &Claim, version: &Version) -> Vec<Wanted> {
         () => Wanted { run, stage: number, item: Some(NO_ITEM) },
     };
     let needed = stage.needs_output_of().filter(|need| !stage.takes_as_file(*need)).map(number_of);
-    let source = stage.for_each.as_ref().map(source_number);
-    let needed = needed.filter(|n| !to_split || Some(*n) == source).map(want);
+    let sources = stage.for_each.as_ref();
+    let is_source = |n: i16| sources.is_some_and(|f| f.sources().any(|source| source_number(source) == n));
+    let needed = needed.filter(|n| !to_split || is_source(*n)).map(want);
     let group = version.group(claim.key.stage).filter(|_| !to_split);
     let previous = group.map(|group| Wanted { run, stage: number_of(group.last), item: Some(PREVIOUS) });
     needed.chain(previous).collect()
@@ -45,6 +46,7 @@ pub(super) fn number_of(index: StageIndex) -> i16 {
 /// The upstream stage a fan-out goes over, where that stage is fanned out itself: item follows item.
 pub(super) fn fanned_source(for_each: &ForEach, version: &Version) -> Option<i16> {
     match for_each.source {
+        _ if !for_each.is_plain() => None,
         Source::Input => None,
         Source::Stage(index) => {
             let number = index.0 as i16;
@@ -53,15 +55,16 @@ pub(super) fn fanned_source(for_each: &ForEach, version: &Version) -> Option<i16
     }
 }
 
-pub(super) fn source_number(for_each: &ForEach) -> i16 {
-    match for_each.source {
+/// Of the run's input, no stage's number.
+fn source_number(source: Source) -> i16 {
+    match source {
         Source::Input => -1,
-        Source::Stage(index) => index.0 as i16,
+        Source::Stage(index) => number_of(index),
     }
 }
 
-pub(super) fn source_name(for_each: &ForEach, version: &Version) -> Arc<str> {
-    match for_each.source {
+pub(super) fn source_name(source: Source, version: &Version) -> Arc<str> {
+    match source {
         Source::Input => "input".into(),
         Source::Stage(index) => version.stage_name(index.0 as i16),
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fan_out::Item;
 use crate::model::failure::Failure;
 use crate::workflow::condition::{self, Decision};
 use crate::workflow::definition::Stage;
@@ -53,13 +54,19 @@ impl StageInput {
         self.parts.iter().find(|(name, _)| **name == *meant).map(|(_, json)| &**json)
     }
 
-    /// The same input for another item, which is its last part.
-    pub(crate) fn of_another_item(&self, json: Arc<str>) -> StageInput {
-        let mut parts = self.parts.clone();
-        if let Some((_, item)) = parts.last_mut() {
-            *item = json;
-        }
-        StageInput { parts, files: self.files.clone() }
+    /// The item comes last, with what it brings along.
+    pub(crate) fn push_item(&mut self, Item { json, beside }: Item) {
+        self.push("item".into(), json);
+        beside.into_iter().for_each(|(name, json)| self.push(name.into(), json));
+    }
+
+    /// The same input for another item.
+    pub(crate) fn of_another_item(&self, item: Item) -> StageInput {
+        let common = self.parts.len().saturating_sub(1 + item.beside.len());
+        let parts = self.parts.iter().take(common).cloned().collect();
+        let mut input = StageInput { parts, files: self.files.clone() };
+        input.push_item(item);
+        input
     }
 
     /// Bytes of all parts.

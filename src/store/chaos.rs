@@ -52,6 +52,9 @@ pub(crate) struct AttemptEnd {
     pub(crate) output: Option<String>,
     /// Why it was skipped, if it was.
     pub(crate) skipped: Option<String>,
+    /// When its job began to wait, maybe in an attempt before it; otherwise when it began.
+    #[sqlx(try_from = "Moment")]
+    pub(crate) waited_since: DateTime<Utc>,
     #[sqlx(try_from = "Moment")]
     pub(crate) started_at: DateTime<Utc>,
     #[sqlx(try_from = "Moment")]
@@ -175,15 +178,14 @@ impl Inspector {
 
     /// Every attempt of these runs.
     pub(crate) async fn attempts_of(&self, first: i64, last: i64) -> Result<Vec<AttemptEnd>, StoreError> {
-        // An attempt that waited began before that, and went on with a claim.
         let sql =
             "select k.run_id, k.stage, k.item, k.attempt, 'done' as outcome, null as class, k.output::text as output,
-                          k.skipped, least(k.started_at, w.since) as started_at, k.finished_at as ended_at
+                          k.skipped, coalesce(w.since, k.started_at) as waited_since, k.started_at, k.finished_at as ended_at
                    from piton.checkpoints k
                    left join piton.waits w on w.run_id = k.run_id and w.stage = k.stage and w.item = k.item
                    where k.run_id between $1 and $2
                    union all
-                   select run_id, stage, item, attempt, outcome, class, null, null, started_at, ended_at
+                   select run_id, stage, item, attempt, outcome, class, null, null, started_at, started_at, ended_at
                    from piton.attempts where run_id between $1 and $2";
         Ok(sqlx::query_as(sql).bind(first).bind(last).fetch_all(&self.pool).await?)
     }

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod failures;
+mod for_each;
 mod quorums;
 mod races;
 mod rounds;
@@ -11,7 +12,7 @@ mod texts;
 use std::collections::{HashMap, HashSet};
 
 use self::rounds::Rounds;
-use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Repeat, Source, Stage, StageIndex, StageKind, Workflow};
+use super::definition::{DEFAULT_TIMEOUT, ForEach, InputForm, Repeat, Stage, StageIndex, StageKind, Workflow};
 use super::draft::{Draft, DraftStage};
 use super::duration;
 use super::graph;
@@ -246,58 +247,6 @@ impl Graph<'_> {
         }
     }
 
-    fn for_each_of(&self, at: usize, found: &mut Vec<Mistake>) -> Option<ForEach> {
-        let stage = self.stages.get(at)?;
-        let word = stage.for_each.as_ref()?;
-        let own = stage.word.text.as_str();
-        let wrong = |title: String, help: String| Mistake::new(word.span.clone(), title, "", help);
-        let mut keys = word.text.split('.');
-        let head = keys.next()?;
-        let path: Vec<String> = keys.map(str::to_owned).collect();
-        if let Some(mistake) = bad_path(word, head, &path) {
-            found.push(mistake);
-            return None;
-        }
-        if head == "input" {
-            if let Some(declared) = self.input {
-                texts::array(declared, word, &path, found);
-            }
-            return Some(ForEach { source: Source::Input, path });
-        }
-        let Some(index) = self.by_name.get(head).copied() else {
-            // The same misspelling under `needs` has been told there.
-            if !stage.needs.iter().any(|need| need.text == head) {
-                let title = format!("`for_each` reads the output of {}, and there is no such stage", shown(head));
-                let help = match self.suggestion(head, own, found.len()) {
-                    help if similar(head, ["input"]).is_some() => format!("{help}; the run's input is `input`"),
-                    help => help,
-                };
-                found.push(wrong(title, help));
-            }
-            return None;
-        };
-        if index.at() == at {
-            let title = format!("stage {} is fanned out over its own output", shown(own));
-            found.push(wrong(title, "name the stage before it that makes the array".to_owned()));
-        } else if !stage.needs.iter().any(|need| need.text == head) {
-            let title = format!("`for_each` reads the output of {}, which is not among the needs", shown(head));
-            let all = stage.needs.iter().map(|need| need.text.as_str()).chain([head]);
-            let list = all.map(|name| format!("\"{}\"", name.escape_debug())).collect::<Vec<_>>().join(", ");
-            let help = if stage.needs.len() < 8 {
-                format!("write needs = [{list}]")
-            } else {
-                format!("add \"{head}\" to needs")
-            };
-            found.push(wrong(title, help));
-        } else if self.stages.get(index.at()).is_some_and(|source| source.for_each.is_some()) && !path.is_empty() {
-            let title = format!("stage {} is itself fanned out: its output is an array, and has no keys", shown(head));
-            found.push(wrong(title, format!("write for_each = \"{head}\"")));
-        } else {
-            return Some(ForEach { source: Source::Stage(index), path });
-        }
-        None
-    }
-
     /// Tells of a place that the input of the stage does not have, as far as that is known before a run.
     fn look_up(&self, stage: &DraftStage, (word, names): (&Word, Names), place: &Place, found: &mut Vec<Mistake>) {
         let (head, own) = (place.head.as_str(), shown(&stage.word.text));
@@ -321,7 +270,7 @@ impl Graph<'_> {
                 found.push(failures::has_no_output(stage, word, head));
                 return;
             }
-            "item" if stage.for_each.is_some() => return,
+            _ if stage.item_names().contains(&head) => return,
             "item" => {
                 let title = format!("{} has no `item`: it is not fanned out", shown(&stage.word.text));
                 (title, "add for_each = \"…\", the place of an array, or read from `input`".to_owned())
@@ -355,8 +304,10 @@ impl Graph<'_> {
             _ => {
                 let title =
                     format!("{} is in no input of stage {}", shown(&place.to_string()), shown(&stage.word.text));
-                let own = ["input", "item"];
-                let known = || own.into_iter().chain(stage.needs.iter().map(|need| need.text.as_str()));
+                let own = ["input", "item"]
+                    .into_iter()
+                    .chain(stage.item_names().iter().copied().filter(|name| *name != "item"));
+                let known = || own.clone().chain(stage.needs.iter().map(|need| need.text.as_str()));
                 let meant = if found.len() > SHOWN { None } else { similar(head, known()) };
                 let help = match (meant, texts::meant_file(place)) {
                     (_, Some(file)) => file,
@@ -389,8 +340,8 @@ impl Graph<'_> {
 
 /// Whether the stage gets the output of that one in a file; what it is fanned out over comes item by item.
 fn comes_as_file(stage: &DraftStage, need: &str) -> bool {
-    let source = stage.for_each.as_ref().and_then(|for_each| for_each.text.split('.').next());
-    matches!(stage.inputs, Some((InputForm::File, _))) && source != Some(need)
+    let is_source = stage.for_each.as_ref().is_some_and(|for_each| for_each.heads().any(|head| head == need));
+    matches!(stage.inputs, Some((InputForm::File, _))) && !is_source
 }
 
 /// Signals with the name of an earlier one: nobody could say which of them is answered.
@@ -447,23 +398,4 @@ fn bad_inputs(stage: &DraftStage) -> Option<Mistake> {
     }
     let title = format!("{name} needs no stage whose output could come as a file");
     Some(Mistake::new(span.clone(), title, "", "remove the line; the run's input and the item are always values"))
-}
-
-/// Keys a path may have inside each other.
-const DEEPEST: usize = 32;
-
-/// A `for_each` that is no place, whatever the stages are.
-fn bad_path(word: &Word, head: &str, path: &[String]) -> Option<Mistake> {
-    let odd = |c: char| c.is_whitespace() || matches!(c, '[' | ']' | '*' | '"' | '\'' | '/');
-    let right = "write a stage, or a stage and keys with dots between them, such as \"check\" or \"check.scenes\"";
-    let (label, help) = if head.is_empty() || path.iter().any(String::is_empty) {
-        ("a name is missing before or after a dot", right)
-    } else if path.len() > DEEPEST {
-        ("more than 32 keys", "hand on the array nearer to the outside of the output")
-    } else if word.text.contains(odd) {
-        ("a place is made of names and dots only", right)
-    } else {
-        return None;
-    };
-    Some(Mistake::new(word.span.clone(), format!("{} is no place of an array", shown(&word.text)), label, help))
 }

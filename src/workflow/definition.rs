@@ -185,8 +185,12 @@ impl Stage {
 
     /// Whether that stage's output comes in as a file. What the stage is fanned out over comes item by item.
     pub(crate) fn takes_as_file(&self, need: StageIndex) -> bool {
-        let source = self.for_each.as_ref().map(|for_each| for_each.source);
-        self.inputs == InputForm::File && source != Some(Source::Stage(need))
+        let is_source = || {
+            self.for_each
+                .as_ref()
+                .is_some_and(|for_each| for_each.sources().any(|source| source == Source::Stage(need)))
+        };
+        self.inputs == InputForm::File && !is_source()
     }
 }
 
@@ -525,6 +529,45 @@ pub(crate) struct ForEach {
     pub(crate) source: Source,
     /// Keys from the outside in; empty where the source itself is the array.
     pub(crate) path: Vec<String>,
+    /// The items are the elements of the arrays that stand there in its elements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) within: Option<Vec<String>>,
+    /// Further arrays: each element of one goes with each of the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) times: Vec<Factor>,
+}
+
+/// One more array of a product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Factor {
+    pub(crate) source: Source,
+    pub(crate) path: Vec<String>,
+}
+
+impl ForEach {
+    /// Where its arrays come from.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = Source> {
+        std::iter::once(self.source).chain(self.times.iter().map(|factor| factor.source))
+    }
+
+    /// Whether each element of the one array is an item.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.within.is_none() && self.times.is_empty()
+    }
+
+    /// Names of what an item has in its input.
+    pub(crate) fn names(&self) -> &'static [&'static str] {
+        ForEach::names_of(self.within.is_some(), !self.times.is_empty())
+    }
+
+    pub(super) fn names_of(is_flat: bool, is_product: bool) -> &'static [&'static str] {
+        match (is_flat, is_product) {
+            (true, _) => &["item", "parent", "index"],
+            (false, true) => &["item", "index"],
+            (false, false) => &["item"],
+        }
+    }
 }
 
 /// Where the array comes from.

@@ -24,7 +24,7 @@ use toml::de::DeValue;
 
 pub(crate) use self::repeat::DraftRepeat;
 use super::condition::Condition;
-use super::definition::{InputForm, StageKind};
+use super::definition::{ForEach, InputForm, StageKind};
 use super::input::DeclaredInput;
 use super::json::json;
 use super::keys::{self, Key, Shape};
@@ -73,7 +73,7 @@ pub(crate) struct DraftStage {
     /// `None` where it is absent or wrong.
     pub(crate) repeat: Option<DraftRepeat>,
     /// `None` where it is absent or wrong.
-    pub(crate) for_each: Option<Word>,
+    pub(crate) for_each: Option<DraftForEach>,
     pub(crate) quorum: DraftQuorum,
     /// With its place in the file.
     pub(crate) inputs: Option<(InputForm, Range<usize>)>,
@@ -88,6 +88,34 @@ pub(crate) struct DraftStage {
     /// What the texts in that name.
     pub(crate) wait_names: named::Named,
     pub(crate) retry: RetryRules,
+}
+
+/// What a stage is fanned out over, as written.
+#[derive(Debug)]
+pub(crate) struct DraftForEach {
+    pub(crate) places: Vec<Word>,
+    /// It is a list: each element of one array goes with each of the others.
+    pub(crate) is_product: bool,
+}
+
+impl DraftForEach {
+    /// What the places begin with: `input`, or a stage.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &str> {
+        self.places.iter().filter_map(|place| place.text.split(['.', '[']).next())
+    }
+
+    /// What the items bring along, and `item` itself.
+    pub(crate) fn names(&self) -> &'static [&'static str] {
+        let is_flat = self.places.iter().any(|place| place.text.contains('['));
+        ForEach::names_of(is_flat, self.is_product)
+    }
+}
+
+impl DraftStage {
+    /// Names of what an item has in its input.
+    pub(crate) fn item_names(&self) -> &'static [&'static str] {
+        self.for_each.as_ref().map_or(&[], DraftForEach::names)
+    }
 }
 
 /// What a fan-out is content with, each key with its place in the file.
@@ -242,7 +270,7 @@ fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftS
             "on_failure_of" => stage.on_failure_of = value::text(value, keys::ON_FAILURE_OF, false, found),
             "when" => stage.when = value::condition(value, keys::WHEN, found),
             "repeat" => stage.repeat = repeat::repeat(value, keys::REPEAT, found),
-            "for_each" => stage.for_each = value::text(value, keys::FOR_EACH, false, found),
+            "for_each" => stage.for_each = for_each(value, found),
             "at_least" => {
                 stage.quorum.at_least = value::portion(value, keys::AT_LEAST, found).map(|n| (n, value.span()))
             }
@@ -312,6 +340,20 @@ fn is_no_key_of_a_wait(key: &Word, kind: Option<&str>, stage: &Word, found: &mut
 fn input_form(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<InputForm> {
     let Shape::Word(words) = keys::INPUTS.shape else { return None };
     Some(if value::one_of(value, keys::INPUTS, words, found)? == "file" { InputForm::File } else { InputForm::Value })
+}
+
+/// The place of an array, or several.
+fn for_each(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<DraftForEach> {
+    if let DeValue::Array(elements) = value.get_ref() {
+        let before = found.len();
+        let places = value::texts_of(elements, keys::FOR_EACH, found);
+        if places.is_empty() && found.len() == before {
+            return value::wrong_type(value, keys::FOR_EACH, found);
+        }
+        return (found.len() == before).then_some(DraftForEach { places, is_product: true });
+    }
+    let place = value::text(value, keys::FOR_EACH, false, found)?;
+    Some(DraftForEach { places: vec![place], is_product: false })
 }
 
 fn rest(value: &Value<'_>, found: &mut Vec<Mistake>) -> Option<Rest> {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::definition::{
-    CommandStage, HttpStage, Repeat, RunStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow,
+    CommandStage, ForEach, HttpStage, Repeat, RunStage, SignalStage, SleepStage, SqlStage, Stage, StageKind, Workflow,
 };
 use super::duration;
 use super::input::{DeclaredInput, InputKey};
@@ -59,7 +59,7 @@ impl Workflow {
         entries.push((keys::ON_FAILURE_OF, json!(failing)));
         entries.push((keys::REPEAT, json!(stage.repeat.as_ref().map(|repeat| self.entries_of_repeat(repeat)))));
         entries.push((keys::INPUTS, json!(comes_in.then_some(stage.inputs))));
-        entries.push((keys::FOR_EACH, json!(stage.for_each.as_ref().map(|for_each| self.place_of(for_each)))));
+        entries.push((keys::FOR_EACH, self.entry_of(stage.for_each.as_ref())));
         if let Some(Quorum { at_least, missing, rest }) = &stage.quorum {
             let missing = missing.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
             entries.push((keys::AT_LEAST, at_least.to_value()));
@@ -85,6 +85,16 @@ impl Workflow {
         let Repeat { from, until, at_most, then } = repeat;
         let from = self.stage(*from).map(|stage| stage.name.as_str());
         json!({keys::FROM.name: from, keys::GOOD.name: until, keys::AT_MOST.name: at_most, keys::THEN.name: then})
+    }
+
+    /// A place, or the list of those of a product.
+    fn entry_of(&self, for_each: Option<&ForEach>) -> Value {
+        let places = for_each.map(|for_each| self.places_of(for_each)).unwrap_or_default();
+        match places.as_slice() {
+            [] => Value::Null,
+            [place] => json!(place),
+            places => json!(places),
+        }
     }
 }
 

@@ -226,7 +226,7 @@ keys! {
     THEN = "then", Shape::Word(&["fail", "keep"]), "\"fail\" or \"keep\"", "then = \"keep\"", OR_REMOVE, "\"fail\"",
         "What follows if the last round is not good enough either. `fail`: this stage fails with class not_good_enough, and a retry of its dead letter does one more round. `keep`: the outputs of that round stand.";
     FOR_EACH = "for_each", Shape::Place, "the place of an array", "for_each = \"check.scenes\"", OR_REMOVE, "",
-        "One job for each element of that array, in the output of a needed stage or in `input`.";
+        "One job for each element of that array, in the output of a needed stage or in `input`. `render[*].pages`: for each element of the arrays that stand there in the elements of another; beside `item`, the input has `parent` and `index`. A list of places: for each element of one array with each of the others.";
     AT_LEAST = "at_least", Shape::Portion, "a share above 0 and up to 1, or a whole number from 1", "at_least = 0.9", OR_REMOVE, "",
         "With `for_each`: how many items must be done, as a share of all (0.9) or as a number (45). An item that is given up is tolerated for as long as enough others can be done; then the run is blocked, as without it. A whole number counts items: 1 is one item, 1.0 is all.";
     MISSING = "missing", Shape::Any, "a value", "missing = { ok = false }", OR_REMOVE, "",

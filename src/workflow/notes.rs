@@ -18,7 +18,8 @@ impl Workflow {
 
     /// All items are paid for before their outputs turn out to be too much for one value.
     fn joins_of<'w>(&'w self, stage: &'w Stage) -> impl Iterator<Item = String> + 'w {
-        let source = stage.for_each.as_ref().map(|for_each| for_each.source);
+        let follows = stage.for_each.as_ref().filter(|for_each| for_each.is_plain());
+        let source = follows.map(|for_each| for_each.source);
         let as_values = stage
             .needs
             .iter()

@@ -47,7 +47,10 @@ impl Workflow {
     }
 
     fn fans_out(&self, stage: &Stage) -> String {
-        stage.for_each.as_ref().map_or_else(String::new, |for_each| format!("for each of {}", self.place_of(for_each)))
+        stage
+            .for_each
+            .as_ref()
+            .map_or_else(String::new, |for_each| format!("for each of {}", self.places_of(for_each).join(" × ")))
     }
 
     /// The condition of a stage in a line, whether its run goes on without it, and until when it is done again; empty where there
@@ -64,13 +67,20 @@ impl Workflow {
         runs(&[race, condition.unwrap_or_default(), optional, quorum, repeat.unwrap_or_default()])
     }
 
-    /// As it stands in the file.
-    pub(super) fn place_of(&self, for_each: &ForEach) -> String {
-        let source = match for_each.source {
-            Source::Input => "input".to_owned(),
-            Source::Stage(index) => self.named(index),
+    /// As they stand in the file, one or several.
+    pub(super) fn places_of(&self, for_each: &ForEach) -> Vec<String> {
+        let ForEach { source, path, within, times } = for_each;
+        let place = |source: &Source, path: &[String]| {
+            let source = match source {
+                Source::Input => "input".to_owned(),
+                Source::Stage(index) => self.named(*index),
+            };
+            [&[source], path].concat().join(".")
         };
-        [&[source], for_each.path.as_slice()].concat().join(".")
+        let keys = |keys: &Vec<String>| keys.iter().map(|key| format!(".{key}")).collect::<String>();
+        let within = within.as_ref().map_or_else(String::new, |within| format!("[*]{}", keys(within)));
+        let first = place(source, path) + &within;
+        [first].into_iter().chain(times.iter().map(|factor| place(&factor.source, &factor.path))).collect()
     }
 
     pub(super) fn named(&self, index: StageIndex) -> String {
@@ -120,11 +130,16 @@ enum Edge {
 fn edges(workflow: &Workflow) -> Vec<(StageIndex, StageIndex, Edge)> {
     let into = |to: StageIndex| {
         let stage = workflow.stage(to)?;
-        let source = stage.for_each.as_ref().map(|for_each| for_each.source);
+        let brings_items = move |need: StageIndex| {
+            stage
+                .for_each
+                .as_ref()
+                .is_some_and(|for_each| for_each.sources().any(|source| source == Source::Stage(need)))
+        };
         let edge = move |need: StageIndex| match stage.accepts(need) {
             true if stage.on_failure_of == Some(need) => Edge::Failure,
             true => Edge::Accepted,
-            false if source == Some(Source::Stage(need)) => Edge::Items,
+            false if brings_items(need) => Edge::Items,
             false => Edge::Plain,
         };
         Some(stage.needs.iter().map(move |need| (*need, to, edge(*need))))
@@ -211,6 +226,25 @@ mod tests {
         page       after check                    for each of check.pages, when item.words > 0
         report     after check, subtitles?, page
         "#);
+    }
+
+    #[test]
+    fn flattened_arrays_and_products_stand_in_the_graph() {
+        let workflow = parse(
+            "name = 'media'
+            [stages.probe]
+            rust = 'probe'
+            for_each = 'input.files[*].parts'
+            [stages.encode]
+            rust = 'encode'
+            needs = ['probe']
+            for_each = ['probe', 'input.renditions']",
+        );
+        insta::assert_snapshot!(workflow.graph_text(), @r"
+        probe   first        for each of input.files[*].parts
+        encode  after probe  for each of probe × input.renditions
+        ");
+        assert!(workflow.graph_mermaid().contains("s0 ==> s1"), "{}", workflow.graph_mermaid());
     }
 
     #[test]

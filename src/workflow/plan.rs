@@ -76,7 +76,7 @@ impl Plan {
             }
         }
         for (onward, stage) in plan.stages.iter_mut().zip(&workflow.stages) {
-            onward.follows_items = stage.for_each.as_ref().is_some_and(|f| match f.source {
+            onward.follows_items = stage.for_each.as_ref().filter(|f| f.is_plain()).is_some_and(|f| match f.source {
                 Source::Input => false,
                 Source::Stage(index) => fanned(index),
             });

@@ -20,7 +20,9 @@ const PLACE: &str = r#"^[^\s{}\[\]*"'.]+(\.[^\s{}\[\]*"'.]+)*$"#;
 /// A file that a stage has kept, or that the input refers to.
 const STORED: &str = r#"^file:[^{}"']+$"#;
 /// The same for `for_each`, where no key holds a `/`.
-const ARRAY: &str = r#"^[^\s\[\]*"'/.]+(\.[^\s\[\]*"'/.]+){0,32}$"#;
+const PLAIN_ARRAY: &str = r#"^[^\s\[\]*"'/.]+(\.[^\s\[\]*"'/.]+){0,32}$"#;
+/// Perhaps of arrays in an array.
+const ARRAY: &str = r#"^[^\s\[\]*"'/.]+(\.[^\s\[\]*"'/.]+){0,32}(\[\*\](\.[^\s\[\]*"'/.]+){0,32})?$"#;
 /// Scheme and server, or a variable that holds them.
 const URL: &str = r"^(https?://[^\s/?#@{]|\$\{[A-Za-z_][A-Za-z0-9_]*\})";
 const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
@@ -86,7 +88,10 @@ fn shape(shape: Shape) -> Value {
         Shape::Name => string(&name::pattern()),
         Shape::Text | Shape::Line => string(SEEN),
         Shape::Url => string(URL),
-        Shape::Place => string(ARRAY),
+        Shape::Place => {
+            let product = json!({"type": "array", "items": string(PLAIN_ARRAY), "minItems": 2, "maxItems": 4});
+            json!({"anyOf": [string(ARRAY), product]})
+        }
         Shape::Duration => json!({"type": "string", "pattern": duration::pattern(), "not": {"pattern": "^[0a-z]*$"}}),
         Shape::Size => string(SIZE),
         Shape::Count { most } => json!({"type": "integer", "minimum": 0, "maximum": most}),

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::classes::{EXIT_CODES, STATUSES};
 use super::condition::{self, Condition};
-use super::definition::{AnswerFormat, Source, Stage, StageIndex, StageKind, Workflow};
+use super::definition::{AnswerFormat, ForEach, Source, Stage, StageIndex, StageKind, Workflow};
 use super::input::DeclaredInput;
 use super::input_template::InputTemplate;
 use super::limits::MOST_STAGES;
@@ -214,7 +214,8 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
 fn can_be_decided(workflow: &Workflow, stage: &Stage) -> bool {
     let needs = stage.needs.iter().filter_map(|need| workflow.stage(*need)).map(|need| need.name.as_str());
     // Which stages have a round before them is known to the file's reader alone; to the others it is a name that nothing has.
-    let names = needs.chain(["input", rounds::PREVIOUS, own::FAILURE]).chain(stage.for_each.as_ref().map(|_| "item"));
+    let items = stage.for_each.as_ref().map_or(&[][..], ForEach::names);
+    let names = needs.chain(["input", rounds::PREVIOUS, own::FAILURE]).chain(items.iter().copied());
     let own = || names.clone().chain([stage.name.as_str()]);
     let when = stage.when.iter().flat_map(Condition::reads);
     let until = stage.repeat.iter().flat_map(|repeat| repeat.until.reads());
@@ -237,14 +238,21 @@ fn can_race(workflow: &Workflow, stage: &Stage) -> bool {
 
 fn can_fan_out(workflow: &Workflow, stage: &Stage) -> bool {
     let Some(for_each) = &stage.for_each else { return true };
-    let source = match for_each.source {
-        Source::Input => true,
-        Source::Stage(index) => {
-            let fanned = workflow.stage(index).is_some_and(|s| s.for_each.is_some());
-            stage.needs.contains(&index) && (for_each.path.is_empty() || !fanned)
-        }
+    let array = |source: Source, path: &[String]| {
+        let source = match source {
+            Source::Input => true,
+            Source::Stage(index) => {
+                let fanned = workflow.stage(index).is_some_and(|s| s.for_each.is_some());
+                stage.needs.contains(&index) && (path.is_empty() || !fanned)
+            }
+        };
+        source && path.iter().all(|key| !key.is_empty())
     };
-    source && for_each.path.iter().all(|key| !key.is_empty())
+    let ForEach { source, path, within, times } = for_each;
+    array(*source, path)
+        && times.iter().all(|factor| array(factor.source, &factor.path))
+        && within.iter().flatten().all(|key| !key.is_empty())
+        && (within.is_none() || times.is_empty())
 }
 
 #[cfg(test)]

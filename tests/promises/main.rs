@@ -33,6 +33,7 @@ mod embedded;
 mod exposed;
 mod failover;
 mod fairness;
+mod fan_outs;
 mod features;
 mod files;
 mod finishes;

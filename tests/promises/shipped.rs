@@ -62,7 +62,7 @@ async fn a_folder_of_texts_that_is_not_there_is_told_with_its_class() {
 async fn every_idea_runs_as_its_comment_says() {
     let world = World::with(&[]).await;
     let (_service, address) = service(&world).await;
-    let ideas: [(&str, &str, &[&str], Value); 31] = [
+    let ideas: [(&str, &str, &[&str], Value); 32] = [
         ("hello", "greet", &["name=Ada"], json!("Hello, Ada!")),
         ("input", "greet", &["name=Ada"], json!("en: Hello, Ada! (no note)")),
         ("schedule", "report", &[], json!("by hand: from the beginning to now")),
@@ -81,6 +81,12 @@ async fn every_idea_runs_as_its_comment_says() {
         ),
         ("quorum", "report", &["urls=[\"https://a\", \"https://b\", \"no\"]"], json!({"fetched": 2, "of": 3})),
         ("race", "pick", &[], json!("near was first")),
+        (
+            "flatten",
+            "join",
+            &["books=[{\"title\": \"Owls\", \"pages\": [\"night\"]}]"],
+            json!(["loud: Owls, page 0: night", "soft: Owls, page 0: night"]),
+        ),
         ("retry", "flaky", &[], json!("went well at attempt 3")),
         ("secrets", "sign", &[], json!("hello, signed with a key of 11 characters")),
         ("limits", "frugal", &[], json!({"in": "/"})),

@@ -96,6 +96,7 @@ impl Record {
             class,
             output,
             skipped: None,
+            waited_since: started_at,
             started_at,
             ended_at,
         });

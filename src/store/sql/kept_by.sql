@@ -11,7 +11,9 @@ with stages as materialized (
 ),
 wanted as materialized (
     select w.stage,
-           coalesce(o.said -> 'for_each' -> 'source' ->> 'stage' = w.stage::text and w.said -> 'for_each' is not null, false)
+           -- Where its items are made of several arrays, none is one of that stage.
+           coalesce(o.said -> 'for_each' -> 'source' ->> 'stage' = w.stage::text and w.said -> 'for_each' is not null
+                    and o.said -> 'for_each' -> 'within' is null and o.said -> 'for_each' -> 'times' is null, false)
                as item_by_item
     from stages w, stages o
     where w.said ->> 'name' = $2 and o.stage = $4

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 
 use super::{Answer, Ending, JobExpectation, StageExpectation, TestFile};
-use crate::workflow::definition::{Stage, StageIndex, Workflow};
+use crate::workflow::definition::{ForEach, Stage, StageIndex, Workflow};
 use crate::workflow::mistake::{Mistake, Mistakes, shown};
 use crate::workflow::own::FAILURE;
 use crate::workflow::rounds::PREVIOUS;
@@ -191,11 +191,11 @@ fn check_given(
 
 /// The keys that the input of a stage may have.
 fn input_keys<'w>(workflow: &'w Workflow, stage: &Stage) -> Vec<&'w str> {
-    let item = stage.for_each.as_ref().map(|_| "item");
+    let items = stage.for_each.as_ref().map_or(&[][..], ForEach::names).iter().copied();
     let needs = stage.needs_output_of().filter_map(|need| Some(workflow.stages.get(need.at())?.name.as_str()));
     let failure = stage.on_failure_of.map(|_| FAILURE);
     let previous = has_rounds(workflow, stage).then_some(PREVIOUS);
-    std::iter::once("input").chain(item).chain(needs).chain(previous).chain(failure).collect()
+    std::iter::once("input").chain(items).chain(needs).chain(previous).chain(failure).collect()
 }
 
 /// The keys of that object which are none of these.

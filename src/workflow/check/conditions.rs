@@ -44,7 +44,9 @@ pub(super) fn check(
 }
 
 fn is_known(stage: &DraftStage, head: &str) -> bool {
-    matches!(head, "input" | "item") || stage.needs.iter().any(|need| need.text == head)
+    matches!(head, "input" | "item")
+        || stage.item_names().contains(&head)
+        || stage.needs.iter().any(|need| need.text == head)
 }
 
 /// A key of the input that a run need not have.

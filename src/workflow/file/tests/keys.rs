@@ -54,10 +54,10 @@ fn values_of_another_type_are_told_with_what_would_be_right() {
     2:12 `stages` must be tables, one for each stage: found a string
           write [stages.first]
     ");
-    assert_snapshot!(stage("needs = 'a'\nfor_each = ['a']\ntimeout = 1.5"), @r#"
+    assert_snapshot!(stage("needs = 'a'\nfor_each = 3\ntimeout = 1.5"), @r#"
     6:9 `needs` must be an array of stage names: found a string
           write needs = ["a"]
-    7:12 `for_each` must be the place of an array: found an array
+    7:12 `for_each` must be the place of an array: found a whole number
           write for_each = "check.scenes"
     8:11 `timeout` must be a duration in quotes: found a number
           write timeout = "30s"

@@ -73,11 +73,11 @@ fn a_fan_out_names_an_array_that_the_stage_can_have() {
     ");
     assert_snapshot!(stage("needs = ['a']\nfor_each = 'a..scenes'"), @r#"
     7:12 `a..scenes` is no place of an array: a name is missing before or after a dot
-          write a stage, or a stage and keys with dots between them, such as "check" or "check.scenes"
+          write a stage, or a stage and keys with dots between them, such as "check" or "check.scenes"; [*] stands for each element of an array that holds arrays, as in "render[*].pages"
     "#);
     assert_snapshot!(stage("needs = ['a']\nfor_each = 'a.scenes[0]'"), @r#"
     7:12 `a.scenes[0]` is no place of an array: a place is made of names and dots only
-          write a stage, or a stage and keys with dots between them, such as "check" or "check.scenes"
+          write a stage, or a stage and keys with dots between them, such as "check" or "check.scenes"; [*] stands for each element of an array that holds arrays, as in "render[*].pages"
     "#);
     assert_snapshot!(stage("needs = ['aa']\nfor_each = 'aa.scenes'"), @r"
     6:10 there is no stage `aa`
@@ -86,7 +86,7 @@ fn a_fan_out_names_an_array_that_the_stage_can_have() {
     assert_snapshot!(
         stage("needs = ['a']\nfor_each = 'a.x'\n[stages.c]\nrust = 'c'\nneeds = ['b']\nfor_each = 'b.y'"), @r#"
     11:12 stage `b` is itself fanned out: its output is an array, and has no keys
-          write for_each = "b"
+          write for_each = "b", or "b[*].y" for the elements of the arrays in its outputs
     "#
     );
 }
@@ -125,5 +125,77 @@ fn inputs_as_files_are_told_where_nothing_comes_of_them() {
     assert_snapshot!(brief(deeper), @r#"
     5:26 `a.0` is in a file: the stage has inputs = "file"
           write {{a}} for the name of the file, and let the stage read it
+    "#);
+}
+
+#[test]
+fn arrays_in_an_array_and_products_are_part_of_the_definition() {
+    let stored = |for_each: &str| {
+        let text = format!(
+            "name = 'media'\n[stages.probe]\nrust = 'probe'\nfor_each = 'input'\n[stages.a]\nrust = 'a'\nneeds = ['probe']\nfor_each = {for_each}"
+        );
+        let workflow = parse(&text).expect("a workflow");
+        assert_eq!(Workflow::from_json(&workflow.to_json()).as_ref(), Ok(&workflow));
+        let stored = workflow.to_json();
+        stored.split(r#""for_each":"#).last().unwrap().split(r#","kind""#).next().unwrap().to_owned()
+    };
+    assert_snapshot!(stored("'probe[*].pages'"), @r#"{"source":{"stage":0},"path":[],"within":["pages"]}"#);
+    assert_snapshot!(stored("'input.books[*]'"), @r#"{"source":"input","path":["books"],"within":[]}"#);
+    assert_snapshot!(stored("['probe', 'input.renditions']"), @r#"{"source":{"stage":0},"path":[],"times":[{"source":"input","path":["renditions"]}]}"#);
+    assert_snapshot!(stored("'probe'"), @r#"{"source":{"stage":0},"path":[]}"#);
+}
+
+#[test]
+fn what_is_wrong_with_arrays_of_items_is_told_with_its_cure() {
+    let said = |for_each: &str| {
+        brief(&format!(
+            "name = 'media'\n[stages.probe]\nrust = 'probe'\nfor_each = 'input'\n[stages.index]\nrust = 'x'\n[stages.a]\nrust = 'a'\nneeds = ['probe', 'index']\nfor_each = {for_each}"
+        ))
+    };
+    let all = [
+        "'probe[*]pages'",
+        "'probe[*].a[*].b'",
+        "'probe.pages'",
+        "['probe']",
+        "['probe', 'probe[*].x']",
+        "['input.a', 'input.b.a']",
+        "[]",
+        "'input.a[*].b'",
+    ];
+    assert_snapshot!(all.map(|for_each| format!("{for_each}\n{}", said(for_each))).concat(), @r#"
+    'probe[*]pages'
+    9:19 the items of `a` bring `index` along, and a stage that it needs has that name
+          give that stage another name
+    10:12 `probe[*]pages` is no place of an array: a place is made of names and dots only
+          write a stage, or a stage and keys with dots between them, such as "check" or "check.scenes"; [*] stands for each element of an array that holds arrays, as in "render[*].pages"
+    'probe[*].a[*].b'
+    9:19 the items of `a` bring `index` along, and a stage that it needs has that name
+          give that stage another name
+    10:12 `probe[*].a[*].b` is no place of an array: more than one [*]
+          let a stage before it go over the outer items
+    'probe.pages'
+    10:12 stage `probe` is itself fanned out: its output is an array, and has no keys
+          write for_each = "probe", or "probe[*].pages" for the elements of the arrays in its outputs
+    ['probe']
+    9:19 the items of `a` bring `index` along, and a stage that it needs has that name
+          give that stage another name
+    10:13 one array is no product
+          write for_each = "probe"
+    ['probe', 'probe[*].x']
+    9:19 the items of `a` bring `index` along, and a stage that it needs has that name
+          give that stage another name
+    10:22 a product is one of arrays, and none of them is flattened in it
+          let a stage before it go over these items, and name that one
+    ['input.a', 'input.b.a']
+    9:19 the items of `a` bring `index` along, and a stage that it needs has that name
+          give that stage another name
+    10:24 two arrays of the product would both be `item.a`
+          hand one of them on under another key
+    []
+    10:12 `for_each` must be the place of an array: found an array
+          write for_each = "check.scenes"
+    'input.a[*].b'
+    9:19 the items of `a` bring `index` along, and a stage that it needs has that name
+          give that stage another name
     "#);
 }
