@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 
 use super::{Answer, Ending, JobExpectation, StageExpectation, TestFile};
-use crate::workflow::definition::{ForEach, Stage, Workflow};
+use crate::workflow::definition::{ForEach, Stage, StageIndex, Workflow};
 use crate::workflow::mistake::{Mistake, Mistakes, shown};
 use crate::workflow::similar::similar;
 use crate::workflow::value::Word;
@@ -58,8 +58,11 @@ fn stage<'w>(workflow: &'w Workflow, name: &Word, found: &mut Vec<Mistake>) -> O
 
 /// Its dead letters block no run, or not every one does.
 fn may_be_tolerated(workflow: &Workflow, name: &Word) -> bool {
-    let tolerates = |stage: &Stage| stage.optional || stage.quorum.is_some();
-    workflow.stages.iter().any(|stage| stage.name.as_str() == name.text && tolerates(stage))
+    let races = |at: usize| {
+        workflow.stages.iter().any(|stage| stage.first.is_some() && stage.needs.contains(&StageIndex::of(at)))
+    };
+    let tolerates = |at: usize, stage: &Stage| stage.optional || stage.quorum.is_some() || races(at);
+    workflow.stages.iter().enumerate().any(|(at, stage)| stage.name.as_str() == name.text && tolerates(at, stage))
 }
 
 /// What was meant, or else all that could be.
