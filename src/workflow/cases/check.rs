@@ -60,8 +60,11 @@ fn stage<'w>(workflow: &'w Workflow, name: &Word, found: &mut Vec<Mistake>) -> O
 
 /// Its dead letters block no run, or not every one does.
 fn may_be_tolerated(workflow: &Workflow, name: &Word) -> bool {
-    let at = workflow.stages.iter().position(|stage| stage.name.as_str() == name.text);
-    at.is_some_and(|at| workflow.is_tolerated(StageIndex::of(at)) || workflow.stages[at].quorum.is_some())
+    let races = |at: usize| {
+        workflow.stages.iter().any(|stage| stage.first.is_some() && stage.needs.contains(&StageIndex::of(at)))
+    };
+    let tolerates = |at: usize, stage: &Stage| workflow.is_tolerated(StageIndex::of(at)) || stage.quorum.is_some() || races(at);
+    workflow.stages.iter().enumerate().any(|(at, stage)| stage.name.as_str() == name.text && tolerates(at, stage))
 }
 
 /// What was meant, or else all that could be.
