@@ -63,7 +63,8 @@ fn may_be_tolerated(workflow: &Workflow, name: &Word) -> bool {
     let races = |at: usize| {
         workflow.stages.iter().any(|stage| stage.first.is_some() && stage.needs.contains(&StageIndex::of(at)))
     };
-    let tolerates = |at: usize, stage: &Stage| workflow.is_tolerated(StageIndex::of(at)) || stage.quorum.is_some() || races(at);
+    let tolerates =
+        |at: usize, stage: &Stage| workflow.is_tolerated(StageIndex::of(at)) || stage.quorum.is_some() || races(at);
     workflow.stages.iter().enumerate().any(|(at, stage)| stage.name.as_str() == name.text && tolerates(at, stage))
 }
 
