@@ -14,6 +14,9 @@ use crate::model::payload::Payload;
 /// Begins a round.
 pub(super) const BEGIN_ROUND: &str = "select piton.begin_round($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
+/// Stage, item, digest, output, and why there is none.
+type OutputRow = (i16, i32, Vec<u8>, String, Option<String>);
+
 /// The rounds of some stages of a run, as far as they are over.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StoredRounds {
@@ -85,7 +88,7 @@ impl Store {
         .await?;
         let mut found = HashMap::new();
         for (run, stage, round, id) in rows {
-            let outputs: Vec<(i16, i32, Vec<u8>, String, Option<String>)> = sqlx::query_as(
+            let outputs: Vec<OutputRow> = sqlx::query_as(
                 "select k.stage, k.item, k.digest, k.output::text, k.skipped from piton.round_checkpoints k
                  where k.run_id = $1 and k.round = $2 order by k.stage, k.item",
             )
