@@ -441,7 +441,7 @@ impl Batch {
         let cannot = |error: SplitError| Failure::invalid_input(format!("cannot fan out: {error}"));
         let ForEach { source, path, within, times } = for_each;
         let name = source_name(*source, version);
-        let first = fan_out::take(&name, &*self.source(run, *source, version)?, path).map_err(cannot)?;
+        let first = fan_out::take(&name, &self.source(run, *source, version)?, path).map_err(cannot)?;
         if let Some(within) = within {
             let place = [&[name.to_string()], path.as_slice()].concat().join(".");
             return Split::flat(name, first, &place, within).map_err(cannot);

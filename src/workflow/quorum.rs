@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(of(1.0, 7), Some(7));
         assert_eq!(of(0.000_001, 1_000_000), Some(1));
         assert_eq!(of(0.5, 0), Some(0));
-        assert_eq!([0.0, 1.1, 0.000_000_5, 1.0 / 3.0, f64::NAN].map(|share| AtLeast::share(share)), [None; 5]);
+        assert_eq!([0.0, 1.1, 0.000_000_5, 1.0 / 3.0, f64::NAN].map(AtLeast::share), [None; 5]);
         assert_eq!(AtLeast::Items(3).of(1), 3);
     }
 

@@ -250,7 +250,7 @@ async fn a_kill_at_any_commit_of_a_poll_changes_nothing() {
     let server = farm(|poll, _, wire| if poll < 3 { working(wire) } else { done(wire) });
     let file = film(&server, "1ms", "").split("[stages.cut]").next().unwrap().to_owned();
     let app = move |_: String| {
-        let app = App::new().workflow("film.toml", &*file);
+        let app = App::new().workflow("film.toml", &file);
         async move { Ok::<_, std::convert::Infallible>(app) }
     };
     let report = crash_at_every_commit(app)
