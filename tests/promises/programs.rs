@@ -252,6 +252,7 @@ async fn piton_within_a_stage_uses_the_database_of_its_worker_or_none() {
         stage("forgets", ""),
         stage("passes", "pass_env = ['DATABASE_URL']"),
         stage("names", "env = { DATABASE_URL = '${DATABASE_URL}' }"),
+        stage("warm", "warm = {}"),
     ];
     let world = World::with(&asks.each_ref().map(String::as_str)).await;
     let home = world.path("home");
@@ -271,6 +272,12 @@ async fn piton_within_a_stage_uses_the_database_of_its_worker_or_none() {
         "error: stage `asks` of a run called this program and no database is named; a private one would not be that of the \
          run. Add pass_env = [\"DATABASE_URL\"] to the stage: it gets the database of its worker then\n"
     );
+    // A warm program is told of no job when it starts.
+    let run = world.start("warm", "{}");
+    assert_eq!(world.ended(&run).await, "blocked");
+    let told = "select count(*) from piton.attempts where detail ->> 'stderr' like
+                'error: a warm stage of a worker called this program and no database is named; %pass_env = [\"DATABASE_URL\"]%'";
+    assert_eq!(world.count(told).await, 1);
     assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0, "no second Postgres was made");
     for workflow in ["passes", "names"] {
         let run = world.start(workflow, "{}");
