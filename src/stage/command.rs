@@ -16,6 +16,7 @@ mod fork_server;
 mod guard;
 mod heard;
 mod inputs;
+mod interpreter;
 mod last_wait;
 mod launch;
 mod limits;
