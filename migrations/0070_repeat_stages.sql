@@ -48,5 +48,3 @@ alter table piton.attempts
 alter table piton.dead_letters
     drop constraint dead_letters_class_check,
     add constraint dead_letters_class_check check (class in ('network_timeout', 'rate_limited', 'resource_unavailable', 'out_of_memory', 'unknown', 'invalid_input', 'auth_failure', 'crashed', 'corrupt_checkpoint', 'wait_timeout', 'child_failed', 'not_good_enough')) not valid;
-
--- functions: dd4bea30291267d63cdbb56ff5b7a050dba46e35387882f1279925908d24d9c7
