@@ -48,5 +48,3 @@ alter table piton.attempts
 alter table piton.dead_letters
     drop constraint dead_letters_class_check,
     add constraint dead_letters_class_check check (class in ('network_timeout', 'rate_limited', 'resource_unavailable', 'out_of_memory', 'unknown', 'invalid_input', 'auth_failure', 'crashed', 'corrupt_checkpoint', 'wait_timeout', 'child_failed', 'not_good_enough')) not valid;
-
--- functions: 5cb929acaf123ab6f28d4c2035376c56bdae5ec490b0e09c15b11f0bb3bf134a

@@ -138,10 +138,15 @@ impl Artifacts {
         Ok(files.map(move |found| Ok(file(found?))).boxed())
     }
 
-    /// Whether a file is at the address.
+    /// Whether a file is at the address; what somebody put into its place is none. In a folder nothing is opened: a FIFO would
+    /// wait for ever.
     pub(crate) async fn has(&self, address: &str) -> Result<bool, ArtifactError> {
         let place = Path::parse(address).map_err(object_store::Error::from)?;
-        match self.place.open().await?.head(&place).await {
+        let store = self.place.open().await?;
+        if let Some(folder) = self.folder() {
+            return place::is_file(&folder.join(place.as_ref())).await;
+        }
+        match store.head(&place).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),
@@ -205,6 +210,24 @@ mod tests {
             assert_eq!(failure.class(), FailureClass::CorruptCheckpoint, "of {size} bytes");
         }
         assert_eq!(files(&root.path().join("runs/a")), ["b.bin"]);
+    }
+
+    #[tokio::test]
+    async fn only_a_regular_file_is_there_and_nothing_else_is_opened() {
+        let root = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::in_folder(root.path().to_owned());
+        artifacts.put("runs/a/b.bin", &b"x"[..], None).await.unwrap();
+        let fifo = root.path().join("runs/a/fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        std::os::unix::fs::symlink(&fifo, root.path().join("runs/a/link")).unwrap();
+        let has = async |address: &str| {
+            let asked = tokio::time::timeout(std::time::Duration::from_secs(20), artifacts.has(address));
+            asked.await.expect("an answer").unwrap()
+        };
+        assert!(has("runs/a/b.bin").await);
+        for none in ["runs/a/fifo", "runs/a/link", "runs/a", "runs/a/nothing", "runs/a/b.bin/below"] {
+            assert!(!has(none).await, "{none}");
+        }
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::store::connect::os_user;
-use crate::workflow::own::Own;
+use crate::workflow::own::{Own, WARM_VARIABLE};
 
 /// This machine's name, for worker names and rows.
 pub(crate) fn host_name() -> String {
@@ -34,10 +34,13 @@ pub(crate) fn user_name() -> String {
     named.unwrap_or_else(os_user)
 }
 
-/// The stage whose program has started this one, be it by others in between; its worker sets these variables.
+/// The stage whose program has started this one, be it by others in between, in words; its worker sets these variables. A warm
+/// program starts before its jobs, and is told of none.
 pub(crate) fn calling_stage() -> Option<String> {
     let told = |own: Own| std::env::var(own.variable()).ok();
-    told(Own::Id).and(told(Own::Attempt)).and_then(|_| told(Own::Stage))
+    let of_a_job = told(Own::Id).and(told(Own::Attempt)).and_then(|_| told(Own::Stage));
+    let warm = || std::env::var_os(WARM_VARIABLE).map(|_| "a warm stage of a worker".to_owned());
+    of_a_job.map(|stage| format!("stage `{stage}` of a run")).or_else(warm)
 }
 
 /// The user's data folder for Piton: `$XDG_DATA_HOME/piton`, else `~/.local/share/piton` (on macOS

@@ -9,6 +9,10 @@ as $$
 declare
     version bigint;
     plan record;
+    given json;
+    place bigint;
+    said text;
+    cure text;
 begin
     if array_ndims(inputs) > 1 then
         raise exception 'the inputs must be a plain list, and this is an array of arrays'
@@ -26,8 +30,24 @@ begin
     if version is null then
         perform piton.refuse_workflow(workflow);
     end if;
-    perform piton.check_input(input) from unnest(inputs) as input
-    where octet_length(input::text) > 200 or position('\u' in input::text) > 0;
+    -- Which one it is, is looked for only when one is refused: one block for all of them costs next to nothing.
+    begin
+        perform piton.check_input(input) from unnest(inputs) as input
+        where octet_length(input::text) > 200 or position('\u' in input::text) > 0;
+    exception
+        when program_limit_exceeded or untranslatable_character then
+            for given, place in select i.input, i.place from unnest(inputs) with ordinality as i (input, place) order by i.place loop
+                begin
+                    perform piton.check_input(given);
+                exception
+                    when program_limit_exceeded or untranslatable_character then
+                        get stacked diagnostics said = message_text, cure = pg_exception_hint;
+                        raise exception '%', replace(said, 'the run''s input', format('input %s', place))
+                            using errcode = sqlstate, hint = cure;
+                end;
+            end loop;
+            raise;
+    end;
     if traceparent is not null or tracestate is not null then
         tracestate := piton.trace_state(tracestate, traceparent);
         traceparent := piton.trace_parent(traceparent);

@@ -67,7 +67,7 @@ async fn list(
 /// Get an artifact
 ///
 /// Its bytes as they were committed, or a part of them. If its file was changed in the store, the answer is a problem if that
-/// shows at once, and otherwise breaks off before its end. The whole file is read and verified, even for a part.
+/// shows at once, and otherwise breaks off before its end. The whole file is read and verified, even for a part, and for a HEAD.
 #[utoipa::path(
     get, path = "/artifacts/{id}", tag = "artifacts",
     params(
@@ -104,7 +104,12 @@ async fn get(
     let name = disposition(&found.name);
     let expected = Expected { name: found.name, bytes, digest: found.digest, stage: found.stage, item: found.item };
     let reader = artifacts.get(&found.address, expected).await.map_err(|error| unreachable(id, &error))?;
-    let body = served::begun(reader, id).await?.part(range.clone());
+    let begun = served::begun(reader, id).await?;
+    // Whoever asks for no bytes cannot see them break off.
+    let body = match method == Method::HEAD {
+        true => begun.verified().await.map(|()| Body::empty())?,
+        false => Body::from_stream(begun.part(range.clone())),
+    };
     // What a stage made is never shown as a page of this server.
     let headers = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -115,7 +120,7 @@ async fn get(
     ];
     let place = (status == StatusCode::PARTIAL_CONTENT)
         .then(|| [(CONTENT_RANGE, format!("bytes {}-{}/{bytes}", range.start, range.end - 1))]);
-    Ok((status, headers, place, Body::from_stream(body)).into_response())
+    Ok((status, headers, place, body).into_response())
 }
 
 fn no_such_part(bytes: u64) -> Response {

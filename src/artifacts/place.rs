@@ -1,6 +1,7 @@
 //! Where artifacts are kept: a folder, or a bucket named by a URL.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,6 +74,15 @@ pub(super) async fn refuse_what_is_no_file(path: &Path) -> Result<(), ArtifactEr
     match tokio::fs::metadata(path).await {
         Ok(about) if !about.is_file() => Err(ArtifactError::NoFile(path.display().to_string())),
         Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Whether a regular file is there, which is not opened.
+pub(super) async fn is_file(path: &Path) -> Result<bool, ArtifactError> {
+    match tokio::fs::metadata(path).await {
+        Ok(about) => Ok(about.is_file()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(source) => Err(ArtifactError::Unread { file: path.display().to_string(), source }),
     }
 }
 

@@ -74,7 +74,7 @@ impl Database {
         }
         if let Some(stage) = config::calling_stage().filter(|_| global.data_dir.is_none()) {
             bail!(
-                "stage `{stage}` of a run called this program and no database is named; a private one would not be that of the \
+                "{stage} called this program and no database is named; a private one would not be that of the \
                  run. Add pass_env = [\"DATABASE_URL\"] to the stage: it gets the database of its worker then"
             );
         }

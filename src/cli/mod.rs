@@ -59,7 +59,7 @@ use crate::app::App;
 use crate::cli::output::{Coloured, errln};
 use crate::role::Role;
 use crate::stage::http;
-use crate::system::descriptors;
+use crate::system::{descriptors, file_size};
 use crate::telemetry;
 use args::{Arguments, Command};
 use exit::Exit;
@@ -82,6 +82,7 @@ impl App {
 fn main(app: App) -> ExitCode {
     http::install_tls();
     descriptors::raise(crate::worker::descriptors_before());
+    file_size::makes_errors();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

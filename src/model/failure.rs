@@ -284,9 +284,11 @@ impl From<std::io::Error> for Failure {
         let class = match error.kind() {
             K::TimedOut => FailureClass::NetworkTimeout,
             _ if out_of_descriptors(&error).is_some() => FailureClass::ResourceUnavailable,
-            K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::StorageFull => {
+            K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
                 FailureClass::ResourceUnavailable
             }
+            // Another worker may have more room.
+            K::StorageFull | K::QuotaExceeded | K::FileTooLarge => FailureClass::ResourceUnavailable,
             K::PermissionDenied => FailureClass::AuthFailure,
             K::OutOfMemory => FailureClass::OutOfMemory,
             K::InvalidInput | K::InvalidData => FailureClass::InvalidInput,

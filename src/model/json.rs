@@ -218,6 +218,16 @@ pub(crate) fn place(json: &str, byte: usize) -> String {
     format!("{what}{at} (character {})", json.get(..byte).unwrap_or_default().chars().count() + 1)
 }
 
+/// That [`place`], of a text that is the value of a key. The character is still counted in the text itself.
+pub(crate) fn below(place: &str, key: &str) -> String {
+    if let Some((what, path)) = place.split_once(" `") {
+        return format!("{what} `{key}.{path}");
+    }
+    let (what, character) = place.split_once(" (").unwrap_or((place, ""));
+    let place = if what == "a key" { "of" } else { "at" };
+    format!("{what} {place} `{key}` ({character}")
+}
+
 /// Characters of a key that a message quotes.
 const KEY: usize = 40;
 

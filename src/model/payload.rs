@@ -72,6 +72,22 @@ pub(crate) enum PayloadError {
     },
 }
 
+impl PayloadError {
+    /// What is wrong with a text that is the value of that key of a larger one.
+    pub(crate) fn below(self, key: &str) -> PayloadError {
+        match self {
+            PayloadError::Nul { place } => PayloadError::Nul { place: json::below(&place, key) },
+            PayloadError::LoneSurrogate { place, escape } => {
+                PayloadError::LoneSurrogate { place: json::below(&place, key), escape }
+            }
+            other @ (PayloadError::NotJson(_)
+            | PayloadError::TooLarge { .. }
+            | PayloadError::Longer { .. }
+            | PayloadError::TooDeep) => other,
+        }
+    }
+}
+
 /// JSON text that was checked once, at the edge; cheap to clone. Public only as what [`crate::Handler`] hands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload(Arc<str>);

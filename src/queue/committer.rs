@@ -184,6 +184,9 @@ impl Committer {
             // The stage rests here, and nothing else does.
             return true;
         }
+        if let Some(version) = version {
+            version.note_went_back(claim.key.stage, resource);
+        }
         self.starter.resources.found_lacking(resource, failure.message());
         match resource {
             Resource::Descriptors => {

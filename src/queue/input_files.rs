@@ -1,6 +1,7 @@
 //! Inputs as files: the outputs of needed stages, written piece by piece, however many there are.
 
 use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -72,6 +73,11 @@ pub(super) async fn write_into(
     Ok(())
 }
 
+/// Nobody else's on this machine, whatever the worker's umask.
+async fn made(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path).await
+}
+
 /// A stage whose output becomes a file.
 struct Source<'s> {
     store: &'s Store,
@@ -85,7 +91,10 @@ impl Source<'_> {
     async fn whole(&self, path: &Path) -> Result<(), Failure> {
         let found = self.read((NO_ITEM, NO_ITEM)).await?;
         let stored = found.first().ok_or_else(|| missing(&self.name(), NO_ITEM))?;
-        tokio::fs::write(path, verified(stored, self.version)?).await?;
+        let text = verified(stored, self.version)?;
+        let mut file = made(path).await?;
+        file.write_all(text.as_bytes()).await?;
+        file.flush().await?;
         Ok(())
     }
 
@@ -102,7 +111,7 @@ impl Source<'_> {
         if sizes.len() != count as usize {
             return Err(miscounted(&self.name(), &sizes.iter().map(|(item, _)| *item).collect::<Vec<_>>(), count));
         }
-        let mut file = File::create(path).await?;
+        let mut file = made(path).await?;
         for piece in pieces(&sizes) {
             let mut text = String::new();
             for stored in self.read(piece).await? {

@@ -28,6 +28,8 @@ pub(crate) struct Version {
     policies: Vec<RetryPolicy>,
     /// Whether each stage uses the artifact store, as far as was seen here.
     store_use: Vec<AtomicU8>,
+    /// What attempts of each stage went back for; a bit for each resource.
+    went_back_for: Vec<AtomicU8>,
     pub(crate) meters: WorkflowMeters,
 }
 
@@ -45,11 +47,12 @@ impl Version {
         let workflow = &definition.workflow;
         let plan = Plan::of(workflow);
         let policies = workflow.stages.iter().map(|s| RetryRules::policy(&workflow.retry, &s.retry)).collect();
-        let store_use = workflow.stages.iter().map(|_| AtomicU8::default()).collect();
+        let unseen = || workflow.stages.iter().map(|_| AtomicU8::default()).collect();
+        let (store_use, went_back_for) = (unseen(), unseen());
         let meters = WorkflowMeters::new(&definition.name, &definition.stage_names, plan.start.first().copied());
         let may_be_skipped = workflow.may_be_skipped();
         let groups = workflow.groups();
-        Version { definition, plan, may_be_skipped, groups, policies, store_use, meters }
+        Version { definition, plan, may_be_skipped, groups, policies, store_use, went_back_for, meters }
     }
 
     /// How its failures are retried; `None` where the definition has no such stage.
@@ -82,6 +85,13 @@ impl Version {
         }
     }
 
+    /// An attempt of that stage went back, for its worker lacked that.
+    pub(super) fn note_went_back(&self, stage: i16, lacks: Resource) {
+        if let Some(known) = usize::try_from(stage).ok().and_then(|at| self.went_back_for.get(at)) {
+            known.fetch_or(bit(lacks), Ordering::Relaxed);
+        }
+    }
+
     fn store_use(&self, stage: usize) -> StoreUse {
         let known = self.store_use.get(stage).map_or(0, |known| known.load(Ordering::Relaxed));
         [StoreUse::Unknown, StoreUse::None, StoreUse::Some].into_iter().nth(known.into()).unwrap_or(StoreUse::Some)
@@ -91,7 +101,9 @@ impl Version {
     pub(super) fn kept_from(&self, resources: &Resources) -> impl Iterator<Item = (i16, Resource)> {
         let stages = (0i16..).zip(&self.workflow.stages).enumerate();
         stages.filter_map(|(at, (number, stage))| {
-            resources.keeps_from(&stage.kind, self.store_use(at)).map(|lacks| (number, lacks))
+            let known = self.went_back_for.get(at).map_or(0, |known| known.load(Ordering::Relaxed));
+            let went_back_for = |resource| known & bit(resource) != 0;
+            resources.keeps_from(&stage.kind, self.store_use(at), went_back_for).map(|lacks| (number, lacks))
         })
     }
 
@@ -105,4 +117,9 @@ impl Version {
         let key = claim.key;
         key.attempt == 1 && key.item().is_none() && self.plan.start.first() == Some(&key.stage)
     }
+}
+
+fn bit(resource: Resource) -> u8 {
+    // There are six.
+    1 << resource as u8
 }

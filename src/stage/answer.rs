@@ -19,6 +19,18 @@ pub(crate) fn payload(
     limit: usize,
     secrets: &Secrets,
 ) -> Result<Payload, Failure> {
+    payload_at(None, answer, format, who, limit, secrets)
+}
+
+/// The same of an answer that becomes the value of that key of the output: what is wrong with it has its place there.
+pub(crate) fn payload_at(
+    key: Option<&str>,
+    answer: &str,
+    format: OutputFormat,
+    who: &str,
+    limit: usize,
+    secrets: &Secrets,
+) -> Result<Payload, Failure> {
     let read = match format {
         OutputFormat::Json => Payload::parse(answer, limit),
         OutputFormat::Text => Payload::of(&without_line_end(answer), limit),
@@ -37,7 +49,10 @@ pub(crate) fn payload(
             // Hidden before it is cut: half a secret would not be found any more.
             quoted(secrets.hide(answer).trim())
         )),
-        other => Failure::invalid_input(format!("the stage's output was refused: {other}")),
+        other => {
+            let refused = key.map_or_else(|| other.clone(), |key| other.clone().below(key));
+            Failure::invalid_input(format!("the stage's output was refused: {refused}"))
+        }
     })
 }
 

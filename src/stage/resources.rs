@@ -110,23 +110,30 @@ impl Resources {
         self.lacking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a stage needs and is not here. The store counts for a stage that was seen to use it; and where it was named, for those
-    /// that were not seen to do without.
-    pub(crate) fn keeps_from(&self, kind: &StageKind, store: StoreUse) -> Option<Resource> {
-        let needs_store = match store {
+    /// What a stage needs and is not here. Whether programs and handlers use the store is seen when they run; before that they
+    /// count as using one that was named. Whatever an attempt went back for, its stage needs: no release is claimed again at once.
+    pub(crate) fn keeps_from(
+        &self,
+        kind: &StageKind,
+        store: StoreUse,
+        went_back_for: impl Fn(Resource) -> bool,
+    ) -> Option<Resource> {
+        let may_use_store = match store {
             StoreUse::Unknown => self.is_named,
             StoreUse::None => false,
             StoreUse::Some => true,
         };
-        let needed: &[Resource] = match kind {
-            StageKind::Command(_) => &[Resource::ArtifactStore, Resource::TemporaryFolder, Resource::Processes],
-            StageKind::Rust { .. } => &[Resource::ArtifactStore],
-            StageKind::Http(_) | StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => {
-                &[]
-            }
+        let (store, folder, processes) = match kind {
+            StageKind::Command(_) => (may_use_store, true, true),
+            StageKind::Rust { .. } => (may_use_store, false, false),
+            StageKind::Http(http) => (http.uses_store(), http.sends_stored_files(), false),
+            StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => (false, false, false),
         };
-        let is_needed = |resource: &Resource| needs_store || *resource != Resource::ArtifactStore;
-        needed.iter().copied().filter(is_needed).find(|resource| self.lacks(*resource))
+        let needs =
+            [(Resource::ArtifactStore, store), (Resource::TemporaryFolder, folder), (Resource::Processes, processes)];
+        let is_kept_by =
+            |&(resource, needs): &(Resource, bool)| (needs || went_back_for(resource)) && self.lacks(resource);
+        needs.into_iter().find(is_kept_by).map(|(resource, _)| resource)
     }
 
     /// Until nothing is lacking that every attempt needs. Whoever is lacking descriptors has some again in a moment, when
@@ -274,12 +281,24 @@ mod tests {
             (false, StoreUse::Some, true),
         ] {
             let resources = Resources::new(None, is_named, "w1");
-            assert_eq!(resources.keeps_from(&rust(), store), None);
+            let keeps_from = || resources.keeps_from(&rust(), store, |_| false);
+            assert_eq!(keeps_from(), None);
             resources.found_lacking(Resource::ArtifactStore, "it is full");
-            assert_eq!(resources.keeps_from(&rust(), store).is_some(), keeps, "named {is_named}, {store:?}");
+            assert_eq!(keeps_from().is_some(), keeps, "named {is_named}, {store:?}");
             resources.is_back(Resource::ArtifactStore);
-            assert!(resources.are_all_there() && resources.keeps_from(&rust(), store).is_none());
+            assert!(resources.are_all_there() && keeps_from().is_none());
         }
+    }
+
+    #[test]
+    fn what_an_attempt_went_back_for_keeps_its_stage_back_whatever_its_kind() {
+        let resources = Resources::new(None, false, "w1");
+        resources.found_lacking(Resource::TemporaryFolder, "it is gone");
+        assert_eq!(resources.keeps_from(&rust(), StoreUse::None, |_| false), None);
+        let kept = resources.keeps_from(&rust(), StoreUse::None, |resource| resource == Resource::TemporaryFolder);
+        assert_eq!(kept, Some(Resource::TemporaryFolder));
+        resources.is_back(Resource::TemporaryFolder);
+        assert_eq!(resources.keeps_from(&rust(), StoreUse::None, |_| true), None);
     }
 
     #[tokio::test]

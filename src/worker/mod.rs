@@ -49,6 +49,7 @@ use crate::queue::catalog::Catalog;
 use crate::stage::command;
 use crate::store::Store;
 use crate::store::boots::Boot;
+use crate::system::file_size;
 
 /// Works until `shutdown` says otherwise.
 pub(crate) async fn run(
@@ -59,6 +60,7 @@ pub(crate) async fn run(
     metrics: Option<Metrics>,
     shutdown: Shutdown,
 ) -> Result<(), WorkerError> {
+    file_size::makes_errors();
     let settings = WorkerSettings { slots: sizing::slots(&settings, &store, &catalog)?, ..settings };
     settings.resources.check().await;
     catalog.work_with(settings.resources.clone());

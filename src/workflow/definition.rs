@@ -422,6 +422,18 @@ pub(crate) struct HttpStage {
     pub(crate) classes: Classes,
 }
 
+impl HttpStage {
+    /// Whether its attempts use the artifact store: it sends files of it, or keeps its answer there.
+    pub(crate) fn uses_store(&self) -> bool {
+        self.output == AnswerFormat::File || self.sends_stored_files()
+    }
+
+    /// Whether it sends files that stages before it have made.
+    pub(crate) fn sends_stored_files(&self) -> bool {
+        self.files.values().any(|file| matches!(file, FormFile::Stored(_)))
+    }
+}
+
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }

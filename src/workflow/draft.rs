@@ -372,15 +372,20 @@ fn unknown_key(
     stage: &Word,
     found: &mut Vec<Mistake>,
 ) -> Option<&'static str> {
+    let owners = || OWN_KEYS.into_iter().filter(|owner| names(keys::of_kind(owner), name));
     if let Some(kind) = kind
-        && let Some(other) = OWN_KEYS.into_iter().find(|other| names(keys::of_kind(other), name))
+        && owners().next().is_some()
     {
-        let title =
-            format!("`{name}` is for stages of the kind `{other}`, and {} is of the kind `{kind}`", shown(&stage.text));
+        let owners: Vec<String> = owners().map(|owner| format!("`{owner}`")).collect();
+        let title = format!(
+            "`{name}` is for stages of the kind {}, and {} is of the kind `{kind}`",
+            owners.join(" or "),
+            shown(&stage.text)
+        );
         found.push(Mistake::new(key.span.clone(), title, "", "remove it"));
         return None;
     }
-    if kind.is_none() && OWN_KEYS.into_iter().any(|kind| names(keys::of_kind(kind), name)) {
+    if kind.is_none() && owners().next().is_some() {
         // It goes with a kind that is missing or misspelt, and that is told.
         return None;
     }

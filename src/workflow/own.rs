@@ -11,6 +11,9 @@ pub(crate) const FAILURE: &str = "failure";
 /// The word before the dot. No stage has that name.
 pub(crate) const HEAD: &str = "run";
 
+/// Variable that a warm program finds its socket in, at its start; of its jobs it is told later.
+pub(crate) const WARM_VARIABLE: &str = "PITON_WARM";
+
 states! {
     /// One such thing, by the key behind `run`.
     pub(crate) enum Own {

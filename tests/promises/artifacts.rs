@@ -441,6 +441,23 @@ async fn getting_an_artifact_verifies_it_and_says_what_to_type() {
 }
 
 #[tokio::test]
+async fn a_name_is_got_as_it_is_listed_and_an_empty_file_name_is_refused() {
+    let odd = "name = 'odd'\n[stages.odd]\ncommand = ['sh', '-c', 'printf odd > \"$PITON_ARTIFACTS/$(printf \"nl\\nx.txt\")\"']\noutput = 'text'";
+    let world = World::with(&[odd]).await;
+    let _worker = world.worker("w1", &[]);
+    let run = world.start("odd", "{}");
+    assert_eq!(world.ended(&run).await, "done");
+    let list = stdout(&world.command(["artifacts", "list", &run]).output().unwrap());
+    assert!(list.ends_with("  nl\\nx.txt\n"), "{list}");
+    for name in ["nl\\nx.txt", "nl\nx.txt"] {
+        assert_eq!(stdout(&world.command(["artifacts", "get", &run, name, "--to", "-"]).output().unwrap()), "odd");
+    }
+    let refused = world.command(["artifacts", "get", &run, "nl\\nx.txt", "--to", ""]).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && said.contains("name a file, or - for standard output"), "{said}");
+}
+
+#[tokio::test]
 async fn what_nobody_settled_is_settled_by_the_one_that_looks() {
     let world = World::with(&[KEEP]).await;
     let _worker = world.worker("w1", &["--snapshot-every", "1s"]);

@@ -216,3 +216,52 @@ async fn workers_of_one_folder_for_temporary_files_do_not_take_each_other_s() {
     let outputs = "select count(distinct output::text) from piton.checkpoints where stage = 1 and item >= 0";
     assert_eq!(world.count(outputs).await, 1);
 }
+
+/// A program goes step by step where no path leads any more.
+const DEEP: &str = r#"
+name = "deep"
+[stages.dig]
+command = ["python3", "-c", '''
+import os, sys
+os.chdir(os.environ["PITON_ARTIFACTS"])
+open("kept.txt", "w").write("kept")
+for _ in range(25):
+    os.mkdir("d" * 250)
+    os.chdir("d" * 250)
+open("lost.txt", "w").write("lost")
+if sys.argv[1] == "fails":
+    sys.exit(65)
+''', "{{input.how}}"]
+"#;
+
+#[tokio::test]
+async fn a_file_that_no_path_leads_to_fails_its_attempt_once_and_the_others_are_kept() {
+    let world = world(DEEP).await;
+    let _worker = world.worker("w1", &[]);
+    let attempt = async |how: &str| -> (i64, String, String, String) {
+        let run = world.start("deep", &json!({"how": how}).to_string());
+        assert_eq!(world.ended(&run).await, "blocked");
+        let sql = "select count(*) over (), a.class, a.message, a.detail::text from piton.attempts a
+                   join piton.runs r on r.id = a.run_id where r.uuid = $1::uuid";
+        sqlx::query_as(sql).bind(&run).fetch_one(&world.pool).await.unwrap()
+    };
+    let cure = format!("it begins with `{}`; nest fewer folders", "d".repeat(100));
+    let (attempts, class, message, _) = attempt("well").await;
+    assert_eq!((attempts, class.as_str()), (1, "invalid_input"));
+    assert!(message.contains(&cure), "{message}");
+    let (attempts, class, message, detail) = attempt("fails").await;
+    assert_eq!((attempts, class.as_str()), (1, "invalid_input"));
+    assert!(
+        message.contains("EX_DATAERR") && detail.contains("1 of 1 files are kept: ") && detail.contains(&cure),
+        "{message} {detail}"
+    );
+    let kept = "select count(*) from piton.artifacts where name = 'kept.txt' and bytes = 4";
+    assert_eq!(world.count(kept).await, 2);
+    until(SOON, "no folder of an attempt is left", async || {
+        std::fs::read_dir(world.path("tmp"))
+            .unwrap()
+            .flatten()
+            .all(|entry| !entry.file_name().to_string_lossy().starts_with("piton-command-"))
+    })
+    .await;
+}

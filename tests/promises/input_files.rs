@@ -21,7 +21,7 @@ rust = "lengths"
 needs = ["blob"]
 inputs = "file"
 [stages.command]
-command = ["sh", "-c", "wc -l < \"$1\"; wc -c < \"$1\"; ls \"$(dirname \"$1\")\"; cat", "sh", "{{blob}}"]
+command = ["sh", "-c", "wc -l < \"$1\"; wc -c < \"$1\"; stat -c %a \"$(dirname \"$1\")\"/*.json*; ls \"$(dirname \"$1\")\"; cat", "sh", "{{blob}}"]
 needs = ["blob", "make"]
 inputs = "file"
 output = "text"
@@ -69,8 +69,8 @@ async fn a_join_of_any_size_comes_as_a_file() {
     let said: Vec<&str> = command.as_str().unwrap().lines().collect();
     // Beside each text two quotes and a line end.
     let (lines, bytes) = (ITEMS.to_string(), (texts + 3 * ITEMS).to_string());
-    assert_eq!(said[..5], [lines.as_str(), &bytes, "blob.jsonl", "lock", "make.json"]);
-    let input: Value = serde_json::from_str(said[5]).unwrap();
+    assert_eq!(said[..7], [lines.as_str(), &bytes, "600", "600", "blob.jsonl", "lock", "make.json"]);
+    let input: Value = serde_json::from_str(said[7]).unwrap();
     assert_eq!(input["input"], json!({"bytes": BYTES - 10}), "the run's input is a value");
     let file = input["blob"].as_str().unwrap();
     assert!(file.ends_with("/blob.jsonl") && input["make"].as_str().unwrap().ends_with("/make.json"), "{input}");

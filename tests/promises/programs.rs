@@ -252,6 +252,7 @@ async fn piton_within_a_stage_uses_the_database_of_its_worker_or_none() {
         stage("forgets", ""),
         stage("passes", "pass_env = ['DATABASE_URL']"),
         stage("names", "env = { DATABASE_URL = '${DATABASE_URL}' }"),
+        stage("warm", "warm = {}"),
     ];
     let world = World::with(&asks.each_ref().map(String::as_str)).await;
     let home = world.path("home");
@@ -271,10 +272,43 @@ async fn piton_within_a_stage_uses_the_database_of_its_worker_or_none() {
         "error: stage `asks` of a run called this program and no database is named; a private one would not be that of the \
          run. Add pass_env = [\"DATABASE_URL\"] to the stage: it gets the database of its worker then\n"
     );
+    // A warm program is told of no job when it starts.
+    let run = world.start("warm", "{}");
+    assert_eq!(world.ended(&run).await, "blocked");
+    let told = "select count(*) from piton.attempts where detail ->> 'stderr' like
+                'error: a warm stage of a worker called this program and no database is named; %pass_env = [\"DATABASE_URL\"]%'";
+    assert_eq!(world.count(told).await, 1);
     assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0, "no second Postgres was made");
     for workflow in ["passes", "names"] {
         let run = world.start(workflow, "{}");
         let output = output(&world, &run).await.to_string();
         assert!(output.contains(&run), "{workflow}: {output}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_whose_interpreter_is_not_there_says_so() {
+    let mut world = World::with(&[
+        "name = 'path'\n[stages.one]\ncommand = ['./script']\ndir = '${SCRIPTS}'\nretry = { max_retries = 0 }",
+        "name = 'found'\n[stages.one]\ncommand = ['script-in-path']\nenv = { PATH = '${SCRIPTS}' }\nretry = { max_retries = 0 }",
+        "name = 'none'\n[stages.one]\ncommand = ['./{{input.name}}']\ndir = '${SCRIPTS}'\nretry = { max_retries = 0 }",
+    ])
+    .await;
+    let scripts = world.path("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    for name in ["script", "script-in-path"] {
+        std::fs::write(scripts.join(name), "#! /nowhere/python3 -u\nprint(1)\n").unwrap();
+        std::fs::set_permissions(scripts.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    world.environment.push(("SCRIPTS", scripts.to_str().unwrap().to_owned()));
+    let _worker = worker(&world, "w1", &[]);
+    for (workflow, says) in [("path", true), ("found", true), ("none", false)] {
+        let run = world.start(workflow, r#"{"name": "none"}"#);
+        assert_eq!(world.ended(&run).await, "blocked");
+        let sql = "select a.class || ': ' || a.message from piton.attempts a join piton.runs r on r.id = a.run_id where r.uuid = $1::uuid";
+        let said: String = sqlx::query_scalar(sql).bind(&run).fetch_one(&world.pool).await.unwrap();
+        assert!(said.starts_with("resource_unavailable: cannot start `"), "{said}");
+        let asks = said.contains("its first line asks for `/nowhere/python3`, which is not there: No such file");
+        assert_eq!(asks, says, "{said}");
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{Process, SOON, World, example, stdout, until};
+use crate::http_server::HttpServer;
 use crate::scrape::{Scrape, address, until_scraped};
 use crate::workflows::WORK;
 
@@ -380,4 +381,79 @@ async fn a_worker_without_its_artifact_store_claims_nothing_that_needs_it() {
     std::fs::remove_file(&store).unwrap();
     assert_eq!(world.ended(&run).await, "done");
     assert_eq!(world.count(FAILED).await, 0);
+}
+
+/// Keeps what a server answers, and sends it back to that server; once each.
+const MIRROR: &str = r#"
+name = "mirror"
+retry = { max_retries = 0 }
+[stages.fetch]
+http = "${API}/fetch"
+output = "file"
+[stages.send]
+http = "${API}/send"
+files = { it = "file:fetch/answer" }
+needs = ["fetch"]
+"#;
+
+#[tokio::test]
+async fn a_worker_whose_artifact_store_goes_away_sends_no_request_whose_files_it_needs() {
+    let server = HttpServer::start(|_, wire| wire.answer(200, &[], "{}"));
+    let mut world = World::with(&[MIRROR, WORK]).await;
+    world.environment.push(("API", server.url()));
+    let store = world.path("artifacts");
+    std::fs::write(&store, "no folder").unwrap();
+    let worker = world.worker("w1", &[]);
+    worker.says("this worker lacks the artifact store").await;
+    worker.says("worker started").await;
+    let run = world.start("mirror", "{}");
+    says_why(&world, &run, "w1 lacks the artifact store").await;
+    assert_eq!((server.requests().len(), world.count(RELEASED).await), (0, 0));
+    std::fs::remove_file(&store).unwrap();
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!(server.requests().len(), 2);
+    // Gone again, before anybody has looked: what finds out goes back, and waits.
+    until(SOON, "it is ready", async || is(&world, &worker, "--ready")).await;
+    std::fs::rename(&store, world.path("moved")).unwrap();
+    std::fs::write(&store, "no folder").unwrap();
+    let run = world.start("mirror", "{}");
+    says_why(&world, &run, "w1 lacks the artifact store").await;
+    // What comes after it is done here, and it is not claimed meanwhile.
+    for _ in 0..5 {
+        let other = world.start("work", r#"{"work_ms": 200}"#);
+        assert_eq!(world.ended(&other).await, "done");
+    }
+    assert_eq!((server.requests().len(), world.count(RELEASED).await), (3, 1));
+    std::fs::remove_file(&store).unwrap();
+    assert_eq!(world.ended(&run).await, "done");
+    assert_eq!((server.requests().len(), world.count(FAILED).await), (5, 0));
+}
+
+/// A program that writes more than it may.
+const FILL: &str = r#"
+name = "fill"
+[stages.fill]
+command = ["sh", "-c", 'exec head -c 3000000 /dev/zero > "$PITON_ARTIFACTS/big"']
+retry = { max_retries = 0 }
+"#;
+
+#[tokio::test]
+async fn a_file_over_the_limit_of_file_sizes_fails_its_attempt_and_ends_no_worker() {
+    let world = World::with(&[PUT, FILL, WORK]).await;
+    let (program, folder) = (example("test-worker"), world.path("workflows"));
+    let arguments = ["worker", "--name", "w1", "--workflows", folder.to_str().unwrap()];
+    let all = [&["--fsize=2000000", program.to_str().unwrap()], &arguments[..]].concat();
+    let mut worker = Process::spawn(world.command_of(Path::new("prlimit"), all), world.path("w1.log"));
+    let file = world.path("file");
+    std::fs::write(&file, vec![b'x'; 3_000_000]).unwrap();
+    let put = world.start("put", &json!({"path": file, "wait_ms": 0}).to_string());
+    let (class, message) = given_up(&world, &put).await;
+    assert_eq!(class, "resource_unavailable");
+    assert!(message.contains("File too large"), "{message}");
+    // A program has the system's own way to take it.
+    let (_, message) = given_up(&world, &world.start("fill", "{}")).await;
+    assert!(message.contains("SIGXFSZ"), "{message}");
+    let other = world.start("work", r#"{"work_ms": 10}"#);
+    assert_eq!(world.ended(&other).await, "done");
+    assert!(worker.is_running(), "it is the same worker");
 }

@@ -43,6 +43,12 @@ fn refused(id: Uuid, failure: &Failure) -> Problem {
 }
 
 impl Begun {
+    /// Reads it to its end: whether it is what was committed.
+    pub(super) async fn verified(mut self) -> Result<(), Problem> {
+        let read = tokio::io::copy(&mut self.rest, &mut tokio::io::sink()).await;
+        read.map(|_| ()).map_err(|error| refused(self.id, &Failure::from(error)))
+    }
+
     /// These bytes of it. The last of them come when all of it was found to be right.
     pub(super) fn part(self, range: Range<u64>) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
         let id = self.id;

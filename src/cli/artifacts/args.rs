@@ -38,8 +38,12 @@ pub(crate) struct GetArgs {
     #[arg(long, value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) item: Option<i32>,
     /// File to write; - for standard output [default: its name, in this folder, unless that file exists].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = named_file)]
     pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) store: ArtifactStoreArgs,
+}
+
+fn named_file(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("name a file, or - for standard output".to_owned()) } else { Ok(text.to_owned()) }
 }

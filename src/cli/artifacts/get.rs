@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::MOST;
 use super::args::GetArgs;
 use super::store::store as artifact_store;
 use super::words::{no_such_run, place, size};
@@ -64,11 +65,24 @@ async fn the_one(store: &Store, args: &GetArgs) -> anyhow::Result<ArtifactRow> {
         most: NAMED,
     };
     let mut rows = store.artifacts(asked).await?;
+    if rows.is_empty() && args.name.contains('\\') {
+        rows = as_listed(store, args).await?;
+    }
     match rows.len() {
         0 => bail!("{}", none_of_that_name(store, args).await?),
         1 => Ok(rows.swap_remove(0)),
         _ => bail!("{}", several(args, &rows)),
     }
+}
+
+/// Those that a list shows under that name, with the escapes of what a line cannot hold.
+async fn as_listed(store: &Store, args: &GetArgs) -> anyhow::Result<Vec<ArtifactRow>> {
+    let (stage, item) = (args.stage.as_deref(), args.item);
+    let listed = Asked { run: args.run, all: false, name: None, stage, item, most: MOST };
+    let mut rows = store.artifacts(listed).await?;
+    rows.retain(|row| in_a_line(&row.name) == args.name);
+    rows.truncate(NAMED as usize);
+    Ok(rows)
 }
 
 async fn none_of_that_name(store: &Store, args: &GetArgs) -> anyhow::Result<String> {

@@ -8,10 +8,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::time::Instant;
 
 use super::last_wait::LAST_WAIT;
-use crate::model::artifact::{Artifact, ArtifactName, ArtifactType};
+use crate::model::artifact::{Artifact, ArtifactName, ArtifactType, in_a_line};
 use crate::model::failure::Failure;
 use crate::model::resource::out_of_descriptors;
 use crate::stage::artifacts::{AttemptArtifacts, Kept};
@@ -27,6 +28,8 @@ const MOST: usize = 10_000;
 /// Files of an attempt that failed, and their bytes together.
 const MOST_OF_FAILED: usize = 100;
 const MOST_BYTES_OF_FAILED: u64 = 1 << 30;
+/// Letters of a path that is too long.
+const SHOWN: usize = 100;
 
 /// A file, and the way to it from the folder.
 struct Found {
@@ -35,13 +38,38 @@ struct Found {
     bytes: u64,
 }
 
+/// What a program left in the folder.
+#[derive(Default)]
+struct Left {
+    found: Vec<Found>,
+    /// The first path below the folder that no system call takes; a program gets there step by step.
+    too_long: Option<String>,
+}
+
+impl Left {
+    fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.too_long.is_none()
+    }
+
+    /// What there is at the path, if it can be named.
+    fn reached<T>(&mut self, parts: &[String], reached: io::Result<T>) -> io::Result<Option<T>> {
+        match reached {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NAMETOOLONG) => {
+                self.too_long.get_or_insert_with(|| parts.join("/"));
+                Ok(None)
+            }
+            reached => reached.map(Some),
+        }
+    }
+}
+
 /// Keeps all of them, for a program that ended well.
 pub(super) async fn keep(
     folder: &Path,
     artifacts: &AttemptArtifacts,
     secrets: &Secrets,
 ) -> Result<Vec<Artifact>, Failure> {
-    let found = found(folder).await?;
+    let Left { found, too_long } = left(folder).await?;
     if found.len() > MOST {
         return Err(Failure::invalid_input(format!(
             "the command left {} files or more in $PITON_ARTIFACTS, over the limit of {MOST}; pack them into one",
@@ -53,12 +81,13 @@ pub(super) async fn keep(
     for file in &found {
         kept.push(keep_one(file, names.of(file)?, artifacts).await?);
     }
-    Ok(kept)
+    // The others are there for whoever looks into the failure.
+    too_long.map_or(Ok(kept), |path| Err(Failure::invalid_input(cannot_be_named(&path, secrets))))
 }
 
 /// Whether there are any.
 pub(super) async fn are_any(folder: &Path) -> bool {
-    found(folder).await.is_ok_and(|found| !found.is_empty())
+    left(folder).await.is_ok_and(|left| !left.is_empty())
 }
 
 /// Keeps what there is of a program that failed, until then: the first files, as far as they go. The failure tells of what
@@ -70,9 +99,9 @@ pub(super) async fn keep_failed(
     until: Instant,
     failure: Failure,
 ) -> Failure {
-    let found = match found(folder).await {
-        Ok(found) if found.is_empty() => return failure,
-        Ok(found) => found,
+    let Left { found, too_long } = match left(folder).await {
+        Ok(left) if left.is_empty() => return failure,
+        Ok(left) => left,
         Err(error) => return failure.note("artifacts", &format!("none is kept: {}", error.message())),
     };
     let (mut kept, mut bytes, mut why) = (0, 0, None);
@@ -96,7 +125,7 @@ pub(super) async fn keep_failed(
             }
         }
     }
-    match why {
+    match why.or_else(|| too_long.map(|path| cannot_be_named(&path, secrets))) {
         None => failure,
         Some(why) => failure.note("artifacts", &format!("{kept} of {} files are kept: {why}", found.len())),
     }
@@ -159,37 +188,52 @@ async fn keep_one(file: &Found, name: ArtifactName, artifacts: &AttemptArtifacts
 }
 
 /// Regular files below the folder, by their names. Links are neither kept nor followed.
-async fn found(folder: &Path) -> Result<Vec<Found>, Failure> {
+async fn left(folder: &Path) -> Result<Left, Failure> {
     let root = folder.to_owned();
     let walked = blocking(move || {
-        let mut found = Vec::new();
+        let mut left = Left::default();
         // The program may have put something else in its place.
         if root.symlink_metadata().is_ok_and(|folder| folder.is_dir()) {
-            walk(&root, &mut Vec::new(), &mut found)?;
+            walk(&root, &mut Vec::new(), &mut left)?;
         }
-        Ok(found)
+        Ok(left)
     });
-    let mut found = walked.await.map_err(|error| unreadable(folder, &error))?;
-    found.sort_by(|a, b| a.parts.cmp(&b.parts));
-    Ok(found)
+    let mut left = walked.await.map_err(|error| unreadable(folder, &error))?;
+    left.found.sort_by(|a, b| a.parts.cmp(&b.parts));
+    Ok(left)
 }
 
-fn walk(folder: &Path, parts: &mut Vec<String>, found: &mut Vec<Found>) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        if found.len() > MOST {
+fn walk(folder: &Path, parts: &mut Vec<String>, left: &mut Left) -> io::Result<()> {
+    let Some(entries) = left.reached(parts, std::fs::read_dir(folder))? else { return Ok(()) };
+    for entry in entries {
+        if left.found.len() > MOST {
             return Ok(());
         }
         let entry = entry?;
-        let kind = entry.file_type()?;
+        let (kind, path) = (entry.file_type()?, entry.path());
         parts.push(readable(&entry.file_name()));
         if kind.is_dir() {
-            walk(&entry.path(), parts, found)?;
-        } else if kind.is_file() {
-            found.push(Found { parts: parts.clone(), path: entry.path(), bytes: entry.metadata()?.len() });
+            walk(&path, parts, left)?;
+        } else if kind.is_file()
+            // By its path, as it will be opened.
+            && let Some(about) = left.reached(parts, path.symlink_metadata())?
+        {
+            left.found.push(Found { parts: parts.clone(), path, bytes: about.len() });
         }
         parts.pop();
     }
     Ok(())
+}
+
+/// Why a file is not kept whose path is too long, by the path's beginning.
+fn cannot_be_named(path: &str, secrets: &Secrets) -> String {
+    // Hidden before it is cut: half a secret would not be found any more.
+    let beginning: String = secrets.hide(path).chars().take(SHOWN).collect();
+    format!(
+        "the command left a file in $PITON_ARTIFACTS whose path is too long to be opened: it begins with `{}`; nest fewer folders, \
+         or pack them into one file",
+        in_a_line(&beginning)
+    )
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {

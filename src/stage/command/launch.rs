@@ -9,6 +9,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, getpid, getppid, setpgid};
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 
+use super::interpreter;
 use super::order::Order;
 use super::requests::Requests;
 use super::verdict;
@@ -81,6 +82,9 @@ fn die_with(guard: Pid) -> io::Result<()> {
 pub(super) fn complain(order: &Order, error: &io::Error) -> ExitCode {
     let program = order.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default();
     let place = order.dir.as_ref().map_or_else(String::new, |dir| format!(" in `{}`", dir.display()));
-    verdict::complain_of(&format!("cannot start `{program}`{place}: {error}"), verdict::class_of_start(error));
+    let interpreter = (error.kind() == io::ErrorKind::NotFound).then(|| interpreter::missing(order)).flatten();
+    let why =
+        interpreter.map_or_else(String::new, |it| format!("its first line asks for `{it}`, which is not there: "));
+    verdict::complain_of(&format!("cannot start `{program}`{place}: {why}{error}"), verdict::class_of_start(error));
     ExitCode::from(127)
 }

@@ -21,11 +21,11 @@ pub(super) fn make_folders(place: &Path) -> io::Result<()> {
     [files::FOLDER, inputs::FOLDER].into_iter().try_for_each(make)
 }
 
-/// The program has nothing to do with it.
-pub(super) fn no_folder(error: &io::Error) -> Failure {
+/// The stage has nothing to do with it.
+pub(crate) fn no_folder(error: &io::Error) -> Failure {
     let place = std::env::temp_dir();
     let failure = Failure::resource_unavailable(format!(
-        "no folder for the command can be made in {}: {error}; let TMPDIR name a folder that can be written to",
+        "no folder for the attempt can be made in {}: {error}; let TMPDIR name a folder that can be written to",
         place.display()
     ));
     failure.for_lack_of(out_of_descriptors(error).unwrap_or(Resource::TemporaryFolder))

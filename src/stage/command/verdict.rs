@@ -14,6 +14,7 @@ use super::tail::Words;
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::key_line;
 use crate::model::signal;
+use crate::model::text::without_mark;
 use crate::stage::answer::quoted;
 use crate::stage::secrets::Secrets;
 use crate::stage::stall;
@@ -158,7 +159,7 @@ fn failure(class: FailureClass, message: String, status: Value, stderr: &str, se
 
 /// The class that the last line names, if it names one.
 fn said(stderr: &str) -> Option<Said<'_>> {
-    let line = stderr.trim_end().lines().next_back()?.trim();
+    let line = without_mark(stderr.trim_end().lines().next_back()?.trim()).trim_start();
     line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten()
 }
 
@@ -169,10 +170,18 @@ pub(super) fn text(said: &RawValue) -> String {
 
 pub(super) fn wait(asked: &RawValue) -> Option<Duration> {
     match serde_json::from_str(asked.get()).ok()? {
-        Value::String(text) => duration::parse(&text).ok(),
+        // Seconds are often handed on as the text that they came as.
+        Value::String(text) => match text.trim() {
+            seconds if is_number(seconds) => Duration::try_from_secs_f64(seconds.parse().ok()?).ok(),
+            text => duration::parse(text).ok(),
+        },
         Value::Number(seconds) => Duration::try_from_secs_f64(seconds.as_f64()?).ok(),
         _ => None,
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 fn of_exit(program: &str, code: i32, stderr: &str, classes: &Classes) -> (FailureClass, String, Value) {
@@ -295,6 +304,12 @@ mod tests {
         assert!(exit(1, &format!("{line}\nchatter")).starts_with("unknown: "), "it is not the last line");
         insta::assert_snapshot!(exit(1, r#"{"class": "rate_limited", "retry_after": 1.5}"#), @r#"rate_limited: `./script.sh` ended with exit status 1: {"class": "rate_limited", "retry_after": 1.5} after Some(1.5s)"#);
         insta::assert_snapshot!(exit(0, r#"{"class": "rate_limited", "message": "half \ud83d", "retry_after": 1e999, "detail": 1e999}"#), @r#"rate_limited: "half \ud83d" after None"#);
+        for (seconds, wait) in
+            [("\"30\"", "Some(30s)"), ("\" 1.5 \"", "Some(1.5s)"), ("\"-1\"", "None"), ("\"1.2.3\"", "None")]
+        {
+            let line = format!(r#"{{"class": "rate_limited", "message": "m", "retry_after": {seconds}}}"#);
+            assert_eq!(exit(1, &format!("chatter\n\u{feff}{line}\n")), format!("rate_limited: m after {wait}"));
+        }
         insta::assert_snapshot!(exit(1, r#"{"class": "crashed", "message": "m", "retry_after": -1}"#), @"unknown: m after None");
         insta::assert_snapshot!(exit(1, r#"{"class": "nonsense", "message": "m"}"#), @"unknown: m after None");
     }

@@ -11,6 +11,9 @@ use crate::stage::answer;
 use crate::stage::secrets::Secrets;
 use crate::workflow::definition::{AnswerFormat, OutputFormat};
 
+/// How a sentence about an answer begins that is no output.
+const SENT: &str = "the server sent";
+
 /// An answer that is a success.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -35,15 +38,16 @@ impl Answer {
     }
 
     fn read(&self, text: &str, format: OutputFormat, most: usize, secrets: &Secrets) -> Result<Payload, Failure> {
-        answer::payload(text, format, "the server sent", most, secrets)
+        answer::payload(text, format, SENT, most, secrets)
     }
 
     /// Status, headers and body as one object.
     fn whole(&self, most: usize, secrets: &Secrets) -> Result<Payload, Failure> {
+        let read = |text, format| answer::payload_at(Some("body"), text, format, SENT, most, secrets);
         let body = match self.text()? {
-            "" => self.read("null", OutputFormat::Json, most, secrets)?,
-            text if self.is_json() => self.read(text, OutputFormat::Json, most, secrets)?,
-            text => self.read(text, OutputFormat::Text, most, secrets)?,
+            "" => read("null", OutputFormat::Json)?,
+            text if self.is_json() => read(text, OutputFormat::Json)?,
+            text => read(text, OutputFormat::Text)?,
         };
         let headers: Value = self.headers.keys().map(|name| (name.as_str(), self.header(name))).collect();
         let text = format!(r#"{{"status":{},"headers":{headers},"body":{}}}"#, self.status.as_u16(), body.as_str());
@@ -136,6 +140,10 @@ mod tests {
             of(&[("content-type", b"application/json")], b"<html>")
                 .starts_with("invalid_input: the server sent `<html>`")
         );
+        let refused = |body: &[u8]| of(&[("content-type", b"application/json")], body);
+        insta::assert_snapshot!(refused(br#"{"k": ["a\u0000"]}"#), @r"invalid_input: the stage's output was refused: the string at `body.k.0` (character 10) holds a NUL character (\u0000), which Postgres cannot keep; remove or encode it");
+        insta::assert_snapshot!(refused(br#""\ud800""#), @r"invalid_input: the stage's output was refused: the string at `body` (character 2) holds the lone surrogate \ud800, which is no character; write the whole pair, or remove it");
+        insta::assert_snapshot!(refused(br#"{"\u0000": 1}"#), @r"invalid_input: the stage's output was refused: a key of `body` (character 3) holds a NUL character (\u0000), which Postgres cannot keep; remove or encode it");
         assert!(of(&[("x-large", &[b'x'; 900])], &[b'y'; 100]).contains("over the limit of 1000"));
     }
 

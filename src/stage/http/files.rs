@@ -9,7 +9,7 @@ use crate::model::failure::Failure;
 use crate::model::resource::out_of_descriptors;
 use crate::stage::blocking::blocking;
 use crate::stage::cached_file::GivenFile;
-use crate::stage::command::Folder;
+use crate::stage::command::{Folder, no_folder};
 use crate::stage::fill::Filler;
 use crate::stage::handler::Offer;
 use crate::stage::stage_files;
@@ -57,10 +57,11 @@ pub(super) struct Stored {
 impl Stored {
     /// `None` where the stage sends none.
     pub(super) async fn of(stage: &HttpStage) -> Result<Option<Stored>, Failure> {
-        if !stage.files.values().any(|file| matches!(file, FormFile::Stored(_))) {
+        if !stage.sends_stored_files() {
             return Ok(None);
         }
-        Ok(Some(Stored { given: Mutex::default(), folder: blocking(Folder::make).await? }))
+        let folder = blocking(Folder::make).await.map_err(|error| no_folder(&error))?;
+        Ok(Some(Stored { given: Mutex::default(), folder }))
     }
 
     /// Whether what was sent is what the stages before this one made: a program of another attempt may have written into it.

@@ -103,6 +103,8 @@ async fn an_artifact_that_was_changed_is_never_got_whole() {
         ["x".repeat(size - 1) + "y", "y".to_owned() + &"x".repeat(size - 1), "x".repeat(size - 1), "x".repeat(size + 1)]
     {
         std::fs::write(&file, &bytes).unwrap();
+        let head = api.ask("HEAD", &format!("/artifacts/{}", large["artifact"].as_str().unwrap()), &[], b"");
+        assert_eq!((head.status, head.headers.get("etag")), (500, None), "its digest is not that of these bytes");
         if let Some(got) = begun(&api, &large, &[]) {
             assert!(got.body.len() < size, "{} of {size} bytes", got.body.len());
             assert_eq!(got.headers["content-length"], size.to_string(), "whoever asked knows that it is not whole");

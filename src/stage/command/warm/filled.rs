@@ -10,10 +10,7 @@ use crate::stage::callback;
 use crate::stage::fill::{FilesByText, Filler};
 use crate::stage::handler::Offer;
 use crate::workflow::definition::CommandStage;
-use crate::workflow::own::Own;
-
-/// Variable that a program finds its socket in.
-const VARIABLE: &str = "PITON_WARM";
+use crate::workflow::own::{Own, WARM_VARIABLE};
 
 /// What the program is started with.
 pub(super) fn filled(stage: &CommandStage, socket: &Path) -> Result<Filled, Failure> {
@@ -24,7 +21,7 @@ pub(super) fn filled(stage: &CommandStage, socket: &Path) -> Result<Filled, Fail
     for (name, text) in stage.env.iter().filter(|(_, text)| text.is_known_before_a_job()) {
         env.insert(name.into(), filler.plain(text)?.into());
     }
-    env.insert(VARIABLE.into(), socket.into());
+    env.insert(WARM_VARIABLE.into(), socket.into());
     let dir = stage.dir.as_ref().map(|dir| filler.plain(dir)).transpose()?.map(PathBuf::from);
     let program = stage.argv.first().map_or("", |program| program.as_str()).to_owned();
     Ok(Filled { program, argv, env, dir })

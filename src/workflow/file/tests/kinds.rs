@@ -37,6 +37,11 @@ fn a_statement_has_a_role_and_its_places_are_parameters() {
             "`sql` is no statement for a stage",
             "`{{file:b/c}}` cannot stand in SQL",
         ),
+        (
+            "sql = 'select 1'\nrole = 'etl'\nclasses = {}",
+            "`classes` is for stages of the kind `command` or `http`",
+            "remove it",
+        ),
         ("sql = 'select 1'\nrole = 'etl'\nenv = {}", "`env` is for stages of the kind `command`", "remove it"),
         ("command = ['a']\nrole = 'etl'", "`role` is for stages of the kind `sql`", "remove it"),
     ] {
