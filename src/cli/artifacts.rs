@@ -9,7 +9,7 @@ use anyhow::bail;
 
 use self::args::{ArtifactsArgs, ListArgs};
 pub(crate) use self::store::{data_folder, store};
-use self::words::{no_such_run, place, size};
+use self::words::{MOST, no_such_run, place, size};
 use super::args::Global;
 use super::database::Database;
 use super::exit::Exit;
@@ -18,9 +18,6 @@ use crate::model::artifact::in_a_line;
 use crate::store::Store;
 use crate::store::artifacts::{ArtifactRow, Asked};
 use crate::view::when;
-
-/// Artifacts of one run that people are shown; beyond that they are read in SQL.
-const MOST: i64 = 10_000;
 
 pub(crate) async fn artifacts(global: Global, action: ArtifactsArgs) -> anyhow::Result<Exit> {
     let database = Database::open(&global).await?;

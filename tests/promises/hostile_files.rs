@@ -241,7 +241,7 @@ async fn a_file_that_no_path_leads_to_fails_its_attempt_once_and_the_others_are_
     let attempt = async |how: &str| -> (i64, String, String, String) {
         let run = world.start("deep", &json!({"how": how}).to_string());
         assert_eq!(world.ended(&run).await, "blocked");
-        let sql = "select count(*) over (), a.class, a.message, a.detail::text from piton.attempts a
+        let sql = "select count(*) over (), a.class, a.message, coalesce(a.detail::text, '') from piton.attempts a
                    join piton.runs r on r.id = a.run_id where r.uuid = $1::uuid";
         sqlx::query_as(sql).bind(&run).fetch_one(&world.pool).await.unwrap()
     };

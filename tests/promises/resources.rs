@@ -412,6 +412,8 @@ async fn a_worker_whose_artifact_store_goes_away_sends_no_request_whose_files_it
     std::fs::remove_file(&store).unwrap();
     assert_eq!(world.ended(&run).await, "done");
     assert_eq!(server.requests().len(), 2);
+    // It is seen to do without the store.
+    assert_eq!(world.ended(&world.start("work", r#"{"work_ms": 10}"#)).await, "done");
     // Gone again, before anybody has looked: what finds out goes back, and waits.
     until(SOON, "it is ready", async || is(&world, &worker, "--ready")).await;
     std::fs::rename(&store, world.path("moved")).unwrap();

@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::MOST;
 use super::args::GetArgs;
 use super::store::store as artifact_store;
-use super::words::{no_such_run, place, size};
+use super::words::{MOST, no_such_run, place, size};
 use crate::artifacts::{ArtifactReader, Expected};
 use crate::cli::args::Global;
 use crate::cli::exit::Exit;

@@ -4,6 +4,9 @@ use crate::config;
 use crate::model::id::RunId;
 use crate::store::artifacts::ArtifactRow;
 
+/// Artifacts of one run that people are shown; beyond that they are read in SQL.
+pub(super) const MOST: i64 = 10_000;
+
 pub(super) fn no_such_run(run: RunId) -> String {
     format!("there is no run {run}; `{} runs` lists those there are", config::program())
 }
