@@ -64,6 +64,7 @@ pub struct TestAttempt {
     stage: String,
     item: Option<u32>,
     attempt: u32,
+    round: Option<u32>,
     worker: String,
     is_last: bool,
     database: Option<Arc<Store>>,
@@ -89,6 +90,7 @@ impl TestAttempt {
             stage: "test".to_owned(),
             item: None,
             attempt: 1,
+            round: None,
             worker: "test".to_owned(),
             is_last: false,
             database: None,
@@ -128,6 +130,12 @@ impl TestAttempt {
     #[must_use]
     pub fn attempt(self, attempt: u32) -> TestAttempt {
         TestAttempt { attempt: attempt.max(1), ..self }
+    }
+
+    /// In that round of a stage that is done again, from 1; each has an idempotency key of its own.
+    #[must_use]
+    pub fn round(self, round: u32) -> TestAttempt {
+        TestAttempt { round: Some(round.max(1)), ..self }
     }
 
     /// On a worker of that name.
@@ -178,6 +186,7 @@ impl TestAttempt {
             stage: self.stage.clone(),
             item: self.item,
             attempt: self.attempt + 1,
+            round: self.round,
             worker: self.worker.clone(),
             is_last: self.is_last,
             database: self.database.clone(),
@@ -288,8 +297,8 @@ impl TestAttempt {
             stage: self.stage.as_str().into(),
             item: self.item,
             attempt: self.attempt,
-            again: 0,
-            round: None,
+            again: u16::try_from(self.round.unwrap_or(1) - 1).unwrap_or(u16::MAX),
+            round: self.round,
             apart: None,
             worker: self.worker.as_str().into(),
             trace: None,
