@@ -1,6 +1,6 @@
 //! Every room's handler, called as a worker calls it, and all of them in their workflow.
 
-use piton::FailureClass;
+use piton::{Failure, FailureClass};
 use piton::testing::{Mock, TestAttempt, TestError, TestPiton};
 use serde_json::{Value, json};
 
