@@ -1,7 +1,7 @@
 //! Every room's handler, called as a worker calls it, and all of them in their workflow.
 
-use piton::{Failure, FailureClass};
 use piton::testing::{Mock, TestAttempt, TestError, TestPiton};
+use piton::{Failure, FailureClass};
 use serde_json::{Value, json};
 
 use crate::assembly::assembly;
