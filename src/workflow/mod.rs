@@ -40,6 +40,7 @@ pub(crate) mod schema;
 pub(crate) mod service;
 pub(crate) mod similar;
 pub(crate) mod sql;
+mod stage_kind;
 pub(crate) mod stored;
 mod suggestion;
 mod syntax;
