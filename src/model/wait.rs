@@ -56,7 +56,7 @@ pub(crate) struct NewWait {
     /// When it ends by itself.
     pub(crate) deadline: Option<DateTime<Utc>>,
     /// The run that is begun with it, whose end is waited for.
-    pub(crate) child: Option<NewChild>,
+    pub(crate) child: Option<Box<NewChild>>,
     /// What else is known of a service that is waited for.
     pub(crate) service: Option<Box<AskedService>>,
 }

@@ -133,14 +133,15 @@ impl Committer {
         }
         if !of_children.ends.is_empty() {
             // They wait for whoever decides about their parents just now; nobody else does.
-            tokio::spawn(self.clone().land_all(of_children));
+            let committer = self.clone();
+            tokio::spawn(async move { committer.land_all(of_children).await });
         }
         if !commits.ends.is_empty() {
-            self.clone().land_all(commits).await;
+            self.land_all(commits).await;
         }
     }
 
-    async fn land_all(self, commits: Commits) {
+    async fn land_all(&self, commits: Commits) {
         let ends = commits.ends.len();
         self.commit(commits).await;
         self.waiting.decrement(ends as f64);

@@ -41,7 +41,7 @@ pub(crate) fn begin(kind: &StageKind, offer: &Offer, now: DateTime<Utc>, dice: f
             name: Some(stage.workflow.to_string()),
             since: now,
             deadline: None,
-            child: Some(child::new(stage, offer)?),
+            child: Some(Box::new(child::new(stage, offer)?)),
             service: None,
         })),
         StageKind::Rust { .. } | StageKind::Command(_) | StageKind::Http(_) | StageKind::Sql(_) => {

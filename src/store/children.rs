@@ -16,7 +16,7 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         let Some(mut begun) = begin_on(&mut *transaction, waits).await? else { return Ok(None) };
         let new = begun.positions.iter().filter_map(|at| waits.get(*at));
-        let new: Vec<_> = new.filter_map(|(claim, wait)| Some((&claim.key, wait.child.as_ref()?))).collect();
+        let new: Vec<_> = new.filter_map(|(claim, wait)| Some((&claim.key, wait.child.as_deref()?))).collect();
         let over: Vec<bool> = sqlx::query_scalar(
             "select piton.begin_child(c.run_id, c.stage, c.item, c.workflow, c.input::json, c.detached)
              from unnest($1::int8[], $2::int2[], $3::int4[], $4::text[], $5::text[], $6::bool[])

@@ -112,6 +112,35 @@ impl DraftForEach {
 }
 
 impl DraftStage {
+    /// With nothing but its name.
+    fn new(word: Word, name: Option<StageName>) -> DraftStage {
+        DraftStage {
+            word,
+            name,
+            kind: Field::Absent,
+            named: named::Named::default(),
+            needs: Vec::new(),
+            accepted: HashSet::new(),
+            first: None,
+            when: None,
+            optional: false,
+            on_failure_of: None,
+            repeat: None,
+            for_each: None,
+            quorum: DraftQuorum::default(),
+            inputs: None,
+            timeout: None,
+            stall: None,
+            concurrency: None,
+            per_worker: None,
+            rate: None,
+            requires: Vec::new(),
+            wait: None,
+            wait_names: named::Named::default(),
+            retry: RetryRules::default(),
+        }
+    }
+
     /// Names of what an item has in its input.
     pub(crate) fn item_names(&self) -> &'static [&'static str] {
         self.for_each.as_ref().map_or(&[], DraftForEach::names)
@@ -225,31 +254,7 @@ fn read_stages(value: &Value<'_>, most: usize, draft: &mut Draft, found: &mut Ve
 
 fn read_stage(word: Word, value: &Value<'_>, found: &mut Vec<Mistake>) -> DraftStage {
     let name = stage_name(&word, found);
-    let mut stage = DraftStage {
-        word,
-        name,
-        kind: Field::Absent,
-        named: named::Named::default(),
-        needs: Vec::new(),
-        accepted: HashSet::new(),
-        first: None,
-        when: None,
-        optional: false,
-        on_failure_of: None,
-        repeat: None,
-        for_each: None,
-        quorum: DraftQuorum::default(),
-        inputs: None,
-        timeout: None,
-        stall: None,
-        concurrency: None,
-        per_worker: None,
-        rate: None,
-        requires: Vec::new(),
-        wait: None,
-        wait_names: named::Named::default(),
-        retry: RetryRules::default(),
-    };
+    let mut stage = DraftStage::new(word, name);
     let DeValue::Table(table) = value.get_ref() else {
         let one = Key { example: "[stages.first]", ..keys::STAGES };
         stage.kind = Field::of(value::wrong_type(value, one, found));

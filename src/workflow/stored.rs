@@ -130,84 +130,104 @@ fn check(workflow: &Workflow) -> Result<(), StoredError> {
     }
     let (mut names, mut signals) = (HashSet::new(), HashSet::new());
     for (at, stage) in stages.iter().enumerate() {
-        let name = || stage.name.to_string();
         if !names.insert(&stage.name) {
-            return Err(StoredError::SameName(name()));
+            return Err(StoredError::SameName(stage.name.to_string()));
         }
-        let mut seen = HashSet::new();
-        if !stage.needs.iter().all(|need| need.at() < stages.len() && need.at() != at && seen.insert(*need)) {
-            return Err(StoredError::Needs(name()));
-        }
-        if !stage.accepts_skipped.iter().all(|need| stage.needs.contains(need)) || !can_be_decided(workflow, stage) {
-            return Err(StoredError::Condition(name()));
-        }
-        if stage.on_failure_of.is_some_and(|of| !can_run_after(workflow, stage, of)) {
-            return Err(StoredError::Failure(name()));
-        }
-        if !can_fan_out(workflow, stage) {
-            return Err(StoredError::ForEach(name()));
-        }
-        if stage.quorum.as_ref().is_some_and(|quorum| !quorum.is_sound() || stage.for_each.is_none()) {
-            return Err(StoredError::Quorum(name()));
-        }
-        if !can_race(workflow, stage) {
-            return Err(StoredError::Race(name()));
-        }
-        match &stage.kind {
-            StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),
-            StageKind::Command(command) if command.argv.is_empty() => return Err(StoredError::Command(name())),
-            StageKind::Command(command) if !command.classes.are_within(&EXIT_CODES) => {
-                return Err(StoredError::Classes(name()));
-            }
-            StageKind::Command(command) if !command.is_rightly_warm() => return Err(StoredError::Warm(name())),
-            StageKind::Http(request) if !request.classes.are_within(&STATUSES) => {
-                return Err(StoredError::Classes(name()));
-            }
-            StageKind::Sql(sql) if sql.role.is_empty() || odd_role(&sql.role).is_some() => {
-                return Err(StoredError::Role(name()));
-            }
-            StageKind::Sleep(sleep) if !sleep.is_sound() => return Err(StoredError::Sleep(name())),
-            StageKind::Signal(signal)
-                if !signal.is_sound() || stage.for_each.is_some() || !signals.insert(signal.name.as_str()) =>
-            {
-                return Err(StoredError::Signal(name()));
-            }
-            StageKind::Run(run)
-                if !run.input.as_ref().is_none_or(InputTemplate::is_sound) || run.workflow == workflow.name =>
-            {
-                return Err(StoredError::Run(name()));
-            }
-            StageKind::Rust { .. }
-            | StageKind::Command(_)
-            | StageKind::Http(_)
-            | StageKind::Sql(_)
-            | StageKind::Sleep(_)
-            | StageKind::Signal(_)
-            | StageKind::Run(_) => {}
-        }
-        let can_wait = || match &stage.kind {
-            StageKind::Rust { .. } => true,
-            StageKind::Command(command) => !command.finish,
-            StageKind::Http(request) => request.output != AnswerFormat::File,
-            StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => false,
-        };
-        if stage.wait.as_ref().is_some_and(|wait| !wait.is_sound() || !can_wait()) {
-            return Err(StoredError::Service(name()));
-        }
-        duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
-        if stage.stall.is_some_and(|stall| duration::checked(stall).is_err() || stall >= stage.timeout) {
-            return Err(StoredError::Timeout(name()));
-        }
-        let (all, each) = (stage.concurrency, stage.per_worker);
-        if all == Some(0) || each == Some(0) || stage.rate.is_some_and(|rate| rate.checked().is_err()) {
-            return Err(StoredError::Limits(name()));
-        }
+        check_place(workflow, at, stage)?;
+        check_kind(workflow, stage, &mut signals)?;
+        check_attempts(stage)?;
     }
     if !workflow.has_sound_rounds() {
         return Err(StoredError::Rounds);
     }
     let needs: Vec<&[StageIndex]> = stages.iter().map(|stage| stage.needs.as_slice()).collect();
     graph::order(&needs).map(|_| ()).ok_or(StoredError::Circle)
+}
+
+/// Where it stands in the graph, and when it runs.
+fn check_place(workflow: &Workflow, at: usize, stage: &Stage) -> Result<(), StoredError> {
+    let (stages, name) = (&workflow.stages, || stage.name.to_string());
+    let mut seen = HashSet::new();
+    if !stage.needs.iter().all(|need| need.at() < stages.len() && need.at() != at && seen.insert(*need)) {
+        return Err(StoredError::Needs(name()));
+    }
+    if !stage.accepts_skipped.iter().all(|need| stage.needs.contains(need)) || !can_be_decided(workflow, stage) {
+        return Err(StoredError::Condition(name()));
+    }
+    if stage.on_failure_of.is_some_and(|of| !can_run_after(workflow, stage, of)) {
+        return Err(StoredError::Failure(name()));
+    }
+    if !can_fan_out(workflow, stage) {
+        return Err(StoredError::ForEach(name()));
+    }
+    if stage.quorum.as_ref().is_some_and(|quorum| !quorum.is_sound() || stage.for_each.is_none()) {
+        return Err(StoredError::Quorum(name()));
+    }
+    if !can_race(workflow, stage) {
+        return Err(StoredError::Race(name()));
+    }
+    Ok(())
+}
+
+/// What its kind has. `signals` are those of the stages before it.
+fn check_kind<'w>(workflow: &Workflow, stage: &'w Stage, signals: &mut HashSet<&'w str>) -> Result<(), StoredError> {
+    let name = || stage.name.to_string();
+    match &stage.kind {
+        StageKind::Rust { handler } if handler.is_empty() => return Err(StoredError::Handler(name())),
+        StageKind::Command(command) if command.argv.is_empty() => return Err(StoredError::Command(name())),
+        StageKind::Command(command) if !command.classes.are_within(&EXIT_CODES) => {
+            return Err(StoredError::Classes(name()));
+        }
+        StageKind::Command(command) if !command.is_rightly_warm() => return Err(StoredError::Warm(name())),
+        StageKind::Http(request) if !request.classes.are_within(&STATUSES) => {
+            return Err(StoredError::Classes(name()));
+        }
+        StageKind::Sql(sql) if sql.role.is_empty() || odd_role(&sql.role).is_some() => {
+            return Err(StoredError::Role(name()));
+        }
+        StageKind::Sleep(sleep) if !sleep.is_sound() => return Err(StoredError::Sleep(name())),
+        StageKind::Signal(signal)
+            if !signal.is_sound() || stage.for_each.is_some() || !signals.insert(signal.name.as_str()) =>
+        {
+            return Err(StoredError::Signal(name()));
+        }
+        StageKind::Run(run)
+            if !run.input.as_ref().is_none_or(InputTemplate::is_sound) || run.workflow == workflow.name =>
+        {
+            return Err(StoredError::Run(name()));
+        }
+        StageKind::Rust { .. }
+        | StageKind::Command(_)
+        | StageKind::Http(_)
+        | StageKind::Sql(_)
+        | StageKind::Sleep(_)
+        | StageKind::Signal(_)
+        | StageKind::Run(_) => {}
+    }
+    Ok(())
+}
+
+/// What it waits for, and the bounds of its attempts.
+fn check_attempts(stage: &Stage) -> Result<(), StoredError> {
+    let name = || stage.name.to_string();
+    let can_wait = || match &stage.kind {
+        StageKind::Rust { .. } => true,
+        StageKind::Command(command) => !command.finish,
+        StageKind::Http(request) => request.output != AnswerFormat::File,
+        StageKind::Sql(_) | StageKind::Sleep(_) | StageKind::Signal(_) | StageKind::Run(_) => false,
+    };
+    if stage.wait.as_ref().is_some_and(|wait| !wait.is_sound() || !can_wait()) {
+        return Err(StoredError::Service(name()));
+    }
+    duration::checked(stage.timeout).map_err(|_| StoredError::Timeout(name()))?;
+    if stage.stall.is_some_and(|stall| duration::checked(stall).is_err() || stall >= stage.timeout) {
+        return Err(StoredError::Timeout(name()));
+    }
+    let (all, each) = (stage.concurrency, stage.per_worker);
+    if all == Some(0) || each == Some(0) || stage.rate.is_some_and(|rate| rate.checked().is_err()) {
+        return Err(StoredError::Limits(name()));
+    }
+    Ok(())
 }
 
 /// Whether it has all that its condition reads.
